@@ -177,15 +177,11 @@ def secret_key(name: str, value: str) -> str:
     if len(value) < SHORTEST_KEY:
         raise ConfigError(f"{name} holds a key of less than {SHORTEST_KEY} characters; {MAKE_A_KEY}")
     lower = value.lower()
-    is_placeholder = any(word in lower for word in PLACEHOLDERS) or len(set(lower)) < 8 or _repeats(lower)
-    if is_placeholder or any(published in lower for published in PUBLISHED_KEYS):
+    # A shorter text again and again, such as 1234567890123…, to the end or cut off before.
+    repeats = any(lower.startswith(lower[length:]) for length in range(1, len(lower) // 2 + 1))
+    if repeats or len(set(lower)) < 8 or any(word in lower for word in (*PLACEHOLDERS, *PUBLISHED_KEYS)):
         raise ConfigError(f"{name} holds a placeholder or a published key; {MAKE_A_KEY}")
     return value
-
-
-def _repeats(value: str) -> bool:
-    """Find a shorter text again and again, such as 1234567890123…, to the end or cut off before."""
-    return any(value.startswith(value[length:]) for length in range(1, len(value) // 2 + 1))
 
 
 def secret_keys(env: Mapping[str, str], name: str) -> list[str]:

@@ -181,7 +181,8 @@ class RequestBuffer:
         if self._body_missing > self._body_limit:
             self._give_up()
         elif self._body_missing > LONG:
-            self._admit_long()
+            self._limits.admit_long()
+            self._is_long = True
 
     def _check_host(self) -> None:
         """Require a Host of HTTP/1.1, and a valid one of every version (RFC 9112, section 3.2).
@@ -205,10 +206,6 @@ class RequestBuffer:
     def _values(self, field: str) -> list[str]:
         return [value for name, value in self.request.headers if name == field]
 
-    def _admit_long(self) -> None:
-        self._limits.admit_long()
-        self._is_long = True
-
     def _refuse_other_codings(self) -> None:
         """Refuse a compressed body: gunicorn would hand it over, and the application take it for the content."""
         codings = self._values("TRANSFER-ENCODING")
@@ -230,7 +227,8 @@ class RequestBuffer:
     def _feed_chunked(self, data: bytes, decoder: ChunkedDecoder) -> None:
         self._body_received += len(data)
         if self._body_received > LONG and not self._is_long:
-            self._admit_long()
+            self._limits.admit_long()
+            self._is_long = True
         self._bytes.write(decoder.decode(data))
         if decoder.is_complete:
             self.surplus = decoder.surplus

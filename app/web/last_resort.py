@@ -49,7 +49,13 @@ class LastResort:
             log.exception("the error handler failed", extra={"request_id": request_id})
             error_reports.report(self._app, error)
             content_type, page = self._answer(wsgi, request_id)
-            begin(STATUS, self._headers(content_type, page, request_id))
+            headers = {
+                **self._app.extensions["headers"],
+                "X-Request-ID": request_id,
+                "Content-Type": content_type,
+                "Content-Length": str(len(page)),
+            }
+            begin(STATUS, [*headers.items()])
             body = [] if wsgi["REQUEST_METHOD"] == "HEAD" else [page]
         start_response(*begun)
         return body
@@ -59,14 +65,6 @@ class LastResort:
             problem = {"type": "about:blank", "title": TITLE, "status": 500, "detail": f"Request id: {request_id}"}
             return "application/problem+json", json.dumps(problem).encode()
         return "text/html; charset=utf-8", self._page.replace(PLACE, request_id).encode()
-
-    def _headers(self, content_type: str, body: bytes, request_id: str) -> list[tuple[str, str]]:
-        return [
-            *self._app.extensions["headers"].items(),
-            ("X-Request-ID", request_id),
-            ("Content-Type", content_type),
-            ("Content-Length", str(len(body))),
-        ]
 
 
 def init_app(app: Flask) -> None:

@@ -71,7 +71,9 @@ def check_body() -> None:
     if request.method in ("GET", "HEAD") and not request.content_length:
         return
     limit_body()
-    refuse_files()
+    takes_files = _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
+    if request.mimetype == "multipart/form-data" and not takes_files and request.files:
+        abort(422)  # a text field would be handed the file, and fail on it
 
 
 def limit_body() -> None:
@@ -85,10 +87,3 @@ def limit_body() -> None:
         abort(415)  # an upload is no urlencoded form
     if is_long or request.get_data().count(b"&") >= MOST_FIELDS:
         abort(413)
-
-
-def refuse_files() -> None:
-    """Refuse files where only text is expected: a text field would be handed the file and fail on it."""
-    takes_files = _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
-    if request.mimetype == "multipart/form-data" and not takes_files and request.files:
-        abort(422)
