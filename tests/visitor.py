@@ -28,7 +28,7 @@ class Visitor(FlaskClient):
 
     def _secret(self) -> str | None:
         cookie = self.get_cookie(self.application.config["SESSION_COOKIE_NAME"])
-        serializer = SessionCookies().get_signing_serializer(self.application)
+        serializer = SessionCookies(self.application).get_signing_serializer(self.application)
         return serializer.loads(cookie.value).get("csrf_token") if cookie and serializer else None
 
     def sign_in(self, email: str, password: str, **fields: str) -> TestResponse:

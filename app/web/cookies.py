@@ -35,15 +35,17 @@ class SkewTolerantSigner(TimestampSigner):
 class SessionCookies(SecureCookieSessionInterface):
     """Flask's signed session cookie, the only one that ends by the time of a process: all else is the database's."""
 
+    def __init__(self, app: Flask) -> None:
+        self._serializer = super().get_signing_serializer(app)  # which Flask makes twice a request
+        if self._serializer is not None:
+            self._serializer.signer = SkewTolerantSigner
+
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        serializer = super().get_signing_serializer(app)
-        if serializer is not None:
-            serializer.signer = SkewTolerantSigner
-        return serializer
+        return self._serializer
 
 
 def init_app(app: Flask) -> None:
-    app.session_interface = SessionCookies()
+    app.session_interface = SessionCookies(app)
 
 
 def keep(response: Response, name: str, value: str) -> None:
