@@ -37,6 +37,18 @@ class Database:
         self.engine = engine
         self.migrating = migrating
 
+    @property
+    def url(self) -> str:
+        return self.engine.url.render_as_string(hide_password=False)
+
+    @property
+    def version(self) -> int:
+        return int(self.scalar("SHOW server_version_num"))
+
+    @property
+    def is_superuser(self) -> bool:
+        return bool(self.scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+
     def execute(self, sql: str, **parameters: Any) -> None:
         with self.engine.begin() as connection:
             connection.execute(text(sql), parameters)

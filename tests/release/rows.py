@@ -5,9 +5,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, inspect, text
 
-from app.extensions import db
+from app.extensions import Base, db
 from app.release.ledger import TOOL_TABLES
 from tests.database import KEPT_BY_TRIGGERS
 
@@ -47,3 +47,11 @@ def rows() -> Rows:
     }
     db.session.rollback()
     return found
+
+
+def our_models() -> MetaData:
+    """Return a copy of our models, for a test to change."""
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    for table in Base.metadata.sorted_tables:
+        table.to_metadata(metadata)._prefixes = table._prefixes
+    return metadata

@@ -1,38 +1,271 @@
-"""Diagnose a database, its revisions and its server, and name the next command of each finding."""
+"""Diagnose a database, its revisions and its server: each planted fault once, with the command that mends it."""
 
 import json
+import os
+import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from sqlalchemy import CheckConstraint, Connection, MetaData, text
+from flask import current_app
+from sqlalchemy import CheckConstraint, Column, Connection, Integer, MetaData, Table, UniqueConstraint, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import conv
 
+from app.extensions import Base
 from app.release.connection import read_only_connection
 from app.release.content_hash import content_hash
-from app.release.doctor import LIMITS
+from app.release.doctor import LIMITS, diagnose
+from app.release.doctor.diagnosis import Diagnosis, Limits
+from app.release.operations import drop_compat_view
 from tests.databases import HEAD, Environment, empty_database
 from tests.release.checkout import OwnHistory
-from tests.release.dumps import copy_database
+from tests.release.dumps import copy_database, program
 from tests.release.history import write_revision
 from tests.release.migrating import LOCK_KEY, Database, connected
-from tests.release.planted_faults import FAULTS, diagnosed, follow, is_superuser, our_models, url_of
+from tests.release.rows import our_models
 
 
-@pytest.fixture
-def environment(migrated_environment: Environment) -> Environment:
-    return migrated_environment
+class Fault(NamedTuple):
+    """Hold what the diagnosis of a fault says, and the SQL that plants it. The severity of an error is empty."""
+
+    rule: str
+    severity: str
+    named: str
+    plant: str
 
 
-@pytest.fixture
-def healthy(database: Database) -> Database:
-    database.execute(
-        "INSERT INTO users (email, nickname, nickname_key, password_hash)"
-        " SELECT n || '@example.com', n, n, 'the same' FROM generate_series(1, 3) n"
+FAULT = re.compile(r"^- (?P<rule>[\w-]+)(?: \[(?P<severity>\w+)\])?: (?P<named>.*)\n> (?P<plant>.*)$", re.MULTILINE)
+
+
+def read_faults() -> dict[str, list[Fault]]:
+    """Read faults.txt: the faults of each group."""
+    lines = re.sub("^//.*\n", "", Path(__file__).with_name("faults.txt").read_text(), flags=re.MULTILINE)
+    groups = [block.partition("\n") for block in re.sub(r"\n>> ", " ", lines).strip().split("\n\n")]
+    return {name.removeprefix("# "): [Fault(*found) for found in FAULT.findall(faults)] for name, _, faults in groups}
+
+
+FAULTS = read_faults()
+MENDED = ("tables", "keys", "definitions", "queue", "renamed")
+
+
+def diagnosed(metadata: MetaData = Base.metadata, limits: Limits = LIMITS) -> list[Diagnosis]:
+    with read_only_connection() as connection:
+        return diagnose(connection, metadata, limits)
+
+
+def planted(database: Database, group: str) -> list[Diagnosis]:
+    """Plant the faults of a group, and require that each is found once."""
+    for fault in FAULTS[group]:
+        database.execute(fault.plant)
+    findings = diagnosed()
+    for fault in FAULTS[group]:
+        ours = [finding for finding in findings if finding.rule == fault.rule and fault.named in finding.what]
+        assert len(ours) == 1, f"{fault.rule} of {fault.named} is not one of {findings}"
+        assert ours[0].severity == (fault.severity or "error")
+        assert ours[0].what.endswith(".")
+    assert len(findings) == len(FAULTS[group]), findings
+    return findings
+
+
+def mended(database: Database, findings: list[Diagnosis], rounds: int = 1) -> None:
+    """Type what the doctor says until it has nothing to say."""
+    for _ in range(rounds):
+        for finding in findings:
+            follow(database, finding.next)
+        findings = diagnosed()
+    assert findings == []
+
+
+def follow(database: Database, command: str) -> None:
+    """Type a command of the doctor, in a shell that has psql and the variables of the application."""
+    flask, _, shell = command.partition(" | ") if command.startswith("flask") else ("", "", command)
+    given = ""
+    if flask:
+        _, group, *arguments = shlex.split(flask)
+        ended = current_app.test_cli_runner().invoke(current_app.cli.commands[group], arguments)
+        assert ended.exit_code == 0, f"{flask}: {ended.output}"
+        given = ended.stdout
+    if shell:
+        environment = {
+            "DATABASE_URL": database.url.replace("+psycopg2", ""),
+            "PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            shell, shell=True, executable="/bin/bash", input=given, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, "ERROR" in done.stderr) == (0, False), f"{command}: {done.stderr}"
+
+
+@pytest.mark.parametrize("group", MENDED)
+def test_each_fault_is_found_once_and_its_command_mends_it(in_use: Database, group: str) -> None:
+    mended(in_use, planted(in_use, group), rounds=2)  # a function that was dropped, then the trigger dropped with it
+
+
+def test_what_follows_from_a_fault_is_no_further_finding(in_use: Database) -> None:
+    planted(in_use, "consequences")
+
+
+def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
+    """Of PostgreSQL 18's, attnotnull says true already, so neither `flask db check` nor the models show it."""
+    mended(in_use, planted(in_use, "unchecked" if in_use.is_superuser else "forbidden"))
+    if in_use.version >= 180_000:
+        mended(in_use, planted(in_use, "enforced"))
+
+
+def ahead_by(phase: str) -> str:
+    return (
+        f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', '{phase}', now());"
+        " UPDATE alembic_version SET version_num = '9999'"
     )
-    return database
+
+
+AT_THE_FIRST = "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'"
+STATES = {
+    "unknown-revision": ("UPDATE alembic_version SET version_num = 'fade'", "git log --all -S fade"),
+    "behind": (AT_THE_FIRST, "flask db upgrade"),
+    "behind without a migration": ("DROP TABLE alembic_version, schema_ledger", "flask db upgrade"),
+    "ahead": (ahead_by("expand"), "git pull"),
+    "ahead-contract": (ahead_by("contract"), "git pull"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_database_that_is_not_at_the_head(in_use: Database, state: str) -> None:
+    plant, command = STATES[state]
+    in_use.execute(plant)
+    [finding] = diagnosed()
+    assert (finding.rule, finding.severity) == (state.split()[0], "warning" if state == "ahead" else "error")
+    assert command in finding.next
+
+
+def test_new_sessions_that_write_nothing(in_use: Database) -> None:
+    """The command has to write, in a session of its own."""
+    name = in_use.scalar("SELECT current_database()")
+    for whose in ("DATABASE {}", "ROLE CURRENT_USER IN DATABASE {}"):
+        in_use.execute(f"ALTER {whose.format(name)} SET default_transaction_read_only = true")
+        [finding] = diagnosed()
+        assert (finding.rule, name in finding.what) == ("read-only-default", True)
+        mended(in_use, [finding])
+
+
+def failed_build(database: Database, index: str) -> Diagnosis:
+    """Build a unique index that rows break, and return what is said of what is left of it."""
+    autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(text(f"CREATE UNIQUE INDEX CONCURRENTLY {index}"))
+    [finding] = diagnosed()
+    assert finding.rule == "invalid-index"
+    return finding
+
+
+def test_an_invalid_index_of_a_model_is_built_again(in_use: Database) -> None:
+    index = "ix_account_events_user_id_kind_day"
+    in_use.execute(
+        f"DROP INDEX {index}; INSERT INTO account_events (user_id, kind, day, user_agent, ip)"
+        " SELECT user_id, kind, day, 'twice', ip FROM account_events LIMIT 1"
+    )
+    finding = failed_build(in_use, f"{index} ON account_events (user_id, kind, day) WHERE day IS NOT NULL")
+    assert "REINDEX" in finding.next
+    in_use.execute("DELETE FROM account_events WHERE user_agent = 'twice'")
+    mended(in_use, [finding])
+
+
+@pytest.mark.minutes
+@pytest.mark.each_server
+def test_what_a_failed_build_or_reindex_left_is_dropped(in_use: Database) -> None:
+    for name in ("half", "uq_users_email_ccnew1"):
+        finding = failed_build(in_use, f"{name} ON notes (title)")
+        assert f"DROP INDEX CONCURRENTLY {name}" in finding.next
+        mended(in_use, [finding])
+
+
+OTHER_VIEWS = """
+CREATE VIEW pinned_notes AS SELECT * FROM notes WHERE pinned;
+CREATE VIEW owners AS SELECT id, user_id FROM notes;
+CREATE VIEW of_everybody AS SELECT n.* FROM notes n, users
+"""
+
+
+def test_a_compatibility_view_that_is_left_over_and_no_other_view(in_use: Database) -> None:
+    """The second table has been given a column since."""
+    in_use.execute(OTHER_VIEWS)
+    columns = [column["name"] for column in inspect(in_use.engine).get_columns("notes")]
+    for shown in (columns, columns[:-1]):
+        in_use.execute(f"CREATE VIEW pages AS SELECT {', '.join(shown)} FROM notes")
+        [finding] = diagnosed()
+        assert (finding.rule, finding.severity) == ("compatibility-view", "warning")
+        assert 'drop_compat_view("pages")' in finding.what
+        in_use.migrate(lambda: drop_compat_view("pages"))
+    assert diagnosed() == []
+
+
+SHADOW = "ALTER TABLE notes ADD version_was integer; COMMENT ON COLUMN notes.version_was IS 'shadow: of version'"
+BACKFILLS = """
+INSERT INTO schema_backfills (name, table_name, set_sql, where_sql, pk, state, rows_done, estimated_rows, batch_size,
+    updated_at)
+SELECT name, 'notes', 'words = 1', 'words IS NULL', 'id', state, 7, 9, 500, now() - make_interval(secs => idle)
+FROM (VALUES ('broken', 'failed', 0), ('halted', 'paused', 0), ('stuck', 'running', 900), ('going', 'running', 0),
+    ('ready', 'done', 900)) AS those (name, state, idle)
+"""
+
+
+def test_a_shadow_that_no_trigger_keeps_and_backfills_that_do_not_go_on(in_use: Database) -> None:
+    in_use.execute(f"{SHADOW}; {BACKFILLS}")
+    found = {finding.rule: finding for finding in diagnosed() if finding.rule != "extra-column"}
+    shadow = found.pop("unkept-shadow")
+    assert {(rule, finding.severity, finding.next) for rule, finding in found.items()} == {
+        ("backfill-failed", "error", "flask release resume broken"),
+        ("backfill-paused", "warning", "flask release resume halted"),
+        ("backfill-stalled", "warning", "flask release status"),
+    }
+    assert "notes.version_was" in shadow.what
+    follow(in_use, shadow.next)
+    assert len(diagnosed()) == len(found)
+
+
+def test_what_models_say_besides_of_a_table(in_use: Database) -> None:
+    """Row security on purpose is a fault all the same without a policy: then nobody sees a row."""
+    unique = UniqueConstraint("place", name="uq_orders_place", postgresql_nulls_not_distinct=True)
+    metadata = our_models()
+    columns = [Column("id", Integer, primary_key=True), Column("place", Integer)]
+    Table("orders", metadata, *columns, unique, info={"row_security": True})
+    in_use.execute("CREATE TABLE orders (id serial PRIMARY KEY, place integer CONSTRAINT uq_orders_place UNIQUE)")
+    in_use.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+    assert {finding.rule for finding in diagnosed(metadata)} == {"other-constraint", "row-security"}
+    in_use.execute(
+        "ALTER TABLE orders DROP CONSTRAINT uq_orders_place; CREATE POLICY all_of_them ON orders USING (true);"
+        "ALTER TABLE orders ADD CONSTRAINT uq_orders_place UNIQUE NULLS NOT DISTINCT (place)"
+    )
+    assert diagnosed(metadata) == []
+    in_use.execute("INSERT INTO orders VALUES (2000000000); SELECT setval('orders_id_seq', 2000000000)")
+    [finding] = diagnosed(metadata)
+    assert (finding.rule, "BigInteger" in finding.what) == ("key-near-end", True)
+    assert finding.next.startswith("flask db migrate")
+
+
+@pytest.mark.minutes
+@pytest.mark.each_server
+def test_a_table_of_the_queue_that_is_gone(in_use: Database) -> None:
+    """The first command makes it again with its sequence, the next what stands on it."""
+    in_use.execute("DROP TABLE procrastinate_events")
+    [finding] = diagnosed()
+    assert (finding.rule, "procrastinate_events" in finding.what) == ("missing-table", True)
+    mended(in_use, [finding], rounds=2)
+
+
+# In the models and in the database. Alembic and a text comparison would see a difference; the server does not.
+SPELLINGS = [
+    ("version>0", "(notes.version) > 0"),
+    ("title LIKE '%' AND length(title) > -1", "title ~~ '%' and (length(title) > -1)"),
+    ("version IN (1, 2)", "version = ANY (ARRAY[1, 2])"),
+    (r"content <> '\:x'", r"content != '\:x'"),
+    ("version > 0", "version > 0 OR version IS NULL"),  # which is another one
+]
 
 
 def models(*conditions: str) -> MetaData:
@@ -43,62 +276,11 @@ def models(*conditions: str) -> MetaData:
     return metadata
 
 
-def ahead_by(phase: str) -> str:
-    return (
-        f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', '{phase}', now());"
-        " UPDATE alembic_version SET version_num = '9999'"
-    )
-
-
-STATES = {
-    "an unknown revision": (
-        "UPDATE alembic_version SET version_num = 'fade'",
-        "unknown-revision",
-        "git log --all -S fade",
-    ),
-    "a database that is behind": (
-        "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'",
-        "behind",
-        "flask db upgrade",
-    ),
-    "a database without a migration": ("DROP TABLE alembic_version, schema_ledger", "behind", "flask db upgrade"),
-    "a database that is ahead": (ahead_by("expand"), "ahead", "git pull"),
-    "a database that is too far ahead": (ahead_by("contract"), "ahead-contract", "git pull"),
-}
-
-
-@pytest.mark.parametrize(("plant", "rule", "command"), STATES.values(), ids=STATES)
-def test_it_finds(healthy: Database, plant: str, rule: str, command: str) -> None:
-    healthy.execute(plant)
-    [finding] = diagnosed()
-    assert (finding.rule, finding.severity) == (rule, "warning" if rule == "ahead" else "error")
-    assert command in finding.next
-    assert finding.what.endswith(".")
-
-
-def test_a_check_is_missing_or_has_another_condition_under_its_name(healthy: Database) -> None:
-    for number, there in enumerate(("version >= 1", "version > 0 OR version IS NULL")):
-        healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
-    found = sorted((finding.rule, finding.what) for finding in diagnosed(models(*3 * ["version > 0"])))
-    assert [rule for rule, _ in found] == ["missing-constraint", "other-check", "other-check"]
-    assert [name in what for name, (_, what) in zip(("c2", "c0 on notes", "c1 on notes"), found, strict=True)] == [
-        True
-    ] * 3
-
-
-SPELLINGS = [
-    ("version>0", "(notes.version) > 0"),
-    ("title LIKE 'a%' AND length(title) > 1", "title ~~ 'a%' and (length(title) > 1)"),
-    ("version IN (1, 2)", "version = ANY (ARRAY[1, 2])"),
-    (r"content <> '\:x'", r"content != '\:x'"),
-]
-
-
-def test_a_check_in_other_words_is_the_same(healthy: Database) -> None:
-    """Alembic and a text comparison would see a difference; the server does not."""
-    for number, (there, _) in enumerate(SPELLINGS):
-        healthy.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
-    assert diagnosed(models(*(here for _, here in SPELLINGS))) == []
+def test_a_check_in_other_words_is_the_same(in_use: Database) -> None:
+    for number, (_, there) in enumerate(SPELLINGS):
+        in_use.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
+    [finding] = diagnosed(models(*(ours for ours, _ in SPELLINGS)))
+    assert (finding.rule, "c4 on notes" in finding.what) == ("other-check", True)
 
 
 @contextmanager
@@ -110,48 +292,45 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
         yield connection
 
 
-def test_a_long_transaction_is_found_without_its_query(healthy: Database) -> None:
-    with session(healthy, "SELECT 'a person''s secret'") as other:
-        pid = other.scalar(text("SELECT pg_backend_pid()"))
-        [finding] = diagnosed(limits=LIMITS._replace(long_transaction=0))
-    assert finding.rule == "long-transaction"
-    assert finding.severity == "warning"
-    assert str(pid) in finding.next
-    assert "somebody, idle in transaction" in finding.what
-    assert "secret" not in str(finding)
-
-
-def test_it_waits_for_nobody_and_locks_nothing(healthy: Database, schema_dump: Callable[[], str]) -> None:
+def test_it_waits_for_nobody_and_locks_nothing(in_use: Database, schema_dump: Callable[[], str]) -> None:
     """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
-    healthy.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
+    in_use.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
     before = schema_dump()
     keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
     locks = [f"SELECT pg_advisory_lock({key})" for key in keys]
     tables = "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"
-    with session(healthy, "; ".join([*locks, tables])):
+    with session(in_use, "; ".join([*locks, tables])):
         assert diagnosed(models("version > 0")) == []
     assert schema_dump() == before
-    with session(healthy, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
+    with session(in_use, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
         [finding] = diagnosed(models("version > 0"))
     assert (finding.rule, finding.severity) == ("not-compared", "warning")
-
-
-def test_its_session_refuses_to_write(healthy: Database) -> None:
     with read_only_connection() as connection:
-        assert connection.scalar(text("SHOW transaction_read_only")) == "on"
-        assert connection.scalar(text("SHOW statement_timeout")) == "10s"
+        settings = [connection.scalar(text(f"SHOW {name}")) for name in ("transaction_read_only", "statement_timeout")]
+    assert settings == ["on", "10s"]
 
 
 def test_tables_that_are_not_frozen(in_use: Database) -> None:
     """One finding names all of them. Transactions of other databases of the server count too."""
-    autocommit = in_use.engine.execution_options(isolation_level="AUTOCOMMIT")
     spend = "DO $$ BEGIN FOR n IN 1..30000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
-    limits = LIMITS._replace(frozen_age=25_000)
-    with autocommit.connect() as connection:
+    with in_use.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(spend))
+    limits = LIMITS._replace(frozen_age=25_000)
     [finding] = diagnosed(limits=limits)
     assert (finding.rule, finding.severity) == ("wraparound", "error")
     follow(in_use, finding.next)
+    assert diagnosed(limits=limits) == []
+
+
+def test_a_long_transaction_is_found_without_its_query_and_ended(in_use: Database) -> None:
+    limits = LIMITS._replace(long_transaction=0)
+    with session(in_use, "SELECT 'a person''s secret'") as other:
+        [finding] = diagnosed(limits=limits)
+        follow(in_use, finding.next)
+        other.invalidate()
+    assert (finding.rule, finding.severity) == ("long-transaction", "warning")
+    assert "somebody, idle in transaction" in finding.what
+    assert "secret" not in str(finding)
     assert diagnosed(limits=limits) == []
 
 
@@ -160,42 +339,33 @@ def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
     if not int(in_use.scalar("SHOW max_prepared_transactions")):
         pytest.skip("the server has no two-phase commit")
     now = LIMITS._replace(long_transaction=0, idle_migrator=0, retained_wal=0)
-    with ExitStack() as stack:
-        holder, reader = (stack.enter_context(in_use.engine.connect()) for _ in range(2))
-        holder.execute(text(f"SELECT pg_advisory_lock({LOCK_KEY})"))
+    with session(in_use, f"SELECT pg_advisory_lock({LOCK_KEY})") as holder:
         holder.commit()
-        reader.execute(text("SELECT 1"))
         in_use.execute("SELECT pg_create_physical_replication_slot('left_over', true)")
-        prepare(in_use)
+        preparing = in_use.engine.raw_connection()
+        preparing.cursor().execute("DELETE FROM notices; PREPARE TRANSACTION 'left over'")
+        preparing.close()
         try:
             assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
-            findings = diagnosed(limits=now)
-            rules = ["orphaned-migrator", "long-transaction", "prepared-transaction", "inactive-replication-slot"]
-            assert [finding.rule for finding in findings] == rules
+            rules = ["orphaned-migrator", "prepared-transaction", "inactive-replication-slot"]
+            assert [finding.rule for finding in diagnosed(limits=now)] == rules
         finally:
             for finding in diagnosed(limits=now):
                 follow(in_use, finding.next)
-        for connection in (holder, reader):
-            connection.invalidate()
+        holder.invalidate()
     assert diagnosed(limits=now) == []
-
-
-def prepare(database: Database) -> None:
-    connection = database.engine.raw_connection()
-    connection.cursor().execute("DELETE FROM notices; PREPARE TRANSACTION 'left over'")
-    connection.close()
 
 
 def test_a_restored_dump_is_healthy(in_use: Database, server_environment: Environment) -> None:
     """A restored CHECK is printed with its casts in other places."""
     with empty_database(server_environment) as restored:
-        copy_database({"DATABASE_URL": url_of(in_use)}, restored)
+        copy_database({"DATABASE_URL": in_use.url}, restored)
         with connected(restored):
             assert diagnosed() == []
 
 
 def test_what_the_role_may_not_do_is_one_note(in_use: Database) -> None:
-    if is_superuser(in_use):
+    if in_use.is_superuser:
         pytest.skip("a superuser may do everything")
     database = in_use.scalar("SELECT current_database()")
     in_use.execute(f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, CURRENT_USER")
@@ -215,8 +385,7 @@ def test_a_version_that_somebody_changed_by_hand(in_use: Database) -> None:
         in_use.execute(plant)
         [finding] = diagnosed()
         assert (finding.rule, finding.next) == ("other-version", f"flask db stamp --purge {HEAD}")
-        follow(in_use, finding.next)
-        assert diagnosed() == []
+        mended(in_use, [finding])
 
 
 def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_use: Database) -> None:
@@ -236,36 +405,38 @@ def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -
     in_use.execute("DELETE FROM schema_ledger WHERE revision = '0020'")
     [finding] = diagnosed()
     assert (finding.rule, "lost 0020," in finding.what) == ("ledger-gap", True)
-    follow(in_use, finding.next)
-    assert diagnosed() == []
+    mended(in_use, [finding])
+
+
+def advised(history: OwnHistory) -> list[str]:
+    """Do what each finding says until there is none; return their rules."""
+    rules = []
+    while findings := json.loads(history.flask("release", "doctor", "--json").stdout)["findings"]:
+        rules += [finding["rule"] for finding in findings]
+        [command] = {finding["next"] for finding in findings}
+        done = history.flask(*shlex.split(command)[1:])
+        assert done.returncode == 0, done.stdout + done.stderr
+    return rules
 
 
 @pytest.mark.servers
 def test_two_heads_are_joined_and_applied(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url_of(in_use)})
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
     for revision in ("9001", "9002"):
         write_revision(tmp_path / "migrations", revision, HEAD)
-    rules = []
-    while findings := findings_of(history):
-        [finding] = findings
-        rules.append(finding["rule"])
-        done = history.flask(*shlex.split(finding["next"])[1:])
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert rules == ["two-heads", "behind"]
+    assert advised(history) == ["two-heads", "behind"]
 
 
-@pytest.mark.servers
 def test_a_revision_brings_back_the_models(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
-    for fault in FAULTS["models"]:
-        in_use.execute(fault.plant)
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url_of(in_use)})
-    for _ in range(2):
-        [command] = {finding["next"] for finding in findings_of(history)}
-        done = history.flask(*shlex.split(command)[1:])
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert findings_of(history) == []
+    commands = {finding.next for finding in planted(in_use, "models")}
+    assert commands == {'flask db migrate -m "Bring the schema to the models"'}
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
+    assert advised(history)[-1] == "behind"
 
 
-def findings_of(history: OwnHistory) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads(history.flask("release", "doctor", "--json").stdout)["findings"]
-    return found
+def test_every_rule_is_explained_in_the_runbook() -> None:
+    page = Path("docs/operations.md").read_text()
+    code = "".join(path.read_text() for path in Path("app/release/doctor").glob("*.py"))
+    rules = re.findall(r'Diagnosis\(\s*(?:ERROR|WARNING|NOTE), "([\w-]+)"', code)
+    assert len(rules) > 30
+    assert [rule for rule in rules if f"`{rule}`" not in page] == []

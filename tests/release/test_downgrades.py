@@ -12,7 +12,6 @@ from app.release.errors import ReleaseError, UnsafeOperation
 from tests.release import shop
 from tests.release.changes import nothing
 from tests.release.model_project import ModelProject
-from tests.release.planted_faults import is_superuser
 from tests.release.revision_corpus.cases import one_in
 
 ADD = 'op.execute("ALTER TABLE things ADD colour text")'
@@ -163,7 +162,7 @@ def test_each_kind_of_value_is_seen(project: ModelProject) -> None:
 
 
 def test_rows_that_a_policy_hides_may_have_values(project: ModelProject) -> None:
-    if is_superuser(project.database):
+    if project.database.is_superuser:
         pytest.skip("a superuser may do everything")
     released(project, ADD, DROP_COLUMN["SQL"], colour)
     project.database.execute("ALTER TABLE things ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")

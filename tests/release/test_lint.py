@@ -39,7 +39,7 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
 
 def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
     database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = database.url
     delete = f'with sa.create_engine({url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM kept"))'
     [finding] = findings(tmp_path, delete)
     assert "0002_step.py" in finding.what

@@ -20,9 +20,8 @@ from tests.databases import OUR_HISTORY, Environment
 from tests.figures.counts import counted, kept
 from tests.release.checkout import ROOT, OwnHistory
 from tests.release.migrating import Database, traffic
-from tests.release.planted_faults import our_models
 from tests.release.release_before import ReleaseBefore
-from tests.release.rows import ROWS, Rows, fill, rows, tables
+from tests.release.rows import ROWS, Rows, fill, our_models, rows, tables
 
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]

@@ -48,7 +48,7 @@ def as_it_was(project: ModelProject) -> AsItWas:
 
 
 def environment(project: ModelProject) -> Environment:
-    return {"DATABASE_URL": project.database.engine.url.render_as_string(hide_password=False)}
+    return {"DATABASE_URL": project.database.url}
 
 
 def rows(project: ModelProject) -> dict[str, str]:

@@ -106,7 +106,7 @@ def test_an_operation(
     things.migrate(case.upgrade)
     assert schema_fingerprint(things.engine) == once
 
-    url = printed_things.engine.url.render_as_string(hide_password=False)
+    url = printed_things.url
     dumps.psql({"DATABASE_URL": url}, printed(case.upgrade))
     assert printed_things.scalar(case.holds)
     by_hand = schema_fingerprint(printed_things.engine)

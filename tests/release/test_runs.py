@@ -143,7 +143,7 @@ def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
     tmp_path: Path, in_use: Database, server_environment: Environment
 ) -> None:
     """Every push and every changed variable runs it."""
-    url = in_use.engine.url.render_as_string(hide_password=False)
+    url = in_use.url
     history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url})
     assert history.flask("db", "upgrade").returncode == 0
     tables = in_use.scalar(TABLES)

@@ -75,7 +75,7 @@ def audited(project: ModelProject) -> ModelProject:
 
 @pytest.mark.minutes
 def test_its_changes_are_made_in_its_schema(audited: ModelProject) -> None:
-    environment = {"DATABASE_URL": audited.database.engine.url.render_as_string(hide_password=False)}
+    environment = {"DATABASE_URL": audited.database.url}
     others = pieces_of(dumps.schema_dump(environment), "public")
     written = release(audited, grown)
     calls = re.findall(r"\w+_(?:online|contract)\(", written)

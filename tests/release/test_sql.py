@@ -210,7 +210,7 @@ def planned_locks(folder: Path, database: Database, sql: str) -> list[LockedTabl
 
 def test_a_revision_that_takes_a_connection_is_not_let_near_the_database(tmp_path: Path, database: Database) -> None:
     database.execute(TODOS)
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = database.url
     delete = f'with sa.create_engine({url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM todos"))'
     planned = planned_for(tmp_path, database, delete)
     assert "Use op.get_bind()" in str(planned)
