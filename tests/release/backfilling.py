@@ -15,7 +15,7 @@ from app.release.operations import backfill_later
 from tests.databases import Environment, copied_database, template
 from tests.queued import queued, run_queued
 from tests.release.migrating import Database, connected
-from tests.release.operation_cases import TABLES
+from tests.release.revision_corpus.cases import TABLES
 
 UNFILLED = "SELECT count(*) FROM things WHERE size IS NULL"
 FILLED = "SELECT count(*) FROM things WHERE size = 1"

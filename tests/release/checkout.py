@@ -8,9 +8,9 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import MetaData
 
@@ -40,11 +40,7 @@ def create_app():
 
 
 class OwnHistory:
-    """Run the code of today, on revisions that a test may change.
-
-    Attributes:
-        metadata: the models, with which the schema is compared.
-    """
+    """Run the code of today, on revisions and models that a test may change."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -69,11 +65,7 @@ class OwnHistory:
 
     @contextmanager
     def running(self, *arguments: str, launcher: Sequence[str] = ()) -> Iterator["Command"]:
-        """Run it as a platform does, in a process that nobody waits for; if it runs at the end, it is stopped.
-
-        Args:
-            launcher: the words of a command that starts it.
-        """
+        """Run it, maybe by a launcher, in a process that nobody waits for; if it runs at the end, it is stopped."""
         command = [*launcher, sys.executable, "-m", "flask", *arguments]
         log = self.folder / f"command-{secrets.token_hex(4)}.log"
         process = spawn(command, log=log, cwd=self.folder, env=self.environment)
@@ -91,24 +83,15 @@ class OwnHistory:
         self.environment["FLASK_APP"] = "without_models"
 
     def write_revision(self, number: int, *upgrade: str, phase: str | None = "expand") -> str:
-        """Add a revision after the one of the number before.
-
-        Args:
-            upgrade: the lines of upgrade().
-            phase: None for a revision that does not say.
-        """
+        """Add a revision with these lines after the one of the number before; it may say no phase."""
         revision, down = f"{number:04d}", f"{number - 1:04d}" if number > 1 else None
         constants = f'phase = "{phase}"' if phase else ""
         write_revision(self.folder / "migrations", revision, down, "\n".join(upgrade) or "pass", constants)
         return revision
 
 
-@dataclass(frozen=True)
-class Command:
-    """
-    Args:
-        log: what it prints. A pipe would stay open as long as any orphan of the process holds it.
-    """
+class Command(NamedTuple):
+    """Hold a process, and a file of what it prints: a pipe would stay open as long as any orphan holds it."""
 
     process: subprocess.Popen[bytes]
     log: Path

@@ -1,14 +1,15 @@
 """A database for each test, and migrations of the test's own."""
 
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskCliRunner
 
+from app import create_app
+from config import TestingConfig
 from tests.databases import Environment, at_revision, copied_database, template
-from tests.release import dumps
 from tests.release import shop as shop_models
 from tests.release.migrating import Database, connected
 from tests.release.model_project import ModelProject, model_project
@@ -33,6 +34,14 @@ def database(environment: Environment) -> Iterator[Database]:
 def things(database: Database) -> Database:
     """Return a database that holds `things`; a file whose tests need them makes them, or says by its `environment`."""
     return database
+
+
+@pytest.fixture
+def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
+    """Run commands in the context of the whole application, since a command keeps to the context that it finds."""
+    app = create_app(TestingConfig(environment))
+    with app.app_context():
+        yield app.test_cli_runner()
 
 
 @pytest.fixture
@@ -78,13 +87,3 @@ def corpus_copy(server_environment: Environment, corpus: str) -> Iterator[Databa
 def fill_tables(environment: Environment) -> None:
     with connected(environment):
         fill()
-
-
-@pytest.fixture
-def schema_dump(environment: Environment) -> Callable[[], str]:
-    return partial(dumps.schema_dump, environment)
-
-
-@pytest.fixture
-def psql(environment: Environment) -> Callable[[str], None]:
-    return partial(dumps.psql, environment)

@@ -1,11 +1,32 @@
-"""PostgreSQL's own programs, on the database of one test."""
+"""Compare databases: by a dump, or by a fingerprint of all in catalog and tables that a migration can change.
+
+The fingerprint asks PostgreSQL for definitions and shares no code with app.release, so it can bear witness about it.
+It takes a statement for the catalog and one for the rows, while `pg_dump` takes longer than most tests.
+"""
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection, Engine, text
 
 from app.dev import postgres
 from tests.databases import Environment
+
+Fingerprint = frozenset[tuple[str, ...]]
+
+_USERS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+
+_CATALOG = Path(__file__).with_name("fingerprint.sql").read_text()
+_TABLES = text(
+    "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
+    f" WHERE relkind IN ('r', 'm') AND {_USERS}"
+)
+# With xmin, the transaction that wrote the row, so that a row that was written as it was shows too.
+_ROWS = (
+    "SELECT 'rows', '{0}', count(*) || ' ' || coalesce(sum(hashtextextended(r.xmin::text || r::text, 0)), 0) FROM {0} r"
+)
 
 # The server's own note of when a column was changed, in Debian's PostgreSQL 15.20. It is another one in each database.
 COLUMN_VERSION = re.compile(r"^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n+", re.MULTILINE)
@@ -47,3 +68,24 @@ def output_of(command: list[str], **options: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
+
+
+def fingerprint(engine: Engine) -> Fingerprint:
+    """Return a fingerprint. Two of them are equal when nothing was changed in between; what differs says what was."""
+    with engine.connect() as connection:
+        return frozenset(_catalog(connection) | _rows(connection))
+
+
+def schema_fingerprint(engine: Engine) -> Fingerprint:
+    """Return the same without the rows."""
+    with engine.connect() as connection:
+        return frozenset(_catalog(connection))
+
+
+def _catalog(connection: Connection) -> set[tuple[str, ...]]:
+    return {tuple(row) for row in connection.exec_driver_sql(_CATALOG)}
+
+
+def _rows(connection: Connection) -> set[tuple[str, ...]]:
+    tables = connection.scalars(_TABLES).all()
+    return {tuple(row) for row in connection.exec_driver_sql(" UNION ALL ".join(map(_ROWS.format, tables)))}

@@ -62,13 +62,7 @@ Down = str | tuple[str, ...] | None
 
 
 def revision_text(revision: str, down: Down, up: str = "pass", constants: str = EXPAND, back: str = "pass") -> str:
-    """Return a revision's file.
-
-    Args:
-        up: the lines of upgrade(), indented or not.
-        constants: the lines that say its phase, and more.
-        back: the lines of downgrade().
-    """
+    """Return a revision's file. The lines of upgrade() and downgrade() may be indented."""
     up, back = (indent(dedent(lines).strip("\n"), "    ") for lines in (up, back))
     return REVISION.format(revision=revision, down=down, constants=constants, up=up, back=back)
 

@@ -33,12 +33,7 @@ SECONDS = 60  # the deadline of a run
 
 
 def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
-    """Write the revision into a file of its own.
-
-    Args:
-        body: of upgrade(), indented or not.
-        phase: what the file says of itself.
-    """
+    """Write the revision into a file of its own."""
     path = folder / "9999_step_by_hand.py"
     path.write_text(revision_text("9999", "0024", body, f'phase = "{phase}"'))
     module: ModuleType = load_module_py(path.stem, path)
@@ -51,11 +46,7 @@ def excused(body: str, reason: str) -> str:
 
 
 def upgrade(database: Database, script: Script) -> None:
-    """Run the revision as the runner does.
-
-    Raises:
-        ReleaseError: it is refused; nothing of it was kept.
-    """
+    """Run the revision as the runner does; raise ReleaseError when it is refused."""
     with _running(database, script):
         pass
 
@@ -63,14 +54,7 @@ def upgrade(database: Database, script: Script) -> None:
 def try_out(database: Database, script: Script, question: str) -> object:
     """Run a revision that is one transaction, judge it as at its COMMIT, and roll it back: no other database is needed.
 
-    Args:
-        question: SQL, with one value.
-
-    Returns:
-        the answer, before it is rolled back.
-
-    Raises:
-        ReleaseError: it is refused.
+    Return what the question, in SQL, was answered before that; raise ReleaseError when it is refused.
     """
     with _running(database, script) as connection:
         before_commit = driver_connection(connection).before_commit

@@ -9,11 +9,15 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from click.testing import Result
 from flask import Flask
-from sqlalchemy import Engine, create_engine, event, text
+from flask.testing import FlaskCliRunner
+from sqlalchemy import Engine, MetaData, create_engine, event, text
 
-from app import release, release_options
+from app import release as library
+from app import release_options
 from app.extensions import db, migrate
+from app.release import live
 from app.release.advisory_lock import lock_key
 from app.release.blockers import Blockers
 from app.release.connection import direct_engine
@@ -21,16 +25,15 @@ from app.release.deadline import Deadline
 from app.release.sql.render import OFFLINE_OPTIONS
 from config import TestingConfig
 from tests.databases import Environment
+from tests.release import dumps
 
 LOCK_KEY = lock_key("semicircle")
 
 
 class Database:
-    """Work with a database; each call is a transaction of its own, on a connection of its own.
+    """Work with a database, by the engine of anybody or that of a release, which has its limits.
 
-    Args:
-        engine: of anybody who works with the database.
-        migrating: of a release, with its limits.
+    Each call is a transaction of its own, on a connection of its own.
     """
 
     def __init__(self, engine: Engine, migrating: Engine) -> None:
@@ -49,6 +52,25 @@ class Database:
     def is_superuser(self) -> bool:
         return bool(self.scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
 
+    def goes_live(self, metadata: MetaData, head: str, age: float = 0) -> None:
+        """Note that code with these models serves the database, as its processes do. Each revision is then judged."""
+        with self.engine.connect() as connection:
+            live.record_live(connection, metadata, head, age)
+
+    def schema(self) -> dumps.Fingerprint:
+        return dumps.schema_fingerprint(self.engine)
+
+    def dump(self) -> str:
+        """Return what `pg_dump -s` prints."""
+        return dumps.schema_dump({"DATABASE_URL": self.url})
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Require that the block leaves the schema as it is."""
+        before = self.schema()
+        yield
+        assert self.schema() == before
+
     def execute(self, sql: str, **parameters: Any) -> None:
         with self.engine.begin() as connection:
             connection.execute(text(sql), parameters)
@@ -58,11 +80,7 @@ class Database:
             return connection.scalar(text(sql), parameters)
 
     def migrate(self, upgrade: Callable[[], object], seconds: float = 60) -> None:
-        """Run what would be a revision's upgrade(), in a transaction as the runner begins it.
-
-        Args:
-            seconds: the deadline of the run.
-        """
+        """Run what would be a revision's upgrade(), with a deadline, in a transaction as the runner begins it."""
         options = {"deadline": Deadline(seconds), "blockers": Blockers(), "transaction_per_migration": True}
         with self.migrating.connect() as connection:
             connection.execute(text(f"SET statement_timeout = {int(seconds * 1000)}"))
@@ -87,7 +105,7 @@ def connected(environment: Environment) -> Iterator[Database]:
     app.config.from_object(TestingConfig(environment))
     db.init_app(app)
     migrate.init_app(app, db)
-    release.init_app(app, release_options(app))
+    library.init_app(app, release_options(app))
     with app.app_context():
         migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
         try:
@@ -114,13 +132,13 @@ def sent_statements() -> Iterator[list[str]]:
 
 
 @contextmanager
-def traffic(writers: int, write: Callable[[int, int], object]) -> Iterator[None]:
+def traffic(writers: int, write: Callable[[int, int], object], least: int = 10, pause: float = 0.0) -> Iterator[None]:
     """Call write(writer, turn) again and again in a thread each, while the block runs. No call may fail."""
     is_over = Event()
 
     def serve(writer: int) -> int:
         turn = 0
-        while not is_over.is_set():
+        while not is_over.wait(pause):
             write(writer, turn)
             turn += 1
         return turn
@@ -131,7 +149,7 @@ def traffic(writers: int, write: Callable[[int, int], object]) -> Iterator[None]
             yield
         finally:
             is_over.set()
-        assert min(served.result() for served in serving) > 10
+        assert min(served.result() for served in serving) >= least
 
 
 def printed(upgrade: Callable[[], object]) -> str:
@@ -143,3 +161,8 @@ def printed(upgrade: Callable[[], object]) -> str:
     with Operations.context(migration), migration.begin_transaction():
         upgrade()
     return output.getvalue()
+
+
+def release(runner: FlaskCliRunner, *arguments: str) -> Result:
+    """Run `flask release …`."""
+    return runner.invoke(args=["release", *arguments])

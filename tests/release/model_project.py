@@ -14,7 +14,6 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]
 from sqlalchemy import MetaData, create_engine
 
 from app import release
-from app.release import live
 from app.release.connection import direct_engine
 from app.release.errors import UnsafeOperation
 from app.release.options import Options
@@ -31,12 +30,7 @@ INI = "[alembic]\nfile_template = %%(rev)s_%%(slug)s\npath_separator = os\nrevis
 
 
 class ModelProject:
-    """Work with the project.
-
-    Args:
-        folder: of its migrations; revision 0001 is applied.
-        database: that holds the tables of shop.models() and their rows.
-    """
+    """Work with the project, whose database is at revision 0001 and holds the tables of shop.models()."""
 
     def __init__(self, app: Flask, folder: Path, database: Database) -> None:
         self.app = app
@@ -110,12 +104,7 @@ class ModelProject:
         file.write_text("\n".join(lines).replace("\n\nrevision =", f"\n{imported}\n\nrevision =", 1))
 
     def goes_live(self) -> None:
-        """Note that code with the models of now serves the database, as its processes do (live.py). From then on each
-        revision is judged.
-        """
-        with self.database.migrating.connect() as connection:
-            live.prepare(connection)
-            live.record_live(connection, self.metadata, f"{self.number:04d}")
+        self.database.goes_live(self.metadata, f"{self.number:04d}")
 
     def was_judged(self) -> bool:
         """Return whether the newest revision ran under the guard, which notes what it cost."""

@@ -61,28 +61,17 @@ def run_tests(checkout: Path) -> int:
 
     flask_migrate.upgrade = upgrade_by_today
     suites = [f"tests/{suite}" for suite in SUITES if (checkout / "tests" / suite).is_dir()]
-    code = int(pytest.main([*suites, "-q", "-p", "no:cacheprovider"], plugins=[AskingADatabase()]))
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.one_of_each", "-m", "database and not minutes"]
+    code = int(pytest.main([*suites, *options], plugins=[Vacuum()]))
     print(f"{', '.join(suites)} ran on the schema of {', '.join(migrated)}")  # noqa: T201
     return code or (0 if migrated else NO_DATABASE_MIGRATED)
 
 
-class AskingADatabase:
-    """A plugin of pytest; a test is known by the fixture that gives it the servers, from close by or from afar."""
-
-    def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
-        asking = [
-            item
-            for item in items
-            if "server_environment" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("minutes")
-        ]
-        first_cases = {item.nodeid.partition("[")[0]: item for item in reversed(asking)}
-        kept = [item for item in asking if item in first_cases.values()]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+class Vacuum:
+    """A plugin of pytest: remove what a test rolled back, as autovacuum would. The planner counts a table's pages."""
 
     @pytest.hookimpl(trylast=True)  # once its transaction has ended
     def pytest_runtest_teardown(self, item: Any) -> None:
-        """Remove what the test rolled back, as autovacuum would: the planner counts the pages of a table."""
         app = item.funcargs.get("migrated_app")
         if app is None or "/notes/" not in item.nodeid:
             return

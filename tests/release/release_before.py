@@ -2,38 +2,28 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from threading import Event
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Date,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Uuid,
-    delete,
-    insert,
-    inspect,
-    select,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, Engine, MetaData, Row, Table, delete, insert, select, update
 
 from app.release.ledger import TOOL_TABLES
 from tests.database import KEPT_BY_TRIGGERS
+from tests.release.migrating import traffic
 
 # Belong to the migrations; to the queue, which is used through its functions alone; and to triggers.
 TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
 BETWEEN = 0.03  # seconds between two rounds, which would else take half of the processor from what they run beside
+NEW: dict[Any, Callable[[Any], object]] = {
+    sa.String: lambda kind: secrets.token_hex(32)[: kind.length],
+    sa.Uuid: lambda _: uuid.uuid4(),
+    sa.Date: lambda _: date.min + timedelta(days=secrets.randbelow(3_000_000)),
+    sa.LargeBinary: lambda _: secrets.token_bytes(32),
+    sa.Integer: lambda _: secrets.randbelow(1_000_000_000),
+}
 
 
 class ReleaseBefore:
@@ -43,8 +33,7 @@ class ReleaseBefore:
         metadata = MetaData()
         metadata.reflect(engine, only=lambda name, _: not name.startswith(TOOLS))
         self.tables = metadata.sorted_tables
-        inspector = inspect(engine)
-        self.unique = {table.name: unique_columns(inspector, table) for table in self.tables}
+        self.unique = {table.name: unique_columns(sa.inspect(engine), table) for table in self.tables}
         with engine.connect() as connection:
             self.rows = {table.name: everything(connection, table) for table in self.tables}
         assert all(self.rows.values()), "a table without rows proves nothing"
@@ -57,10 +46,12 @@ class ReleaseBefore:
             AssertionError: it does something else than before.
         """
         for table in self.tables:
+            given = [column for column in table.columns if column.identity is None and column.computed is None]
+            required = [column for column in given if not column.nullable and column.server_default is None]
             with engine.connect() as connection:
                 self._assert_reads_the_same(connection, table)
-                self._assert_inserts_changes_and_deletes(connection, table, given(table))
-                self._assert_inserts_changes_and_deletes(connection, table, required(table))
+                self._assert_inserts_changes_and_deletes(connection, table, given)
+                self._assert_inserts_changes_and_deletes(connection, table, required)
                 self._assert_reads_the_same(connection, table)
                 self._assert_deletes_an_old_row(connection, table)
 
@@ -71,19 +62,8 @@ class ReleaseBefore:
         Raises:
             DBAPIError, AssertionError: as above, at any moment.
         """
-        is_over = Event()
-
-        def serve() -> None:
-            while not is_over.wait(BETWEEN):
-                self.assert_works(engine)
-
-        with ThreadPoolExecutor(1) as requests:
-            served = requests.submit(serve)
-            try:
-                yield
-            finally:
-                is_over.set()
-            served.result()
+        with traffic(1, lambda *_: self.assert_works(engine), least=0, pause=BETWEEN):
+            yield
         self.assert_works(engine)
 
     def _assert_reads_the_same(self, connection: Connection, table: Table) -> None:
@@ -92,13 +72,12 @@ class ReleaseBefore:
     def _assert_inserts_changes_and_deletes(
         self, connection: Connection, table: Table, columns: list[Column[Any]]
     ) -> None:
-        count = len(self.rows[table.name])
         first, other = self._fresh_values(table, columns), self._fresh_values(table, columns)
         second = {name: value for name, value in other.items() if not table.columns[name].primary_key}
         key = connection.execute(insert(table).values(first)).inserted_primary_key
         assert key is not None
         this = [column == value for column, value in zip(table.primary_key, key, strict=True)]
-        assert len(everything(connection, table)) == count + 1
+        assert len(everything(connection, table)) == len(self.rows[table.name]) + 1
         if second:  # no other column is required
             assert connection.execute(update(table).where(*this).values(second)).rowcount == 1
         changed = connection.execute(select(table).where(*this)).mappings().one()
@@ -115,8 +94,9 @@ class ReleaseBefore:
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:
         """Make a row like the last one, but for what no two rows share."""
         last = self.rows[table.name][-1]._mapping
+        unique = self.unique[table.name]
         return {
-            column.name: self._new_value(table, column) if column.name in self.unique[table.name] else last[column.name]
+            column.name: self._new_value(table, column) if column.name in unique else last[column.name]
             for column in columns
         }
 
@@ -126,21 +106,11 @@ class ReleaseBefore:
             taken = {row._mapping[column.name] for row in self.rows[table.name]}
             parents = {row._mapping[key.column.name] for row in self.rows[key.column.table.name]}
             return min(parents - taken)
-        return new_value(column)
+        return next(make for kind, make in NEW.items() if isinstance(column.type, kind))(column.type)
 
 
 def everything(connection: Connection, table: Table) -> list[Row[Any]]:
     return list(connection.execute(select(table).order_by(*table.primary_key)).all())
-
-
-def given(table: Table) -> list[Column[Any]]:
-    """Return the columns that an insert may name."""
-    return [column for column in table.columns if column.identity is None and column.computed is None]
-
-
-def required(table: Table) -> list[Column[Any]]:
-    """Return the columns that an insert has to name."""
-    return [column for column in given(table) if not column.nullable and column.server_default is None]
 
 
 def unique_columns(inspector: Any, table: Table) -> set[str]:
@@ -150,17 +120,3 @@ def unique_columns(inspector: Any, table: Table) -> set[str]:
     # One column that differs is enough, and the last one of a key is seldom a foreign key.
     last_of_each = {found["column_names"][-1] for found in (*constraints, *indexes)}
     return last_of_each | {column.name for column in table.primary_key}
-
-
-def new_value(column: Column[Any]) -> Any:
-    if isinstance(column.type, String):
-        return secrets.token_hex(32)[: column.type.length]
-    if isinstance(column.type, Uuid):
-        return uuid.uuid4()
-    if isinstance(column.type, Date):
-        return date.min + timedelta(days=secrets.randbelow(3_000_000))
-    if isinstance(column.type, LargeBinary):
-        return secrets.token_bytes(32)
-    if isinstance(column.type, Integer):
-        return secrets.randbelow(1_000_000_000)
-    raise NotImplementedError(f"{column}: say here what a new {column.type!r} is")

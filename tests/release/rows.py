@@ -27,11 +27,7 @@ def tables() -> list[str]:
 
 
 def fill(*, besides: Collection[str] = ()) -> None:
-    """Add rows to every table that there is, parents first.
-
-    Args:
-        besides: tables that get none.
-    """
+    """Add rows to every table that there is besides these, parents first."""
     present = tables()
     for table, statement in ROWS.items():
         if table in present and table not in besides:

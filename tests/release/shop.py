@@ -13,6 +13,7 @@ INSERT INTO things (owner_id, name, note, size, price, code, made_at)
 INSERT INTO parts (code, number, weight) SELECT 'part', n, 2 FROM generate_series(1, 3) n;
 INSERT INTO rooms (period, booked) SELECT int4range(n, n + 1), false FROM generate_series(1, 3) n;
 INSERT INTO labels (name, colour) SELECT 'label ' || n, 'red' FROM generate_series(1, 3) n;
+INSERT INTO typed (price, feeling, label) SELECT n + 0.1, 'good', 'label ' || n FROM generate_series(1, 3) n;
 INSERT INTO "Odd order" ("user", "값 %") SELECT n, n FROM generate_series(1, 3) n;
 """
 
@@ -68,6 +69,15 @@ def models() -> MetaData:
         identity(),
         sa.Column("name", sa.String(20), nullable=False),
         sa.Column("colour", enum("red", "blue"), nullable=False),
+    )
+    Table(  # of types that ask for more than ALTER COLUMN
+        "typed",
+        metadata,
+        sa.Column("number", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("price", sa.REAL),
+        sa.Column("feeling", sa.Enum("good", "bad", name="feeling")),
+        sa.Column("label", sa.String(50)),
+        sa.Index("ix_typed_label", sa.func.lower(sa.column("label"))),
     )
     Table(
         "Odd order", metadata, identity(), sa.Column("user", sa.Integer, nullable=False), sa.Column("값 %", sa.Integer)

@@ -99,7 +99,7 @@ def test_at_the_deadline_it_names_the_blocker(checkout: OwnHistory, database: Da
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == 0
 
 
-EXCUSED = "with excused('Shows how a deadlock ends.')"
+EXCUSED = "with excused('The service is closed tonight.')"
 
 
 def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> None:
@@ -142,12 +142,10 @@ def test_another_release_is_waited_for_until_the_deadline(checkout: OwnHistory, 
 
 
 SECOND_LOOK = 10.0  # seconds that a busy machine may take to see the wait, to end the step and to answer the request
-NAME = "semicircle-migrations"
-
 # The migration has begun its long statement, or waits for Python, and holds `things` or a row of it.
 HOLDS = (
     "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database()"
-    f" AND application_name = '{NAME}' AND relation = 'things'::regclass AND granted"
+    " AND application_name = 'semicircle-migrations' AND relation = 'things'::regclass AND granted"
     " AND mode IN ('RowExclusiveLock', 'AccessExclusiveLock'))"
 )
 # Somebody has waited for it for longer than a request may.
@@ -223,20 +221,6 @@ def test_while_python_computes_the_connection_is_ended(checkout: OwnHistory, dat
     assert checkout.flask("db", "upgrade").returncode == 0
 
 
-def test_the_wait_of_another_ddl_is_none_of_a_request(checkout: OwnHistory, database: Database) -> None:
-    """It waits until the step has done what it does, as behind an index that is built concurrently."""
-    checkout.write_revision(
-        2,
-        'op.execute("ALTER TABLE things ADD mark text")',
-        f'while not op.get_bind().scalar(sa.text("{WAITED}")): pass',
-    )
-    with request(database, "CREATE INDEX ON things (id)") as answered:
-        ended = checkout.flask("db", "upgrade")
-        assert answered.result() > LONGEST_WAIT
-    assert ended.returncode == 0, ended.stderr
-    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
-
-
 def test_the_wait_of_a_request_behind_another_ddl_is_one(checkout: OwnHistory, database: Database) -> None:
     """The step does not hold what the request wants. But the DDL before it wants what the step holds."""
     checkout.write_revision(2, 'op.execute("INSERT INTO things VALUES (3)")', f'op.execute("{LONG}")')
@@ -261,17 +245,22 @@ def test_a_slow_step_that_holds_up_nobody_goes_on(database: Database) -> None:
     assert database.scalar("SELECT count(*) FROM things WHERE id = 1") == 1
 
 
-def test_what_was_excused_may_hold_up(checkout: OwnHistory, database: Database) -> None:
-    """Whoever has given a reason decides; also while the next statement runs, since the lock stays."""
-    checkout.write_revision(
-        2,
-        "with excused('The service is closed tonight.'): op.execute('LOCK TABLE things')",
-        f'while not op.get_bind().scalar(sa.text("{WAITED}")): pass',
-    )
-    with request(database, "SELECT FROM things") as answered:
+# The step, and what waits for it: DDL, as behind an index that is built concurrently; and a request, where whoever has
+# given a reason decides, also while the next statement runs, since the lock stays.
+MAY_WAIT = {
+    "another DDL": ('op.execute("ALTER TABLE things ADD mark text")', "CREATE INDEX ON things (id)"),
+    "an excused statement": (f"{EXCUSED}: op.execute('LOCK TABLE things')", "SELECT FROM things"),
+}
+
+
+@pytest.mark.parametrize(("step", "waits"), MAY_WAIT.values(), ids=MAY_WAIT)
+def test_what_may_hold_up_goes_on(checkout: OwnHistory, database: Database, step: str, waits: str) -> None:
+    checkout.write_revision(2, step, f'while not op.get_bind().scalar(sa.text("{WAITED}")): pass')
+    with request(database, waits) as answered:
         ended = checkout.flask("db", "upgrade")
         assert answered.result() > LONGEST_WAIT
     assert ended.returncode == 0, ended.stderr
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
 def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> None:

@@ -2,13 +2,11 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import MetaData, text
@@ -19,11 +17,10 @@ from app.release import Options, init_app, options, progress
 from app.release.advisory_lock import lock_key
 from app.release.connection import direct_engine, migrating_name
 from app.release.errors import ReleaseError
-from app.release.live import record_live
 from config import MigrationConfig, TestingConfig
-from tests.databases import HEAD, OUR_HISTORY, Environment, empty_database
+from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.release.checkout import OwnHistory
-from tests.release.migrating import LOCK_KEY, Database
+from tests.release.migrating import LOCK_KEY, Database, release
 
 STATUS = {
     *("state", "code_head", "database_revision", "pending", "ahead_by"),
@@ -36,24 +33,6 @@ LINT_FINDING = {"revision", "place", "rule", "what", "instead"}
 @pytest.fixture
 def environment(migrated_environment: Environment) -> Environment:
     return migrated_environment
-
-
-@pytest.fixture
-def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
-    """Run commands in the context of the whole application, since a command keeps to the context that it finds."""
-    app = create_app(TestingConfig(environment))
-    with app.app_context():
-        yield app.test_cli_runner()
-
-
-@pytest.fixture
-def runner_of_an_empty_database(server_environment: Environment) -> Iterator[FlaskCliRunner]:
-    with empty_database(server_environment) as environment:
-        yield create_app(TestingConfig(environment)).test_cli_runner()
-
-
-def release(runner: FlaskCliRunner, *arguments: str) -> Result:
-    return runner.invoke(args=["release", *arguments])
 
 
 def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
@@ -70,8 +49,8 @@ def test_a_process_that_only_migrates_needs_two_variables(environment: Environme
     assert HEAD in done.stdout
 
 
-def test_an_empty_database(runner_of_an_empty_database: FlaskCliRunner) -> None:
-    runner = runner_of_an_empty_database
+def test_an_empty_database(runner: FlaskCliRunner, database: Database) -> None:
+    database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     revisions = sorted(script.revision for script in OUR_HISTORY.walk_revisions())
     status = answer(runner, "status")
     assert set(status) == STATUS
@@ -150,20 +129,12 @@ def test_a_migration_that_runs_is_told_and_no_error(database: Database, runner: 
 def test_status_tells_which_release_is_live_since_when(database: Database, runner: FlaskCliRunner) -> None:
     assert answer(runner, "status")["live"] is None
     assert "none has noted that it serves" in release(runner, "status").stdout
-    with database.engine.connect() as connection:
-        record_live(connection, Base.metadata, HEAD)
+    database.goes_live(Base.metadata, HEAD)
     since = database.scalar("SELECT live_at FROM schema_releases")
     live = answer(runner, "status")["live"]
     assert live["code_head"] == HEAD
     assert datetime.fromisoformat(live["since"]) == since.replace(microsecond=0)
     assert f"{HEAD}, which began to serve {live['since']}" in release(runner, "status").stdout
-
-
-def test_status_of_a_database_that_is_ahead(database: Database, runner: FlaskCliRunner) -> None:
-    database.execute(f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', 'expand', now())")
-    database.execute("UPDATE alembic_version SET version_num = '9999'")
-    status = answer(runner, "status")
-    assert (status["state"], status["ahead_by"], status["pending"]) == ("ahead", ["9999"], [])
 
 
 def test_doctor_ends_with_1_for_an_error(database: Database, runner: FlaskCliRunner) -> None:
@@ -186,15 +157,6 @@ def test_without_a_database_it_is_one_sentence(server_environment: Environment) 
         assert "secret" not in ended.stderr
 
 
-def test_it_goes_to_the_direct_url(environment: Environment) -> None:
-    pooled = {
-        **environment,
-        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
-        "MIGRATION_DATABASE_URL": environment["DATABASE_URL"],
-    }
-    assert release(create_app(TestingConfig(pooled)).test_cli_runner(), "status").exit_code == 0
-
-
 def test_lint_ends_with_1_for_an_unsafe_revision(tmp_path: Path, environment: Environment) -> None:
     history = OwnHistory(tmp_path, environment)
     history.forget_history()
@@ -211,45 +173,25 @@ def test_lint_ends_with_1_for_an_unsafe_revision(tmp_path: Path, environment: En
     assert history.flask("release", "lint", "0001").returncode == 0
 
 
-URL = "postgresql://u:p@192.0.2.1/n"
-
-
-def shop(url: str = URL) -> Flask:
-    app = Flask("shop")
-    init_app(app, Options(metadata=MetaData(), url=url, name="shop"))
-    return app
-
-
-def test_our_lock_has_the_key_that_earlier_releases_take() -> None:
+def test_the_lock_has_the_key_that_earlier_releases_take(server_environment: Environment) -> None:
     """With another one, two releases would migrate at once. Two projects do not wait for each other."""
-    assert lock_key("semicircle") == 2890267260
-    assert lock_key("shop") != lock_key("semicircle")
-
-
-def test_our_name_stays_because_the_lock_is_made_of_it(server_environment: Environment) -> None:
     with create_app(TestingConfig(server_environment)).app_context():
-        assert options.current().name == "semicircle"
+        assert lock_key(options.current().name) == 2890267260
+    assert lock_key("shop") != 2890267260
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgresql+psycopg2"])
-def test_whatever_driver_the_project_uses_a_release_uses_psycopg2(scheme: str) -> None:
-    with shop(URL.replace("postgresql", scheme)).app_context():
-        assert direct_engine().url.drivername == "postgresql+psycopg2"
-        assert direct_engine().url.host == "192.0.2.1"
-
-
-def test_sessions_that_migrate_bear_the_name_of_the_project() -> None:
-    with shop().app_context():
-        assert migrating_name() == "shop-migrations"
-
-
-def test_an_application_that_was_not_set_up_is_told_so() -> None:
-    with Flask("shop").app_context(), pytest.raises(ReleaseError, match=r"call release\.init_app\(app, Options"):
+def test_another_project_is_told_when_it_is_not_set_up_and_uses_psycopg2_whatever_it_names() -> None:
+    app = Flask("shop")
+    with app.app_context(), pytest.raises(ReleaseError, match=r"call release\.init_app\(app, Options"):
         options.current()
+    for driver in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
+        init_app(app, Options(metadata=MetaData(), url=f"{driver}://u:p@192.0.2.1/n", name="shop"))
+        with app.app_context():
+            assert (direct_engine().url.drivername, direct_engine().url.host) == ("postgresql+psycopg2", "192.0.2.1")
+            assert migrating_name() == "shop-migrations"
 
 
-OURS = logging.getLogger(progress.LIBRARY)
-ALEMBIC = logging.getLogger("alembic")
+OURS, ALEMBIC = (logging.getLogger(name) for name in (progress.LIBRARY, "alembic"))
 
 
 def shown_as_python_begins(monkeypatch: pytest.MonkeyPatch, *handlers: logging.Handler) -> None:
@@ -258,11 +200,9 @@ def shown_as_python_begins(monkeypatch: pytest.MonkeyPatch, *handlers: logging.H
     Not a fixture: pytest adds its own handlers when the test begins.
     """
     monkeypatch.setattr(logging.getLogger(), "handlers", [*handlers])
-    for logger in (OURS, ALEMBIC):
-        for name in ("handlers", "propagate", "level"):
-            monkeypatch.setattr(logger, name, getattr(logger, name))
-    monkeypatch.setattr(OURS, "handlers", [])
-    monkeypatch.setattr(ALEMBIC, "handlers", [logging.NullHandler()])
+    for logger, own in ((OURS, []), (ALEMBIC, [logging.NullHandler()])):
+        for name, value in (("handlers", own), ("propagate", logger.propagate), ("level", logger.level)):
+            monkeypatch.setattr(logger, name, value)
     progress.show_log()
 
 
@@ -275,16 +215,11 @@ def test_by_itself_the_log_goes_to_stderr_once(
     progress.show_log()
     logging.getLogger(f"{progress.LIBRARY}.runner").info("the database is at 0001")
     logging.getLogger("alembic.runtime").info("Running upgrade")
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.splitlines() == [
-        "INFO [app.release.runner] the database is at 0001",
-        "INFO [alembic.runtime] Running upgrade",
-    ]
+    said = "INFO [app.release.runner] the database is at 0001\nINFO [alembic.runtime] Running upgrade\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_a_project_may_set_up_its_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shown_as_python_begins(monkeypatch, logging.NullHandler())
     OURS.info("not wanted")
-    assert capsys.readouterr().err == ""
-    assert OURS.handlers == []
+    assert (capsys.readouterr().err, OURS.handlers) == ("", [])

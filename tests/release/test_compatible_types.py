@@ -4,7 +4,6 @@ Each pair of types is tried with code of the old one on a column of the new one.
 PostgreSQL's planner proves.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,20 +11,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql as pg
 
 from app.release.compatible_types import conversion, is_compatible
 from app.release.implication import takes_all
-from app.release.lint import lint
 from app.release.mapping import type_name
 from app.release.operations import change_type_online
 from app.release.sql.dialect import DIALECT
-from tests.databases import Environment, empty_database
 from tests.release import judged
-from tests.release.history import CONTRACT, NO_MODELS, history, write_revision
-from tests.release.migrating import Database, connected
+from tests.release.migrating import Database
 
 Type = sa.types.TypeEngine[Any]
 
@@ -89,31 +84,16 @@ def prepared(database: Database, type_: Type, values: list[Any]) -> Table:
     return things
 
 
-@pytest.fixture(scope="module")
-def shared(server_environment: Environment) -> Iterator[Database]:
-    """Make one database for all pairs, each of which makes its own table `things`."""
-    with empty_database(server_environment) as environment, connected(environment) as database:
-        yield database
-
-
-@pytest.fixture
-def own_table(shared: Database) -> Iterator[Database]:
-    yield shared
-    shared.execute("DROP TABLE things")
-
-
 @pytest.mark.parametrize(("old", "new", "values", "written"), COMPATIBLE.values(), ids=COMPATIBLE)
-def test_old_code_does_not_notice(own_table: Database, old: Type, new: Type, values: list[Any], written: Any) -> None:
-    things = prepared(own_table, old, values)
-    before = observed(own_table.engine, things, values, written)
+def test_old_code_does_not_notice(database: Database, old: Type, new: Type, values: list[Any], written: Any) -> None:
+    things = prepared(database, old, values)
+    before = observed(database.engine, things, values, written)
     name = new.compile(dialect=DIALECT)
     using = conversion(type_name(old), type_name(new))
     assert using is not None
-    own_table.migrate(
-        lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name))
-    )
-    assert observed(own_table.engine, things, values, written) == before
-    with own_table.engine.begin() as connection:
+    database.migrate(lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name)))
+    assert observed(database.engine, things, values, written) == before
+    with database.engine.begin() as connection:
         reads = list(connection.scalars(sa.select(table_of(new).c.value).order_by("id")))
     assert reads == values, "and code of the new type reads the same"
 
@@ -217,13 +197,3 @@ def test_an_expand_may_widen_a_check_and_again_as_after_a_kill(things: Database,
             body = 'add_check_online("things", "ck_things", "size < 20", replace=True)'
             judged.upgrade(things, judged.written(tmp_path, body))
             assert things.scalar(RULE) == "CHECK ((size < 20))"
-
-
-def test_lint_says_the_same(database: Database, tmp_path: Path) -> None:
-    check = 'add_check_online("todos", "ck_todos", "{}"{})'
-    history(tmp_path, check.format("position < 10", ""), CONTRACT)
-    for number, condition in (("0003", "position < 20"), ("0004", "position IN (1, 2)")):
-        write_revision(tmp_path, number, "0002", check.format(condition, ", replace=True"))
-    directory = ScriptDirectory(str(tmp_path))
-    assert lint(directory, NO_MODELS, ["0003"]) == []
-    assert [finding.rule for finding in lint(directory, NO_MODELS, ["0004"])] == ["narrows-check"]

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -292,16 +292,16 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
         yield connection
 
 
-def test_it_waits_for_nobody_and_locks_nothing(in_use: Database, schema_dump: Callable[[], str]) -> None:
+def test_it_waits_for_nobody_and_locks_nothing(in_use: Database) -> None:
     """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
     in_use.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
-    before = schema_dump()
+    before = in_use.dump()
     keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
     locks = [f"SELECT pg_advisory_lock({key})" for key in keys]
     tables = "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"
     with session(in_use, "; ".join([*locks, tables])):
         assert diagnosed(models("version > 0")) == []
-    assert schema_dump() == before
+    assert in_use.dump() == before
     with session(in_use, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
         [finding] = diagnosed(models("version > 0"))
     assert (finding.rule, finding.severity) == ("not-compared", "warning")
@@ -419,18 +419,20 @@ def advised(history: OwnHistory) -> list[str]:
     return rules
 
 
-@pytest.mark.servers
-def test_two_heads_are_joined_and_applied(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
+@pytest.fixture
+def history(in_use: Database, server_environment: Environment, tmp_path: Path) -> OwnHistory:
+    return OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
+
+
+def test_two_heads_are_joined_and_applied(history: OwnHistory, tmp_path: Path) -> None:
     for revision in ("9001", "9002"):
         write_revision(tmp_path / "migrations", revision, HEAD)
     assert advised(history) == ["two-heads", "behind"]
 
 
-def test_a_revision_brings_back_the_models(in_use: Database, server_environment: Environment, tmp_path: Path) -> None:
+def test_a_revision_brings_back_the_models(history: OwnHistory, in_use: Database) -> None:
     commands = {finding.next for finding in planted(in_use, "models")}
     assert commands == {'flask db migrate -m "Bring the schema to the models"'}
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
     assert advised(history)[-1] == "behind"
 
 

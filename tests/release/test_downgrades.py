@@ -102,13 +102,10 @@ def test_all_that_one_revision_takes_is_named_at_once(project: ModelProject) -> 
     downgrade(project, "words", "things.colour")
 
 
-EXCUSED = f'with excused("The colours are drawn anew each night."):\n        {DROP_COLUMN["SQL"]}'
-
-
-@pytest.mark.parametrize(("down", "lose"), [(EXCUSED, ()), (DROP_COLUMN["SQL"], ("things.colour",))])
-def test_an_excuse_in_the_file_or_a_name_is_enough(project: ModelProject, down: str, lose: tuple[str, ...]) -> None:
-    released(project, ADD, down, colour, WRITE_COLOUR)
-    downgrade(project, *lose)
+def test_an_excuse_in_the_file_is_enough(project: ModelProject) -> None:
+    excused = f'with excused("The colours are drawn anew each night."):\n        {DROP_COLUMN["SQL"]}'
+    released(project, ADD, excused, colour, WRITE_COLOUR)
+    downgrade(project)
     assert "colour" not in columns(project)
 
 
@@ -185,13 +182,8 @@ def test_a_column_of_a_whole_is_named_once_for_all_of_its_parts_and_quoted_for_a
     project.database.execute(
         'CREATE TABLE "Log book" (at date) PARTITION BY RANGE (at); CREATE TABLE part PARTITION OF "Log book" DEFAULT'
     )
-    released(
-        project,
-        'op.execute(\'ALTER TABLE "Log book" ADD "새 칸" text\')',
-        'drop_column_contract("Log book", "새 칸")',
-        nothing,
-        "INSERT INTO \"Log book\" VALUES ('2025-05-05', 'visit')",
-    )
+    add, drop = """op.execute('ALTER TABLE "Log book" ADD "새 칸" text')""", 'drop_column_contract("Log book", "새 칸")'
+    released(project, add, drop, nothing, """INSERT INTO "Log book" VALUES ('2025-05-05', 'visit')""")
     with pytest.raises(UnsafeOperation, match=r"Log book\.새 칸, with values in 1 row\. .* -x 'lose=Log book\.새 칸'$"):
         downgrade(project)
     downgrade(project, "Log book.새 칸")
@@ -236,9 +228,5 @@ def test_an_upgrade_takes_no_such_option(project: ModelProject) -> None:
 
 
 def columns(project: ModelProject) -> set[str]:
-    return set(
-        project.database.scalar(
-            "SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = 'things'::regclass"
-            " AND attnum > 0 AND NOT attisdropped"
-        )
-    )
+    of_things = "SELECT array_agg(column_name::text) FROM information_schema.columns WHERE table_name = 'things'"
+    return set(project.database.scalar(of_things))

@@ -6,18 +6,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.release import operations as ops
 from app.release.errors import ReleaseError, UnsafeOperation
-from app.release.operations import (
-    add_column_online,
-    add_computed_column_online,
-    add_synced_column_online,
-    change_type_online,
-    drop_column_contract,
-    drop_dual_write_contract,
-    drop_shadow_contract,
-    stop_dual_write_contract,
-)
-from tests.release.fingerprint import schema_fingerprint
 from tests.release.migrating import Database
 
 TABLE = """
@@ -37,12 +27,12 @@ def things(database: Database) -> Database:
 
 def compute(expression: str, *, nullable: bool = True) -> Callable[[], None]:
     column = sa.Column("words", sa.Integer, nullable=nullable, comment="how many")
-    return lambda: add_computed_column_online("things", column, expression)
+    return lambda: ops.add_computed_column_online("things", column, expression)
 
 
 def sync(forward: str = FORWARD, back: str = "amount::text", *, nullable: bool = True) -> Callable[[], None]:
     column = sa.Column("amount", sa.Integer, nullable=nullable)
-    return lambda: add_synced_column_online("things", "size", column, forward, back)
+    return lambda: ops.add_synced_column_online("things", "size", column, forward, back)
 
 
 WORDS = r"coalesce(array_length(regexp_split_to_array(name, '\s+'), 1), 0)"
@@ -78,17 +68,15 @@ NO_EXPRESSIONS: list[tuple[Callable[[], object], str]] = [
     (sync(back="amount + colour"), "not a value for things"),
     (sync("name::int"), "fails for a row"),
     (sync("nullif(size::int, 8)", nullable=False), "still holds NULL"),
-    (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, server_default="0"), "1"), "default"),
-    (lambda: add_computed_column_online("things", sa.Column("x", sa.Integer, index=True), "1"), "an index"),
+    (lambda: ops.add_computed_column_online("things", sa.Column("x", sa.Integer, server_default="0"), "1"), "default"),
+    (lambda: ops.add_computed_column_online("things", sa.Column("x", sa.Integer, index=True), "1"), "an index"),
 ]
 
 
 def test_an_expression_that_is_none_is_refused_and_nothing_of_it_is_left(things: Database) -> None:
-    before = schema_fingerprint(things.engine)
     for upgrade, reason in NO_EXPRESSIONS:
-        with pytest.raises(UnsafeOperation, match=reason):
+        with things.unchanged(), pytest.raises(UnsafeOperation, match=reason):
             things.migrate(upgrade)
-        assert schema_fingerprint(things.engine) == before
     things.execute("INSERT INTO things (name) VALUES ('new')")
 
 
@@ -107,11 +95,11 @@ def test_another_column_or_expression_is_not_taken_for_the_one_that_is_wanted(th
 def test_what_a_dual_write_needs_cannot_be_dropped_under_it(things: Database, column: str) -> None:
     things.migrate(compute("length(name)"))
     with pytest.raises(DBAPIError, match="other objects depend on it"):
-        things.migrate(lambda: drop_column_contract("things", column))
+        things.migrate(lambda: ops.drop_column_contract("things", column))
     things.execute("INSERT INTO things (name) VALUES ('new')")
-    things.migrate(lambda: stop_dual_write_contract("things", "words"))
+    things.migrate(lambda: ops.stop_dual_write_contract("things", "words"))
     assert things.scalar("UPDATE things SET words = 99 WHERE id = 2 RETURNING words") == 99
-    things.migrate(lambda: drop_column_contract("things", column))
+    things.migrate(lambda: ops.drop_column_contract("things", column))
     things.execute("INSERT INTO things (size) VALUES ('new')")
 
 
@@ -153,21 +141,13 @@ def test_new_code_is_refused_what_old_code_could_not_read_where_it_must(things: 
     assert things.scalar(BOTH, id=1) == "1 1"
 
 
-def test_the_way_back_leaves_the_old_column_with_every_write(things: Database, schema_dump: Callable[[], str]) -> None:
-    before = schema_dump()
+def test_the_way_back_leaves_the_old_column_with_every_write(things: Database) -> None:
+    before = things.dump()
     things.migrate(sync(nullable=False))
     things.execute("UPDATE things SET amount = 41 WHERE id = 1")
-    things.migrate(lambda: drop_dual_write_contract("things", "amount"))
-    assert schema_dump() == before
+    things.migrate(lambda: ops.drop_dual_write_contract("things", "amount"))
+    assert things.dump() == before
     assert things.scalar("SELECT size FROM things WHERE id = 1") == "41"
-
-
-def test_without_the_dual_write_the_old_column_may_go(things: Database) -> None:
-    things.migrate(sync())
-    things.migrate(lambda: stop_dual_write_contract("things", "amount"))
-    things.migrate(lambda: drop_column_contract("things", "size"))
-    things.execute("INSERT INTO things (amount) VALUES (46)")
-    assert things.scalar("SELECT sum(amount) FROM things") == 50 * 51 // 2 + 46
 
 
 @pytest.mark.parametrize("upgrade", [compute("length(name)"), sync()], ids=["computed", "synced"])
@@ -176,10 +156,10 @@ def test_a_session_that_was_there_before_goes_on(things: Database, upgrade: Call
     things.execute("ALTER TABLE things ADD first int DEFAULT 1, ADD second int DEFAULT 2")
     things.migrate(upgrade)
     changes: list[Callable[[], object]] = [
-        lambda: add_column_online("things", sa.Column("third", sa.Text)),
-        lambda: change_type_online("things", "second", "BIGINT"),
-        lambda: drop_shadow_contract("things", "second"),
-        lambda: drop_column_contract("things", "first"),
+        lambda: ops.add_column_online("things", sa.Column("third", sa.Text)),
+        lambda: ops.change_type_online("things", "second", "BIGINT"),
+        lambda: ops.drop_shadow_contract("things", "second"),
+        lambda: ops.drop_column_contract("things", "first"),
     ]
     write = sa.text("UPDATE things SET name = name || '.', size = :size WHERE id = 1")
     with things.engine.connect() as session:
@@ -198,7 +178,7 @@ def test_names_are_not_cut_to_the_same_one(things: Database) -> None:
     long = "a_column_with_a_name_that_is_nearly_as_long_as_a_name_may_be"
     for last in "ab":
         column = sa.Column(f"{long}_{last}", sa.Integer)
-        things.migrate(lambda column=column: add_computed_column_online("things", column, "length(name)"))  # type: ignore[misc]
+        things.migrate(lambda column=column: ops.add_computed_column_online("things", column, "length(name)"))  # type: ignore[misc]
     things.execute("UPDATE things SET name = 'one' WHERE id = 1")
     assert things.scalar(f"SELECT {long}_a + {long}_b FROM things WHERE id = 1") == 6
 

@@ -1,35 +1,33 @@
 """The history of the service's schema: whole, step by step with the previous release beside it, and added to."""
 
 import json
-import random
 from itertools import pairwise
 from pathlib import Path
 
 import flask_migrate
 import pytest
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from app.extensions import Base, db
 from app.release import ledger
 from app.release.errors import ReleaseError
 from app.release.operations import rename_with_view, retire_column_online
-from tests.databases import OUR_HISTORY, Environment
+from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.figures.counts import counted, kept
 from tests.release.checkout import ROOT, OwnHistory
-from tests.release.migrating import Database, traffic
+from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
 from tests.release.rows import ROWS, Rows, fill, our_models, rows, tables
 
 MIGRATIONS = str(ROOT / "migrations")
-REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()][::-1]
-HEAD, NEXT = REVISIONS[-1], f"{len(REVISIONS) + 1:04d}"
+SCRIPTS = {script.revision: script for script in OUR_HISTORY.walk_revisions()}
+REVISIONS = [*SCRIPTS][::-1]
+NEXT = f"{len(REVISIONS) + 1:04d}"
 
 
 def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
-    assert len(ScriptDirectory(MIGRATIONS).get_heads()) == 1
+    assert OUR_HISTORY.get_heads() == [HEAD]
     assert [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
 
 
@@ -43,11 +41,10 @@ def test_from_empty_the_models_and_the_schema_agree(in_use: Database) -> None:
 
 def test_a_failing_step_leaves_what_was_finished_before_it(database: Database) -> None:
     flask_migrate.upgrade(MIGRATIONS, "0002")
-    db.session.execute(text("CREATE TABLE user_sessions (in_the_way int)"))
-    db.session.commit()
+    database.execute("CREATE TABLE user_sessions (in_the_way int)")
     with pytest.raises(ReleaseError, match="already exists"):
         flask_migrate.upgrade(MIGRATIONS)
-    assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
 # Statements that are no expand step: how the previous release notices, and the one that undoes each.
@@ -79,13 +76,6 @@ def test_the_stand_in_for_the_previous_release_finds_what_breaks_it_and_nothing_
     release.assert_works(in_use.engine)
 
 
-def with_colour() -> MetaData:
-    """Return our models with one column more."""
-    metadata = our_models()
-    metadata.tables["notes"].append_column(sa.Column("colour", sa.String(20), server_default="", nullable=False))
-    return metadata
-
-
 @pytest.fixture
 def history(tmp_path: Path, migrated_environment: Environment) -> OwnHistory:
     return OwnHistory(tmp_path, migrated_environment)
@@ -105,7 +95,9 @@ def revision_of(history: OwnHistory) -> str:
 @pytest.mark.servers
 def test_a_column_comes_with_one_release_and_goes_in_two(history: OwnHistory) -> None:
     """It goes when the code has stopped using it. Both in one release are refused, however often it is tried."""
-    history.metadata = with_colour()
+    history.metadata = our_models()
+    colour: sa.Column[str] = sa.Column("colour", sa.String(20), server_default="", nullable=False)
+    history.metadata.tables["notes"].append_column(colour)
     assert history.flask("db", "check").returncode == 1
     do(history, "db", "migrate", "-m", "Add notes.colour")
     revision = (history.versions / f"{NEXT}_add_notes_colour.py").read_text()
@@ -135,20 +127,6 @@ def test_a_column_comes_with_one_release_and_goes_in_two(history: OwnHistory) ->
     do(history, "db", "upgrade", "+1")
     do(history, "db", "upgrade")
     do(history, "db", "check")
-
-
-@pytest.mark.servers
-def test_migrating_without_a_change_writes_no_revision(history: OwnHistory) -> None:
-    do(history, "db", "migrate", "-m", "Nothing")
-    assert not list(history.versions.glob(f"{NEXT}_*"))
-
-
-@pytest.mark.servers
-def test_the_sql_of_a_migration_can_be_printed(tmp_path: Path, environment: Environment) -> None:
-    assert "CREATE TABLE users" in do(OwnHistory(tmp_path, environment), "db", "upgrade", "--sql")
-
-
-SCRIPTS = {script.revision: script for script in OUR_HISTORY.walk_revisions()}
 
 
 def assert_kept(before: Rows, after: Rows, step: str) -> None:
@@ -199,89 +177,35 @@ def test_back_from_the_head_to_each_revision_and_up_at_once_no_row_is_lost(in_us
     flask_migrate.check(MIGRATIONS)
 
 
-BEFORE_FIGURES, COUNTED = "0024", "0029"
 BEFORE_ARCHIVE, ARCHIVE = "0038", "0041"
-WRITERS = 3
 PEOPLE = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
     SELECT n || '@example.com', 'n' || n, 'n' || n, 'hash' FROM generate_series(1, 300) n;
     INSERT INTO notes (user_id, title, content, tags, pinned, deleted_at)
     SELECT id, '', 'x', ARRAY['a', 'tag' || n], n = 1, CASE WHEN n = 5 THEN now() END
-    FROM users, generate_series(1, 5) n;
-    INSERT INTO todos (user_id, description, completed, deleted_at)
-    SELECT id, 'x', n = 1, CASE WHEN n = 3 THEN now() END FROM users, generate_series(1, 3) n;
-    INSERT INTO results (user_id, url, status) SELECT id, 'x', 'done' FROM users"""
-# What the previous release writes.
-WRITES = (
-    "INSERT INTO notes (user_id, title, content, tags) SELECT id, '', 'x', '{a,new}' FROM users WHERE id = :owner",
-    "UPDATE notes SET tags = '{b}', version = version + 1 WHERE user_id = :owner AND deleted_at IS NULL",
-    "UPDATE notes SET deleted_at = now() WHERE user_id = :owner AND pinned",
-    "UPDATE notes SET deleted_at = NULL WHERE user_id = :owner",
-    "DELETE FROM notes WHERE user_id = :owner AND title = ''  AND id % 7 = 0",
-    "UPDATE todos SET completed = NOT completed WHERE user_id = :owner",
-    "DELETE FROM users WHERE id = :owner AND id % 50 = 0",
-    "INSERT INTO users (email, nickname, nickname_key, password_hash)"
-    " SELECT key || '@example.org', key, key, 'hash' FROM (SELECT md5(random()::text) AS key) AS new WHERE :owner > 0",
-)
-
-
+    FROM users, generate_series(1, 5) n"""
 NOTES = "SELECT string_agg(id || array_to_string(tags, ','), ';' ORDER BY id) FROM notes"
 # One that is listed, and one that is in the trash.
 PUT_AWAY = "UPDATE notes SET archived_at = now() WHERE tags && '{tag3,tag5}'"
 
 
-def people(database: Database, revision: str) -> None:
-    flask_migrate.upgrade(MIGRATIONS, revision)
-    database.execute(PEOPLE)
-
-
-def change_to(revision: str) -> None:
-    db.session.rollback()  # whatever was read holds a lock
-    is_older = revision in (BEFORE_ARCHIVE, "0025")
-    (flask_migrate.downgrade if is_older else flask_migrate.upgrade)(MIGRATIONS, revision)
-
-
 def listed_and_stored() -> set[tuple[int, int]]:
     """Return the notes of each person, as the figures say and a count says too."""
-    db.session.rollback()
     assert kept() == counted()
-    return {row[1:3] for row in kept()["figures"]}
+    found = {row[1:3] for row in kept()["figures"]}
+    db.session.rollback()  # what was read holds a lock
+    return found
 
 
 def test_the_archive_forth_back_and_forth(database: Database) -> None:
-    people(database, BEFORE_ARCHIVE)
+    flask_migrate.upgrade(MIGRATIONS, BEFORE_ARCHIVE)
+    database.execute(PEOPLE)
     notes = database.scalar(NOTES)
     for _ in range(2):
-        change_to(ARCHIVE)
+        flask_migrate.upgrade(MIGRATIONS, ARCHIVE)
         assert listed_and_stored() == {(4, 5)}
         database.execute(PUT_AWAY)
         assert listed_and_stored() == {(3, 5)}
-        change_to(BEFORE_ARCHIVE)
+        flask_migrate.downgrade(MIGRATIONS, BEFORE_ARCHIVE)
         assert listed_and_stored() == {(4, 5)}
     assert database.scalar(NOTES) == notes
-
-
-@pytest.mark.parametrize(
-    ("first", "revisions", "missing"),
-    [
-        (BEFORE_FIGURES, (COUNTED, "0025", COUNTED), "users WHERE figures_counted_at IS NULL"),
-        (BEFORE_ARCHIVE, (ARCHIVE, BEFORE_ARCHIVE, ARCHIVE), "notes WHERE archived_at IS NOT NULL"),
-    ],
-    ids=["figures", "archive"],
-)
-def test_under_traffic_figures_are_right(
-    database: Database, first: str, revisions: tuple[str, ...], missing: str
-) -> None:
-    people(database, first)
-    chance = random.Random(1)  # noqa: S311 - repeatable
-
-    def write(writer: int, _turn: int) -> None:
-        """Write as one of its own people, so that nobody waits in a circle."""
-        database.execute(chance.choice(WRITES), owner=chance.randrange(1 + writer, 301, WRITERS))
-
-    with traffic(WRITERS, write):
-        for revision in revisions:
-            change_to(revision)
-        db.session.rollback()
-    assert kept() == counted()
-    assert db.session.scalar(text(f"SELECT count(*) FROM {missing}")) == 0

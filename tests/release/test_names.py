@@ -76,18 +76,11 @@ def test_checks_are_called_as_the_server_calls_them(database: Database) -> None:
     for conditions in CONDITIONS:
         metadata, named = models(conditions), models(conditions)
         metadata.create_all(database.engine)
-        naming.name_checks(named)
+        for _ in range(2):  # the second time changes nothing
+            naming.name_checks(named)
         there = [check["name"] for check in inspect(database.engine).get_check_constraints("orders")]
         metadata.drop_all(database.engine)
         assert sorted(map(str, checks_of(named))) == sorted(map(str, there)), conditions
-
-
-def test_to_name_them_twice_changes_nothing() -> None:
-    metadata = models(["size < 10"])
-    naming.name_checks(metadata)
-    once = checks_of(metadata)
-    naming.name_checks(metadata)
-    assert checks_of(metadata) == once
 
 
 def test_a_name_of_the_models_is_kept_and_not_given_twice() -> None:
@@ -132,9 +125,6 @@ def test_a_type_is_named_as_the_server_names_it(database: Database) -> None:
         " WHERE attrelid = 'types'::regclass AND attnum > 0"
     )
     assert [type_name(column.type) for column in columns] == named
-
-
-def test_a_type_of_the_projects_own_keeps_its_name(database: Database) -> None:
     mood, odd = sa.Enum("good", name="mood"), sa.Enum("good", name="Odd mood", schema="audit")
     assert (type_name(mood), type_name(odd)) == ("mood", 'audit."Odd mood"')
 
@@ -161,21 +151,13 @@ def test_what_a_column_demands_and_gives() -> None:
     }
 
 
-def test_the_hash_does_not_depend_on_the_order_of_the_models_and_survives_json() -> None:
-    tables = mapped_tables(_models("a", "b"))
-    assert (
-        mapping_hash(tables)
-        == mapping_hash(mapped_tables(_models("b", "a")))
-        == mapping_hash(json.loads(json.dumps(tables)))
-    )
+def test_the_hash_is_of_what_is_mapped_whatever_the_order_of_the_models_and_survives_json() -> None:
+    def mapping(*names: str) -> Any:
+        models = sa.MetaData()
+        for name in names:
+            sa.Table(name, models, sa.Column("id", sa.Integer, primary_key=True))
+        return mapped_tables(models)
 
-
-def test_another_column_is_another_mapping() -> None:
-    assert mapping_hash(mapped_tables(_models("a"))) != mapping_hash(mapped_tables(_models("a", "b")))
-
-
-def _models(*names: str) -> sa.MetaData:
-    models = sa.MetaData()
-    for name in names:
-        sa.Table(name, models, sa.Column("id", sa.Integer, primary_key=True))
-    return models
+    same = (mapping("a", "b"), mapping("b", "a"), json.loads(json.dumps(mapping("a", "b"))))
+    assert len({mapping_hash(tables) for tables in same}) == 1
+    assert mapping_hash(mapping("a")) != mapping_hash(mapping("a", "b"))

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.release.lint import lint
 from app.release.revision_files import declared_revisions, duplicate_revisions, require_parent_files
 from app.release.schema_state import AT_HEAD, BEHIND
 from tests.databases import HEAD, OUR_HISTORY, Environment
+from tests.release import dumps
 from tests.release.checkout import OwnHistory
 from tests.release.history import EXPAND, NO_MODELS, history, revision_text, write_revision
 from tests.release.migrating import Database
@@ -117,11 +118,11 @@ def test_a_merge_takes_nothing_and_so_is_an_expand(own_history: OwnHistory) -> N
     assert 'phase = "expand"' in file.read_text()
 
 
-def test_the_printed_sql_can_be_run(own_history: OwnHistory, database: Database, psql: Callable[[str], None]) -> None:
+def test_the_printed_sql_can_be_run(own_history: OwnHistory, database: Database) -> None:
     own_history.write_revision(2, 'op.execute("ALTER TABLE things ADD name text")')
     printed = own_history.flask("db", "upgrade", "--sql")
     assert printed.returncode == 0, printed.stderr
-    psql(printed.stdout)
+    dumps.psql({"DATABASE_URL": database.url}, printed.stdout)
     assert database.scalar("SELECT down_revisions FROM schema_ledger WHERE revision = '0001'") == []
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
     assert own_history.flask("db", "upgrade").returncode == 0
@@ -136,18 +137,18 @@ TABLES = "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE r
 LEDGER = "SELECT array_agg(concat_ws(' ran as ', revision, renumbered_from) ORDER BY revision) FROM schema_ledger"
 
 
-def write(own_history: OwnHistory, *upgrades: str) -> None:
+def applied(own_history: OwnHistory, *upgrades: str) -> subprocess.CompletedProcess[str]:
+    """Write 0002, 0003 … anew, and upgrade."""
     for number, upgrade in enumerate(upgrades, start=2):
         own_history.write_revision(number, upgrade)
+    return own_history.flask("db", "upgrade")
 
 
 @pytest.mark.smoke
 @servers
 def test_what_ran_under_another_number_is_not_run_again(own_history: OwnHistory, database: Database) -> None:
-    write(own_history, THEIRS, LATER)
-    assert own_history.flask("db", "upgrade").returncode == 0
-    write(own_history, OURS, THEIRS, LATER)  # after the merge theirs has the next number, and so has what follows
-    merged = own_history.flask("db", "upgrade")
+    assert applied(own_history, THEIRS, LATER).returncode == 0
+    merged = applied(own_history, OURS, THEIRS, LATER)  # theirs has the next number, and so has what follows
     assert merged.returncode == 0, merged.stderr
     assert database.scalar(TABLES) == ["later", "ours", "theirs"]
     assert database.scalar("SELECT version_num FROM alembic_version") == "0004"
@@ -158,26 +159,21 @@ def test_what_ran_under_another_number_is_not_run_again(own_history: OwnHistory,
 @pytest.mark.smoke
 @servers
 def test_a_revision_that_was_edited_after_it_ran_is_refused(own_history: OwnHistory, database: Database) -> None:
-    write(own_history, THEIRS)
-    assert own_history.flask("db", "upgrade").returncode == 0
-    write(own_history, OURS, LATER)
-    refused = own_history.flask("db", "upgrade")
+    assert applied(own_history, THEIRS).returncode == 0
+    refused = applied(own_history, OURS, LATER)
     assert refused.returncode == 1
     assert "0002 is another one in this code" in refused.stderr
     assert "git log -p" in refused.stderr
     assert database.scalar(TABLES) == ["theirs"]
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
-    write(own_history, THEIRS, LATER)  # the advice: the file as it was
-    assert own_history.flask("db", "upgrade").returncode == 0
+    assert applied(own_history, THEIRS, LATER).returncode == 0, "the advice: the file as it was"
 
 
 @servers
 def test_a_database_from_before_the_hashes_is_left_as_it_is(own_history: OwnHistory, database: Database) -> None:
-    write(own_history, THEIRS)
-    assert own_history.flask("db", "upgrade").returncode == 0
+    assert applied(own_history, THEIRS).returncode == 0
     database.execute("ALTER TABLE schema_ledger DROP content_hash, DROP cost, DROP renumbered_from")
-    write(own_history, OURS, LATER)
-    assert own_history.flask("db", "upgrade").returncode == 0
+    assert applied(own_history, OURS, LATER).returncode == 0
     assert database.scalar(TABLES) == ["later", "theirs"]
 
 
@@ -190,6 +186,7 @@ PLACES: dict[str, dict[str, Any]] = {
     "a base that depends on the first": {"depends_on": "0001"},
     "a base that depends on a label": {"depends_on": "shop"},
     "a base that depends on several": {"depends_on": ("0001", "0002")},
+    "a branch in the middle": {"down": "0001"},
 }
 
 
@@ -220,8 +217,23 @@ def state(project: ModelProject) -> schema_state.SchemaState:
         return schema_state.read_schema_state(connection, ScriptDirectory(str(project.folder)))
 
 
+def entries(project: ModelProject) -> list[str]:
+    with project.database.migrating.connect() as connection:
+        return sorted(ledger.read_entries(connection))
+
+
+def versions(project: ModelProject) -> object:
+    return project.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version")
+
+
 @pytest.mark.parametrize("place", one_in(2, list(PLACES)))
-def test_it_stands_in_plan_status_and_ledger_and_the_doctor_finds_nothing(branched: ModelProject, place: str) -> None:
+def test_it_is_judged_and_stands_in_plan_status_and_ledger(branched: ModelProject, place: str) -> None:
+    add(branched, up=FORGET, labels=("billing",), **PLACES[place])
+    for to in ("heads", "bill1", "billing@head"):
+        with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+            upgrade(branched, to)
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+    assert versions(branched) == "0002"
     add(branched, labels=("billing",), **PLACES[place])
     assert (state(branched).name, state(branched).pending) == (BEHIND, ["bill1"])
     code = ScriptDirectory(str(branched.folder))
@@ -230,29 +242,11 @@ def test_it_stands_in_plan_status_and_ledger_and_the_doctor_finds_nothing(branch
     assert [step.sql for step in planned.steps] == ["CREATE TABLE bills (id bigint)"]
     upgrade(branched)
     assert state(branched).name == AT_HEAD
+    assert entries(branched) == ["0001", "0002", "bill1"]
     with branched.database.migrating.connect() as connection:
-        entries = ledger.read_entries(connection)
         found = doctor.diagnose(connection, branched.metadata)
-    assert sorted(entries) == ["0001", "0002", "bill1"]
     assert [one for one in found if one.rule in ("ledger-gap", "two-heads", "other-version", "behind")] == []
     assert branched.database.scalar("SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = 'bill1'")
-
-
-@pytest.mark.parametrize("place", one_in(2, list(PLACES)))
-def test_it_is_judged_by_whatever_name_it_is_run(branched: ModelProject, place: str) -> None:
-    add(branched, up=FORGET, labels=("billing",), **PLACES[place])
-    for to in ("heads", "bill1", "billing@head"):
-        with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
-            upgrade(branched, to)
-    assert branched.database.scalar("SELECT count(note) FROM things") == 3
-    assert branched.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version") == "0002"
-
-
-def test_a_branch_in_the_middle_of_the_history_is_judged(branched: ModelProject) -> None:
-    add(branched, up=FORGET, down="0001", labels=("billing",))
-    with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
-        upgrade(branched, "billing@head")
-    assert branched.database.scalar("SELECT count(note) FROM things") == 3
 
 
 def test_what_a_revision_depends_on_is_run_and_judged_before_it(branched: ModelProject) -> None:
@@ -271,12 +265,9 @@ def test_a_downgrade_of_one_base_leaves_the_other_and_a_stamp_records_it(branche
     add(branched, labels=("billing",), back='op.execute("DROP TABLE bills")')
     upgrade(branched)
     flask_migrate.downgrade(str(branched.folder), "billing@base")
-    with branched.database.migrating.connect() as connection:
-        assert sorted(ledger.read_entries(connection)) == ["0001", "0002"]
-    assert branched.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version") == "0002"
+    assert (entries(branched), versions(branched)) == (["0001", "0002"], "0002")
     flask_migrate.stamp(str(branched.folder), "heads")
-    with branched.database.migrating.connect() as connection:
-        assert sorted(ledger.read_entries(connection)) == ["0001", "0002", "bill1"]
+    assert entries(branched) == ["0001", "0002", "bill1"]
 
 
 def test_older_code_learns_from_the_ledger_whether_it_runs_on_another_base(branched: ModelProject) -> None:
@@ -288,22 +279,16 @@ def test_older_code_learns_from_the_ledger_whether_it_runs_on_another_base(branc
     assert state(branched).name == schema_state.AHEAD
 
 
-@pytest.mark.parametrize(
-    ("down", "labels", "advice"),
-    [
-        (None, None, "flask db upgrade heads"),
-        ("0001", ("billing",), "flask db upgrade heads"),
-        ("0001", None, "flask db merge heads"),
-    ],
-    ids=["another base", "a branch with a label", "a forgotten merge"],
-)
-def test_one_head_is_asked_for_and_there_are_two(
-    branched: ModelProject, down: str | None, labels: tuple[str, ...] | None, advice: str
-) -> None:
-    if labels is None:
-        file = branched.files()[1]
-        file.write_text(file.read_text().replace('branch_labels = ("shop",)', ""))
-    add(branched, down=down, labels=labels)
-    with pytest.raises(ReleaseError, match=advice):
-        upgrade(branched, "head")
-    assert state(branched).pending == ["bill1"]
+def test_one_head_is_asked_for_and_there_are_two(branched: ModelProject) -> None:
+    file = branched.files()[1]
+    labelled, unlabelled = file.read_text(), file.read_text().replace('branch_labels = ("shop",)', "")
+    for text, down, labels, advice in (
+        (labelled, "0001", ("billing",), "flask db upgrade heads"),
+        (unlabelled, None, None, "flask db upgrade heads"),  # another base
+        (unlabelled, "0001", None, "flask db merge heads"),
+    ):
+        file.write_text(text)
+        add(branched, down=down, labels=labels)
+        with pytest.raises(ReleaseError, match=advice):
+            upgrade(branched, "head")
+        assert state(branched).pending == ["bill1"]

@@ -2,18 +2,18 @@
 
 import re
 import signal
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.release.ledger import TOOL_TABLES
 from tests import namespaces
-from tests.databases import HEAD, OUR_HISTORY, Environment, at_revision, copied_database
+from tests.databases import Environment
 from tests.namespaces import AS_PID_1, first_process
-from tests.release.checkout import OwnHistory
-from tests.release.migrating import Database, connected, sent_statements
+from tests.release.checkout import Command, OwnHistory
+from tests.release.migrating import Database, sent_statements
 from tests.waiting import WITHIN, wait_until
 
 pytestmark = pytest.mark.servers
@@ -85,23 +85,6 @@ def test_a_run_that_is_not_judged_says_so(history: OwnHistory) -> None:
     assert (first.returncode, second.returncode, said) == (0, 0, [False, True])
 
 
-def test_what_is_not_as_the_models_say_stays_red_until_it_is(tmp_path: Path, server_environment: Environment) -> None:
-    before = str(OUR_HISTORY.get_revision(HEAD).down_revision)
-    with (
-        copied_database(server_environment, at_revision(server_environment, before)) as behind,
-        connected(behind) as database,
-    ):
-        history = OwnHistory(tmp_path, behind)
-        database.execute("ALTER TABLE users DROP COLUMN language")
-        for _ in range(2):
-            red = history.flask("db", "upgrade")
-            assert red.returncode == 1
-            assert "users.language" in red.stderr
-        database.execute("ALTER TABLE users ADD language varchar(2)")
-        green = history.flask("db", "upgrade")
-        assert green.returncode == 0, green.stderr
-
-
 RACERS = 6
 IN_AUTOCOMMIT = ("with op.get_context().autocommit_block():", '    op.execute("UPDATE counters SET n = n * 2 + 1")')
 INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
@@ -143,8 +126,7 @@ def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
     tmp_path: Path, in_use: Database, server_environment: Environment
 ) -> None:
     """Every push and every changed variable runs it."""
-    url = in_use.url
-    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": url})
+    history = OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
     assert history.flask("db", "upgrade").returncode == 0
     tables = in_use.scalar(TABLES)
     assert "users" in tables
@@ -155,7 +137,6 @@ def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
     assert [statement for statement in sent if CHANGES.search(statement)] == []
 
 
-HAS_NAMESPACES = namespaces.are_allowed()
 MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-migrations'"
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
 
@@ -180,117 +161,30 @@ def test_the_backend_of_a_killed_release_is_waited_for(database: Database, histo
     assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
 
 
-def test_a_plain_revision_that_was_killed_leaves_the_one_before(database: Database, history: OwnHistory) -> None:
-    history.write_revision(1, MAKE)
-    history.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
-    with history.running("db", "upgrade") as release:
-        wait_until(lambda: database.scalar(SLEEPING), "the step is running")
-        release.process.terminate()
-        release.process.wait()
-    assert_stopped_after_the_first(database)
-
-
-@pytest.mark.skipif(not HAS_NAMESPACES, reason="only root may make a PID namespace")
+@pytest.mark.skipif(not namespaces.are_allowed(), reason="only root may make a PID namespace")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_as_pid_1_it_ends_during_a_statement(database: Database, history: OwnHistory, number: signal.Signals) -> None:
     """The kernel would drop the signal, and a handler of Python would wait for the driver."""
-    history.write_revision(1, MAKE)
-    history.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
-    with history.running("db", "upgrade", launcher=AS_PID_1) as release:
-        wait_until(lambda: database.scalar(SLEEPING), "the step is running")
+    with sleeping(database, history, launcher=AS_PID_1) as release:
         first_process(release.process).send_signal(number)
         assert release.process.wait(WITHIN) == 128 + number
+
+
+def test_a_plain_revision_that_was_killed_leaves_the_one_before(database: Database, history: OwnHistory) -> None:
+    with sleeping(database, history) as release:
+        release.process.terminate()
+        release.process.wait()
+
+
+@contextmanager
+def sleeping(database: Database, history: OwnHistory, launcher: Sequence[str] = ()) -> Iterator[Command]:
+    """Yield a release within its second step, of which nothing may be left when the block has ended it."""
+    history.write_revision(1, MAKE)
+    history.write_revision(2, 'op.execute("CREATE TABLE second (id int)")', 'op.execute("SELECT pg_sleep(60)")')
+    with history.running("db", "upgrade", launcher=launcher) as release:
+        wait_until(lambda: database.scalar(SLEEPING), "the step is running")
+        yield release
         wait_until(lambda: not database.scalar(SLEEPING), "its transaction is rolled back")
-    assert_stopped_after_the_first(database)
-
-
-def assert_stopped_after_the_first(database: Database) -> None:
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001"]
     assert database.scalar("SELECT to_regclass('second')") is None
-
-
-# After a rollback, and behind.
-NEWER = ("add_column_online('things', sa.Column('colour', sa.String(20)))",)
-
-
-@pytest.fixture
-def old(environment: Environment, tmp_path: Path) -> OwnHistory:
-    """Return a release whose newest revision is 0001; `heroku rollback` runs its release phase too."""
-    return checkout(tmp_path / "old", environment)
-
-
-@pytest.fixture
-def new(environment: Environment, tmp_path: Path) -> OwnHistory:
-    """Return the release after it; a test writes its newer revisions."""
-    return checkout(tmp_path / "new", environment)
-
-
-def checkout(folder: Path, environment: Environment) -> OwnHistory:
-    checkout = OwnHistory(folder, environment)
-    checkout.forget_history()
-    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id int)")')
-    return checkout
-
-
-@pytest.mark.smoke
-def test_newer_by_expand_steps_the_rollback_goes_live(
-    old: OwnHistory, new: OwnHistory, schema_dump: Callable[[], str]
-) -> None:
-    new.write_revision(2, *NEWER)
-    new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
-    assert new.flask("db", "upgrade").returncode == 0
-    before = schema_dump()
-    rolled_back = old.flask("db", "upgrade")
-    assert rolled_back.returncode == 0
-    assert "ahead of this code" in rolled_back.stderr + rolled_back.stdout
-    assert schema_dump() == before
-
-
-@pytest.mark.smoke
-def test_newer_by_a_contract_it_is_refused_3(old: OwnHistory, new: OwnHistory, schema_dump: Callable[[], str]) -> None:
-    new.write_revision(2, "op.execute('ALTER TABLE things ADD COLUMN colour text')", phase="contract")
-    new.write_revision(3, "op.execute('CREATE TABLE others (id int)')")
-    assert new.flask("db", "upgrade").returncode == 0
-    before = schema_dump()
-    refused = old.flask("db", "upgrade")
-    assert refused.returncode == 3
-    assert "roll forward" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert schema_dump() == before
-
-
-@pytest.mark.smoke
-def test_newer_by_what_nobody_knows_it_is_refused_2(old: OwnHistory, new: OwnHistory, database: Database) -> None:
-    new.write_revision(2, *NEWER)
-    assert new.flask("db", "upgrade").returncode == 0
-    database.execute("DELETE FROM schema_ledger WHERE revision = '0002'")
-    refused = old.flask("db", "upgrade")
-    assert refused.returncode == 2
-    assert "git log --all -S 0002" in refused.stderr
-
-
-def test_no_other_command_ends_in_cannot_locate_revision(old: OwnHistory, new: OwnHistory, database: Database) -> None:
-    new.write_revision(2, *NEWER)
-    assert new.flask("db", "upgrade").returncode == 0
-    for command in (("current",), ("check",), ("migrate", "-m", "x"), ("downgrade",), ("stamp", "head")):
-        refused = old.flask("db", *command)
-        assert refused.returncode == 1
-        assert "a newer release added 0002" in refused.stderr
-        assert "git pull" in refused.stderr
-        assert "Can't locate" not in refused.stdout + refused.stderr
-    old.write_revision(2, "op.execute('CREATE TABLE others (id int)')")
-    branch = old.versions / "0002_step.py"
-    branch.write_text(branch.read_text().replace('revision = "0002"', 'revision = "branch"'))
-    assert old.flask("db", "upgrade").returncode == 2, "the database went another way"
-    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
-
-
-def test_a_database_that_is_behind_is_told_with_the_command_that_mends_it(old: OwnHistory, new: OwnHistory) -> None:
-    assert old.flask("db", "upgrade").returncode == 0
-    new.write_revision(2, *NEWER)
-    for command in (("check",), ("migrate", "-m", "x")):
-        refused = new.flask("db", *command)
-        assert refused.returncode == 1
-        assert "1 pending: 0002" in refused.stderr
-        assert "flask db upgrade" in refused.stderr

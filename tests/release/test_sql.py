@@ -23,7 +23,7 @@ from app.release.sql.render import render
 from tests.databases import Environment
 from tests.release.history import BLOCK, history
 from tests.release.migrating import Database
-from tests.release.operation_cases import CASES
+from tests.release.revision_corpus.cases import CASES
 
 SPLITS = {
     "SELECT 1; SELECT 2;": ["SELECT 1", "SELECT 2"],
@@ -64,13 +64,10 @@ def test_a_name_is_as_the_catalog_has_it() -> None:
     assert {name: unqualified_name(name) for name in NAMES} == NAMES
 
 
-def test_the_actions_of_an_alter_table() -> None:
+def test_the_actions_of_an_alter_table_and_a_created_table() -> None:
     statement = "ALTER TABLE IF EXISTS ONLY public.Todos ADD COLUMN n numeric(10, 2), DROP COLUMN a"
     assert list(alterations(statement)) == [("todos", "ADD COLUMN n numeric(10, 2)"), ("todos", "DROP COLUMN a")]
     assert list(alterations("ALTER INDEX a RENAME TO b")) == []
-
-
-def test_created_tables() -> None:
     assert created_table("CREATE UNLOGGED TABLE IF NOT EXISTS public.Tags ( id bigint )") == "tags"
     assert created_table("CREATE TABLE tags AS SELECT 1") == "tags"
     assert created_table("CREATE INDEX tags ON t (id)") is None
@@ -104,13 +101,10 @@ RELATIONS = ("people", "todos", "spare", "open_todos", "counts")
 RUN = Path(__file__).with_name("locks.sql").read_text().splitlines()[1:]
 # These refuse to run in a transaction, so the manual has the word.
 IN_THE_MANUAL = {
-    "CREATE INDEX CONCURRENTLY ix ON todos (note)": "SHARE UPDATE EXCLUSIVE",
     "CREATE UNIQUE INDEX CONCURRENTLY ix ON todos (note)": "SHARE UPDATE EXCLUSIVE",
     "DROP INDEX CONCURRENTLY IF EXISTS ix_todos_note": "SHARE UPDATE EXCLUSIVE",
     "REINDEX INDEX CONCURRENTLY ix_todos_note": "SHARE UPDATE EXCLUSIVE",
-    "VACUUM todos": "SHARE UPDATE EXCLUSIVE",
     "VACUUM (ANALYZE) todos": "SHARE UPDATE EXCLUSIVE",
-    "VACUUM FULL todos": "ACCESS EXCLUSIVE",
     "VACUUM (FULL, ANALYZE) todos": "ACCESS EXCLUSIVE",
 }
 INDEXES = {"ix_todos_user_id": "todos", "ix_todos_note": "todos", "ix_counts": "counts"}
@@ -210,8 +204,9 @@ def planned_locks(folder: Path, database: Database, sql: str) -> list[LockedTabl
 
 def test_a_revision_that_takes_a_connection_is_not_let_near_the_database(tmp_path: Path, database: Database) -> None:
     database.execute(TODOS)
-    url = database.url
-    delete = f'with sa.create_engine({url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM todos"))'
+    delete = (
+        f'with sa.create_engine({database.url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM todos"))'
+    )
     planned = planned_for(tmp_path, database, delete)
     assert "Use op.get_bind()" in str(planned)
     assert database.scalar("SELECT count(*) FROM todos") == 1000

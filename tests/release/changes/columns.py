@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from tests.release.changes import (
     ByHand,
     Case,
+    ModelChange,
     add,
     both,
     constrain,
@@ -89,15 +90,6 @@ def with_each_default(metadata: sa.MetaData) -> None:
 ADDED = [
     expand("a nullable column of each type", of_each_type),
     expand("a required column with each default", with_each_default),
-    expand("a column of a dialect's type", add(plain("extra", postgresql.JSONB()))).written(
-        "add_column_online('things', sa.Column('extra', postgresql.JSONB(astext_type=sa.Text()), nullable=True))",
-        down=("drop_column_contract('things', 'extra')",),
-    ),
-    expand("a required boolean", add(plain("extra", sa.Boolean(), server_default=sa.false(), nullable=False))).written(
-        "add_column_online('things', sa.Column('extra', sa.Boolean(), server_default=sa.text('false'),"
-        " nullable=False))",
-        down=("drop_column_contract('things', 'extra')",),
-    ),
     expand(
         "columns with odd names",
         both(
@@ -123,10 +115,6 @@ ALTERED = [
             replace(plain("size", sa.Integer(), index=True, server_default="0")),
             replace(plain("note", sa.Text(), server_default=sa.func.lower("A"))),
         ),
-    ),
-    expand("another default", replace(plain("kind", sa.String(10), server_default="todo", nullable=False))).written(
-        """set_default_online('things', 'kind', "'todo'")""",
-        down=("""set_default_online('things', 'kind', "'note'::character varying")""",),
     ),
     contract(
         "a default gone",  # without it what the live release writes would fail
@@ -223,6 +211,13 @@ ALTERED = [
     ),
 ]
 
+TO_DOUBLE = "'CAST(CAST(price AS text) AS DOUBLE PRECISION)'"
+
+
+def feelings(*values: str) -> ModelChange:
+    return replace(plain("feeling", sa.Enum(*values, name="feeling")), "typed")
+
+
 WIDENED = [
     expand("a wider number", replace(plain("size", sa.BigInteger(), index=True)))
     ._replace(moves=True)
@@ -234,6 +229,32 @@ WIDENED = [
         "an enum with another value",
         both(without("colour", "labels"), add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")),
     ),
+    expand("a finer float", replace(plain("price", sa.Double()), "typed"))
+    ._replace(moves=True)
+    .written(
+        f"change_type_online('typed', 'price', 'DOUBLE PRECISION', using={TO_DOUBLE}, pk='number')",
+        down=(
+            f"change_type_online('typed', 'price', 'REAL', back={TO_DOUBLE}, pk='number')",
+            "drop_shadow_contract('typed', 'price')",
+        ),
+    ),
+    expand("a longer text in an index of an expression", replace(plain("label", sa.String(80)), "typed"))
+    ._replace(moves=True)
+    .written(
+        "change_type_online('typed', 'label', 'VARCHAR(80)', pk='number')",
+        down=(
+            "change_type_online('typed', 'label', 'VARCHAR(50)', pk='number')",
+            "drop_shadow_contract('typed', 'label')",
+        ),
+    ),
+    Case("more values of an enum of the database", (feelings("best", "good", "it's so", "bad", "so"),), ("expand",))
+    ._replace(stays=True)
+    .written(
+        "add_enum_value_online('feeling', 'best', before='good')",
+        """add_enum_value_online('feeling', "it's so", before='bad')""",
+        "add_enum_value_online('feeling', 'so')",
+    ),
+    refused("a value of an enum gone", "would lose bad", feelings("good")),
     Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True).written(
         "widen_text_online('things', 'code', 'VARCHAR(80)')"
     ),
@@ -255,13 +276,6 @@ GONE = [
             *(without("doubled", "parts"), without("weight", "parts"), without("booked", "rooms")),
             *(without("done"), without("made_at"), without("price"), without("tags"), without("code")),
             without("period", "rooms"),  # which an EXCLUDE names
-        ),
-    ),
-    contract("a required column gone that is in a unique constraint", without("name")).written(
-        "retire_column_online('things', 'name')",
-        down=(
-            "reinstate_column_online('things', 'name', comment='what it is called')",
-            "set_not_null_online('things', 'name')",
         ),
     ),
     contract("a required column gone that refers to another table", without("owner_id")),

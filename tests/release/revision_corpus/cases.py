@@ -28,9 +28,12 @@ from typing import NamedTuple, TypeVar
 import pytest
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.schema import CreateTable
 
 from app.release import operations
+from app.release.backfills.table import BACKFILLS
 from app.release.ledger import CONTRACT, EXPAND
+from app.release.sql.dialect import DIALECT
 from tests.release.revision_corpus import probes
 
 NO_RULE = "no rule"
@@ -53,15 +56,7 @@ class Unsafe(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """Hold a safe revision, or the call of an operation.
-
-    Args:
-        name: what it does, or the name of the operation.
-        setup: SQL.
-        holds: SQL, one boolean: false before, true after.
-        said: what is said of it.
-        call: the lines of upgrade().
-    """
+    """Hold a safe revision, or an operation's call: its lines, and SQL whose answer is false before and true after."""
 
     name: str
     phase: str
@@ -90,6 +85,24 @@ def read_operations(name: str) -> list[Operation]:
         )
         for what, phase, lines in _blocks(name)
     ]
+
+
+# The tables that each operation meets in its case.
+TABLES = """
+CREATE TABLE owners (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+CREATE TABLE things (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    owner_id bigint,
+    name varchar(50) NOT NULL,
+    size int CONSTRAINT ck_things_small CHECK (size < 10),
+    "Odd name" int
+);
+CREATE INDEX ix_things_size ON things (size);
+CREATE TYPE mood AS ENUM ('good', 'bad');
+INSERT INTO owners SELECT FROM generate_series(1, 10);
+INSERT INTO things (owner_id, name, "Odd name") SELECT n % 10 + 1, 'thing ' || n, n FROM generate_series(1, 3000) n;
+"""
+WITH_BACKFILLS = f"{TABLES}{CreateTable(BACKFILLS).compile(dialect=DIALECT)}"
 
 
 def read_unsafe() -> list[Unsafe]:
@@ -153,6 +166,8 @@ def _line(line: str) -> str:
         statement = f"DO $$ BEGIN EXECUTE '{first}' || '{second}'; END $$"
     return f"{indent}op.execute({statement!r})"
 
+
+CASES = read_operations("operations")
 
 # A sample is for `make test`, and for each version of PostgreSQL. Of all others CI runs every second one on the newest
 # version and the rest on the oldest.
