@@ -12,8 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
-from operator import add, mul
+from itertools import chain, islice
 from pathlib import Path
 
 import regex
@@ -23,7 +22,7 @@ CHUNKS_CACHED = 50_000  # tokenized chunks; bounds the memory for a text of any 
 PHRASES_KEPT = 50  # of each length
 LONGEST_WORD = 100  # characters; so a stored list takes at most 2 MB of UTF-8. That of a real page takes some 60 kB.
 
-LINE_END = -math.inf  # stands in for a word at the end of a line; any sum or product with it stays -inf
+LINE_END = ""  # stands in for a word at the end of a line
 
 # Silent reading of English non-fiction: Brysbaert, "How many words do we read per minute?", Journal of Memory and
 # Language 109 (2019), a review of 190 studies.
@@ -86,22 +85,19 @@ def count(text: str) -> Counts:
     Args:
         text: one line per block, as `text.document` gives it. A phrase ends with its line.
     """
-    words, reading, characters = _read(text)
-    occurrences = Counter(reading)
-    del occurrences[LINE_END]
-    counted = {words[int(number)]: times for number, times in occurrences.items()}
+    reading, characters = _read(text)
+    counted = Counter(word for word in reading if word)
     content = {word: times for word, times in counted.items() if word not in STOP_WORDS}
-    two_word_phrases, three_word_phrases = _frequent_phrases(reading, words)
     return Counts(
-        total_words=occurrences.total(),
+        total_words=counted.total(),
         unique_words=len(counted),
         content_words=sum(content.values()),
         characters=characters,
         reading_seconds=_reading_seconds(counted),
         words=most_frequent(counted, WORDS_KEPT),
         words_without_stop_words=most_frequent(content, WORDS_KEPT),
-        two_word_phrases=two_word_phrases,
-        three_word_phrases=three_word_phrases,
+        two_word_phrases=_frequent_phrases(reading, counted, 2),
+        three_word_phrases=_frequent_phrases(reading, counted, 3),
         truncated=len(counted) > WORDS_KEPT,
     )
 
@@ -115,9 +111,6 @@ def by_frequency(words: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def most_frequent(words: Mapping[str, int], most: int) -> dict[str, int]:
     """Return at most so many words, sorted as `by_frequency` does."""
-    if len(words) > most:  # most words of a long text are rare and need not be sorted
-        fewest = sorted(words.values(), reverse=True)[most - 1]
-        words = {word: times for word, times in words.items() if times >= fewest}
     return dict(by_frequency(words)[:most])
 
 
@@ -133,10 +126,7 @@ def words_in(chunk: str) -> Iterable[str]:
 
 def _split(folded: str) -> Iterator[str]:
     for word in WORD.findall(folded):
-        if word.isascii():
-            if word.isalnum() or LETTER_OR_DIGIT.search(word):
-                yield _shortened(word)
-        elif SIMPLE.fullmatch(word):
+        if SIMPLE.fullmatch(word):  # as most are
             yield _shortened(word)
         elif LETTER_OR_DIGIT.search(word):
             yield from map(_shortened, SCRIPT_BORDER.split(word))
@@ -146,55 +136,39 @@ def _shortened(word: str) -> str:
     return word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
 
 
-def _read(text: str) -> tuple[list[str], list[float], int]:
-    """Return the word of each number, the numbers in reading order with a LINE_END behind each line, and how many
-    characters were read, without white space.
+def _read(text: str) -> tuple[list[str], int]:
+    """Return the words in reading order with LINE_END behind each line, and how many characters were read, without
+    white space.
     """
-    numbers: dict[str, int] = {"": 0}  # see _frequent_phrases
     # No word holds white space, and most chunks between white space occur again, so each is tokenized once.
-    cache: dict[str, list[int]] = {}
-    reading: list[float] = []
+    cache: dict[str, list[str]] = {}
+    reading: list[str] = []
     characters = 0
     for line in text.split("\n"):
-        chunks = line.split()
-        for chunk in chunks:
+        for chunk in line.split():
             if chunk not in cache:
-                cache[chunk] = [numbers.setdefault(word, len(numbers)) for word in words_in(chunk)]
-        characters += sum(map(len, chunks))
-        reading.extend(chain.from_iterable(map(cache.__getitem__, chunks)))
+                cache[chunk] = list(words_in(chunk))
+            reading += cache[chunk]
+            characters += len(chunk)
         reading.append(LINE_END)
         if len(cache) > CHUNKS_CACHED:
             cache.clear()
-    return list(numbers), reading, characters
+    return reading, characters
 
 
-def _frequent_phrases(reading: list[float], words: list[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the most frequent phrases of two words, and those of three (n-grams), each with its count.
+def _frequent_phrases(reading: list[str], counted: Iterable[str], length: int) -> dict[str, int]:
+    """Return the most frequent phrases of so many words (n-grams), each with its count, if that is not 1.
 
-    A phrase is kept as one number, not as a tuple of words: its digits, to a base of the number of different words, are
-    the words. So no object is made for each place in the text, only for each different phrase. Of equally frequent
-    ones, the one whose words come first in the text stands first. A phrase that occurs once is left out.
-
-    Args:
-        reading: the numbers of the words in reading order, with a LINE_END behind each line.
-        words: the word of each number. Number 0 is not a word, so that each phrase has a number of its own.
+    Of equally frequent ones, the one whose words come first in the text stands first.
     """
-    base = len(words)
-    pairs = list(map(add, map(mul, reading, repeat(base)), islice(reading, 1, None)))
-    triples = map(add, map(mul, pairs, repeat(base)), islice(reading, 2, None))
-    return _most_frequent(Counter(pairs), words), _most_frequent(Counter(triples), words)
-
-
-def _most_frequent(counted: Counter[float], words: list[str]) -> dict[str, int]:
-    repeated = ((-times, int(phrase)) for phrase, times in counted.items() if times > 1 and phrase > 0)
-    best = heapq.nsmallest(PHRASES_KEPT, repeated)
-    return {" ".join(words[number] for number in _digits(phrase, len(words))): -times for times, phrase in best}
-
-
-def _digits(number: int, base: int) -> list[int]:
-    if number < base:
-        return [number]
-    return [*_digits(number // base, base), number % base]
+    place = {word: number for number, word in enumerate(counted)}
+    phrases = Counter(zip(*(islice(reading, start, None) for start in range(length)), strict=False))
+    repeated = (
+        (-times, [place[word] for word in phrase], phrase)
+        for phrase, times in phrases.items()
+        if times > 1 and LINE_END not in phrase
+    )
+    return {" ".join(phrase): -times for times, _, phrase in heapq.nsmallest(PHRASES_KEPT, repeated)}
 
 
 def _reading_seconds(counted: Mapping[str, int]) -> int:
