@@ -42,7 +42,6 @@ MAX_JPEG_MEMORY = 160_000_000  # bytes, including 4 a pixel of the reduced image
 PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}  # Pillow's modes
 STRAIGHT = {premultiplied: mode for mode, premultiplied in PREMULTIPLIED.items()}
 REDUCING_GAP = 2.0  # the filter gets an image of at least twice EDGE, so that no blocks are visible
-STRIP = 256  # px, the height of a strip, which is converted in the processor's cache
 FINE_PIXELS = 12_500_000  # a JPEG of up to so many pixels is reduced less than it could be, to keep more detail
 
 # Pillow's own limit for compressed text in a PNG, 64 MiB, counts characters of up to four bytes each: 110 kB of iTXt
@@ -237,28 +236,11 @@ def _box_in_file(crop: Crop | None, width: int, height: int, orientation: int) -
 
 def _resize(image: Image.Image, square: Box) -> Image.Image:
     """Cut out the square as EDGE x EDGE px. The image is averaged over blocks of pixels first, then filtered."""
-    times = max(1, int((square[2] - square[0]) / EDGE / REDUCING_GAP))
-    reduced = _reduce_strips(image, times)
-    left, top, right, bottom = (edge / times for edge in square)
-    box = (left, top, min(right, reduced.width), min(bottom, reduced.height))
-    square_alone = reduced.resize((EDGE, EDGE), Image.Resampling.LANCZOS, box)
-    return square_alone.convert(STRAIGHT.get(square_alone.mode, square_alone.mode))
-
-
-def _reduce_strips(image: Image.Image, times: int) -> Image.Image:
-    """Reduce to 1/times of the width and height. To convert all at once would cost as much as to decode it."""
-    rows = -(-STRIP // times) * times
-    reduced = None
-    for top in range(0, image.height, rows):
-        strip = _averageable(image.crop((0, top, image.width, min(top + rows, image.height))))
-        if strip.mode in PREMULTIPLIED:  # the colour of a transparent pixel must not bleed into its neighbours
-            strip = strip.convert(PREMULTIPLIED[strip.mode])
-        strip = strip.reduce(times)
-        if reduced is None:
-            reduced = Image.new(strip.mode, (strip.width, -(-image.height // times)))
-        reduced.paste(strip, (0, top // times))
-    assert reduced is not None  # noqa: S101 - an image has a row
-    return reduced
+    image = _averageable(image)
+    if image.mode in PREMULTIPLIED:  # Pillow would do so too, lest transparent colours bleed, but ignore the gap then
+        image = image.convert(PREMULTIPLIED[image.mode])
+    resized = image.resize((EDGE, EDGE), Image.Resampling.LANCZOS, square, REDUCING_GAP)
+    return resized.convert(STRAIGHT.get(resized.mode, resized.mode))
 
 
 def _averageable(image: Image.Image) -> Image.Image:
