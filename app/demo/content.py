@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.portability.contract import Item
 from app.wordcounts.analysis.words import count
-from app.wordcounts.counting import columns_of
+from app.wordcounts.report import columns_of
 
 TEXTS = Path(__file__).parent / "texts"
 ZONE = "Asia/Seoul"  # where the owner of the account lives

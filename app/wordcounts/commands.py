@@ -15,11 +15,10 @@ from flask_babel import force_locale
 
 from app.wordcounts import report
 from app.wordcounts.analysis import charset, sandbox
-from app.wordcounts.counting import columns_of
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import FetchedPage, fetch
 from app.wordcounts.forms import SENTENCES, with_scheme
-from app.wordcounts.report import Report
+from app.wordcounts.report import Report, columns_of
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
 Result = TypeVar("Result")
@@ -81,9 +80,9 @@ def table(counted: Report, shown: int | None) -> str:
         f"{counted.total_words:,} words, {counted.unique_words:,} different, {counted.content_percent}% content words",
         f"{counted.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
         "",
-        f"rank  {padded('word', width)}    count  density",
+        f"rank  {'word':{width}}    count  density",
         *(
-            f"{rank:4}  {padded(word, width)}  {count:7,}  {counted.density(count):6.2f}%"
+            f"{rank:4}  {word}{' ' * (width - columns(word))}  {count:7,}  {counted.density(count):6.2f}%"
             for rank, (word, count) in enumerate(words, start=1)
         ),
     ]
@@ -93,10 +92,6 @@ def table(counted: Report, shown: int | None) -> str:
 def visible(text: str) -> str:
     """Remove control characters: the title of a page could hold escape sequences for the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def padded(text: str, width: int) -> str:
-    return text + " " * (width - columns(text))
 
 
 def columns(text: str) -> int:

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from app.wordcounts.analysis.particles import stems
-from app.wordcounts.analysis.words import by_frequency, most_frequent
+from app.wordcounts.analysis.words import Counts, by_frequency, most_frequent
 
 # The columns of a result that have the same name in `Counts`.
 TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds", "truncated")
-COLUMNS = ("rank", "word", "count", "density")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
 
 
@@ -56,6 +55,16 @@ class Report:
         return max(1, math.ceil(self.reading_seconds / 60))
 
 
+def columns_of(counts: Counts) -> dict[str, Any]:
+    """Return what a result stores of its counts."""
+    return {
+        "result_all": counts.words,
+        "result_no_stop_words": counts.words_without_stop_words,
+        "phrases": {"2": counts.two_word_phrases, "3": counts.three_word_phrases},
+        **{name: getattr(counts, name) for name in TOTALS},
+    }
+
+
 def of_result(result: Any, stop_words: str) -> Report:
     """Report a row of `service.get_result` whose status is DONE, or an object with the same attributes."""
     return Report(
@@ -81,15 +90,11 @@ def as_csv(report: Report) -> str:
     """Write CSV with a byte order mark, by which spreadsheets recognize UTF-8, and safe against CSV injection."""
     file = io.StringIO()
     rows = csv.writer(file)
-    rows.writerow(COLUMNS)
+    rows.writerow(("rank", "word", "count", "density"))
     for rank, (word, count) in enumerate(report.counts, start=1):
-        rows.writerow((rank, harmless(word), count, f"{report.density(count):.3f}"))
+        cell = f"'{word}" if word.startswith(FORMULA) else word  # shown as text
+        rows.writerow((rank, cell, count, f"{report.density(count):.3f}"))
     return f"\ufeff{file.getvalue()}"
-
-
-def harmless(cell: str) -> str:
-    """Prefix a formula with an apostrophe, so a spreadsheet shows it as text."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def as_json(report: Report) -> str:

@@ -226,7 +226,7 @@ def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_wor
 def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     """End an unfinished count. To cancel it twice is to cancel it once.
 
-    Whoever changes an unfinished result first wins: its owner here, or a worker in counting.py. Both change it in one
+    Whoever changes an unfinished result first wins: its owner here, or a worker in tasks.py. Both change it in one
     statement that finds only unfinished ones. The job stays in the queue and does nothing when its turn comes. The row
     stays too, and counts for the hourly rate limit.
 

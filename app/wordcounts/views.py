@@ -1,7 +1,7 @@
 """Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
-from typing import Any, TypedDict
+from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -33,12 +33,9 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 WORDS_SHOWN = 100  # without ?all=1
 
 
-class View(TypedDict):
-    """Say how a result is shown. Every link and form of its page keeps it."""
-
-    stop_words: str | None  # "keep", or None to leave them out
-    all: str | None  # "1" for all words that are stored, None for the WORDS_SHOWN most frequent
-    sort: str | None  # "word", or None for the most frequent first
+# The arguments that say how a result is shown, each with the one value that it may have. Without them stop words are
+# left out, and the WORDS_SHOWN most frequent words are shown, the most frequent first. Every link and form keeps them.
+VIEW = {"stop_words": "keep", "all": "1", "sort": "word"}
 
 
 @bp.errorhandler(service.ResultNotFound)
@@ -133,14 +130,14 @@ def delete(public_id: uuid.UUID) -> Answer:
     return redirect(url_for("wordcounts.index"))
 
 
-def requested_view() -> View:
-    return {"stop_words": _one_of("stop_words", "keep"), "all": _one_of("all", "1"), "sort": _one_of("sort", "word")}
+def requested_view() -> dict[str, Any]:
+    return {name: requested(name) for name in VIEW}
 
 
-def _one_of(name: str, value: str) -> str | None:
-    """Return the one value that an argument may have, or None without it; any other is 400, since no link has it."""
+def requested(name: str) -> str | None:
+    """Return an argument of VIEW, or None without it; another value is 400, since no link has it."""
     asked = request.args.get(name)
-    if asked not in (None, value):
+    if asked not in (None, VIEW[name]):
         abort(400)
     return asked
 
@@ -157,7 +154,7 @@ def progress_of(result: service.ResultRow) -> str:
     return "retried" if status == QUEUED and result.error else status
 
 
-def done_page(result: service.ResultRow, view: View) -> str:
+def done_page(result: service.ResultRow, view: dict[str, Any]) -> str:
     shown = None if view["all"] else WORDS_SHOWN
     table = report.word_table(result.words, result.total_words, shown=shown, by_word=view["sort"] == "word")
     counted = report.of_result(result, view["stop_words"] or "drop")
@@ -182,7 +179,7 @@ def to_result(public_id: uuid.UUID) -> Response:
 
 def finished(public_id: uuid.UUID) -> report.Report:
     """Return the report of a result; 404 if it is not done."""
-    stop_words = _one_of("stop_words", "keep")
+    stop_words = requested("stop_words")
     result = get_result(public_id, stop_words)
     if result.status != DONE:
         abort(404)

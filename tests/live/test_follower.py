@@ -19,7 +19,7 @@ from app.follower import writes
 from app.follower.follower import Follower
 from app.follower.writes import FOLLOWER
 from app.release.advisory_lock import lock_key
-from app.wordcounts import counting
+from app.wordcounts import tasks
 from tests.conftest import PASSWORD, browser_of
 from tests.databases import Environment, upgrade
 from tests.replica import Pair, replicated
@@ -158,7 +158,7 @@ def test_nobody_misses_what_was_written_for_their_account(followed: Followed) ->
             {"id": alice.id},
         )
         db.session.commit()
-        counting.fail_interrupted(result)
+        tasks.fail_interrupted(result)
     followed.look()
     assert not followed.is_from_follower(phone, "/wordcounts", shows="example.com/job")
     carol = followed.site.app.test_client()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts import counting, service
+from app.wordcounts import service, tasks
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.queued import run_queued
@@ -238,7 +238,7 @@ def test_a_count_that_was_done_first_stays_done(migrated: Flask, user_id: int) -
 def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_id: int) -> None:
     service.ask(user_id, URL)
     number = stored("id")["id"]
-    row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: counting.fail_interrupted(number))
+    row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: tasks.fail_interrupted(number))
     assert error is None
     assert stored() == row
 

@@ -90,16 +90,10 @@ def _run(sender: Connection, text: str, is_html: bool) -> None:
     _limit_memory()
     gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
     try:
-        sender.send(_read(text, is_html))
+        title, text = document(text) if is_html else ("", text)
+        sender.send(Reading(title, count(text)))
     except (MemoryError, SelectolaxError):
         signal.raise_signal(signal.SIGKILL)
-
-
-def _read(text: str, is_html: bool) -> Reading:
-    if not is_html:
-        return Reading("", count(text))
-    parsed = document(text)
-    return Reading(parsed.title, count(parsed.text))
 
 
 def _limit_memory() -> None:

@@ -5,7 +5,7 @@ Style sheets and scripts are not applied, so text that only they hide or write i
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -32,8 +32,7 @@ BODY = re.compile(r"<body\b", re.IGNORECASE)
 NOSCRIPT = re.compile(r"<noscript\b.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     title: str  # at most LONGEST_TITLE characters; "" if there is none
     text: str  # one line per block, no empty lines
 

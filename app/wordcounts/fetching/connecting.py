@@ -133,7 +133,9 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
     try:
         sock.settimeout(deadline.remaining)
         if url.scheme == "https":
-            sock = _tls_context().wrap_socket(sock, server_hostname=url.host)
+            context = ssl.create_default_context()  # trusts the system's authorities and checks the host name
+            context.set_alpn_protocols(["http/1.1"])
+            sock = context.wrap_socket(sock, server_hostname=url.host)
         connection = connection_class(url.host, url.port, timeout=deadline.remaining)
         connection.sock = sock
         connection.auto_open = 0  # http.client would otherwise connect by itself, by name, once the socket is closed
@@ -167,13 +169,6 @@ def _open(address: VettedAddress, seconds: float, deadline: Deadline) -> socket.
         sock.close()
         raise
     return sock
-
-
-def _tls_context() -> ssl.SSLContext:
-    """Trust the system's certificate authorities and check the host name."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _close(sock: socket.socket) -> None:
