@@ -139,7 +139,7 @@ def _database(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Env
 def _bucket(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Environment:
     if environ.get("S3_BUCKET"):
         return {name: environ[name] for name in S3_NAMES if name in environ}
-    free = s3.free_ports()
+    free = s3.free_port()
     stack.callback(s3.start(folder / "s3", free, BUCKET).stop)
     _let_everybody_read_photos(s3.endpoint(free))
     return {

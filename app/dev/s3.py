@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import urllib3
@@ -15,7 +14,9 @@ from app.dev.processes import Child, DevError, clean_up, noted, spawn
 NAME = "S3"
 START_WITHIN = 60  # seconds
 STOP_WITHIN = 20  # seconds. It takes one; now and then five more, in which it waits for its connections to itself
-GRPC = 10000  # SeaweedFS listens on each port plus this one as well
+# Each part listens on the loopback interface, on a port of its own in a row, and on that port plus GRPC.
+PARTS = ("s3", "filer", "master", "volume", "admin")
+GRPC = 10000
 
 # For servers that only this machine reaches; a secret has at least 16 characters.
 ACCESS_KEY = "semicircle-dev"
@@ -37,42 +38,28 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Name the port of each part, on the loopback interface. Each listens on its port plus 10000 as well."""
-
-    s3: int
-    filer: int
-    master: int
-    volume: int
-    admin: int
-
-
-def ports_from(first: int) -> Ports:
-    """Give S3 itself the first of five ports in a row."""
-    return Ports(*range(first, first + 5))
-
-
-def free_ports() -> Ports:
-    """Return ports that no other server uses, nor its sockets. Raises: DevError: there are none."""
-    while not are_free(ports := ports_from(tcp.find_free(5, offset=GRPC)[0])):
+def free_port() -> int:
+    """Return the first of ports that no other server uses, nor its sockets. Raises: DevError: there are none."""
+    while not is_free(port := tcp.find_free(len(PARTS), offset=GRPC)[0]):
         pass
-    return ports
+    return port
 
 
-def are_free(ports: Ports) -> bool:
+def is_free(port: int) -> bool:
     """Look for sockets too: one that another user's server left behind would keep ours from starting."""
-    listening = [port + offset for port in astuple(ports) for offset in (0, GRPC)]
-    return all(map(tcp.is_free, listening)) and not any(path.exists() for path in sockets(ports))
+    return all(map(tcp.is_free, listening(port))) and not any(path.exists() for path in sockets(port))
 
 
-def endpoint(ports: Ports) -> str:
-    return f"http://127.0.0.1:{ports.s3}"
+def listening(port: int) -> list[int]:
+    """Return all ports of the server whose first one this is."""
+    return [port + number + offset for number in range(len(PARTS)) for offset in (0, GRPC)]
 
 
-def start(
-    directory: Path, ports: Ports, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY
-) -> Child:
+def endpoint(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def start(directory: Path, port: int, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Child:
     """Start a server that stores objects in `bucket`, of which anybody can read those under `photos/`.
 
     The directory is made when it is missing; the log and the process id go beside it. Raises: DevError, Interrupted.
@@ -83,17 +70,16 @@ def start(
         raise DevError("SeaweedFS is not installed here; run make install, or set S3_BUCKET to a bucket of your own.")
     directory.mkdir(parents=True, exist_ok=True)
     stop_left_behind(directory)
-    for port in astuple(ports):
-        for listening in (port, port + GRPC):
-            tcp.require_free(listening, "stop it, or set S3_BUCKET to a bucket of your own")
+    for each in listening(port):
+        tcp.require_free(each, "stop it, or set S3_BUCKET to a bucket of your own")
 
     log = directory.with_name(f"{directory.name}.log")
     credentials = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
-    command = [str(program), *_arguments(directory.name, ports, bucket)]
+    command = [str(program), *_arguments(directory.name, port, bucket)]
     process = spawn(command, log=log, cwd=directory.parent, env={**os.environ, **credentials})
-    litter = [*sockets(ports), directory / "s3.sock", directory / "filer.sock"]
+    litter = [*sockets(port), directory / "s3.sock", directory / "filer.sock"]
     child = noted(Child(NAME, process, log, grace=STOP_WITHIN, litter=litter), _pid_file(directory))
-    child.wait_until(_ready_check(ports, bucket, access_key, secret_key), START_WITHIN)
+    child.wait_until(_ready_check(port, bucket, access_key, secret_key), START_WITHIN)
     return child
 
 
@@ -107,20 +93,21 @@ def _pid_file(directory: Path) -> Path:
     return directory.with_name(f"{directory.name}.pid")
 
 
-def _arguments(directory: str, ports: Ports, bucket: str) -> list[str]:
+def _arguments(directory: str, port: int, bucket: str) -> list[str]:
     """Use paths relative to the folder above: a Unix socket's path ends at 107 bytes, and checkouts can lie deep."""
     places = [f"-dir={directory}", f"-s3.localSocket={directory}/s3.sock", f"-filer.localSocket={directory}/filer.sock"]
-    listeners = [f"-{part}.port={port}" for part, port in vars(ports).items()]
+    listeners = [f"-{part}.port={port + number}" for number, part in enumerate(PARTS)]
     return ["-logtostderr=true", "mini", *places, *listeners, f"-bucket={bucket}", *FLAGS]
 
 
-def sockets(ports: Ports) -> list[Path]:
+def sockets(port: int) -> list[Path]:
     """Return the sockets of its parts: their folder is fixed in its code, and their names hold the port alone."""
-    return [Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock") for name, port in vars(ports).items()]  # noqa: S108
+    ports = enumerate(PARTS, start=port + GRPC)
+    return [Path(f"/tmp/seaweedfs-{part}-grpc-{each}.sock") for each, part in ports]  # noqa: S108
 
 
-def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) -> Callable[[], bool]:
-    """Return a function that tells if an object can be stored and read, by everybody who may.
+def _ready_check(port: int, bucket: str, access_key: str, secret_key: str) -> Callable[[], bool]:
+    """Return a function that lets anybody read a photo whose key they know, and tells if an object can be stored.
 
     The ports answer a second before that. An empty object proves nothing, since it takes no room in a volume. The
     requests are signed by botocore but sent by urllib3: to import boto3 takes 0.3 s of each start.
@@ -129,11 +116,13 @@ def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) ->
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [statement | {"Resource": f"arn:aws:s3:::{bucket}/photos/*"}]}
     signer = S3SigV4Auth(Credentials(access_key, secret_key), "s3", "us-east-1")
     http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=2, read=10), retries=False)  # seconds
 
     def succeeds(method: str, path: str, body: str = "") -> bool:
-        request = AWSRequest(method, f"{endpoint(ports)}/{bucket}{path}", data=body)
+        request = AWSRequest(method, f"{endpoint(port)}/{bucket}{path}", data=body)
         signer.add_auth(request)
         try:
             return http.request(method, request.url, body=body, headers=dict(request.headers)).status < 300
@@ -141,15 +130,8 @@ def _ready_check(ports: Ports, bucket: str, access_key: str, secret_key: str) ->
             return False
 
     return lambda: (
-        succeeds("PUT", "?policy", _policy(bucket))
+        succeeds("PUT", "?policy", json.dumps(policy))
         and succeeds("PUT", "/ready", "ready")
         and succeeds("GET", "/ready")
         and succeeds("DELETE", "/ready")
     )
-
-
-def _policy(bucket: str) -> str:
-    """Let anybody read a photo whose key they know, and neither list nor write."""
-    resource = f"arn:aws:s3:::{bucket}/photos/*"
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -42,7 +42,7 @@ class Checkout:
 class Addresses:
     web: socket.socket  # listens already, so no other checkout can take the port
     postgres: int | None  # None when the environment names a database
-    s3: s3.Ports | None  # None when the environment names a bucket
+    s3: int | None  # the first of its ports; None when the environment names a bucket
 
     @property
     def web_port(self) -> int:
@@ -65,11 +65,13 @@ def choose(config: dict[str, Any]) -> Addresses:
     chosen = {
         "web": None if config["PORT"] else addresses.web_port,
         "postgres": addresses.postgres,
-        "s3": addresses.s3 and addresses.s3.s3,
+        "s3": addresses.s3,
     }
     noted = remembered | {name: port for name, port in chosen.items() if port}
-    if noted != remembered:
-        _note(config["PORTS_FILE"], noted)
+    if noted != remembered:  # the file is replaced at once: another `flask` command may be reading it
+        draft = config["PORTS_FILE"].with_suffix(".new")
+        draft.write_text(json.dumps(noted) + "\n")
+        draft.replace(config["PORTS_FILE"])
     return addresses
 
 
@@ -95,16 +97,8 @@ def _postgres(remembered: int | None) -> int:
     return remembered if remembered and ports.is_free(remembered) else ports.find_free(1)[0]
 
 
-def _s3(remembered: int | None) -> s3.Ports:
-    found = s3.ports_from(remembered) if remembered else None
-    return found if found and s3.are_free(found) else s3.free_ports()
-
-
-def _note(file: Path, chosen: dict[str, int]) -> None:
-    """Replace the file at once: another `flask` command may be reading it."""
-    draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(chosen) + "\n")
-    draft.replace(file)
+def _s3(remembered: int | None) -> int:
+    return remembered if remembered and s3.is_free(remembered) else s3.free_port()
 
 
 def start(
@@ -134,8 +128,8 @@ def _start_postgres(checkout: Checkout, port: int) -> Child:
     return child
 
 
-def _start_s3(config: dict[str, Any], checkout: Checkout, ports: s3.Ports) -> Child:
+def _start_s3(config: dict[str, Any], checkout: Checkout, port: int) -> Child:
     keys = config["S3_ACCESS_KEY_ID"], config["S3_SECRET_ACCESS_KEY"]
-    child = s3.start(checkout.s3, ports, config["S3_BUCKET"], *keys)
-    click.echo(f"S3 is on {s3.endpoint(ports)}, its data in {checkout.s3}")
+    child = s3.start(checkout.s3, port, config["S3_BUCKET"], *keys)
+    click.echo(f"S3 is on {s3.endpoint(port)}, its data in {checkout.s3}")
     return child

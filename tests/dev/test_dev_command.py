@@ -182,7 +182,7 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     first.process.send_signal(signal.SIGINT)  # an impatient second Ctrl-C
     assert first.end() == 0
     assert place.left_behind() == []
-    assert not any(path.exists() for path in s3.sockets(s3.ports_from(known["s3"])))
+    assert not any(path.exists() for path in s3.sockets(known["s3"]))
 
 
 def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_child_does(
@@ -246,7 +246,7 @@ def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path:
     Elsewhere.PORTS_FILE.write_text('{"postgres": 12345, "s3": 12350}')
     config = Elsewhere({})
     assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
-    assert s3.endpoint(s3.ports_from(12350)) == config.S3_ENDPOINT_URL
+    assert s3.endpoint(12350) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
 
 

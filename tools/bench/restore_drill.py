@@ -38,7 +38,7 @@ PLANTED = "DELETE FROM notes WHERE id IN (1, %(middle)s, %(last)s)"
 
 @contextmanager
 def servers(folder: Path) -> Iterator[dict[str, str]]:
-    free = s3.free_ports()
+    free = s3.free_port()
     bucket = s3.start(folder / "s3", free, "bench")
     with postgresql(folder / "postgres", may_create_databases=True) as (environment, _):
         try:

@@ -39,7 +39,7 @@ class Site:
     folder: Path
     database_port: int
     database: Child
-    bucket_ports: s3.Ports
+    bucket_port: int
     bucket: Child
     web: Service = field(init=False)
 
@@ -62,7 +62,7 @@ class Site:
         return query(postgres.url(self.database_port), statement)
 
     def start_bucket(self) -> None:
-        self.bucket = s3.start(self.folder / "s3", self.bucket_ports, BUCKET)
+        self.bucket = s3.start(self.folder / "s3", self.bucket_port, BUCKET)
 
     def start_database(self) -> None:
         self.database = postgres.start(self.folder / "postgres", self.database_port, durable=False)
@@ -98,12 +98,12 @@ def site(**variables: str) -> Iterator[Site]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)))
         [database_port, mail_port] = ports.find_free(2)
         database = postgres.start(folder / "postgres", database_port, durable=False)
-        bucket_ports = s3.free_ports()
-        bucket = s3.start(folder / "s3", bucket_ports, BUCKET)
+        bucket_port = s3.free_port()
+        bucket = s3.start(folder / "s3", bucket_port, BUCKET)
         environment = {
             **production(database_port),
             "S3_BUCKET": BUCKET,
-            "S3_ENDPOINT_URL": s3.endpoint(bucket_ports),
+            "S3_ENDPOINT_URL": s3.endpoint(bucket_port),
             "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
             "SMTP_URL": f"smtp://127.0.0.1:{mail_port}",  # nobody listens; so the pages that need mail are there
@@ -113,7 +113,7 @@ def site(**variables: str) -> Iterator[Site]:
             **variables,
         }
         app = create_app(ProductionConfig(environment))
-        started = Site(app, environment, folder, database_port, database, bucket_ports, bucket)
+        started = Site(app, environment, folder, database_port, database, bucket_port, bucket)
         stack.callback(lambda: started.database.stop())  # which may be another one by then
         stack.callback(lambda: started.bucket.stop())
         release(environment)
