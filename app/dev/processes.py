@@ -33,7 +33,7 @@ class Interrupted(Exception):
 
 
 def pause(seconds: float) -> None:
-    """Wait. Raises: Interrupted: the developer asked for the end."""
+    """Wait. Raises: Interrupted."""
     if interrupted.wait(seconds):
         raise Interrupted
 
@@ -119,8 +119,7 @@ def stop_orphan(
 ) -> None:
     """Stop the process that an earlier, killed run left behind, if the first line of `pid_file` names it.
 
-    A process id alone proves nothing, since the system uses ids again. It is ours only if a process of its group runs
-    in `cwd` and has `words` in its command line.
+    The system uses ids again: it is ours only if a process of its group runs in `cwd` and has `words` in its command.
     """
     leader = read_pid(pid_file)
     if leader is None or not any(_runs(process, cwd, words) for process in members(leader)):

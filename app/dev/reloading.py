@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -42,16 +43,12 @@ class Reloading:
         if times != self._seen:
             changed = next((path for path in {**times, **self._seen} if times.get(path) != self._seen.get(path)), None)
             self._seen, self.has_ended = times, False
-            click.echo(f"Restarting the {self.name}: {changed} has changed.")
-            self._child.stop()
+            click.echo(f"Restarting the {self._child.name}: {changed} has changed.")
+            self.stop()
             self._child = self._start()
         elif self._child.process.poll() is not None and not self.has_ended:
             self.has_ended = True
-            click.echo(f"The {self.name} has ended; it restarts when the code changes.")
-
-    @property
-    def name(self) -> str:
-        return self._child.name
+            click.echo(f"The {self._child.name} has ended; it restarts when the code changes.")
 
     def stop(self) -> None:
         self._child.stop()
@@ -59,10 +56,8 @@ class Reloading:
     def _times(self) -> dict[Path, int]:
         times = {}
         for path in self._files():
-            try:
+            with suppress(FileNotFoundError):  # an editor replaces files; the next look finds the new one
                 times[path] = path.stat().st_mtime_ns
-            except FileNotFoundError:  # an editor replaces files; the next look finds the new one
-                continue
         return times
 
 
@@ -102,9 +97,8 @@ def answers(port: int) -> bool:
 def is_at_head(url: str) -> bool:
     """Tell if `flask db upgrade` has nothing to do. A database that does not answer is left to that to explain."""
     try:
-        with create_engine(
-            make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool
-        ).connect() as connection:
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+        with engine.connect() as connection:
             return read_schema_state(connection).name == AT_HEAD
     except SQLAlchemyError:
         return False

@@ -71,7 +71,7 @@ class Lag:
 
 
 def obstacle(primary: Server, follower: Server, *, migrates: bool, lag: float | None) -> str:
-    """Tell why the follower may not serve; empty when it may. The lag is in seconds, None if it is not known.
+    """Tell why the follower may not serve; "" when it may. The lag is in seconds, None if it is not known.
 
     While a release migrates, what a contract step takes away is still there, or locked, on a follower that has not
     replayed it.
@@ -120,7 +120,10 @@ class Follower:
     def read(self, statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
         """Read as app.extensions.read does. What fails is read again from the primary, and so is all that follows."""
         try:
-            return _connection(self.engine).execute(statement, parameters)
+            if "follower_connection" not in g:  # in autocommit: one round trip, and nothing for a pooler to keep
+                g.follower_connection = self.engine.connect()
+            result: CursorResult[Any] = g.follower_connection.execute(statement, parameters)
+            return result
         except (DBAPIError, PoolTimeout) as error:
             g.pop("read_elsewhere")
             log.warning("the follower failed, and the primary answers: sqlstate=%s %s", sqlstate(error), error)
@@ -161,14 +164,6 @@ class Follower:
             log.warning("the follower is left out: %s", obstacle)
         if before and not obstacle:
             log.info("the follower serves")
-
-
-def _connection(engine: Engine) -> Connection:
-    """Return the request's. In autocommit: a round trip a statement, and nothing that a pooler must keep for us."""
-    if "follower_connection" not in g:
-        g.follower_connection = engine.connect()
-    opened: Connection = g.follower_connection
-    return opened
 
 
 def close_connection(error: BaseException | None) -> None:

@@ -76,9 +76,7 @@ def retry_command(job: int) -> None:
         click.echo(f"Job {job} pauses no longer.")
         return
     if status != "failed":
-        raise click.ClickException(
-            f"Job {job} is {status}: only one that failed or pauses is retried. Nothing was changed."
-        )
+        raise refusal(f"Job {job} is {status}: only one that failed or pauses is retried.")
     try:
         db.session.execute(_RETRY, {"job": job})
         db.session.execute(_FIRST_ATTEMPT, {"job": job})
@@ -87,9 +85,7 @@ def retry_command(job: int) -> None:
         db.session.rollback()
         if violated_constraint(error) != QUEUEING_LOCK:
             raise
-        raise click.ClickException(
-            f"Another job like {job} waits already, and only one may: drop this one. Nothing was changed."
-        ) from error
+        raise refusal(f"Another job like {job} waits already, and only one may: drop this one.") from error
     click.echo(f"Job {job} is back in the queue.")
 
 
@@ -99,12 +95,14 @@ def retry_command(job: int) -> None:
 def drop_command(job: int) -> None:
     """Delete JOB, which waits or has failed. What it should have done is not done."""
     if lock(job) == "doing":
-        raise click.ClickException(
-            f"A worker runs job {job}: wait until it ends, or stop the worker. Nothing was changed."
-        )
+        raise refusal(f"A worker runs job {job}: wait until it ends, or stop the worker.")
     db.session.execute(_DROP, {"job": job})
     db.session.commit()
     click.echo(f"Job {job} is dropped.")
+
+
+def refusal(reason: str) -> click.ClickException:
+    return click.ClickException(f"{reason} Nothing was changed.")
 
 
 def lock(job: int) -> str:

@@ -1,9 +1,8 @@
 """The worker's connections to the queue: they are given up when they fall silent, and a lost statement is told.
 
-A network that drops packets, a proxy that is frozen, a server that hangs: a connection can stay open and say nothing
-for ever. TCP keepalives (environment/database.py) notice the first of these alone. So each statement has a time here
-within which it is answered. The connection that listens is idle by nature; procrastinate asks it SELECT 1 every 30
-seconds, as a statement like any other.
+Where packets are dropped, a proxy is frozen or a server hangs, a connection stays open and says nothing for ever. TCP
+keepalives (environment/database.py) notice the first of these alone. So each statement has a time within which it is
+answered. The connection that listens is asked SELECT 1 by procrastinate every 30 seconds, a statement like any other.
 """
 
 import asyncio
@@ -117,9 +116,7 @@ def connector(app: Flask, answered: Callable[[], None] = lambda: None) -> QueueC
 
 
 async def _autocommit(connection: AsyncConnection[Any]) -> None:
-    """Make a transaction of each statement. One that falls silent before COMMIT would keep a job's row locked for as
-    long as the server takes it for open.
-    """
+    """Make a transaction of each statement: one that falls silent before COMMIT would keep a job's row locked."""
     await connection.set_autocommit(True)
 
 

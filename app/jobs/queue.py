@@ -37,9 +37,7 @@ NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea
 
 
 class JobsByDatabaseTime(JobManager):
-    """Have a retry wait by the database's clock. By a worker's clock that is behind it would not wait at all, and all
-    attempts of a job would be over in a second.
-    """
+    """Have a retry wait by the database's clock. By a worker's clock that is behind it would not wait at all."""
 
     async def retry_job(
         self,
@@ -165,8 +163,9 @@ def defer_on(
 
 
 def waiting(connection: Connection) -> Row[Any] | None:
-    """Return the backlog of the queue: `waiting`, the number of jobs that could run now, and `oldest`, seconds since
-    the first of them could. None if the migration that creates the queue has not run.
+    """Return how many jobs could run now (`waiting`), and for how many seconds the first (`oldest`).
+
+    None if the migration that creates the queue has not run.
     """
     return _one_if_migrated(connection, _BACKLOG)
 
@@ -228,7 +227,8 @@ def note_failure(job: int, error: BaseException) -> None:
 
 
 def failed_jobs(connection: Connection) -> Row[tuple[int, int, str | None]] | None:
-    """Count jobs for `flask release status`: `failed`, and `retried`, which wait for another attempt; `newest` is the
-    last of all these and why. None if a migration that this needs has not run.
+    """Count the jobs that `failed`, and those to be `retried`; the `newest` of these and why.
+
+    None if a migration that this needs has not run.
     """
     return _one_if_migrated(connection, _FAILED)

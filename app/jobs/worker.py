@@ -47,21 +47,15 @@ IDLE_EXIT_AFTER = 5  # seconds without a running job, from the signal; what is l
 RECONNECT_PAUSE = 2.0  # seconds between two tries to reach the database, or to find its schema migrated
 STUCK_AFTER = 120  # seconds without an answer of the queue, and without a try to reach it; LONGEST_JOB while a job runs
 
-Middleware = list[Callable[..., Any]]
-
 
 @click.command("worker")
 def worker() -> None:
     """Run queued jobs until stopped."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     logs.configure(app.config["LOG_LEVEL"])  # in tests too: the worker is a process of its own
-    event.listen(db.engine, "do_connect", _name_session)
+    event.listen(db.engine, "do_connect", lambda *given: given[-1].update(application_name=SESSION_NAME))
     database_timeout.install(fails_fast=False)
     asyncio.run(_serve(app))
-
-
-def _name_session(dialect: object, record: object, arguments: object, options: dict[str, Any]) -> None:
-    options["application_name"] = SESSION_NAME
 
 
 class Watchdog(threading.Thread):
@@ -139,7 +133,7 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
+async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnector, middleware: list[Any]) -> None:
     """Run the work until the queue does not answer, or the process is stopping. Jobs that run end first."""
     working = asyncio.create_task(_work(app, opened, middleware))
     ends = [asyncio.create_task(event.wait()) for event in (stopping, opened.failed)]
@@ -157,7 +151,7 @@ async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnecto
             log.info("stopped")
 
 
-async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> None:
+async def _work(app: Flask, opened: QueueConnector, middleware: list[Any]) -> None:
     """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
 
     Raises: ConnectorException, PoolTimeout: the queue does not answer.
@@ -177,9 +171,7 @@ async def _work(app: Flask, opened: QueueConnector, middleware: Middleware) -> N
 
 
 def _requeue_after(grace_over: asyncio.Event, jobs: set[int | None]) -> Callable[..., Any]:
-    """Return the middleware that notes in `jobs` those that run, and requeues one which still runs after the grace
-    period.
-    """
+    """Return the middleware that notes which `jobs` run, and requeues one that still runs after the grace period."""
 
     async def run(call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
         jobs.add(context.job.id)
@@ -200,12 +192,10 @@ FREQUENT = {requeue_stalled_jobs.name, fill_batch.name, resume_lost_backfills.na
 
 
 def in_context(app: Flask) -> Callable[..., Any]:
-    """Return the middleware of all tasks: an application context with a database session, a span, a log line, and the
-    cause where the task failed.
-    """
+    """Return the middleware of all tasks: an application context, a span, a log line, and the cause of a failure."""
 
     def run(call_next: Callable[[], Any], context: JobContext, worker: Worker) -> Any:
-        job, began, failure = context.job, time.monotonic(), None
+        job, began, failure, outcome = context.job, time.monotonic(), None, "done"
         span = tracing.Span(tracing.WORKER, None, job.task_name)
         tracing.begin(span)
         try:
@@ -215,14 +205,14 @@ def in_context(app: Flask) -> Callable[..., Any]:
                         span.request_id = request_of(job.id)
                     return call_next()
                 except Exception as error:
-                    failure = error
-                    if not is_retried(job, error):
+                    failure, outcome = error, "retried" if is_retried(job, error) else "failed"
+                    if outcome == "failed":
                         error_reports.report(app, error)
                     if job.id and not isinstance(error, JobRequeued):
                         note_failure(job.id, error)
                     raise
         finally:
-            _log_job(job, span, time.monotonic() - began, failure)
+            _log_job(job, span, time.monotonic() - began, outcome, failure)
             tracing.end()
 
     return run
@@ -232,10 +222,7 @@ def is_retried(job: Job, error: Exception) -> bool:
     return queue.tasks[job.task_name].get_retry_exception(exception=error, job=job) is not None
 
 
-def _log_job(job: Job, span: tracing.Span, seconds: float, failure: Exception | None) -> None:
-    outcome = "done"
-    if failure:
-        outcome = "retried" if is_retried(job, failure) else "failed"
+def _log_job(job: Job, span: tracing.Span, seconds: float, outcome: str, failure: Exception | None) -> None:
     fields = {
         "at": "job",
         "task": job.task_name,
