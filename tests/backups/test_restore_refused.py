@@ -21,9 +21,6 @@ BY_SUPERUSER = {
 }
 BY_US = {
     "BEGIN; PREPARE TRANSACTION '{name}'": "the prepared transaction shop_",
-    "UPDATE schema_ledger SET applied_at = applied_at + interval '1 hour'": (
-        "LOST: The dump is of another database than DATABASE_URL"
-    ),
     "INSERT INTO users (id, email, nickname, nickname_key, password_hash, created_at) OVERRIDING SYSTEM VALUE"
     " SELECT 0, 'b@example.com', 'b', 'b', '', now() - interval '1 day'": (
         "LOST: users: 1 rows that are older than the dump are not in it, ids 0."
@@ -49,11 +46,9 @@ def assert_refused(shop: Shop, reason: str, *options: str) -> None:
     assert shop.is_as_it_was()
 
 
-def test_a_torn_dump_and_one_into_what_is_not_empty_or_no_address_are_refused(shop: Shop) -> None:
+def test_a_dump_into_what_is_not_empty_or_no_address_is_refused(shop: Shop) -> None:
     assert_refused(shop, "holds tables; give an empty database", "--into", shop.url)
     assert_refused(shop, "--into has to look like postgres://", "--into", "the new one")
-    shop.dump.write_bytes(shop.dump.read_bytes()[:-300])
-    assert_refused(shop, "NOT RESTORED: ")
 
 
 def test_a_dump_of_newer_code_is_refused(shop: Shop) -> None:

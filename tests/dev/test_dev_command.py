@@ -226,19 +226,6 @@ def test_a_migration_that_fails_stops_what_was_started(place: Place) -> None:
     assert "Error: flask db upgrade exited with code 1; what it said is above." in run.said
 
 
-def test_a_server_that_cannot_start_stops_the_others(place: Place) -> None:
-    data = place.instance / "postgres"
-    data.mkdir(parents=True)
-    (data / "PG_VERSION").write_text("15\n")
-    for path in (data, data / "PG_VERSION"):
-        os.chown(path, postgres.owner(), -1)
-    data.chmod(0o700)
-    run = place.start()
-    assert run.end() == 1
-    assert "Error: PostgreSQL exited with code" in run.said
-    assert "Semicircle is on" not in run.said
-
-
 def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
     class Elsewhere(DevelopmentConfig):
         PORTS_FILE = tmp_path / "ports.json"

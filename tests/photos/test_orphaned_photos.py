@@ -77,14 +77,6 @@ def test_a_killed_upload_leaves_no_orphan_and_keeps_the_old_photo(
         assert object_keys(app) - objects == ({storage.key_of(old)} if old else set())
 
 
-def test_a_shown_photo_is_kept(app: Flask, alice: User, objects: set[str]) -> None:
-    with app.app_context():
-        service.put_photo(alice.id, oriented_photo(1))
-    assert [name for name, _ in queued()] == ["photos.delete_orphan"]
-    run_queued(app)
-    assert len(object_keys(app) - objects) == 1
-
-
 def test_the_job_touches_no_object_but_its_own(app: Flask, alice: User, objects: set[str]) -> None:
     """As with an empty database, or the bucket of another one: other photos have no row here either."""
     with app.app_context():

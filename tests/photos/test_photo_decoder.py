@@ -1,13 +1,10 @@
 """The processes of a dyno decode one photo at a time, always release the decoder, and let no warning escape."""
 
 import contextlib
-import math
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,19 +62,6 @@ def holding_process() -> Iterator[subprocess.Popen[str]]:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         yield holder
-
-
-def test_all_concurrent_uploads_are_decoded_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "BUSY_SECONDS", math.inf)  # however busy the machine is
-    photos = [flat_png(1000, 1000)] * 8
-    start = threading.Barrier(len(photos))
-
-    def upload(data: bytes) -> bytes:
-        start.wait()
-        return square_webp(data)
-
-    with ThreadPoolExecutor(len(photos)) as pool:
-        assert len(set(pool.map(upload, photos))) == 1
 
 
 @pytest.mark.parametrize("action", ["error", "ignore"])

@@ -76,10 +76,6 @@ def test_content_types_that_are_pages(content_type: str, body: bytes, is_html: b
     assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html
 
 
-def test_without_a_content_type_the_content_decides() -> None:
-    assert fetched(b"HTTP/1.1 200 OK\r\n\r\n<p>a").is_html
-
-
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [

@@ -121,14 +121,6 @@ def test_only_one_module_opens_connections() -> None:
     }
 
 
-def test_it_takes_vetted_addresses_only() -> None:
-    """mypy, which is strict here, then refuses every other argument."""
-    for function in (connecting.connect, connecting._first_that_answers, connecting._open):
-        types = function.__annotations__
-        assert "VettedAddress" in f"{types.get('addresses', types.get('address'))}"
-        assert not {"ip", "ips", "host"} & types.keys()
-
-
 def test_nobody_imports_what_is_inside_of_the_room() -> None:
     assert {f"{ROOM}.connecting", f"{ROOM}.vetting"} <= GRAPH.keys()
     outside = {module: targets for module, targets in GRAPH.items() if not module.startswith(ROOM)}

@@ -35,25 +35,6 @@ def test_it_works(app: Flask, ask: Ask, pages: PageServer) -> None:
     assert row["truncated"] is False
 
 
-def test_plain_text_is_not_parsed_as_html(app: Flask, ask: Ask) -> None:
-    ask("/text")
-    run_queued(app)
-    assert stored("result_all, title") == {"result_all": {"b": 2, "not": 1, "markup": 1}, "title": None}
-
-
-def test_a_page_without_words_is_done_with_none(app: Flask, ask: Ask) -> None:
-    ask("/empty")
-    run_queued(app)
-    assert stored("status, total_words, result_all") == {"status": "done", "total_words": 0, "result_all": {}}
-
-
-def test_a_url_that_bypassed_the_form_is_refused_by_the_job(app: Flask, alice: User, connections: list[object]) -> None:
-    service.ask(alice.id, "http://169.254.169.254/latest/meta-data")
-    run_queued(app)
-    assert status() == ("failed", "address")
-    assert connections == []
-
-
 def test_a_result_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: User, pages: PageServer) -> None:
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
@@ -64,13 +45,6 @@ def test_a_result_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: U
     public_id = service.ask(alice.id, pages.url("/"))
     run_queued(app)
     assert stored("url, title, result_all") == {"url": "", "title": None, "result_all": None}
-
-
-def test_the_page_of_a_deleted_result_is_not_fetched(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
-    service.delete_result(alice.id, ask("/"))
-    run_queued(app)
-    assert pages.requests == []
-    assert stored("result_all")["result_all"] is None
 
 
 def test_no_transaction_is_open_while_a_page_is_fetched_and_counted(
@@ -169,19 +143,3 @@ def test_a_finished_count_is_not_repeated(app: Flask, ask: Ask, pages: PageServe
     run_at_attempt(app, 1)
     assert stored() == before
     assert len(pages.requests) == 1
-
-
-def test_of_two_concurrent_counts_the_first_to_finish_is_kept(app: Flask, alice: User, pages: PageServer) -> None:
-    """A slow worker was taken for dead: while it fetched, another one did its job."""
-
-    def meanwhile(connection: socket.socket) -> None:
-        with app.app_context():
-            tasks.fail_interrupted(number)
-        connection.sendall(PAGES["/"])
-
-    pages.pages = {"/": meanwhile}
-    service.ask(alice.id, pages.url("/"))
-    number = int(stored("id")["id"])
-    run_queued(app)
-    assert status() == ("failed", "worker")
-    assert stored("result_all")["result_all"] is None

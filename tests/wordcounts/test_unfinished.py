@@ -15,7 +15,6 @@ from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import service, tasks
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
 from tests.queued import run_queued
 from tests.visitor import Visitor
 from tests.waiting import wait_until
@@ -65,12 +64,6 @@ def test_a_finished_one_does_not_and_a_poll_of_it_loads_the_page_anew(signed_in:
         assert 'http-equiv="refresh"' not in page
         assert "watch." not in page
         assert "data-poll" not in page
-
-
-def test_a_poll_of_a_deleted_one_loads_the_page_anew_which_is_404(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    service.delete_result(alice.id, public_id)
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen=queued") == (404, False)
 
 
 def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, alice: User, bob: User) -> None:
@@ -169,15 +162,6 @@ def test_it_makes_room_for_another_unfinished_count(signed_in: Visitor, alice: U
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
 
 
-def test_cancelled_ones_count_for_the_hour(signed_in: Visitor, alice: User) -> None:
-    """Or one could have any number of pages fetched, by cancelling each."""
-    for _ in range(service.MAX_PER_HOUR):
-        service.cancel_result(alice.id, waiting(alice))
-    before = row_counts()
-    assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
-    assert row_counts() == before
-
-
 def test_a_deleted_one_or_what_is_not_there_is_404(signed_in: Visitor, alice: User) -> None:
     public_id = waiting(alice)
     service.delete_result(alice.id, public_id)
@@ -241,10 +225,3 @@ def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_
     row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: tasks.fail_interrupted(number))
     assert error is None
     assert stored() == row
-
-
-def test_somebody_elses_is_404_also_if_it_is_shared(app: Flask, alice: User, bob: User) -> None:
-    public_id = waiting(alice, shared=True)
-    before = stored()
-    assert browser_of(app, bob).submit(f"/wordcounts/{public_id}/cancel").status_code == 404
-    assert stored() == before
