@@ -22,15 +22,12 @@ from tests.visitor import Visitor
 from tests.wordcounts import results
 
 HAPPENS: dict[str, Callable[[User, int], object]] = {
-    "create": lambda user, _: notes.create_note(user.id, "", "#a #new"),
     "edit the tags": lambda user, note: notes.update_note(user.id, note, "", "#b #c", version=1),
     "take the tags out": lambda user, note: notes.update_note(user.id, note, "", "none", version=1),
     "pin": lambda user, note: notes.pin_note(user.id, note, pinned=True),
-    "unpin what is not pinned": lambda user, note: notes.pin_note(user.id, note, pinned=False),
     "delete": lambda user, note: notes.delete_note(user.id, note),
     "restore": lambda user, _: notes.restore_note(user.id, in_trash(user)),
     "archive": lambda user, note: archive_note(user.id, note, archived=True),
-    "archive it twice": lambda user, note: [archive_note(user.id, note, archived=True) for _ in range(2)],
     "take out of the archive": lambda user, _: archive_note(user.id, in_archive(user), archived=False),
     "delete an archived note": lambda user, _: notes.delete_note(user.id, in_archive(user)),
     "restore an archived note": lambda user, _: (
@@ -41,7 +38,6 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     "pin an archived note": lambda user, _: notes.pin_note(user.id, in_archive(user), pinned=True),
     "empty the trash": lambda user, _: service.empty_trash(user.id),
     "purge": lambda user, _: service.purge_deleted_notes(),
-    "create a todo": lambda user, _: todos.create_todo(user.id, "one more"),
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),
     "delete a todo": lambda user, _: todos.delete_todo(user.id, todo_of(user)),

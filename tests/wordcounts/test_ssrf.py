@@ -29,11 +29,7 @@ OPENERS = {
     ("code", "url"),
     [
         (Failure.URL, "http://example.com\\@127.0.0.1/"),
-        (Failure.SCHEME, "file:///etc/passwd"),
-        (Failure.CREDENTIALS, "http://example.com@127.0.0.1/"),
         (Failure.PORT, "http://127.0.0.1:5432/"),
-        (Failure.ADDRESS, "http://2130706433/"),
-        (Failure.ADDRESS, "http://169.254.169.254/latest/meta-data/"),
         (Failure.ADDRESS, "http://[::ffff:127.0.0.1]/"),
     ],
 )
@@ -69,10 +65,7 @@ def test_a_packet_to_a_public_address_would_be_seen(resolve_by: Resolver, connec
     ("location", "code"),
     [
         ("http://169.254.169.254/latest/meta-data/", Failure.ADDRESS),
-        ("http://[::ffff:169.254.169.254]/", Failure.ADDRESS),
-        ("//0x7f.1/", Failure.ADDRESS),
         ("http://127.0.0.2:{port}/", Failure.PORT),
-        ("http://a@127.0.0.1:{port}/", Failure.CREDENTIALS),
         ("file:///etc/passwd", Failure.SCHEME),
         ("http://page.test:{port}/", Failure.PORT),
     ],
