@@ -35,7 +35,9 @@ _read_timeout: ContextVar[float] = ContextVar("read_timeout", default=READ_TIMEO
 
 
 class StorageUnavailable(Exception):
-    """The bucket does not answer, or refuses the request."""
+    """The bucket does not answer, or refuses the request, with this `code` of the store's."""
+
+    code: str | None = None
 
 
 class Bucket:
@@ -87,10 +89,7 @@ class Bucket:
 
 
 def _session() -> Any:
-    """Return a session that heeds nothing of the machine: no AWS_* variable, no file or model in ~/.aws, no profile.
-
-    What reaches the bucket is in our own configuration, whole. A file of the machine could break it or lead it away.
-    """
+    """Return a session that heeds no AWS_* variable, and no file, model or profile of ~/.aws: it could lead away."""
     import boto3
     from botocore.loaders import Loader
     from botocore.session import Session
@@ -141,7 +140,7 @@ def get(key: str) -> bytes | None:
     try:
         return bytes(_call("get_object", Key=key)["Body"])
     except StorageUnavailable as error:
-        if _code(error) in ("NoSuchKey", "404"):
+        if error.code in ("NoSuchKey", "404"):
             return None
         raise
 
@@ -152,23 +151,12 @@ def delete(key: str) -> None:
         _call("delete_object", Key=key)
     except StorageUnavailable as error:
         # Google's answer where Amazon's is 204. A 404 that does not name the key can be of anything on the way.
-        if _code(error) != "NoSuchKey":
+        if error.code != "NoSuchKey":
             raise
 
 
-def _code(error: StorageUnavailable) -> str | None:
-    """Return the store's code for a refusal."""
-    from botocore.exceptions import ClientError
-
-    cause = error.__cause__
-    return str(cause.response.get("Error", {}).get("Code")) if isinstance(cause, ClientError) else None
-
-
 def delete_later(url: str | None) -> None:
-    """Let the worker delete the object behind a public URL once the current transaction has committed.
-
-    Row first, then the object. So every URL in the database has its object, whatever line a process dies at.
-    """
+    """Let the worker delete the object behind a public URL once the current transaction has committed."""
     key = key_of(url) if url else None
     if key is not None:
         defer("storage.delete", key=key)
@@ -244,5 +232,8 @@ def _call(operation: str, **arguments: Any) -> dict[str, Any]:
     # The last three: no answer of S3, or a redirect, which botocore follows without an end.
     except (BotoCoreError, ClientError, ResponseParserError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]  # what follows can be a whole page
-        raise StorageUnavailable(f"{operation} failed: {reason}") from error
+        unavailable = StorageUnavailable(f"{operation} failed: {reason}")
+        if isinstance(error, ClientError):
+            unavailable.code = error.response.get("Error", {}).get("Code")
+        raise unavailable from error
     return answer

@@ -95,8 +95,7 @@ def _stream(connection: Connection, keys: Any, parameters: dict[str, Any]) -> It
         yield row.id, row.is_older
 
 
-# In the scratch database, so that our memory does not grow with the bucket. By name: the same object has another URL
-# since the bucket moved behind a CDN, or to another name.
+# In the scratch database, so that our memory does not grow with the bucket. By name, since a bucket may have moved.
 _NAMES = text("CREATE TEMPORARY TABLE bucket_names (name text)")
 _ADD = text("INSERT INTO bucket_names SELECT unnest(CAST(:names AS text[]))")
 _SHOWN = text("SELECT count(*) FROM users WHERE image_url IS NOT NULL")
@@ -122,9 +121,8 @@ def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
     for page in storage.list_objects(FOLDER):
         restored.execute(_ADD, {"names": [key[-NAME_LENGTH:] for key in page]})
     missing = restored.execute(_MISSING, execution_options={"stream_results": True, "yield_per": PHOTO_BATCH})
-    count = 0
+    count = lost_count = 0
     lost: list[int] = []
-    lost_count = 0
     for batch in missing.partitions():
         still_shown = sorted(live.scalars(_STILL_SHOWN, {"photos": [(row.id, row.image_url) for row in batch]}))
         count += len(batch)

@@ -133,7 +133,8 @@ def restore(dump: Dump, database: URL, server: int) -> None:
     options = ["--exit-on-error"] if is_strict else []
     options += [f"--jobs={min(MOST_JOBS, os.cpu_count() or 1)}", *(f"--schema={schema}" for schema in dump.schemas)]
     done = _run(program, [*options, *into], **settings)
-    if done.returncode and (is_strict or not _is_unknown_setting_alone(done.stderr)):
+    known = len(_UNKNOWN_SETTING.findall(done.stderr))  # pg_restore went on; all else that it complains of is a failure
+    if done.returncode and (is_strict or not known or done.stderr.count("error: ") != known):
         raise NotRestored(f"The dump cannot be restored: {_first_error(done.stderr)}")
 
 
@@ -154,12 +155,6 @@ def statements(database: URL, options: list[str]) -> list[str]:
     return [statement.removesuffix(";") for statement in _OF_DATABASE.findall(done.stdout)]
 
 
-def _is_unknown_setting_alone(complaints: str) -> bool:
-    """Tell if pg_restore, which went on, complains of nothing but the setting that the server does not know."""
-    known = len(_UNKNOWN_SETTING.findall(complaints))
-    return known > 0 and complaints.count("error: ") == known
-
-
 def _programs(server: int) -> Iterator[tuple[int, Path]]:
     """Yield each pg_restore with its version, the fittest first: the server's own, else the newest that sets nothing
     which the server does not know, else the newest. From the PATH, from FOLDERS, and from the wheel of development.
@@ -170,7 +165,8 @@ def _programs(server: int) -> Iterator[tuple[int, Path]]:
     paths = [path for pattern in patterns for path in Path("/").glob(f"{pattern[1:]}/pg_restore")]
     if on_path := shutil.which("pg_restore"):
         paths.append(Path(on_path))
-    found = {_version_of(path): path for path in paths}
+    versions = {path: re.search(r" (\d+)", _run(path, ["--version"]).stdout) for path in paths}
+    found = {int(version[1]) if version else 0: path for path, version in versions.items()}
     if not found:
         raise NotRestored(f"pg_restore is not installed here: install the client programs of PostgreSQL {server}.")
 
@@ -179,11 +175,6 @@ def _programs(server: int) -> Iterator[tuple[int, Path]]:
         return version == server, not version >= SETS_TRANSACTION_TIMEOUT > server, version
 
     yield from sorted(found.items(), key=fitness, reverse=True)
-
-
-def _version_of(program: Path) -> int:
-    [major] = re.findall(r" (\d+)", _run(program, ["--version"]).stdout)[:1] or ["0"]
-    return int(major)
 
 
 def _run(program: Path, arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:

@@ -143,9 +143,8 @@ class Restore:
         if age < -CLOCK_SKEW:
             self.losses.append("The dump says that it was made in the future: run pg_dump with TZ=UTC.")
         elif self._place.is_dir() and age > OLDEST:
-            self.losses.append(
-                f"The newest dump is {age // timedelta(hours=1)} hours old; the job that makes them has stopped."
-            )
+            hours = age // timedelta(hours=1)
+            self.losses.append(f"The newest dump is {hours} hours old; the job that makes them has stopped.")
 
     def _restore(self, dump: Dump, target: Engine, version: int) -> None:
         _require_room(target, dump.path)

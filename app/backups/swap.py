@@ -1,8 +1,8 @@
 """Put a restored database in the place of the live one.
 
-What belongs to a database and comes with no restore of a dump is carried over: its settings, privileges and owner. It
-is read as statements, from both databases; those that only the live one has are run in the restored one. Then both are
-renamed in one transaction, so that a kill leaves nothing half done.
+What belongs to a database and is in no dump is carried over: its settings, privileges and owner. Of the statements that
+make them, those that only the live database has are run in the restored one. Then both are renamed in one transaction,
+so that a kill leaves nothing half done.
 """
 
 import re

@@ -20,7 +20,6 @@ from app.dev.reloading import FLASK, WEB, WORKER, Reloading, is_at_head
 from app.dev.servers import Addresses, Checkout
 
 READY_WITHIN = 60  # seconds from the start of the web until it answers
-UPGRADE = [*FLASK, "db", "upgrade"]
 
 # Style sheets and pictures of each page, and the question whether the web answers.
 UNINTERESTING = re.compile(r"(GET|HEAD) /(static/|healthz|readyz)")
@@ -98,7 +97,7 @@ def _stop_orphans(checkout: Checkout) -> None:
 
 def _migrate(checkout: Checkout, running: ExitStack) -> None:
     click.echo("Applying migrations")
-    child = Child("flask db upgrade", spawn(UPGRADE, cwd=checkout.root))
+    child = Child("flask db upgrade", spawn([*FLASK, "db", "upgrade"], cwd=checkout.root))
     running.callback(child.stop)
     while child.process.poll() is None:
         pause(0.05)
@@ -108,14 +107,10 @@ def _migrate(checkout: Checkout, running: ExitStack) -> None:
 
 def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> list[Reloading]:
     """Start the worker and the web at the same time, and wait until the web answers. Neither waits for the bucket."""
-    root = checkout.root
-    worker = Reloading(
-        lambda: noted(Child("worker", spawn(WORKER, cwd=root)), checkout.pid_file("worker")), reloading.code(root)
-    )
+    root, worker_pid, web_pid = checkout.root, checkout.pid_file("worker"), checkout.pid_file("web")
+    worker = Reloading(lambda: noted(Child("worker", spawn(WORKER, cwd=root)), worker_pid), reloading.code(root))
     running.callback(worker.stop)
-    site = Reloading(
-        lambda: noted(reloading.start_web(root, chosen.web), checkout.pid_file("web")), reloading.code_and_assets(root)
-    )
+    site = Reloading(lambda: noted(reloading.start_web(root, chosen.web), web_pid), reloading.code_and_assets(root))
     running.callback(site.stop)
     deadline = time.monotonic() + READY_WITHIN
     while not (site.has_ended or reloading.answers(chosen.web_port)):

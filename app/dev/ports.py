@@ -32,14 +32,11 @@ def _claim(first: int) -> bool:
 
     A claim is a UDP socket on the first port, which no server here uses. The kernel closes it with the process.
     """
-    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as claim:
         claim.bind(("127.0.0.1", first))
-    except OSError:
-        claim.close()
-        return False
-    claim.detach()  # it stays open
-    return True
+        claim.detach()  # it stays open
+        return True
+    return False
 
 
 def listen(port: int) -> socket.socket:
@@ -56,11 +53,10 @@ def listen(port: int) -> socket.socket:
 
 
 def is_free(port: int) -> bool:
-    try:
+    with suppress(OSError):
         listen(port).close()
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def require_free(port: int, way_out: str) -> None:

@@ -139,10 +139,9 @@ def _run(command: list[str], cwd: Path, standard_input: str = "") -> None:
 
 
 def _remove_foreign_pid_file(pid_file: Path) -> None:
-    """PostgreSQL takes any live process with the id in this file for a server on the same data, and refuses to start.
+    """Remove a file with the id of another live process, which PostgreSQL would take for a server on the same data.
 
-    When no such process lives, the file is left alone: PostgreSQL looks for survivors in the shared memory that the
-    file names, and then removes it.
+    Where no such process lives, PostgreSQL itself looks for survivors in the shared memory that the file names.
     """
     pid = read_pid(pid_file)
     if pid is not None and psutil.pid_exists(pid):

@@ -35,10 +35,9 @@ def check_nightly(timestamp: int) -> None:
 
 
 def check_figures(seconds: float = SECONDS) -> int:
-    """Check people until the time is over, or everybody was checked today; each in a transaction of one's own.
+    """Check people, each in a transaction, until the time is over or all were checked today. Return how many are wrong.
 
-    Who has many notes is at most kept from writing for as long as counting them takes. Returns how many figures were
-    wrong.
+    Who has many notes is kept from writing for as long as counting them takes.
     """
     checked = wrong = 0
     end = time.monotonic() + seconds

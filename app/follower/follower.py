@@ -48,10 +48,10 @@ class Server(NamedTuple):
 
 
 class Lag:
-    """Measure the replication lag in seconds, by this process's clock alone.
+    """Measure the replication lag in seconds, by this process's clock alone: since when was the primary further on?
 
-    When was the primary where the follower is now? pg_last_xact_replay_timestamp() does not tell: it ages on an idle
-    primary, and comparing what was received with what was replayed calls a follower that lost its primary up to date.
+    pg_last_xact_replay_timestamp() ages on an idle primary, and a follower that lost its primary has replayed all that
+    it received.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,7 @@ class Lag:
 def obstacle(primary: Server, follower: Server, *, migrates: bool, lag: float | None) -> str:
     """Tell why the follower may not serve; "" when it may. The lag is in seconds, None if it is not known.
 
-    While a release migrates, what a contract step takes away is still there, or locked, on a follower that has not
-    replayed it.
+    While a release migrates, a follower that has not replayed a contract step still has, or locks, what that takes.
     """
     if primary.in_recovery:
         return "the primary is in recovery"
@@ -95,7 +94,7 @@ def obstacle(primary: Server, follower: Server, *, migrates: bool, lag: float | 
 
 class Standing(NamedTuple):
     at: float  # when it was found, on the clock of time.monotonic()
-    obstacle: str  # why the follower may not serve; empty when it may
+    obstacle: str  # why the follower may not serve; "" when it may
     complete_before: int  # it has replayed all transactions before this one
 
 

@@ -22,8 +22,7 @@ KEPT = timedelta(days=1)  # a follower that lags longer is left out anyway, see 
 class AccountWrite(Base):
     """The transaction that wrote last for an account. Who has no row has not written since yesterday.
 
-    No foreign key: its check would lock the account's row at the end of each write, after the rows that were written,
-    and could deadlock with the deletion of the account. What a deleted account leaves is purged in the next night.
+    A foreign key would lock the account's row after the rows that were written, and could deadlock with its deletion.
     """
 
     __tablename__ = "account_writes"
@@ -47,7 +46,7 @@ def are_marked() -> bool:
 def mark(user_id: int) -> None:
     """Note that the session's transaction writes for an account. Call it last before the commit, since it locks.
 
-    A request of a signed-in person needs no call (choice.py). What writes for somebody else does, as a job.
+    A request of a signed-in person needs no call (choice.py); a job does.
     """
     if are_marked():
         db.session.flush()

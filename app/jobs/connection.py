@@ -54,8 +54,7 @@ def _hang_up(connection: AsyncConnection[Any]) -> None:
 class QueueConnector(PsycopgConnector):
     """Tell the worker if the queue answers (`answered`, `failed`), so that it starts anew where it does not.
 
-    procrastinate goes on after a statement that failed as it stored that a job has ended. The job would then be `doing`
-    as long as its worker lives.
+    procrastinate goes on where it could not store that a job has ended, which then is `doing` while its worker lives.
     """
 
     def __init__(self, answered: Callable[[], None], **options: Any) -> None:

@@ -50,8 +50,8 @@ class WorkerLost(Exception):
 def requeue_stalled_jobs(timestamp: int) -> None:
     """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead.
 
-    The running jobs are locked first, so two workers never requeue the same job, and no worker finishes a job while it
-    is being requeued. A job that another transaction has locked is left to it.
+    The running jobs are locked first, so no two workers requeue a job, and none finishes it meanwhile. A job that
+    another transaction has locked is left to it.
     """
     locked = set(db.session.scalars(_LOCK_RUNNING))
     asyncio.run(_requeue_stalled(locked))
@@ -125,10 +125,7 @@ def fill_batch(name: str, turn: int, pause_ms: int) -> None:
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of a batch to the connection's transaction, with a delay in seconds. It is a hook of app.release.
-
-    Before the migration that creates the queue there is none. resume_lost_backfills finds the backfill later.
-    """
+    """Add the job of a batch to the connection's transaction, with a delay in seconds. It is a hook of app.release."""
     if not connection.scalar(_HAS_QUEUE):
         log.info("backfill %s: there is no queue yet; it begins when there is a worker", name)
         return

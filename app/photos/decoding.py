@@ -149,11 +149,10 @@ def _kind_of(data: bytes) -> str:
 
 @contextmanager
 def decoder(seconds: float) -> Iterator[None]:
-    """Hold the decoder, also against the other threads of this process. Raises: Busy, when it was never free meanwhile.
+    """Hold the decoder, against all threads and processes. Raises: Busy, when it was never free meanwhile.
 
-    One photo is decoded at a time on a dyno, which has no memory for two of the largest. Its processes share that
-    memory, so a lock within each would not do. The kernel frees a file's lock when its holder dies (flock); a semaphore
-    that processes share would stay taken.
+    A dyno has no memory for two of the largest photos at a time. The kernel frees a file's lock (flock) when its holder
+    dies; a semaphore that processes share would stay taken.
     """
     give_up = time.monotonic() + seconds
     with LOCK_FILE.open("rb") as file:  # reopened, since a lock belongs to an open file; closing it frees the lock
@@ -269,9 +268,9 @@ def _encode(square: Image.Image) -> bytes:
 
 
 def _return_memory() -> None:
-    """Return freed memory to the system (mallopt(3), M_TRIM_THRESHOLD), in a millisecond.
+    """Return freed memory to the system (malloc_trim(3)): glibc would keep up to 64 MB, on top of the next decode.
 
-    glibc would keep up to 64 MB of it, and the next decode would come on top. Other C libraries have no such function.
+    Other C libraries have no such function.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

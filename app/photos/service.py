@@ -90,10 +90,9 @@ def show(user_id: int, url: str | None) -> None:
 
 
 def sweep_photos() -> None:
-    """Delete the objects older than MIN_AGE that no row points at (garbage collection).
+    """Delete the objects older than MIN_AGE that no row points at (garbage collection). Raises: StorageUnavailable.
 
-    Where more objects are without a row than with one, the bucket seems to serve another database too. Then nothing is
-    deleted and an error is logged. Raises: StorageUnavailable. The next sweep goes on.
+    Where more of them have no row than have one, the bucket seems to serve another database too: nothing is deleted.
     """
     shown, orphans = 0, []
     for page in storage.list_objects(FOLDER):

@@ -98,7 +98,5 @@ def rate_limit_sentence(error: HourlyLimitReached | TooManyUnfinished) -> str:
     """Name the limit and when to try again."""
     time = waiting_time(error)
     if isinstance(error, TooManyUnfinished):
-        sentence: str = gettext("Too many of your pages are still being counted. Try again in %(time)s.", time=time)
-    else:
-        sentence = gettext("You've reached the hourly limit for word counts. Try again in %(time)s.", time=time)
-    return sentence
+        return str(gettext("Too many of your pages are still being counted. Try again in %(time)s.", time=time))
+    return str(gettext("You've reached the hourly limit for word counts. Try again in %(time)s.", time=time))

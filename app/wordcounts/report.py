@@ -148,7 +148,9 @@ def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None,
         shown: how many rows; None for all.
     """
     stem_of = stems(words)
-    counts = _counts(words, stem_of)
+    counts = dict(words)  # with those of all forms added to their stem
+    for form, stem in stem_of.items():
+        counts[stem] = counts.get(stem, 0) + counts.pop(form)
     frequent = most_frequent(counts, len(counts) if shown is None else shown)
     forms = _forms(words, stem_of, frequent)
     most = max(frequent.values(), default=0)
@@ -161,14 +163,6 @@ def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None,
     return WordTable(rows, len(counts), bool(forms))
 
 
-def _counts(words: Mapping[str, int], stem_of: Mapping[str, str]) -> dict[str, int]:
-    """Return the words, with the counts of all forms added to their stem."""
-    counts = dict(words)
-    for form, stem in stem_of.items():
-        counts[stem] = counts.get(stem, 0) + counts.pop(form)
-    return counts
-
-
 def _forms(
     words: Mapping[str, int], stem_of: Mapping[str, str], shown: Container[str]
 ) -> dict[str, list[tuple[str, int]]]:
@@ -177,7 +171,6 @@ def _forms(
     for form, stem in stem_of.items():
         if stem in shown:
             grouped.setdefault(stem, {})[form] = words[form]
-    for stem, forms in grouped.items():
-        if stem in words:
-            forms[stem] = words[stem]
+    for stem in grouped.keys() & words.keys():
+        grouped[stem][stem] = words[stem]
     return {stem: by_frequency(forms) for stem, forms in grouped.items()}

@@ -204,10 +204,10 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
 
 
 def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_words: str) -> ResultRow:
-    """Return the result once it is finished, or as it is after so many seconds (long polling).
+    """Return the result once it is finished, or as it is after so many seconds (long polling). Raises: ResultNotFound.
 
-    A request that waits holds a thread of its process, but no connection to the database. No more than SEATS wait in a
-    process; the others are answered at once, so that pages always have threads left (bulkhead). Raises: ResultNotFound.
+    A request that waits holds a thread, but no connection. No more than SEATS wait in a process; others are answered at
+    once, so that pages always have threads left (bulkhead).
     """
     deadline = time.monotonic() + min(seconds, LONGEST_WAIT)
     result = get_result(user_id, public_id, stop_words)
@@ -224,11 +224,9 @@ def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_wor
 
 
 def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
-    """End an unfinished count. To cancel it twice is to cancel it once.
+    """End an unfinished count; its job does nothing when its turn comes. To cancel it twice is to cancel it once.
 
-    Whoever changes an unfinished result first wins: its owner here, or a worker in tasks.py. Both change it in one
-    statement that finds only unfinished ones. The job stays in the queue and does nothing when its turn comes. The row
-    stays too, and counts for the hourly rate limit.
+    Its owner here and a worker in tasks.py change it by a statement that finds only unfinished ones: the first wins.
 
     Raises: ResultNotFound, AlreadyFinished: nothing was changed.
     """

@@ -1,6 +1,7 @@
 """Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -89,15 +90,13 @@ def show(public_id: uuid.UUID) -> Answer:
 @bp.get("/<uuid:public_id>.csv")
 @public
 def download_csv(public_id: uuid.UUID) -> Answer:
-    counted = finished(public_id)
-    return download(report.as_csv(counted), counted, "csv", "text/csv")
+    return download(public_id, report.as_csv, "csv", "text/csv")
 
 
 @bp.get("/<uuid:public_id>.json")
 @public
 def download_json(public_id: uuid.UUID) -> Answer:
-    counted = finished(public_id)
-    return download(report.as_json(counted), counted, "json", "application/json")
+    return download(public_id, report.as_json, "json", "application/json")
 
 
 @bp.post("/<uuid:public_id>/cancel")
@@ -177,16 +176,15 @@ def to_result(public_id: uuid.UUID) -> Response:
     return redirect(url_for("wordcounts.show", public_id=public_id))
 
 
-def finished(public_id: uuid.UUID) -> report.Report:
-    """Return the report of a result; 404 if it is not done."""
+def download(
+    public_id: uuid.UUID, write: Callable[[report.Report], str], extension: str, content_type: str
+) -> Response:
+    """Send the report of a result as a file; 404 if it is not done."""
     stop_words = requested("stop_words")
     result = get_result(public_id, stop_words)
     if result.status != DONE:
         abort(404)
-    return report.of_result(result, stop_words or "drop")
-
-
-def download(content: str, counted: report.Report, extension: str, content_type: str) -> Response:
-    response = Response(content, content_type=f"{content_type}; charset=utf-8")
+    counted = report.of_result(result, stop_words or "drop")
+    response = Response(write(counted), content_type=f"{content_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{report.file_name(counted)}.{extension}"'
     return response

@@ -1,8 +1,8 @@
 """A sandbox for parsing a stranger's page: a process of its own with a limit on time and memory.
 
 The parser's time grows with the square of the nesting depth, and its memory with the square of some misnesting: 2 MB of
-<div> take it minutes, and 2 MB of <p><b> with attributes take 3 GB. Parsed in the worker itself, such a page would hold
-up every job. Once that worker was killed, the page would do the same to the next one.
+<div> take it minutes, and 2 MB of <p><b> with attributes take 3 GB. In the worker itself, such a page would hold up all
+jobs, and those of the next worker once that was killed.
 """
 
 import gc
@@ -10,7 +10,6 @@ import multiprocessing
 import resource
 import signal
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +51,11 @@ def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_run, args=(sender, text, is_html), daemon=True)
     with receiver:
-        _start(process, sender)
+        try:
+            with sender:
+                process.start()
+        except (EOFError, OSError) as error:  # the fork server has just been terminated
+            raise SandboxTerminated from error
         try:
             reading: Reading | None = receiver.recv() if receiver.poll(seconds) else None
         except EOFError:  # the process ended without a result
@@ -64,15 +67,6 @@ def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
     if reading is None:
         raise _failure_of(process.exitcode)
     return reading
-
-
-def _start(process: ForkServerProcess, sender: Connection) -> None:
-    try:
-        process.start()
-    except (EOFError, OSError) as error:  # the fork server has just been terminated
-        raise SandboxTerminated from error
-    finally:
-        sender.close()
 
 
 def _failure_of(exitcode: int | None) -> Exception:
@@ -87,19 +81,13 @@ def _run(sender: Connection, text: str, is_html: bool) -> None:
     """Read the page, as the process does. Over a limit it must die by a signal: `_failure_of` reads the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too; the worker waits for the page
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    _limit_memory()
+    status = Path("/proc/self/statm")
+    if status.exists():  # on Linux, where a process can read how much address space it has already
+        used = int(status.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
     try:
         title, text = document(text) if is_html else ("", text)
         sender.send(Reading(title, count(text)))
     except (MemoryError, SelectolaxError):
         signal.raise_signal(signal.SIGKILL)
-
-
-def _limit_memory() -> None:
-    """Limit the address space. On Linux only, where a process can read how much it has already."""
-    status = Path("/proc/self/statm")
-    if status.exists():
-        pages = int(status.read_text(encoding="utf-8").split()[0])
-        limit = pages * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -3,7 +3,7 @@
 import http.client
 import ssl
 from contextlib import closing
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 import urllib3.exceptions
@@ -33,8 +33,7 @@ HTML = {"text/html", "application/xhtml+xml"}
 TRANSIENT_4XX = {408, 429}  # request timeout, too many requests
 
 
-@dataclass(frozen=True)
-class FetchedPage:
+class FetchedPage(NamedTuple):
     url: str  # after redirects
     text: str
     is_html: bool  # otherwise it is plain text

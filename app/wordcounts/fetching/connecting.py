@@ -24,10 +24,9 @@ MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not
 
 
 class Deadline:
-    """Shut down the guarded socket when the time is up: a total deadline for a fetch.
+    """Shut down the guarded socket when the time is up, by a timer in another thread: a total deadline for a fetch.
 
-    A socket's timeout starts over with each byte, so a server that sends one byte a second never exceeds it. Here a
-    timer in another thread shuts down each of the sockets that are guarded one after the other.
+    A socket's timeout starts over with each byte, so a server that sends one byte a second never exceeds it.
     """
 
     def __init__(self, seconds: float) -> None:
