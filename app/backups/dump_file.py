@@ -74,7 +74,6 @@ class Dump(NamedTuple):
 
     @property
     def has_large_objects(self) -> bool:
-        """Look for some, which belong to no schema and are not restored."""
         return bool(_LARGE_OBJECTS.search(self.contents))
 
 

@@ -58,8 +58,7 @@ _RECOUNT = text(
 class Restore:
     """Restore one dump, or the newest of a folder. `losses` holds a sentence for each thing that is wrong with it.
 
-    Each of the three ways raises NotRestored, ReleaseError or DBAPIError where it cannot be finished; the live database
-    is as it was then.
+    Each of the three ways raises NotRestored, ReleaseError or DBAPIError where the live database stays as it was.
     """
 
     def __init__(self, place: Path, say: Callable[[str], None]) -> None:
@@ -124,9 +123,8 @@ class Restore:
 
     def _say_what_is_left(self, statements: list[str]) -> None:
         if statements:
-            self._say("The database that was live has, and the restored one has not:")
-        for statement in statements:
-            self._say(f"          {statement}")
+            lines = "".join(f"\n          {statement}" for statement in statements)
+            self._say(f"The database that was live has, and the restored one has not:{lines}")
 
     def _say_step(self, what: str) -> None:
         self._say(f"{time.monotonic() - self._began:6.1f} s  {what}")
@@ -175,10 +173,8 @@ class Restore:
     def _may_serve(self, state: SchemaState) -> bool:
         """Tell if nothing is lost. Raises: NotRestored: this code does not run on the restored schema."""
         if state.name == AHEAD_CONTRACT:
-            raise NotRestored(
-                f"The dump is at {state.database_revision}, on which this code does not run: deploy the code that made"
-                " it first."
-            )
+            runs = f"The dump is at {state.database_revision}, on which this code does not run"
+            raise NotRestored(f"{runs}: deploy the code that made it first.")
         if self.losses:
             self._say(f"Nothing was changed. To have this dump with its losses: {swap.BESIDE}")
         return not self.losses

@@ -19,8 +19,8 @@ import psutil
 
 GRACE = 30  # seconds until an orphan that does not end is killed
 
-# Set by the signal handlers of `flask dev`. A handler that raised could do so after a child was started and before it
-# was noted, and the child would be left behind. So everything that waits looks at this instead.
+# Set by the signal handlers of `flask dev`, and looked at by all that waits. A handler that raised could do so between
+# the start of a child and the note of it, which would leave it behind.
 interrupted = threading.Event()
 
 

@@ -59,10 +59,10 @@ def worker() -> None:
 
 
 class Watchdog(threading.Thread):
-    """End a process that is stuck, whatever it is stuck in, so that its platform starts another one.
+    """End a process that is stuck, so that its platform starts another one.
 
-    It is fed by each answer of the queue, of which a heartbeat brings one, and by each try to reach the database. It
-    counts seconds of its own: a process or a machine that was paused has lost one.
+    Each answer of the queue feeds it, as to a heartbeat, and each try to reach the database. It counts seconds of its
+    own: a process or a machine that was paused has lost one.
     """
 
     def __init__(self, running: Set[int | None]) -> None:
@@ -152,10 +152,7 @@ async def _work_until(stopping: asyncio.Event, app: Flask, opened: QueueConnecto
 
 
 async def _work(app: Flask, opened: QueueConnector, middleware: list[Any]) -> None:
-    """Run jobs. When cancelled, it takes no new job and returns once the running ones have ended.
-
-    Raises: ConnectorException, PoolTimeout: the queue does not answer.
-    """
+    """Run jobs. When cancelled, it returns once those that run have ended. Raises: ConnectorException, PoolTimeout."""
     with queue.replace_connector(opened):
         async with queue.open_async():
             await queue.run_worker_async(

@@ -175,7 +175,7 @@ def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
     data = cheap_to_decode(data, kind)
     with warnings.catch_warnings():
         # Pillow warns of a bomb between its two limits; here that is an error. Its other warnings are about metadata,
-        # which is dropped anyway: many cameras write EXIF that Pillow doubts, and their photos are good.
+        # which is dropped: many cameras write EXIF that Pillow doubts.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
@@ -194,8 +194,7 @@ def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
 def _reduce(image: Image.Image, crop: Crop | None) -> float:
     """Let a JPEG be decoded at 1/2, 1/4 or 1/8 of its size where EDGE px are left of the square. Return 2, 4, 8, or 1.
 
-    A small square of a large picture comes out less sharp, since decoding all of it would take too much memory.
-    Raises: PhotoRejected.
+    Of a large picture always, for lack of memory: a small square comes out less sharp. Raises: PhotoRejected.
     """
     width, pixels = image.width, image.width * image.height
     side = crop.size if crop else min(image.size)

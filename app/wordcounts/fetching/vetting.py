@@ -162,10 +162,7 @@ def _host(typed: str) -> str:
 
 @dataclass(frozen=True)
 class VettedAddress:
-    """An IP address and a port that may be connected to. Creating one is the check, so there is no unvetted one.
-
-    Raises: FetchFailed: PORT or ADDRESS.
-    """
+    """An IP address and a port that may be connected to. To create one is the check. Raises: FetchFailed."""
 
     ip: str
     port: int
@@ -181,10 +178,7 @@ class VettedAddress:
 
 
 def vet(ips: Iterable[str], port: int, allowed_servers: AllowedServers = frozenset()) -> list[VettedAddress]:
-    """Vet all addresses of a host. One bad address refuses it: an attacker's name server adds a public one to hide it.
-
-    Raises: FetchFailed: PORT or ADDRESS.
-    """
+    """Vet all addresses of a host. One bad one refuses it, whatever public ones hide it. Raises: FetchFailed."""
     return [VettedAddress(ip, port, allowed_servers) for ip in ips]
 
 
