@@ -3,6 +3,10 @@
 import time
 from collections.abc import Callable
 
+from sqlalchemy import text
+
+from app.extensions import db
+
 WITHIN = 60.0  # seconds; a busy machine takes ten to start a process, and a condition that never comes true is rare
 POLL = 0.02
 
@@ -16,3 +20,11 @@ def wait_until(condition: Callable[[], object], what: str, within: float = WITHI
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
         time.sleep(POLL)
+
+
+def somebody_waits() -> bool:
+    """Tell if a session of the application's database waits for another one's lock."""
+    waiting = "datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
+    found = db.session.scalar(text(f"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {waiting})"))
+    db.session.rollback()
+    return bool(found)

@@ -26,7 +26,7 @@ from config import TestingConfig
 from tests.conftest import PASSWORD
 from tests.databases import Environment
 from tests.figures.counts import counted, kept
-from tests.waiting import wait_until
+from tests.waiting import somebody_waits, wait_until
 
 Actions = Callable[[random.Random, int], list[Callable[[], object]]]
 
@@ -123,15 +123,6 @@ def acts(app: Flask, seed: int, people: list[int], what: Actions = everything) -
                 chance.choice(what(chance, chance.choice(people)))()
             db.session.rollback()
         db.session.remove()
-
-
-def somebody_waits() -> bool:
-    waiting = (
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
-    )
-    found = db.session.scalar(text(f"SELECT EXISTS ({waiting})"))
-    db.session.rollback()
-    return bool(found)
 
 
 def test_whatever_people_do_at_the_same_moment_the_figures_are_what_is_counted(crowded: Flask) -> None:

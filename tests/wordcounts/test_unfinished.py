@@ -17,7 +17,7 @@ from app.wordcounts import service, tasks
 from tests.conftest import PASSWORD, browser_of
 from tests.queued import run_queued
 from tests.visitor import Visitor
-from tests.waiting import wait_until
+from tests.waiting import somebody_waits, wait_until
 from tests.wordcounts.page_server import PageServer
 from tests.wordcounts.results import PAGES, URL, Ask, change, done, failed, run_at_attempt, status, stored, waiting
 
@@ -174,23 +174,19 @@ def test_a_deleted_one_or_what_is_not_there_is_404(signed_in: Visitor, alice: Us
 # The owner cancels as a worker finishes, on connections of their own: who changed the row first wins.
 CANCEL_FIRST = "UPDATE results SET status = 'failed', error = 'cancelled', finished_at = now()"
 DONE_FIRST = "UPDATE results SET status = 'done', total_words = 1, finished_at = now()"
-WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
 
 
-def at_the_same_moment(app: Flask, first: str, second: Callable[[], object]) -> tuple[dict[str, Any], Exception | None]:
+def at_the_same_moment(
+    app: Flask, first: str, second: Callable[[], object]
+) -> tuple[dict[str, Any], BaseException | None]:
     """Let the second one wait for the first, which has changed the row and not committed yet.
 
-    Returns:
-        What the first one stored, and what the second one raised, if anything.
+    Returns what the first one stored, and what the second one raised, if anything.
     """
 
-    def run() -> Exception | None:
+    def run() -> None:
         with app.app_context():
-            try:
-                second()
-            except Exception as error:
-                return error
-            return None
+            second()
 
     with db.engine.connect() as connection, ThreadPoolExecutor(1) as threads:
         row = connection.execute(text(f"{first} RETURNING *")).mappings().one()
@@ -198,13 +194,7 @@ def at_the_same_moment(app: Flask, first: str, second: Callable[[], object]) -> 
         wait_until(lambda: running.done() or somebody_waits(), "the second one waits for the first")
         assert not running.done()
         connection.commit()
-        return dict(row), running.result()
-
-
-def somebody_waits() -> bool:
-    found = db.session.scalar(text(f"SELECT EXISTS ({WAITING})"))
-    db.session.rollback()
-    return bool(found)
+        return dict(row), running.exception()
 
 
 @pytest.fixture
