@@ -130,10 +130,10 @@ def delete(public_id: uuid.UUID) -> Answer:
 
 
 def requested_view() -> dict[str, Any]:
-    return {name: requested(name) for name in VIEW}
+    return {name: in_view(name) for name in VIEW}
 
 
-def requested(name: str) -> str | None:
+def in_view(name: str) -> str | None:
     """Return an argument of VIEW, or None without it; another value is 400, since no link has it."""
     asked = request.args.get(name)
     if asked not in (None, VIEW[name]):
@@ -180,7 +180,7 @@ def download(
     public_id: uuid.UUID, write: Callable[[report.Report], str], extension: str, content_type: str
 ) -> Response:
     """Send the report of a result as a file; 404 if it is not done."""
-    stop_words = requested("stop_words")
+    stop_words = in_view("stop_words")
     result = get_result(public_id, stop_words)
     if result.status != DONE:
         abort(404)
