@@ -11,7 +11,7 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
 
 dev: install .env ## serve on this machine, with reload; PORT=5001 for that very port
-	@exec $(BIN)/flask dev
+	@exec env FLASK_APP=tools.dev.commands $(BIN)/flask dev
 
 PYTEST := $(BIN)/python -m pytest --numprocesses=2
 QUICK := (not browser and not servers and not minutes) or smoke

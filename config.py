@@ -16,7 +16,7 @@ from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
 from environment.values import HIGHEST_PORT, ConfigError, read, required, whole_number
 
-DEVELOPMENT_MODULE = "psutil"  # what app/dev/ imports of requirements-dev.txt
+DEVELOPMENT_MODULE = "psutil"  # what tools/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
 NO_MAIL = (
     "SMTP_URL is not set: a forgotten password cannot be replaced, no address can be confirmed or changed, and sign-up"
@@ -121,14 +121,14 @@ class Config:
 class DevelopmentConfig(Config):
     """A developer's machine: every value has a default, and the embedded servers stand in for what is not set.
 
-    `flask dev` starts those servers on free ports and notes the ports in PORTS_FILE. Every other command reads them
+    `make dev` starts those servers on free ports and notes the ports in PORTS_FILE. Every other command reads them
     there, so it finds the same database and the same bucket.
     """
 
     DEBUG = True
     SERVES_STRANGERS = False
     PORTS_FILE = Path(__file__).parent / "instance" / "ports.json"
-    NOBODY = 1  # the port before the first `flask dev`: nothing listens there, and it is not another checkout's
+    NOBODY = 1  # the port before the first `make dev`: nothing listens there, and it is not another checkout's
 
     def __init__(self, env: Mapping[str, str]) -> None:
         values.require_installed(DEVELOPMENT_MODULE, type(self).__name__)
@@ -158,7 +158,7 @@ class DevelopmentConfig(Config):
 
 
 def remembered_ports(file: Path) -> dict[str, int]:
-    """Read name: port, as `flask dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
+    """Read name: port, as `make dev` wrote them. Nothing when it did not run yet, or the file was damaged."""
     try:
         ports = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -176,7 +176,3 @@ def release_options(app: Flask) -> release.Options:
 def init_commands(app: Flask) -> None:
     for command in (worker, count, mail_commands, jobs_commands, seed, restore, restore_drill, check_bucket):
         app.cli.add_command(command)
-    if app.config["DEBUG"]:  # imports packages that only development installs
-        from app.dev import commands as development
-
-        development.init_app(app)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, make_url
 
-from app.dev import ports, postgres
-from app.dev.processes import Child, spawn
 from tests.databases import Environment
+from tools.dev import ports, postgres
+from tools.dev.processes import Child, spawn
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 SECONDS = 20

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg2
 
-from app.dev import ports, postgres
-from app.dev.processes import Child
 from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
+from tools.dev import ports, postgres
+from tools.dev.processes import Child
 
 # The superuser pauses replay and promotes; he may sign in without a password, here alone.
 ACCESS = "host all postgres 127.0.0.1/32 trust\nhost replication semicircle 127.0.0.1/32 scram-sha-256\n"

@@ -19,11 +19,11 @@ from pathlib import Path
 import boto3
 import psycopg2
 
-from app.dev import ports, postgres, s3
-from app.dev.processes import DevError
 from tests import databases
 from tests.databases import Environment
 from tests.waiting import wait_until
+from tools.dev import ports, postgres, s3
+from tools.dev.processes import DevError
 
 ROOT = Path(__file__).parents[1]
 STOP_WITHIN = 60  # seconds

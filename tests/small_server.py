@@ -8,9 +8,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection
 
-from app.dev import ports, postgres
 from tests.replica import rows
 from tests.servers import folder_for_postgres
+from tools.dev import ports, postgres
 
 LET_SUPERUSER_IN = "host all postgres 127.0.0.1/32 trust\n"
 

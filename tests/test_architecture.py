@@ -98,6 +98,12 @@ def test_accounts_imports_no_feature() -> None:
             assert {feature_of(target) for target in targets} <= {"accounts", None}, module
 
 
+def test_the_service_imports_no_tool() -> None:
+    """What a developer or a machine starts stands outside: a dyno runs without it."""
+    files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "environment").glob("*.py"), ROOT / "config.py", ROOT / "start.py"]
+    assert [path for path in files if any(name.startswith("tools") for name in imported_modules(path))] == []
+
+
 def test_no_file_is_longer_than_400_lines() -> None:
     files = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
     long = {path for path in files if len(path.read_text().splitlines()) > 400}

@@ -247,7 +247,7 @@ class Checkout(DevelopmentConfig):
 
 
 def test_development_needs_no_variables_and_uses_embedded_servers(tmp_path: Path) -> None:
-    """On the ports that `flask dev` chose."""
+    """On the ports that `make dev` chose."""
     found = Checkout.with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert (found.EMBEDDED_POSTGRES, found.EMBEDDED_S3) == (True, True)
     url = make_url(found.SQLALCHEMY_DATABASE_URI)

@@ -90,7 +90,8 @@ def failure(root: Path, log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     said = (errors or lines or ["nothing"])[-1].strip()
-    way_on = "; .venv is as it was, so .venv/bin/flask dev still runs" if (root / ".venv/bin/flask").exists() else ""
+    still_runs = "; .venv is as it was, so .venv/bin/flask --app tools.dev.commands dev still runs"
+    way_on = still_runs if (root / ".venv/bin/flask").exists() else ""
     return f"The packages of {REQUIREMENTS} could not be installed: {said.rstrip('.')} (all of it: {log}){way_on}."
 
 

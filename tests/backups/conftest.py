@@ -19,12 +19,12 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
 from app import create_app
-from app.dev import ports, postgres
 from app.extensions import db
 from config import TestingConfig
 from tests.databases import Environment, upgrade
 from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
+from tools.dev import ports, postgres
 
 BINARIES = postgres.programs().parents[1] / "pginstall/bin"
 ROLE = "CREATE ROLE semicircle LOGIN CREATEDB", "CREATE ROLE reporter LOGIN"

@@ -1,4 +1,4 @@
-"""Which ports `flask dev` takes: those of the last run as far as they are free, else others, which it remembers."""
+"""Which ports `make dev` takes: those of the last run as far as they are free, else others, which it remembers."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from app.dev import ports, s3, servers
-from app.dev.processes import DevError
-from app.dev.servers import Addresses
+from tools.dev import ports, s3, servers
+from tools.dev.processes import DevError
+from tools.dev.servers import Addresses
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""`flask dev` from outside: a process that is started, signalled and looked after. Needs the whole application."""
+"""`make dev` from outside: a process that is started, signalled and looked after. Needs the whole application."""
 
 import json
 import logging
@@ -18,20 +18,20 @@ import psycopg2
 import pytest
 import urllib3
 
-from app.dev import ports, postgres, s3
-from app.dev.commands import is_worth_a_line
-from app.dev.processes import read_pid
 from config import DevelopmentConfig
 from tests.databases import Environment, upgrade
 from tests.dev.conftest import copy_data
 from tests.waiting import wait_until
+from tools.dev import ports, postgres, s3
+from tools.dev.commands import is_worth_a_line
+from tools.dev.processes import read_pid
 
 ROOT = Path(__file__).parents[2]
 JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
     " VALUES ('default', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
 )
-PATIENCE = 120.0  # seconds; a `flask dev` that hangs fails its test, and is killed with its family
+PATIENCE = 120.0  # seconds; a `make dev` that hangs fails its test, and is killed with its family
 
 # The application of a developer, but for the folder of its data and its ports.
 FACTORY = """
@@ -39,6 +39,7 @@ from pathlib import Path
 
 from app import create_app
 from config import DevelopmentConfig
+from tools.dev.commands import for_developers
 
 
 class Elsewhere(DevelopmentConfig):
@@ -48,13 +49,13 @@ class Elsewhere(DevelopmentConfig):
 config = Elsewhere({{}})
 for name, value in {settings!r}.items():
     setattr(config, name, value)
-app = create_app(config)
+app = for_developers(create_app(config))
 app.instance_path = {instance!r}
 """
 
 
 class Run(NamedTuple):
-    """Hold one `flask dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
+    """Hold one `make dev`. What it says goes to a file: a pipe would be held open by whatever it leaves behind."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -87,7 +88,7 @@ class Run(NamedTuple):
 
 
 class Place:
-    """Hold a folder of data, where one `flask dev` after another can run."""
+    """Hold a folder of data, where one `make dev` after another can run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -103,7 +104,7 @@ class Place:
         return found
 
     def start(self, **settings: object) -> Run:
-        """Start `flask dev` with some settings changed."""
+        """Start `make dev` with some settings changed."""
         factory = self.folder / "dev_app.py"
         factory.write_text(FACTORY.format(settings=settings, instance=str(self.instance)))
         log = self.folder / f"run-{len(self.runs)}.log"

@@ -68,7 +68,7 @@ def test_a_failed_installation_leaves_the_one_that_works(root: Path) -> None:
     assert str(refusal.value) == (
         "The packages of requirements-dev.txt could not be installed: No matching distribution found for"
         f" no-such-package==1 (all of it: {root}/.venvs/install.log);"
-        " .venv is as it was, so .venv/bin/flask dev still runs."
+        " .venv is as it was, so .venv/bin/flask --app tools.dev.commands dev still runs."
     )
     assert environments(root) == {used(root)} == {before}
 

@@ -9,9 +9,9 @@ import psutil
 import psycopg2
 import pytest
 
-from app.dev import ports, postgres
-from app.dev.processes import Child, DevError
 from tests.dev.conftest import copy_data
+from tools.dev import ports, postgres
+from tools.dev.processes import Child, DevError
 
 pytestmark = pytest.mark.servers
 

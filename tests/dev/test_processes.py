@@ -12,10 +12,10 @@ import psutil
 import pytest
 import urllib3
 
-from app.dev import ports, reloading
-from app.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, stop_orphan
-from app.dev.reloading import Reloading, code_and_assets
 from tests.waiting import wait_until
+from tools.dev import ports, reloading
+from tools.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, stop_orphan
+from tools.dev.reloading import Reloading, code_and_assets
 
 pytestmark = pytest.mark.servers
 

@@ -10,8 +10,8 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from app.dev import s3
-from app.dev.processes import Child
+from tools.dev import s3
+from tools.dev.processes import Child
 
 pytestmark = pytest.mark.servers
 

@@ -22,12 +22,12 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.accounts import service as accounts
-from app.dev import postgres
 from app.extensions import db
 from app.jobs.queue import defer
 from config import TestingConfig
 from tests.conftest import PASSWORD
 from tests.databases import Environment, migrated_database
+from tools.dev import postgres
 
 pytestmark = pytest.mark.servers
 

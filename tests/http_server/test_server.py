@@ -13,9 +13,9 @@ import psutil
 import pytest
 import urllib3
 
-from app.dev import ports
 from tests.child import child
 from tests.waiting import WITHIN, wait_until
+from tools.dev import ports
 
 ROOT = Path(__file__).parents[2]
 SERVER = "from http_server.server import Server; Server().run()"

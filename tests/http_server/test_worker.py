@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.dev import ports
 from tests.child import child
 from tests.http_server.site import MIB
 from tests.waiting import WITHIN, wait_until
+from tools.dev import ports
 
 ROOT = Path(__file__).parents[2]
 ROOM = 256 * 1024  # bytes of a file, while the disk is full; more than a body that stays in memory, and than the log

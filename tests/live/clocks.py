@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.dev import ports
-from app.dev.processes import Child, spawn
 from tests.databases import Environment
 from tests.live.plain_site import HAPROXY
+from tools.dev import ports
+from tools.dev.processes import Child, spawn
 
 SECONDS = 10
 AHEAD, BEHIND = +30.0, -30.0  # seconds

@@ -15,14 +15,14 @@ import psycopg2
 import pytest
 import urllib3
 
-from app.dev import ports
-from app.dev.processes import Child, spawn
 from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.pgbouncer import behind_pooler
 from tests.waiting import WITHIN
 from tests.wordcounts.page_server import PageServer, page
+from tools.dev import ports
+from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[2]
 PAGE = page(b"<p>two words")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from app.dev.processes import Child, spawn
 from tests.databases import Environment
 from tests.live.conftest import ROOT
 from tests.namespaces import AS_PID_1, first_process
 from tests.waiting import wait_until
+from tools.dev.processes import Child, spawn
 
 Words = list[str]
 

@@ -17,12 +17,12 @@ from typing import Any
 import psutil
 import urllib3
 
-from app.dev import ports
-from app.dev.processes import Child, spawn
 from tests.child import child
 from tests.live.browser import Browser
 from tests.mail.smtp_server import self_signed_certificate
 from tests.waiting import WITHIN
+from tools.dev import ports
+from tools.dev.processes import Child, spawn
 from tools.plain_server import builds, processes
 from tools.plain_server.place import Place
 from tools.plain_server.processes import Process

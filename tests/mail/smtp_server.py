@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 
-from app.dev import ports
 from environment.mail import SmtpServer
+from tools.dev import ports
 
 HOST = "127.0.0.1"
 USER, PASSWORD = "semicircle", "a password of the mail server"

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from sqlalchemy import MetaData
 
 from app import create_app
-from app.dev.processes import Child, spawn
 from app.extensions import Base, db
 from app.release import revisions
 from app.release.progress import LIBRARY
 from config import TestingConfig
 from tests.release.history import write_revision
 from tests.waiting import WITHIN
+from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[2]
 

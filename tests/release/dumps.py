@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from app.dev import postgres
 from tests.databases import Environment
+from tools.dev import postgres
 
 Fingerprint = frozenset[tuple[str, ...]]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import pytest
 from procrastinate.exceptions import ConnectorException
 
-from app.dev import ports, postgres
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.worker import _work
@@ -21,6 +20,7 @@ from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import endpoints
 from tests.web.test_database_faults import all_routes, assert_is_ours
+from tools.dev import ports, postgres
 
 pytestmark = pytest.mark.servers
 

@@ -14,8 +14,8 @@ from collections import Counter
 
 import psutil
 
-from app.dev import ports
 from tools.bench.service import ROOT, command, create_database, postgresql, release
+from tools.dev import ports
 
 LIMIT = 6.0  # seconds from the signal to the SIGKILL
 AS_PID_1 = ("unshare", "--pid", "--fork", "--mount-proc")

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from app import create_app, storage
-from app.dev import postgres, s3
 from config import DevelopmentConfig
 from tools.bench.service import create_database, postgresql, query, upgrade
+from tools.dev import postgres, s3
 
 NOTES = 1_000_000
 ACCOUNTS = 1_000

@@ -18,10 +18,10 @@ import psycopg2
 from flask import Flask
 
 from app import create_app
-from app.dev import ports, postgres
-from app.dev.processes import Child, spawn
 from app.extensions import db
 from config import DevelopmentConfig
+from tools.dev import ports, postgres
+from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 60  # seconds
@@ -56,7 +56,7 @@ def postgresql(data: Path | None = None, **options: bool) -> Iterator[tuple[dict
 
     Args:
         data: its folder; a temporary one when not given.
-        options: of app.dev.postgres.start.
+        options: of tools.dev.postgres.start.
     """
     [port] = ports.find_free(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

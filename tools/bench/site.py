@@ -14,8 +14,6 @@ from flask import Flask
 from app import create_app
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.dev import ports, postgres, s3
-from app.dev.processes import Child, spawn
 from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
@@ -23,6 +21,8 @@ from config import ProductionConfig
 from tests.wordcounts import results
 from tools.bench.client import PASSWORD, Client, sign_in
 from tools.bench.service import ROOT, Service, command, production, query, release, running
+from tools.dev import ports, postgres, s3
+from tools.dev.processes import Child, spawn
 
 BUCKET = "bench"
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from app.dev import postgres
 from tests.replica import make_primary, make_standby
 from tools.bench.client import Answer, Client
 from tools.bench.service import query
 from tools.bench.site import Site, frozen, own_things, routes
+from tools.dev import postgres
 
 DATABASE = "semicircle"
 WELL_WITHIN = 30.0  # seconds that are waited at most

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.dev import ports, postgres
-from app.dev.processes import Child
 from tests.live.conftest import PAGE
 from tests.live.workers import Queue, running_queue
 from tests.silent_proxy import SilentProxy, silent_proxy
@@ -17,6 +15,8 @@ from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer
 from tools.bench.service import production, release
 from tools.bench.site import frozen
+from tools.dev import ports, postgres
+from tools.dev.processes import Child
 
 JOBS = 20  # that wait when the outage begins
 DONE_WITHIN = 180.0  # seconds that are waited at most

@@ -13,15 +13,15 @@ from typing import Any
 
 import click
 
-from app.dev import ports, postgres, s3
-from app.dev.processes import Child, DevError, interrupted
+from tools.dev import ports, postgres, s3
+from tools.dev.processes import Child, DevError, interrupted
 
 WEB_PORTS = range(5000, 5100)
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """Name the folder of the code, and the one for what `flask dev` keeps."""
+    """Name the folder of the code, and the one for what `make dev` keeps."""
 
     root: Path
     instance: Path

@@ -1,5 +1,5 @@
 """Child processes: started in a group of their own, waited for, stopped with all of their descendants, and found again
-by the next run of `flask dev` where one was killed.
+by the next run of `make dev` where one was killed.
 """
 
 import os
@@ -19,7 +19,7 @@ import psutil
 
 GRACE = 30  # seconds until an orphan that does not end is killed
 
-# Set by the signal handlers of `flask dev`, and looked at by all that waits. A handler that raised could do so between
+# Set by the signal handlers of `make dev`, and looked at by all that waits. A handler that raised could do so between
 # the start of a child and the note of it, which would leave it behind.
 interrupted = threading.Event()
 
@@ -88,7 +88,7 @@ class Child:
 
 
 def spawn(command: Sequence[str], *, log: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, so that Ctrl-C in the terminal reaches only `flask dev`.
+    """Start a command in a session of its own, so that Ctrl-C in the terminal reaches only `make dev`.
 
     Its output replaces the log; without one it goes to our terminal.
     """

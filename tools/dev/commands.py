@@ -1,4 +1,8 @@
-"""`flask dev`: everything that a developer needs running, from one terminal, ended by Ctrl-C."""
+"""`make dev`: everything that a developer needs running, from one terminal, ended by Ctrl-C.
+
+FLASK_APP names this module, also for the processes that are started here: the application as it is, with the command
+`dev`, and with a log that leaves out what only fills the terminal.
+"""
 
 import fcntl
 import logging
@@ -14,10 +18,11 @@ from typing import Any
 import click
 from flask import Flask, current_app
 
-from app.dev import postgres, reloading, s3, servers
-from app.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, pause, read_pid, spawn
-from app.dev.reloading import FLASK, WEB, WORKER, Reloading, is_at_head
-from app.dev.servers import Addresses, Checkout
+import app
+from tools.dev import postgres, reloading, s3, servers
+from tools.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, pause, read_pid, spawn
+from tools.dev.reloading import FLASK, WEB, WORKER, Reloading, is_at_head
+from tools.dev.servers import Addresses, Checkout
 
 READY_WITHIN = 60  # seconds from the start of the web until it answers
 
@@ -32,11 +37,15 @@ NOISE = (
 )
 
 
-def init_app(app: Flask) -> None:
-    """Add the command, and leave out of the log what only fills it."""
-    app.cli.add_command(dev)
+def create_app() -> Flask:
+    return for_developers(app.create_app())
+
+
+def for_developers(service: Flask) -> Flask:
+    service.cli.add_command(dev)
     for name in ("werkzeug", "alembic.runtime.migration"):
         logging.getLogger(name).addFilter(is_worth_a_line)
+    return service
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -124,7 +133,7 @@ def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> li
 
 @contextmanager
 def _lock(checkout: Checkout) -> Iterator[None]:
-    """Allow one `flask dev` a checkout. The kernel frees the lock with the process, so it is never stale."""
+    """Allow one `make dev` a checkout. The kernel frees the lock with the process, so it is never stale."""
     path = checkout.instance / "dev.lock"
     with path.open("a") as file:
         try:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psutil
 
-from app.dev.processes import DevError
+from tools.dev.processes import DevError
 
 # Where servers of development and tests listen: above most well-known services, and with SeaweedFS's 10000 more still
 # below 32768, where the system begins to hand out ports for outgoing connections.

@@ -18,8 +18,8 @@ from typing import Any
 import click
 import psutil
 
-from app.dev import ports
-from app.dev.processes import Child, DevError, read_pid, spawn, stop_orphan
+from tools.dev import ports
+from tools.dev.processes import Child, DevError, read_pid, spawn, stop_orphan
 
 NAME = "PostgreSQL"
 ACCOUNT = "nobody"

@@ -1,6 +1,6 @@
 """The processes of our own code, the worker and the web, which start again when the code changes.
 
-The web is Flask's own server, on a socket that `flask dev` holds while it starts the server again: a browser waits for
+The web is Flask's own server, on a socket that `make dev` holds while it starts the server again: a browser waits for
 the new code and is never refused. Flask's own reloader does the same with two environment variables, but it imports the
 whole application twice, one after the other.
 """
@@ -17,8 +17,8 @@ import urllib3
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.dev.processes import Child, spawn
 from app.release.schema_state import AT_HEAD, read_schema_state
+from tools.dev.processes import Child, spawn
 
 FLASK = [sys.executable, "-m", "flask"]
 WEB = [*FLASK, "run"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import urllib3
 
-from app.dev import ports as tcp
-from app.dev.processes import Child, DevError, clean_up, noted, spawn
+from tools.dev import ports as tcp
+from tools.dev.processes import Child, DevError, clean_up, noted, spawn
 
 NAME = "S3"
 START_WITHIN = 60  # seconds
