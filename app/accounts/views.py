@@ -119,7 +119,9 @@ csrf.exempt(sign_in_again)  # its token belongs to the lost session
 
 def sign_in_page(form: SignInForm, kept: RecoveredForm | None = None, answered: FlaskForm | None = None) -> str:
     """Render the page with the text that is carried on. `answered`: the answer of a passkey, with its error."""
-    return render_template("accounts/sign_in.html", form=form, kept=kept or destination()[1], refused=answered)
+    if kept is None and request.method == "POST":  # a GET carries none
+        kept = destination()[1]
+    return render_template("accounts/sign_in.html", form=form, kept=kept, refused=answered)
 
 
 @bp.post("/sign-out")
