@@ -19,6 +19,9 @@ Fingerprint = frozenset[tuple[str, ...]]
 _USERS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
 _CATALOG = Path(__file__).with_name("fingerprint.sql").read_text()
+_DEFINITIONS = _CATALOG.replace("c.relfilenode,", "").replace(
+    "a.attnum,", "row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),"
+)
 _TABLES = text(
     "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
     f" WHERE relkind IN ('r', 'm') AND {_USERS}"
@@ -80,6 +83,12 @@ def schema_fingerprint(engine: Engine) -> Fingerprint:
     """Return the same without the rows."""
     with engine.connect() as connection:
         return frozenset(_catalog(connection))
+
+
+def definitions(engine: Engine) -> Fingerprint:
+    """Return the same but for files and numbers of columns, so that two databases can be compared."""
+    with engine.connect() as connection:
+        return frozenset(tuple(row) for row in connection.exec_driver_sql(_DEFINITIONS))
 
 
 def _catalog(connection: Connection) -> set[tuple[str, ...]]:

@@ -1,4 +1,4 @@
--- Everything in the catalog that a migration can change, in the server's own words; see fingerprint.py.
+-- Everything in the catalog that a migration can change, in the server's own words; see dumps.py.
 WITH schemas AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
 SELECT 'relation', s.nspname || '.' || c.relname, concat_ws(' ', c.relkind, c.relpersistence, c.relfilenode,
   c.reltablespace, c.relam, c.relowner::regrole, c.relacl::text, c.reloptions::text, c.relrowsecurity,
@@ -37,7 +37,10 @@ SELECT 'type', s.nspname || '.' || t.typname, concat_ws(' ', t.typtype, t.typnot
 FROM pg_type t JOIN schemas s ON s.oid = t.typnamespace
 UNION ALL
 SELECT 'sequence', q.seqrelid::regclass::text, concat_ws(' ', q.seqtypid, q.seqstart, q.seqincrement, q.seqmax,
-  q.seqmin, q.seqcache, q.seqcycle) FROM pg_sequence q
+  q.seqmin, q.seqcache, q.seqcycle, (SELECT owner.attrelid::regclass || '.' || owner.attname FROM pg_depend d
+    JOIN pg_attribute owner ON owner.attrelid = d.refobjid AND owner.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = q.seqrelid AND d.deptype IN ('a', 'i')))
+FROM pg_sequence q
 UNION ALL
 SELECT 'schema', s.nspname, concat_ws(' ', n.nspowner, n.nspacl::text)
 FROM schemas s JOIN pg_namespace n ON n.oid = s.oid

@@ -60,6 +60,10 @@ class Database:
     def schema(self) -> dumps.Fingerprint:
         return dumps.schema_fingerprint(self.engine)
 
+    def definitions(self) -> dumps.Fingerprint:
+        """Return the schema without files and places, which other ways to the same schema leave different."""
+        return dumps.definitions(self.engine)
+
     def dump(self) -> str:
         """Return what `pg_dump -s` prints."""
         return dumps.schema_dump({"DATABASE_URL": self.url})

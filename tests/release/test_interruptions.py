@@ -10,8 +10,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import PendingRollbackError
 
 from app.release import operations as ops
-from tests.databases import Environment, copied_database, template
-from tests.release.migrating import Database, connected, traffic
+from tests.release.dumps import Fingerprint
+from tests.release.migrating import Database, traffic
 from tests.release.revision_corpus.cases import CASES, WITH_BACKFILLS
 
 pytestmark = pytest.mark.minutes
@@ -31,6 +31,7 @@ UPDATE things SET parent_id = id - 1 WHERE id > 1;
 INSERT INTO parts (thing_id) SELECT id FROM things;
 """
 FEW, MANY = 60, 3000
+EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 WRITE = (
     "UPDATE things SET size = 9 - size, name = name || '.' WHERE id % 7 = 3; INSERT INTO things (name) VALUES ('new')"
 )
@@ -130,23 +131,18 @@ def ended(database: Database, upgrade: Callable[[], object], number: int) -> boo
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", INTERRUPTIBLE)
-def test_an_interrupted_one_is_finished_by_the_next_run(server_environment: Environment, name: str) -> None:
+def test_an_interrupted_one_is_finished_by_the_next_run(database: Database, name: str) -> None:
     case = INTERRUPTIBLE[name]
-
-    def make(environment: Environment) -> None:
-        with connected(environment) as database:
-            database.execute(case.setup)
-            database.migrate(case.before)
-
-    made = template(server_environment, f"interrupted_{name.replace(' ', '_')}", make)
-    finished: set[str] = set()
+    finished: set[Fingerprint] = set()
     for number in itertools.count():
-        with copied_database(server_environment, made) as environment, connected(environment) as database:
-            is_interrupted = ended(database, case.upgrade, number)
-            database.execute(case.write)
-            database.migrate(case.upgrade)
-            assert database.scalar(case.holds), f"interrupted before statement {number}"
-            finished.add(database.dump())
+        database.execute(EMPTY)
+        database.execute(case.setup)
+        database.migrate(case.before)
+        is_interrupted = ended(database, case.upgrade, number)
+        database.execute(case.write)
+        database.migrate(case.upgrade)
+        assert database.scalar(case.holds), f"interrupted before statement {number}"
+        finished.add(database.definitions())
         if not is_interrupted:
             break
     assert number > 0
