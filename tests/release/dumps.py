@@ -19,8 +19,10 @@ Fingerprint = frozenset[tuple[str, ...]]
 _USERS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
 _CATALOG = Path(__file__).with_name("fingerprint.sql").read_text()
-_DEFINITIONS = _CATALOG.replace("c.relfilenode,", "").replace(
-    "a.attnum,", "row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),"
+_DEFINITIONS = (
+    _CATALOG.replace("c.relfilenode,", "")
+    .replace("a.attnum,", "row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),")
+    .replace("a.attnum > 0", "a.attnum > 0 AND c.relkind <> 'i'")  # whose columns nobody can name
 )
 _TABLES = text(
     "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"

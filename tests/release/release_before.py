@@ -16,7 +16,7 @@ from tests.release.migrating import traffic
 
 # Belong to the migrations; to the queue, which is used through its functions alone; and to triggers.
 TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
-BETWEEN = 0.03  # seconds between two rounds, which would else take half of the processor from what they run beside
+BETWEEN = 0.1  # seconds between two rounds, which would else take half of the processor from what they run beside
 NEW: dict[Any, Callable[[Any], object]] = {
     sa.String: lambda kind: secrets.token_hex(32)[: kind.length],
     sa.Uuid: lambda _: uuid.uuid4(),
@@ -33,7 +33,7 @@ class ReleaseBefore:
         metadata = MetaData()
         metadata.reflect(engine, only=lambda name, _: not name.startswith(TOOLS))
         self.tables = metadata.sorted_tables
-        self.unique = {table.name: unique_columns(sa.inspect(engine), table) for table in self.tables}
+        self.unique = {table.name: unique_columns(table) for table in self.tables}
         with engine.connect() as connection:
             self.rows = {table.name: everything(connection, table) for table in self.tables}
         assert all(self.rows.values()), "a table without rows proves nothing"
@@ -77,7 +77,6 @@ class ReleaseBefore:
         key = connection.execute(insert(table).values(first)).inserted_primary_key
         assert key is not None
         this = [column == value for column, value in zip(table.primary_key, key, strict=True)]
-        assert len(everything(connection, table)) == len(self.rows[table.name]) + 1
         if second:  # no other column is required
             assert connection.execute(update(table).where(*this).values(second)).rowcount == 1
         changed = connection.execute(select(table).where(*this)).mappings().one()
@@ -89,7 +88,6 @@ class ReleaseBefore:
         old = self.rows[table.name][0]._mapping
         this = [column == old[column.name] for column in table.primary_key]
         assert connection.execute(delete(table).where(*this)).rowcount == 1
-        assert len(everything(connection, table)) == len(self.rows[table.name]) - 1
 
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:
         """Make a row like the last one, but for what no two rows share."""
@@ -113,10 +111,10 @@ def everything(connection: Connection, table: Table) -> list[Row[Any]]:
     return list(connection.execute(select(table).order_by(*table.primary_key)).all())
 
 
-def unique_columns(inspector: Any, table: Table) -> set[str]:
+def unique_columns(table: Table) -> set[str]:
     """Return the columns that get a new value in each row, so that no unique constraint is violated."""
-    constraints = inspector.get_unique_constraints(table.name)
-    indexes = [index for index in inspector.get_indexes(table.name) if index["unique"]]
+    rules = [rule for rule in table.constraints if isinstance(rule, sa.UniqueConstraint)]
+    indexes = [index for index in table.indexes if index.unique and index.columns]
     # One column that differs is enough, and the last one of a key is seldom a foreign key.
-    last_of_each = {found["column_names"][-1] for found in (*constraints, *indexes)}
-    return last_of_each | {column.name for column in table.primary_key}
+    last_of_each = [list(rule.columns)[-1] for rule in rules] + [list(index.columns)[-1] for index in indexes]
+    return {column.name for column in (*last_of_each, *table.primary_key)}

@@ -15,7 +15,6 @@ from tests.release.changes import (
     constrain,
     contract,
     expand,
-    keyed_by,
     nothing,
     plain,
     refused,
@@ -43,6 +42,7 @@ TYPES: list[Callable[[], Any]] = [
     *(postgresql.JSONB, postgresql.INET, postgresql.CIDR, postgresql.MACADDR, postgresql.TSVECTOR),
     *(postgresql.INT4RANGE, postgresql.TSTZRANGE),
     lambda: sa.String(20),
+    lambda: sa.Text(collation="C"),
     lambda: sa.CHAR(3),
     lambda: sa.Unicode(9),
     lambda: sa.Numeric(10, 2),
@@ -95,6 +95,7 @@ ADDED = [
         both(
             add(plain("Extra %s 값", sa.Integer(), comment="it's 100% new")),
             add(plain("order", sa.Integer())),
+            add(plain("값" * 21, sa.Integer())),
             add(plain("extra", sa.Integer()), "Odd order"),
         ),
     ),
@@ -141,13 +142,11 @@ ALTERED = [
         "an enum of the database",
         "native_enum=False",
         add(lambda: sa.Column("mood", sa.Enum("good", "bad", name="mood"))),
-        add(lambda: sa.Column("mood", mood())),
     ),
     refused(
         "a column that is required and has no default",
         "Give it a constant",
         add(plain("extra", sa.Integer(), nullable=False)),
-        add(plain("extra", sa.Integer(), nullable=False, server_default="0")),
     ),
     refused(
         "a default that differs from row to row",
@@ -160,19 +159,16 @@ ALTERED = [
         "a column that the database computes",
         "computed by the database.*Add a plain column",
         add(lambda: sa.Column("twice", sa.Integer, sa.Computed("size * 2"))),
-        add(plain("twice", sa.Integer())),
     ),
     refused(
         "another computation",
         "under a new name",
         replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"),
-        add(plain("tripled", sa.Integer()), "parts"),
     ),
     refused(
         "another collation",
         "under a new name",
         replace(plain("note", sa.Text(collation="C"))),
-        add(plain("sorted_note", sa.Text(collation="C"))),
     ),
     refused(
         "an identity for a column that is there",
@@ -189,7 +185,6 @@ ALTERED = [
         "a Korean name that is too long",
         "has 66 bytes",
         add(plain("값" * 22, sa.Integer())),
-        add(plain("값" * 21, sa.Integer())),
     ),
     refused(
         "a column renamed",
@@ -281,13 +276,15 @@ GONE = [
     contract("a required column gone that refers to another table", without("owner_id")),
     contract("a required column gone that is an enum", without("colour", "labels")),
     Case("columns gone and dropped", (THREE, THREE), ("expand", "contract"), moves=True),
-    Case("a column gone and back", (without("note"), nothing), ("expand", "expand")),
+    Case(
+        "a column and a table gone and back",
+        (both(without("note"), lambda metadata: metadata.remove(table(metadata, "labels"))), nothing),
+        ("expand", "expand"),
+    ),
     refused(
         "a column of the primary key gone",
         "take it out of the key alone",
         without("code", "parts"),
-        keyed_by("number"),
-        phase="contract",
     ),
 ]
 

@@ -17,7 +17,6 @@ from tests.release.changes import (
     expand,
     index,
     keyed_by,
-    nothing,
     plain,
     refused,
     replace,
@@ -114,7 +113,6 @@ UNIQUE = [
         "a new column that is unique and has a default",
         "would all get one value",
         add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)),
-        add(plain("extra", sa.String(9), unique=True)),
     ),
     contract("a unique constraint gone", without_constraint(UNIQUE_AGAIN)).written(
         f"drop_constraint_online('things', '{UNIQUE_AGAIN}')",
@@ -291,7 +289,6 @@ GONE_TABLES = [
         ("expand", "contract"),
         moves=True,
     ),
-    Case("a table gone and back", (gone("labels"), nothing), ("expand", "expand")),
 ]
 
 TABLE_CASES: list[Case] = [*NEW_TABLES, *GONE_TABLES]
