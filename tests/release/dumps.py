@@ -39,24 +39,13 @@ COLUMN_VERSION = re.compile(r"^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_at
 
 def schema_dump(environment: Environment) -> str:
     """Return what `pg_dump -s` prints."""
-    return COLUMN_VERSION.sub("", _pg_dump(environment, "--schema-only", "--no-owner"))
+    options = ["--restrict-key=test", "--schema-only", "--no-owner"]
+    return COLUMN_VERSION.sub("", output_of([program("pg_dump"), *options, _url(environment)]))
 
 
 def psql(environment: Environment, script: str) -> None:
     """Run a script as a person would, stopping at the first error."""
     output_of([program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", _url(environment)], input=script)
-
-
-def copy_database(environment: Environment, other: Environment) -> None:
-    """Dump a database and restore it into an empty one, as a backup is."""
-    dumped = _pg_dump(environment, "--no-owner")
-    psql(
-        other, dumped.replace("SET transaction_timeout = 0;", "")
-    )  # of pg_dump 18, which PostgreSQL 15 has not heard of
-
-
-def _pg_dump(environment: Environment, *arguments: str) -> str:
-    return output_of([program("pg_dump"), "--restrict-key=test", *arguments, _url(environment)])
 
 
 def _url(environment: Environment) -> str:

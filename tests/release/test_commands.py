@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,11 @@ def test_a_project_may_set_up_its_log(monkeypatch: pytest.MonkeyPatch, capsys: p
     shown_as_python_begins(monkeypatch, logging.NullHandler())
     OURS.info("not wanted")
     assert (capsys.readouterr().err, OURS.handlers) == ("", [])
+
+
+def test_every_rule_of_the_doctor_is_explained_in_the_runbook() -> None:
+    page = Path("docs/operations.md").read_text()
+    code = "".join(path.read_text() for path in Path("app/release/doctor").glob("*.py"))
+    rules = re.findall(r'Diagnosis\(\s*(?:ERROR|WARNING|NOTE), "([\w-]+)"', code)
+    assert len(rules) > 30
+    assert [rule for rule in rules if f"`{rule}`" not in page] == []

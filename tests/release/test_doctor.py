@@ -22,11 +22,11 @@ from app.release.content_hash import content_hash
 from app.release.doctor import LIMITS, diagnose
 from app.release.doctor.diagnosis import Diagnosis, Limits
 from app.release.operations import drop_compat_view
-from tests.databases import HEAD, Environment, empty_database
+from tests.databases import HEAD, Environment
 from tests.release.checkout import OwnHistory
-from tests.release.dumps import copy_database, program
+from tests.release.dumps import program
 from tests.release.history import write_revision
-from tests.release.migrating import LOCK_KEY, Database, connected
+from tests.release.migrating import LOCK_KEY, Database
 from tests.release.rows import our_models
 
 
@@ -120,21 +120,18 @@ def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
         mended(in_use, planted(in_use, "enforced"))
 
 
-def ahead_by(phase: str) -> str:
-    return (
-        f"INSERT INTO schema_ledger VALUES ('9999', '{{{HEAD}}}', '{phase}', now());"
-        " UPDATE alembic_version SET version_num = '9999'"
-    )
-
-
+AHEAD = (
+    f"INSERT INTO schema_ledger VALUES ('9999', '{{{{{HEAD}}}}}', '{{}}', now());"
+    " UPDATE alembic_version SET version_num = '9999'"
+)
 AT_THE_FIRST = "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'"
 STAMP = f"flask db stamp --purge {HEAD}"
 STATES = (
     ("unknown-revision", "error", "UPDATE alembic_version SET version_num = 'fade'", "git log --all -S fade"),
     ("behind", "error", AT_THE_FIRST, "flask db upgrade"),
     ("behind", "error", "DROP TABLE alembic_version, schema_ledger", "flask db upgrade"),
-    ("ahead", "warning", ahead_by("expand"), "git pull"),
-    ("ahead-contract", "error", ahead_by("contract"), "git pull"),
+    ("ahead", "warning", AHEAD.format("expand"), "git pull"),
+    ("ahead-contract", "error", AHEAD.format("contract"), "git pull"),
     # By hand: an upgrade would run again what has run.
     ("other-version", "error", "DELETE FROM alembic_version", STAMP),
     ("other-version", "error", "UPDATE alembic_version SET version_num = '0012'", STAMP),
@@ -342,14 +339,6 @@ def test_what_a_session_or_a_slot_holds_back(in_use: Database) -> None:
     assert diagnosed(limits=now) == []
 
 
-def test_a_restored_dump_is_healthy(in_use: Database, server_environment: Environment) -> None:
-    """A restored CHECK is printed with its casts in other places."""
-    with empty_database(server_environment) as restored:
-        copy_database({"DATABASE_URL": in_use.url}, restored)
-        with connected(restored):
-            assert diagnosed() == []
-
-
 def test_what_the_role_may_not_do_is_one_note(in_use: Database) -> None:
     if in_use.is_superuser:
         pytest.skip("a superuser may do everything")
@@ -407,11 +396,3 @@ def test_a_revision_brings_back_the_models(history: OwnHistory, in_use: Database
     commands = {finding.next for finding in planted(in_use, "models")}
     assert commands == {'flask db migrate -m "Bring the schema to the models"'}
     assert advised(history)[-1] == "behind"
-
-
-def test_every_rule_is_explained_in_the_runbook() -> None:
-    page = Path("docs/operations.md").read_text()
-    code = "".join(path.read_text() for path in Path("app/release/doctor").glob("*.py"))
-    rules = re.findall(r'Diagnosis\(\s*(?:ERROR|WARNING|NOTE), "([\w-]+)"', code)
-    assert len(rules) > 30
-    assert [rule for rule in rules if f"`{rule}`" not in page] == []
