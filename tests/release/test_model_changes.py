@@ -227,12 +227,9 @@ def comparable(schema: Fingerprint, case: Case) -> set[tuple[str, ...]]:
 
 Change = Callable[[MetaData], object]
 
+# Of each kind of difference test_doctor.py plants one.
 FORGOTTEN: dict[str, Change] = {
     "a column": lambda models: models.tables["things"].append_column(sa.Column("colour", sa.Text)),
-    "a table": lambda models: sa.Table("words", models, sa.Column("id", sa.Integer, primary_key=True)),
-    "a rule": lambda models: models.tables["things"].append_constraint(sa.CheckConstraint("size < 9", name="small")),
-    "another rule": lambda models: models.tables["labels"].append_constraint(sa.UniqueConstraint("name")),
-    "NOT NULL": lambda models: setattr(models.tables["things"].c.note, "nullable", False),
     "a foreign key that is added after its table": lambda models: models.tables["owners"].append_constraint(
         sa.ForeignKeyConstraint(["id"], ["things.id"], name="fk_best", use_alter=True)
     ),
@@ -243,8 +240,6 @@ BY_HAND = [
         "ALTER TABLE things DROP COLUMN note, ALTER name DROP NOT NULL; DROP INDEX ix_things_kind_made_at",
         ("things.note", "things.name", "ix_things_kind_made_at"),
     ),
-    ("ALTER TABLE things RENAME TO stuff", ("things",)),
-    ('DROP TABLE parts, rooms, labels, "Odd order", things, owners', ()),
     ("ALTER TABLE labels ADD more text NOT NULL DEFAULT ''; ALTER TABLE labels ALTER more DROP DEFAULT", ("more",)),
 ]
 # What the models do not say does no harm.
@@ -267,7 +262,7 @@ def test_a_forgotten_migration_is_red_until_it_is_written(project: ModelProject)
     project.upgrade()
 
 
-@pytest.mark.parametrize(("sql", "named"), BY_HAND, ids=[", ".join(named) or "all" for _, named in BY_HAND])
+@pytest.mark.parametrize(("sql", "named"), BY_HAND, ids=[", ".join(named) for _, named in BY_HAND])
 def test_what_is_gone_or_changed_by_hand_is_red(project: ModelProject, sql: str, named: tuple[str, ...]) -> None:
     project.upgrade()
     project.database.execute(sql)
