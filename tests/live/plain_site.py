@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +27,6 @@ from tools.dev import ports
 from tools.dev.processes import Child, spawn
 from tools.plain_server import builds, processes
 from tools.plain_server.place import Place
-from tools.plain_server.processes import Process
 from tools.plain_server.setting_up import set_up
 
 ROOT = Path(__file__).parents[2]
@@ -95,16 +96,39 @@ class PlainSite:
     def push(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.git("push", *(arguments or ("production", "HEAD:main")), check=False)
 
-    def pushing(self, *options: str) -> AbstractContextManager["Deploy"]:
-        return self._deploying([*GIT, "push", *options, "production", "HEAD:main"])
+    def check_out_live(self) -> None:
+        self.git("fetch", "--quiet", "production")
+        self.git("reset", "--quiet", "--hard", "production/main")
 
-    def activating(self, commit: str) -> AbstractContextManager["Deploy"]:
-        return self._deploying([str(self.place.root / "bin/receive"), "activate", commit])
+    def pushing(self, *options: str) -> AbstractContextManager["Deploy"]:
+        return self.deploying([*GIT, "push", *options, "production", "HEAD:main"])
 
     @contextmanager
-    def _deploying(self, command: list[str]) -> Iterator["Deploy"]:
-        with child(command, cwd=self.checkout, stderr=subprocess.PIPE) as process:
+    def deploying(self, command: list[str | Path]) -> Iterator["Deploy"]:
+        with child(command, cwd=self.checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             yield Deploy(process, self.place)
+
+    @contextmanager
+    def traffic(self) -> Iterator[Counter[str]]:
+        """Send requests one after the other, each once, and count each answer."""
+        answers: Counter[str] = Counter()
+        stopped = threading.Event()
+
+        def visit() -> None:
+            browser = self.browser()
+            while not stopped.wait(0.02):
+                try:
+                    answers[str(browser.get("/sign-in").status)] += 1
+                except Exception as error:
+                    answers[type(error).__name__] += 1
+
+        thread = threading.Thread(target=visit)
+        thread.start()
+        try:
+            yield answers
+        finally:
+            stopped.set()
+            thread.join()
 
     def receive(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.place.root / "bin/receive", *arguments], capture_output=True, text=True)
@@ -114,13 +138,13 @@ class PlainSite:
         found: list[dict[str, Any]] = json.loads(self.receive("releases", "--json").stdout)
         return found
 
+    def live(self) -> dict[str, Any]:
+        [release] = [release for release in self.releases() if release["current"]]
+        return release
+
     def running(self) -> set[tuple[str, int]]:
         """Name and version of each process."""
         return {(process.name, process.version) for process in processes.running(self.place)}
-
-    def web(self, version: int) -> Process:
-        [web] = [one for one in processes.running(self.place) if (one.name, one.version) == ("web", version)]
-        return web
 
     def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*GIT, *arguments], cwd=self.checkout, check=check, capture_output=True, text=True)
@@ -135,9 +159,9 @@ class Deploy:
 
     def read_until(self, words: str) -> None:
         """Read on in what it says."""
-        assert self.process.stderr
+        assert self.process.stdout
         said = []
-        for line in self.process.stderr:
+        for line in self.process.stdout:
             said.append(line)
             if words in line:
                 return
@@ -150,7 +174,7 @@ class Deploy:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end, and return the exit code and the rest of what was said."""
-        _, rest = self.process.communicate(timeout=WITHIN)
+        rest, _ = self.process.communicate(timeout=WITHIN)
         return self.process.returncode, rest
 
 

@@ -4,11 +4,14 @@ The service is a small one, which starts at once; tests/live/test_plain_server.p
 """
 
 import fcntl
+import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +27,8 @@ MOVED = "Error: main is no longer what you saw"
 
 @pytest.fixture(scope="module")
 def shared_site() -> Iterator[PlainSite]:
-    with plain_site({}, SMALL) as site:
+    """Yield a site whose folder has a name that a shell, git and HAProxy might read as something else."""
+    with plain_site({}, SMALL, """-n it's "the" $HOME of `a` #1; & 한글""") as site:
         pushed = site.push()
         assert pushed.returncode == 0, pushed.stderr
         yield site
@@ -34,8 +38,7 @@ def shared_site() -> Iterator[PlainSite]:
 def site(shared_site: PlainSite) -> Iterator[PlainSite]:
     """Yield the site, with the checkout at the live release before and after the test."""
     yield shared_site
-    shared_site.git("fetch", "--quiet", "production")
-    shared_site.git("reset", "--quiet", "--hard", "production/main")
+    shared_site.check_out_live()
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +53,7 @@ def shared_other(shared_site: PlainSite) -> PlainSite:
 @pytest.fixture
 def other(shared_other: PlainSite) -> PlainSite:
     """Return somebody else's clone, at the live release."""
-    shared_other.git("fetch", "--quiet", "production")
-    shared_other.git("reset", "--quiet", "--hard", "production/main")
+    shared_other.check_out_live()
     return shared_other
 
 
@@ -61,12 +63,12 @@ def references(site: PlainSite) -> str:
 
 def live(site: PlainSite) -> str:
     """Return the commit that is live, is main, and alone answers."""
-    [release] = [release for release in site.releases() if release["current"]]
-    commit = release["commit"]
+    release = site.live()
+    commit = str(release["commit"])
     assert site.running() == {("web", release["version"]), ("worker", release["version"])}
     assert {site.browser().get("/").data.decode() for _ in range(4)} == {commit}
     assert site.git("ls-remote", "production", "main").stdout == f"{commit}\trefs/heads/main\n"
-    return str(commit)
+    return commit
 
 
 @contextmanager
@@ -208,27 +210,69 @@ def test_a_push_that_serves_is_accepted_although_something_old_cannot_be_removed
     assert live(site) == commit
 
 
-def test_a_broken_tree_is_refused_in_a_sentence_and_nothing_is_changed(site: PlainSite) -> None:
-    """tests/plain_server/test_builds.py has the others."""
-    before, known = live(site), references(site)
-    (site.checkout / "Procfile").unlink()
-    (site.checkout / "Procfile").mkdir()
-    site.commit({"Procfile/web": "web: exec false\n"})
+@pytest.mark.parametrize(
+    ("web", "within", "reason"),
+    [
+        ("echo no such thing today; exit 3", 60, "The web ended before it was ready: no such thing today"),
+        ("exec sleep 600", 1, "The web is not ready after 1 s"),
+    ],
+)
+def test_a_web_that_does_not_become_ready_is_left_out(site: PlainSite, web: str, within: int, reason: str) -> None:
+    before, known, settings = live(site), references(site), site.place.root / "server.json"
+    usual = settings.read_text()
+    settings.write_text(json.dumps({**json.loads(usual), "ready_within": within}))
+    site.commit({"Procfile": f"web: {web}\nworker: exec sleep 600\n"})
     pushed = site.push()
-    site.git("rm", "--quiet", "-r", "Procfile/web")
+    settings.write_text(usual)
     assert pushed.returncode == 1
-    assert "Error: Procfile of the commit is no file" in pushed.stderr
+    assert reason in pushed.stderr
     assert "Traceback" not in pushed.stderr
+    assert site.releases()[0]["description"].startswith(f"push: {reason}")
     assert (live(site), references(site)) == (before, known)
 
 
-def test_a_site_may_have_a_folder_of_any_name() -> None:
-    with plain_site({}, SMALL, """-n it's "the" $HOME of `a` #1; & 한글""") as site:
-        pushed = site.push()
-        assert pushed.returncode == 0, pushed.stderr
-        first = live(site)
-        second = site.commit({"who.txt": "again"})
-        assert site.push().returncode == 0
-        assert live(site) == second
-        assert site.receive("activate", first).returncode == 0
-        assert live(site) == first
+def test_a_push_that_is_killed_before_its_release_is_ready_leaves_the_old_one(site: PlainSite) -> None:
+    before = live(site)
+    site.commit({"Procfile": "web: exec sleep 600\n"})
+    with site.traffic() as answers, site.pushing() as push:
+        push.read_until("Starting web")
+        push.signal(signal.SIGKILL)
+        assert push.end()[0] != 0
+        assert site.receive("resume").returncode == 0
+    assert set(answers) == {"200"}
+    assert site.releases()[0]["description"] == "push: interrupted"
+    assert live(site) == before
+
+
+def test_an_earlier_commit_is_activated_also_when_that_is_killed_while_it_switches(site: PlainSite) -> None:
+    before = live(site)
+    site.commit({"Procfile": SMALL["Procfile"].replace("worker: python", "worker: trap 'sleep 1' TERM; python")})
+    assert site.push().returncode == 0
+    activate: list[str | Path] = [site.place.root / "bin/receive", "activate", before]
+    with site.traffic() as answers, site.deploying(activate) as activating:
+        activating.read_until("Release phase:")
+        activating.read_until("the processes before it are replaced")
+        activating.signal(signal.SIGKILL)
+        assert activating.end()[0] != 0
+        assert site.receive("resume").returncode == 0
+    assert set(answers) == {"200"}
+    assert (site.releases()[0]["commit"], site.releases()[0]["status"]) == (before, "succeeded")
+    assert live(site) == before
+
+
+def test_a_commit_that_was_never_pushed_is_not_activated(site: PlainSite) -> None:
+    before = live(site)
+    refused = site.receive("activate", "0123456789abcdef")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: 0123456789abcdef is no commit that was pushed here")
+    assert live(site) == before
+
+
+def test_a_command_runs_in_the_environment_of_the_live_release(site: PlainSite) -> None:
+    release = site.live()
+    ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
+    assert ran.returncode == 7
+    assert ran.stdout.splitlines() == [
+        f"config.ProductionConfig {release['commit']} v{release['version']}",
+        str(site.place.releases / release["commit"]),
+    ]
