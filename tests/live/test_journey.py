@@ -4,19 +4,13 @@ import json
 import secrets
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 import urllib3
 from PIL import Image
 
-from tests.databases import Environment, migrated_database
-from tests.live.browser import Browser
-from tests.live.clocks import AHEAD, BEHIND, clock, round_robin
-from tests.live.conftest import PASSWORD, Service, fetch, running_service, running_web
-from tests.live.plain_site import HAPROXY
+from tests.live.conftest import PASSWORD, Service, fetch
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 
@@ -27,8 +21,8 @@ def image_url_of(live: Service, name: str) -> str:
     return url
 
 
-def travel(live: Service) -> None:
-    """Go from sign-up to the deletion of the account."""
+@pytest.mark.smoke
+def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
     browser = live.browser()
     assert browser.sign_up("haneul", PASSWORD).status == 302
     for number in range(3):
@@ -72,28 +66,6 @@ def travel(live: Service) -> None:
     assert browser.post("/sign-in", email="haneul@example.com", password="quite another sentence").status == 422
 
 
-@pytest.mark.smoke
-def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
-    travel(live)
-
-
-@pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
-def test_the_same_over_two_machines_whose_clocks_are_a_minute_apart(
-    server_environment: Environment, tmp_path: Path
-) -> None:
-    """One is ahead of the database and the other, whose worker runs the jobs, behind. They take turns."""
-    with (
-        migrated_database(server_environment) as environment,
-        running_web({**environment, **clock(tmp_path, AHEAD)}, tmp_path) as ahead,
-        running_service({**environment, **clock(tmp_path, BEHIND)}, tmp_path) as behind,
-        round_robin(tmp_path, ahead.port, behind.port) as port,
-    ):
-        travel(replace(behind, url=f"http://127.0.0.1:{port}"))
-        for web in (ahead, behind):
-            assert web.logged("method=GET")
-            assert web.logged("method=POST")
-
-
 def test_the_public_can_read_a_photo_but_cannot_list_or_write_the_bucket(live: Service) -> None:
     browser = live.browser()
     browser.sign_up("reader", PASSWORD)
@@ -116,39 +88,23 @@ def documents_in(archive: bytes) -> dict[str, object]:
         return document
 
 
-def create_notes_and_todo(browser: Browser) -> None:
-    for number in range(5):
-        browser.post("/notes", title=f"메모 {number}", content="첫 줄\r\n둘째 줄 #반달")
-    browser.post("/todos", description="buy books")
-
-
-def test_an_export_can_be_imported_into_another_account(live: Service) -> None:
+def test_an_export_is_imported_once_into_another_account_by_concurrent_requests(live: Service) -> None:
     one, other = live.browser(), live.browser()
     for browser in (one, other):
         assert browser.sign_up(f"trip-{secrets.token_hex(4)}", PASSWORD).status == 302
-    create_notes_and_todo(one)
+    for number in range(5):
+        one.post("/notes", title=f"메모 {number}", content="첫 줄\r\n둘째 줄 #반달")
+    one.post("/todos", description="buy books")
     answer = one.get("/mypage/export")
     assert answer.status == 200
     assert answer.headers["Transfer-Encoding"] == "chunked"  # it begins before its length is known
     head = one.request("HEAD", "/mypage/export")
     assert (head.status, head.data) == (200, b"")
     archive = ("semicircle.zip", answer.data, "application/zip")
-    assert other.post("/mypage/import", archive=archive).headers["Location"] == "/mypage"
-    was, came = documents_in(answer.data), documents_in(other.get("/mypage/export").data)
-    assert {name: came[name] for name in ("notes", "todos")} == {name: was[name] for name in ("notes", "todos")}
-
-
-def test_concurrent_imports_store_everything_once(live: Service) -> None:
-    one, other = live.browser(), live.browser()
-    for browser in (one, other):
-        assert browser.sign_up(f"race-{secrets.token_hex(4)}", PASSWORD).status == 302
-    create_notes_and_todo(one)
-    archive = ("semicircle.zip", one.get("/mypage/export").data, "application/zip")
     other.get("/mypage/import")  # puts one CSRF token into the session, which all four requests share
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: other.post("/mypage/import", archive=archive).status, range(4)))
-    assert set(answers) <= {302, 503}
     assert 302 in answers
-    notes = documents_in(other.get("/mypage/export").data)["notes"]
-    assert isinstance(notes, list)
-    assert len(notes) == 5
+    assert set(answers) <= {302, 503}
+    was, came = documents_in(answer.data), documents_in(other.get("/mypage/export").data)
+    assert {name: came[name] for name in ("notes", "todos")} == {name: was[name] for name in ("notes", "todos")}

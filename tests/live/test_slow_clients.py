@@ -16,14 +16,9 @@ HEAD = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nConten
 GET = b"GET /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n"
 
 
-def address(live: Service) -> tuple[str, int]:
-    host, port = live.url.removeprefix("http://").split(":")
-    return host, int(port)
-
-
 @contextmanager
 def connected(live: Service, first: bytes) -> Iterator[socket.socket]:
-    with socket.create_connection(address(live), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(first)
         yield client
 
@@ -48,10 +43,10 @@ def read_response(client: socket.socket) -> tuple[bytes, bytes]:
 )
 def test_other_readers_are_answered_while_slow_clients_hold_connections(live: Service, first: bytes) -> None:
     with ExitStack() as stack:
-        clients = [stack.enter_context(connected(live, first)) for _ in range(CLIENTS)]
+        for _ in range(CLIENTS):
+            stack.enter_context(connected(live, first))
         for _ in range(CLIENTS):
             assert [fetch(live.url + path, timeout=5).status for path in ("/healthz", "/sign-in")] == [200, 200]
-        assert len(clients) == CLIENTS
 
 
 def test_other_readers_are_answered_while_clients_do_not_read_their_responses(live: Service) -> None:
@@ -59,7 +54,7 @@ def test_other_readers_are_answered_while_clients_do_not_read_their_responses(li
         for _ in range(CLIENTS):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            client.connect(address(live))
+            client.connect(("127.0.0.1", live.port))
             client.sendall((GET + b"\r\n") * 100)
         assert live.browser().get("/sign-in").status == 200
 

@@ -13,19 +13,13 @@ from tests.live.conftest import PASSWORD, Service, running_service
 from tests.pgbouncer import behind_pooler
 from tests.waiting import wait_until
 from tests.wordcounts.page_server import PageServer, page, redirect
-from tests.wordcounts.test_vetting import REFUSED
 
 pytestmark = pytest.mark.servers
 
 PAGES = {
     "/moon": page("<title>반달</title><p>The moon, the half moon. 달이 달이".encode()),
     "/inside": redirect("http://169.254.169.254/latest/meta-data"),
-    "/gone": page(b"", status="410 Gone"),
 }
-
-RESULTS = "SELECT count(*) FROM results JOIN users ON users.id = user_id WHERE email = 'hostile@example.com'"
-UNTRIED = f"{RESULTS} AND (status = 'running' OR status = 'queued' AND error IS NULL)"
-DONE = f"{RESULTS} AND status = 'done'"
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +39,6 @@ def service(
             yield service
 
 
-def signed_up(service: Service, name: str) -> Browser:
-    browser = service.browser()
-    assert browser.sign_up(name, PASSWORD).status == 302
-    return browser
-
-
 def counted(browser: Browser, url: str) -> tuple[str, str]:
     """Return the path of the result, and its page once it is counted."""
     asked = browser.post("/wordcounts", url=url)
@@ -60,9 +48,18 @@ def counted(browser: Browser, url: str) -> tuple[str, str]:
     return path, browser.get(path).data.decode()
 
 
+@pytest.mark.smoke
 def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServer) -> None:
-    alice, bob, stranger = signed_up(service, "alice"), signed_up(service, "bob"), service.browser()
+    """A request's id reaches the job that it deferred."""
+    request_id = "0123456789-count-0123456789"
+    alice, bob, stranger = Browser(service.url, **{"X-Request-ID": request_id}), service.browser(), service.browser()
+    for name, browser in (("alice", alice), ("bob", bob)):
+        assert browser.sign_up(name, PASSWORD).status == 302
     path, shown = counted(alice, pages.url("/moon"))
+    [line] = service.logged(request_id, service.worker_log)
+    job = logfmt.parse(line)
+    assert (job["at"], job["task"], job["outcome"], job["attempt"]) == ("job", "wordcounts.count", "done", "0")
+    assert int(job["sql_count"]) >= 3
     assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
     assert "<bdi>반달</bdi></h2>" in shown
     assert "<bdi>the</bdi>" not in shown
@@ -88,32 +85,6 @@ def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServ
         assert alice.post(f"{result}/delete").status == 302
         assert alice.get(result).status == 404
 
-
-@pytest.mark.parametrize(("path", "sentence"), [("/inside", "on the public internet"), ("/gone", "show us this page")])
-def test_a_failed_count_says_why_and_names_no_internal_address(
-    service: Service, pages: PageServer, path: str, sentence: str
-) -> None:
-    _, shown = counted(signed_up(service, path.strip("/")), pages.url(path))
-    assert sentence in shown
-    assert "169.254" not in shown
-
-
-def test_no_hostile_url_is_fetched_or_answered_by_5xx(service: Service, pages: PageServer) -> None:
-    browser = signed_up(service, "hostile")
-    fetched = len(pages.requests)
-    assert {browser.post("/wordcounts", url=urls[-1]).status for urls in REFUSED.values()} <= {302, 422}
-    wait_until(lambda: service.rows(UNTRIED) == [(0,)], "the worker has tried them")
-    assert service.rows(DONE) == [(0,)]
-    assert len(pages.requests) == fetched
-
-
-@pytest.mark.smoke
-def test_the_request_id_reaches_the_job_that_it_deferred(service: Service, pages: PageServer) -> None:
-    request_id = "0123456789-count-0123456789"
-    browser = Browser(service.url, **{"X-Request-ID": request_id})
-    browser.sign_up("traced", PASSWORD)
-    counted(browser, pages.url("/moon"))
-    [line] = service.logged(request_id, service.worker_log)
-    job = logfmt.parse(line)
-    assert (job["at"], job["task"], job["outcome"], job["attempt"]) == ("job", "wordcounts.count", "done", "0")
-    assert int(job["sql_count"]) >= 3
+    _, refused = counted(bob, pages.url("/inside"))
+    assert "on the public internet" in refused
+    assert "169.254" not in refused
