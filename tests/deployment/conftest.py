@@ -1,11 +1,9 @@
 """The world of bin/deploy: a checkout with two remotes, a `heroku` on the PATH, and two sites. No network."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +66,10 @@ class World:
         return files[-1].read_text() if files else ""
 
 
-def make_template(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a world that can be copied: all paths in it are relative."""
+    folder = tmp_path_factory.mktemp("deployment")
     checkout = folder / "checkout"
     (checkout / "migrations/versions").mkdir(parents=True)
     (checkout / "Makefile").write_text("test:\n\t@echo 3 passed\n")
@@ -88,40 +88,19 @@ def make_template(folder: Path) -> None:
         git("config", f"url.../{app}.git.insteadOf", url)
     git("add", "--all")
     git("commit", "--quiet", "--message", "Begin")
-
-
-@contextmanager
-def world_in(folder: Path, template: Path) -> Iterator[World]:
-    """Make a world; PATH and HOME of this process are its own meanwhile."""
-    shutil.copytree(template, folder, dirs_exist_ok=True)
-    staging, production = (App(name, stage=remote) for remote, name in APPS.items())
-    heroku = StandInHeroku([staging, production])
-    heroku.forecast = (0, YES)
-    sites = {
-        "staging": StandInSite(lambda: staging.serves),
-        "production": StandInSite(lambda: production.serves),
-    }
-    before = dict(os.environ)
-    with ExitStack() as stack:
-        stack.enter_context(installed(heroku, folder))
-        staging.web_url = f"{stack.enter_context(served(sites['staging']))}/"
-        production.web_url = f"{stack.enter_context(served(sites['production']))}/"
-        os.environ.update(PATH=f"{folder / 'bin'}:/usr/bin:/bin", HOME=str(folder))
-        try:
-            yield World(folder / "checkout", heroku, staging, production, sites)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("deployment") / "template"
-    make_template(folder)
     return folder
 
 
 @pytest.fixture
-def world(template: Path, tmp_path: Path) -> Iterator[World]:
-    with world_in(tmp_path / "world", template) as world:
-        yield world
+def world(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Yield a world; PATH and HOME of this process are its own meanwhile."""
+    folder = shutil.copytree(template, tmp_path / "world")
+    staging, production = (App(name, stage=remote) for remote, name in APPS.items())
+    heroku = StandInHeroku([staging, production])
+    heroku.forecast = (0, YES)
+    sites = {"staging": StandInSite(lambda: staging.serves), "production": StandInSite(lambda: production.serves)}
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(folder))
+    with installed(heroku, folder), served(sites["staging"]) as url, served(sites["production"]) as other_url:
+        staging.web_url, production.web_url = f"{url}/", f"{other_url}/"
+        yield World(folder / "checkout", heroku, staging, production, sites)

@@ -3,10 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from werkzeug import Request, Response
+from werkzeug.serving import make_server
 
 FORM = '<form><input name="csrf_token" type="hidden" value="a&amp;b"></form>'
 TRICKLE = 0.02  # seconds between two letters
@@ -33,9 +35,21 @@ class StandInSite:
         self.accounts: set[str] = set()
         self.asked: list[str] = []
 
-    def answer(self, method: str, path: str, fields: dict[str, str]) -> tuple[int, str]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        status, text = self._answer(request)
+        headers = {"location": text} if status == 302 else {}  # as HAProxy writes it
+        text_or_trickle = self._trickle() if request.path == self.trickling else [text.encode()]
+        return Response(text_or_trickle, status, headers)(environ, start_response)
+
+    def _trickle(self) -> Iterator[bytes]:
+        while True:
+            yield b" "
+            time.sleep(TRICKLE)
+
+    def _answer(self, request: Request) -> tuple[int, str]:
         """Return the status, and the text of a page or where a redirect leads."""
-        path, _, query = path.partition("?")
+        method, path = request.method, request.path
         self.asked.append(f"{method} {path}")
         if found := self.broken.get(f"{method} {path}"):
             return found
@@ -44,16 +58,16 @@ class StandInSite:
             commit = (self.serving() or "")[:12] if self.tells_commit else None
             return status, json.dumps({"state": state, "commit": commit})
         if method == "POST":
-            return self._post(path, fields)
+            return self._post(path, request.form)
         if path in PAGES:
             return 200, PAGES[path]
         if not self.accounts:
             return 302, "/sign-in?next=/notes"
-        shown = [note for note in self.notes if query.removeprefix("q=") in note]
+        shown = [note for note in self.notes if request.args.get("q", "") in note]
         items = "".join(f'<a href="/notes/7">{note}</a>' for note in shown)
         return 200, f'<main id="main">{items}</main>'
 
-    def _post(self, path: str, fields: dict[str, str]) -> tuple[int, str]:
+    def _post(self, path: str, fields: Mapping[str, str]) -> tuple[int, str]:
         assert fields["csrf_token"] == "a&b"
         if path in ("/sign-up", "/sign-in"):
             self.accounts.add(fields["email"])
@@ -66,34 +80,9 @@ class StandInSite:
 
 
 @contextmanager
-def served(site: StandInSite) -> Iterator[str]:
-    """Yield the address of the site."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer("GET", {})
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._answer("POST", {name: value for name, [value] in parse_qs(body).items()})
-
-        def _answer(self, method: str, fields: dict[str, str]) -> None:
-            status, text = site.answer(method, self.path, fields)
-            self.send_response(status)
-            if status == 302:
-                self.send_header("location", text)  # as HAProxy writes it
-            self.end_headers()
-            self.wfile.write(text.encode())
-            with suppress(ConnectionError):  # the other side has had enough
-                while self.path == site.trickling:
-                    self.wfile.write(b" ")
-                    time.sleep(TRICKLE)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+def served(app: WSGIApplication) -> Iterator[str]:
+    """Yield the address of a site."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -164,9 +164,6 @@ FAILURES = {
     "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),
     "a note is lost": Failure(broken("GET /notes/7", 200, "another"), "GET /notes/7: the page has no", RELEASED),
     "the account stays": Failure(broken("POST /mypage/delete", 422), "POST /mypage/delete: 422", RELEASED),
-    "mailed sign-up without an account": Failure(
-        broken("GET /sign-up", 200, "csrf_token"), "machine 127.0.0.1 login EMAIL", RELEASED
-    ),
     "dirty tree": Failure(dirty, "not clean .Makefile."),
     "not on main": Failure(another_branch, "feature is checked out"),
     "tests red": Failure(red_tests, "tests are red"),
@@ -192,10 +189,9 @@ def test_it_is_red_says_why_and_logs_it(world: World, failure: Failure) -> None:
     assert bool(world.app(failure.deploy).releases) == failure.made
 
 
-@pytest.mark.parametrize("told", [None, "", "abcdef", "abcdefg0", 7])
-def test_a_commit_is_not_known_by_a_few_letters(told: object) -> None:
+def test_a_commit_is_not_known_by_a_few_letters() -> None:
     assert names("abcdefg", "abcdefg" + "0" * 33)
-    assert not names(told, "abcdefg1" + "0" * 32)
+    assert [told for told in (None, "", "abcdef", "abcdefg0", 7) if names(told, "abcdefg1" + "0" * 32)] == []
 
 
 def test_the_account_of_a_smoke_journey_that_breaks_is_deleted(world: World) -> None:
@@ -214,13 +210,6 @@ def test_an_interrupted_deploy_says_so_in_its_log(world: World) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     assert "ended: interrupted." in world.log()
-
-
-@pytest.mark.parametrize("words", [[], ["main"], ["staging", "--force"]], ids=["nothing", "a branch", "an option"])
-def test_what_it_does_not_know_is_refused(words: list[str], tmp_path: Path) -> None:
-    for command in (commands.deploy, commands.rollback):
-        with pytest.raises(SystemExit, match="2"):
-            command(words, tmp_path)
 
 
 def test_outside_of_a_checkout_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

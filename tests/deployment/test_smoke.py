@@ -1,17 +1,16 @@
 """The smoke journey on the real site: it goes through, leaves nothing behind, and the pages are as it expects them."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
-from werkzeug.serving import make_server
 
 from app.accounts import service as accounts
 from app.extensions import db
 from environment.mail import smtp_server
+from tests.deployment.stand_in_site import served
 from tools.deployment import smoke
 from tools.deployment.errors import DeployError
 from tools.deployment.journal import Journal
@@ -27,15 +26,8 @@ NONE = Limits(poll=0, site=0)
 @pytest.fixture
 def site(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setitem(migrated.config, "COMMIT", COMMIT[:12])
-    server = make_server("127.0.0.1", 0, migrated, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield Site(f"http://127.0.0.1:{server.server_port}", NONE)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(migrated) as url:
+        yield Site(url, NONE)
 
 
 def rows() -> list[int]:
