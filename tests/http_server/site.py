@@ -1,6 +1,5 @@
 """A small application under the worker of http_server/. It is its own gunicorn configuration: -c python:MODULE."""
 
-import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -21,10 +20,6 @@ control_socket_disable = True
 
 MIB = 1024 * 1024
 LARGE = 64 * MIB  # bytes; more than the kernel takes from the server on behalf of a client that does not read
-FAILURES: dict[str, Exception] = {
-    "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-    "bug": RuntimeError("a bug"),
-}
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
@@ -64,11 +59,10 @@ def long() -> Response:
     return Response([b"12345", b"67890"], headers={"Content-Length": "5"})
 
 
-@app.get("/broken/<failure>")
-def broken(failure: str) -> Response:
-    return Response(_parts(FAILURES[failure]))
+@app.get("/broken")
+def broken() -> Response:
+    def parts() -> Iterator[bytes]:
+        yield b"the beginning"
+        raise RuntimeError("a bug")
 
-
-def _parts(error: Exception) -> Iterator[bytes]:
-    yield b"the beginning"
-    raise error
+    return Response(parts())

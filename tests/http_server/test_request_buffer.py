@@ -77,12 +77,9 @@ def test_the_application_gets_a_chunked_body_with_its_length(buffer: RequestBuff
     assert dict(buffer.request.headers) == {"HOST": "a", "CONTENT-LENGTH": "10"}
 
 
-@pytest.mark.parametrize(
-    "framing", [b"xyz\r\nabc\r\n0\r\n\r\n", b"0\r\nGET / HTTP/1.1\r\n\r\n"], ids=["size", "trailer"]
-)
-def test_neither_a_malformed_body_nor_what_follows_is_a_request(buffer: RequestBuffer, framing: bytes) -> None:
+def test_neither_a_malformed_body_nor_what_follows_is_a_request(buffer: RequestBuffer) -> None:
     with pytest.raises(ParseException):
-        buffer.feed(CHUNKED + framing + GET)
+        buffer.feed(CHUNKED + b"xyz\r\nabc\r\n0\r\n\r\n" + GET)
     assert buffer.missing is not Part.NOTHING
     assert buffer.surplus == b""
 
