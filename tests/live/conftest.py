@@ -64,11 +64,6 @@ class Service:
             cursor.execute(query)
             return cursor.fetchall()
 
-    def change(self, statement: str) -> None:
-        """Run a statement on a separate connection."""
-        with connect(self.environment) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-
 
 def connect(environment: Environment) -> closing[psycopg2.extensions.connection]:
     """Open a session of the test's own, past a pooler."""

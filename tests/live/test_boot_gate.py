@@ -25,16 +25,6 @@ def behind(server_environment: Environment) -> Iterator[Environment]:
         yield environment
 
 
-@contextmanager
-def started(environment: Environment, folder: Path) -> Iterator[Service]:
-    """Run the Procfile's web and worker, on a database that is not migrated."""
-    url, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
-    log = folder / "web.log"
-    with running("worker", env, folder / "worker.log"), running("web", env, log) as process:
-        wait_until(lambda: status(url, "/healthz") == 200, "the web listens")
-        yield Service(url, process, env, log)
-
-
 def status(url: str, path: str) -> int:
     """Return the status of a page, or 0 where nobody answers."""
     try:
@@ -62,25 +52,26 @@ def visiting(url: str) -> Iterator[list[tuple[str, int]]]:
         visitor.join()
 
 
-def served(answers: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    return [answer for answer in answers if answer[1] != 503]
-
-
 def test_new_code_answers_503_until_the_schema_is_there_and_then_serves(behind: Environment, tmp_path: Path) -> None:
-    with started(behind, tmp_path) as service, visiting(service.url) as answers:
-        wait_until(lambda: len(answers) > 20, "some were answered")
-        assert served(answers) == []
-        assert status(service.url, "/readyz") == 503
-        log = tmp_path / "worker.log"
-        wait_until(lambda: "the boot gate is closed" in log.read_text(), "the worker waits too")
-        assert service.rows(NEW_WORKERS) == [(0,)]
-        seen = len(answers)
-        upgrade(behind)
-        wait_until(lambda: all_pages_are_served(answers[seen:]), "every page is served", within=20)
-        assert {code for _, code in answers} == {200, 302, 404, 503}
-        wait_until(lambda: service.rows(NEW_WORKERS) == [(1,)], "the worker takes jobs")
-        assert service.rows(LIVE) == [(REVISIONS[-1],)]
+    """The Procfile's web and worker start on a database that is not migrated."""
+    url, env = address_and_environment(behind, "config.ProductionConfig", "127.0.0.1")
+    web_log, worker_log = tmp_path / "web.log", tmp_path / "worker.log"
+    with running("worker", env, worker_log), running("web", env, web_log) as web:
+        service = Service(url, web, env, web_log)
+        wait_until(lambda: status(url, "/healthz") == 200, "the web listens")
+        with visiting(url) as answers:
+            wait_until(lambda: len(answers) > 20, "some were answered")
+            assert {code for _, code in answers} == {503}
+            assert status(url, "/readyz") == 503
+            wait_until(lambda: "the boot gate is closed" in worker_log.read_text(), "the worker waits too")
+            assert service.rows(NEW_WORKERS) == [(0,)]
+            seen = len(answers)
+            upgrade(behind)
+            wait_until(lambda: all_pages_are_served(answers[seen:]), "every page is served", within=20)
+            assert {code for _, code in answers} == {200, 302, 404, 503}
+            wait_until(lambda: service.rows(NEW_WORKERS) == [(1,)], "the worker takes jobs")
+            assert service.rows(LIVE) == [(REVISIONS[-1],)]
 
 
 def all_pages_are_served(answers: list[tuple[str, int]]) -> bool:
-    return {path for path, _ in served(answers[-len(PAGES) * 4 :])} == set(PAGES)
+    return {path for path, code in answers[-len(PAGES) * 4 :] if code != 503} == set(PAGES)

@@ -260,19 +260,17 @@ def test_an_earlier_commit_is_activated_also_when_that_is_killed_while_it_switch
     assert live(site) == before
 
 
-def test_a_commit_that_was_never_pushed_is_not_activated(site: PlainSite) -> None:
-    before = live(site)
+def test_a_command_runs_in_the_environment_of_the_live_release_and_an_unknown_commit_is_not_activated(
+    site: PlainSite,
+) -> None:
+    before, release = live(site), site.live()
+    ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
+    assert ran.returncode == 7
+    assert ran.stdout.splitlines() == [
+        f"config.ProductionConfig {before} v{release['version']}",
+        str(site.place.releases / before),
+    ]
     refused = site.receive("activate", "0123456789abcdef")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: 0123456789abcdef is no commit that was pushed here")
     assert live(site) == before
-
-
-def test_a_command_runs_in_the_environment_of_the_live_release(site: PlainSite) -> None:
-    release = site.live()
-    ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
-    assert ran.returncode == 7
-    assert ran.stdout.splitlines() == [
-        f"config.ProductionConfig {release['commit']} v{release['version']}",
-        str(site.place.releases / release["commit"]),
-    ]

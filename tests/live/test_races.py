@@ -40,14 +40,6 @@ def test_concurrent_sign_ups_with_the_same_name_create_one_account(live: Service
     assert live.rows("SELECT count(*) FROM users WHERE nickname = 'same'") == [(1,)]
 
 
-def test_concurrent_changes_to_the_same_nickname_succeed_once(live: Service) -> None:
-    browsers = [live.browser() for _ in range(CLIENTS)]
-    for number, browser in enumerate(browsers):
-        assert browser.sign_up(f"racer{number}", PASSWORD).status == 302
-    found = statuses_at_once(browsers, lambda browser: browser.post("/mypage/nickname", nickname="winner").status)
-    assert found == {302: 1, 422: CLIENTS - 1}
-
-
 def test_concurrent_saves_of_one_note_succeed_once_and_conflict_otherwise(live: Service) -> None:
     browsers = devices(live, "windows")
     browsers[0].post("/notes", title="t", content="start")

@@ -56,11 +56,9 @@ def deployed(place: Place, commit: str, time: float, environment: str) -> None:
 
 REFUSED: list[tuple[str, bytes | Path | None, str]] = [
     (".venv", Path("/nowhere"), r"The commit holds \.venv, which is made here"),
-    ("Procfile", Path("Procfile"), "Procfile of the commit is no file"),
     ("Procfile", Path("/dev/zero"), "Procfile of the commit is no file"),
     ("Procfile", "web: 한글\n".encode("cp949"), "Procfile of the commit is not UTF-8 text"),
     ("Procfile", b"web: exec sleep 600\0\n", "Procfile of the commit is not UTF-8 text"),
-    ("Procfile", None, "no Procfile with a line `web:`"),
     ("Procfile", b"web:\n# web: true\nworker: true\n", "no Procfile with a line `web:`"),
     ("Procfile", b"web: true\n%b: true\n" % (b"w" * 101), "Procfile of the commit has a line that is too long"),
     ("Procfile", b"web: true\nworker: %b\n" % (b"w" * 30_001), "Procfile of the commit has a line that is too long"),
