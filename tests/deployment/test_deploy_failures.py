@@ -52,6 +52,14 @@ def site(name: str, value: object) -> Plant:
     return lambda world: setattr(world.sites["staging"], name, value)
 
 
+def makefile(text: str) -> Plant:
+    return lambda world: world.commit("Makefile", text)
+
+
+def git(*words: str) -> Plant:
+    return lambda world: world.git(*words)
+
+
 def broken(request: str, status: int, text: str = "") -> Plant:
     return site("broken", {request: (status, text)})
 
@@ -60,10 +68,6 @@ def overtaken(world: World) -> None:
     """Let somebody else's deploy go live while the smoke journey writes."""
     there, ours = world.sites["staging"], world.head()
     there.serving = lambda: "0" * 40 if "POST /mypage/delete" in there.asked else ours
-
-
-def no_heroku(world: World) -> None:
-    (world.checkout.parent / "bin/heroku").unlink()
 
 
 def failed_before(world: World) -> None:
@@ -80,26 +84,6 @@ def rolled_back_since(world: World) -> None:
     world.staging.end_releases()
 
 
-def unreachable(world: World) -> None:
-    world.staging.web_url = "http://127.0.0.1:1/"
-
-
-def dirty(world: World) -> None:
-    (world.checkout / "Makefile").write_text("test:\n")
-
-
-def another_branch(world: World) -> None:
-    world.git("switch", "--quiet", "--create", "feature")
-
-
-def red_tests(world: World) -> None:
-    world.commit("Makefile", "test:\n\t@echo 1 failed; false\n")
-
-
-def tests_that_leave_files(world: World) -> None:
-    world.commit("Makefile", "test:\n\t@touch left-over\n")
-
-
 def not_in_step(world: World) -> None:
     """Let somebody else have pushed to where main comes from, or nobody what is deployed."""
     world.git("clone", "--quiet", "--bare", ".", "../origin.git")
@@ -107,10 +91,6 @@ def not_in_step(world: World) -> None:
     world.git("fetch", "--quiet", "origin")
     world.git("branch", "--quiet", "--set-upstream-to=origin/main")
     world.commit()
-
-
-def no_remote(world: World) -> None:
-    world.git("remote", "remove", "staging")
 
 
 def staging_ran_another(world: World) -> None:
@@ -142,7 +122,7 @@ FAILURES = {
     "rolled back since": Failure(rolled_back_since, "was rolled back from .*v3 is live", RELEASED),
     "released something else": Failure(fault(push="of somebody else"), "v1 .* is not of", RELEASED),
     "not signed in": Failure(fault(whoami="not signed in"), "not logged in.*heroku login"),
-    "no CLI": Failure(no_heroku, "no command heroku"),
+    "no CLI": Failure(lambda world: (world.checkout.parent / "bin/heroku").unlink(), "no command heroku"),
     "CLI prints no JSON": Failure(fault(releases="rubbish"), "heroku update"),
     "API refuses": Failure(fault(releases="refused"), "failed: Your account .* before making new requests$"),
     "CLI hangs": Failure(fault(releases="hangs"), "took longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
@@ -151,7 +131,9 @@ FAILURES = {
     "the old release serves on": Failure(site("serving", lambda: "0" * 40), "and says 000000000000", RELEASED, SOON),
     "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
     "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),
-    "site unreachable": Failure(unreachable, "does not answer", RELEASED, SOON),
+    "site unreachable": Failure(
+        lambda world: setattr(world.staging, "web_url", "http://127.0.0.1:1/"), "does not answer", RELEASED, SOON
+    ),
     "/readyz never ends": Failure(
         site("trickling", "/readyz"), "took longer than 0.2 s", RELEASED, SOON._replace(request=0.2)
     ),
@@ -164,12 +146,12 @@ FAILURES = {
     "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),
     "a note is lost": Failure(broken("GET /notes/7", 200, "another"), "GET /notes/7: the page has no", RELEASED),
     "the account stays": Failure(broken("POST /mypage/delete", 422), "POST /mypage/delete: 422", RELEASED),
-    "dirty tree": Failure(dirty, "not clean .Makefile."),
-    "not on main": Failure(another_branch, "feature is checked out"),
-    "tests red": Failure(red_tests, "tests are red"),
-    "tests leave files": Failure(tests_that_leave_files, "not clean .left-over."),
+    "dirty tree": Failure(lambda world: (world.checkout / "Makefile").write_text("test:\n"), "not clean .Makefile."),
+    "not on main": Failure(git("switch", "--quiet", "--create", "feature"), "feature is checked out"),
+    "tests red": Failure(makefile("test:\n\t@echo 1 failed; false\n"), "tests are red"),
+    "tests leave files": Failure(makefile("test:\n\t@touch left-over\n"), "not clean .left-over."),
     "not in step with upstream": Failure(not_in_step, "main and origin/main differ"),
-    "no remote": Failure(no_remote, "no git remote staging"),
+    "no remote": Failure(git("remote", "remove", "staging"), "no git remote staging"),
     "staging ran nothing": Failure(lambda _: None, "Staging runs nothing", deploy="production"),
     "staging ran another commit": Failure(staging_ran_another, "Staging runs .{8} .v1.", deploy="production"),
     "staging broke since": Failure(staging_broke_since, "broke at POST /notes", deploy="production"),

@@ -104,14 +104,15 @@ def test_an_error_behind_the_head_cuts_the_answer_off_and_is_one_line(
     assert line["msg"].startswith("the answer is cut off\nTraceback")
 
 
-def test_an_error_before_the_first_part_is_an_error_of_the_application(
+def test_an_error_before_the_first_part_is_the_applications_and_a_client_that_is_gone_is_no_error(
     log: AccessLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    body = Body(error=RuntimeError("a bug"))
+    broken, whole = Body(error=RuntimeError("a bug")), Body(b"1", b"2")
     with pytest.raises(RuntimeError, match="a bug"):
-        serve(log, body)
-    assert body.is_closed
-    assert caplog.records == []
+        serve(log, broken)
+    with pytest.raises(ClientGone):
+        serve(log, whole, 100, error=ClientGone())
+    assert (broken.is_closed, whole.is_closed, caplog.records) == (True, True, [])
 
 
 @pytest.mark.parametrize("parts", [(), (b"",), (b"12", b"34")])
@@ -152,14 +153,6 @@ def test_a_part_that_cannot_be_written_cuts_the_answer_off(
         serve(log, Body(b"1", part), error=error)
     [record] = caplog.records
     assert parse(LogfmtFormatter().format(record))["error"].startswith("SpoolFailed" if error else "TypeError")
-
-
-def test_a_client_that_is_gone_is_no_error_of_ours(log: AccessLog, caplog: pytest.LogCaptureFixture) -> None:
-    body = Body(b"1", b"2")
-    with pytest.raises(ClientGone):
-        serve(log, body, 100, error=ClientGone())
-    assert body.is_closed
-    assert caplog.records == []
 
 
 ANSWER = SimpleNamespace(status="200 OK", sent=12, headers=[])

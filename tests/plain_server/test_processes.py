@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.waiting import wait_until
@@ -65,34 +66,20 @@ def test_a_line_is_found_at_every_moment_while_it_becomes_other_programs(place: 
 )
 def test_a_line_of_any_shape_is_found_and_stopped(place: Place, command: str) -> None:
     start(place, command)
-    wait_until(lambda: b"sleep" in b"".join(commands(place)), "it has become what it becomes")
+    wait_until(lambda: "sleep" in "".join(commands(place)), "it has become what it becomes")
     assert found(place) == {("web", 7, 8001)}
     processes.stop(place, processes.running(place))
     assert found(place) == set()
     assert commands(place) == []
 
 
-def commands(place: Place) -> list[bytes]:
+def commands(place: Place) -> list[str]:
     """Return the commands whose output goes to the log of the web: what the kernel knows, not what we find."""
-    return [
-        read(folder / "comm")
-        for folder in Path("/proc").glob("[0-9]*")
-        if link(folder / "fd/1") == str(place.log / "web.log") and b"Z" not in read(folder / "stat").split()[2:3]
+    log = str(place.log / "web.log")
+    found = [
+        one.info for one in psutil.process_iter(["name", "status"]) if os.path.realpath(f"/proc/{one.pid}/fd/1") == log
     ]
-
-
-def link(path: Path) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    return [one["name"] for one in found if one["status"] != psutil.STATUS_ZOMBIE]
 
 
 def test_a_line_that_has_ended_is_not_found_and_forgotten(place: Place) -> None:
