@@ -129,12 +129,6 @@ def test_a_body_over_the_limit_of_its_page_is_413(
     assert "Send less at once" in answer.data.decode()
 
 
-def test_a_strangers_large_upload_is_answered_by_its_head(live: Service) -> None:
-    """Not waited for, and so not kept on the disk: no byte of the body is sent here."""
-    head = b"POST /mypage/import HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nContent-Length: 100000000\r\n\r\n"
-    assert statuses(live, head) == [b"302"]
-
-
 def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:
     request = b"GET /sign-in?next=/mypage HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: http\r\n\r\n"
     assert raw(live, request).split()[1] == b"308"
