@@ -15,6 +15,7 @@ from tools.dev import ports
 from tools.dev.processes import Child, spawn
 
 SECONDS = 10
+AHEAD, BEHIND = +30.0, -30.0  # seconds
 
 # Python imports a module of this name when it starts.
 SITECUSTOMIZE = """\

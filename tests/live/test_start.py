@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.dev.processes import Child, spawn
 from tests.databases import Environment
 from tests.live.conftest import ROOT, address_and_environment, connect, fetch, procfile_command
 from tests.namespaces import AS_PID_1, are_allowed, first_process
 from tests.waiting import wait_until
+from tools.dev.processes import Child, spawn
 
 LISTENS = "Booting worker"
 REFUSAL = "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
