@@ -63,11 +63,7 @@ def overflow(tab: Tab, part: str = "html") -> str | None:
     return found
 
 
-OPEN_DETAILS = """() => {
-  const closed = document.querySelectorAll("details:not([open])");
-  for (const details of closed) details.open = true;
-  return closed.length;
-}"""
+OPEN_DETAILS = "for (const details of document.querySelectorAll('details')) details.open = true"
 # Each gets an id, so that it can be named.
 CLOSED = """() => [...document.querySelectorAll("dialog:not([open]), [popover]")].map((part, index) => {
   part.id ||= `opened-${index}`;
@@ -76,9 +72,8 @@ CLOSED = """() => [...document.querySelectorAll("dialog:not([open]), [popover]")
 TOGGLE = "part => part.showModal ? (part.open ? part.close() : part.showModal()) : part.togglePopover()"
 
 
-def open_details(tab: Tab) -> bool:
-    """Open all details at once, and tell whether there were any."""
-    return bool(tab.evaluate(OPEN_DETAILS))
+def open_details(tab: Tab) -> None:
+    tab.evaluate(OPEN_DETAILS)
 
 
 def open_one_by_one(tab: Tab) -> Iterator[str]:

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page as Tab
 from playwright.sync_api import sync_playwright
 
 from tests import servers
@@ -42,24 +41,16 @@ def main(beginning: str = "") -> None:
 def take(windows: Windows, page: Page, language: str) -> None:
     """Take the pictures of one page, which is loaded once."""
     window = windows.of(page.who, language)
-    window.emulate("light", "desk")
     window.visit(windows.site, page, language)
-    for size in SIZES:
+    for size, (width, _) in SIZES.items():
         for scheme in SCHEMES:
             window.emulate(scheme, size)
-            folder = FOLDER / f"{language}-{scheme}-{size}"
-            folder.mkdir(parents=True, exist_ok=True)
-            enlarge(window.tab)
-            window.tab.screenshot(path=folder / f"{page.name}.png", animations="disabled")
+            # As high as the page: a bar at the lower edge of the window would stand in the middle of the picture else.
+            height = window.tab.evaluate("document.documentElement.scrollHeight")
+            window.set_width(width, min(height, HIGHEST))
+            path = FOLDER / f"{language}-{scheme}-{size}" / f"{page.name}.png"
+            window.tab.screenshot(path=path, animations="disabled")
     window.go_blank()
-
-
-def enlarge(tab: Tab) -> None:
-    """Make the window as high as the page: a bar at its lower edge would stand in the middle of the picture else."""
-    size = tab.viewport_size
-    assert size
-    height = tab.evaluate("document.documentElement.scrollHeight")
-    tab.set_viewport_size({"width": size["width"], "height": max(size["height"], min(height, HIGHEST))})
 
 
 if __name__ == "__main__":

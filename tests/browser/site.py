@@ -1,6 +1,6 @@
 """A running service with seeded accounts, its answer for each page, and new accounts for single tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask
 from flask.ctx import AppContext
 from sqlalchemy import func, update
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.accounts import service as accounts
@@ -22,7 +23,7 @@ from app.todos import listing as todos
 from app.todos.service import create_todo
 from app.web.access import public
 from config import TestingConfig
-from tests.browser.pages import PAGES, PASSWORD, Page
+from tests.browser.pages import PASSWORD, UNFORESEEN, Page
 from tests.browser.seed import Ids, address, seed
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
@@ -33,18 +34,11 @@ from tests.visitor import token_of
 MAIL = {"SMTP_URL": "smtp://127.0.0.1:1", "MAIL_FROM": "hello@semicircle.dev", "SITE_URL": "https://semicircle.dev"}
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    html: str
-
-
 @dataclass
 class Site:
     """
     Args:
-        app: the application in this process, on the service's database; it renders the pages of errors.
+        app: the application in this process, on the service's database.
         ids: what the paths of pages are filled in with.
     """
 
@@ -66,7 +60,6 @@ class Site:
         """Return a plain HTTP client with the cookies of an account; signed out it has a CSRF cookie too."""
         if who not in self._people:
             browser = self.sign_in(address(who)) if who else self.service.browser()
-            browser.headers["Connection"] = "close"  # the service closes the connection when a body is too large
             browser.get("/sign-in")
             self._people[who] = browser
         return self._people[who]
@@ -77,17 +70,15 @@ class Site:
         token = token_of(self.person(page.who).get("/sign-in").data.decode())
         return {"csrf_token": token, **page.form}
 
-    def answer(self, page: Page, language: str) -> Answer:
-        """Return the page as the service sends it, without a browser."""
-        if page.error:
-            shown = self.app.test_client().get(page.path, headers={"Accept-Language": language})
-            return Answer(shown.status_code, dict(shown.headers), shown.text)
-        person = self.person(page.who)
-        person.headers["Accept-Language"] = language
-        answer = (
-            person.post(self.path(page), **self.fields(page)) if page.form is not None else person.get(self.path(page))
-        )
-        return Answer(answer.status, dict(answer.headers), answer.data.decode())
+    def answer(self, page: Page, language: str) -> TestResponse:
+        """Return the page as this process renders it."""
+        client = self.app.test_client()
+        for name, value in self.person(page.who).cookies.items():
+            client.set_cookie(name, value)
+        headers = {"Accept-Language": language}
+        if page.form is None:
+            return client.get(self.path(page), headers=headers)
+        return client.post(self.path(page), headers=headers, data=self.fields(page))
 
 
 @contextmanager
@@ -113,21 +104,16 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
 
 
 def application(environment: Environment) -> Flask:
-    """Return an application with views that raise the errors of PAGES."""
+    """Return an application with a view that fails."""
     app = create_app(TestingConfig(environment))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production
-    for page in PAGES:
-        if page.error:
-            app.add_url_rule(page.path, page.name, failing_view(page.error))
+    app.add_url_rule(UNFORESEEN, "unforeseen", fail)
     return app
 
 
-def failing_view(error: type[Exception]) -> Callable[[], str]:
-    @public
-    def fail() -> str:
-        raise error("as a test wants it")
-
-    return fail
+@public
+def fail() -> str:
+    raise RuntimeError("as a test wants it")
 
 
 _numbers = count(1)

@@ -1,21 +1,25 @@
 """Check every page: in Korean and English, light and dark, on a desk and on a phone, with scripts and without.
 
-Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. What it
-holds closed (details, dialogs, popovers) is opened. axe-core reads all of it in one language, on the desk and in one
-scheme; and how it looks in the other language on the phone, where it is tightest, in both schemes and in forced
-colours. On the next page it is the other way round. A dialog that many pages have alike is read on the first of them.
+Each page is loaded once a language, and once without scripts, in English, whose words are the longer ones. axe-core
+reads all of it in one language, on the desk and in one scheme; and how it looks in the other language on the phone,
+where it is tightest, in the other scheme. On the next page it is the other way round. What a page holds closed
+(details, dialogs, popovers) is opened on the phone; a dialog that many pages have alike is read on the first of them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page as Tab
 
+from app.web.static import ROOT, hashed_url
 from tests.browser import tools
 from tests.browser.checks import COLOURS, EVERYTHING, LOOKS, axe_violations, open_details, open_one_by_one, overflow
+from tests.browser.controls import Control, Keyboard
 from tests.browser.pages import LANGUAGES, PAGES, Page
 from tests.browser.site import Site
 from tests.browser.window import FORCED, NARROWEST, SCHEMES, SIZES, Window, Windows
+
+Plant = Callable[[str], Window]
 
 MAIN_HEADINGS = (
     "[...document.querySelectorAll('h1, [role=heading][aria-level=\"1\"]')].map(heading => heading.innerText)"
@@ -23,17 +27,17 @@ MAIN_HEADINGS = (
 WIDTHS = (*(width for width, _ in SIZES.values()), NARROWEST)
 LOWEST = 256  # CSS pixels: 1024 at 400 %
 OPENED: set[tuple[str, str]] = set()  # dialogs and popovers that were read: language, HTML
-SMOKE = {"notes", "result"}  # stand for all in the quick suite
+# These stand for all in the quick suite. They hold each part whose colours our styles keep from those of the system.
+SMOKE = {"notes", "result"}
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
 
 
-def test_the_html_of_every_page_is_valid_in_both_languages(site: Site, packages: None, tmp_path: Path) -> None:
-    """One test, so that no two workers of a parallel run read all pages."""
-    for page in PAGES:
-        for language in LANGUAGES:
-            answer = site.answer(page, language)
-            assert answer.status == page.status, page.name
-            (tmp_path / f"{page.name}.{language}.html").write_text(answer.html)
+def test_the_html_of_every_page_is_valid(site: Site, packages: None, tmp_path: Path) -> None:
+    """One test, so that no two workers of a parallel run read all pages. The languages take turns."""
+    for number, page in enumerate(PAGES):
+        answer = site.answer(page, LANGUAGES[number % 2])
+        assert answer.status_code == page.status, page.name
+        (tmp_path / f"{page.name}.html").write_text(answer.text)
     assert not {name: found for name, found in tools.html_validate(tmp_path).items() if found}
 
 
@@ -42,83 +46,152 @@ def test_it_is_in_order(windows: Windows, page: Page) -> None:
     """It speaks the reader's language and has one main heading, the same one without scripts. axe-core finds no
     violation, nothing scrolls sideways, and the console stays empty. Each fault says where it was found.
     """
-    faults: list[str] = []
-    headings = {language: load(page, language, windows, faults) for language in LANGUAGES}
-    faults += [f"{language}: its main headings are {found}" for language, found in headings.items() if len(found) != 1]
-    without_scripts = load_without_scripts(page, windows, faults)
-    if without_scripts != headings["en"]:
-        faults.append(f"without scripts its main headings are {without_scripts}")
-    assert not faults, "\n".join(faults)
-
-
-def load(page: Page, language: str, windows: Windows, faults: list[str]) -> list[str]:
-    """Read the page in one language, and return its main headings."""
     number = PAGES.index(page)
-    scheme = SCHEMES[number // 2 % 2]
-    window = windows.of(page.who, language)
-    window.emulate(scheme, "desk")
-    window.visit(windows.site, page, language)
-    if (found := window.tab.locator("html").get_attribute("lang")) != language:
-        faults.append(f"{language}: it speaks {found}")
-    headings = main_headings(window.tab)
-    if language == LANGUAGES[number % 2]:
-        faults += too_wide(window, language)
-        faults += faults_of_opened(window, language)
-    else:
-        open_details(window.tab)
-        faults += [f"{language}, desk, {scheme}: {violation}" for violation in axe_violations(window.tab)]
-        faults += too_wide(window, language)
-    faults += window.console_errors()
-    return headings
+    on_desk, on_phone = SCHEMES if number // 2 % 2 else SCHEMES[::-1]
+    faults: list[str] = []
+    headings: dict[str, str] = {}
+    for name, language, has_scripts in (("ko", "ko", True), ("en", "en", True), ("without scripts", "en", False)):
+        window = windows.of(page.who, language, scripts=has_scripts)
+        window.visit(windows.site, page, language)
+        if not has_scripts:
+            window.block_requests()
+        found = too_wide(window)
+        if (spoken := window.tab.locator("html").get_attribute("lang")) != language:
+            found.append(f"it speaks {spoken}")
+        main_headings = window.tab.evaluate(MAIN_HEADINGS)
+        if len(main_headings) != 1:
+            found.append(f"its main headings are {main_headings}")
+        headings[name] = str(main_headings)
+        if has_scripts and language == LANGUAGES[number % 2]:
+            found += faults_of_opened(window, language, (on_phone, FORCED) if page.name in SMOKE else (on_phone,))
+        elif has_scripts:
+            window.emulate(on_desk, "desk")
+            open_details(window.tab)
+            found += axe_violations(window.tab)
+        else:
+            window.go_blank()  # without scripts, one that waits would reload itself during the next visit
+        faults += [f"{name}: {fault}" for fault in found + window.console_errors()]
+    assert not faults, "\n".join(faults)
+    assert headings["without scripts"] == headings["en"]
 
 
-def faults_of_opened(window: Window, language: str) -> list[str]:
+def too_wide(window: Window) -> list[str]:
+    found = []
+    for width in WIDTHS:
+        window.set_width(width)
+        found.append(overflow(window.tab))
+    return [fault for fault in found if fault]
+
+
+def faults_of_opened(window: Window, language: str, schemes: tuple[str, ...]) -> list[str]:
     """Read the page on the phone with all details opened, and each dialog and popover alone."""
     open_details(window.tab)
-    faults = faults_of_part(window, "html", LOOKS, language)
+    faults = faults_of_part(window, "html", LOOKS, schemes)
     for part in open_one_by_one(window.tab):
         alike = (language, window.tab.locator(part).evaluate("part => part.outerHTML"))
         if alike not in OPENED:
             OPENED.add(alike)
-            faults += faults_of_part(window, part, EVERYTHING, language)
+            faults += faults_of_part(window, part, EVERYTHING, (*SCHEMES, FORCED))
     return faults
 
 
-def faults_of_part(window: Window, part: str, rules: tuple[str, ...], language: str) -> list[str]:
+def faults_of_part(window: Window, part: str, rules: tuple[str, ...], schemes: tuple[str, ...]) -> list[str]:
     faults = []
-    for scheme in (*SCHEMES, FORCED):
+    for scheme in schemes:
         window.emulate(scheme, "phone")
-        found = axe_violations(window.tab, rules if scheme == SCHEMES[0] else COLOURS, part)
-        faults += [f"{language}, opened {part}, {scheme}: {violation}" for violation in found]
+        found = axe_violations(window.tab, rules if scheme == schemes[0] else COLOURS, part)
+        faults += [f"opened {part}, {scheme}: {violation}" for violation in found]
     for height in (SIZES["phone"][1], LOWEST):
         window.set_width(NARROWEST, height)
         if wide := overflow(window.tab) or overflow(window.tab, part):
-            faults.append(f"{language}, opened {part}: {wide}")
+            faults.append(f"opened {part}: {wide}")
     return faults
 
 
-def load_without_scripts(page: Page, windows: Windows, faults: list[str]) -> list[str]:
-    """Read the page in English without scripts, and return its main headings."""
-    window = windows.of(page.who, "en", scripts=False)
-    window.visit(windows.site, page, "en")
-    window.block_requests()
-    headings = main_headings(window.tab)
-    faults += too_wide(window, "en, without scripts")
-    if window.reloads_itself():
-        window.go_blank()
-    faults += window.console_errors()
-    return headings
+# The checks themselves: in a good page they find nothing, and they find each fault that is planted.
+
+ICON = hashed_url(next(ROOT.rglob("*.svg")))
+GOOD = f'<!doctype html><html lang="en"><title>Planted</title><link rel="icon" href="{ICON}"><main><h1>Planted</h1>{{}}'
+INVALID = '<!doctype html><html lang="en"><title>x</title><img src="x.png"><p><div></p><button role="button">x</button>'
+VIOLATIONS = {
+    '<input id="nameless">': "label: ",
+    '<p><font color="#ccc">pale</font></p>': "color-contrast: ",
+    '<a href="/a"><font size="1">1</font></a><a href="/b"><font size="1">2</font></a>': "target-size: ",
+}
+REFUSED = {
+    "<script>alert(1)</script>": "script-src",
+    '<p style="color: red">x</p>': "style-src",
+    '<img src="https://example.com/x.png" alt="">': "img-src",
+    '<img src="/nothing.png" alt="">': "404",
+}
+PALE_AND_WIDE = '<p><font color="#ccc">pale</font></p><table width="700"><tr><td>wide</table>'
+OUTLINE = "<style>:focus { outline: 3px solid }</style>"
+COVER = '<div style="position: fixed; inset: 0; background: white">cover</div>'
 
 
-def main_headings(tab: Tab) -> list[str]:
-    found: list[str] = tab.evaluate(MAIN_HEADINGS)
-    return found
+@pytest.fixture
+def plant(windows: Windows) -> Plant:
+    """Return what serves HTML with the content security policy of the service."""
+    window = windows.fresh("en")
+    policy = windows.site.person(None).get("/sign-in").headers["Content-Security-Policy"]
+
+    def plant(html: str) -> Window:
+        window.serve(GOOD.format(html), "/planted", headers={"Content-Security-Policy": policy})
+        window.set_width(NARROWEST)
+        return window
+
+    return plant
 
 
-def too_wide(window: Window, how: str) -> list[str]:
-    faults = []
-    for width in WIDTHS:
-        window.set_width(width)
-        if found := overflow(window.tab):
-            faults.append(f"{how}: {found}")
-    return faults
+def test_a_good_page_is_found_good_and_planted_faults_are_found(plant: Plant) -> None:
+    window = plant("<p>Nothing is wrong here.</p>")
+    assert (axe_violations(window.tab), overflow(window.tab), window.console_errors()) == ([], None, [])
+    found = axe_violations(plant("".join(VIOLATIONS)).tab)
+    assert [rule for rule in VIOLATIONS.values() if not any(each.startswith(rule) for each in found)] == []
+    for closed in ("<details><summary>More</summary>{}</details>", "<dialog>{}</dialog>"):
+        window = plant(closed.format(PALE_AND_WIDE))
+        assert (axe_violations(window.tab, LOOKS), overflow(window.tab)) == ([], None)
+        faults = "\n".join(faults_of_opened(window, "en", SCHEMES))
+        assert "color-contrast" in faults
+        assert "pixels in a window of" in faults
+        assert "<td>wide" in faults
+
+
+def test_planted_console_errors_are_found(plant: Plant) -> None:
+    window = plant("".join(REFUSED))
+    window.tab.evaluate("() => { setTimeout(() => { throw new Error('planted') }) }")
+    window.tab.evaluate("() => new Promise(resolve => setTimeout(resolve))")
+    errors = "\n".join(window.console_errors())
+    assert [words for words in (*REFUSED.values(), "planted") if words not in errors] == []
+
+
+def test_an_expected_status_is_no_console_error_and_any_other_fails_the_visit(windows: Windows) -> None:
+    window = windows.fresh("en")
+    window.visit(windows.site, Page("missing", "/nothing", status=404), "en")
+    assert window.console_errors() == []
+    window.open("/nothing")
+    [error] = window.console_errors()
+    assert "404" in error
+    with pytest.raises(AssertionError, match="/sign-in: 200"):
+        window.visit(windows.site, Page("wrong", "/sign-in", status=404), "en")
+
+
+def test_invalid_html_is_found(packages: None, tmp_path: Path) -> None:
+    (tmp_path / "invalid.html").write_text(INVALID)
+    found = "\n".join(tools.html_validate(tmp_path)["invalid.html"])
+    assert [rule for rule in ("wcag/h37", "no-implicit-close", "no-redundant-role") if rule not in found] == []
+
+
+@pytest.mark.parametrize(
+    ("html", "fault"),
+    [
+        ("<style>* { outline: none }</style><button>Save</button>", "no outline: <button>Save"),
+        (f"{OUTLINE}<button>Save</button>{COVER}", r"covered.*Save"),
+        (f'{OUTLINE}<button tabindex="-1">Save</button><button>Other</button>', "does not lead to"),
+    ],
+)
+def test_a_control_that_the_keyboard_cannot_use_or_show_is_found(windows: Windows, html: str, fault: str) -> None:
+    window = windows.fresh("en")
+    window.serve(html, "/planted")
+    with pytest.raises(AssertionError, match=fault):
+        Keyboard(window.tab).go_to(Control("button", "Save"))

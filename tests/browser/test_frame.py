@@ -1,16 +1,23 @@
-"""Try the frame of all pages: navigation, messages, errors of forms, theme and language; and pages on paper."""
+"""Try what all pages share: navigation, messages, errors of forms, theme, paper, and weight.
 
+On a slow phone, the bytes are the waiting time.
+"""
+
+import gzip
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import Response, expect
 
-from tests.browser.controls import text
-from tests.browser.pages import FULL, Page
+from tests.browser.controls import button, text
+from tests.browser.pages import FULL
 from tests.browser.site import Reader, Site
-from tests.browser.window import FORCED, NARROWEST, Window, Windows
+from tests.browser.window import NARROWEST, Window, Windows
 from tests.waiting import wait_until
 
 MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 400 % (WCAG 1.4.10)
@@ -31,8 +38,13 @@ IS_ON_TOP = """field => {
   return document.elementFromPoint(left + 9, bottom - 9) === field;
 }"""
 MIDDLE = "element => { const { top, bottom } = element.getBoundingClientRect(); return (top + bottom) / 2 }"
-WIDTH = "square => square.getBoundingClientRect().width"
 PAPER = "getComputedStyle(document.body).backgroundColor"
+
+STATIC = Path(__file__).parents[2] / "app/static"
+STATIC_LIMIT = 60 * 1024  # bytes, of all files together
+FIRST_PAGE_LIMIT = 25 * 1024
+# A browser without a window asks for neither icon nor manifest.
+NAMED = "[...document.querySelectorAll('link[rel=manifest], link[rel=icon]')].map(link => link.href)"
 
 
 @pytest.mark.parametrize(("size", "most"), [(PHONE, 10), (ON_ITS_SIDE, 0), (MAGNIFIED, 0)])
@@ -57,57 +69,38 @@ def test_on_a_magnified_page_text_is_seen_and_a_wide_table_scrolls_by_itself(win
     assert tab.evaluate("document.documentElement.scrollWidth") <= NARROWEST
 
 
-def test_from_an_error_page_the_navigation_leads_on(site: Site, windows: Windows) -> None:
-    window = windows.of(FULL, "en")
-    window.emulate("light", "phone")
-    window.visit(site, Page("missing", "/nothing", FULL, 404), "en")
-    window.tab.get_by_role("navigation", name="Main").get_by_role("link", name="Todos").click()
-    expect(window.tab).to_have_url(f"{window.url}/todos")
-
-
-def message(tab: Tab) -> Locator:
-    return tab.locator(".message", has_text="Moved")
-
-
-def test_a_message_stays_until_it_is_closed_or_undone(any_window: Window, reader: Reader, has_scripts: bool) -> None:
+def test_a_message_stays_until_it_is_closed_or_undone(window: Window, reader: Reader) -> None:
     reader.write("text", "old")
-    any_window.tab.clock.install()
-    tab = any_window.open("/notes")
-    put_away(tab)
+    window.tab.clock.install()
+    tab = window.open("/notes")
+    tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    message = tab.locator(".message", has_text="Moved “old” to the trash.")
     close = tab.get_by_role("link", name="Close message")
-    undo = tab.get_by_role("button", name="Undo")
-    if has_scripts:
-        tab.clock.run_for(HOUR)
-    expect(message(tab)).to_be_visible()
-    tab.set_viewport_size({"width": 390, "height": 844})
-    middles = [element.evaluate(MIDDLE) for element in (message(tab).locator(".words"), undo, close)]
-    assert max(middles) - min(middles) < 12, "on a phone all stand in one line: half a line of CSS pixels"
+    undo = button(tab, "Undo")
+    button(tab, "Move to trash: old").click()
+    tab.clock.run_for(HOUR)
+    expect(message).to_be_visible()
+    middles = [element.evaluate(MIDDLE) for element in (message.locator(".words"), undo, close)]
+    assert max(middles) - min(middles) < 12, "all stand in one line: half a line of CSS pixels"
     undo.click()
-    expect(message(tab)).to_have_count(0)
+    expect(message).to_have_count(0)
     expect(tab.locator(".message", has_text="“old” restored.")).to_be_visible()
     expect(tab.get_by_role("article")).to_have_count(1)
 
-    put_away(tab)
+    button(tab, "Move to trash: old").click()
+    expect(message).to_be_visible()
     tab.evaluate("window.isStillHere = true")
     close.click()
-    expect(message(tab)).to_have_count(0)
+    expect(message).to_have_count(0)
     expect(tab).to_have_url(re.compile("/notes$"))
-    if has_scripts:
-        assert tab.evaluate("window.isStillHere")
-        expect(tab.get_by_role("main")).to_be_focused()
-        tab.keyboard.press("Tab")
-        expect(tab.get_by_role("searchbox")).to_be_focused()  # the first there is in the page
+    assert tab.evaluate("window.isStillHere")
+    expect(tab.get_by_role("main")).to_be_focused()
 
 
-def put_away(tab: Tab) -> None:
-    tab.get_by_role("button", name="Move to trash: old").click()
-    expect(message(tab)).to_contain_text("Moved “old” to the trash.")
-
-
-def test_a_refused_form_says_so_first_and_leads_to_the_field(any_window: Window, site: Site) -> None:
-    tab = any_window.tab
+def test_a_refused_form_says_so_first_and_leads_to_the_field(window: Window, site: Site) -> None:
+    tab = window.tab
     tab.context.clear_cookies()
-    any_window.open(f"/sign-up/{site.ids['sign_up_token']}")
+    window.open(f"/sign-up/{site.ids['sign_up_token']}")
     nickname, password = tab.get_by_label("Nickname"), tab.get_by_label("Password", exact=True)
     nickname.fill("half\u200b")
     password.fill("short")
@@ -122,7 +115,7 @@ def test_a_refused_form_says_so_first_and_leads_to_the_field(any_window: Window,
     expect(nickname).to_be_focused()
     expect(nickname).to_have_value("half\u200b")
     expect(nickname).to_have_attribute("aria-invalid", "true")
-    [refusal] = any_window.console_errors()
+    [refusal] = window.console_errors()
     assert "422" in refusal
 
 
@@ -142,12 +135,6 @@ def theme(tab: Tab) -> str | None:
     return next((each["value"] for each in tab.context.cookies() if each.get("name") == "theme"), None)
 
 
-def served(tab: Tab, path: str) -> str:
-    """Return the html tag as the server sends it: the theme of the first paint."""
-    html = tab.request.get(path).text()
-    return html[html.index("<html") :].partition(">")[0]
-
-
 def choose(tab: Tab, name: str) -> None:
     tab.get_by_role("contentinfo").get_by_role("button", name=name, exact=True).click()
 
@@ -165,7 +152,6 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     wait_until(lambda: theme(tab) == "dark", "it is remembered")
 
     dark = tab.evaluate(PAPER)
-    assert 'data-theme="dark"' in served(tab, f"{window.url}/notes")
     window.open("/todos")
     expect(tab.locator("html")).to_have_attribute("data-theme", "dark")
     expect(tab.locator("body")).to_have_css("background-color", dark)
@@ -173,7 +159,6 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     choose(tab, "System theme")
     expect(tab.locator("body")).to_have_css("background-color", light)
     wait_until(lambda: theme(tab) != "dark", "it is forgotten")
-    assert "data-theme" not in served(tab, f"{window.url}/notes")
 
     choose(tab, "Light")
     tab.emulate_media(color_scheme="dark")
@@ -181,29 +166,14 @@ def test_the_colours_change_at_once_and_nothing_typed_is_lost(window: Window) ->
     wait_until(lambda: theme(tab) == "light", "it is remembered")
 
 
-def test_a_day_of_the_heat_map_leads_to_its_notes_and_is_larger(window: Window, reader: Reader) -> None:
-    """Its size tells it from others in the colours of the system."""
-    reader.write("written today", "반달")
-    window.emulate(FORCED, "desk")
-    tab = window.open("/mypage")
-    without, with_notes = (tab.locator(f".heat {which}").first for which in ("svg > rect", "a > rect"))
-    assert with_notes.evaluate(WIDTH) > 2 * without.evaluate(WIDTH)
-    tab.locator(".heat a").click()
-    expect(tab).to_have_url(re.compile(r"/notes\?day=\d{4}-\d{2}-\d{2}$"))
-    expect(tab.get_by_role("article")).to_contain_text("written today")
-
-
 CONTROLS = "nav, input:not([type=checkbox]), textarea, select, button:not(.tick, [name=task]), .button"
 PRINTED = {
     "/todos": ["11. milk", "책 반납", "Done"],
-    "/todos?sort=due": ["11. milk"],
     "/notes": ["두 창에서 고친 메모", "Markdown", "Pinned"],
-    "/notes?day={day}": ["두 창에서 고친 메모"],
     "/notes/{markdown}": ["제목", "인용", "code"],
     "/notes/trash": ["to throw away"],
     "/s/{link}": ["제목", "인용", "code", "Last edited"],
     "/wordcounts/{done}": ["1,234,567", "Most frequent words", "moon1"],
-    "/wordcounts/{shared}": ["Most frequent words"],
     "/mypage": ["Last 26 weeks", "Account history"],
 }
 
@@ -225,13 +195,48 @@ def test_the_text_of_each_page_is_printed_and_its_controls_are_not(site: Site, p
         assert tab.locator(CONTROLS).locator("visible=true").count() == 0, path
         assert tab.evaluate(PAPER) == "rgba(0, 0, 0, 0)", path
         assert tab.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light", path
-
-
-def test_a_done_todo_is_told_from_an_open_one_on_paper(paper: Window) -> None:
-    """By its tick, which has the colour of ink: browsers leave out what is behind it."""
-    tab = paper.open("/todos")
+    paper.open("/todos")
     colours = [
         tab.locator(f".tick[aria-pressed={pressed}] .icon").first.evaluate("icon => getComputedStyle(icon).color")
         for pressed in ("true", "false")
     ]
+    # Done todos have a tick of the colour of ink, since browsers leave out what is behind it.
     assert colours == ["rgb(18, 33, 28)", "rgba(0, 0, 0, 0)"]
+
+
+def weight(content: bytes) -> int:
+    return len(gzip.compress(content, compresslevel=9))
+
+
+@pytest.mark.smoke
+def test_all_static_files_together_are_light() -> None:
+    weights = {path: weight(path.read_bytes()) for path in STATIC.rglob("*") if path.is_file()}
+    listing = "\n".join(f"{size:6} {path.relative_to(STATIC)}" for path, size in weights.items())
+    assert 0 < sum(weights.values()) <= STATIC_LIMIT, listing
+
+
+def loaded(tab: Tab, url: str) -> dict[str, int]:
+    """Return the URL of all that the page loads and names, with the weight of its body."""
+    answers: list[Response] = []
+    tab.on("response", lambda answer: answers.append(answer))
+    tab.goto(url, wait_until="networkidle")
+    bodies = {answer.url: answer.body() for answer in answers}
+    for named in tab.evaluate(NAMED):
+        bodies[named] = tab.request.get(named).body()
+        if named.endswith(".webmanifest"):
+            for icon in json.loads(bodies[named])["icons"]:
+                address = urljoin(named, icon["src"])
+                bodies[address] = tab.request.get(address).body()
+    return {url: weight(body) for url, body in bodies.items()}
+
+
+@pytest.mark.smoke
+def test_a_strangers_first_page_is_light(windows: Windows) -> None:
+    for path in ("/", "/sign-up", "/sign-up/{sign_up_token}", "/sign-in"):
+        tab = windows.fresh("ko").tab  # with an empty cache; Korean takes more bytes
+        weights = loaded(tab, windows.site.service.url + path.format_map(windows.site.ids))
+        tab.context.close()
+        listing = "\n".join(f"{size:6} {url}" for url, size in weights.items())
+        assert any(".css" in url for url in weights), listing
+        assert any("icon-512" in url for url in weights), listing
+        assert sum(weights.values()) <= FIRST_PAGE_LIMIT, f"{path}: {sum(weights.values())}\n{listing}"

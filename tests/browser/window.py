@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request, Route
 from playwright.sync_api import Page as Tab
 
-from tests.browser.pages import Page
+from tests.browser.pages import UNFORESEEN, Page
 from tests.browser.site import Site
 from tests.waiting import WITHIN
 
@@ -91,18 +91,14 @@ class Window:
 
     def visit(self, site: Site, page: Page, language: str) -> None:
         """Go to a page, and assert its status."""
-        if page.error:
+        if page.path == UNFORESEEN:
             answer = site.answer(page, language)
-            self.serve(answer.html, page.path, answer.status, answer.headers)
+            self.serve(answer.text, page.path, answer.status_code, dict(answer.headers))
         elif page.form is not None:
             body = urlencode(site.fields(page))
             self._go(site.path(page), page.status, lambda route: post(route, body))
         else:
             self._go(site.path(page), page.status)
-
-    def reloads_itself(self) -> bool:
-        """Tell whether it does so without scripts."""
-        return self.tab.locator("meta[http-equiv=refresh]").count() > 0
 
     def go_blank(self) -> None:
         """Leave the page: one that reloads itself would do so during the next visit."""
