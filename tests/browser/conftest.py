@@ -71,19 +71,6 @@ def window_without_scripts(windows: Windows, reader: Reader) -> Iterator[Window]
         yield window
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "plain"])
-def has_scripts(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-@pytest.fixture
-def any_window(windows: Windows, reader: Reader, has_scripts: bool) -> Iterator[Window]:
-    """Run the test twice: in a window of the reader with JavaScript, and in one without."""
-    with windows.lent(reader.cookies, scripts=has_scripts) as window:
-        yield window
-        assert not window.console_errors()
-
-
 @pytest.fixture
 def offline(window: Window) -> Iterator[Switch]:
     """Yield offline(True), which takes the network from the window. Chromium's own lines about that are no errors."""

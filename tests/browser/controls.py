@@ -8,12 +8,11 @@ from typing import Literal
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 
-from tests.waiting import WITHIN, wait_until
+from tests.waiting import wait_until
 
-Role = Literal["button", "checkbox", "heading", "link", "textbox"]
+Role = Literal["button", "checkbox", "link", "textbox"]
 
 IN_OUTBOX = "Object.keys(localStorage).filter(key => key.startsWith('outbox:')).length"
-TIMEOUT = WITHIN * 1000  # milliseconds
 MOST_STOPS = 120  # presses of Tab; no control should be farther away
 
 # The focus ring may be on a neighbour of the focused element: on the box around a field that is hidden itself, say.
@@ -48,15 +47,10 @@ class Control:
     role: Role
     name: str
     is_password: bool = False  # password fields have no role
-    is_pressed: bool | None = None  # of a toggle button; None: either
 
     def of(self, tab: Tab) -> Locator:
         name = re.compile(rf"^\s*({self.name})", re.IGNORECASE)
-        found = (
-            tab.get_by_label(name)
-            if self.is_password
-            else tab.get_by_role(self.role, name=name, pressed=self.is_pressed)
-        )
+        found = tab.get_by_label(name) if self.is_password else tab.get_by_role(self.role, name=name)
         return found.locator("visible=true").first
 
 
@@ -70,7 +64,7 @@ class Keyboard:
         Raises:
             AssertionError: Tab does not reach it, or the focus is not visible at some stop on the way.
         """
-        expect(control.of(self.tab)).to_be_visible(timeout=TIMEOUT)
+        expect(control.of(self.tab)).to_be_visible()
         assert self._reaches(control.of(self.tab)), f"Tab does not lead to {control}"
 
     def walk(self) -> None:
@@ -99,14 +93,11 @@ class Keyboard:
 
     def sees(self, control: Control) -> None:
         """Wait until the control is on the page."""
-        expect(control.of(self.tab)).to_be_visible(timeout=TIMEOUT)
-
-    def does_not_see(self, control: Control) -> None:
-        expect(control.of(self.tab)).to_have_count(0, timeout=TIMEOUT)
+        expect(control.of(self.tab)).to_be_visible()
 
     def is_at(self, path: str) -> None:
         """Wait for an address; `path` is a regular expression."""
-        expect(self.tab).to_have_url(re.compile(rf"^https?://[^/]+{path}$"), timeout=TIMEOUT)
+        expect(self.tab).to_have_url(re.compile(rf"^https?://[^/]+{path}$"))
 
 
 def hold(tab: Tab, key: str, until: Callable[[], object], more: int = 20) -> None:

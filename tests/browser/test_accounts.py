@@ -1,19 +1,26 @@
-"""Passkeys by keyboard only, and the strength meter below a new password.
+"""Passkeys by keyboard only, the strength meter below a new password, and sessions that end while somebody types.
 
-Chromium's virtual authenticator is a device that is there and knows its owner.
+Chromium's virtual authenticator is a device that is there and knows its owner. When a session has ended, with scripts
+the outbox keeps a note or a todo, and sends it after the sign-in. All else is carried through the sign-in and offered
+to be sent again (form recovery). Ten minutes after the sign-in the password is asked for before what matters, and what
+was asked for is done.
 """
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from app.accounts.models import User
+from app.extensions import db
 from tests.accounts.passwords import ACCEPTED, EMAIL, NICKNAME, REFUSED
 from tests.browser.checks import axe_violations
-from tests.browser.controls import Control, Keyboard
+from tests.browser.controls import Control, Keyboard, button, link
 from tests.browser.pages import PASSWORD
 from tests.browser.site import Reader, Site
 from tests.browser.window import Window, Windows
+from tests.waiting import wait_until
 
 DEVICE = {
     "protocol": "ctap2",
@@ -47,97 +54,88 @@ def device(windows: Windows, reader: Reader) -> Iterator[Window]:
 
 
 @pytest.fixture
-def keyboard(device: Window) -> Keyboard:
+def keys(device: Window) -> Keyboard:
     return Keyboard(device.tab)
 
 
-def button(name: str) -> Control:
-    return Control("button", name)
-
-
-def add_passkey(device: Window, keyboard: Keyboard) -> None:
+def add_passkey(device: Window, keys: Keyboard) -> None:
     device.open(PAGE)
-    keyboard.write(Control("textbox", "name"), "my phone")
-    keyboard.press(button("add a passkey"))
-    keyboard.sees(Control("link", "my phone: edit"))
+    keys.write(Control("textbox", "name"), "my phone")
+    keys.press(Control("button", "add a passkey"))
+    keys.sees(Control("link", "my phone: edit"))
 
 
-def sign_out(keyboard: Keyboard) -> None:
-    keyboard.press(button("sign out"))
-    keyboard.is_at("/sign-in")
+def sign_out(keys: Keyboard) -> None:
+    keys.press(Control("button", "sign out"))
+    keys.is_at("/sign-in")
 
 
-def type_password(keyboard: Keyboard, reader: Reader) -> None:
-    keyboard.write(Control("textbox", "email"), reader.email)
-    keyboard.write(Control("textbox", "password", is_password=True), PASSWORD)
-    keyboard.press(button("sign in$"))
+def sign_in(tab: Tab, reader: Reader) -> None:
+    tab.get_by_label("Email").fill(reader.email)
+    tab.get_by_label("Password", exact=True).fill(PASSWORD)
+    button(tab, "Sign in").click()
 
 
 @pytest.mark.smoke
-def test_a_passkey_signs_in_alone_and_its_device_makes_no_second_one(device: Window, keyboard: Keyboard) -> None:
-    add_passkey(device, keyboard)
-    sign_out(keyboard)
-    keyboard.press(button("sign in with a passkey"))
-    keyboard.is_at("/notes")
+def test_a_passkey_signs_in_alone_and_its_device_makes_no_second_one(device: Window, keys: Keyboard) -> None:
+    add_passkey(device, keys)
+    sign_out(keys)
+    keys.press(Control("button", "sign in with a passkey"))
+    keys.is_at("/notes")
     device.open(PAGE)
-    keyboard.press(button("add a passkey"))
+    keys.press(Control("button", "add a passkey"))
     said = device.tab.get_by_role("status").filter(has_text="This device already has one of your passkeys.")
     expect(said).to_be_visible()
     assert not axe_violations(device.tab)
     assert not device.console_errors()
 
 
-def test_a_page_left_open_asks_for_the_password_and_then_adds(
-    device: Window, keyboard: Keyboard, reader: Reader
-) -> None:
+def test_a_page_left_open_asks_for_the_password_and_then_adds(device: Window, keys: Keyboard, reader: Reader) -> None:
     device.open(PAGE)
     reader.let_ten_minutes_go_by()
-    keyboard.write(Control("textbox", "name"), "my phone")
-    keyboard.press(button("add a passkey"))
+    keys.write(Control("textbox", "name"), "my phone")
+    keys.press(Control("button", "add a passkey"))
     expect(device.tab.get_by_role("main")).to_contain_text(": my phone")
-    keyboard.write(Control("textbox", "password", is_password=True), PASSWORD)
+    keys.write(Control("textbox", "password", is_password=True), PASSWORD)
     device.tab.keyboard.press("Enter")
-    keyboard.sees(Control("link", "my phone: edit"))
+    keys.sees(Control("link", "my phone: edit"))
     reader.let_ten_minutes_go_by()
-    keyboard.press(Control("link", "my phone: edit"))
-    keyboard.is_at("/sign-in/confirm.*")
-    keyboard.press(button("use a passkey"))
-    keyboard.is_at(f"{PAGE}/[0-9]+")
+    keys.press(Control("link", "my phone: edit"))
+    keys.is_at("/sign-in/confirm.*")
+    keys.press(Control("button", "use a passkey"))
+    keys.is_at(f"{PAGE}/[0-9]+")
     reader.let_ten_minutes_go_by()
-    keyboard.press(button("remove passkey"))
-    keyboard.press(button("use a passkey"))
+    keys.press(Control("button", "remove passkey"))
+    keys.press(Control("button", "use a passkey"))
     expect(device.tab.get_by_text("You don't have a passkey yet.")).to_be_visible()
     assert all("403" in error for error in device.console_errors())  # of the question that was refused
 
 
-def test_the_second_step_by_passkey_and_by_recovery_code(device: Window, keyboard: Keyboard, reader: Reader) -> None:
-    add_passkey(device, keyboard)
-    keyboard.press(button("turn on two-step sign-in"))
-    keyboard.sees(Control("link", "i've written them down"))
+def test_the_second_step_by_passkey_and_by_recovery_code(device: Window, keys: Keyboard, reader: Reader) -> None:
+    add_passkey(device, keys)
+    keys.press(Control("button", "turn on two-step sign-in"))
+    keys.sees(Control("link", "i've written them down"))
     [code, *_] = device.tab.locator("code").all_text_contents()
-    keyboard.press(Control("link", "i've written them down"))
-    sign_out(keyboard)
+    keys.press(Control("link", "i've written them down"))
+    sign_out(keys)
 
-    type_password(keyboard, reader)
-    keyboard.is_at("/sign-in/second-step")
-    keyboard.press(button("use a passkey"))
-    keyboard.is_at("/notes")
-    sign_out(keyboard)
+    sign_in(device.tab, reader)
+    keys.is_at("/sign-in/second-step")
+    keys.press(Control("button", "use a passkey"))
+    keys.is_at("/notes")
+    sign_out(keys)
 
-    type_password(keyboard, reader)
-    keyboard.is_at("/sign-in/second-step")
+    sign_in(device.tab, reader)
+    keys.is_at("/sign-in/second-step")
     assert not axe_violations(device.tab)  # not earlier: it ends the virtual authenticator
-    keyboard.write(Control("textbox", "recovery code"), code)
-    keyboard.press(button("sign in with the code"))
-    keyboard.is_at("/notes")
+    keys.write(Control("textbox", "recovery code"), code)
+    keys.press(Control("button", "sign in with the code"))
+    keys.is_at("/notes")
     device.open(PAGE)
     expect(device.tab.get_by_text("Recovery codes left: 9")).to_be_visible()
 
-    keyboard.press(button("turn off two-step sign-in"))
-    keyboard.sees(button("turn on two-step sign-in"))
-    keyboard.press(Control("link", "my phone: edit"))
-    keyboard.press(button("remove passkey"))
-    expect(device.tab.get_by_text("You don't have a passkey yet.")).to_be_visible()
+    keys.press(Control("button", "turn off two-step sign-in"))
+    keys.sees(Control("button", "turn on two-step sign-in"))
     assert not device.console_errors()
 
 
@@ -148,9 +146,7 @@ def test_without_scripts_the_password_signs_in(window_without_scripts: Window, r
     window_without_scripts.use_cookies({})
     window_without_scripts.open("/sign-in")
     expect(tab.locator("[data-passkey]")).to_be_hidden()
-    tab.get_by_label("Email").fill(reader.email)
-    tab.get_by_label("Password", exact=True).fill(PASSWORD)
-    tab.get_by_label("Password", exact=True).press("Enter")
+    sign_in(tab, reader)
     tab.wait_for_url("**/notes")
 
 
@@ -184,3 +180,76 @@ def test_the_error_of_a_refused_password_goes_when_the_next_one_is_good(window: 
     expect(error).to_have_count(0)
     expect(field).not_to_have_attribute("aria-invalid", "true")
     window.console_errors()  # of the status 422
+
+
+IN_OUTBOX = "Not saved yet, kept on this device: 1."
+KEPT = "You were signed out in the meantime. What you typed is kept: sign in to get it back."
+
+
+def test_a_note_and_a_todo_that_were_typed_are_stored_after_signing_in(window: Window, reader: Reader) -> None:
+    reader.add("as it was")
+    note, todo = (f"/notes/{reader.write('as it was')}/edit", "Text", "Save"), ("/todos", "New todo", "Add")
+    for stored, (path, field, name) in ((reader.notes, note), (reader.todos, todo)):
+        tab = window.open(path)
+        box = tab.get_by_role("textbox", name=field, exact=True)
+        box.fill("반달")
+        tab.context.clear_cookies()
+        box.locator("xpath=ancestor::form").get_by_role("button", name=name, exact=True).click()
+        expect(tab.get_by_text(IN_OUTBOX)).to_be_visible()
+        assert stored() == ["as it was"], "it was not sent yet"
+        tab.get_by_role("status").get_by_role("link", name="Sign in again").click()
+        sign_in(tab, reader)
+        expect(tab.get_by_text("반달").locator("visible=true").first).to_be_visible()
+        expect(tab.get_by_text(IN_OUTBOX)).to_be_hidden()
+        wait_until(lambda stored=stored: "반달" in stored(), "it is stored")  # type: ignore[misc]
+    assert (reader.notes(), reader.todos()) == (["반달"], ["반달", "as it was"])
+
+
+def test_another_form_is_offered_to_be_sent_again_after_signing_in(window: Window, reader: Reader) -> None:
+    tab = window.open("/mypage/edit")
+    nickname = f"반달 of {reader.nickname}"
+    field = tab.get_by_role("textbox", name="Nickname", exact=True)
+    field.fill(nickname)
+    tab.context.clear_cookies()
+    field.press("Enter")
+    expect(tab.get_by_text(KEPT)).to_be_visible()
+    sign_in(tab, reader)
+    expect(tab.get_by_role("heading", name="Your text is still here")).to_be_visible()
+    expect(tab.get_by_text(nickname)).to_be_visible()
+    button(tab, "Send it again").click()
+    expect(tab.get_by_text(nickname).locator("visible=true").first).to_be_visible()
+    with reader.app():
+        assert db.session.get_one(User, reader.id).nickname == nickname
+
+
+def confirm(keyboard: Keyboard) -> None:
+    """Type the password where it is asked for."""
+    expect(keyboard.tab.get_by_role("heading", name="Confirm it's you")).to_be_visible()
+    keyboard.write(Control("textbox", "password", is_password=True), PASSWORD)
+    keyboard.tab.keyboard.press("Enter")
+
+
+def test_a_token_is_made_after_the_confirmation(window: Window, keyboard: Keyboard, reader: Reader) -> None:
+    tab = window.open("/mypage/tokens")
+    keyboard.write(Control("textbox", "name"), "밤마다 <b>백업</b>")
+    tab.get_by_role("checkbox", name="Read notes").check()
+    reader.let_ten_minutes_go_by()
+    keyboard.press(Control("button", "create the token"))
+    expect(tab.get_by_role("main")).to_contain_text("Create an access token: 밤마다 <b>백업</b>")
+    assert not axe_violations(tab)
+    confirm(keyboard)
+    expect(tab.get_by_text("sc_")).to_be_visible()
+
+
+def test_an_export_begins(window: Window, keyboard: Keyboard, reader: Reader) -> None:
+    reader.let_ten_minutes_go_by()
+    tab = window.open("/mypage")
+    keyboard.press(link("Download"))
+    keyboard.is_at("/sign-in/confirm.*")
+    with tab.expect_download() as download:
+        confirm(keyboard)
+    assert download.value.suggested_filename.endswith(".zip")
+    expect(tab.get_by_role("heading", name="Your download is starting")).to_be_visible()
+    assert not axe_violations(tab)
+    keyboard.press(link("Back to my page"))
+    keyboard.is_at("/mypage")

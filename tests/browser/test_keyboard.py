@@ -1,120 +1,39 @@
-"""Journeys by keyboard alone. The focus is visible at every stop."""
+"""Journeys by keyboard alone, with a focus that is visible at every stop; and shortcuts.
+
+A shortcut is a single letter outside of fields, and nothing during IME composition.
+"""
+
+import re
 
 import pytest
-from playwright.sync_api import expect
-from sqlalchemy import select
+from playwright.sync_api import Locator, expect
+from playwright.sync_api import Page as Tab
 
-from app.accounts import tokens
-from app.accounts.models import SignUpLink
-from app.extensions import db
 from app.notes.listing import list_notes
 from app.notes.service import list_archive
 from tests.browser.checks import axe_violations
-from tests.browser.controls import Control, Keyboard, link, text
-from tests.browser.pages import PASSWORD
-from tests.browser.site import Reader, Site
-from tests.browser.window import FORCED, Window, Windows
+from tests.browser.controls import Control, Keyboard, hold, link, posts_of, text, title
+from tests.browser.site import Reader
+from tests.browser.window import FORCED, Window
 
-TITLE = Control("textbox", "title")
-TEXT = Control("textbox", "note|text|content")
-SAVE = Control("button", "save")
-NICKNAME = Control("textbox", "nickname")
-
-STORED = "달은 반만 떴다."
-MINE = "Half a moon tonight."
 STOPS = (
     *("/notes", "/notes?q=moon", "/notes/tags", "/notes/archive", "/notes/trash", "/todos", "/wordcounts"),
     *("/mypage", "/mypage/edit", "/mypage/devices", "/mypage/events", "/mypage/tokens", "/mypage/import"),
 )
+KEYDOWN = """(element, key) =>
+  element.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...key }))"""
+COMPOSING = ({"isComposing": True}, {"keyCode": 229})  # the second of Safari, for the key that ends the composition
 OUTLINE = "box => getComputedStyle(box.closest('.pick')).outlineStyle"
 
 
-def test_from_signing_up_to_signing_out(windows: Windows, site: Site) -> None:
-    window = windows.fresh("en")
-    window.emulate("light", "phone")
-    keyboard = Keyboard(window.tab)
-    sign_up(site, window, keyboard, "keys-phone")
-
-    keyboard.write(TITLE, "Half a moon")
-    keyboard.write(TEXT, "반만 적어 두세요.")
-    keyboard.press(SAVE)
-    keyboard.press(link("Half a moon"))
-    keyboard.is_at("/notes/[0-9]+")
-
-    keyboard.press(link("Edit"))
-    keyboard.is_at(r"/notes/[0-9]+/edit\?next=/notes/[0-9]+")
-    keyboard.write(TITLE, "The other half")
-    keyboard.press(SAVE)
-    keyboard.is_at("/notes/[0-9]+")
-
-    keyboard.press(Control("button", "move to trash"))
-    keyboard.is_at("/notes")
-    keyboard.does_not_see(link("The other half"))
-    assert not axe_violations(window.tab), "beside the message with the button to undo it"
-    keyboard.press(Control("button", "undo"), "Space")
-    keyboard.sees(link("The other half"))
-
-    keyboard.press(link("Todos"))
-    keyboard.is_at("/todos")
-    keyboard.write(Control("textbox", "new todo"), "look at the moon")
-    keyboard.press(Control("button", "add"))
-    keyboard.press(Control("button", "complete: look at the moon", is_pressed=False), "Space")
-    expect(window.tab.locator("#done-ones")).to_be_visible()  # the server's list has come, and nothing moves any more
-
-    keyboard.press(Control("button", "sign out"))
-    keyboard.is_at("/sign-in")
-    assert not window.console_errors()
-
-
-def sign_up(site: Site, window: Window, keyboard: Keyboard, name: str) -> None:
-    window.open("/")
-    keyboard.press(Control("link", "create an account|sign up"))
-    keyboard.is_at("/sign-up")
-    keyboard.write(Control("textbox", "email"), f"{name}@example.com")
-    keyboard.press(Control("button", "send link"))
-    keyboard.sees(link("Request another link"))
-    window.open(mailed_link(site, f"{name}@example.com"))
-    keyboard.write(NICKNAME, name)
-    keyboard.write(Control("textbox", "password", is_password=True), PASSWORD)
-    keyboard.press(Control("button", "create an account"))
-    keyboard.is_at("/notes")
-
-
-def mailed_link(site: Site, email: str) -> str:
-    """Return the path in a letter to this address, with a token of its own: the worker draws again and again the one
-    that was asked for, since no mail server listens here.
-    """
-    with site.app.app_context():
-        db.session.scalars(select(SignUpLink.id).where(SignUpLink.email == email)).one()
-        token, _email = tokens.draw_sign_up(tokens.reserve_sign_up(email))
-    return f"/sign-up/{token}"
-
-
-def test_of_two_texts_of_one_note_both_are_seen_and_one_is_kept(
-    window: Window, window_without_scripts: Window, keyboard: Keyboard, reader: Reader
-) -> None:
-    path = f"/notes/{reader.write('as it was', 'moon')}/edit"
-    tab, other = window.open(path), window_without_scripts.open(path)
-    text(other).fill(STORED)
-    other.get_by_role("button", name="Save").click()
-    expect(other.get_by_role("article")).to_contain_text(STORED)
-
-    keyboard.write(TEXT, MINE)
-    keyboard.press(SAVE)
-    expect(tab.get_by_role("alert")).to_be_focused()
-    expect(tab.get_by_role("region", name="Saved text")).to_contain_text(STORED)
-    expect(tab.get_by_role("region", name="Your text")).to_contain_text(MINE)
-    assert reader.notes() == [STORED], "nothing is replaced unasked"
-    keyboard.press(Control("button", "save my text"))
-    expect(tab.get_by_role("article")).to_contain_text(MINE)
-    assert reader.notes() == [MINE]
-    assert all("409" in error for error in window.console_errors())
-
-
 def test_the_focus_is_seen_at_every_stop_of_a_page(window: Window, keyboard: Keyboard, reader: Reader) -> None:
-    reader.write("as it was", "moon")
+    note = f"/notes/{reader.write('as it was', 'moon')}"
     reader.add("look at the moon")
-    for path in STOPS:
+    for path in (*STOPS, note, f"{note}/edit"):
+        window.open(path)
+        keyboard.walk()
+    window.use_cookies({})
+    for path in ("/", "/sign-up", "/sign-in"):
         window.open(path)
         keyboard.walk()
 
@@ -136,6 +55,7 @@ def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboar
         keyboard.press(Control("checkbox", name), "Space")
     keyboard.press(Control("button", "Move to archive"))
     expect(tab.get_by_text("Notes archived: 2.")).to_be_visible()
+    assert not axe_violations(tab), "beside the message with the button to undo it"
     with reader.app():
         assert {note.title for note in list_archive(reader.id)[0]} == {"note 10", "note 00"}
     keyboard.press(Control("button", "Undo"))
@@ -167,3 +87,120 @@ def test_a_card_is_ticked_wherever_it_is_clicked_and_seen_to_be(window: Window) 
     tab.mouse.move(0, 0)
     outlines = [box.evaluate(OUTLINE) for box in tab.get_by_role("checkbox").all()[:3]]
     assert outlines == ["solid", "solid", "none"]
+
+
+@pytest.fixture
+def tab(window: Window) -> Tab:
+    return window.open("/notes")
+
+
+def search(tab: Tab) -> Locator:
+    return tab.get_by_role("searchbox")
+
+
+def shortcuts(tab: Tab) -> Locator:
+    return tab.get_by_role("dialog", name="Keyboard shortcuts")
+
+
+def nothing_has_focus(tab: Tab) -> bool:
+    return bool(tab.evaluate("document.activeElement === document.body"))
+
+
+def test_n_leads_to_the_new_note_and_the_slash_to_the_search_from_any_page(window: Window, tab: Tab) -> None:
+    for key, field in (("n", title), ("/", search)):
+        tab.keyboard.press(key)
+        expect(field(tab)).to_be_focused()
+        expect(field(tab)).to_have_value("")
+        field(tab).blur()
+    tab.locator("body").evaluate(KEYDOWN, {"key": "ㅜ", "code": "KeyN"})  # a Korean keyboard has the same key
+    expect(title(tab)).to_be_focused()
+    for key, field in (("n", title), ("/", search)):
+        window.open("/mypage")
+        hold(tab, key, lambda: tab.locator("input:focus").count())
+        expect(tab).to_have_url(re.compile("/notes#"))
+        expect(field(tab)).to_be_focused()
+        expect(field(tab)).to_have_value("")  # a letter that is held is not written there
+
+
+def test_the_list_opens_and_closes_and_gives_the_focus_back(tab: Tab) -> None:
+    link = tab.get_by_role("link", name="Todos")
+    link.focus()
+    for way in ("Escape", "Close"):
+        tab.keyboard.press("?")
+        expect(shortcuts(tab)).to_be_visible()
+        assert tab.evaluate("document.activeElement.closest('dialog') !== null"), "the focus is inside"
+        if way == "Escape":
+            tab.keyboard.press("Escape")
+        else:
+            shortcuts(tab).get_by_role("button", name="Close").click()
+        expect(shortcuts(tab)).to_be_hidden()
+        expect(link).to_be_focused()
+
+
+def test_held_down_they_save_once(tab: Tab, reader: Reader) -> None:
+    posts = posts_of(tab)
+    text(tab).fill("once")
+    text(tab).evaluate(KEYDOWN, {"key": "Enter", "ctrlKey": True, "repeat": True})
+    text(tab).press("Control+Enter")
+    expect(tab.get_by_role("article")).to_have_count(1)
+    assert len(posts) == 1
+    assert reader.notes() == ["once"]
+
+
+def test_in_a_field_the_letters_are_letters(tab: Tab) -> None:
+    for field in (title(tab), text(tab), search(tab)):
+        field.press_sequentially("n/?ㅜ")
+        expect(field).to_be_focused()
+        expect(field).to_have_value("n/?ㅜ")
+    expect(shortcuts(tab)).to_be_hidden()
+
+
+def test_ime_composition_is_no_shortcut(tab: Tab) -> None:
+    posts = posts_of(tab)
+    for composing in COMPOSING:
+        for key in ({"key": "n", "code": "KeyN"}, {"key": "/"}, {"key": "?"}):
+            tab.locator("body").evaluate(KEYDOWN, {**key, **composing})
+        assert nothing_has_focus(tab)
+        expect(shortcuts(tab)).to_be_hidden()
+    for composing in COMPOSING:
+        text(tab).fill("아직")
+        text(tab).evaluate(KEYDOWN, {"key": "Enter", "ctrlKey": True, **composing})
+    expect(tab.get_by_text("Draft saved")).to_be_visible()  # long enough for a form to have left
+    assert not posts
+
+
+def test_with_a_real_composition_a_todo_is_added_once(window: Window, reader: Reader) -> None:
+    tab = window.tab
+    posts = posts_of(tab)
+    window.open("/todos")
+    field = tab.get_by_role("textbox", name="New todo")
+    field.focus()
+    session = tab.context.new_cdp_session(tab)
+    for syllable in ("ㄷ", "다", "달"):
+        session.send("Input.imeSetComposition", {"text": syllable, "selectionStart": 1, "selectionEnd": 1})
+    expect(field).to_have_value("달")
+    end = {"type": "rawKeyDown", "key": "Process", "code": "Enter", "windowsVirtualKeyCode": 229}
+    session.send("Input.dispatchKeyEvent", end)
+    session.send("Input.insertText", {"text": "달"})
+    expect(field).to_have_value("달")
+    assert not posts, "the Enter that ended the syllable has sent it"
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("button", name="Complete: 달")).to_be_visible()
+    expect(field).to_have_value("")
+    assert len(posts) == 1
+    assert reader.todos() == ["달"]
+
+
+def test_switched_off_the_letters_do_nothing_until_they_are_switched_on(tab: Tab) -> None:
+    tab.keyboard.press("?")
+    shortcuts(tab).get_by_role("button", name="Turn off single-key shortcuts").click()
+    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "off")
+    for key in ("n", "/", "?"):
+        tab.keyboard.press(key)
+    assert nothing_has_focus(tab)
+    expect(shortcuts(tab)).to_be_hidden()
+    tab.get_by_role("button", name="Keyboard shortcuts").click()
+    shortcuts(tab).get_by_role("button", name="Turn on single-key shortcuts").click()
+    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "on")
+    tab.keyboard.press("n")
+    expect(title(tab)).to_be_focused()

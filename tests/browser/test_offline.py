@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from app.accounts.models import UserSession
 from app.extensions import db
 from app.notes.sharing import share_note
+from tests.browser.controls import is_settled
 from tests.browser.site import Reader
 from tests.browser.window import Switch, Window, Windows
 from tests.waiting import wait_until
@@ -85,20 +86,25 @@ def test_what_was_read_is_read_again_without_a_network(
     expect(tab.get_by_role("main")).to_contain_text("newer, from another device")
 
 
-def test_a_note_that_was_typed_on_a_kept_page_is_stored_once(window: Window, reader: Reader, offline: Switch) -> None:
-    tab = read(window, reader, "/notes")
+def test_what_was_typed_on_kept_pages_is_stored_once(window: Window, reader: Reader, offline: Switch) -> None:
+    tab = read(window, reader, "/todos", "/notes")
     offline(True)
-    tab.reload()
+    window.open("/todos")
+    tab.get_by_role("textbox", name="New todo").fill("light")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".waiting li bdi")).to_have_text("light")
+    window.open("/notes")
     expect(tab.locator("#kept")).to_be_visible()
     tab.get_by_label("Text", exact=True).fill("written in a tunnel")
     tab.keyboard.press("Control+Enter")
-    expect(tab.locator("#outbox")).to_contain_text("Not saved yet, kept on this device: 1.")
+    expect(tab.locator("#outbox")).to_contain_text("Not saved yet, kept on this device: 2.")
     tab.reload()
     expect(tab.locator(".waiting li bdi")).to_have_text("written in a tunnel")
     offline(False)
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
     expect(tab.locator("#kept")).to_be_hidden()
-    assert reader.notes() == ["written in a tunnel"]
+    wait_until(lambda: is_settled(tab), "both are sent")
+    assert (reader.notes(), reader.todos()) == (["written in a tunnel"], ["light"])
     offline(True)
     tab.reload()
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
@@ -172,7 +178,9 @@ def test_an_answer_overtaken_by_somebody_elses_is_not_kept(window: Window, reade
     assert worker.evaluate(overtaken, [reader.id, other.id]) == [str(other.id)]
 
 
-def test_secrets_errors_and_redirects_are_not_kept(window: Window, reader: Reader, note_id: int) -> None:
+def test_secrets_errors_redirects_and_searches_that_are_typed_are_not_kept(
+    window: Window, reader: Reader, note_id: int
+) -> None:
     with reader.app():
         link = f"/s/{share_note(reader.id, note_id)}"
     tab = read(window, reader, "/notes")
@@ -181,6 +189,9 @@ def test_secrets_errors_and_redirects_are_not_kept(window: Window, reader: Reade
         expect(tab.get_by_text("the half that I read")).to_be_visible()
     for path in ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/"):
         window.open(path)
+    window.open("/notes").get_by_role("searchbox").press_sequentially("half")
+    expect(tab).to_have_url(re.compile("q=half$"))
+    expect(tab.get_by_text("Notes found: 1").first).to_be_visible()
     read(window, reader, "/mypage")
     assert sorted(pages(tab, reader)) == ["/mypage", "/notes"]
 
@@ -201,15 +212,6 @@ def test_only_the_pages_that_were_read_last_are_kept(window: Window, reader: Rea
         "/notes?q=47",
         "/mypage",
     }
-
-
-def test_a_search_while_it_is_typed_takes_the_place_of_no_page(window: Window, reader: Reader) -> None:
-    read(window, reader, "/todos", "/notes")
-    window.tab.get_by_role("searchbox").press_sequentially("half")
-    expect(window.tab).to_have_url(re.compile("q=half$"))
-    expect(window.tab.get_by_text("No notes match “half”.")).to_be_visible()
-    read(window, reader, "/mypage")
-    assert pages(window.tab, reader) == ["/todos", "/notes", "/mypage"]
 
 
 def test_after_a_deploy_an_older_page_is_whole_and_unused_files_go(
@@ -236,11 +238,3 @@ def test_after_a_deploy_an_older_page_is_whole_and_unused_files_go(
     sheets = "[...document.styleSheets].map(({ href, cssRules }) => [new URL(href).pathname, cssRules.length > 5])"
     assert ["/static/css/base.0.css", True] in tab.evaluate(sheets)
     assert all(has_rules for _, has_rules in tab.evaluate(sheets))
-
-
-def test_strangers_get_no_worker(windows: Windows) -> None:
-    window = windows.fresh("en", worker=True)
-    window.open("/sign-in")
-    window.tab.wait_for_load_state("networkidle")
-    assert window.tab.evaluate(REGISTRATIONS) == 0
-    window.tab.context.close()

@@ -23,21 +23,11 @@ def three(reader: Reader) -> None:
 
 
 @pytest.fixture
-def tab(any_window: Window, three: None) -> Tab:
-    """Open the page with the three todos."""
-    return opened(any_window)
-
-
-def opened(window: Window) -> Tab:
+def tab(window: Window, three: None) -> Tab:
+    """Open the page with the three todos, and leave a mark that a new page would not have."""
     tab = window.open("/todos")
     tab.evaluate("window.isStillHere = true")
     return tab
-
-
-def is_still_here(tab: Tab) -> bool:
-    """Tell whether the page was not reloaded."""
-    found: bool = tab.evaluate("window.isStillHere ?? false")
-    return found
 
 
 def expect_todos(tab: Tab, *names: str) -> None:
@@ -63,87 +53,57 @@ def add(tab: Tab, what: str) -> None:
 
 
 @pytest.mark.smoke
-def test_three_are_added_by_enter_one_after_the_other(any_window: Window, reader: Reader, has_scripts: bool) -> None:
-    tab = opened(any_window)
-    tab.get_by_role("link", name="Write a todo").click()  # the empty list leads to the field
-    expect(field(tab)).to_be_focused()
-    for what in ("우유", "책 반납", "<b>산책</b>"):
-        tab.keyboard.type(what)
-        tab.keyboard.press("Enter")
-        expect(button(tab, f"Complete: {what}")).to_be_visible()
-        expect(field(tab)).to_be_focused()
-        expect(field(tab)).to_have_value("")
-    expect_todos(tab, "<b>산책</b>", "책 반납", "우유")
-    expect(tab.get_by_text("3 left")).to_be_visible()
-    assert reader.todos() == ["<b>산책</b>", "책 반납", "우유"]
-    assert is_still_here(tab) is has_scripts
-
-
-@pytest.mark.smoke
-def test_one_is_ticked_off_and_opened_again(tab: Tab, reader: Reader, has_scripts: bool) -> None:
+def test_one_is_ticked_off_and_opened_again(tab: Tab, reader: Reader) -> None:
     tick = button(tab, "Complete: two")
     tick.click()
     expect(tab.get_by_text("1 left")).to_be_visible()
     expect(tick).to_be_hidden()
     assert "✓ two" in reader.todos()
-    if has_scripts:
-        expect(row(tab, "one")).to_be_focused()
-        expect(tab.get_by_text("Done: two")).to_have_count(1)
     tab.get_by_text("Done 2").click()
     expect(tick).to_have_attribute("aria-pressed", "true")
     tick.click()
     expect(tick).to_have_attribute("aria-pressed", "false")
     expect(tab.get_by_text("2 left")).to_be_visible()
     assert reader.todos() == ["one", "two", "✓ three"]
-    assert is_still_here(tab) is has_scripts
+    assert tab.evaluate("window.isStillHere")
 
 
-def test_one_is_edited_in_its_place_or_the_edit_given_up(tab: Tab, reader: Reader, has_scripts: bool) -> None:
+def test_one_is_edited_in_its_place_or_the_edit_given_up(tab: Tab, reader: Reader) -> None:
     edit(tab, "two").click()
     editor(tab).fill("not this")
-    if has_scripts:
-        tab.keyboard.press("Escape")
-        expect(edit(tab, "two")).to_be_focused()
-    else:
-        tab.get_by_role("link", name="Cancel").click()
+    tab.keyboard.press("Escape")
+    expect(edit(tab, "two")).to_be_focused()
     expect_todos(tab, "one", "two", "three")
     assert reader.todos() == ["one", "two", "✓ three"]
 
     edit(tab, "two").click()
     expect(editor(tab)).to_be_focused()
     expect(editor(tab)).to_have_value("two")
-    if has_scripts:  # which go on behind the text
-        tab.keyboard.type("!")
-        expect(editor(tab)).to_have_value("two!")
+    tab.keyboard.type("!")  # goes on behind the text
+    expect(editor(tab)).to_have_value("two!")
     editor(tab).fill("둘")
     tab.keyboard.press("Enter")
     expect_todos(tab, "one", "둘", "three")
-    if has_scripts:
-        expect(edit(tab, "둘")).to_be_focused()
+    expect(edit(tab, "둘")).to_be_focused()
     assert reader.todos() == ["one", "둘", "✓ three"]
-    assert is_still_here(tab) is has_scripts
+    assert tab.evaluate("window.isStillHere")
 
 
 @pytest.mark.usefixtures("three")
-def test_deleted_ones_come_back_to_their_place(window: Window, reader: Reader) -> None:
-    tab = opened(window)
-    button(tab, "Delete: two").click()
-    expect_todos(tab, "one", "three")
-    expect(tab.locator(".message", has_text=re.compile("two.* deleted"))).to_be_visible()
-    assert reader.todos() == ["one", "✓ three"]
-    button(tab, "Undo").click()
-    expect_todos(tab, "one", "two", "three")
-    expect(button(tab, "Undo")).to_have_count(0)
-    assert reader.todos() == ["one", "two", "✓ three"]
-
-    tab.get_by_text("Done 1").click()
-    button(tab, "Delete all completed todos").click()
-    expect_todos(tab, "one", "two")
-    expect(button(tab, "Delete all completed todos")).to_have_count(0)
-    button(tab, "Undo").click()
-    expect_todos(tab, "one", "two", "three")
-    assert reader.todos() == ["one", "two", "✓ three"]
-    assert is_still_here(tab)
+def test_without_scripts_they_are_added_ticked_off_and_edited_page_by_page(
+    window_without_scripts: Window, reader: Reader
+) -> None:
+    tab = window_without_scripts.open("/todos")
+    add(tab, "zero")
+    button(tab, "Complete: one").click()
+    expect(tab.get_by_text("2 left")).to_be_visible()
+    edit(tab, "two").click()
+    tab.get_by_role("link", name="Cancel").click()
+    edit(tab, "two").click()
+    editor(tab).fill("둘")
+    tab.keyboard.press("Enter")
+    expect(button(tab, "Complete: 둘")).to_be_visible()
+    assert reader.todos() == ["zero", "✓ one", "둘", "✓ three"]
 
 
 def test_one_is_dragged_to_the_place_of_another(window: Window, reader: Reader) -> None:
@@ -198,9 +158,7 @@ def test_a_new_one_is_due_on_the_day_that_was_chosen_last(window: Window) -> Non
     expect(tab.get_by_role("radio", name="No date")).to_be_checked()
 
 
-@pytest.mark.usefixtures("three")
-def test_an_icon_that_is_pointed_at_says_its_name(window: Window) -> None:
-    tab = window.open("/todos")
+def test_an_icon_that_is_pointed_at_says_its_name(tab: Tab) -> None:
     for name in ("Move down: one", "Delete: one"):
         icon = button(tab, name)
         expect(icon).not_to_have_attribute("title", re.compile("one"))
@@ -232,17 +190,14 @@ def test_an_editor_stays_while_others_are_sent(editing: Tab, reader: Reader) -> 
     expect(tab.locator(".waiting li")).to_have_count(0)
 
 
-def test_an_editor_is_saved_when_another_is_opened(editing: Tab, reader: Reader) -> None:
+def test_an_editor_is_saved_when_another_is_opened_and_given_up_by_its_link(editing: Tab, reader: Reader) -> None:
     edit(editing, "two").click()
     expect(editor(editing)).to_have_value("two")
     expect_todos(editing, "one, in other words")
-    assert reader.todos() == ["one, in other words", "two"]
-
-
-def test_an_editor_that_is_given_up_by_the_link_stores_nothing(editing: Tab, reader: Reader) -> None:
+    editor(editing).fill("not this")
     editing.get_by_role("link", name="Cancel").click()
-    expect_todos(editing, "one", "two")
-    assert reader.todos() == ["one", "two"]
+    expect_todos(editing, "one, in other words", "two")
+    assert reader.todos() == ["one, in other words", "two"]
 
 
 def test_an_editor_that_is_opened_while_another_is_sent_stays(window: Window, reader: Reader) -> None:

@@ -1,19 +1,16 @@
-"""A result: what it unfolds, what it copies, and that one stays where one is."""
-
-import re
+"""A result: what its caption explains, what it copies, and what is left of its colours."""
 
 import pytest
-from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 
 from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts.models import DONE
-from tests.browser.checks import axe_violations
 from tests.browser.controls import button
 from tests.browser.seed import insert_result
 from tests.browser.site import Reader, Site
-from tests.browser.window import SCHEMES, SIZES, Window
+from tests.browser.window import SIZES, Window
 
 MANY = {f"word{number:03}": 400 - number for number in range(150)}
 WORDS = {"달": 450, "달은": 90, "달에서는": 60, **MANY}
@@ -45,50 +42,12 @@ def tab(window: Window, path: str) -> Tab:
     return window.tab
 
 
-def details(tab: Tab) -> Locator:
-    return tab.locator("details", has_text="달")
-
-
-def top_of(place: Locator) -> float:
-    """Return where it is in the window."""
-    box = place.bounding_box()
-    assert box
-    return box["y"]
-
-
-def test_a_stem_unfolds_by_keyboard_and_axe_finds_nothing_in_it(window: Window, tab: Tab) -> None:
-    forms = details(tab).get_by_role("listitem")
-    expect(forms.first).to_be_hidden()
-    details(tab).locator("summary").focus()
-    tab.keyboard.press("Enter")
-    expect(forms).to_have_text(["달 450", "달은 90", "달에서는 60"])
-    expect(forms.first).to_be_visible()
-    for scheme in SCHEMES:
-        window.emulate(scheme, "phone")
-        assert axe_violations(tab) == []
-    tab.keyboard.press("Enter")
-    expect(forms.first).to_be_hidden()
-
-
 def test_the_caption_explains_no_column_that_the_phone_hides(tab: Tab) -> None:
     expect(tab.get_by_role("columnheader", name="Density")).to_be_hidden()
     expect(tab.locator("caption")).to_be_visible()
     assert "Density" not in tab.locator("caption").inner_text()
     tab.set_viewport_size({"width": SIZES["desk"][0], "height": SIZES["desk"][1]})
     assert "Density" in tab.locator("caption").inner_text()
-
-
-def test_choosing_words_sorting_and_sharing_stay_in_place_and_keep_the_view(tab: Tab) -> None:
-    for name in ("All words", "Content words", "Times", "Word"):
-        tab.locator("#words").get_by_role("link", name=name, exact=True).click()
-        expect(tab).to_have_url(re.compile("#words$"))
-        expect(tab.locator("#words h2")).to_be_in_viewport()
-        assert top_of(tab.locator("#words")) < SIZES["phone"][1] / 4
-    for name in ("Stop sharing", "Share"):
-        button(tab, name).click()
-        expect(tab).to_have_url(re.compile(r"[?&]sort=word.*#sharing$"))
-        expect(tab.locator("#sharing")).to_be_in_viewport()
-        expect(tab.locator("[aria-sort=ascending]")).to_have_text("Word")
 
 
 def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: Window, path: str) -> None:
@@ -106,20 +65,12 @@ def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: W
     expect(button(tab, "Copy")).to_be_visible()
 
 
-def test_without_a_clipboard_there_is_the_link_alone(window_without_scripts: Window, path: str) -> None:
-    tab = window_without_scripts.open(path)
-    expect(tab.get_by_label("Anyone with this link can read it.")).to_have_value(window_without_scripts.url + path)
-    expect(tab.get_by_role("button", name="Copy")).to_have_count(0)
-
-
 # Where the colour is, and of which property.
 MARKS = {
     "the current tab": (".tabs [aria-current]", None, "backgroundColor"),
     "the chosen words": (".segments [aria-current]", None, "backgroundColor"),
     "the gauge": (".gauge path + path", None, "stroke"),
-    "the rest of the gauge": (".gauge path", None, "stroke"),
     "a bar": (".bar rect + rect", None, "fill"),
-    "the rest of a bar": (".bar rect", None, "stroke"),
 }
 COLOUR = "([place, pseudo, name]) => getComputedStyle(document.querySelector(place), pseudo)[name]"
 

@@ -1,4 +1,7 @@
-"""Writing a note: where Enter leads, lists that go on, a composer that stays small, a counter, and a preview."""
+"""Writing a note: where Enter leads, lists that go on, a composer that stays small, a counter, a preview, and drafts.
+
+A draft is text that is not saved. It stays in this browser, is offered again, and is never filled in by itself.
+"""
 
 import re
 import unicodedata
@@ -12,12 +15,11 @@ from app.web.fields import normalize
 from tests.browser.controls import button, text, title
 from tests.browser.site import Reader
 from tests.browser.window import Window
+from tests.waiting import wait_until
 
 FAMILY = "👨‍👩‍👧‍👦"
 DECOMPOSED = unicodedata.normalize("NFD", "반달")  # as a Mac hands over a file name
 TEXTS = {
-    "nothing": "",
-    "Korean": "반만 적어 두세요.",
     "a family": FAMILY,
     "a flag and a skin": "🇰🇷👩🏽‍💻",
     "decomposed Hangul": DECOMPOSED,
@@ -27,6 +29,13 @@ TEXTS = {
 UNIT = f"{FAMILY}{DECOMPOSED}\r\ne\u0301"
 EXACT = UNIT * (CONTENT_LENGTH // len(normalize(UNIT))) + "x" * (CONTENT_LENGTH % len(normalize(UNIT)))
 
+DRAFTS = "Object.keys(localStorage).filter(key => key.startsWith('draft:'))"
+BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
+  get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+});"""
+FULL = """Storage.prototype.setItem = () => { throw new DOMException("exceeded", "QuotaExceededError"); };"""
+CHANGED = "The note has changed since then."
+
 
 @pytest.fixture
 def tab(window: Window) -> Tab:
@@ -35,13 +44,6 @@ def tab(window: Window) -> Tab:
 
 def counter(tab: Tab) -> Locator:
     return tab.locator("#content-count")
-
-
-def test_enter_in_the_title_leads_to_the_text_and_saves_nothing(tab: Tab, reader: Reader) -> None:
-    title(tab).press_sequentially("반달")
-    title(tab).press("Enter")
-    expect(text(tab)).to_be_focused()
-    assert reader.notes() == []
 
 
 def test_without_scripts_enter_saves_and_the_limit_is_said(window_without_scripts: Window, reader: Reader) -> None:
@@ -54,26 +56,20 @@ def test_without_scripts_enter_saves_and_the_limit_is_said(window_without_script
 
 
 def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
-    for typed, begins in (
-        ("- milk", "- "),
-        ("  * milk", "  * "),
-        ("9. milk", "10. "),
-        ("- [x] milk", "- [ ] "),
-        ("> - milk", "> - "),
-        ("milk", ""),
-        ("-milk", ""),
-        ("a - b", ""),
+    for typed, grown in (
+        ("- milk", "- milk\n- x"),
+        ("9. milk", "9. milk\n10. x"),
+        ("- [x] milk", "- [x] milk\n- [ ] x"),
+        ("> - milk", "> - milk\n> - x"),
+        ("-milk", "-milk\nx"),
+        ("a - b", "a - b\nx"),
+        ("- milk\n- ", "- milk\nx"),  # an empty item ends the list
     ):
         text(tab).fill(typed)
-        text(tab).press("End")
+        text(tab).press("Control+End")
         text(tab).press("Enter")
         text(tab).press_sequentially("x")
-        expect(text(tab)).to_have_value(f"{typed}\n{begins}x")
-    text(tab).fill("- milk\n- ")  # an empty item ends the list
-    text(tab).press("Control+End")
-    text(tab).press("Enter")
-    text(tab).press_sequentially("x")
-    expect(text(tab)).to_have_value("- milk\nx")
+        expect(text(tab)).to_have_value(grown)
     text(tab).fill("- milkbread")  # within a line, Enter takes the rest along
     text(tab).evaluate("field => field.setSelectionRange(6, 6)")
     text(tab).press("Enter")
@@ -83,14 +79,7 @@ def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
     expect(text(tab)).to_have_value("- 우")
 
 
-def test_a_long_text_leaves_save_in_sight(window: Window, tab: Tab) -> None:
-    for size in ("desk", "phone"):
-        window.emulate("light", size)
-        text(tab).fill("반달\n" * 300)
-        expect(button(tab, "Save")).to_be_in_viewport()
-
-
-def test_on_a_phone_the_first_note_stands_near_the_top(window: Window, reader: Reader) -> None:
+def test_the_composer_is_small_on_a_phone_and_its_button_in_sight(window: Window, reader: Reader) -> None:
     reader.write("#달 #책", "반달")
     window.emulate("light", "phone")
     tab = window.open("/notes")
@@ -101,19 +90,10 @@ def test_on_a_phone_the_first_note_stands_near_the_top(window: Window, reader: R
     expect(button(tab, "Save")).to_be_visible()
     tags = tab.locator("#beside").get_by_role("link", name="#달")
     assert tags.evaluate("tag => tag.getBoundingClientRect().top") < top
-
-
-def test_a_tags_view_has_the_composer_with_the_tag_in_it(window: Window, reader: Reader) -> None:
-    reader.write("#달", "반달")
-    reader.write("of no tag")
-    tab = window.open("/notes?tag=달")
-    expect(text(tab)).to_have_value("#달 ")
-    text(tab).press("Control+End")
-    text(tab).press_sequentially("half")
-    button(tab, "Save").click()
-    expect(tab.get_by_role("article")).to_have_count(2)
-    expect(tab).to_have_url(re.compile(r"/notes\?tag="))
-    assert "#달 half" in reader.notes()
+    for size in ("phone", "desk"):  # a long text leaves the button in sight
+        window.emulate("light", size)
+        text(tab).fill("반달\n" * 300)
+        expect(button(tab, "Save")).to_be_in_viewport()
 
 
 def test_the_preview_opens_beside_the_editor_and_stores_nothing(window: Window, reader: Reader) -> None:
@@ -160,6 +140,10 @@ def test_one_too_many_is_refused_in_words_and_the_limit_taken(window: Window, ta
     expect(tab.locator("#content-error")).to_be_visible()
     expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")
     assert normalize(text(tab).input_value()) == normalize(f"{EXACT}x"), "nothing was cut"
+    window.open("/todos")
+    window.open("/notes")
+    bring_back(tab)
+    assert normalize(text(tab).input_value()) == normalize(f"{EXACT}x"), "it is offered again"
     assert reader.notes() == []
     text(tab).fill(EXACT)
     button(tab, "Save").click()
@@ -168,3 +152,112 @@ def test_one_too_many_is_refused_in_words_and_the_limit_taken(window: Window, ta
     errors = window.console_errors()  # Chromium writes a line for each status of 422
     assert errors
     assert [error for error in errors if "422" not in error] == []
+
+
+def offer(tab: Tab) -> Locator:
+    return tab.locator("[data-offer]")
+
+
+def write(tab: Tab, words: str) -> None:
+    """Type, and wait until the draft is kept."""
+    text(tab).fill(words)
+    expect(tab.get_by_text("Draft saved · just now")).to_be_visible()
+    wait_until(lambda: words in tab.evaluate("JSON.stringify({...localStorage})"), "it is kept")
+
+
+def bring_back(tab: Tab) -> None:
+    offer(tab).get_by_role("button", name="Restore draft").click()
+
+
+@pytest.mark.smoke
+def test_it_is_offered_again_and_changes_places_with_what_was_typed_since(window: Window, reader: Reader) -> None:
+    tab = window.open("/notes")
+    expect(offer(tab)).to_be_hidden()
+    write(tab, "반만 적은 메모")
+    window.open("/notes")
+    expect(offer(tab)).to_contain_text("You have unsaved text.")
+    expect(text(tab)).to_have_value("")
+    bring_back(tab)
+    expect(text(tab)).to_have_value("반만 적은 메모")
+    expect(text(tab)).to_be_focused()
+    expect(offer(tab)).to_be_hidden()
+
+    window.open("/notes")
+    write(tab, "the second")
+    bring_back(tab)
+    expect(text(tab)).to_have_value("반만 적은 메모")
+    bring_back(tab)
+    expect(text(tab)).to_have_value("the second")
+    assert reader.notes() == []
+
+
+def test_saved_or_discarded_it_does_not_come_back(window: Window, reader: Reader) -> None:
+    tab = window.open("/notes")
+    write(tab, "saved in the end")
+    button(tab, "Save").click()
+    expect(tab.get_by_role("article").get_by_text("saved in the end").first).to_be_visible()
+    expect(offer(tab)).to_be_hidden()
+    wait_until(lambda: not tab.evaluate(DRAFTS), "the draft is dropped")
+
+    write(tab, "not worth it")
+    window.open("/notes")
+    offer(tab).get_by_role("button", name="Discard").click()
+    expect(offer(tab)).to_be_hidden()
+    assert not tab.evaluate(DRAFTS)
+    window.open("/notes")
+    expect(text(tab)).to_have_value("")
+    assert reader.notes() == ["saved in the end"]
+
+
+def test_another_account_in_this_browser_never_sees_it(window: Window, reader: Reader, other: Reader) -> None:
+    tab = window.open("/notes")
+    write(tab, "for my eyes only")
+    window.use_cookies(other.cookies)
+    window.open("/notes")
+    expect(offer(tab)).to_be_hidden()
+    expect(text(tab)).to_have_value("")
+    window.use_cookies(reader.cookies)
+    window.open("/notes")
+    expect(offer(tab)).to_be_visible()
+
+
+def test_signing_another_device_out_keeps_them(window: Window, reader: Reader) -> None:
+    reader.sign_in()
+    tab = window.open("/notes")
+    write(tab, "on my own computer")
+    window.open("/mypage/devices")
+    devices = tab.get_by_role("main").get_by_role("listitem")
+    expect(devices).to_have_count(2)
+    devices.filter(has_not_text="This device").get_by_role("button", name="Sign out").click()
+    expect(devices).to_have_count(1)
+    assert tab.evaluate(DRAFTS)
+
+
+def test_the_draft_of_a_note_that_was_changed_says_so(window: Window, reader: Reader) -> None:
+    note_id = reader.write("of the moon", "half")
+    tab = window.open(f"/notes/{note_id}/edit")
+    write(tab, "mine, not saved")
+    window.open(f"/notes/{note_id}/edit")
+    expect(offer(tab)).to_be_visible()
+    expect(offer(tab)).not_to_contain_text(CHANGED, use_inner_text=True)
+    reader.rewrite(note_id, "half", "newer, from another device")
+    window.open(f"/notes/{note_id}/edit")
+    expect(offer(tab)).to_contain_text(CHANGED, use_inner_text=True)
+    expect(text(tab)).to_have_value("newer, from another device")
+    bring_back(tab)
+    expect(text(tab)).to_have_value("mine, not saved")
+    assert reader.notes() == ["newer, from another device"]
+
+
+@pytest.mark.parametrize("state", [BLOCKED, FULL], ids=["blocked", "full"])
+def test_without_storage_a_note_is_written_as_ever(window: Window, reader: Reader, state: str) -> None:
+    window.tab.add_init_script(state)
+    window.tab.clock.install()
+    tab = window.open("/notes")
+    text(tab).press_sequentially("kept by nobody")
+    tab.clock.run_for(2000)  # longer than the pause after which a draft is kept
+    expect(tab.get_by_text("Draft saved")).to_have_count(0)
+    button(tab, "Save").click()
+    expect(tab.get_by_role("article")).to_have_count(1)
+    expect(offer(tab)).to_be_hidden()
+    assert reader.notes() == ["kept by nobody"]
