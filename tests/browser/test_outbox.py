@@ -1,6 +1,7 @@
 """Lose nothing that was typed and store nothing twice, whatever the network and the sessions do (the outbox)."""
 
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import Dialog, Locator, Route, expect
@@ -10,10 +11,12 @@ from app.extensions import db
 from app.notes.models import Note
 from tests.browser.controls import button, is_settled, text
 from tests.browser.site import Reader
-from tests.browser.window import Switch, Window
+from tests.browser.window import Switch, Window, Windows
 from tests.waiting import WITHIN, wait_until
 
 LATENCY = 300  # ms
+EACH = 15  # notes, and as many todos, on each of two devices
+IS_KEPT = "async path => !!(await caches.match(path, { ignoreVary: true }))"
 AWAY = "Not saved yet, kept on this device: {}."
 
 
@@ -322,3 +325,42 @@ def test_signing_out_takes_nothing_without_a_network_and_asks_before_it_does(win
     button(tab, "Sign out").click()
     expect(tab.get_by_label("Password", exact=True)).to_be_visible()
     assert tab.evaluate("localStorage.length") == 0
+
+
+def device_that_kept_its_pages(windows: Windows, cookies: dict[str, str]) -> Window:
+    device = windows.fresh("en", cookies=cookies, worker=True)
+    for path in ("/notes", "/todos"):
+        device.tab.goto(device.url + path)
+        wait_until(partial(device.tab.evaluate, IS_KEPT, path), f"{path} is kept")
+    return device
+
+
+@pytest.mark.minutes
+@pytest.mark.timeout(300)
+def test_two_devices_that_go_off_and_on_lose_and_double_nothing(windows: Windows, reader: Reader) -> None:
+    """The pages are opened without a network too, from what the service worker keeps."""
+    devices = {name: device_that_kept_its_pages(windows, reader.sign_in().cookies) for name in "ab"}
+    entered: dict[str, list[str]] = {"ano": [], "bno": [], "ato": [], "bto": []}
+    for number in range(2 * EACH):
+        for name, device in devices.items():
+            is_note = number // 5 % 2 == 0
+            entry = f"{name}{'no' if is_note else 'to'}{number}"
+            device.tab.context.set_offline(number % 10 in (3, 4, 5, 8))
+            if number % 5 == 0:
+                device.open("/notes" if is_note else "/todos")
+            (write if is_note else add)(device.tab, entry)
+            entered[entry[:3]].append(entry)
+    for device in devices.values():
+        device.tab.context.set_offline(False)
+    wait_until(lambda: all(is_settled(device.tab) for device in devices.values()), "all are sent")
+    with reader.app():
+        of_both = (
+            "SELECT content, id FROM notes WHERE user_id = :id"
+            " UNION ALL SELECT description, id FROM todos WHERE user_id = :id ORDER BY id"
+        )
+        stored = list(db.session.scalars(db.text(of_both), {"id": reader.id}))
+    assert len(stored) == 4 * EACH
+    for kind, texts in entered.items():
+        assert [what for what in stored if what.startswith(kind)] == texts
+    for device in devices.values():
+        device.tab.context.close()
