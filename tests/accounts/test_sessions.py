@@ -20,6 +20,7 @@ from tests.database import row_counts
 from tests.visitor import Visitor
 from tests.waiting import wait_until
 
+WAITS = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -233,16 +234,36 @@ def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all
             finally:
                 db.session.remove()
 
-    waits = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
     looking = db.engine.execution_options(isolation_level="AUTOCOMMIT")  # a transaction would see the same each time
     with ThreadPoolExecutor(1) as pool, db.engine.connect() as new_password, looking.connect() as connection:
         new_password.execute(select(User.id).where(User.id == alice.id).with_for_update())
         ended = pool.submit(end_device)
-        wait_until(lambda: connection.execute(waits).rowcount, "it waits for the user's row")
+        wait_until(lambda: connection.execute(WAITS).rowcount, "it waits for the user's row")
         new_password.execute(delete(UserSession).where(UserSession.user_id == alice.id))
         new_password.commit()
         assert isinstance(ended.exception(), NoneType if all_others else sessions.DeviceGone)
     assert db.session.scalars(select(AccountEvent.kind)).all() == ["sign_in", "sign_in"]
+
+
+def test_a_sign_in_beside_a_new_password_waits_for_it_and_starts_no_session(migrated: Flask) -> None:
+    """A new password ends all sessions, and none slips in behind it."""
+    alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+
+    def sign_in() -> None:
+        with migrated.app_context():
+            try:
+                add_device(alice)
+            finally:
+                db.session.remove()
+
+    looking = db.engine.execution_options(isolation_level="AUTOCOMMIT")  # a transaction would see the same each time
+    with ThreadPoolExecutor(1) as pool, db.engine.connect() as new_password, looking.connect() as connection:
+        new_password.execute(update(User).where(User.id == alice.id).values(password_hash="another"))
+        signed_in = pool.submit(sign_in)
+        wait_until(lambda: connection.execute(WAITS).rowcount or signed_in.done(), "it waits for the user's row")
+        new_password.commit()
+        assert isinstance(signed_in.exception(), accounts.WrongCredentials)
+    assert sessions_of(alice) == []
 
 
 def test_a_device_is_named_by_its_user_agent(app: Flask) -> None:

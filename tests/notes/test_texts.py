@@ -176,6 +176,28 @@ def test_a_task_that_was_moved_meanwhile_stays_as_it_is_and_the_note_is_shown_as
     assert text_of(alice, note_id) == f"above\n{TEXT}"
 
 
+def test_a_tick_is_tried_again_after_an_edit_of_the_same_moment_but_not_for_ever(
+    signed_in: Visitor, alice: User, note_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(value, _), *_] = boxes(signed_in, note_id)
+    left = service.TRIES + 1
+
+    def edited_meanwhile(text: str, tick: Tick) -> str:
+        nonlocal left
+        left -= 1
+        if left:
+            note = service.get_note(alice.id, note_id)
+            service.update_note(alice.id, note_id, note.title, f"{note.content}.", note.version)
+        return ticked(text, tick)
+
+    monkeypatch.setattr(service, "ticked", edited_meanwhile)
+    with pytest.raises(service.StaleVersion):
+        service.tick_task(alice.id, note_id, Tick.parse(value))
+    assert text_of(alice, note_id) == f"{TEXT}....."
+    service.tick_task(alice.id, note_id, Tick.parse(value))
+    assert text_of(alice, note_id) == f"{TEXT}.....".replace("[ ]", "[x]", 1)
+
+
 def test_what_no_box_sends_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:
     for value in ["", "1", "x", "1-0-1", "1-00000000-2", "-1-00000000-1", "99999-00000000-1", "1-0000000G-1"]:
         assert signed_in.submit(f"/notes/{note_id}/task", task=value).status_code == 422, value

@@ -142,8 +142,8 @@ def test_the_readers_own_last_results_stand_at_the_side(
     app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
 ) -> None:
     read = done(alice, shared=True)
-    service.delete_result(alice.id, done(alice, title="deleted"))
     last = [waiting(alice), failed(alice, "dns"), *(done(alice, title=f"{number}") for number in range(3))]
+    service.delete_result(alice.id, done(alice, title="deleted"))  # the newest
     other = done(bob, title="of Bob")
     side = aside_of(signed_in.get(f"/wordcounts/{read}").text)
     assert re.findall(r'href="/wordcounts/([^"]+)"', side) == [str(public_id) for public_id in reversed(last)]

@@ -35,6 +35,12 @@ def test_it_works(app: Flask, ask: Ask, pages: PageServer) -> None:
     assert row["truncated"] is False
 
 
+def test_plain_text_is_not_parsed_as_html(app: Flask, ask: Ask) -> None:
+    ask("/text")
+    run_queued(app)
+    assert stored("result_all, title") == {"result_all": {"b": 2, "not": 1, "markup": 1}, "title": None}
+
+
 def test_a_result_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: User, pages: PageServer) -> None:
     def meanwhile(connection: socket.socket) -> None:
         with app.app_context():
