@@ -25,7 +25,10 @@ def main(program: str = "", *arguments: str) -> None:
     try:
         run(program, arguments)
     finally:
-        for number in STOPPING:  # it ends anyway, and one that comes now does not change how
+        # It ends anyway, and a signal that comes now does not change how. One that has just come is handled by the call
+        # that blocks them: Python complains of a handler that is taken away from under a signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
 

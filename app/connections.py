@@ -9,7 +9,7 @@ OF_QUEUE = 2  # direct ones: one asks for jobs, the other listens for new ones, 
 
 
 def of_processes(config: Mapping[str, Any]) -> tuple[Processes, ...]:
-    """Each thread has one; those of pages and jobs lead to the pooler, where there is one."""
+    """Count the connections of each process: one a thread, to the pooler for pages and jobs where there is one."""
     workers, threads, jobs = (config[name] for name in ("WEB_CONCURRENCY", "WEB_THREADS", "WORKER_THREADS"))
     web = f"WEB_CONCURRENCY × WEB_THREADS = {workers} × {threads}"
     if config["MIGRATION_DATABASE_URI"] == config["SQLALCHEMY_DATABASE_URI"]:

@@ -81,7 +81,7 @@ def wait(waiting: connection) -> None:
 
 
 def wait_or_fail_fast(waiting: connection) -> None:
-    """The same, but a server that did not answer a moment ago is waited for by one connection at a time."""
+    """Wait as `wait` does, but let one connection at a time ask a server that did not answer a moment ago."""
     connects = waiting.status == STATUS_SETUP
     if connects and not _breakers[waiting.dsn].admits():
         raise psycopg2.OperationalError("the database did not answer a moment ago")

@@ -87,12 +87,12 @@ class SettingCursor(cursor):
         super().executemany(query, vars_list)
 
     def _begins_transaction(self) -> bool:
-        """Not of the pool's ping, nor of SQLAlchemy's AUTOCOMMIT, which is for what runs in no transaction (VACUUM)."""
+        """Leave out the pool's ping, and SQLAlchemy's AUTOCOMMIT, which is for what runs in no transaction (VACUUM)."""
         ours = self.connection
         return ours.status == STATUS_READY and ours.settings and (ours.reads_only or not ours.autocommit)
 
     def _send_settings(self) -> None:
-        """In a message of its own: the driver wraps the query of a server-side cursor, and repeats one of many rows."""
+        """Send them apart: the driver wraps the query of a server-side cursor, and repeats one of many rows."""
         with self.connection.cursor(cursor_factory=cursor) as plain:
             plain.execute(self.connection.settings)
 

@@ -87,7 +87,7 @@ def anywhere(word: str) -> str:
 
 
 def at_beginning(word: str) -> str:
-    """Return that of a text with a word that begins so. Where it begins with a sign, that may be anywhere."""
+    """Return the pattern of a text in which a word begins like this one. A sign is found anywhere."""
     begins = "" if re.match(NO_LETTER, word) else f"(?:^|{NO_LETTER})"
     return f"{'(?i)' if has_case(word) else ''}{begins}{regular_expression(word)}"
 

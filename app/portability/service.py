@@ -98,7 +98,7 @@ class _Written:
         return len(data)
 
     def flush(self) -> None:
-        """For ZipFile."""
+        """Do nothing: ZipFile asks for it."""
 
     def take(self, least: int = CHUNK) -> Iterator[bytes]:
         """Yield all of it, if it is so many bytes."""

@@ -94,7 +94,7 @@ def get_todo(user_id: int, todo_id: int) -> TodoRow:
 
 
 def get_todo_or_deleted(user_id: int, todo_id: int) -> TodoRow:
-    """Return a todo that may have been deleted within UNDO_FOR. Raises: TodoNotFound."""
+    """Return a todo, also a deleted one that is not purged yet. Raises: TodoNotFound."""
     return _read_one(_ONE_OR_DELETED, user_id, todo_id)
 
 

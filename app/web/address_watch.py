@@ -19,11 +19,11 @@ MOST = 100  # accounts; who looks no different by then, as an office with one ad
 log = logging.getLogger(__name__)
 
 
-# What a request shows, with the address: private ones have to be the same, and readers' to differ.
+# Why all readers look alike, as the end of the sentence in the log.
 MISSING = "the requests have none there"
 PRIVATE = "it is one private address"
 PROXY = "in X-Forwarded-For it stands behind those of several readers"
-Sign = tuple[str, Address | None]
+Sign = tuple[str, Address | None]  # what one request shows, and the address that shows it
 
 
 class AddressWatch:
@@ -55,7 +55,7 @@ class AddressWatch:
 
 
 def cause_of(signs: list[Sign]) -> str | None:
-    """Return the cause of which there is enough."""
+    """Return the cause that ENOUGH accounts show: one private address for all, or proxies before different readers."""
     of = {cause: [address for found, address in signs if found is cause] for cause in (MISSING, PRIVATE, PROXY)}
     if len(of[MISSING]) >= ENOUGH:
         return MISSING

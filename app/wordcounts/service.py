@@ -246,7 +246,7 @@ def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
-    """Soft delete: clear the content at once. The empty row stays for an hour and counts for the rate limit.
+    """Delete a result (soft delete): its content at once. The empty row stays an hour and counts for the rate limit.
 
     Raises: ResultNotFound.
     """

@@ -82,7 +82,7 @@ class Balancer:
 
 
 def configuration(place: Place) -> str:
-    """/etc/haproxy/haproxy.cfg"""
+    """Return the text of /etc/haproxy/haproxy.cfg."""
     settings = place.settings
     user = settings.haproxy_user
     return Template((HERE / "haproxy.cfg").read_text(encoding="utf-8")).substitute(
