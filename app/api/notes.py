@@ -23,6 +23,7 @@ from app.api.messages import (
     checked,
     cursor_of,
     key_of,
+    objects,
     page,
     parsed_cursor,
 )
@@ -96,7 +97,7 @@ def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
     after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
     found, older = listing.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
-    return page("notes", [note._asdict() for note in found], older)
+    return page("notes", objects(found), older)
 
 
 @operation("POST", "/notes", "notes:write", Note, 201, may=[410])
@@ -197,7 +198,7 @@ def delete_note_for_good(note_id: int) -> None:
 
 
 def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> Response:
-    return page("notes", [note._asdict() for note in listing.rows_of(caller().id, ids)], older, status)
+    return page("notes", objects(listing.rows_of(caller().id, ids)), older, status)
 
 
 def whole(note_id: int, status: int = 200, **headers: str) -> Response:
