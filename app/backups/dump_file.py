@@ -132,9 +132,14 @@ def restore(dump: Dump, database: URL, server: int) -> None:
     options = ["--exit-on-error"] if is_strict else []
     options += [f"--jobs={min(MOST_JOBS, os.cpu_count() or 1)}", *(f"--schema={schema}" for schema in dump.schemas)]
     done = _run(program, [*options, *into], **settings)
-    known = len(_UNKNOWN_SETTING.findall(done.stderr))  # pg_restore went on; all else that it complains of is a failure
-    if done.returncode and (is_strict or not known or done.stderr.count("error: ") != known):
+    if done.returncode and (is_strict or not is_unknown_setting_alone(done.stderr)):
         raise NotRestored(f"The dump cannot be restored: {_first_error(done.stderr)}")
+
+
+def is_unknown_setting_alone(complaints: str) -> bool:
+    """Tell if pg_restore, which went on, complains of nothing but the setting that an older server does not know."""
+    known = len(_UNKNOWN_SETTING.findall(complaints))
+    return known > 0 and complaints.count("error: ") == known
 
 
 def _address(database: URL) -> tuple[str, dict[str, str]]:

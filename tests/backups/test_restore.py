@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app import create_app
+from app.backups.dump_file import is_unknown_setting_alone
 from config import TestingConfig
 from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
 from tests.databases import upgrade
@@ -34,6 +35,19 @@ def test_the_dump_is_live_what_was_live_is_kept_and_the_runbook_leads_back(shop:
     path = f"{PROGRAMS[16]}:{os.environ['PATH']}"
     subprocess.run(["/bin/sh", "-c", command], env={"MAINTENANCE_URL": url, "PATH": path}, check=True)
     assert run(shop.url, COUNT) == AFTER_THE_DUMP
+
+
+UNKNOWN_SETTING = """\
+pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"
+Command was: SET transaction_timeout = 0;
+"""
+ANOTHER = "pg_restore: error: could not execute query: ERROR:  could not extend file: No space left on device\n"
+
+
+@pytest.mark.parametrize("complaints", ["", ANOTHER, UNKNOWN_SETTING + ANOTHER, ANOTHER + UNKNOWN_SETTING])
+def test_no_complaint_but_of_the_unknown_setting_is_passed_over(complaints: str) -> None:
+    assert is_unknown_setting_alone(UNKNOWN_SETTING)
+    assert not is_unknown_setting_alone(complaints)
 
 
 def test_a_dump_of_a_newer_pg_dump_is_restored(shop: Shop, tmp_path: Path) -> None:
