@@ -156,7 +156,10 @@ def delete(key: str) -> None:
 
 
 def delete_later(url: str | None) -> None:
-    """Let the worker delete the object behind a public URL once the current transaction has committed."""
+    """Let the worker delete the object behind a public URL once the current transaction has committed.
+
+    Row first, then the object: so every URL in the database has its object, whatever line a process dies at.
+    """
     key = key_of(url) if url else None
     if key is not None:
         defer("storage.delete", key=key)

@@ -99,7 +99,7 @@ def test_accounts_imports_no_feature() -> None:
 
 
 def test_the_service_imports_no_tool() -> None:
-    """What a developer or a machine starts stands outside: a dyno runs without it."""
+    """Let a dyno run without the programs that a developer or a machine starts."""
     files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "environment").glob("*.py"), ROOT / "config.py", ROOT / "start.py"]
     assert [path for path in files if any(name.startswith("tools") for name in imported_modules(path))] == []
 

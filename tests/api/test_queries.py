@@ -139,7 +139,7 @@ def test_the_first_twenty_are_named_in_their_order(program: Program) -> None:
     assert refused_in_few_words(program.post("/notes/batch", [MANY])) == first
     titles = [f"#/{number}/title" for number in range(MOST_ERRORS)]
     assert refused_in_few_words(program.post("/notes/batch", [{"title": "x" * 51}] * 100)) == titles
-    # What follows is not looked for: the type of a title would be named first.
+    # Nothing after that is looked for: the type of a title would be named first.
     assert "#/title" not in refused_in_few_words(program.post("/notes", {**MANY, "title": 1}))
 
 

@@ -33,7 +33,7 @@ class Said(NamedTuple):
         return "exec sleep 60" if self.hangs else printed
 
 
-# What the API says when it refuses: lines of 80 characters, and a warning before them.
+# A refusal of the API: lines of 80 characters, and a warning before them.
 RATE_LIMIT = """\
  ›   Warning: Our terms of service have changed: 
  ›   https://dashboard.heroku.com/terms-of-service

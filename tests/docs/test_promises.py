@@ -79,7 +79,7 @@ CHAPTERS = {
     1: 27, 2: 11, 3: 19, 4: 10, 5: 9, 6: 35, 7: 18, 8: 7, 9: 7, 10: 29,
     11: 14, 12: 9, 13: 13, 14: 9, 15: 13, 16: 16, 17: 7,
 }  # fmt: skip
-# What is not a file: an address, a value, a header or a command.
+# Words in code style that are no file: an address, a value, a header or a command.
 FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/?)`")
 
 

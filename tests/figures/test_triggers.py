@@ -155,7 +155,7 @@ def test_no_trigger_joins_the_rows_before_with_those_after(app: Flask) -> None:
 
 
 DUE = "UPDATE users SET figures_counted_at = now() - interval '13 hours'"
-# What is done to both of them, and how many rows are put right then.
+# A change of both of them, and how many rows are put right then.
 WRONG = {
     "a figure": ("UPDATE figures SET notes = notes + 1, todos = 7", 2),
     "no figures": ("DELETE FROM figures", 6),

@@ -79,7 +79,7 @@ def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, si
 
 
 def test_long_uploads_wait_for_room_at_the_head_and_find_it_when_others_are_gone(live: Service) -> None:
-    """What arrives lies on the disk. The kernel shares the connections among the processes as it likes."""
+    """Uploads lie on the disk as they arrive. The kernel shares the connections among the processes as it likes."""
     browser = live.browser()
     browser.sign_up("uploads-much", "a long enough sentence")
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())

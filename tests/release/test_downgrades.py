@@ -169,7 +169,7 @@ def test_rows_that_a_policy_hides_may_have_values(project: ModelProject) -> None
 
 
 def test_a_column_that_gives_its_values_back_is_no_copy(project: ModelProject) -> None:
-    """What does not fit the other column stands in this one alone."""
+    """Values that do not fit the other column stand in this one alone."""
     given = 'sa.Column("longer", sa.Text()), forward="code", back="left(longer, 10)"'
     add = f'add_synced_column_online("things", "code", {given})'
     released(project, add, 'drop_dual_write_contract("things", "longer")', nothing)

@@ -234,7 +234,7 @@ FORGOTTEN: dict[str, Change] = {
         sa.ForeignKeyConstraint(["id"], ["things.id"], name="fk_best", use_alter=True)
     ),
 }
-# What somebody did by hand, and what the refusal names. It names three.
+# Changes by hand, and the names in the refusal, which has three at most.
 BY_HAND = [
     (
         "ALTER TABLE things DROP COLUMN note, ALTER name DROP NOT NULL; DROP INDEX ix_things_kind_made_at",
@@ -242,7 +242,7 @@ BY_HAND = [
     ),
     ("ALTER TABLE labels ADD more text NOT NULL DEFAULT ''; ALTER TABLE labels ALTER more DROP DEFAULT", ("more",)),
 ]
-# What the models do not say does no harm.
+# Objects that no model speaks of do no harm.
 BESIDES = """
 CREATE TYPE address AS (street text);
 ALTER TABLE things ADD home address, ADD more text, ALTER note SET DEFAULT '';

@@ -191,7 +191,7 @@ def test_code_that_knows_a_retired_column_reads_its_constant_where_there_is_one(
         things.execute("ALTER TABLE things ALTER name DROP DEFAULT")
 
 
-# What an operation finds under the name of what it is to make.
+# Objects that an operation finds under the name that it is to make.
 REPLACEABLE: list[Callable[[], object]] = [
     lambda: ops.add_check_online("things", "ck_things_small", "size < 20", replace=True),
     lambda: ops.create_index_online("ix_things_size", "things", ["size", "name"], replace=True),

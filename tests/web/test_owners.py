@@ -1,4 +1,4 @@
-"""What belongs to another account is 404 at every URL that names it, is in no list, and stays as it was."""
+"""Answer 404 at every URL that names another account's row, list it nowhere, and leave it as it was."""
 
 import io
 import uuid

@@ -97,7 +97,7 @@ PLATFORMS = {
     ),
 }
 
-# What a client may send itself.
+# Headers that a client may send itself.
 SPOOFS: dict[str, Headers] = {
     "nothing": {},
     "one": {"X-Forwarded-For": "6.6.6.6"},
