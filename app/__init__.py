@@ -88,7 +88,7 @@ def create_app(config: Config | None = None) -> Flask:
         if not flask_db.may_be_asked_for():
             raise
         return migrations_alone(error)
-    app = Flask(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
+    app = web.Application(__name__, static_folder=None)  # WhiteNoise serves the static files, see app/web/static.py
     app.config.from_object(config)
     if config.ONLY_MIGRATES:
         logs.init_app(app)
@@ -146,7 +146,7 @@ def init_extensions(app: Flask) -> None:
     init_database(app)
     csrf.init_app(app)
     form_tokens.init_app(app)  # after csrf
-    login.init_app(app)
+    login.init_app(app, add_context_processor=False)  # app/accounts/browser_session.py has its own
     storage.init_app(app)
     message.init_app(app)
     browser_session.init_app(app)

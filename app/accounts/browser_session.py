@@ -15,9 +15,20 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
-from flask import Flask, Request, after_this_request, current_app, g, redirect, request, session, url_for
+from flask import (
+    Flask,
+    Request,
+    after_this_request,
+    current_app,
+    g,
+    has_request_context,
+    redirect,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import bindparam, select
@@ -30,6 +41,7 @@ from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.limits import rate_limits
 from app.web.cookies import TOKEN
+from app.web.locale import known_account
 from app.web.proxy import client_address, client_network
 
 SECOND_STEP = "second_step"  # the key of the token between the password and the second step
@@ -70,6 +82,7 @@ def init_app(app: Flask) -> None:
     app.after_request(name_reader)
     for error in (service.WrongCredentials, service.AccountGone):
         app.register_error_handler(error, sign_in_again)
+    app.context_processor(name_reader_to_templates)
     app.jinja_env.globals["device_name"] = device_name
 
 
@@ -130,6 +143,11 @@ def name_reader(response: Response) -> Response:
     if "account" in g:
         response.headers["X-Reader"] = str(g.account.id) if g.account else "none"
     return response
+
+
+def name_reader_to_templates() -> dict[str, Any]:
+    """Give a page its `current_user` without Flask-Login's proxy, whose every attribute is a call of its own."""
+    return {"current_user": known_account() or login.anonymous_user()} if has_request_context() else {}
 
 
 def sign_in_again(error: Exception) -> Response:

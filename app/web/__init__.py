@@ -1,5 +1,8 @@
 """Set up what every request shares, whatever feature answers it."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
@@ -21,6 +24,16 @@ from app.web import (
     static,
     templates,
 )
+
+
+class Application(Flask):
+    """Flask for functions that are not async, without its look at each hook and view in each request.
+
+    An error page takes 1.08 times as many instructions with that look (callgrind), the sign-in page 1.05 times.
+    """
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class RowIdConverter(IntegerConverter):

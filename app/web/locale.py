@@ -53,9 +53,9 @@ def reader_locale() -> str:
 
 def known_account() -> Any:
     """Return the reader's account. An error page knows only one that was read before, see app/web/errors.py."""
-    if "account" in g:
-        return g.account
-    return current_user if current_user.is_authenticated else None
+    if "account" not in g and "reader_is_settled" not in g:
+        bool(current_user)  # looks for it, see app/accounts/browser_session.py
+    return g.get("account")
 
 
 def _language(account: Any) -> str:
