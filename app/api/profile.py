@@ -18,7 +18,8 @@ from app.api.blueprint import caller, has_signed_token
 from app.api.document import Answer, operation
 from app.api.messages import Body, answer, checked, wrong_value
 from app.photos import service as photos
-from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
+from app.photos.containers import PhotoRejected
+from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES
 from app.portability import service as portability
 from app.portability.views import download, portables, readme

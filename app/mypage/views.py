@@ -24,7 +24,8 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.mypage.overview import overview
 from app.photos import service as photos
-from app.photos.decoding import UPLOAD_LIMIT, PhotoRejected
+from app.photos.containers import PhotoRejected
+from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.web.access import local_path, public
 from app.web.answers import Answer, go_to, refusal

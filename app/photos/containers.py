@@ -1,12 +1,15 @@
 """The containers of JPEG, PNG and GIF: their segments, chunks and blocks, read without decoding a pixel. Pure.
 
 A few megabytes of tiny segments keep a decoder busy for minutes (algorithmic complexity attack). So they are counted
-first. A file that ends too early raises struct.error or IndexError.
+first. A broken file raises ValueError; one that ends too early struct.error or IndexError.
 """
 
+import enum
 import re
 import struct
 from collections.abc import Iterator
+
+from app.rejection import Rejected
 
 # Each scan of a progressive JPEG passes over all pixels of its channels: 20,010 scans in 1 MB took over 30 s (known to
 # libjpeg-turbo as LJT-01-003). A scan of three channels is three passes. 24 are what libjpeg itself writes for CMYK, in
@@ -35,22 +38,29 @@ MAX_UNPACKED_PNG = 37_500_000
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of the header (PNG, 11.2.2)
 
 
-class TooComplex(Exception):
-    """More than MAX_PASSES, MAX_SECTIONS or MAX_PADDING; or a JPEG that is not in Huffman coding."""
+class Reason(enum.StrEnum):
+    """The reason of a refusal; forms.py has the sentences."""
+
+    EMPTY = enum.auto()
+    TOO_LARGE = enum.auto()  # more bytes than an upload may have
+    NOT_AN_IMAGE = enum.auto()  # neither JPEG, PNG, GIF nor WebP
+    HEIF = enum.auto()  # HEIC, which an iPhone makes by itself, or AVIF
+    DIMENSIONS = enum.auto()  # too many pixels, or a side too short
+    TOO_COMPLEX = enum.auto()  # too many scans, segments, chunks or blocks; a JPEG in arithmetic coding
+    DAMAGED = enum.auto()  # truncated, or cannot be decoded for another reason
+    CROP = enum.auto()  # the square to cut out does not lie within the picture
 
 
-class Broken(Exception):
-    """No block begins where one should, or there are two of what may be there once."""
+class PhotoRejected(Rejected):
+    """The upload is not a photo that can be shown."""
 
-
-class TooManyPixels(Exception):
-    """The header of a PNG names more than MAX_UNPACKED_PNG."""
+    reason: Reason
 
 
 def cheap_to_decode(data: bytes, kind: str) -> bytes:
     """Refuse what would cost a decoder too much; return the file without what only costs.
 
-    Raises: TooComplex, TooManyPixels, Broken, struct.error, IndexError.
+    Raises: PhotoRejected, ValueError, struct.error, IndexError.
     """
     if kind == "JPEG":
         _refuse_costly_scans(data)
@@ -72,13 +82,13 @@ def _refuse_costly_scans(jpeg: bytes) -> None:
         if passes == 0 and code in JPEG_FRAMES:
             frames += 1
             if code not in HUFFMAN_FRAMES:
-                raise TooComplex
+                raise PhotoRejected(Reason.TOO_COMPLEX)
         if code == JPEG_SCAN:
             passes += max(1, first)  # the number of its channels
         if frames > 1 or (passes and not frames):
-            raise Broken
+            raise ValueError("a JPEG has one frame header, before its pixels")
         if passes > MAX_PASSES:
-            raise TooComplex
+            raise PhotoRejected(Reason.TOO_COMPLEX)
 
 
 def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
@@ -102,7 +112,7 @@ def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
         length, first = struct.unpack_from(">HB", jpeg, marker.end())
         yield code, first
         position = marker.end() + length
-    raise TooComplex
+    raise PhotoRejected(Reason.TOO_COMPLEX)
 
 
 def _refuse_many_chunks(png: bytes) -> None:
@@ -113,15 +123,15 @@ def _refuse_many_chunks(png: bytes) -> None:
         if name == b"IEND":
             return
         position += 12 + length  # length, name and checksum are four bytes each
-    raise TooComplex
+    raise PhotoRejected(Reason.TOO_COMPLEX)
 
 
 def _refuse_many_pixels(png: bytes) -> None:
     width, height, bits, colour = struct.unpack_from(">IIBB", png, 16)
     if colour not in PNG_CHANNELS:
-        raise Broken
+        raise ValueError(f"a PNG has no colour type {colour}")
     if width * height * PNG_CHANNELS[colour] * bits > 8 * MAX_UNPACKED_PNG:
-        raise TooManyPixels
+        raise PhotoRejected(Reason.DIMENSIONS)
 
 
 def _without_comments(gif: bytes) -> bytes:
@@ -147,5 +157,5 @@ def _without_comments(gif: bytes) -> bytes:
             case b",":
                 return gif[:screen] + control + gif[position:]
             case _:
-                raise Broken
-    raise TooComplex
+                raise ValueError("no block of a GIF begins here")
+    raise PhotoRejected(Reason.TOO_COMPLEX)

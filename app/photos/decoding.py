@@ -6,7 +6,6 @@ ICC or XMP, no script or archive behind the last byte.
 """
 
 import ctypes
-import enum
 import fcntl
 import io
 import math
@@ -19,8 +18,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from app.photos.containers import TooComplex, TooManyPixels, cheap_to_decode
-from app.rejection import Busy, Rejected
+from app.photos.containers import PhotoRejected, Reason, cheap_to_decode
+from app.rejection import Busy
 
 # The major brand of a HEIC or AVIF photo (ISO/IEC 23008-12, 10.2 and B.4; AVIF 1.1, 6.2); videos have others. They are
 # not read, since their header does not bound what is decoded: of an AVIF of 1.8 kB that says 100 x 100, Pillow decoded
@@ -72,25 +71,6 @@ BUSY_SECONDS = 2.0  # after two seconds a reader had better come back later
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-class Reason(enum.StrEnum):
-    """The reason of a refusal; forms.py has the sentences."""
-
-    EMPTY = enum.auto()
-    TOO_LARGE = enum.auto()  # more than MAX_BYTES
-    NOT_AN_IMAGE = enum.auto()  # neither JPEG, PNG, GIF nor WebP
-    HEIF = enum.auto()  # HEIC, which an iPhone makes by itself, or AVIF
-    DIMENSIONS = enum.auto()  # too many pixels, or a side too short
-    TOO_COMPLEX = enum.auto()  # too many scans, segments, chunks or blocks; a JPEG in arithmetic coding
-    DAMAGED = enum.auto()  # truncated, or cannot be decoded for another reason
-    CROP = enum.auto()  # the square to cut out does not lie within the picture
-
-
-class PhotoRejected(Rejected):
-    """The upload is not a photo that can be shown."""
-
-    reason: Reason
-
-
 @dataclass(frozen=True)
 class Crop:
     """A square in px of the upright picture, from its upper left corner."""
@@ -120,9 +100,7 @@ def square_webp(data: bytes, crop: Crop | None = None, seconds: float = math.inf
             return _encode(_decode(data, kind, crop))
         except PhotoRejected:
             raise
-        except TooComplex as error:
-            raise PhotoRejected(Reason.TOO_COMPLEX) from error
-        except (TooManyPixels, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise PhotoRejected(Reason.DIMENSIONS) from error
         except Exception as error:
             # OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error, zlib.error and MemoryError all
@@ -170,7 +148,7 @@ def decoder(seconds: float) -> Iterator[None]:
 def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
     """Return the square of the first frame. It is not thread-safe, since it changes the warning filters of all threads.
 
-    Raises: PhotoRejected, TooComplex, TooManyPixels, and whatever Pillow raises about a damaged image.
+    Raises: PhotoRejected, and whatever Pillow raises about a damaged image.
     """
     data = cheap_to_decode(data, kind)
     with warnings.catch_warnings():

@@ -9,7 +9,8 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
-from app.photos.decoding import Crop, PhotoRejected, Reason
+from app.photos.containers import PhotoRejected, Reason
+from app.photos.decoding import Crop
 from app.web.fields import rejection_sentence
 
 SENTENCES = {

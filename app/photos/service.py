@@ -1,4 +1,4 @@
-"""Profile photos: put, remove, and sweep the objects that no row points at.
+"""Profile photos: put them and remove them. tasks.py deletes the objects that no row points at.
 
 Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
 its object, whatever line a process dies at. Before an object is put, a job is committed that deletes it later unless a
@@ -6,17 +6,10 @@ row points at it. It knows the one key that we made: it can delete nobody else's
 empty database. The sweep is for what jobs missed.
 """
 
-import logging
-import re
 import threading
 import time
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-
-from sqlalchemy import func, select
 
 from app import storage
-from app.accounts.models import User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.jobs.queue import defer
@@ -24,18 +17,14 @@ from app.limits import rate_limits
 from app.photos.decoding import Crop, square_webp
 from app.rejection import Busy
 
-log = logging.getLogger(__name__)
-
 FOLDER = "photos"
-NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
-NAME_LENGTH = 37  # characters
+NAME_LENGTH = 37  # characters of a name as storage.new_key() makes it
 CHECK_AFTER_HOURS = 1  # a request that stores an object has long ended by then
 # Uploads at work in a process; the other threads stay free for pages while the bucket hangs (bulkhead).
 UPLOADS = threading.BoundedSemaphore(2)
 UPLOAD_WAIT = 0.2  # seconds; a waiting upload holds a thread as well
 # Until the bucket has answered. Readers are promised an answer within 8: two are for the request's way there and back.
 UPLOAD_SECONDS = 6.0
-MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
 def put_photo(user_id: int, data: bytes, crop: Crop | None = None) -> None:
@@ -76,45 +65,8 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
         UPLOADS.release()
 
 
-def delete_orphan(key: str) -> None:
-    """Delete an object unless a row points at it. No key is used again, so this may run late and more than once."""
-    if not _with_row([key]):
-        storage.delete(key)
-
-
 def show(user_id: int, url: str | None) -> None:
     """Point the user's row at this photo, in the caller's transaction, after which the old object is deleted."""
     user = lock_user(user_id)  # of two uploads at once, each has to find the URL that it replaces
     storage.delete_later(user.image_url)
     user.image_url = url
-
-
-def sweep_photos() -> None:
-    """Delete the objects older than MIN_AGE that no row points at (garbage collection). Raises: StorageUnavailable.
-
-    Where more of them have no row than have one, the bucket seems to serve another database too: nothing is deleted.
-    """
-    shown, orphans = 0, []
-    for page in storage.list_objects(FOLDER):
-        photos = {key: put_at for key, put_at in page.items() if NAME.fullmatch(key.rpartition("/")[2])}
-        with_row = _with_row(photos)
-        shown += len(with_row)
-        orphans += [key for key in photos.keys() - with_row if photos[key] < datetime.now(UTC) - MIN_AGE]
-    if len(orphans) > shown:
-        log.error("%d photos have a row and %d have none; is the bucket another database's too?", shown, len(orphans))
-        return
-    for key in orphans:
-        storage.delete(key)
-    log.info("swept photos: %d shown, %d deleted", shown, len(orphans))
-
-
-def _with_row(keys: Iterable[str]) -> set[str]:
-    """Return the keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
-    urls = {storage.url_of(key): key for key in keys}
-    found = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
-    # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.
-    names = {key[-NAME_LENGTH:]: key for key in keys if key not in found}
-    name = func.right(User.image_url, NAME_LENGTH)
-    found |= {names[kept] for kept in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
-    db.session.commit()
-    return found

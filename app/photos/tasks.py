@@ -1,22 +1,64 @@
 """Jobs of photos, and `flask check-bucket`, which tells whether the bucket answers with the variables that are set."""
 
+import logging
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
 import click
 from flask.cli import with_appcontext
+from sqlalchemy import func, select
 
 from app import storage
+from app.accounts.models import User
+from app.extensions import db
 from app.jobs.queue import nightly, queue, retrying
-from app.photos import service
+from app.photos.service import FOLDER, NAME_LENGTH
 from app.storage import StorageUnavailable
 
+log = logging.getLogger(__name__)
 
-@nightly("photos.sweep", StorageUnavailable, old_name="mypage.sweep_photos")
-def sweep_photos(timestamp: int) -> None:
-    service.sweep_photos()
+NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
+MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
 
 
 @queue.task(name="photos.delete_orphan", retry=retrying(6, StorageUnavailable))
 def delete_orphan(key: str) -> None:
-    service.delete_orphan(key)
+    """Delete an object unless a row points at it. No key is used again, so this may run late and more than once."""
+    if not _with_row([key]):
+        storage.delete(key)
+
+
+@nightly("photos.sweep", StorageUnavailable, old_name="mypage.sweep_photos")
+def sweep_photos(timestamp: int) -> None:
+    """Delete the objects older than MIN_AGE that no row points at (garbage collection). Raises: StorageUnavailable.
+
+    Where more of them have no row than have one, the bucket seems to serve another database too: nothing is deleted.
+    """
+    shown, orphans = 0, []
+    for page in storage.list_objects(FOLDER):
+        photos = {key: put_at for key, put_at in page.items() if NAME.fullmatch(key.rpartition("/")[2])}
+        with_row = _with_row(photos)
+        shown += len(with_row)
+        orphans += [key for key in photos.keys() - with_row if photos[key] < datetime.now(UTC) - MIN_AGE]
+    if len(orphans) > shown:
+        log.error("%d photos have a row and %d have none; is the bucket another database's too?", shown, len(orphans))
+        return
+    for key in orphans:
+        storage.delete(key)
+    log.info("swept photos: %d shown, %d deleted", shown, len(orphans))
+
+
+def _with_row(keys: Iterable[str]) -> set[str]:
+    """Return the keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
+    urls = {storage.url_of(key): key for key in keys}
+    found = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
+    # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.
+    names = {key[-NAME_LENGTH:]: key for key in keys if key not in found}
+    name = func.right(User.image_url, NAME_LENGTH)
+    found |= {names[kept] for kept in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
+    db.session.commit()
+    return found
 
 
 @click.command("check-bucket")
@@ -24,7 +66,7 @@ def delete_orphan(key: str) -> None:
 def check_bucket() -> None:
     """List the bucket, and say how many photos it has. Exit 1: it does not answer, or refuses."""
     try:
-        photos = sum(len(page) for page in storage.list_objects(service.FOLDER))
+        photos = sum(len(page) for page in storage.list_objects(FOLDER))
     except StorageUnavailable as error:
         raise click.ClickException(f"The bucket does not answer, or refuses: {error}") from error
     click.echo(f"The bucket answers. It has {photos:,} photos.")

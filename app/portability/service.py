@@ -27,7 +27,7 @@ from app.follower import writes
 from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.photos import service as photos
-from app.photos.decoding import PhotoRejected
+from app.photos.containers import PhotoRejected
 from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
 from app.portability.contract import InvalidItem, PortableTable

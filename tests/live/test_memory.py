@@ -10,7 +10,7 @@ from PIL import Image
 
 from app import create_app
 from app.accounts.access_tokens import new_token
-from app.photos.decoding import Reason
+from app.photos.containers import Reason
 from app.web.request_size import TEXT_BODY_LIMIT
 from config import ProductionConfig
 from tests.bucket import object_keys

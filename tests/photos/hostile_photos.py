@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from app.photos.decoding import MAX_BYTES, Reason
+from app.photos.containers import Reason
+from app.photos.decoding import MAX_BYTES
 from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,

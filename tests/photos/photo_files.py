@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from app.photos.decoding import Crop, PhotoRejected, Reason, square_webp
+from app.photos.containers import PhotoRejected, Reason
+from app.photos.decoding import Crop, square_webp
 
 RED, GREEN, BLUE, YELLOW = (220, 20, 20), (20, 180, 20), (20, 20, 220), (230, 220, 20)
 GPS = {1: "N", 2: (37.0, 33.0, 59.0), 3: "E", 4: (126.0, 58.0, 41.0)}  # Seoul; must not remain in any stored photo

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.photos.containers import MAX_PADDING
-from app.photos.decoding import PhotoRejected, Reason, square_webp
+from app.photos.containers import MAX_PADDING, PhotoRejected, Reason
+from app.photos.decoding import square_webp
 from tests.photos.costly_photos import JPEG_START, costly_photos
 from tests.photos.photo_files import reason_for, red_jpeg
 
@@ -71,7 +71,8 @@ ROOT = Path(__file__).parents[2]
 PEAK_MEMORY = """
 import re
 from pathlib import Path
-from app.photos.decoding import PhotoRejected, square_webp
+from app.photos.containers import PhotoRejected
+from app.photos.decoding import square_webp
 from tests.photos.accepted_photos import largest_photos
 from tests.photos.hostile_photos import hostile_photos
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.photos import decoding
-from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, decoder, square_webp
+from app.photos.containers import PhotoRejected, Reason
+from app.photos.decoding import MAX_BYTES, decoder, square_webp
 from app.rejection import Busy
 from tests.child import child
 from tests.photos.accepted_photos import with_metadata

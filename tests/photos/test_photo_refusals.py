@@ -5,7 +5,8 @@ import struct
 import pytest
 from PIL import Image
 
-from app.photos.decoding import MAX_BYTES, PhotoRejected, Reason, square_webp
+from app.photos.containers import PhotoRejected, Reason
+from app.photos.decoding import MAX_BYTES, square_webp
 from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,

@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
-from app.photos.decoding import Crop, Reason, square_webp
+from app.photos.containers import Reason
+from app.photos.decoding import Crop, square_webp
 from tests.photos.accepted_photos import animations, largest_photos, unusual_modes, with_metadata
 from tests.photos.photo_files import (
     BLUE,

@@ -13,7 +13,7 @@ from sqlalchemy import event, select, update
 from app import storage
 from app.accounts.models import User
 from app.extensions import db
-from app.photos import service
+from app.photos import service, tasks
 from app.rejection import Busy
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
@@ -44,7 +44,7 @@ def put(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str],
 @pytest.fixture
 def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lower the minimum age, because a test cannot store an object with yesterday's date."""
-    monkeypatch.setattr(service, "MIN_AGE", timedelta(days=-1))
+    monkeypatch.setattr(tasks, "MIN_AGE", timedelta(days=-1))
 
 
 def photo(number: int) -> str:
@@ -58,7 +58,7 @@ def show(user: User, url: str) -> None:
 
 def sweep(app: Flask) -> None:
     with app.app_context():
-        service.sweep_photos()
+        tasks.sweep_photos(0)
 
 
 def test_the_sweep_deletes_orphaned_photos_and_keeps_referenced_ones(

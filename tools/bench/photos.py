@@ -10,7 +10,8 @@ import sys
 import time
 from contextlib import suppress
 
-from app.photos.decoding import PhotoRejected, square_webp
+from app.photos.containers import PhotoRejected
+from app.photos.decoding import square_webp
 from tests.photos.costly_photos import costly_photos, largest_honest_photo
 
 TRIES = 3

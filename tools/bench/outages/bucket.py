@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from app.photos import service as photos
+from app.photos import tasks
 from tests.bucket import object_keys
 from tests.photos.costly_photos import largest_honest_photo
 from tests.photos.photo_files import oriented_photo
@@ -98,7 +98,7 @@ def orphans(site: Site) -> int:
     waiting = "SELECT 1 FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name ~ '^(photos|storage)'"
     wait_until(lambda: not site.rows(waiting), "the jobs of the bucket have run", SETTLED_WITHIN)
     with site.app.app_context():
-        photos.sweep_photos()
+        tasks.sweep_photos(0)
         keys = object_keys(site.app)
     shown = {url.rpartition("/")[2] for (url,) in site.rows("SELECT image_url FROM users WHERE image_url IS NOT NULL")}
     return sum(key.rpartition("/")[2] not in shown for key in keys)
