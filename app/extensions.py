@@ -1,7 +1,8 @@
 """The extensions, unbound: create_app() binds them. Imports nothing of ours, so that everything can import it."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 from flask import g, has_app_context
 from flask_babel import Babel
@@ -10,8 +11,8 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import BigInteger, Connection, CursorResult, DateTime, Engine, Executable, Identity, MetaData
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -23,9 +24,18 @@ NAMING_CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """Name every constraint after its table and columns, so that a migration can drop it by name."""
+    """Name every constraint after its table and columns, so that a migration can drop it by name.
 
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    Every time is stored with its zone.
+    """
+
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING_CONVENTION),
+        type_annotation_map={datetime: DateTime(timezone=True)},
+    )
+
+
+Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
 
 class OneConnectionSession(Session):

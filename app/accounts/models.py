@@ -5,11 +5,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, String, false, func, text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, false, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, INET, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base
+from app.extensions import Base, Id
 
 NAME_LENGTH = 50  # code points of what an owner calls an access token or a passkey
 
@@ -17,21 +17,21 @@ NAME_LENGTH = 50  # code points of what an owner calls an access token or a pass
 class User(Base):
     __tablename__ = "users"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     email: Mapped[str] = mapped_column(String(120), unique=True)  # lower-case
     nickname: Mapped[str] = mapped_column(String(80), unique=True)  # NFC, as it was typed
     nickname_key: Mapped[str] = mapped_column(String(80), unique=True)  # NFKC and case-folded: look-alikes are equal
     password_hash: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
-    email_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see changes.py
-    email_refused_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see bounces.py
+    email_confirmed_at: Mapped[datetime | None]  # see changes.py
+    email_refused_at: Mapped[datetime | None]  # see bounces.py
     # Two-step sign-in: the password alone opens no session, see tokens.py.
     passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
     # Chosen for every device. NULL: as the browser asks.
     language: Mapped[str | None] = mapped_column(String(2))
     time_zone: Mapped[str | None] = mapped_column(String(64))  # an IANA name
-    # By recount_figures(), see app/figures/tasks.py.
+    # By recount_figures(), see app/figures.py.
     figures_counted_at: Mapped[datetime | None] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), index=True
     )
@@ -60,12 +60,12 @@ class UserSession(Base):
 
     __tablename__ = "user_sessions"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    last_seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     user_agent: Mapped[str] = mapped_column(String(255))
     ip: Mapped[str | None] = mapped_column(INET)
 
@@ -75,11 +75,11 @@ class Notice(Base):
 
     __tablename__ = "notices"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(40))  # a name of app/accounts/letters.py NOTICES
     email: Mapped[str] = mapped_column(String(120))  # of the account when it happened
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
 class SignUpLink(Base):
@@ -87,11 +87,11 @@ class SignUpLink(Base):
 
     __tablename__ = "sign_up_links"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)  # NULL until the mail is written
     email: Mapped[str] = mapped_column(String(120))  # where the link is sent
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AccountToken(Base):
@@ -102,13 +102,13 @@ class AccountToken(Base):
         CheckConstraint("purpose IN ('reset_password', 'confirm_email', 'change_email')", name="purpose"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)  # NULL until the mail is written
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str] = mapped_column(String(20))
     email: Mapped[str] = mapped_column(String(120))  # where the link is sent
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AccessToken(Base):
@@ -116,14 +116,14 @@ class AccessToken(Base):
 
     __tablename__ = "access_tokens"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(TEXT))  # what it may do, see access_tokens.py
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), index=True)  # NULL: never
-    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)  # NULL: never
+    last_used_at: Mapped[datetime | None]
 
 
 class EventKind(StrEnum):
@@ -166,10 +166,10 @@ class AccountEvent(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(30))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     day: Mapped[date | None]  # of a kind of which each day has one row alone, which counts them
     times: Mapped[int] = mapped_column(server_default="1")
     user_agent: Mapped[str] = mapped_column(String(255))
@@ -182,9 +182,9 @@ class PendingSignIn(Base):
     __tablename__ = "pending_sign_ins"
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     password_mark: Mapped[str] = mapped_column(String(64))  # SHA-256 of the password's hash: a new password voids it
     remember: Mapped[bool]
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -8,7 +8,7 @@ mark's row, as the last thing before their commits. So who sees the mark of one 
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import BigInteger, DateTime, func, text
+from sqlalchemy import BigInteger, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, db
@@ -29,7 +29,7 @@ class AccountWrite(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # of the account
     transaction_id: Mapped[int] = mapped_column(BigInteger)  # xid8, so it never wraps around
-    written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    written_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
 _MARK = text(

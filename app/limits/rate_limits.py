@@ -22,7 +22,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import DateTime, String, func, text
+from sqlalchemy import String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, db
@@ -91,7 +91,7 @@ class Bucket(Base):
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    full_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    full_at: Mapped[datetime] = mapped_column(index=True)
 
 
 # The condition is checked on the locked, newest row. Of the seconds, the main query sees the row as it was before.

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, ForeignKey, Identity, LargeBinary, String, func
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, LargeBinary, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base
+from app.extensions import Base, Id
 
 NAME_LENGTH = 50  # code points
 
@@ -15,7 +15,7 @@ class Passkey(Base):
 
     __tablename__ = "passkeys"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # up to 1,023 bytes, drawn by the device
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key
@@ -25,8 +25,8 @@ class Passkey(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     transports: Mapped[list[str]] = mapped_column(ARRAY(String(20)))  # how to reach the device, as "usb"
     backed_up: Mapped[bool]  # kept by a password manager, so that losing one device does not lose it
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
 
 
 class RecoveryCode(Base):
@@ -34,10 +34,10 @@ class RecoveryCode(Base):
 
     __tablename__ = "recovery_codes"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     code_hash: Mapped[str] = mapped_column(String(255))
-    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    used_at: Mapped[datetime | None]
 
 
 class Challenge(Base):
@@ -46,10 +46,10 @@ class Challenge(Base):
     __tablename__ = "passkey_challenges"
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's name and type
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     challenge: Mapped[bytes] = mapped_column(LargeBinary)
     purpose: Mapped[str] = mapped_column(String(20))
     # NULL: nobody knows yet who will answer.
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     user_handle: Mapped[bytes | None] = mapped_column(LargeBinary)  # of the passkey that is to be made
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -3,10 +3,10 @@
 import uuid
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, DateTime, ForeignKey, Identity, Index, String, false, func, text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, String, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base
+from app.extensions import Base, Id
 
 DESCRIPTION_LENGTH = 200  # code points
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)  # of due dates
@@ -43,14 +43,14 @@ class Todo(Base):
         Index(None, "user_id", "id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     description: Mapped[str] = mapped_column(String(DESCRIPTION_LENGTH))
     completed: Mapped[bool] = mapped_column(server_default=false())
     position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     due_on: Mapped[date | None] = mapped_column(Date)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # Meaningless while a todo is open. May be NULL for a done one, because the column is newer than `completed`.
-    completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete
+    completed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]  # soft delete
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py

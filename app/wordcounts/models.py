@@ -4,23 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    DateTime,
-    ForeignKey,
-    Identity,
-    Index,
-    String,
-    Text,
-    false,
-    func,
-    text,
-)
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, false, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base
+from app.extensions import Base, Id
 
 URL_LENGTH = 2000  # code points; a length that all browsers and servers accept
 TITLE_LENGTH = 200
@@ -48,7 +36,7 @@ class Result(Base):
         CheckConstraint("status IN ('queued', 'running', 'done', 'failed')", name="status"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     # The id in URLs: 122 random bits, so the link to a shared result cannot be guessed.
     public_id: Mapped[uuid.UUID] = mapped_column(unique=True, server_default=func.gen_random_uuid())
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -67,7 +55,7 @@ class Result(Base):
     reading_seconds: Mapped[int | None]
     truncated: Mapped[bool] = mapped_column(server_default=false())  # the page has more words than are stored
     shared: Mapped[bool] = mapped_column(server_default=false())  # anybody who has the link may read it
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py
