@@ -17,6 +17,7 @@ from app import (
     transaction_settings,
     web,
 )
+from app import figures as figure_tasks
 from app.accounts import browser_session
 from app.accounts import tasks as account_tasks
 from app.accounts.commands import mail_commands
@@ -27,7 +28,6 @@ from app.accounts.views import token_bp as access_tokens
 from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
-from app.figures import tasks as figure_tasks
 from app.follower import choice as follower
 from app.follower import writes as follower_writes
 from app.jobs import queue

@@ -286,7 +286,7 @@ def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
 TERMS = {
     "advisory lock": "app/release/advisory_lock.py",
     "seed data": "app/demo/__init__.py",
-    "counter cache": "app/figures/models.py",
+    "counter cache": "app/figures.py",
     "decompression bomb": "app/photos/decoding.py",
     "exponential backoff": "app/jobs/queue.py",
     "fencing token": "app/release/backfills/table.py",

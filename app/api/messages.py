@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response
 
 from app.api.blueprint import caller
 from app.keyset import Cursor
-from app.limits import idempotency
+from app.limits.quotas import Key, KeyUsed, note_key
 from app.web.errors import Problem, as_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -205,7 +205,7 @@ def refusing(place: str) -> Iterator[None]:
         raise not_read(error, place) from error
 
 
-def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
+def key_of(headers: IdempotencyKey) -> Key | None:
     """Return the key by which the service knows the request. Call it last before the service.
 
     Raises: Problem: another request had this header.
@@ -213,8 +213,8 @@ def key_of(headers: IdempotencyKey) -> idempotency.Key | None:
     if headers.idempotency_key is None:
         return None
     try:
-        return idempotency.note(caller().id, headers.idempotency_key, request.path, request.get_data())
-    except idempotency.KeyUsed as error:
+        return note_key(caller().id, headers.idempotency_key, request.path, request.get_data())
+    except KeyUsed as error:
         sentence = _("Another request had this Idempotency-Key within a day. Draw a new one for each request.")
         wrong = [{"parameter": "Idempotency-Key", "detail": sentence}]
         raise Problem(422, _("Something in the request isn't right"), sentence, errors=wrong) from error

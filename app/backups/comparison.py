@@ -58,7 +58,7 @@ def compare(live: Connection, restored: Connection, made_at: datetime) -> Iterat
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):
         table = restored_tables[name]
-        # Jobs come and go, and tables without an id are counted from others (app/figures) or the tools' own.
+        # Jobs come and go, and tables without an id are counted from others (app/figures.py) or the tools' own.
         if options.is_of_a_tool(name) or table.sequence is None:
             counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
             yield TableReport(name, counted)

@@ -1,23 +1,96 @@
-"""Storage quotas: how many rows of a feature one person may store (ASVS 5.0 V2.4.1, resource exhaustion).
+"""What a person may store: no more rows than a quota (ASVS 5.0 V2.4.1, resource exhaustion), and nothing twice.
 
 What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
-
 The INSERT itself asks for room, by the kept figure of what the person stores. Requests that run at the same moment do
-not see each other's rows, so the quota may be exceeded by no more than their number. It is idempotent, too: with an
-idempotency key that a row of this person has, it stores nothing, as a unique index decides. A key that is known to be
-used stores nothing either, so what was deleted since does not come back.
+not see each other's rows, so the quota may be exceeded by no more than their number.
+
+Idempotency keys: a program that lost an answer sends its request again, and it is obeyed once. The key is the program's
+own and holds for a day, whatever becomes of what the request creates. It is noted in the same transaction, so either
+both are there or neither is. Concurrent requests with one key wait for the commit of the first. The INSERT stores
+nothing for a key that a row of this person has, as a unique index decides. A key that is known to be used stores
+nothing either, so what was deleted since does not come back.
 """
 
-from typing import Any
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Integer, Row, ScalarSelect, String, Text, bindparam, case, cast, func, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, Row, String, bindparam, case, cast, func, select
+from sqlalchemy.dialects.postgresql import TEXT, Insert, insert
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base, db
-from app.figures.models import Figures, kept
-from app.limits.idempotency import Key
+from app.extensions import Base, Id, db
+from app.figures import Figures, kept
+from app.jobs.queue import nightly
+from app.soft_delete import purge
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
+KEY_KEPT = timedelta(hours=24)
+
+
+class KeyUsed(Exception):
+    """Another request had this key within KEY_KEPT. Nothing was changed."""
+
+
+class Key(NamedTuple):
+    """A request, as services know it."""
+
+    row_key: uuid.UUID  # is stored with the rows that it creates
+    is_used: bool = False  # it came before and was obeyed. So it creates nothing, also if those rows are gone
+
+
+class IdempotencyKey(Base):
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "user_id", "key", unique=True),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    key: Mapped[uuid.UUID]  # a hash of what was sent
+    request: Mapped[uuid.UUID]  # a hash of the path and the body
+    row_key: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())  # of the rows that it creates
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+_EXPIRED = IdempotencyKey.created_at <= func.now() - KEY_KEPT
+_NEW = insert(IdempotencyKey).values(
+    user_id=bindparam("owner"), key=bindparam("key_hash"), request=bindparam("request_hash")
+)
+_NOTE = _NEW.on_conflict_do_update(
+    index_elements=["user_id", "key"],
+    set_={"request": _NEW.excluded.request, "row_key": func.gen_random_uuid(), "created_at": func.now()},
+    where=_EXPIRED,
+).returning(IdempotencyKey.row_key)
+_NOTED = select(IdempotencyKey.row_key, IdempotencyKey.request).where(
+    IdempotencyKey.user_id == bindparam("owner"), IdempotencyKey.key == bindparam("key_hash")
+)
+
+
+def note_key(user_id: int, key: str, path: str, body: bytes) -> Key:
+    """Note the key of a request in the caller's transaction.
+
+    Raises:
+        KeyUsed: with another path or body. The transaction is rolled back.
+    """
+    request = _hash(path.encode() + b"\n" + body)
+    parameters = {"owner": user_id, "key_hash": _hash(key.encode()), "request_hash": request}
+    row_key = db.session.scalar(_NOTE, parameters)
+    if row_key is not None:
+        return Key(uuid.UUID(str(row_key)))
+    noted = db.session.execute(_NOTED, parameters).one()
+    if noted.request != request:
+        db.session.rollback()
+        raise KeyUsed
+    return Key(uuid.UUID(str(noted.row_key)), is_used=True)
+
+
+@nightly("idempotency.purge_old_keys")
+def purge_old_keys(timestamp: int) -> None:
+    purge(IdempotencyKey, _EXPIRED)
+
+
+def _hash(data: bytes) -> uuid.UUID:
+    return uuid.UUID(bytes=hashlib.sha256(data).digest()[:16])
 
 
 class QuotaReached(Exception):
@@ -59,7 +132,7 @@ class Quota:
         values = [
             cast(
                 bindparam("key" if name == "idempotency_key" else name, type_=kind),
-                Text() if isinstance(kind, String) else kind,
+                TEXT() if isinstance(kind, String) else kind,
             )
             for name, kind in types.items()
         ]
@@ -92,11 +165,11 @@ class Quota:
         if db.session.scalar(select(self._stored > self._most()), {"owner": user_id}):
             raise QuotaReached(self.most)
 
-    def room_left(self) -> ScalarSelect[int | None]:
+    def room_left(self) -> ColumnElement[int | None]:
         """Select how many rows still fit, for my page. NULL while the quota is far away."""
         left = func.greatest(self._most() - self._stored, 0)
         return select(case((self._stored >= self._most() * NEARLY_FULL, left))).scalar_subquery()
 
-    def _most(self) -> BindParameter[int]:
+    def _most(self) -> ColumnElement[int]:
         """Read at each execution, so that the statements are built once."""
         return bindparam("quota_most", callable_=lambda: self.most, type_=Integer, unique=True)

@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, DateTime, Label, String, Text, bind
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.extensions import read
-from app.figures.models import Figures, kept
+from app.figures import Figures, kept
 from app.notes.models import Note, TagCount
 from app.notes.service import IN_TRASH, NOT_DELETED, OWNER, QUOTA
 

@@ -28,8 +28,7 @@ from sqlalchemy import (
 from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.keyset import Cursor, cut_page
-from app.limits.idempotency import Key
-from app.limits.quotas import DeletedSince, Quota, StoredBefore
+from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
 from app.notes.models import Note, NoteShare
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked

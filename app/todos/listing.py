@@ -7,22 +7,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    bindparam,
-    case,
-    func,
-    literal,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, func, literal_column, select, true, tuple_
 
 from app.extensions import read
-from app.figures.models import Figures, kept
+from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
@@ -45,7 +33,7 @@ class TodoPage(NamedTuple):
 
 
 # The earliest due date first. No index has this order, so the user's rows are sorted.
-_URGENCY = case((Todo.completed, DONE), else_=func.coalesce(literal(DAY_ZERO) - Todo.due_on, NO_DUE_DATE))
+_URGENCY = case((Todo.completed, DONE), else_=func.coalesce(DAY_ZERO - Todo.due_on, NO_DUE_DATE))
 _UNTIL_DUE = literal_column("('2000-01-01'::date - todos.due_on)", Integer)  # as in the index ix_todos_due
 _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
 

@@ -17,8 +17,7 @@ from app.accounts.models import User
 from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.keyset import Cursor
-from app.limits.idempotency import Key
-from app.limits.quotas import Quota, StoredBefore
+from app.limits.quotas import Key, Quota, StoredBefore
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import UNPLACED, Todo
 

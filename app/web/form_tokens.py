@@ -16,7 +16,7 @@ from flask import Flask, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import UnprocessableEntity
 
-from app.limits.idempotency import Key
+from app.limits.quotas import Key
 from app.web.proxy import own_origin
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")

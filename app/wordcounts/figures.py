@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from app.figures.models import Figures, kept
+from app.figures import Figures, kept
 from app.wordcounts.service import QUOTA
 
 FIGURES: Mapping[str, ColumnElement[Any]] = {

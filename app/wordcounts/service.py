@@ -18,8 +18,7 @@ from app.accounts.service import AccountGone
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
-from app.limits.idempotency import Key
-from app.limits.quotas import DeletedSince, Quota
+from app.limits.quotas import DeletedSince, Key, Quota
 from app.limits.rate_limits import RateLimited
 from app.wordcounts.failures import CANCELLED
 from app.wordcounts.models import FAILED, UNFINISHED, Result

@@ -12,8 +12,8 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.api.notes import BATCH_BYTES
 from app.extensions import db
-from app.limits import idempotency
-from app.limits.idempotency import IdempotencyKey
+from app.limits import quotas
+from app.limits.quotas import IdempotencyKey
 from app.notes import service
 from app.notes.models import Note
 from tests.api.program import Program, pointers, program_of
@@ -187,11 +187,11 @@ def test_a_key_is_forgotten_after_a_day_and_by_what_was_refused(program: Program
         assert program.post("/notes", {"title": "x"}, Idempotency_Key=wrong).status_code == 422
     assert program.post("/notes", {"title": "x" * 51}, Idempotency_Key="k").status_code == 422
     first = program.post("/notes", {"title": "x"}, Idempotency_Key="k").json
-    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
     db.session.commit()
     assert program.post("/notes", {"title": "y"}, Idempotency_Key="k").json["id"] != first["id"]
-    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
-    idempotency.purge_old_keys(0)
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
+    quotas.purge_old_keys(0)
     assert db.session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
 
@@ -208,7 +208,7 @@ def test_a_key_outlives_the_note_that_it_created(program: Program) -> None:
     assert row_counts() == before
     assert [each["id"] for each in program.get("/notes").json["notes"]] == [note["id"]]
     assert program.post("/notes", {"title": "once"}, Idempotency_Key="k2").status_code == 201
-    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - idempotency.KEPT))
+    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
     assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").status_code == 201
 
 

@@ -14,7 +14,7 @@ from app.accounts.models import User
 from app.demo import content
 from app.demo.service import EMAIL, NICKNAME
 from app.extensions import db
-from app.figures.models import Figures
+from app.figures import Figures
 from app.mypage.overview import WEEKS
 from app.notes.models import Note, NoteShare
 from app.notes.service import IN_TRASH, LISTED, NOT_DELETED

@@ -14,7 +14,7 @@ from app import create_app
 from app.accounts import service as accounts
 from app.accounts.service import AccountGone
 from app.extensions import db
-from app.figures.tasks import check_figures
+from app.figures import check_figures
 from app.notes import selection, service
 from app.notes.models import Note
 from app.notes.portable import NOTES

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.figures.tasks import check_figures
+from app.figures import check_figures
 from app.notes import service
 from app.notes import service as notes
 from app.notes.models import Note

@@ -13,8 +13,7 @@ from werkzeug.test import TestResponse
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.limits.idempotency import Key
-from app.limits.quotas import Quota
+from app.limits.quotas import Key, Quota
 from app.notes import listing
 from app.notes import service as notes
 from app.notes.models import Note

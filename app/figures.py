@@ -1,0 +1,80 @@
+"""Kept figures (counter cache): what a person has, kept by triggers and never counted by a page.
+
+Every night some people's are checked against the rows that they count, and what is wrong is corrected. Nothing should
+ever be wrong. What could be: rows that somebody changed with triggers switched off, as a restore may.
+"""
+
+import logging
+import time
+from typing import Any
+
+from sqlalchemy import ColumnElement, ForeignKey, bindparam, func, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+
+from app.extensions import Base, db
+from app.jobs.queue import nightly
+
+SECONDS = 60.0  # a night; enough for some ten thousand typical people
+
+log = logging.getLogger(__name__)
+
+
+class Figures(Base):
+    """Keep how many rows a person has. Triggers alone write it (revision 0025); who has no row of it has nothing.
+
+    `notes` are those of the list, without the archive. `…_stored` counts that and the trash too, and is what a storage
+    quota is about.
+    """
+
+    __tablename__ = "figures"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    notes: Mapped[int] = mapped_column(server_default="0")
+    notes_stored: Mapped[int] = mapped_column(server_default="0")
+    todos: Mapped[int] = mapped_column(server_default="0")
+    todos_done: Mapped[int] = mapped_column(server_default="0")
+    todos_stored: Mapped[int] = mapped_column(server_default="0")
+    results_done: Mapped[int] = mapped_column(server_default="0")
+    results_stored: Mapped[int] = mapped_column(server_default="0")
+    notes_archived: Mapped[int] = mapped_column(server_default="0")
+
+
+def kept(figure: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[Any]:
+    """Return a column of Figures, of the person whom the parameter `owner` names, as a part of another statement."""
+    return func.coalesce(select(figure).where(Figures.user_id == bindparam("owner")).scalar_subquery(), 0)
+
+
+# Who was counted longest ago. The owner's row is locked before the figures, as everywhere. One whose row is locked is
+# passed over, and comes the next night.
+_CHECK_ONE = text(
+    """
+    WITH due AS MATERIALIZED (
+      SELECT id FROM users WHERE figures_counted_at < now() - interval '12 hours'
+      ORDER BY figures_counted_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE users SET figures_counted_at = now() FROM due WHERE users.id = due.id
+    RETURNING recount_figures(users.id) AS wrong
+    """
+)
+
+
+@nightly("figures.check")
+def check_nightly(timestamp: int) -> None:
+    check_figures()
+
+
+def check_figures(seconds: float = SECONDS) -> int:
+    """Check people, each in a transaction, until the time is over or all were checked today. Return how many are wrong.
+
+    Who has many notes is kept from writing for as long as counting them takes.
+    """
+    checked = wrong = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        of_one = db.session.scalar(_CHECK_ONE)
+        db.session.commit()
+        if of_one is None:
+            break
+        checked, wrong = checked + 1, wrong + of_one
+    log.log(logging.WARNING if wrong else logging.INFO, "figures: checked=%d wrong=%d", checked, wrong)
+    return wrong
