@@ -28,7 +28,7 @@ from app.accounts.views import token_bp as access_tokens
 from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
-from app.follower import choice as follower
+from app.follower import follower
 from app.follower import writes as follower_writes
 from app.jobs import queue
 from app.jobs import tasks as job_tasks

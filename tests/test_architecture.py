@@ -285,7 +285,7 @@ def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
 # Standard terms, and the file in which a search must find each of them.
 TERMS = {
     "advisory lock": "app/release/advisory_lock.py",
-    "seed data": "app/demo/__init__.py",
+    "seed data": "app/demo/service.py",
     "counter cache": "app/figures.py",
     "decompression bomb": "app/photos/decoding.py",
     "exponential backoff": "app/jobs/queue.py",

@@ -1,17 +1,24 @@
-"""Make the demo account, with what it holds in one transaction; the link of a note and the photo afterwards."""
+"""The demo account: a year of notes, todos and word counts, for review apps, newcomers and screenshots (seed data).
+
+The texts and the photo are data, in texts/, and dated back from one moment. They come in as an export does
+(app/portability), which alone stores rows of the past, in one transaction; the link of a note and the photo afterwards.
+"""
 
 import io
 import json
+import tomllib
 from collections.abc import Sequence
-from datetime import datetime
-from typing import IO
+from datetime import datetime, time, timedelta
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.demo import content
 from app.extensions import db
 from app.notes.models import Note
 from app.notes.sharing import share_note
@@ -19,9 +26,16 @@ from app.photos import service as photos
 from app.portability import archive
 from app.portability.contract import Item, PortableTable
 from app.portability.service import Progress, import_archive
+from app.wordcounts.analysis.words import count
+from app.wordcounts.report import columns_of
 
 EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
 NICKNAME = "하늘반달"
+TEXTS = Path(__file__).parent / "texts"
+ZONE = "Asia/Seoul"  # where the owner of the account lives
+MORNING, EVENING = time(9), time(18, 30)  # when todos are written, and ticked
+
+Entry = dict[str, Any]
 
 
 def create(password: str, portables: Sequence[PortableTable]) -> User:
@@ -31,25 +45,100 @@ def create(password: str, portables: Sequence[PortableTable]) -> User:
     """
     user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
     now: datetime = db.session.execute(select(func.now())).scalar_one()
-    lists = content.lists(now)
-    user.time_zone = content.ZONE
-    user.created_at = datetime.fromisoformat(lists["notes"][0]["created_at"])
-    import_archive(user, _export(lists, now), portables, Progress(), replace_photo=False)  # commits the account too
-    shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(content.shared_titles()))
+    parts = lists(now)
+    user.time_zone = ZONE
+    user.created_at = datetime.fromisoformat(parts["notes"][0]["created_at"])
+    import_archive(user, _export(parts, now), portables, Progress(), replace_photo=False)  # commits the account too
+    titles = [entry["title"] for entry in _own_notes() if entry.get("shared")]  # which no export tells
+    shared = select(Note.id).where(Note.user_id == user.id, Note.title.in_(titles))
     for note_id in db.session.scalars(shared).all():
         share_note(user.id, note_id)
     return user
 
 
-def _export(lists: dict[str, list[Item]], now: datetime) -> IO[bytes]:
-    """Pack the lists as the ZIP of an export."""
+def _export(parts: dict[str, list[Item]], now: datetime) -> IO[bytes]:
+    """Pack the parts as the ZIP of an export."""
     head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": now.isoformat(), "account": {}}
     file = io.BytesIO()
     with ZipFile(file, "w", ZIP_DEFLATED) as packed:
-        packed.writestr(archive.DOCUMENT, json.dumps({**head, **lists}, ensure_ascii=False))
+        packed.writestr(archive.DOCUMENT, json.dumps({**head, **parts}, ensure_ascii=False))
     return file
 
 
 def add_photo(user: User) -> None:
     """Store the photo. Raises: StorageUnavailable, Busy, AccountGone: the account has none."""
-    photos.put_photo(user.id, (content.TEXTS / "portrait.webp").read_bytes())
+    photos.put_photo(user.id, (TEXTS / "portrait.webp").read_bytes())
+
+
+def lists(now: datetime) -> dict[str, list[Item]]:
+    """Return the rows by name of the feature, in the order of an export: each later one stands higher, or is newer."""
+    diary = (TEXTS / "diary.txt").read_text(encoding="utf-8").splitlines()[1:]
+    lines = [dict(zip(("days", "time", "content"), line.split(" ", 2), strict=True)) for line in diary]
+    notes = [_note(entry, now) for entry in (*_own_notes(), *lines)]
+    word_counts = [_word_count(entry, now) for entry in _entries("pages", "pages")]
+    return {
+        "notes": sorted(notes, key=itemgetter("created_at")),
+        "todos": [_todo(entry, now) for entry in reversed(_entries("todos", "todos"))],
+        "wordcounts": sorted(word_counts, key=itemgetter("created_at")),
+    }
+
+
+def _entries(file: str, name: str) -> list[Entry]:
+    entries: list[Entry] = tomllib.loads((TEXTS / f"{file}.toml").read_text(encoding="utf-8"))[name]
+    return entries
+
+
+def _own_notes() -> list[Entry]:
+    return [*_entries("notes_ko", "notes"), *_entries("notes_en", "notes")]
+
+
+def _note(entry: Entry, now: datetime) -> Item:
+    written = _written(entry, now)
+    return {
+        "title": entry.get("title", ""),
+        "content": entry["content"].strip(),
+        "tags": [],  # the import finds them in the text
+        "pinned": entry.get("pinned", False),
+        "created_at": written,
+        "updated_at": written,
+        "archived_at": _ago(now, entry["archived"], EVENING) if "archived" in entry else None,
+        "deleted_at": _ago(now, entry["deleted"], EVENING) if "deleted" in entry else None,
+    }
+
+
+def _todo(entry: Entry, now: datetime) -> Item:
+    today = now.astimezone(ZoneInfo(ZONE)).date()
+    return {
+        "description": entry["description"],
+        "completed": "done" in entry,
+        "due_on": (today + timedelta(entry["due"])).isoformat() if "due" in entry else None,
+        "created_at": _ago(now, entry["written"], MORNING),
+        "completed_at": _ago(now, entry["done"], EVENING) if "done" in entry else None,
+    }
+
+
+def _word_count(entry: Entry, now: datetime) -> Item:
+    """Count here, by what counts the pages that a worker fetches: nothing is fetched."""
+    text = (TEXTS / "pages" / entry["file"]).read_text(encoding="utf-8")
+    counted = _written(entry, now)
+    return {
+        "url": entry["url"],
+        "final_url": entry["url"],
+        "title": entry["title"],
+        **columns_of(count(text)),
+        "shared": entry["shared"],
+        "created_at": counted,
+        "finished_at": counted,
+    }
+
+
+def _written(entry: Entry, now: datetime) -> str:
+    if "minutes" in entry:
+        return (now - timedelta(minutes=entry["minutes"])).isoformat()
+    return _ago(now, int(entry["days"]), time.fromisoformat(entry["time"]))
+
+
+def _ago(now: datetime, days: int, at: time) -> str:
+    """Return that time of a day so many days ago, but never later than now."""
+    day = now.astimezone(ZoneInfo(ZONE)).date() - timedelta(days)
+    return min(datetime.combine(day, at, ZoneInfo(ZONE)), now).isoformat()

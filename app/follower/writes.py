@@ -46,7 +46,7 @@ def are_marked() -> bool:
 def mark(user_id: int) -> None:
     """Note that the session's transaction writes for an account. Call it last before the commit, since it locks.
 
-    A request of a signed-in person needs no call (choice.py); a job does.
+    A request of a signed-in person needs no call (follower.py); a job does.
     """
     if are_marked():
         db.session.flush()

@@ -18,7 +18,7 @@ from app.accounts import browser_session, changes, service
 from app.accounts.browser_session import counted_password, this_client
 from app.accounts.forms import NICKNAME_TAKEN, DeletionForm, EmailForm, NicknameForm, PasswordForm, SettingsForm
 from app.accounts.service import NicknameTaken, WrongPassword
-from app.follower.choice import from_follower
+from app.follower.follower import from_follower
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.mail import message

@@ -8,7 +8,7 @@ from flask_login import current_user
 from werkzeug.exceptions import Conflict, NotFound
 from werkzeug.wrappers import Response
 
-from app.follower.choice import from_follower
+from app.follower.follower import from_follower
 from app.notes import markdown, service, sharing
 from app.notes.forms import EditNoteForm, NoteForm, return_url
 from app.notes.models import CONTENT_LENGTH

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from app.follower.choice import from_follower
+from app.follower.follower import from_follower
 from app.limits.quotas import QuotaReached
 from app.notes import listing, note_views, selection, service
 from app.notes.cursor import SORT_KEY, START, microseconds_of, moment_at, parse_cursor

@@ -9,7 +9,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from app.follower.choice import from_follower
+from app.follower.follower import from_follower
 from app.limits.quotas import QuotaReached
 from app.todos import listing, service
 from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to

@@ -10,7 +10,7 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response
 
-from app.follower.choice import from_follower
+from app.follower.follower import from_follower
 from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
 from app.web.access import public, requested_cursor, to_sign_in

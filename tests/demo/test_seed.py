@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from app import create_app
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.demo import content
-from app.demo.service import EMAIL, NICKNAME
+from app.demo.service import EMAIL, NICKNAME, ZONE
 from app.extensions import db
 from app.figures import Figures
 from app.mypage.overview import WEEKS
@@ -136,7 +135,7 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
     counted = [rows(Note.pinned.is_(True), NOT_DELETED), rows(IN_TRASH), rows(Note.archived_at.is_not(None))]
     assert counted == [2, 1, 3]
     assert rows(NoteShare.note_id == Note.id, NOT_DELETED) == 1
-    today = func.timezone(content.ZONE, func.now()).cast(Todo.due_on.type)
+    today = func.timezone(ZONE, func.now()).cast(Todo.due_on.type)
     for due in (Todo.due_on < today, Todo.due_on == today, Todo.due_on == today + 1, Todo.due_on > today + 5):
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
