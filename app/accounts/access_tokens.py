@@ -13,7 +13,7 @@ import secrets
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -52,9 +52,7 @@ class TokenHolder(Account):
     """The account and the token of the program that asks, in one row. In the API this is `g.account`."""
 
     token_id: int
-    token_name: str
     scopes: Sequence[str]
-    expires_at: datetime | None
     last_use_is_old: bool  # older than USED_EVERY
 
 
@@ -73,9 +71,7 @@ _HOLDER = (
     select(
         *ACCOUNT,
         AccessToken.id.label("token_id"),
-        AccessToken.name.label("token_name"),
         AccessToken.scopes,
-        AccessToken.expires_at,
         (func.coalesce(AccessToken.last_used_at, "-infinity") < func.now() - USED_EVERY).label("last_use_is_old"),
     )
     .join(AccessToken, AccessToken.user_id == User.id)

@@ -5,8 +5,7 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from app.accounts import bounces
-from app.accounts.bounces import MAX_SIZE, NotAReport, UnknownTag, read_report
+from app.accounts.letters import MAX_SIZE, NotAReport, UnknownTag, note_bounce, read_report
 from app.mail import message, smtp
 from app.mail.smtp import MailUnavailable
 
@@ -46,7 +45,7 @@ def bounced() -> None:
                 "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
             )
             return
-        bounces.note_bounce(report.tag or "")
+        note_bounce(report.tag or "")
     except NotAReport:
         click.echo("Nothing was noted: this is not a delivery status notification.")
     except UnknownTag:

@@ -25,7 +25,7 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)
     email_confirmed_at: Mapped[datetime | None]  # see changes.py
-    email_refused_at: Mapped[datetime | None]  # see bounces.py
+    email_refused_at: Mapped[datetime | None]  # see letters.py
     # Two-step sign-in: the password alone opens no session, see tokens.py.
     passkey_after_password: Mapped[bool] = mapped_column(server_default=false())
     # Chosen for every device. NULL: as the browser asks.

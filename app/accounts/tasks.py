@@ -9,8 +9,8 @@ from collections.abc import Callable
 from flask_babel import force_locale
 from sqlalchemy import Row, and_, bindparam, delete, func, select
 
-from app.accounts import bounces, events, letters, models, tokens
-from app.accounts.models import Notice, User
+from app.accounts import events, letters, models, tokens
+from app.accounts.models import AccountToken, Notice, SignUpLink, User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
@@ -31,7 +31,7 @@ NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or
 
 _RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
 _OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
-# Mail to the address does not arrive, see bounces.py. One that the account had before is tried.
+# Mail to the address does not arrive, see letters.py. One that the account had before is tried.
 _IS_REFUSED = and_(User.email == Notice.email, User.email_refused_at.is_not(None))
 _NOTICE = (
     select(Notice.user_id, Notice.kind, Notice.email, User.language, _IS_REFUSED.label("is_refused"))
@@ -52,33 +52,30 @@ def send_confirmation(user_id: int, language: str) -> None:
 
 @queue.task(name="accounts.send_sign_up_link", retry=DELIVERY)
 def send_sign_up_link(link_id: int, language: str) -> None:
-    """Send a link, or to an address that has an account a letter that says so."""
+    send_link_to(SignUpLink, link_id, letters.sign_up, language)
+
+
+@queue.task(name="accounts.send_change_link", retry=DELIVERY)
+def send_change_link(token_id: int, language: str) -> None:
+    send_link_to(AccountToken, token_id, letters.change_email, language)
+
+
+def send_link_to(
+    model: type[AccountToken | SignUpLink], row_id: int, letter: Callable[[str], Letter], language: str
+) -> None:
+    """Send a link to a new address; to one that an account has, a letter that says so, in its owner's language."""
     try:
-        token, email = tokens.draw_sign_up(link_id)
-    except TokenExpired:
+        token, email = tokens.draw(row_id, model)
+    except TokenExpired:  # or the account that asked was deleted
         log.info(NOT_WORTH_SENDING)
         return
     owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
     db.session.commit()
     with force_locale((owner and owner.language) or language):
         if owner:
-            bounces.send_to_owner(owner.id, email, letters.email_is_taken())
+            letters.send_to_owner(owner.id, email, letters.email_is_taken())
         else:
-            message.send(email, letters.sign_up(token))
-
-
-@queue.task(name="accounts.send_change_link", retry=DELIVERY)
-def send_change_link(token_id: int, language: str) -> None:
-    """Send a link, or to an address that another account has a letter that says so."""
-    try:
-        token, email = tokens.draw(token_id)
-    except TokenExpired:  # or the account was deleted
-        log.info(NOT_WORTH_SENDING)
-        return
-    is_taken = db.session.scalar(_OWNER, {"email": email}) is not None
-    db.session.commit()
-    with force_locale(language):
-        message.send(email, letters.email_is_taken() if is_taken else letters.change_email(token))
+            message.send(email, letter(token))
 
 
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
@@ -90,7 +87,7 @@ def deliver_notice(notice_id: int, language: str) -> None:
         return
     if not notice.is_refused:
         with force_locale(notice.language or language):
-            bounces.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
+            letters.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
     db.session.execute(delete(Notice).where(Notice.id == notice_id))
     db.session.commit()
 
@@ -100,7 +97,7 @@ def send_notice(notice: str, user_id: int, language: str) -> None:
     """Do a job of the previous release, whose notices had no rows. Some may still be queued."""
     if user := recipient(user_id):
         with force_locale(user.language or language):
-            bounces.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
+            letters.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
 
 
 def recipient(user_id: int) -> Recipient | None:
@@ -119,7 +116,7 @@ def send_link(letter: Callable[[str], Letter], user_id: int, purpose: str, langu
     except AccountGone:
         return
     with force_locale(user.language or language):
-        bounces.send_to_owner(user.id, email, letter(token))
+        letters.send_to_owner(user.id, email, letter(token))
 
 
 @nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")
@@ -130,8 +127,8 @@ def purge_expired_sessions(timestamp: int) -> None:
 @nightly("accounts.purge_expired_tokens")
 def purge_expired_tokens(timestamp: int) -> None:
     """Purge access tokens that have expired, and the links of mails a day later: the next attempt draws them anew."""
-    purge(models.AccountToken, models.AccountToken.expires_at <= func.now() - RESERVED_FOR)
-    purge(models.SignUpLink, models.SignUpLink.expires_at <= func.now() - RESERVED_FOR)
+    purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
+    purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
     purge(models.AccessToken, models.AccessToken.expires_at <= func.now())
     purge(Notice, Notice.created_at <= func.now() - letters.KEPT)
 

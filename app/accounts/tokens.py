@@ -148,10 +148,6 @@ def reserve_sign_up(email: str) -> int:
     return db.session.execute(insert(SignUpLink).values(row).returning(SignUpLink.id)).scalar_one()
 
 
-def draw_sign_up(link_id: int) -> tuple[str, str]:
-    return draw(link_id, SignUpLink)
-
-
 def read_sign_up(token: str) -> str:
     """Return the address whose mail the holder of the token reads.
 

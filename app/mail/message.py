@@ -26,7 +26,7 @@ from app.mail.smtp import MailRefused, RecipientRefused, hand_over
 
 log = logging.getLogger(__name__)
 
-TAG = "X-Semicircle-Tag"  # the header of app/accounts/bounces.py
+TAG = "X-Semicircle-Tag"  # the header of app/accounts/letters.py
 
 # Seven bits a byte: every server takes that, also one without 8BITMIME (RFC 6152), and none has to be told.
 SEVEN_BIT = SMTP.clone(cte_type="7bit")
@@ -76,7 +76,7 @@ def link(endpoint: str, **values: str) -> str:
 def send(address: str, letter: Letter, tag: str = "") -> bool:
     """Send a letter to one address, in the language that the caller has set (`force_locale`).
 
-    The tag comes back in a header if the letter does (app/accounts/bounces.py). A letter that is refused for good is
+    The tag comes back in a header if the letter does (app/accounts/letters.py). A letter that is refused for good is
     logged, not raised. Return False when the server says that mail to this address will never arrive.
 
     Raises:

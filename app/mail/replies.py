@@ -1,6 +1,6 @@
 """Tell replies of mail servers apart: about the mailbox, about the letter, about us, or for now. Pure.
 
-One rule reads replies (smtp.py) and delivery reports (app/accounts/bounces.py). A mailbox is given up only by what
+One rule reads replies (smtp.py) and delivery reports (app/accounts/letters.py). A mailbox is given up only by what
 speaks of the mailbox, and a letter only by what speaks of this letter. A relay that does not know us, a block list or a
 broken DNS also answers 550 to RCPT TO: then the letter waits. A mailbox that is marked wrongly gets no more notices.
 """

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.accounts import bounces
-from app.accounts.bounces import MAX_SIZE, NotAReport, read_report
+from app.accounts import letters
+from app.accounts.letters import MAX_SIZE, NotAReport, read_report
 from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import queue
@@ -30,7 +30,7 @@ def is_noted() -> bool:
 
 
 def note(user: User) -> None:
-    bounces.note_refusal(user.id, user.email)
+    letters.note_refusal(user.id, user.email)
 
 
 def pipe(app: Flask, raw: bytes) -> str:
@@ -115,7 +115,7 @@ def test_a_link_that_is_opened_a_new_password_by_mail_or_a_new_address_clears_th
     signed_in.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
     signed_in.submit(post.link("new@example.com"))
     assert not is_noted()
-    bounces.note_refusal(alice.id, "new@example.com")
+    letters.note_refusal(alice.id, "new@example.com")
     assert is_noted()
     client.submit("/forgot-password", email="new@example.com")
     client.submit(post.link("new@example.com"), new_password="another long enough sentence")
@@ -143,7 +143,7 @@ def test_a_report_that_a_stranger_wrote_or_of_something_else_changes_nothing(
     post: Post, app: Flask, client: Visitor, alice: User, bob: User
 ) -> None:
     with app.app_context():
-        of_bob = bounces.tags(bob.id, bob.email)[0].partition(".")[2]
+        of_bob = letters.tags(bob.id, bob.email)[0].partition(".")[2]
     own = ["", f".{'0' * 32}", ".\u0660", f".{of_bob}"]
     for forged in ["", "1", *(f"{alice.id}{end}" for end in own), f"{'9' * 30}.{'0' * 32}", "-1.x"]:
         assert "it is not about a mail of ours" in pipe(app, report("postfix", forged)), forged

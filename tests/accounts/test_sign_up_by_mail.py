@@ -185,7 +185,7 @@ def test_a_job_that_runs_twice_revives_no_link_that_was_used(post: Post, client:
     client.submit(post.link(CAROL), **CHOSEN)
     delete_account(client, post)
     with pytest.raises(tokens.TokenExpired):
-        tokens.draw_sign_up(arguments["link_id"])
+        tokens.draw(arguments["link_id"], SignUpLink)
 
 
 def test_a_link_that_was_used_after_it_was_read_opens_nothing(
@@ -238,7 +238,7 @@ def test_expired_links_are_purged_a_day_later_and_others_stay(app: Flask) -> Non
 
 
 def test_of_concurrent_requests_one_opens_the_account(migrated: Flask) -> None:
-    token, _email = tokens.draw_sign_up(tokens.reserve_sign_up(CAROL))
+    token, _email = tokens.draw(tokens.reserve_sign_up(CAROL), SignUpLink)
 
     def try_it(number: int) -> None:
         tokens.open_account(token, f"carol {number}", f"sentence number {number}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, update
 
-from app.accounts import access_tokens, bounces, events, tokens
+from app.accounts import access_tokens, events, letters, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
@@ -68,7 +68,7 @@ def seed() -> Ids:
     db.session.execute(db.text("ALTER TABLE user_sessions ALTER created_at SET DEFAULT now() + interval '1 day'"))
     accounts.sign_up(address(EMPTY), "새벽", PASSWORD)
     full = accounts.sign_up(address(FULL), NICKNAME, PASSWORD)
-    bounces.note_refusal(accounts.sign_up(address(REFUSED), "refused", PASSWORD).id, address(REFUSED))
+    letters.note_refusal(accounts.sign_up(address(REFUSED), "refused", PASSWORD).id, address(REFUSED))
     photos.put_photo(full.id, oriented_photo(1))
     seed_events(full)
     add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))
@@ -90,7 +90,7 @@ def seed_tokens(user: User) -> Ids:
     purposes = (tokens.RESET_PASSWORD, tokens.CONFIRM_EMAIL, tokens.CHANGE_EMAIL)
     drawn = [tokens.draw(tokens.reserve(user.id, purpose, user.email))[0] for purpose in purposes]
     drawn += [
-        tokens.draw_sign_up(tokens.reserve_sign_up(email))[0] for email in (f"new-{user.email}"[-120:], user.email)
+        tokens.draw(tokens.reserve_sign_up(email), SignUpLink)[0] for email in (f"new-{user.email}"[-120:], user.email)
     ]
     for links in (AccountToken, SignUpLink):
         db.session.execute(update(links).values(expires_at=func.now() + timedelta(days=1)))

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.accounts import bounces
-from app.accounts.bounces import read_report
+from app.accounts import letters
+from app.accounts.letters import read_report
 from app.accounts.models import User
 from app.extensions import db
 from app.mail.replies import Meaning, is_about_mailbox, meaning
@@ -136,7 +136,7 @@ def reader(alice: User) -> User:
 def outcome(user_id: int) -> str:
     """Return what became of a letter to the owner of TO, and of the mailbox."""
     try:
-        bounces.send_to_owner(user_id, TO, LETTER)
+        letters.send_to_owner(user_id, TO, LETTER)
     except MailUnavailable as error:
         return "tried again, and the relay is blamed" if "refuses us" in str(error) else "tried again"
     db.session.expire_all()
@@ -178,7 +178,7 @@ def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
             misread.append((reply, became))
         mailbox.refused, mailbox.at_data = "", "250 OK"
         if reply.meaning not in GIVEN_UP:
-            bounces.send_to_owner(reader.id, TO, LETTER)
+            letters.send_to_owner(reader.id, TO, LETTER)
             assert mailbox.recipients == [TO], reply
     assert misread == []
     assert TO not in caplog.text

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from app.accounts import tokens
-from app.accounts.models import User
+from app.accounts.models import SignUpLink, User
 from app.extensions import db
 from tools.attack.finding import Finding, fingerprint
 from tools.attack.forms import PLAUSIBLE
@@ -104,7 +104,7 @@ def _token(site: Site, user: User, purpose: str, email: str | None = None) -> st
 
 def _sign_up_token(site: Site, email: str) -> str:
     with site.app.app_context():
-        return tokens.draw_sign_up(tokens.reserve_sign_up(email))[0]
+        return tokens.draw(tokens.reserve_sign_up(email), SignUpLink)[0]
 
 
 def _every_link_twice(site: Site, finding: Finding) -> None:

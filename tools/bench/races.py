@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.accounts import tokens
+from app.accounts.models import SignUpLink
 from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
@@ -60,7 +61,7 @@ class Races:
     def same_address(self, name: str) -> Round:
         with self.site.app.app_context():
             link_id = tokens.reserve_sign_up(f"{name}@example.com")
-            token, _ = tokens.draw_sign_up(link_id)
+            token, _ = tokens.draw(link_id, SignUpLink)
 
         def sign_up(number: int, client: Client) -> int:
             return client.submit(f"/sign-up/{token}", nickname=f"{name}{number}", password=PASSWORD).status
