@@ -72,7 +72,7 @@ def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
     form = checked(TodoForm, body.model_dump(mode="json"))
     todo_id = service.create_todo(caller().id, form.description.data, form.due, key_of(headers))
     with created():
-        todo = service.get_todo_or_deleted(caller().id, todo_id)  # it came before, with this key
+        todo = service.get_todo(caller().id, todo_id, or_deleted=True)  # it came before, with this key
     return answer(as_json(todo), 201, {"Location": url_for("api.show_todo", todo_id=todo_id)})
 
 

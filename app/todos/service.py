@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import BigInteger, Row, Select, Update, bindparam, case, cast, extract, func, select, tuple_, update
+from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, tuple_, update
 
 from app.accounts.models import User
 from app.accounts.service import owner_required
 from app.extensions import db, read
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
-from app.soft_delete import can_be_restored, has_expired, purge
+from app.soft_delete import can_be_restored
 from app.todos.models import UNPLACED, Todo
 
 UNDO_FOR = timedelta(days=1)  # how long a deleted todo can be restored
@@ -87,17 +87,9 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
     return todo_id
 
 
-def get_todo(user_id: int, todo_id: int) -> TodoRow:
-    """Return a todo. Raises: TodoNotFound."""
-    return _read_one(_ONE, user_id, todo_id)
-
-
-def get_todo_or_deleted(user_id: int, todo_id: int) -> TodoRow:
-    """Return a todo, also a deleted one that is not purged yet. Raises: TodoNotFound."""
-    return _read_one(_ONE_OR_DELETED, user_id, todo_id)
-
-
-def _read_one(statement: Select[*tuple[Any, ...]], user_id: int, todo_id: int) -> TodoRow:
+def get_todo(user_id: int, todo_id: int, *, or_deleted: bool = False) -> TodoRow:
+    """Return a todo, and on demand also a deleted one that is not purged yet. Raises: TodoNotFound."""
+    statement = _ONE_OR_DELETED if or_deleted else _ONE
     todo = read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         raise TodoNotFound
@@ -227,11 +219,6 @@ def restore_cleared(user_id: int, moment: int) -> None:
     db.session.commit()
     if not restored:
         raise TodoNotFound
-
-
-def purge_deleted_todos() -> int:
-    """Delete for good every user's todos that were deleted longer than UNDO_FOR ago; return how many."""
-    return purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
 
 
 def _own(user_id: int, todo_id: int) -> Update:
