@@ -231,7 +231,7 @@ def objects(app: Flask) -> Iterator[set[str]]:
 def browser_of(app: Flask, user: User, site: str = "http://localhost") -> Visitor:
     client = app.test_client()
     assert isinstance(client, Visitor)
-    token, _id = sessions.start_session(user, remember=False, user_agent="test", ip="127.0.0.1")
+    token, _id = sessions.start_session(user, Client("127.0.0.1", "test"), remember=False)
     with client.session_transaction(base_url=site) as cookie:
         cookie["token"] = token
     return client

@@ -97,10 +97,7 @@ def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) ->
 
     The cookie's old content is dropped, so nobody can have planted it (session fixation).
     """
-    client = this_client()
-    token, session_id = sessions.start_session(
-        user, remember=remember, user_agent=client.user_agent, ip=client.ip, kind=kind
-    )
+    token, session_id = sessions.start_session(user, this_client(), remember=remember, kind=kind)
     remember_device(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)

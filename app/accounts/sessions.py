@@ -100,7 +100,7 @@ OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS
 
 
 def start_session(
-    user: User, *, remember: bool, user_agent: str, ip: str | None, kind: EventKind = EventKind.SIGN_IN
+    user: User, client: Client, *, remember: bool, kind: EventKind = EventKind.SIGN_IN
 ) -> tuple[str, int]:
     """Sign a browser in, and return the token for its cookie and the session's id.
 
@@ -114,8 +114,8 @@ def start_session(
         UserSession.token_hash: literal(hash_token(token)),
         UserSession.user_id: User.id,
         UserSession.expires_at: func.now() + (LIFETIME_REMEMBERED if remember else LIFETIME),
-        UserSession.user_agent: literal(user_agent[:255]),
-        UserSession.ip: literal(ip, UserSession.ip.type),
+        UserSession.user_agent: literal(client.user_agent[:255]),
+        UserSession.ip: literal(client.ip, UserSession.ip.type),
     }
     unchanged_user = (
         select(*row.values())
@@ -128,7 +128,7 @@ def start_session(
         db.session.rollback()
         raise WrongCredentials(user.id)
     db.session.execute(_END_OLD, {"owner": user.id})
-    events.record(user.id, kind, Client(ip, user_agent))
+    events.record(user.id, kind, client)
     writes.mark(user.id)  # also of an account that was opened just now
     db.session.commit()
     return token, session_id

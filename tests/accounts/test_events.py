@@ -89,14 +89,14 @@ def test_a_failed_sign_in_is_noted_without_what_was_typed(
 def test_a_sign_in_that_a_new_password_overtook_is_not_noted(app: Flask, alice: User) -> None:
     read_before = User(id=alice.id, password_hash="another")
     with pytest.raises(accounts.WrongCredentials):
-        sessions.start_session(read_before, remember=False, user_agent="test", ip=None)
+        sessions.start_session(read_before, Client(None, "test"), remember=False)
     assert db.session.scalars(select(AccountEvent)).all() == []
 
 
 def test_the_line_has_the_latest_address_and_comes_up_again(app: Flask, alice: User) -> None:
     for address in ("203.0.113.7", "198.51.100.9"):
         events.sign_in_failed(alice.id, ALICE, Client(address, f"browser of {address}"), "key")
-        sessions.start_session(alice, remember=False, user_agent="test", ip=None)
+        sessions.start_session(alice, Client(None, "test"), remember=False)
     newest_first = db.session.scalars(select(AccountEvent).order_by(AccountEvent.id.desc())).all()
     assert [event.kind for event in newest_first] == ["sign_in", "sign_in_failed", "sign_in"]
     assert (newest_first[1].ip, newest_first[1].user_agent) == ("198.51.100.9", "browser of 198.51.100.9")

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, text, update
 from app.accounts import service as accounts
 from app.accounts import sessions
 from app.accounts.browser_session import device_name
+from app.accounts.events import Client
 from app.accounts.models import AccountEvent, User, UserSession
 from app.extensions import db
 from tests.accounts.conftest import add_sessions
@@ -65,7 +66,7 @@ def sessions_of(user: User) -> list[int]:
 
 
 def add_device(user: User, user_agent: str = WINDOWS, ip: str | None = "203.0.113.7") -> int:
-    sessions.start_session(user, remember=False, user_agent=user_agent, ip=ip)
+    sessions.start_session(user, Client(ip, user_agent), remember=False)
     return sessions_of(user)[-1]
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts import hashing, sessions
 from app.accounts import service as accounts
+from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service, sharing
@@ -256,7 +257,7 @@ def test_it_sets_no_cookie_is_kept_by_nobody_and_does_not_look_who_reads(
 ) -> None:
     """Also of a session that was not used for hours, whose next page extends it."""
     browser = browser_of(app, alice)
-    token, _id = sessions.start_session(alice, remember=True, user_agent="test", ip="127.0.0.1")
+    token, _id = sessions.start_session(alice, Client("127.0.0.1", "test"), remember=True)
     with browser.session_transaction() as cookie:
         cookie["token"], cookie.permanent = token, True
     db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
