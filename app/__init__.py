@@ -42,9 +42,9 @@ from app.notes import tasks as note_tasks
 from app.notes.note_views import links as shared_notes
 from app.notes.portable import NOTES
 from app.notes.views import bp as notes
-from app.passkeys.sign_in import bp as passkey_sign_in
-from app.passkeys.sign_in import confirm as confirm_by_passkey
 from app.passkeys.views import bp as passkeys
+from app.passkeys.views import confirm as confirm_by_passkey
+from app.passkeys.views import sign_in_bp as passkey_sign_in
 from app.photos import tasks as photo_tasks
 from app.photos.tasks import check_bucket
 from app.portability.contract import PortableTable
