@@ -31,7 +31,7 @@ from app.accounts.tokens import LIFETIME
 from app.extensions import db
 from app.mail import message
 from app.mail.message import TAG, Letter
-from app.mail.replies import is_about_mailbox
+from app.mail.smtp import is_about_mailbox
 
 log = logging.getLogger(__name__)
 

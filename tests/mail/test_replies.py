@@ -13,14 +13,13 @@ from app.accounts import letters
 from app.accounts.letters import read_report
 from app.accounts.models import User
 from app.extensions import db
-from app.mail.replies import Meaning, is_about_mailbox, meaning
-from app.mail.smtp import MailUnavailable
+from app.mail.smtp import MailRefused, MailUnavailable, RecipientRefused, RelayRefused, is_about_mailbox, meaning
 from environment.mail import SmtpServer
 from tests.mail.bounced import report
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
 
-MAILBOX, THE_LETTER, LATER, RELAY = Meaning.MAILBOX, Meaning.LETTER, Meaning.LATER, Meaning.RELAY
+MAILBOX, THE_LETTER, LATER, RELAY = RecipientRefused, MailRefused, MailUnavailable, RelayRefused
 
 GREETING, EHLO, STARTTLS, AUTH, MAIL, RCPT = "the greeting", "EHLO", "STARTTLS", "AUTH", "MAIL FROM", "RCPT TO"
 DATA, DOT = "DATA", "the dot"  # the command, and the end of the letter
@@ -32,7 +31,7 @@ class Reply(NamedTuple):
     server: str
     step: str
     text: str | bytes
-    meaning: Meaning
+    meaning: type[Exception]
 
 
 # From their source, documentation, or reports to projects.
@@ -109,7 +108,7 @@ REPLIES = [
 ]  # fmt: skip
 
 
-GIVEN_UP = {Meaning.MAILBOX: "the mailbox is given up", Meaning.LETTER: "the letter is given up"}
+GIVEN_UP: dict[type[Exception], str] = {MAILBOX: "the mailbox is given up", THE_LETTER: "the letter is given up"}
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +171,7 @@ def test_a_reply_means_what_its_server_means_and_what_is_tried_again_arrives(
     for reply in REPLIES:
         db.session.execute(update(User).values(email_refused_at=None))
         mailbox = answer(context, monkeypatch, refusing, reply)
-        retried = "tried again, and the relay is blamed" if reply.meaning is Meaning.RELAY else "tried again"
+        retried = "tried again, and the relay is blamed" if reply.meaning is RELAY else "tried again"
         became = outcome(reader.id)
         if became != GIVEN_UP.get(reply.meaning, retried) or mailbox.messages:
             misread.append((reply, became))
@@ -199,8 +198,8 @@ def test_a_report_of_another_trouble_says_nothing_of_the_mailbox() -> None:
 
 def test_before_a_recipient_is_named_no_reply_is_about_one_nor_what_is_not_final() -> None:
     for step in ("the greeting", "EHLO", "STARTTLS", "AUTH", "MAIL FROM"):
-        assert meaning(step, 550, "5.1.1 no such user") is Meaning.RELAY, step
-    assert [meaning("RCPT TO", code, "5.1.1 no such user") for code in (-1, 499)] == [Meaning.LATER] * 2
+        assert meaning(step, 550, "5.1.1 no such user") is RELAY, step
+    assert [meaning("RCPT TO", code, "5.1.1 no such user") for code in (-1, 499)] == [LATER] * 2
 
 
 def test_words_are_weighed() -> None:
