@@ -12,6 +12,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from app import features
+
 ROOT = Path(__file__).parents[1]
 # A feature is a folder with forms or views.
 FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / "app").glob(f"*/{name}.py")}
@@ -79,8 +81,10 @@ def test_imports_have_no_cycle_and_every_module_is_imported_except_entry_points(
     list(graphlib.TopologicalSorter(GRAPH).static_order())
     imported = {target for targets in GRAPH.values() for target in targets}
     packages = {name for name in GRAPH if any(other.startswith(f"{name}.") for other in imported)}
-    # The entry points: the factory, and what migrations/env.py and the migrations import.
-    assert GRAPH.keys() - imported - packages | {"app"} == {"app", "app.release.runner"}
+    # The entry points: the factory, what it imports by the names of features, and what the migrations import.
+    entries = {"app", "app.release.runner", *(f"app.{name}.feature" for name in features.NAMES)}
+    assert GRAPH.keys() - imported - packages | {"app"} == entries
+    assert set(features.NAMES) >= FEATURES
 
 
 def test_a_feature_imports_no_other_feature_except_accounts() -> None:

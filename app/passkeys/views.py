@@ -42,6 +42,7 @@ from app.web.throttling import refused
 log = logging.getLogger(__name__)
 sign_in_bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")
 bp = Blueprint("passkeys", __name__, url_prefix="/mypage/passkeys")
+bp.record_once(lambda state: state.app.extensions.update(confirm_by_passkey=confirm))  # for app/accounts
 
 PORTS = {"http": 80, "https": 443}  # which an origin does not name
 PAGE = "passkeys.index"  # the forms stand on it

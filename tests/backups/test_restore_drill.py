@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from app import PORTABLES, create_app, storage
+from app import FEATURES, create_app, storage
 from app.accounts import service as accounts
 from app.backups.comparison import OWN_DATES
 from app.extensions import db
@@ -187,5 +187,5 @@ def test_a_scratch_server_that_does_not_answer_is_named(live: Live) -> None:
 
 
 def test_the_tables_with_dates_of_their_own_are_those_that_people_import_into() -> None:
-    written = {portable.table.name for portable in PORTABLES}
+    written = {feature.portable.table.name for feature in FEATURES if feature.portable}
     assert written | {"users"} == OWN_DATES

@@ -1,0 +1,69 @@
+"""The features of the service: the one list to which a new one is added, and what each may bring."""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import click
+from flask import Blueprint, Flask
+from flask_babel import LazyString
+from sqlalchemy import ColumnElement
+
+from app.portability.contract import PortableTable
+from app.web.templates import constant
+
+# Packages of app/ with a `feature.py`. Their order is that of the menu, and of the parts in the file of an export.
+NAMES = ("accounts", "passkeys", "notes", "todos", "wordcounts", "photos", "mypage", "portability")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MenuEntry:
+    endpoint: str
+    icon: str  # of static/icons.svg
+    label: LazyString
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """Name what a feature brings to the service.
+
+    Args:
+        tasks: the module of its jobs, each of which joins the queue as the module is imported.
+        portable: its rows in an export.
+        figures: its numbers on My page, as columns of one statement.
+        menu: its entry in the menu of every page.
+    """
+
+    blueprints: Sequence[Blueprint] = ()
+    tasks: ModuleType | None = None
+    commands: Sequence[click.Command] = ()
+    portable: PortableTable | None = None
+    figures: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+    menu: MenuEntry | None = None
+
+
+def load() -> list[Feature]:
+    """Import every feature, so that the models, too, are all there."""
+    return [import_module(f"app.{name}.feature").FEATURE for name in NAMES]
+
+
+def init_app(app: Flask, found: Sequence[Feature]) -> None:
+    """Register what the features bring. Call it after everything that their views and templates use."""
+    for feature in found:
+        for blueprint in feature.blueprints:
+            app.register_blueprint(blueprint)
+        for command in feature.commands:
+            app.cli.add_command(command)
+    app.extensions["portables"] = tuple(feature.portable for feature in found if feature.portable)
+    app.extensions["figures"] = {name: column for feature in found for name, column in feature.figures.items()}
+    shared: MutableMapping[str, Any] = app.jinja_env.globals
+
+    @constant
+    def menu() -> tuple[tuple[str, str, str], ...]:
+        """Return URL, icon and name of each entry."""
+        entries = [feature.menu for feature in found if feature.menu]
+        return tuple((shared["url_for"](each.endpoint), shared["icon"](each.icon), str(each.label)) for each in entries)
+
+    shared["menu"] = menu

@@ -1,0 +1,16 @@
+"""Notes."""
+
+from flask_babel import lazy_gettext as _
+
+from app.features import Feature, MenuEntry
+from app.notes import note_views, tasks, views
+from app.notes.figures import FIGURES
+from app.notes.portable import NOTES
+
+FEATURE = Feature(
+    blueprints=[views.bp, note_views.links],
+    tasks=tasks,
+    portable=NOTES,
+    figures=FIGURES,
+    menu=MenuEntry(endpoint="notes.index", icon="sticky-note", label=_("Notes")),
+)
