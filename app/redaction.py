@@ -5,9 +5,13 @@ import re
 NOT_LOGGED = "(not logged)"
 LONGEST_CAUSE = 500  # characters
 
-# Secrets in paths: the token of a link in a mail, which whoever reads the log could use first; the token of a shared
-# note; the id of a word count, which may be shared. The shortest has 22 characters.
-_LINK = re.compile(r"(/(?:sign-up|new-password|confirm-email|new-email|s|wordcounts)/)[\w-]{22,}")
+# Secrets in paths: the token of a link in a mail, which whoever reads the log could use first, or of a shared page. A
+# token has at least 128 bits, which are 22 characters; or it is a UUID. A name that long, as in a traceback, ends with
+# a suffix, or has neither a digit nor a capital letter.
+_LINK = re.compile(
+    r"/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # a UUID
+    r"|(?=[\w-]*[0-9A-Z])[\w-]{22,}(?!\w|[.-]\w))"
+)
 # PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."), with the line breaks of its texts, and in
 # LINE a part of the statement, into which psycopg2 has written the values.
 _QUOTED_BY_POSTGRES = re.compile(
@@ -26,7 +30,7 @@ def redact(text: str, *, keep_links: bool = False) -> str:
         return text
     if "@" in text:
         text = _EMAIL.sub(NOT_LOGGED, _PASSWORD_IN_URL.sub(rf"\1{NOT_LOGGED}/", text))
-    return _LINK.sub(rf"\1{NOT_LOGGED}", text) if "/" in text else text
+    return _LINK.sub(f"/{NOT_LOGGED}", text) if "/" in text else text
 
 
 def cause(error: BaseException) -> str:

@@ -14,9 +14,6 @@ FIXED = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-# The variables of paths that are secrets (capability URLs): whoever has the address may read the page. No search engine
-# is to list one, and app/web/logs.py leaves them out.
-SECRETS = {"token", "public_id"}
 HSTS = "max-age=63072000; includeSubDomains"
 
 
@@ -43,7 +40,7 @@ def set_headers(response: Response) -> Response:
     response.headers.add("X-Request-ID", g.request_id)
     if "referrer_policy" in g:
         response.headers["Referrer-Policy"] = g.referrer_policy
-    if request.view_args and not SECRETS.isdisjoint(request.view_args):
+    if is_secret_path():
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
     if request.is_secure:
         response.headers.add("Strict-Transport-Security", HSTS)
@@ -51,3 +48,11 @@ def set_headers(response: Response) -> Response:
         response.headers["Speculation-Rules"] = current_app.extensions["prefetch_rules"]
     response.vary.update(["Accept-Language", "Cookie"])
     return response
+
+
+def is_secret_path() -> bool:
+    """Return whether whoever has the address may read the page (capability URL): a variable of the path is no number.
+
+    No search engine is to list it, and app/redaction.py leaves it out of the logs.
+    """
+    return any(not isinstance(value, int) for value in (request.view_args or {}).values())

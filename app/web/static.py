@@ -1,6 +1,7 @@
 """Static files: WhiteNoise serves each but the service worker under the hash of its content, cached for ever."""
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1] / "static"
 PREFETCH, PREFETCH_TYPE = "prefetch.json", "application/speculationrules+json"
 # The service worker has a URL that stays, and a browser asks for it again at each visit. What it fetches is ours.
 WORKER, WORKER_URL = "sw.js", "/sw.js"
+ICON = re.compile(r'<symbol id="([^"]+)"')
 WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 
 
@@ -41,10 +43,14 @@ def init_app(app: Flask) -> None:
     def static_url(name: str) -> str:
         return urls[name]  # an unknown name is a KeyError, so a page's test finds it
 
+    icons = frozenset(ICON.findall((ROOT / "icons.svg").read_text(encoding="utf-8")))
+
     @constant
     @cache
     def icon(name: str) -> Markup:
-        """Draw an icon of icons.svg, for the eye only."""
+        """Draw an icon of icons.svg, for the eye only. Raises: LookupError: it has none of this name."""
+        if name not in icons:
+            raise LookupError(f"static/icons.svg has no {name}; it has {', '.join(sorted(icons))}")
         use = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
         return use.format(static_url("icons.svg"), name)
 

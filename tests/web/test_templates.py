@@ -216,3 +216,8 @@ def test_fields_labels_and_options_escape_what_was_typed(app: Flask) -> None:
     assert form.line.label() == '<label for="line">Line</label>'
     assert form.text() == '<textarea id="text" name="text">\r\n&lt;/textarea&gt;</textarea>'
     assert '<option selected value="b">b</option>' in form.choice()
+
+
+def test_an_unknown_icon_is_an_error(app: Flask) -> None:
+    with app.app_context(), pytest.raises(LookupError, match=r"icons\.svg has no pear; it has archive, "):
+        render_template_string("{{ icon('pear') }}")
