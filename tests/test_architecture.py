@@ -161,6 +161,7 @@ PURE = [
     "app.accounts.hashing",
     "app.accounts.nicknames",
     "app.accounts.password_policy",
+    "app.deadline",
     "app.keyset",
     "app.passkeys.ceremonies",
     "app.photos.containers",

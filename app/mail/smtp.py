@@ -16,13 +16,13 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from email.message import EmailMessage
-from threading import Event, Thread
 
 from flask import current_app
 
+from app.deadline import Deadline
+
 TIMEOUT = 10.0  # seconds, of each step of the conversation with the server
 LONGEST = 60.0  # seconds, of all steps together: a server that sends a byte every nine seconds ends no step
-AGAIN = 0.1  # seconds
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")  # of SASL, in the order of our choice
 WRONG_PASSWORD = 535  # RFC 4954; after any other refusal another mechanism is worth a try
 
@@ -99,8 +99,9 @@ def _signed_in() -> Iterator[smtplib.SMTP]:
     # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
     own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
     smtp = smtplib.SMTP(local_hostname=own_name)  # not connected: the deadline has to begin before that
-    with closing(smtp), deadline(smtp, LONGEST):
+    with closing(smtp), Deadline(LONGEST) as deadline:
         connected = socket.create_connection((server.host, server.port), TIMEOUT)
+        deadline.guard(connected)
         smtp.sock = _encrypted(connected, server.host) if server.tls == "implicit" else connected
         _expect("the greeting", smtp.getreply())
         with _at("EHLO"):
@@ -253,28 +254,3 @@ def statuses(words: str) -> list[str]:
 
 def _specific(words: str) -> list[str]:
     return [status for status in statuses(words) if not status.endswith(OTHER)]
-
-
-@contextmanager
-def deadline(smtp: smtplib.SMTP, seconds: float) -> Iterator[None]:
-    """End the conversation after so many seconds, whatever it waits for (deadline, total timeout).
-
-    A thread shuts the socket down, which wakes who reads it or writes to it: smtplib then raises. It does so again and
-    again, since STARTTLS puts another socket in the place of the first.
-    """
-    ended = Event()
-
-    def hang_up() -> None:
-        ended.wait(seconds)
-        while not ended.wait(AGAIN):
-            if smtp.sock is not None:
-                with suppress(OSError):  # it is closed, or not connected yet
-                    socket.socket.shutdown(smtp.sock, socket.SHUT_RDWR)  # not SSLSocket's, which another thread reads
-
-    watcher = Thread(target=hang_up, daemon=True, name="smtp-deadline")
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()

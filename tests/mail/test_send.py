@@ -38,7 +38,7 @@ def test_a_letter_arrives_as_text_and_as_html(mailbox: Mailbox) -> None:
     assert text_of(letter).splitlines()[:5] == ["One <b>sentence</b>.", "", "둘째 문장.", "", f"Open: {LETTER.link}"]
     assert "<p>One &lt;b&gt;sentence&lt;/b&gt;.</p>" in text_of(letter, "html")
     assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(letter, "html")
-    assert "smtp-deadline" not in [thread.name for thread in threading.enumerate()]
+    assert "deadline" not in [thread.name for thread in threading.enumerate()]
     # The headers of automatic mail.
     assert letter["From"] == "Semicircle <hello@semicircle.example>"
     assert letter["To"] == TO

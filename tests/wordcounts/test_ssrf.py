@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.deadline import Deadline
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import connecting, fetch
-from app.wordcounts.fetching.connecting import Deadline
 from app.wordcounts.fetching.vetting import parse_url, vet
 from tests.test_architecture import GRAPH, imported_modules
 from tests.wordcounts.conftest import Resolver

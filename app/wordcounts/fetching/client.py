@@ -9,9 +9,10 @@ from urllib.parse import quote
 import urllib3.exceptions
 from urllib3.response import HTTPResponse
 
+from app.deadline import Deadline
 from app.wordcounts.analysis import charset
 from app.wordcounts.failures import Failure, FetchFailed
-from app.wordcounts.fetching.connecting import Deadline, connect, resolve
+from app.wordcounts.fetching.connecting import connect, resolve
 from app.wordcounts.fetching.vetting import SAFE, AllowedServers, PageUrl, follow_redirect, parse_url
 
 DEADLINE_SECONDS = 15.0  # over all redirects; Heroku kills a dyno 30 s after SIGTERM
