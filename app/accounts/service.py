@@ -42,6 +42,7 @@ TAKEN = {"uq_users_email": EmailTaken, "uq_users_nickname": NicknameTaken, "uq_u
 # Built once: composing a statement costs more than running it.
 _CREDENTIALS = select(User).where(User.email == bindparam("email"))
 _ONE = select(User).where(User.id == bindparam("user_id"))
+_LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
 def sign_up(email: str, nickname: str, password: str) -> User:
@@ -129,6 +130,16 @@ def lock_user_with_password(user_id: int, password: str) -> User:
         db.session.rollback()
         raise WrongPassword
     return user
+
+
+def lock_owner(user_id: int) -> None:
+    """Lock the user's row for what changes several rows of theirs, so that no two deadlock. Raises: AccountGone.
+
+    FOR NO KEY UPDATE: new rows do not wait for it, since their foreign key takes only FOR KEY SHARE.
+    """
+    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:
+        db.session.rollback()
+        raise AccountGone
 
 
 def change_nickname(user_id: int, nickname: str) -> None:

@@ -13,8 +13,7 @@ from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, tuple_, update
 
-from app.accounts.models import User
-from app.accounts.service import owner_required
+from app.accounts.service import lock_owner, owner_required
 from app.extensions import db, read
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
@@ -45,10 +44,6 @@ class Changes(TypedDict, total=False):
 
 
 NOT_DELETED = Todo.deleted_at.is_(None)
-
-# Row lock on the owner. Every transaction that changes several todos of a user takes it first, so that no two of them
-# deadlock. FOR NO KEY UPDATE: new todos do not wait for it, since their foreign key takes only FOR KEY SHARE.
-LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 _CREATE = QUOTA.insert("description", "due_on").returning(Todo.id)
 _ONE_OR_DELETED = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
@@ -117,7 +112,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
 
     Raises: TodoNotFound.
     """
-    db.session.execute(LOCK_OWNER, {"owner": user_id})  # two swaps at once could use one position twice
+    lock_owner(user_id)  # two swaps at once could use one position twice
     todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         db.session.rollback()
@@ -143,7 +138,7 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
 
     Raises: TodoNotFound, TooFar: nothing was changed.
     """
-    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    lock_owner(user_id)
     pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
     if len(pair) != len({todo_id, onto}):
         db.session.rollback()
@@ -204,7 +199,7 @@ def restore_todo(user_id: int, todo_id: int) -> str:
 
 def clear_completed(user_id: int) -> tuple[int, int]:
     """Delete all done todos, as delete_todo() does. Return the moment for `restore_cleared`, and how many they were."""
-    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    lock_owner(user_id)
     clear = update(Todo).where(Todo.user_id == user_id, Todo.completed, NOT_DELETED).values(deleted_at=_THIS_MOMENT)
     moments = db.session.scalars(clear.returning(_MICROSECOND)).all()
     db.session.commit()
@@ -213,7 +208,7 @@ def clear_completed(user_id: int) -> tuple[int, int]:
 
 def restore_cleared(user_id: int, moment: int) -> None:
     """Restore the todos that `clear_completed` deleted at that moment. Raises: TodoNotFound: none of them is left."""
-    db.session.execute(LOCK_OWNER, {"owner": user_id})
+    lock_owner(user_id)
     cleared = update(Todo).where(Todo.user_id == user_id, _CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
     restored = db.session.scalars(cleared.values(deleted_at=None).returning(Todo.id)).all()
     db.session.commit()

@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, or_, select, text, update
 
-from app.accounts.models import User
-from app.accounts.service import AccountGone
+from app.accounts.service import lock_owner
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
@@ -125,7 +124,6 @@ _CANCEL = (
     .returning(Result.id)
 )
 _ERROR = select(Result.error).where(*_OWN)
-_LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
 def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
@@ -137,9 +135,7 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     Raises:
         RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
-    if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:  # locked: see _enforce_rate_limits
-        db.session.rollback()
-        raise AccountGone
+    lock_owner(user_id)  # see _enforce_rate_limits
     # Asked under the lock, and before the limits: the same request is not refused by its own row.
     before = db.session.scalar(_WITH_KEY, {"owner": user_id, "key": key.row_key}) if key else None
     if before is not None:
