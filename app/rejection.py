@@ -4,6 +4,9 @@ The module that reads a file raises the reason; the form that shows it has the s
 """
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Semaphore
 
 
 class Rejected(Exception):
@@ -17,3 +20,14 @@ class Rejected(Exception):
 
 class Busy(Exception):
     """The process does as much of this at once as it may, such as decoding photos. Nothing was changed; try again."""
+
+
+@contextmanager
+def held(seats: Semaphore, seconds: float) -> Iterator[None]:
+    """Take one of the seats that a process has for this work (bulkhead). Raises: Busy: none was free meanwhile."""
+    if not seats.acquire(timeout=seconds):
+        raise Busy
+    try:
+        yield
+    finally:
+        seats.release()

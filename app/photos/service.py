@@ -15,7 +15,7 @@ from app.extensions import db
 from app.jobs.queue import defer
 from app.limits import rate_limits
 from app.photos.decoding import Crop, square_webp
-from app.rejection import Busy
+from app.rejection import Busy, held
 
 FOLDER = "photos"
 NAME_LENGTH = 37  # characters of a name as storage.new_key() makes it
@@ -51,9 +51,7 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
     Raises: as `put_photo`; also Busy when as many uploads are at work as a process takes, or the time is up.
     """
     deadline = deadline or time.monotonic() + UPLOAD_SECONDS
-    if not UPLOADS.acquire(timeout=UPLOAD_WAIT):
-        raise Busy
-    try:
+    with held(UPLOADS, UPLOAD_WAIT):
         webp = square_webp(data, crop, deadline - time.monotonic() - storage.LEAST_SECONDS)
         if deadline - time.monotonic() < storage.LEAST_SECONDS:
             raise Busy
@@ -61,8 +59,6 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
         defer("photos.delete_orphan", key=key, after={"hours": CHECK_AFTER_HOURS})
         db.session.commit()  # before the object is there; and no connection is held while waiting for the bucket
         return storage.put(key, webp, "image/webp", deadline - time.monotonic())
-    finally:
-        UPLOADS.release()
 
 
 def show(user_id: int, url: str | None) -> None:

@@ -9,7 +9,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -32,26 +31,15 @@ from app.portability import archive
 from app.portability.archive import ArchiveRejected, Reason
 from app.portability.contract import InvalidItem, PortableTable
 from app.portability.markdown import MarkdownFile, MarkdownFiles
-from app.rejection import Busy
+from app.rejection import held
 
 CHUNK = 64 * 1024  # bytes
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
 # 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.
 IMPORT_SECONDS = 180.0
 # 20,000 full notes take 15 seconds of CPU to export and 4 to import, and a thread and a connection for as long.
-WORKING = threading.BoundedSemaphore(1)
+WORKING = threading.BoundedSemaphore(1)  # so one export or import at a time in a process
 BUSY_SECONDS = 5.0
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Run one export or import at a time in a process. Raises: Busy: another one is running."""
-    if not WORKING.acquire(timeout=BUSY_SECONDS):
-        raise Busy
-    try:
-        yield
-    finally:
-        WORKING.release()
 
 
 def export(
@@ -78,7 +66,7 @@ def export(
 def _parts(
     account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
 ) -> Generator[bytes]:
-    with one_at_a_time(), tempfile.TemporaryFile() as document:
+    with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
         key = storage.key_of(account.image_url) if account.image_url else None
         photo = storage.get(key) if key else None  # None also when the object is missing, or in an earlier bucket
         events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
@@ -206,7 +194,7 @@ def import_archive(
     """
     # Waiting for another import counts as well.
     deadline, end = time.monotonic() + photos.UPLOAD_SECONDS, time.monotonic() + IMPORT_SECONDS
-    with one_at_a_time(), archive.opened(file) as export_file:
+    with held(WORKING, BUSY_SECONDS), archive.opened(file) as export_file:
         photo = export_file.photo() if replace_photo or account.image_url is None else None
         try:  # object first, then the row: see app/photos/service.py
             url = photos.store(photo, deadline=deadline) if photo is not None else None
