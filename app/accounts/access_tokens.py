@@ -26,9 +26,6 @@ from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
 
-# `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
-KINDS = [f"{feature}:{kind}" for feature in ("notes", "todos", "wordcounts", "profile") for kind in ("read", "write")]
-SCOPES = ("read", "write", *KINDS, "export:read")
 MOST = 50  # tokens of an account
 USED_EVERY = timedelta(hours=1)  # precision of last_used_at; without it each request would be a write
 

@@ -10,7 +10,6 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from app import time_zones
 from app.accounts import nicknames
-from app.accounts.access_tokens import SCOPES
 from app.accounts.models import NAME_LENGTH
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, Weakness, weakness
 from app.mail.message import ENCODED_WORD
@@ -198,7 +197,8 @@ class ConfirmForm(FlaskForm):
 
 NEVER = "never"
 LIFETIMES = {"30": _("30 days"), "90": _("90 days"), "365": _("1 year"), NEVER: _("Never")}
-SCOPE_NAMES = {
+# `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
+SCOPES = {
     "read": _("Read everything"),
     "write": _("Change everything"),
     "notes:read": _("Read notes"),
@@ -227,7 +227,7 @@ class AccessTokenForm(FlaskForm):
     name = name_field()
     scopes = SelectMultipleField(
         _("What it may do"),
-        choices=lambda: [(scope, SCOPE_NAMES[scope]) for scope in SCOPES],
+        choices=lambda: list(SCOPES.items()),
         validators=[InputRequired(_("Choose what it may do."))],
         validate_choice=False,
         widget=ListWidget(prefix_label=False),
@@ -242,7 +242,7 @@ class AccessTokenForm(FlaskForm):
     )
 
     def validate_scopes(self, field: Field) -> None:
-        if not set(field.data) <= set(SCOPES):
+        if not set(field.data) <= SCOPES.keys():
             raise ValidationError(_("Choose what it may do."))
 
     @property

@@ -80,13 +80,11 @@ class ItemValidator:
             raise InvalidItem(name)
         return value
 
-    def text(self, name: str, at_most: int) -> str:
-        """Read text by the rules of the forms (app/web/fields.py); `at_most` in code points."""
-        return self._bounded(normalize(self.value(name, str)), name, at_most)
-
-    def exact(self, name: str, at_most: int) -> str:
-        """Read text that is not normalized, such as an address."""
-        return self._bounded(self.value(name, str), name, at_most)
+    def text(self, name: str, at_most: int, *, exact: bool = False) -> str:
+        """Read text by the rules of the forms (app/web/fields.py), or `exact`, as an address; `at_most` code points."""
+        value = self.value(name, str) if exact else normalize(self.value(name, str))
+        self._require(len(value) <= at_most and not has_control_characters(value), name)
+        return value
 
     def line(self, name: str, at_most: int) -> str:
         value = self.text(name, at_most).strip()
@@ -125,10 +123,6 @@ class ItemValidator:
         self._require(all(type(times) is int and 0 < times <= INTEGER_MAX for times in value.values()), name)
         self._require(all(0 < len(word) <= longest for word in value), name)
         self._require(not has_control_characters("".join(value)), name)
-        return value
-
-    def _bounded(self, value: str, name: str, at_most: int) -> str:
-        self._require(len(value) <= at_most and not has_control_characters(value), name)
         return value
 
     def _require(self, holds: bool, name: str) -> None:

@@ -26,6 +26,7 @@ from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import ImportForm, sentence_of
 from app.portability.service import Outcome, Progress
+from app.web.answers import Answer
 from app.web.autocommit import in_transaction
 from app.web.formats import number
 from app.web.locale import reader, today
@@ -37,8 +38,6 @@ TELL_SECONDS = 3.0  # between two lines of the page; a router lets 55 pass
 PLACE = "<!-- progress -->"
 
 bp = Blueprint("portability", __name__, url_prefix="/mypage")
-
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 def portables() -> Sequence[PortableTable]:

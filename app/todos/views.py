@@ -14,7 +14,7 @@ from app.limits.quotas import QuotaReached
 from app.todos import listing, service
 from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to
 from app.todos.models import EARLIEST, LATEST
-from app.web.answers import refusal
+from app.web.answers import Answer, refusal
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
@@ -22,8 +22,6 @@ from app.web.formats import deadline, number
 from app.web.locale import today
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
-
-Answer = str | Response | tuple[str, int]
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")

@@ -26,7 +26,7 @@ def _row(item: object) -> Item:
     row: Item = {
         "url": _address(result, "url"),
         "final_url": _address(result, "final_url"),
-        "title": result.optional(lambda name: result.exact(name, TITLE_LENGTH), "title"),
+        "title": result.optional(lambda name: result.text(name, TITLE_LENGTH, exact=True), "title"),
         "result_all": result.counts("result_all", WORDS_KEPT, LONGEST_WORD),
         "result_no_stop_words": result.counts("result_no_stop_words", WORDS_KEPT, LONGEST_WORD),
         "phrases": {length: phrases.counts(length, PHRASES_KEPT, longest) for length in ("2", "3")},
@@ -47,7 +47,7 @@ def _row(item: object) -> Item:
 
 def _address(result: ItemValidator, name: str) -> str:
     """Read an address that would be fetched: the page of a result links to it."""
-    url = result.exact(name, fetching.MAX_URL_LENGTH)
+    url = result.text(name, fetching.MAX_URL_LENGTH, exact=True)
     try:
         fetching.parse_url(url)
     except FetchFailed:

@@ -14,6 +14,7 @@ from app.follower.follower import from_follower
 from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
 from app.web.access import public, requested_cursor, to_sign_in
+from app.web.answers import Answer
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
@@ -29,11 +30,7 @@ bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 bp.add_app_template_filter(decoded)
 bp.add_app_template_filter(readable)
 
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 WORDS_SHOWN = 100  # without ?all=1
-
-
 # The arguments that say how a result is shown, each with the one value that it may have. Without them stop words are
 # left out, and the WORDS_SHOWN most frequent words are shown, the most frequent first. Every link and form keeps them.
 VIEW = {"stop_words": "keep", "all": "1", "sort": "word"}

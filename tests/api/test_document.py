@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.accounts.access_tokens import SCOPES
+from app.accounts.forms import SCOPES
 from tests.api.program import Program
 from tests.visitor import Visitor
 

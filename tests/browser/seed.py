@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, update
 from app.accounts import access_tokens, events, letters, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
+from app.accounts.forms import SCOPES
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
 from app.extensions import db
 from app.notes import listing
@@ -114,7 +115,7 @@ def seed_events(user: User) -> None:
 def seed_keys(user: User) -> Ids:
     """Make access tokens and passkeys with names that are hard to show."""
     for name in HARD:
-        access_tokens.make_token(user.id, name[:50], access_tokens.SCOPES, 365, Client(None, ""))
+        access_tokens.make_token(user.id, name[:50], list(SCOPES), 365, Client(None, ""))
         add_passkey(user, name[:50])
     return {"passkey": service.overview(user.id).passkeys[0].id}
 
