@@ -9,6 +9,7 @@ from typing import Any
 import click
 from flask import Blueprint, Flask
 from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
 from sqlalchemy import ColumnElement
 
 from app.portability.contract import PortableTable
@@ -16,6 +17,8 @@ from app.web.templates import constant
 
 # Packages of app/ with a `feature.py`. Their order is that of the menu, and of the parts in the file of an export.
 NAMES = ("accounts", "passkeys", "notes", "todos", "wordcounts", "photos", "mypage", "portability")
+# The scopes of every feature. `write` lists and finds nothing: its answers hold what it changed.
+EVERYTHING = {"read": _("Read everything"), "write": _("Change everything")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Feature:
     """Name what a feature brings to the service.
 
     Args:
+        api: the module of its operations, each of which joins the API as the module is imported.
+        scopes: those of the operations, and what each lets a program do.
         tasks: the module of its jobs, each of which joins the queue as the module is imported.
         portable: its rows in an export.
         figures: its numbers on My page, as columns of one statement.
@@ -37,6 +42,8 @@ class Feature:
     """
 
     blueprints: Sequence[Blueprint] = ()
+    api: ModuleType | None = None
+    scopes: Mapping[str, LazyString] = field(default_factory=dict)
     tasks: ModuleType | None = None
     commands: Sequence[click.Command] = ()
     portable: PortableTable | None = None
@@ -51,7 +58,9 @@ def load() -> list[Feature]:
 
 def init_app(app: Flask, found: Sequence[Feature]) -> None:
     """Register what the features bring. Call it after everything that their views and templates use."""
+    scopes = app.extensions["scopes"] = dict(EVERYTHING)
     for feature in found:
+        scopes |= feature.scopes
         for blueprint in feature.blueprints:
             app.register_blueprint(blueprint)
         for command in feature.commands:

@@ -1,4 +1,4 @@
-"""Refusals that several features share: of a file that was sent, and of work for which the process is too busy. Pure.
+"""Refusals that features share: of a row that is not there, a file, or work for which the process is too busy. Pure.
 
 The module that reads a file raises the reason; the form that shows it has the sentence.
 """
@@ -7,6 +7,10 @@ import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Semaphore
+
+
+class RowNotFound(Exception):
+    """There is no such row, or it belongs to somebody else, who must not know the difference. 404 at every door."""
 
 
 class Rejected(Exception):

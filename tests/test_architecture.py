@@ -21,6 +21,7 @@ FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / 
 # a photo. Every feature with rows to export may import the contract of portability.
 MAY_IMPORT = {"mypage": {"accounts", "photos"}, "portability": {"accounts", "photos"}}
 CONTRACT = {"app.portability.contract"}
+ABOVE = ("backups", "demo")  # commands that may know any feature, as the factory does
 
 Imports = dict[str, set[str]]
 
@@ -114,16 +115,23 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("folder", ["api", "demo"])
-def test_only_the_factory_knows_the_api_and_the_demo_account(folder: str) -> None:
-    """They may import any feature, since they stand above them all, as the factory does: no feature could miss them."""
+@pytest.mark.parametrize("folder", ABOVE)
+def test_only_the_factory_knows_what_stands_above_the_features(folder: str) -> None:
     known_to = {module for module, targets in GRAPH.items() if any(folder_of(name) == folder for name in targets)}
     assert {module for module in known_to if folder_of(module) != folder} == {"app"}
 
 
+def test_no_feature_is_missed_when_its_folder_is_deleted() -> None:
+    """Shared modules know accounts alone, and the list of features by its names."""
+    shared = [name for name in GRAPH if feature_of(name) is None and folder_of(name) not in (*ABOVE, None)]
+    known = {(name, feature_of(target)) for name in shared for target in GRAPH[name] - CONTRACT}
+    assert {feature for _, feature in known} <= {"accounts", None}, known
+
+
 def test_the_api_is_read_in_half_an_hour() -> None:
     """Without blank lines."""
-    lines = [line for path in (ROOT / "app/api").glob("*.py") for line in path.read_text().splitlines()]
+    paths = [*(ROOT / "app/api").glob("*.py"), *(ROOT / "app").glob("*/api.py")]
+    lines = [line for path in paths for line in path.read_text().splitlines()]
     assert len([line for line in lines if line]) <= 900
 
 

@@ -1,6 +1,7 @@
 """The forms of accounts and their rules: address, nickname, password, settings, access tokens."""
 
 from email_validator import EmailNotValidError, validate_email
+from flask import current_app
 from flask_babel import lazy_gettext as _
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -197,20 +198,6 @@ class ConfirmForm(FlaskForm):
 
 NEVER = "never"
 LIFETIMES = {"30": _("30 days"), "90": _("90 days"), "365": _("1 year"), NEVER: _("Never")}
-# `read` and `write` are those of every feature. `write` lists and finds nothing: its answers hold what it changed.
-SCOPES = {
-    "read": _("Read everything"),
-    "write": _("Change everything"),
-    "notes:read": _("Read notes"),
-    "notes:write": _("Change notes"),
-    "todos:read": _("Read todos"),
-    "todos:write": _("Change todos"),
-    "wordcounts:read": _("Read word counts"),
-    "wordcounts:write": _("Start word counts"),
-    "profile:read": _("Read the profile"),
-    "profile:write": _("Change the profile and photo"),
-    "export:read": _("Export everything"),
-}
 
 
 def name_field() -> StringField:
@@ -227,7 +214,7 @@ class AccessTokenForm(FlaskForm):
     name = name_field()
     scopes = SelectMultipleField(
         _("What it may do"),
-        choices=lambda: list(SCOPES.items()),
+        choices=lambda: list(current_app.extensions["scopes"].items()),  # those of app/features.py
         validators=[InputRequired(_("Choose what it may do."))],
         validate_choice=False,
         widget=ListWidget(prefix_label=False),
@@ -242,7 +229,7 @@ class AccessTokenForm(FlaskForm):
     )
 
     def validate_scopes(self, field: Field) -> None:
-        if not set(field.data) <= SCOPES.keys():
+        if not set(field.data) <= current_app.extensions["scopes"].keys():
             raise ValidationError(_("Choose what it may do."))
 
     @property

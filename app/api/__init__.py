@@ -1,10 +1,9 @@
-"""The JSON API, /api/v1: a second door to the same services."""
+"""The frame of the JSON API, /api/v1: a second door to the services.
 
-from app.api import notes, profile, todos, wordcounts
+Its operations stand in the `api.py` of each feature.
+"""
+
+from app.api import document
 from app.api.blueprint import bp
-from app.api.document import add_operations
 
-__all__ = ["bp"]
-
-for module in (notes, profile, todos, wordcounts):
-    add_operations(module)
+__all__ = ["bp", "document"]

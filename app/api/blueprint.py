@@ -19,12 +19,9 @@ from app.extensions import csrf
 from app.limits import rate_limits
 from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
-from app.notes.service import NoteNotFound
-from app.todos.service import TodoNotFound
+from app.rejection import RowNotFound
 from app.web import throttling
 from app.web.errors import Problem
-from app.wordcounts.forms import rate_limit_sentence
-from app.wordcounts.service import HourlyLimitReached, ResultNotFound, TooManyUnfinished
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
@@ -82,10 +79,10 @@ def unauthorized() -> Problem:
 def rate_limited(error: RateLimited) -> Response:
     if "standing" not in g:
         g.standing = Standing(limit_of_request(), 0, error.seconds)
-    if isinstance(error, HourlyLimitReached | TooManyUnfinished):
-        sentence = rate_limit_sentence(error)
-    else:
-        sentence = throttling.wait_sentence(error)
+    return too_many_requests(error, throttling.wait_sentence(error))
+
+
+def too_many_requests(error: RateLimited, sentence: str) -> Response:
     return Problem(429, _("Too many requests"), sentence, throttling.retry_after(error)).answer()
 
 
@@ -111,13 +108,11 @@ def created() -> Iterator[None]:
     """Read what was created. Raises: DeletedSince: another request was faster, and deleted it for good."""
     try:
         yield
-    except (NoteNotFound, TodoNotFound, ResultNotFound) as error:
+    except RowNotFound as error:
         raise DeletedSince from error
 
 
-@bp.errorhandler(NoteNotFound)
-@bp.errorhandler(TodoNotFound)
-@bp.errorhandler(ResultNotFound)
-def nothing_there(error: Exception) -> Response:
+@bp.errorhandler(RowNotFound)
+def nothing_there(error: RowNotFound) -> Response:
     sentence = _("You have nothing with this id. It may have been deleted.")
     return Problem(404, _("Not found"), sentence).answer()

@@ -6,8 +6,6 @@ is what `Reader` reads a request by. Answers are documented, and held to it by t
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from inspect import isfunction
-from types import ModuleType
 from typing import Any, TypeVar
 
 from flask import current_app, json, render_template, request
@@ -134,18 +132,10 @@ def operation(
             security={"token": [scope]},
             operation_id=view.__name__,
         )(view)
-        documented.rule = path, methods.split(", ")  # type: ignore[attr-defined] # add_operations() asks for it
+        bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))
         return documented
 
     return decorate
-
-
-def add_operations(module: ModuleType) -> None:
-    """Add the operations of a module to the API, in their order in it."""
-    for view in vars(module).values():
-        if isfunction(view) and hasattr(view, "rule"):
-            path, methods = view.rule
-            bp.add_url_rule(path, view_func=view, methods=methods)
 
 
 @cache

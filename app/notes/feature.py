@@ -3,12 +3,14 @@
 from flask_babel import lazy_gettext as _
 
 from app.features import Feature, MenuEntry
-from app.notes import note_views, tasks, views
+from app.notes import api, note_views, tasks, views
 from app.notes.figures import FIGURES
 from app.notes.portable import NOTES
 
 FEATURE = Feature(
     blueprints=[views.bp, note_views.links],
+    api=api,
+    scopes={"notes:read": _("Read notes"), "notes:write": _("Change notes")},
     tasks=tasks,
     portable=NOTES,
     figures=FIGURES,

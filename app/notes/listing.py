@@ -221,7 +221,7 @@ def list_rows(
 
 
 def get_row(user_id: int, note_id: int) -> NoteRow:
-    """Return a note, also one in the trash. Raises: NoteNotFound."""
+    """Return a note, also one in the trash. Raises: RowNotFound."""
     return read_one(_BY_ID, user_id, note_id)
 
 

@@ -13,6 +13,7 @@ from app.notes import markdown, service, sharing
 from app.notes.forms import EditNoteForm, NoteForm, return_url
 from app.notes.models import CONTENT_LENGTH
 from app.notes.texts import TaskNotFound, Tick
+from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
@@ -212,7 +213,7 @@ def show_shared(token: str) -> Answer:
     return page
 
 
-@links.errorhandler(service.NoteNotFound)
-def link_ended(error: service.NoteNotFound) -> Response:
+@links.errorhandler(RowNotFound)
+def link_ended(error: RowNotFound) -> Response:
     advice = _("It may not be shared anymore, or the address may have a typo.")
     return error_response(NotFound(), SENTENCES[404][0], advice)

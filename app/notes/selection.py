@@ -32,7 +32,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.extensions import db
 from app.notes.listing import MOST_SHOWN
 from app.notes.models import CONTENT_LENGTH, Note
-from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER, NoteNotFound
+from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER
+from app.rejection import RowNotFound
 
 MOST_SELECTED = MOST_SHOWN
 
@@ -96,7 +97,7 @@ UNDONE = tuple(_UNDO)  # the actions that can be undone
 
 
 def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
-    """Pin or unpin notes and return how many they are. Raises: NoteNotFound: none of them is there."""
+    """Pin or unpin notes and return how many they are. Raises: RowNotFound: none of them is there."""
     return len(_apply(_PIN, user_id, ids=ids, pinned=pinned))
 
 
@@ -106,13 +107,13 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
     Args:
         tag: one that texts.tags_of() finds as it is, without `#`.
 
-    Raises: NoteNotFound: none of them is there.
+    Raises: RowNotFound: none of them is there.
     """
     parameters = {"owner": user_id, "ids": list(ids), "tag": tag.lower(), "written": tag}
     found, tagged = db.session.execute(_ADD_TAG, parameters).one()
     db.session.commit()
     if not found:
-        raise NoteNotFound
+        raise RowNotFound
     return Tagged(tagged, found - tagged)
 
 
@@ -122,14 +123,14 @@ def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, dateti
     Args:
         action: one of UNDONE.
 
-    Raises: NoteNotFound: none of them is there.
+    Raises: RowNotFound: none of them is there.
     """
     rows = _apply(_PUT_AWAY[action], user_id, ids=ids)
     return len(rows), max(row.value for row in rows)
 
 
 def undo(user_id: int, action: str, moment: datetime) -> int:
-    """Take out what was put away at this moment; return how many they are. Raises: NoteNotFound: nothing is left."""
+    """Take out what was put away at this moment; return how many they are. Raises: RowNotFound: nothing is left."""
     return len(_apply(_UNDO[action], user_id, moment=moment))
 
 
@@ -137,5 +138,5 @@ def _apply(statement: Any, user_id: int, **parameters: object) -> Sequence[Any]:
     rows = db.session.execute(statement, {"owner": user_id, **parameters}).all()
     db.session.commit()
     if not rows:
-        raise NoteNotFound
+        raise RowNotFound
     return rows

@@ -32,6 +32,7 @@ from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
 from app.notes.models import Note, NoteShare
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
+from app.rejection import RowNotFound
 from app.soft_delete import can_be_restored, has_expired, purge
 
 TRIES = 5  # of a tick, against edits of the same moment
@@ -51,10 +52,6 @@ IN_ARCHIVE = and_(NOT_DELETED, Note.archived_at.is_not(None))
 IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
 DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)  # in the trash
 EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("text")
-
-
-class NoteNotFound(Exception):
-    """There is no such note, or it is another user's, or it is deleted."""
 
 
 class StaleVersion(Exception):
@@ -145,19 +142,19 @@ def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
-    """Return a note of the list or of the archive. Raises: NoteNotFound."""
+    """Return a note of the list or of the archive. Raises: RowNotFound."""
     return read_one(_ONE, user_id, note_id)
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
-    """Return a note that may be in the trash (`deleted_at`) and shared (`share_token`). Raises: NoteNotFound."""
+    """Return a note that may be in the trash (`deleted_at`) and shared (`share_token`). Raises: RowNotFound."""
     return read_one(_ONE_OR_DELETED, user_id, note_id)
 
 
 def read_one(statement: Select[*tuple[Any, ...]], user_id: int, note_id: int) -> NoteRow:
     note = read(statement, {"owner": user_id, "note_id": note_id}).one_or_none()
     if note is None:
-        raise NoteNotFound
+        raise RowNotFound
     return note
 
 
@@ -169,7 +166,7 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
     Args:
         from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
 
-    Raises: NoteNotFound; StaleVersion: it was edited, or moved to the trash, meanwhile. Nothing was stored.
+    Raises: RowNotFound; StaleVersion: it was edited, or moved to the trash, meanwhile. Nothing was stored.
     """
     kept = NOT_DELETED | IN_TRASH if from_trash else NOT_DELETED
     change = own_note(user_id, note_id).where(kept, Note.version == version)
@@ -188,7 +185,7 @@ def update_note(user_id: int, note_id: int, title: str, content: str, version: i
 def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
     """Tick a task of the note's text off, or open it again. Nothing changes if it is so already.
 
-    Raises: NoteNotFound; TaskNotFound: the line is another one by now; StaleVersion: the note was edited again and
+    Raises: RowNotFound; TaskNotFound: the line is another one by now; StaleVersion: the note was edited again and
         again meanwhile. Nothing was stored.
     """
     for _ in range(TRIES):
@@ -202,7 +199,7 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
-    """Raises: NoteNotFound."""
+    """Raises: RowNotFound."""
     apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
 
 
@@ -212,26 +209,26 @@ def delete_note(user_id: int, note_id: int, versions: Collection[int] | None = N
     Args:
         versions: optimistic locking: delete it only if it is at one of these versions; None: at any.
 
-    Raises: NoteNotFound; StaleVersion: it is at another version. Nothing was changed.
+    Raises: RowNotFound; StaleVersion: it is at another version. Nothing was changed.
     """
     deletion = own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now())
     if versions is None:
         return apply_and_name(deletion)
     try:
         return apply_and_name(deletion.where(Note.version.in_(versions)))
-    except NoteNotFound:
+    except RowNotFound:
         raise StaleVersion(get_note(user_id, note_id)) from None
 
 
 def restore_note(user_id: int, note_id: int) -> str:
-    """Restore a note from the trash and return its name. Raises: NoteNotFound."""
+    """Restore a note from the trash and return its name. Raises: RowNotFound."""
     return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
 
 
 def archive_note(user_id: int, note_id: int, *, archived: bool) -> str:
     """Put a note into the archive, or take it out, and return its name. Nothing changes if it is there already.
 
-    It stays pinned while it is there, so that it comes back to where it was. Raises: NoteNotFound.
+    It stays pinned while it is there, so that it comes back to where it was. Raises: RowNotFound.
     """
     archived_at = func.coalesce(Note.archived_at, func.now()) if archived else null()
     return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(archived_at=archived_at))
@@ -250,7 +247,7 @@ def list_trash(user_id: int) -> Sequence[NoteRow]:
 
 
 def delete_note_for_good(user_id: int, note_id: int) -> str:
-    """Delete a note of the trash for good and return its name. Raises: NoteNotFound."""
+    """Delete a note of the trash for good and return its name. Raises: RowNotFound."""
     return apply_and_name(delete(Note).where(Note.user_id == user_id, Note.id == note_id, IN_TRASH))
 
 
@@ -272,9 +269,9 @@ def own_note(user_id: int, note_id: int) -> Update:
 
 
 def apply_and_name(change: Update | Delete) -> str:
-    """Run an update or a deletion of one note and return the note's name. Raises: NoteNotFound."""
+    """Run an update or a deletion of one note and return the note's name. Raises: RowNotFound."""
     note = db.session.execute(change.returning(Note.title, EXCERPT)).one_or_none()
     db.session.commit()
     if note is None:
-        raise NoteNotFound
+        raise RowNotFound
     return name_and_excerpt(note.title, note.text)[0]

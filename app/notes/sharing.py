@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from app.extensions import Base, db, read
 from app.keyset import IDS, Cursor, cut_page
 from app.notes.models import Note, NoteShare
-from app.notes.service import EXCERPT, IN_TRASH, NOT_DELETED, OWNER, NoteNotFound, NoteRow, get_note_or_deleted
+from app.notes.service import EXCERPT, IN_TRASH, NOT_DELETED, OWNER, NoteRow, get_note_or_deleted
+from app.rejection import RowNotFound
 
 PAGE_SIZE = 20
 TOKEN_BYTES = 16  # 128 random bits, which nobody guesses (ASVS 5.0 V11.5.1); more would only make a longer link
@@ -58,18 +59,18 @@ _PAGE = (
 def share_note(user_id: int, note_id: int) -> str:
     """Let anybody read the note who has its link, and return the link's token. One that is shared keeps its own.
 
-    Raises: NoteNotFound: also for a note in the trash. Nothing was stored.
+    Raises: RowNotFound: also for a note in the trash. Nothing was stored.
     """
     drawn = secrets.token_urlsafe(TOKEN_BYTES)
     token: str | None = db.session.scalar(_SHARE, {"owner": user_id, "note": note_id, "drawn": drawn})
     db.session.commit()
     if token is None:
-        raise NoteNotFound
+        raise RowNotFound
     return token
 
 
 def stop_sharing(user_id: int, note_id: int) -> None:
-    """End the link of a note, also of one in the trash. To end it twice is to end it once. Raises: NoteNotFound."""
+    """End the link of a note, also of one in the trash. To end it twice is to end it once. Raises: RowNotFound."""
     ended = db.session.scalar(_STOP, {"owner": user_id, "note": note_id}) is not None
     db.session.commit()
     if not ended:
@@ -84,11 +85,11 @@ def is_shared(user_id: int, note_id: int) -> bool:
 def get_shared_note(token: str) -> NoteRow:
     """Return the title, the content and `updated_at` of the note that has this link; nothing of whose it is.
 
-    Raises: NoteNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
+    Raises: RowNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
     """
     note = read(_BY_TOKEN, {"token": token}).one_or_none() if TOKEN.fullmatch(token) else None
     if note is None:
-        raise NoteNotFound
+        raise RowNotFound
     return note
 
 

@@ -8,7 +8,6 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
@@ -20,9 +19,10 @@ from app.notes.figures import list_tags
 from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, return_url
 from app.notes.search import Search
 from app.notes.texts import name_and_excerpt
+from app.rejection import RowNotFound
 from app.web.access import requested
 from app.web.answers import accepted, go_to, refusal
-from app.web.errors import show_error, wants_json
+from app.web.errors import wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
@@ -34,11 +34,6 @@ PLACE = ("q", "tag", "day")  # the parameters that say which notes the list is o
 
 bp = note_views.bp  # with the pages of one note
 bp.add_app_template_filter(name_and_excerpt)
-
-
-@bp.errorhandler(service.NoteNotFound)
-def note_not_found(error: service.NoteNotFound) -> Response:
-    return show_error(NotFound())
 
 
 @bp.get("")
@@ -214,6 +209,6 @@ def undo_selected() -> Answer:
     try:
         count = selection.undo(current_user.id, request.args["of"], moment_at(int(at)))
         flash(_("Notes restored: %(count)s.", count=number(count)))
-    except service.NoteNotFound:  # as when undo is sent twice
+    except RowNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))
     return redirect(return_url(url_for("notes.index")))

@@ -20,6 +20,7 @@ from app.accounts.service import lock_user, owner_required
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
+from app.rejection import RowNotFound
 from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
@@ -44,10 +45,6 @@ class RelyingParty(NamedTuple):
 
 class PasskeyRefused(Exception):
     """The answer is malformed or not true, or no account has this passkey. Its text is for the log alone."""
-
-
-class PasskeyNotFound(Exception):
-    """There is no such passkey, or it belongs to somebody else."""
 
 
 class PasskeyTaken(Exception):
@@ -180,29 +177,29 @@ def add_passkey(
 
 
 def get_name(user_id: int, passkey_id: int) -> str:
-    """Return what the owner calls a passkey. Raises: PasskeyNotFound."""
+    """Return what the owner calls a passkey. Raises: RowNotFound."""
     name = db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id})
     if name is None:
-        raise PasskeyNotFound
+        raise RowNotFound
     return name
 
 
 def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
-    """Raises: PasskeyNotFound."""
+    """Raises: RowNotFound."""
     renamed = update(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == user_id).values(name=name)
     found = db.session.scalar(renamed.returning(Passkey.id))
     db.session.commit()
     if found is None:
-        raise PasskeyNotFound
+        raise RowNotFound
 
 
 def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
-    """Raises: PasskeyNotFound, LastPasskey, AccountGone. Nothing was changed."""
+    """Raises: RowNotFound, LastPasskey, AccountGone. Nothing was changed."""
     user = lock_user(user_id)
     ids = set(db.session.scalars(select(Passkey.id).where(Passkey.user_id == user_id)))
     if passkey_id not in ids:
         db.session.rollback()
-        raise PasskeyNotFound
+        raise RowNotFound
     if user.passkey_after_password and len(ids) == 1:
         db.session.rollback()
         raise LastPasskey

@@ -16,7 +16,6 @@ from flask import Blueprint, abort, current_app, flash, jsonify, redirect, rende
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_login import current_user
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, events, tokens
@@ -35,7 +34,7 @@ from app.passkeys.service import REGISTER, ChallengeExpired, PasskeyCopied, Pass
 from app.passkeys.two_step import WrongRecoveryCode
 from app.web.access import public
 from app.web.answers import Answer
-from app.web.errors import settle_reader, show_error
+from app.web.errors import settle_reader
 from app.web.proxy import client_address, client_network, own_origin, parse_address
 from app.web.throttling import refused
 
@@ -206,11 +205,6 @@ def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
 
 def pending_token() -> str:
     return str(session.get(browser_session.SECOND_STEP, ""))
-
-
-@bp.errorhandler(service.PasskeyNotFound)
-def passkey_not_found(error: service.PasskeyNotFound) -> Response:
-    return show_error(NotFound())
 
 
 @bp.get("")

@@ -17,6 +17,7 @@ from app.accounts.service import lock_owner, owner_required
 from app.extensions import db, read
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
+from app.rejection import RowNotFound
 from app.soft_delete import can_be_restored
 from app.todos.models import UNPLACED, Todo
 
@@ -25,10 +26,6 @@ QUOTA = Quota(Todo, 20_000)
 FARTHEST = 100  # places that a todo can be moved at once: two pages of the list
 
 TodoRow = Row[*tuple[Any, ...]]  # the columns that the statement names
-
-
-class TodoNotFound(Exception):
-    """There is no such todo, or it is another user's, or it is deleted."""
 
 
 class TooFar(Exception):
@@ -83,18 +80,18 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
 
 
 def get_todo(user_id: int, todo_id: int, *, or_deleted: bool = False) -> TodoRow:
-    """Return a todo, and on demand also a deleted one that is not purged yet. Raises: TodoNotFound."""
+    """Return a todo, and on demand also a deleted one that is not purged yet. Raises: RowNotFound."""
     statement = _ONE_OR_DELETED if or_deleted else _ONE
     todo = read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
-        raise TodoNotFound
+        raise RowNotFound
     return todo
 
 
 def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
     """Change the given fields alone (partial update), so a new text and a tick from two windows are both kept.
 
-    Raises: TodoNotFound.
+    Raises: RowNotFound.
     """
     values: dict[str, Any] = {**changes}
     if "completed" in changes:
@@ -110,13 +107,13 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
 
     Returns: the lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
 
-    Raises: TodoNotFound.
+    Raises: RowNotFound.
     """
     lock_owner(user_id)  # two swaps at once could use one position twice
     todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
         db.session.rollback()
-        raise TodoNotFound
+        raise RowNotFound
     neighbours = _ABOVE if up else _BELOW
     if completed is not None:
         neighbours = neighbours.where(Todo.completed == completed)
@@ -136,13 +133,13 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
     Args and return value are those of `move_todo`, but:
         onto: the todo that stands there now.
 
-    Raises: TodoNotFound, TooFar: nothing was changed.
+    Raises: RowNotFound, TooFar: nothing was changed.
     """
     lock_owner(user_id)
     pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
     if len(pair) != len({todo_id, onto}):
         db.session.rollback()
-        raise TodoNotFound
+        raise RowNotFound
     if todo_id == onto:
         db.session.rollback()
         return None
@@ -185,14 +182,14 @@ def _set_positions(user_id: int, positions: dict[int, int]) -> None:
 
 
 def delete_todo(user_id: int, todo_id: int) -> str:
-    """Delete a todo (soft delete) and return its description. Raises: TodoNotFound."""
+    """Delete a todo (soft delete) and return its description. Raises: RowNotFound."""
     return _apply(_own(user_id, todo_id).where(NOT_DELETED).values(deleted_at=_THIS_MOMENT))
 
 
 def restore_todo(user_id: int, todo_id: int) -> str:
     """Restore a deleted todo at its position and return its description. Does nothing to one that is not deleted.
 
-    Raises: TodoNotFound: also when it was deleted longer than UNDO_FOR ago.
+    Raises: RowNotFound: also when it was deleted longer than UNDO_FOR ago.
     """
     return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
 
@@ -207,13 +204,13 @@ def clear_completed(user_id: int) -> tuple[int, int]:
 
 
 def restore_cleared(user_id: int, moment: int) -> None:
-    """Restore the todos that `clear_completed` deleted at that moment. Raises: TodoNotFound: none of them is left."""
+    """Restore the todos that `clear_completed` deleted at that moment. Raises: RowNotFound: none of them is left."""
     lock_owner(user_id)
     cleared = update(Todo).where(Todo.user_id == user_id, _CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
     restored = db.session.scalars(cleared.values(deleted_at=None).returning(Todo.id)).all()
     db.session.commit()
     if not restored:
-        raise TodoNotFound
+        raise RowNotFound
 
 
 def _own(user_id: int, todo_id: int) -> Update:
@@ -221,9 +218,9 @@ def _own(user_id: int, todo_id: int) -> Update:
 
 
 def _apply(change: Update) -> str:
-    """Run an update of one todo and return its description. Raises: TodoNotFound."""
+    """Run an update of one todo and return its description. Raises: RowNotFound."""
     description: str | None = db.session.scalar(change.returning(Todo.description))
     db.session.commit()
     if description is None:
-        raise TodoNotFound
+        raise RowNotFound
     return description

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from flask import Blueprint, abort, flash, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.exceptions import NotFound, UnprocessableEntity
+from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
@@ -28,11 +28,6 @@ TODO_ID = re.compile("[0-9]{1,18}")
 DIRECTIONS = {"up": True, "down": False}
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
-
-
-@bp.errorhandler(service.TodoNotFound)
-def todo_not_found(error: service.TodoNotFound) -> Response:
-    return show_error(NotFound())
 
 
 @bp.errorhandler(service.TooFar)

@@ -14,11 +14,11 @@ from flask_wtf.csrf import CSRFError
 from pydantic_core import to_json
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from app.database_errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
-from app.rejection import Busy
+from app.rejection import Busy, RowNotFound
 from app.storage import StorageUnavailable
 from app.web import form_recovery
 from app.web.cookies import TOKEN
@@ -80,6 +80,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, Problem.answer)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DBAPIError, show_database_error)
+    app.register_error_handler(RowNotFound, lambda _: show_error(NotFound()))
     app.register_error_handler(Busy, lambda _: show_error(ServiceUnavailable(retry_after=RETRY_AFTER)))
     app.register_error_handler(OSError, show_system_error)
     for unavailable in (PendingRollbackError, PoolTimeout, StorageUnavailable):

@@ -19,6 +19,7 @@ from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota
 from app.limits.rate_limits import RateLimited
+from app.rejection import RowNotFound
 from app.wordcounts.failures import CANCELLED
 from app.wordcounts.models import FAILED, UNFINISHED, Result
 
@@ -51,10 +52,6 @@ class HourlyLimitReached(RateLimited):
 
 class AlreadyFinished(Exception):
     """The count is done or has failed, so it cannot be cancelled any more."""
-
-
-class ResultNotFound(Exception):
-    """There is no such result, or it is deleted, or it is another user's and not shared."""
 
 
 NOT_DELETED = Result.deleted_at.is_(None)
@@ -171,11 +168,11 @@ def _enforce_rate_limits(user_id: int) -> None:
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
     """Count the same page again, as a new result.
 
-    Raises: ResultNotFound, and what `ask` raises; nothing was stored.
+    Raises: RowNotFound, and what `ask` raises; nothing was stored.
     """
     url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
     if url is None:
-        raise ResultNotFound
+        raise RowNotFound
     return ask(user_id, url, key)
 
 
@@ -186,7 +183,7 @@ def list_results(user_id: int, after: Cursor = START) -> tuple[Sequence[ResultRo
 
 
 def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:
-    """Read one result: the reader's own, or a shared one. Raises: ResultNotFound.
+    """Read one result: the reader's own, or a shared one. Raises: RowNotFound.
 
     Args:
         reader_id: None for a visitor who is not signed in.
@@ -194,12 +191,12 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
     """
     result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
     if result is None:
-        raise ResultNotFound
+        raise RowNotFound
     return result
 
 
 def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_words: str) -> ResultRow:
-    """Return the result once it is finished, or as it is after so many seconds (long polling). Raises: ResultNotFound.
+    """Return the result once it is finished, or as it is after so many seconds (long polling). Raises: RowNotFound.
 
     A request that waits holds a thread, but no connection. No more than SEATS wait in a process; others are answered at
     once, so that pages always have threads left (bulkhead).
@@ -223,27 +220,27 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
 
     Its owner here and a worker in tasks.py change it by a statement that finds only unfinished ones: the first wins.
 
-    Raises: ResultNotFound, AlreadyFinished: nothing was changed.
+    Raises: RowNotFound, AlreadyFinished: nothing was changed.
     """
     owner = {"owner": user_id, "result": public_id}
     is_cancelled = db.session.scalar(_CANCEL, owner) is not None
     found = db.session.execute(_ERROR, owner).one_or_none()
     db.session.commit()
     if found is None:
-        raise ResultNotFound
+        raise RowNotFound
     if not is_cancelled and found.error != CANCELLED:
         raise AlreadyFinished
 
 
 def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
-    """Let anybody who has the link read the result, or stop that. Raises: ResultNotFound."""
+    """Let anybody who has the link read the result, or stop that. Raises: RowNotFound."""
     _change(user_id, public_id, shared=shared)
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
     """Delete a result (soft delete): its content at once. The empty row stays an hour and counts for the rate limit.
 
-    Raises: ResultNotFound.
+    Raises: RowNotFound.
     """
     cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
     _change(user_id, public_id, url="", deleted_at=func.now(), **cleared)
@@ -254,4 +251,4 @@ def _change(user_id: int, public_id: uuid.UUID, **values: Any) -> None:
     found = db.session.scalar(change, {"owner": user_id, "result": public_id}) is not None
     db.session.commit()
     if not found:
-        raise ResultNotFound
+        raise RowNotFound

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from app.follower.follower import from_follower
 from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
+from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor, to_sign_in
 from app.web.answers import Answer
 from app.web.errors import SENTENCES as ERRORS
@@ -36,8 +37,8 @@ WORDS_SHOWN = 100  # without ?all=1
 VIEW = {"stop_words": "keep", "all": "1", "sort": "word"}
 
 
-@bp.errorhandler(service.ResultNotFound)
-def result_not_found(error: service.ResultNotFound) -> Answer:
+@bp.errorhandler(RowNotFound)
+def result_not_found(error: RowNotFound) -> Answer:
     return show_error(NotFound()) if current_user.is_authenticated else to_sign_in()
 
 

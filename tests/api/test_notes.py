@@ -10,11 +10,11 @@ from sqlalchemy import func, select, update
 
 from app.accounts import service as accounts
 from app.accounts.models import User
-from app.api.notes import BATCH_BYTES
 from app.extensions import db
 from app.limits import quotas
 from app.limits.quotas import IdempotencyKey
 from app.notes import service
+from app.notes.api import BATCH_BYTES
 from app.notes.models import Note
 from tests.api.program import Program, pointers, program_of
 from tests.conftest import PASSWORD

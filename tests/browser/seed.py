@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, insert, update
 
 from app.accounts import access_tokens, events, letters, tokens
 from app.accounts import service as accounts
 from app.accounts.events import Client
-from app.accounts.forms import SCOPES
 from app.accounts.models import AccountEvent, AccountToken, EventKind, SignUpLink, User
 from app.extensions import db
 from app.notes import listing
@@ -115,7 +115,7 @@ def seed_events(user: User) -> None:
 def seed_keys(user: User) -> Ids:
     """Make access tokens and passkeys with names that are hard to show."""
     for name in HARD:
-        access_tokens.make_token(user.id, name[:50], list(SCOPES), 365, Client(None, ""))
+        access_tokens.make_token(user.id, name[:50], list(current_app.extensions["scopes"]), 365, Client(None, ""))
         add_passkey(user, name[:50])
     return {"passkey": service.overview(user.id).passkeys[0].id}
 

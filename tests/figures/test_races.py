@@ -18,10 +18,10 @@ from app.figures import check_figures
 from app.notes import selection, service
 from app.notes.models import Note
 from app.notes.portable import NOTES
-from app.notes.service import NoteNotFound, StaleVersion, archive_note
+from app.notes.service import StaleVersion, archive_note
 from app.notes.texts import tags_of
+from app.rejection import RowNotFound
 from app.todos import service as todos
-from app.todos.service import TodoNotFound
 from config import TestingConfig
 from tests.conftest import PASSWORD
 from tests.databases import Environment
@@ -37,7 +37,7 @@ ITEM = {
     "title": "", "content": "#a #imported", "tags": [], "pinned": False, "deleted_at": None,
     "created_at": "2026-03-01T09:00:00+00:00", "updated_at": "2026-03-01T09:00:00+00:00",
 }  # fmt: skip
-NOT_THERE_ANY_MORE = (NoteNotFound, StaleVersion, TodoNotFound, AccountGone)
+NOT_THERE_ANY_MORE = (RowNotFound, StaleVersion, RowNotFound, AccountGone)
 DUE = text("UPDATE users SET figures_counted_at = now() - interval '1 day' WHERE id = :id")
 EXPIRED = text("UPDATE notes SET deleted_at = deleted_at - interval '40 days' WHERE id = :id")
 

@@ -16,8 +16,9 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes import service, sharing
 from app.notes.models import NoteShare
-from app.notes.service import NoteNotFound, archive_note
+from app.notes.service import archive_note
 from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
+from app.rejection import RowNotFound
 from tests.conftest import CHEAP_HASHER, PASSWORD, browser_of
 from tests.notes.lists import create
 from tests.notes.test_trash import age
@@ -49,7 +50,7 @@ def path(alice: User, note_id: int) -> str:
 def opens(token: str) -> bool:
     try:
         get_shared_note(token)
-    except NoteNotFound:
+    except RowNotFound:
         return False
     return True
 
@@ -84,7 +85,7 @@ def test_it_stays_open_in_the_archive_and_can_be_ended_in_the_trash_but_not_begu
     assert [note.id for note in list_shared(alice.id)[0]] == [note_id]
     service.delete_note(alice.id, note_id)
     stop_sharing(alice.id, note_id)
-    with pytest.raises(NoteNotFound):
+    with pytest.raises(RowNotFound):
         share_note(alice.id, note_id)
     assert number_of_links() == 0
     service.restore_note(alice.id, note_id)
@@ -149,7 +150,7 @@ def share(app: Flask, note: tuple[int, int]) -> str | None:
     with app.app_context():
         try:
             return sharing.share_note(*note)
-        except service.NoteNotFound:
+        except RowNotFound:
             return None
         finally:
             db.session.remove()

@@ -13,6 +13,7 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
+from app.rejection import RowNotFound
 from app.todos import listing, service
 from app.todos.models import UNPLACED, Todo
 from config import TestingConfig
@@ -150,7 +151,7 @@ def test_concurrent_moves_lose_and_double_no_todo(migrated_environment: Environm
         with app.app_context():
             for _ in range(15):
                 service.move_todo(user.id, chance.choice(ids), up=chance.random() < 0.5)
-                with suppress(service.TodoNotFound):  # another of the four cleared it
+                with suppress(RowNotFound):  # another of the four cleared it
                     service.change_todo(user.id, chance.choice(spare), completed=True)
                 service.clear_completed(user.id)
                 service.restore_todo(user.id, chance.choice(spare))

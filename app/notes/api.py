@@ -33,6 +33,7 @@ from app.notes.forms import NoteForm
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
 from app.notes.service import NoteRow
+from app.rejection import RowNotFound
 from app.web.errors import Problem
 from app.web.request_size import accepts_upload
 
@@ -135,7 +136,7 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
         raise Problem(428, _("If-Match is missing"), sentence)
     note = listing.get_row(caller().id, note_id)
     if note.deleted_at:
-        raise service.NoteNotFound
+        raise RowNotFound
     versions = versions_of(headers)
     if versions is not None and note.version not in versions:
         raise changed_meanwhile(note)

@@ -1,16 +1,15 @@
-"""/profile: the nickname, the language, the time zone and the photo; and /export, everything as a ZIP."""
+"""/profile: the nickname, the language, the time zone and the photo."""
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from flask import abort, request, stream_with_context
+from flask import abort, request
 from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.accounts import nicknames
 from app.accounts import service as accounts
-from app.accounts.browser_session import this_client
 from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
 from app.accounts.models import Account
 from app.accounts.service import NicknameTaken
@@ -21,11 +20,7 @@ from app.photos import service as photos
 from app.photos.containers import PhotoRejected
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES
-from app.portability import service as portability
-from app.portability.views import download, portables, readme
-from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
-from app.web.locale import reader
 from app.web.request_size import accepts_upload
 
 
@@ -98,11 +93,3 @@ def delete_photo() -> None:
 def profile_of(who: Account) -> Response:
     names = ("email", "nickname", "language", "time_zone", "created_at")
     return answer({**{name: getattr(who, name) for name in names}, "photo_url": who.image_url})
-
-
-@operation("GET", "/export", "export:read")
-@in_transaction
-def export() -> Response:
-    """Export everything as a ZIP, with semicircle.json for programs"""
-    parts = portability.export(caller(), portables(), readme(), reader().time_zone, this_client())
-    return download(stream_with_context(parts))

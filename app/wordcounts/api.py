@@ -8,11 +8,12 @@ from flask import url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.api.blueprint import caller, created
+from app.api.blueprint import bp, caller, created, too_many_requests
 from app.api.document import NEXT, Answer, operation
 from app.api.messages import Body, IdempotencyKey, Page, Parameters, answer, checked, cursor_of, key_of, page
+from app.rejection import RowNotFound
 from app.wordcounts import service
-from app.wordcounts.forms import AskForm, failure_sentence
+from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
 from app.wordcounts.models import FAILED, URL_LENGTH
 
 ASK_AGAIN = "2"  # seconds
@@ -52,6 +53,12 @@ class Wait(Parameters):
     stop_words: Literal["keep", "drop"] = "drop"
 
 
+@bp.errorhandler(service.HourlyLimitReached)
+@bp.errorhandler(service.TooManyUnfinished)
+def rate_limited(error: service.HourlyLimitReached | service.TooManyUnfinished) -> Response:
+    return too_many_requests(error, rate_limit_sentence(error))
+
+
 @operation("GET", "/wordcounts", "wordcounts:read", WordCountPage)
 def list_wordcounts(query: Page) -> Response:
     """List word counts, the newest first, 20 a page"""
@@ -78,7 +85,7 @@ def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
     """Read a word count; with wait, as soon as it is finished"""
     result = service.wait_for_result(caller().id, public_id, query.wait, query.stop_words)
     if not result.is_own:  # it is shared, for who has its page's address
-        raise service.ResultNotFound
+        raise RowNotFound
     return answer(as_json(result, Result), headers={} if result.finished_at else {"Retry-After": ASK_AGAIN})
 
 
