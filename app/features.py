@@ -10,8 +10,9 @@ import click
 from flask import Blueprint, Flask
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, null
 
+from app.figures import Figure
 from app.portability.contract import PortableTable
 from app.web.templates import constant
 
@@ -37,7 +38,8 @@ class Feature:
         scopes: those of the operations, and what each lets a program do.
         tasks: the module of its jobs, each of which joins the queue as the module is imported.
         portable: its rows in an export.
-        figures: its numbers on My page, as columns of one statement.
+        figure: its number on My page.
+        by_day: for the heat map of My page, see app/notes/figures.py.
         menu: its entry in the menu of every page.
     """
 
@@ -47,7 +49,8 @@ class Feature:
     tasks: ModuleType | None = None
     commands: Sequence[click.Command] = ()
     portable: PortableTable | None = None
-    figures: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+    figure: Figure | None = None
+    by_day: ColumnElement[Any] | None = None
     menu: MenuEntry | None = None
 
 
@@ -66,7 +69,8 @@ def init_app(app: Flask, found: Sequence[Feature]) -> None:
         for command in feature.commands:
             app.cli.add_command(command)
     app.extensions["portables"] = tuple(feature.portable for feature in found if feature.portable)
-    app.extensions["figures"] = {name: column for feature in found for name, column in feature.figures.items()}
+    app.extensions["figures"] = tuple(feature.figure for feature in found if feature.figure)
+    app.extensions["by_day"] = next((feature.by_day for feature in found if feature.by_day is not None), null())
     shared: MutableMapping[str, Any] = app.jinja_env.globals
 
     @constant

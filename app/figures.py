@@ -6,8 +6,10 @@ ever be wrong. What could be: rows that somebody changed with triggers switched 
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import LazyString
 from sqlalchemy import ColumnElement, ForeignKey, bindparam, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
@@ -37,6 +39,27 @@ class Figures(Base):
     results_done: Mapped[int] = mapped_column(server_default="0")
     results_stored: Mapped[int] = mapped_column(server_default="0")
     notes_archived: Mapped[int] = mapped_column(server_default="0")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Figure:
+    """Describe a number on My page, and how many more rows may be stored, as columns of one statement.
+
+    Args:
+        label: of the number.
+        number: the number itself.
+        of: the number of all of which `number` are done; None: it stands alone.
+        name: of the rows that there may be no room for.
+        room: how many more there may be; NULL while that is far away (app/limits/quotas.py).
+        advice: how to make room.
+    """
+
+    label: LazyString
+    number: ColumnElement[Any]
+    of: ColumnElement[Any] | None = None
+    name: LazyString
+    room: ColumnElement[Any]
+    advice: LazyString
 
 
 def kept(figure: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[Any]:

@@ -6,7 +6,7 @@ labels to be read.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -14,15 +14,12 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, null, select
 
 from app.accounts import sessions
 from app.extensions import read
+from app.figures import Figure
 from app.time_zones import midnight
-
-# Name: where it stands. A figure may use the parameters `owner`, `midnights`, in which the days of the heat map begin
-# (an array as PostgreSQL writes it), and `since`, the first of them.
-Figures = Mapping[str, ColumnElement[Any]]
 
 WEEKS = 26
 HALF = WEEKS // 2
@@ -56,17 +53,10 @@ class Half:
 
 @dataclass(frozen=True)
 class Overview:
-    notes: int  # without those in the trash
-    todos: int
-    todos_done: int
-    wordcounts: int
+    figures: Sequence[tuple[Figure, int, int | None, int | None]]  # and its number, of how many, and the room left
     other_devices: int  # besides the one that asks
     days: Mapping[date, int]  # of the heat map on which notes were written, and how many
     today: date
-    # How many more may be stored; None while that is far away (app/limits/quotas.py).
-    notes_left: int | None = None
-    todos_left: int | None = None
-    wordcounts_left: int | None = None
 
     @property
     def written(self) -> int:
@@ -125,9 +115,13 @@ def monday(day: date) -> date:
 
 
 @cache
-def _statement(figures: tuple[tuple[str, ColumnElement[Any]], ...]) -> Select[tuple[object, ...]]:
+def _statement(figures: tuple[Figure, ...], by_day: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     """Build the statement once: the factory names the same figures for every request."""
-    return select(*(count.label(name) for name, count in figures), sessions.OTHERS.label("other_devices"))
+    columns = [
+        func.json_build_array(figure.number, null() if figure.of is None else figure.of, figure.room).label(f"_{place}")
+        for place, figure in enumerate(figures)
+    ]
+    return select(*columns, by_day.label("by_day"), sessions.OTHERS.label("other_devices"))
 
 
 @lru_cache(maxsize=256)
@@ -137,12 +131,19 @@ def _midnights(first: date, today: date, zone: ZoneInfo) -> str:
     return "{" + ",".join(midnight(day, zone).isoformat() for day in days) + "}"
 
 
-def overview(user_id: int, session_id: int, figures: Figures, zone: ZoneInfo, today: date) -> Overview:
+def overview(
+    user_id: int,
+    session_id: int,
+    figures: tuple[Figure, ...],
+    by_day: ColumnElement[Any],
+    zone: ZoneInfo,
+    today: date,
+) -> Overview:
     """Return the figures of my page, by one statement. A day begins in `zone`, where it is `today`."""
     first = first_day(today)
     days_begin = {"since": midnight(first, zone), "midnights": _midnights(first, today, zone)}
     asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, **days_begin}
-    counted = dict(read(_statement(tuple(figures.items())), asked).one()._mapping)
-    by_day = counted.pop("notes_by_day") or {}
-    days = {first + timedelta(days=int(number) - 1): count for number, count in by_day.items()}
-    return Overview(**counted, days=days, today=today)
+    row = read(_statement(figures, by_day), asked).one()
+    counted = [(figure, *numbers) for figure, numbers in zip(figures, row, strict=False)]
+    days = {first + timedelta(days=int(place) - 1): count for place, count in (row.by_day or {}).items()}
+    return Overview(counted, row.other_devices, days, today)

@@ -46,8 +46,8 @@ CHOICES = {"language": ("ko", "en"), "theme": ("auto", "light", "dark"), "shortc
 @bp.get("")
 @from_follower
 def index() -> Answer:
-    figures = current_app.extensions["figures"]
-    shown = overview(current_user.id, current_user.session_id, figures, reader().time_zone, today())
+    figures, by_day = (current_app.extensions[name] for name in ("figures", "by_day"))
+    shown = overview(current_user.id, current_user.session_id, figures, by_day, reader().time_zone, today())
     return render_template("mypage/index.html", overview=shown)
 
 

@@ -1,13 +1,13 @@
 """The figures of notes: beside the list, the tags of all notes, and those on My page."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, Label, String, Text, bindparam, cast, func, literal, select
+from flask_babel import lazy_gettext as _
+from sqlalchemy import ARRAY, DateTime, Label, String, Text, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.extensions import read
-from app.figures import Figures, kept
+from app.figures import Figure, Figures, kept
 from app.notes.models import Note, TagCount
 from app.notes.service import IN_TRASH, NOT_DELETED, OWNER, QUOTA
 
@@ -32,12 +32,16 @@ _BY_DAY = (
     .group_by(_DAY)
     .subquery()
 )
-FIGURES: Mapping[str, ColumnElement[Any]] = {
-    "notes": kept(Figures.notes),
-    # {"182": 2}: of the days that begin with `midnights`, counted from 1; only those with notes
-    "notes_by_day": select(func.json_object_agg(_BY_DAY.c.day, _BY_DAY.c.written)).scalar_subquery(),
-    "notes_left": QUOTA.room_left(),
-}
+# {"182": 2}: of the days that begin with `midnights` (an array as PostgreSQL writes it), of which the first is `since`,
+# counted from 1; only those with notes
+BY_DAY = select(func.json_object_agg(_BY_DAY.c.day, _BY_DAY.c.written)).scalar_subquery()
+FIGURE = Figure(
+    label=_("Notes"),
+    number=kept(Figures.notes),
+    name=_("Notes"),
+    room=QUOTA.room_left(),
+    advice=_("Notes in the trash count too. Empty it to make room."),
+)
 
 
 def figures_beside() -> tuple[Label[Any], ...]:

@@ -3,9 +3,10 @@
 from flask_babel import lazy_gettext as _
 
 from app.features import Feature, MenuEntry
+from app.figures import Figure, Figures, kept
 from app.todos import api, tasks, views
-from app.todos.figures import FIGURES
 from app.todos.portable import TODOS
+from app.todos.service import QUOTA
 
 FEATURE = Feature(
     blueprints=[views.bp],
@@ -13,6 +14,13 @@ FEATURE = Feature(
     scopes={"todos:read": _("Read todos"), "todos:write": _("Change todos")},
     tasks=tasks,
     portable=TODOS,
-    figures=FIGURES,
+    figure=Figure(
+        label=_("Todos done"),
+        number=kept(Figures.todos_done),
+        of=kept(Figures.todos),
+        name=_("Todos"),
+        room=QUOTA.room_left(),
+        advice=_("Deleting some makes room after a day."),
+    ),
     menu=MenuEntry(endpoint="todos.index", icon="list-checks", label=_("Todos")),
 )

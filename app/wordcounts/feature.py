@@ -3,10 +3,11 @@
 from flask_babel import lazy_gettext as _
 
 from app.features import Feature, MenuEntry
+from app.figures import Figure, Figures, kept
 from app.wordcounts import api, tasks, views
 from app.wordcounts.commands import count
-from app.wordcounts.figures import FIGURES
 from app.wordcounts.portable import WORDCOUNTS
+from app.wordcounts.service import QUOTA
 
 FEATURE = Feature(
     blueprints=[views.bp],
@@ -15,6 +16,12 @@ FEATURE = Feature(
     tasks=tasks,
     commands=[count],
     portable=WORDCOUNTS,
-    figures=FIGURES,
+    figure=Figure(
+        label=_("Word counts"),
+        number=kept(Figures.results_done),
+        name=_("Word counts"),
+        room=QUOTA.room_left(),
+        advice=_("Deleting some makes room after a day."),
+    ),
     menu=MenuEntry(endpoint="wordcounts.index", icon="chart-bar", label=_("Word count")),
 )

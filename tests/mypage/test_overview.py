@@ -25,7 +25,11 @@ TODAY = date(2026, 11, 21)  # a Saturday
 
 
 def counted(app: Flask, user: User, zone: str = "Asia/Seoul", today: date = TODAY) -> Overview:
-    return overview(user.id, 0, app.extensions["figures"], ZoneInfo(zone), today)
+    return overview(user.id, 0, app.extensions["figures"], app.extensions["by_day"], ZoneInfo(zone), today)
+
+
+def numbers(found: Overview) -> list[tuple[str, int, int | None]]:
+    return [(str(figure.label), number, of) for figure, number, of, _room in found.figures]
 
 
 def write(user: User, *moments: datetime, **values: Any) -> None:
@@ -35,7 +39,8 @@ def write(user: User, *moments: datetime, **values: Any) -> None:
 
 def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
     found = counted(app, alice)
-    assert (found.notes, found.todos, found.todos_done, found.wordcounts, found.written) == (0, 0, 0, 0, 0)
+    assert numbers(found) == [("Notes", 0, None), ("Todos done", 0, 0), ("Word counts", 0, None)]
+    assert found.written == 0
     assert found.busiest_week is None
     assert {square.level for half in found.halves() for square in half.squares} == {0}
 
@@ -51,7 +56,8 @@ def test_only_the_users_own_rows_that_are_not_deleted_are_counted(app: Flask, al
         wordcounts.delete_result(user.id, results.done(user))
         results.waiting(user)
     found = counted(app, alice, today=datetime.now(ZoneInfo("Asia/Seoul")).date())
-    assert (found.notes, found.todos, found.todos_done, found.wordcounts, found.written) == (2, 3, 1, 3, 2)
+    assert numbers(found) == [("Notes", 2, None), ("Todos done", 1, 3), ("Word counts", 3, None)]
+    assert found.written == 2
 
 
 def test_a_zone_that_the_database_does_not_know_is_counted_as_well(app: Flask, alice: User) -> None:
@@ -59,7 +65,7 @@ def test_a_zone_that_the_database_does_not_know_is_counted_as_well(app: Flask, a
     with (files("tzdata") / "zoneinfo" / "Asia" / "Kathmandu").open("rb") as data:
         newer = ZoneInfo.from_file(data, key="Asia/Founded_Tomorrow")
     write(alice, datetime(2026, 11, 20, 18, 14, tzinfo=UTC), datetime(2026, 11, 20, 18, 15, tzinfo=UTC))
-    found = overview(alice.id, 0, app.extensions["figures"], newer, TODAY)
+    found = overview(alice.id, 0, app.extensions["figures"], app.extensions["by_day"], newer, TODAY)
     assert found.days == {date(2026, 11, 20): 1, date(2026, 11, 21): 1}
 
 
@@ -93,13 +99,13 @@ def test_notes_older_than_26_weeks_are_not_in_the_heat_map(app: Flask, alice: Us
     midnight = datetime.combine(first_day(TODAY), datetime.min.time(), ZoneInfo("Asia/Seoul"))
     write(alice, midnight, midnight - timedelta(seconds=1))
     found = counted(app, alice)
-    assert found.notes == 2
+    assert numbers(found)[0] == ("Notes", 2, None)
     assert found.days == {first_day(TODAY): 1}
 
 
 def test_the_heat_map_ends_today() -> None:
     days = {first_day(TODAY): 1, date(2026, 11, 16): 2, TODAY: 6}
-    first, second = Overview(0, 0, 0, 0, 0, days, TODAY).halves()
+    first, second = Overview([], 0, days, TODAY).halves()
     assert (len(first.squares), len(second.squares)) == (HALF * 7, HALF * 7 - 1)
     assert first.squares[0] == Square(LEFT, TOP, first_day(TODAY), notes=1, level=1)
     assert second.squares[0].day - first.squares[-1].day == timedelta(days=1)
@@ -108,7 +114,7 @@ def test_the_heat_map_ends_today() -> None:
 
 
 def test_the_heat_map_names_months_and_three_weekdays() -> None:
-    first, second = Overview(0, 0, 0, 0, 0, {}, TODAY).halves()
+    first, second = Overview([], 0, {}, TODAY).halves()
     assert [(x, day.month) for x, day in first.months] == [
         (LEFT + PITCH, 6),  # 25 May is too near to June
         (LEFT + 5 * PITCH, 7),
@@ -120,14 +126,14 @@ def test_the_heat_map_names_months_and_three_weekdays() -> None:
 
 def test_no_two_names_of_months_are_on_top_of_each_other() -> None:
     for today in (date(2026, 1, 1) + timedelta(days=number) for number in range(0, 366, 5)):
-        for half in Overview(0, 0, 0, 0, 0, {}, today).halves():
+        for half in Overview([], 0, {}, today).halves():
             places = [x for x, _ in half.months]
             assert all(after - before >= 2 * PITCH for before, after in pairwise(places)), today
 
 
 def test_the_days_with_notes_are_listed_by_month_the_newest_first() -> None:
     days = {date(2026, 10, 31): 2, date(2026, 11, 1): 1, TODAY: 6, date(2025, 11, 30): 3}
-    assert Overview(0, 0, 0, 0, 0, days, TODAY).days_by_month() == [
+    assert Overview([], 0, days, TODAY).days_by_month() == [
         [(TODAY, 6), (date(2026, 11, 1), 1)],
         [(date(2026, 10, 31), 2)],
         [(date(2025, 11, 30), 3)],
@@ -136,14 +142,15 @@ def test_the_days_with_notes_are_listed_by_month_the_newest_first() -> None:
 
 def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
     days = {date(2026, 11, 1): 3, date(2026, 11, 2): 1, date(2026, 11, 8): 2, date(2026, 11, 9): 1}
-    assert Overview(0, 0, 0, 0, 0, days, TODAY).busiest_week == (date(2026, 11, 2), 3)
+    assert Overview([], 0, days, TODAY).busiest_week == (date(2026, 11, 2), 3)
 
 
 @pytest.fixture
 def shown(app: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Render the heat map and the figures in Korean."""
     monkeypatch.setattr(formats, "today", lambda: TODAY)
-    found = Overview(128, 40, 28, 9, 0, {TODAY: 11, date(2026, 6, 1): 2}, TODAY)
+    todos_done = [(figure, 28, 40, None) for figure in app.extensions["figures"] if figure.of is not None]
+    found = Overview(todos_done, 0, {TODAY: 11, date(2026, 6, 1): 2}, TODAY)
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         heat = render_template("mypage/_heat.html", overview=found)
         return heat, render_template("mypage/_figures.html", overview=found)
