@@ -74,9 +74,8 @@ def add_user(email: str, nickname: str, password: str, *, confirmed: bool = Fals
 def owner_required(**taken: type[Exception]) -> Iterator[None]:
     """Roll back and raise AccountGone when the block inserts a row of a user who is gone, or an error of `taken`.
 
-    Args:
-        taken: the error that each unique constraint means. Any other violated constraint is a mistake of ours. It has
-            to surface, and must not sign anybody out.
+    `taken` has the error that each unique constraint means. Any other violated constraint is a mistake of ours: it has
+    to surface, and must not sign anybody out.
     """
     try:
         yield

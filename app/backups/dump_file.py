@@ -113,8 +113,7 @@ def read(path: Path, server: int) -> Dump:
 def restore(dump: Dump, database: URL, server: int) -> None:
     """Load a dump into an empty database of a server of this major version, in parallel, up to the first error.
 
-    Raises:
-        NotRestored: it is damaged, or breaks a rule of its own, such as a foreign key; or the server failed.
+    Raises: NotRestored: it is damaged, or breaks a rule of its own, such as a foreign key; or the server failed.
     """
     version, program = dump.program
     target, password = _address(database)

@@ -69,8 +69,7 @@ def inspect(live: Connection) -> Row[Any]:
 def swap(name: str, restored: str) -> str:
     """Give the restored database the name of the live one. Return the name under which the latter is kept.
 
-    Raises:
-        NotRestored: sessions stay in the live database, or come again and again.
+    Raises: NotRestored: sessions stay in the live database, or come again and again.
     """
     with scratch_database(BESIDE) as third, third.connect() as connection:  # neither of two that are renamed
         kept = str(connection.scalar(_KEPT_NAME, {"prefix": _prefix(name)}))

@@ -67,11 +67,7 @@ _NOTED = select(IdempotencyKey.row_key, IdempotencyKey.request).where(
 
 
 def note_key(user_id: int, key: str, path: str, body: bytes) -> Key:
-    """Note the key of a request in the caller's transaction.
-
-    Raises:
-        KeyUsed: with another path or body. The transaction is rolled back.
-    """
+    """Note the key of a request in the caller's transaction. Raises: KeyUsed, by another path or body; rolled back."""
     request = _hash(path.encode() + b"\n" + body)
     parameters = {"owner": user_id, "key_hash": _hash(key.encode()), "request_hash": request}
     row_key = db.session.scalar(_NOTE, parameters)
@@ -142,8 +138,7 @@ class Quota:
     def store(self, statement: Any, user_id: int, key: Key | None, **values: object) -> Row[*tuple[Any, ...]]:
         """Run an INSERT of `insert`, and return its RETURNING. The caller commits. Without a key it is always stored.
 
-        Raises:
-            StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
+        Raises: StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
         """
         if key is None or not key.is_used:
             parameters = {"owner": user_id, "key": key and key.row_key, **values}

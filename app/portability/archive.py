@@ -104,8 +104,7 @@ class Archive:
     def lists(self, longest: Mapping[str, int]) -> Iterator[tuple[str, Iterator[Any]]]:
         """Yield name and items of each list. The caller reads each to its end before the next.
 
-        Args:
-            longest: the names of the lists that an export has, and how many code points an item of each may have.
+        `longest` names the lists that an export has, and how many code points an item of each may have.
 
         Raises: ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
         """
@@ -190,9 +189,7 @@ class JsonStream:
     Not ijson: its fast backend turns half of a surrogate pair into "?", fails with a SystemError on a number of 5,000
     digits and accepts a field twice, all of which is refused here. It also takes 1.8 times the CPU for 20,000 notes.
 
-    Args:
-        source: UTF-8.
-        most: bytes to read at most. Counted here, since a ZIP may lie about its size.
+    The source is UTF-8. Its bytes are counted here, since a ZIP may lie about its size.
 
     Raises: ArchiveRejected: DAMAGED or TOO_MUCH, by every method.
     """

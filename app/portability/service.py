@@ -48,11 +48,8 @@ def export(
     """Write the ZIP, part by part. The caller takes it to its end, or closes it.
 
     Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
-    is open until all rows are read, so the caller must not wait for a slow client between the parts.
-
-    Args:
-        zone: of the days in file names.
-        client: who takes it, for the account's events.
+    is open until all rows are read, so the caller must not wait for a slow client between the parts. `zone` is that of
+    the days in file names.
 
     Raises: RateLimited, Busy, AccountGone; StorageUnavailable: the photo cannot be read; OSError: there is no place for
         a temporary file.
@@ -187,8 +184,7 @@ def import_archive(
 ) -> Outcome:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
-    Args:
-        replace_photo: take the photo even when the account has one.
+    Where the account has a photo, that of the export is taken with `replace_photo` alone.
 
     Raises: ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """

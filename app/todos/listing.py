@@ -90,11 +90,9 @@ def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:
 def list_todos(
     user_id: int, after: Cursor = START, *, completed: bool | None = None, sort: str | None = None
 ) -> TodoPage:
-    """Return a page of the user's todos.
+    """Return a page of the user's todos: of those that are `completed`, of the open ones, or (None) of both.
 
-    Args:
-        completed: only the done ones, or only the open ones; None lists both.
-        sort: None is the user's own order, the newest first until something is moved; "due" is by due date.
+    In the user's own order, the newest first until something is moved; or sorted by "due" date.
     """
     return _page(_PAGES[sort, completed], user_id, after)
 

@@ -64,8 +64,7 @@ _BELOW = _PLACES.where(_KEY < _MOVED_KEY).order_by(Todo.position.desc(), Todo.id
 def create_todo(user_id: int, description: str, due_on: date | None = None, key: Key | None = None) -> int:
     """Store an open todo on top of the list and return its id.
 
-    Args:
-        key: idempotency key. If a todo has it already, nothing is stored, and the id is that todo's.
+    If a todo has this idempotency key already, nothing is stored, and the id is that todo's.
 
     Raises: AccountGone, QuotaReached, DeletedSince: nothing was stored.
     """
@@ -102,12 +101,8 @@ def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
 def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = None) -> int | None:
     """Swap a todo with its neighbour; at the end of the list nothing happens.
 
-    Args:
-        completed: the neighbour has to be done, or open, as in the list on the screen; None takes any.
-
-    Returns: the lowest id of the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
-
-    Raises: RowNotFound.
+    The neighbour has to be `completed`, or open, as in the list on the screen; None takes any. Return the lowest id of
+    the UNPLACED todos that this gave a position, or None; see `cursor_after_move`. Raises: RowNotFound.
     """
     lock_owner(user_id)  # two swaps at once could use one position twice
     todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
@@ -130,10 +125,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
 def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None = None) -> int | None:
     """Move a todo to the place of another; it and those between them move by one place. At most FARTHEST rows change.
 
-    Args and return value are those of `move_todo`, but:
-        onto: the todo that stands there now.
-
-    Raises: RowNotFound, TooFar: nothing was changed.
+    The rest is as in `move_todo`. Raises: RowNotFound, TooFar: nothing was changed.
     """
     lock_owner(user_id)
     pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()

@@ -184,10 +184,9 @@ def due(value: date) -> str:
 
 
 def due_choices(first: date) -> list[tuple[date, str]]:
-    """Return the days that a new todo is offered by name.
+    """Return the days that a new todo is offered by name, from today on.
 
-    Args:
-        first: today. The next week begins on its Monday (ISO 8601), which on a Sunday is offered as tomorrow.
+    The next week begins on its Monday (ISO 8601), which on a Sunday is offered as tomorrow.
     """
     tomorrow, monday = first + timedelta(days=1), first + timedelta(days=7 - first.weekday())
     choices = [(first, _("Today")), (tomorrow, _("Tomorrow"))]

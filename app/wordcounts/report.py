@@ -142,10 +142,7 @@ class WordTable(NamedTuple):
 def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None, by_word: bool) -> WordTable:
     """Return the table of a result's words. Its rows are the most frequent ones, also if they are sorted by word.
 
-    Args:
-        words: each word and its count.
-        total_words: of the page, stop words included.
-        shown: how many rows; None for all.
+    `total_words` counts stop words too, whatever `words` does. `shown`: how many rows; None for all.
     """
     stem_of = stems(words)
     counts = dict(words)  # with those of all forms added to their stem

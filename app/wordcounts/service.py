@@ -126,11 +126,9 @@ _ERROR = select(Result.error).where(*_OWN)
 def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     """Queue a count, its row and its job in one transaction, and return the public id of the result.
 
-    Args:
-        key: idempotency key. If a result has it already, nothing is queued, and the id is that result's.
+    If a result has this idempotency key already, nothing is queued, and the id is that result's.
 
-    Raises:
-        RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
+    Raises: RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
     lock_owner(user_id)  # see _enforce_rate_limits
     # Asked under the lock, and before the limits: the same request is not refused by its own row.
@@ -183,11 +181,9 @@ def list_results(user_id: int, after: Cursor = START) -> tuple[Sequence[ResultRo
 
 
 def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "drop") -> ResultRow:
-    """Read one result: the reader's own, or a shared one. Raises: RowNotFound.
+    """Read one result: the reader's own, or a shared one, as a visitor (None) may. Raises: RowNotFound.
 
-    Args:
-        reader_id: None for a visitor who is not signed in.
-        stop_words: "keep" or "drop": which of the two word lists the column `words` holds.
+    `stop_words` is "keep" or "drop": which of the two word lists the column `words` holds.
     """
     result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
     if result is None:

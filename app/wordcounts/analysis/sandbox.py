@@ -43,10 +43,8 @@ class Reading(NamedTuple):
 def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
     """Take the title of a page and count its words, in a process of its own that may take so many seconds.
 
-    Raises:
-        FetchFailed: TOO_COMPLEX: over the limit on time or memory.
-        SandboxTerminated: try again in another worker.
-        RuntimeError: a bug; the process has printed it.
+    Raises: FetchFailed: TOO_COMPLEX: over the limit on time or memory; SandboxTerminated: try again in another worker;
+    RuntimeError: a bug, which the process has printed.
     """
     receiver, sender = _processes.Pipe(duplex=False)
     process = _processes.Process(target=_run, args=(sender, text, is_html), daemon=True)

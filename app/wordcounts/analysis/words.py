@@ -80,10 +80,8 @@ def count(text: str) -> Counts:
     """Count the words of a text, and the phrases within its lines.
 
     A word longer than LONGEST_WORD is cut and ends in an ellipsis; words with the same beginning then count as one. No
-    word holds white space, NUL or half a surrogate pair, so PostgreSQL's JSONB can store every word.
-
-    Args:
-        text: one line per block, as `text.document` gives it. A phrase ends with its line.
+    word holds white space, NUL or half a surrogate pair, so PostgreSQL's JSONB can store every word. The text has one
+    line for each block, as `text.document` gives it.
     """
     reading, characters = _read(text)
     counted = Counter(word for word in reading if word)

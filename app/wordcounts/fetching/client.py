@@ -43,11 +43,7 @@ class FetchedPage(NamedTuple):
 def fetch(
     url: str, *, allowed_servers: AllowedServers = frozenset(), deadline_seconds: float = DEADLINE_SECONDS
 ) -> FetchedPage:
-    """Fetch a page as a person typed its URL.
-
-    Args:
-        allowed_servers: (IP address, port) that may be connected to although the rules refuse it. For tests.
-        deadline_seconds: after which the fetch ends in any case, DNS and redirects included.
+    """Fetch a page as a person typed its URL. It ends by the deadline in any case, DNS and redirects included.
 
     Raises: FetchFailed: with the reason, and whether a retry may succeed.
     """

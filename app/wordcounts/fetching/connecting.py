@@ -64,9 +64,7 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
 
     urllib3 gets a socket that is already open and may not open another, so it neither resolves nor connects.
 
-    Raises:
-        OSError: no address answered.
-        ssl.SSLError: there is no secure connection, or the certificate is not valid for the host.
+    Raises: OSError: no address answered; ssl.SSLError: no secure connection, or a certificate of another host.
     """
     connection_class = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
     sock = _first_that_answers(addresses[:MAX_ADDRESSES], deadline)

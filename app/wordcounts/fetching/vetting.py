@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.wordcounts.failures import Failure, FetchFailed
 
-AllowedServers = frozenset[tuple[str, int]]  # IP address and port
+AllowedServers = frozenset[tuple[str, int]]  # IP address and port of exceptions from the rules, for tests
 
 PORTS = {"http": 80, "https": 443}
 
@@ -92,9 +92,6 @@ class PageUrl:
 
 def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUrl:
     """Parse a URL as a person typed it, with Korean letters in host and path, but without spaces.
-
-    Args:
-        allowed_servers: exceptions from the rules, as (IP address, port).
 
     Raises: FetchFailed: URL, SCHEME, CREDENTIALS, PORT or ADDRESS.
     """
