@@ -206,9 +206,9 @@ def device_name(user_agent: str) -> str | None:
     """Return how people know the device that sent this header, such as "Chrome on Windows"; None for an unknown one."""
     browser = next((name for name, marks in BROWSERS.items() if any(mark in user_agent for mark in marks)), None)
     system = next((name for name, mark in SYSTEMS.items() if mark in user_agent), None)
-    return (
-        str(_("%(browser)s on %(system)s", browser=browser, system=system)) if browser and system else browser or system
-    )
+    if browser and system:
+        return str(_("%(browser)s on %(system)s", browser=browser, system=system))
+    return browser or system
 
 
 @contextmanager

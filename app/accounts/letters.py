@@ -79,28 +79,24 @@ def email_is_taken() -> Letter:
 
 
 def password_changed() -> Letter:
-    return Letter(
+    return _notice(
         _("Your password was changed"),
-        (
-            _("Your Semicircle password was changed, and all devices were signed out."),
-            _("Your passkeys still work. If you don't recognize one, remove it under My page."),
-            _("If this wasn't you, set a new password right away."),
-        ),
-        message.link("mailed_links.forgot_password"),
-        _("Set a new password"),
+        _("Your Semicircle password was changed, and all devices were signed out."),
+        _("Your passkeys still work. If you don't recognize one, remove it under My page."),
+        _("If this wasn't you, set a new password right away."),
     )
 
 
 def email_change_asked() -> Letter:
-    return Letter(
+    return _notice(
         _("Your email address is about to change"),
-        (
-            _("Someone who knows your Semicircle password asked to change the email address of your account."),
-            _("If this wasn't you, set a new password right away. That also cancels the change."),
-        ),
-        message.link("mailed_links.forgot_password"),
-        _("Set a new password"),
+        _("Someone who knows your Semicircle password asked to change the email address of your account."),
+        _("If this wasn't you, set a new password right away. That also cancels the change."),
     )
+
+
+def _notice(subject: str, *paragraphs: str) -> Letter:
+    return Letter(subject, paragraphs, message.link("mailed_links.forgot_password"), _("Set a new password"))
 
 
 # By the names that the jobs carry.

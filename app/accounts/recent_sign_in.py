@@ -44,11 +44,9 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
 
     A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
     view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
-    opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then.
-
-    Args:
-        name: of the act, as the page tells it, so that nobody confirms what they do not know.
-        is_download: a browser saves the answer, and stays on the page on which it was.
+    opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then. The page
+    tells the name of the act, so that nobody confirms what they do not know. A browser saves the answer of a download,
+    and stays on the page on which it was.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:

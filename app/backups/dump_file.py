@@ -38,7 +38,7 @@ _SERVER = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 _KINDS = "(?:TABLE|VIEW|SEQUENCE|FUNCTION|TYPE|DOMAIN) (?!DATA |ATTACH |SET |OWNED )"
 _OWNED = re.compile(rf"^\d+; \d+ \d+ {_KINDS}(.+)$", re.MULTILINE)
 _SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - (.+) \S+$", re.MULTILINE)
-_LARGE_OBJECTS = re.compile(r"^\d+; \d+ \d+ (?:BLOB|LARGE OBJECT)", re.MULTILINE)
+LARGE_OBJECTS = re.compile(r"^\d+; \d+ \d+ (?:BLOB|LARGE OBJECT)", re.MULTILINE)
 _NEEDED_FIRST = re.compile(r"^\d+; \d+ \d+ (?:SCHEMA|EXTENSION) - (?!public ).*$", re.MULTILINE)
 # Statements of pg_dump, each in a line; of what is created, its first line.
 _OF_DATABASE = re.compile(
@@ -71,10 +71,6 @@ class Dump(NamedTuple):
         ours = [thing for thing in owned if any(thing.endswith(f" {owner}") for owner in owners)]
         named = [schema for schema in _SCHEMA.findall(self.contents) if schema != "public"]
         return ["public", *(schema for schema in named if any(thing.startswith(f"{schema} ") for thing in ours))]
-
-    @property
-    def has_large_objects(self) -> bool:
-        return bool(_LARGE_OBJECTS.search(self.contents))
 
 
 def newest(place: Path) -> Path:

@@ -164,15 +164,15 @@ class Follower:
         self._change(obstacle(primary, found, migrates=migrates, lag=lag), found.complete_before)
 
     def _look_beside(self, app: Flask) -> None:
-        if self._looking.acquire(blocking=False):
-            threading.Thread(target=self._look_in_thread, args=(app,), name="follower", daemon=True).start()
+        def look() -> None:
+            try:
+                with app.app_context():
+                    self.look()
+            finally:
+                self._looking.release()
 
-    def _look_in_thread(self, app: Flask) -> None:
-        try:
-            with app.app_context():
-                self.look()
-        finally:
-            self._looking.release()
+        if self._looking.acquire(blocking=False):
+            threading.Thread(target=look, name="follower", daemon=True).start()
 
     def _change(self, obstacle: str, complete_before: int = 0) -> None:
         before = self._standing.obstacle

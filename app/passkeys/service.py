@@ -263,15 +263,10 @@ def refusing(answer: str) -> Iterator[None]:
 def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes | None = None) -> tuple[int, bytes]:
     """Store a new challenge, and return its id and its bytes. Raises: AccountGone."""
     value = secrets.token_bytes(CHALLENGE_LENGTH)
-    row = {
-        "challenge": value,
-        "purpose": purpose,
-        "user_id": user_id,
-        "user_handle": user_handle,
-        "expires_at": func.now() + CHALLENGE_LIFETIME,
-    }
+    row = {"challenge": value, "purpose": purpose, "user_id": user_id, "user_handle": user_handle}
+    drawn = insert(Challenge).values(row | {"expires_at": func.now() + CHALLENGE_LIFETIME})
     with owner_required():
-        challenge_id = db.session.execute(insert(Challenge).values(row).returning(Challenge.id)).scalar_one()
+        challenge_id = db.session.execute(drawn.returning(Challenge.id)).scalar_one()
     db.session.commit()
     return challenge_id, value
 

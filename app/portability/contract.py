@@ -52,9 +52,8 @@ class InvalidItem(Exception):
 class ItemValidator:
     """Validates one item of an import, anything that JSON can hold, field by field: a method for each kind of value.
 
-    Args:
-        names: the fields that the item must have; it may have no others.
-        absent: those of them that exports of before did not have, and what they stand for then.
+    An item must have the fields `names`, and no others. `absent` are those of them that exports of before did not have,
+    and what they stand for then.
 
     Raises: InvalidItem: also by every method.
     """
@@ -119,9 +118,8 @@ class ItemValidator:
     def counts(self, name: str, at_most: int, longest: int) -> dict[str, int]:
         """Read a dict of word to number of occurrences."""
         value = self.value(name, dict)
-        self._require(len(value) <= at_most, name)
+        self._require(len(value) <= at_most and all(0 < len(word) <= longest for word in value), name)
         self._require(all(type(times) is int and 0 < times <= INTEGER_MAX for times in value.values()), name)
-        self._require(all(0 < len(word) <= longest for word in value), name)
         self._require(not has_control_characters("".join(value)), name)
         return value
 

@@ -38,7 +38,8 @@ def too_far(error: service.TooFar) -> Response:
 @bp.get("")
 @from_follower
 def index() -> Answer:
-    return list_page(requested_place(), TodoForm(), edited=requested_edit())
+    edit = request.args.get("edit", "")  # the id of a todo to edit within the list; what is not on the page is ignored
+    return list_page(requested_place(), TodoForm(), edited=int(edit) if TODO_ID.fullmatch(edit) else None)
 
 
 @bp.post("")
@@ -139,12 +140,6 @@ def restore_cleared(moment: int) -> Answer:
     service.restore_cleared(current_user.id, moment)
     flash(_("Completed todos restored."))
     return return_to(place)
-
-
-def requested_edit() -> int | None:
-    """Return the id of `?edit=`, the todo to edit within the list. Anything that is not on the page is ignored."""
-    todo_id = request.args.get("edit", "")
-    return int(todo_id) if TODO_ID.fullmatch(todo_id) else None
 
 
 def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:

@@ -164,10 +164,7 @@ def _enforce_rate_limits(user_id: int) -> None:
 
 
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
-    """Count the same page again, as a new result.
-
-    Raises: RowNotFound, and what `ask` raises; nothing was stored.
-    """
+    """Count the same page again, as a new result. Raises: RowNotFound, and what `ask` raises; nothing was stored."""
     url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
     if url is None:
         raise RowNotFound
