@@ -64,7 +64,8 @@ def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
     assert check.returncode == 0, check.stderr
 
 
-# What every launcher takes for the same words: sh, `$(eval echo …)`, xargs, shlex, systemd with its % and YAML.
+# What every launcher takes for the same words: sh and bash -c (pack, nixpacks, foreman's runit), `$(eval echo …)`
+# (herokuish, the buildpacks' lifecycle), xargs (Dokku), shlex (supervisord), systemd with its % and YAML.
 WORDS = re.compile(r"[\w./@,+:-][\w./@,+:=-]*")
 OF_A_SHELL = {".", ":", "cd", "command", "env", "eval", "exec", "export", "nohup", "set", "source", "time", "ulimit"}
 
@@ -180,7 +181,7 @@ def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environ
     assert int(settings["graceful_timeout"]) < 30
     assert settings["control_socket_disable"] == "True"
     assert settings["preload_app"] == "True"
-    assert settings["forwarder_headers"] == "[]"
+    assert (settings["forwarder_headers"], settings["header_map"]) == ("[]", "drop"), "X_Forwarded_For is no header"
 
 
 def test_without_a_port_gunicorn_listens_on_8000(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,8 @@ def seed_results(user: User) -> Ids:
     many = {f"{word}{number or ''}": 400 - number for number in range(55) for word in ("반달", "moon")}
     forms = {"달": 450, "달은": 90, "달에서는": 60, f"{LONG_KOREAN}은": 50}
     words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **forms, **many}
-    long = {"result_all": {"the": 1000, **words}, "result_no_stop_words": words, "total_words": 1_234_567}
+    long: dict[str, Any] = {"result_all": {"the": 1000, **words}, "result_no_stop_words": words}
+    long |= {"total_words": 1_234_567, "content_words": 900_000}
     return {
         "failed": insert_result(user, FAILED, error="timeout", url=LONG_ADDRESS),
         "shared": insert_result(user, DONE, title=LONG_KOREAN[:200]),

@@ -165,17 +165,6 @@ def test_planted_console_errors_are_found(plant: Plant) -> None:
     assert [words for words in (*REFUSED.values(), "planted") if words not in errors] == []
 
 
-def test_an_expected_status_is_no_console_error_and_any_other_fails_the_visit(windows: Windows) -> None:
-    window = windows.fresh("en")
-    window.visit(windows.site, Page("missing", "/nothing", status=404), "en")
-    assert window.console_errors() == []
-    window.open("/nothing")
-    [error] = window.console_errors()
-    assert "404" in error
-    with pytest.raises(AssertionError, match="/sign-in: 200"):
-        window.visit(windows.site, Page("wrong", "/sign-in", status=404), "en")
-
-
 def test_invalid_html_is_found(packages: None, tmp_path: Path) -> None:
     (tmp_path / "invalid.html").write_text(INVALID)
     found = "\n".join(tools.html_validate(tmp_path)["invalid.html"])

@@ -1,4 +1,4 @@
-"""Todos: with scripts the list changes in its place, without them page by page. The result is the same."""
+"""Todos: with scripts the list changes in its place. Without them it does page by page, as tests/todos has it."""
 
 import re
 from datetime import date
@@ -15,16 +15,11 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def three(reader: Reader) -> None:
-    """Store three todos, newest first. The last one is done."""
+def tab(window: Window, reader: Reader) -> Tab:
+    """Open the page with three todos, of which the last is done, and leave a mark that a new page would not have."""
     with reader.app():
         service.change_todo(reader.id, service.create_todo(reader.id, "three"), completed=True)
     reader.add("two", "one")
-
-
-@pytest.fixture
-def tab(window: Window, three: None) -> Tab:
-    """Open the page with the three todos, and leave a mark that a new page would not have."""
     tab = window.open("/todos")
     tab.evaluate("window.isStillHere = true")
     return tab
@@ -87,23 +82,6 @@ def test_one_is_edited_in_its_place_or_the_edit_given_up(tab: Tab, reader: Reade
     expect(edit(tab, "둘")).to_be_focused()
     assert reader.todos() == ["one", "둘", "✓ three"]
     assert tab.evaluate("window.isStillHere")
-
-
-@pytest.mark.usefixtures("three")
-def test_without_scripts_they_are_added_ticked_off_and_edited_page_by_page(
-    window_without_scripts: Window, reader: Reader
-) -> None:
-    tab = window_without_scripts.open("/todos")
-    add(tab, "zero")
-    button(tab, "Complete: one").click()
-    expect(tab.get_by_text("2 left")).to_be_visible()
-    edit(tab, "two").click()
-    tab.get_by_role("link", name="Cancel").click()
-    edit(tab, "two").click()
-    editor(tab).fill("둘")
-    tab.keyboard.press("Enter")
-    expect(button(tab, "Complete: 둘")).to_be_visible()
-    assert reader.todos() == ["zero", "✓ one", "둘", "✓ three"]
 
 
 def test_one_is_dragged_to_the_place_of_another(window: Window, reader: Reader) -> None:

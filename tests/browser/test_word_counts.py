@@ -1,37 +1,28 @@
 """A result: what its caption explains, what it copies, and what is left of its colours."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from app.accounts.models import User
-from app.extensions import db
-from app.wordcounts.models import DONE
 from tests.browser.controls import button
-from tests.browser.seed import insert_result
-from tests.browser.site import Reader, Site
-from tests.browser.window import SIZES, Window
-
-MANY = {f"word{number:03}": 400 - number for number in range(150)}
-WORDS = {"달": 450, "달은": 90, "달에서는": 60, **MANY}
-COUNTED = {
-    "result_no_stop_words": WORDS,
-    "result_all": WORDS,
-    "total_words": sum(WORDS.values()),
-    "content_words": 9000,
-}
-
-
-def insert(site: Site, reader: Reader, status: str, **values: object) -> str:
-    with reader.app():
-        user = db.session.get(User, reader.id)
-        assert user
-        return f"/wordcounts/{insert_result(user, status, **values)}"
+from tests.browser.pages import FULL
+from tests.browser.site import Site
+from tests.browser.window import SIZES, Window, Windows
 
 
 @pytest.fixture
-def path(site: Site, reader: Reader) -> str:
-    return insert(site, reader, DONE, **COUNTED)
+def window(windows: Windows, site: Site) -> Iterator[Window]:
+    """Yield a window of the account that has results."""
+    with windows.lent(site.person(FULL).cookies) as window:
+        yield window
+        assert not window.console_errors()
+
+
+@pytest.fixture
+def path(site: Site) -> str:
+    return f"/wordcounts/{site.ids['done']}"
 
 
 @pytest.fixture

@@ -91,17 +91,25 @@ def running_service(
     Args:
         host: by which the service is opened; SITE_URL says so, if the environment has one.
     """
-    url, env = address_and_environment(environment, settings, host)
-    with running("worker", env, folder / f"worker-{url.rpartition(':')[2]}.log"), serving(url, env, folder) as service:
+    with (
+        running_web(environment, folder, settings, host) as service,
+        running("worker", service.environment, service.worker_log),
+    ):
         yield service
 
 
 @contextmanager
-def running_web(environment: Environment, folder: Path) -> Iterator[Service]:
+def running_web(
+    environment: Environment, folder: Path, settings: str = "config.ProductionConfig", host: str = "127.0.0.1"
+) -> Iterator[Service]:
     """Run the Procfile's web alone."""
-    url, env = address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
-    with serving(url, env, folder) as service:
-        yield service
+    url, env = address_and_environment(environment, settings, host)
+    port = url.rpartition(":")[2]
+    log = folder / f"web-{port}.log"
+    with running("web", env, log) as process:
+        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        yield Service(url, process, env, log)
+        Browser.hang_up(url)
 
 
 def address_and_environment(environment: Environment, settings: str, host: str) -> tuple[str, Environment]:
@@ -116,16 +124,6 @@ def address_and_environment(environment: Environment, settings: str, host: str) 
         "PORT": str(port),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-
-
-@contextmanager
-def serving(url: str, env: Environment, folder: Path) -> Iterator[Service]:
-    port = url.rpartition(":")[2]
-    log = folder / f"web-{port}.log"
-    with running("web", env, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield Service(url, process, env, log)
-        Browser.hang_up(url)
 
 
 @contextmanager

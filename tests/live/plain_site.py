@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -22,6 +21,7 @@ import urllib3
 from tests.child import child
 from tests.live.browser import Browser
 from tests.mail.smtp_server import self_signed_certificate
+from tests.release.migrating import traffic
 from tests.waiting import WITHIN
 from tools.dev import ports
 from tools.dev.processes import Child, spawn
@@ -112,23 +112,16 @@ class PlainSite:
     def traffic(self) -> Iterator[Counter[str]]:
         """Send requests one after the other, each once, and count each answer."""
         answers: Counter[str] = Counter()
-        stopped = threading.Event()
+        browser = self.browser()
 
-        def visit() -> None:
-            browser = self.browser()
-            while not stopped.wait(0.02):
-                try:
-                    answers[str(browser.get("/sign-in").status)] += 1
-                except Exception as error:
-                    answers[type(error).__name__] += 1
+        def visit(*_: int) -> None:
+            try:
+                answers[str(browser.get("/sign-in").status)] += 1
+            except Exception as error:
+                answers[type(error).__name__] += 1
 
-        thread = threading.Thread(target=visit)
-        thread.start()
-        try:
+        with traffic(1, visit, least=1, pause=0.02):
             yield answers
-        finally:
-            stopped.set()
-            thread.join()
 
     def receive(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.place.root / "bin/receive", *arguments], capture_output=True, text=True)

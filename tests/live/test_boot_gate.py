@@ -1,8 +1,6 @@
 """Processes of new code that start before the migration: not one request is answered by code ahead of its schema."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import urllib3
 
 from tests.databases import Environment, at_revision, copied_database, upgrade
 from tests.live.conftest import ROOT, Service, address_and_environment, fetch, running
+from tests.release.migrating import traffic
 from tests.waiting import wait_until
 
 PAGES = ("/", "/sign-in", "/notes", "/nothing")
@@ -33,25 +32,6 @@ def status(url: str, path: str) -> int:
         return 0
 
 
-@contextmanager
-def visiting(url: str) -> Iterator[list[tuple[str, int]]]:
-    """Ask for page after page, meanwhile."""
-    answers: list[tuple[str, int]] = []
-    stop = threading.Event()
-
-    def visit() -> None:
-        while not stop.is_set():
-            answers.extend((path, status(url, path)) for path in PAGES)
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        visitor.join()
-
-
 def test_new_code_answers_503_until_the_schema_is_there_and_then_serves(behind: Environment, tmp_path: Path) -> None:
     """The Procfile's web and worker start on a database that is not migrated."""
     url, env = address_and_environment(behind, "config.ProductionConfig", "127.0.0.1")
@@ -59,7 +39,8 @@ def test_new_code_answers_503_until_the_schema_is_there_and_then_serves(behind: 
     with running("worker", env, worker_log), running("web", env, web_log) as web:
         service = Service(url, web, env, web_log)
         wait_until(lambda: status(url, "/healthz") == 200, "the web listens")
-        with visiting(url) as answers:
+        answers: list[tuple[str, int]] = []
+        with traffic(1, lambda *_: answers.extend((path, status(url, path)) for path in PAGES)):
             wait_until(lambda: len(answers) > 20, "some were answered")
             assert {code for _, code in answers} == {503}
             assert status(url, "/readyz") == 503

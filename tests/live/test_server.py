@@ -1,24 +1,20 @@
 """gunicorn, started by the Procfile's command: signals, limits, malformed HTTP requests and log lines."""
 
-import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
 from tests.databases import Environment, migrated_database
 from tests.live.conftest import PASSWORD, ROOT, Service, connect, running_web
-from tests.live.test_slow_clients import GET, HEAD, connected, read_response
-from tests.visitor import token_of
+from tests.live.test_slow_clients import GET, connected, read_response
 from tests.waiting import wait_until
 
 KEPT_ALIVE = 8  # connections
@@ -102,36 +98,6 @@ def test_hostile_http_is_refused(live: Service) -> None:
     assert {request: raw(live, request).split()[1] for request in expected} == expected
 
 
-def test_a_request_behind_a_malformed_body_is_never_answered(live: Service) -> None:
-    """Request smuggling. The sign-in page leaves a body without a form's content type unread."""
-    smuggled = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    for head in (GET, HEAD):
-        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
-        assert len(statuses(live, chunked + b"3\r\nabc\r\n0\r\n\r\n" + smuggled)) == 2
-        for framing in (b"0x3\r\nabc\r\n0\r\n\r\n", b"3\r\nabcXX0\r\n\r\n", b"0\r\nGET / HTTP/1.1\r\n\r\n"):
-            assert statuses(live, chunked + framing + smuggled) == [b"400"], framing
-
-
-@pytest.mark.parametrize(
-    ("path", "size", "content_type", "chunked"),
-    [
-        ("/sign-in", 70_000, "application/x-www-form-urlencoded", True),
-        ("/mypage/photo", 7_500_000, "multipart/form-data; boundary=b", False),
-    ],
-)
-def test_a_body_over_the_limit_of_its_page_is_413(
-    live: Service, path: str, size: int, content_type: str, chunked: bool
-) -> None:
-    browser = live.browser()
-    assert browser.sign_up(f"sends-{size}", PASSWORD).status == 302
-    browser.headers["Content-Type"] = content_type
-    body = b"--b\r\nContent-Disposition: form-data; name=csrf_token\r\n\r\n" + b"x" * size
-    pieces = (body[at : at + 50_000] for at in range(0, len(body), 50_000))
-    answer = browser.request("POST", path, body=pieces if chunked else body, chunked=chunked)
-    assert answer.status == 413
-    assert "Send less at once" in answer.data.decode()
-
-
 def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:
     request = b"GET /sign-in?next=/mypage HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: http\r\n\r\n"
     assert raw(live, request).split()[1] == b"308"
@@ -144,29 +110,6 @@ def test_tls_responses_have_hsts_and_a_host_bound_secure_cookie(live: Service) -
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-semicircle=")
     assert "Secure" in cookie
-
-
-SPOOFED = [
-    *(("X-Forwarded-For", "6.6.6.6"), ("X_Forwarded_For", "6.6.6.6")),
-    ("X-Forwarded-For", "203.0.113.7"),  # as HAProxy adds its own
-    *(("X_Forwarded_For", "6.6.6.6"), ("X-Forwarded-Ssl", "off"), ("X-Forwarded-Protocol", "http")),
-]
-
-
-def test_the_client_address_is_that_of_the_last_line(live: Service) -> None:
-    browser = live.browser()
-    token = token_of(browser.get("/sign-in").data.decode())
-    body = urlencode({"csrf_token": token, "email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD})
-    own = {name: value for name, value in browser.headers.items() if name != "X-Forwarded-For"}
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    about = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
-    with closing(http.client.HTTPConnection(live.url.removeprefix("http://"), timeout=10)) as connection:
-        connection.putrequest("POST", "/sign-in")
-        for name, value in [*SPOOFED, *own.items(), *about.items(), ("X-Request-ID", marker := uuid.uuid4().hex)]:
-            connection.putheader(name, value)
-        connection.endheaders(body.encode())
-        assert connection.getresponse().status == 422
-    assert any(" address=203.0.113.7" in line for line in live.logged(marker))
 
 
 @pytest.mark.smoke

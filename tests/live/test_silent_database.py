@@ -11,7 +11,7 @@ from app.database_timeout import STATEMENT_SECONDS
 from app.jobs.connection import POOL_TIMEOUT
 from tests.databases import Environment, migrated_database
 from tests.live.conftest import Slow
-from tests.live.test_worker import NEVER_POLLS, SETTING
+from tests.live.test_worker import NEVER_POLLS, SETTING, UNFINISHED
 from tests.live.workers import Queue, running_queue
 from tests.silent_proxy import TO_CLIENT, TO_SERVER, Connection, SilentProxy, silent_proxy
 from tests.waiting import WITHIN, wait_until
@@ -20,7 +20,6 @@ from tests.wordcounts.page_server import PageServer
 pytestmark = [pytest.mark.minutes, pytest.mark.timeout(400)]
 
 NEXT_JOB_WITHIN = 60.0  # seconds
-UNFINISHED = "SELECT status FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'"
 IMPATIENT = """
 from app import database_timeout
 from app.jobs import connection

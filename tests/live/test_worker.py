@@ -38,6 +38,7 @@ AGE_HEARTBEATS = (
     "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
 )
 
+UNFINISHED = "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'"
 NEVER_POLLS = "from app.jobs.queue import queue; queue.worker_defaults['fetch_job_polling_interval'] = 600.0"
 SETTING = "import importlib; importlib.import_module('app.jobs.worker').{} = {}".format
 
@@ -46,12 +47,6 @@ SETTING = "import importlib; importlib.import_module('app.jobs.worker').{} = {}"
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer) -> Iterator[Queue]:
     with migrated_database(server_environment) as environment, running_queue(environment, tmp_path, pages) as queue:
         yield queue
-
-
-def waiting_jobs(queue: Queue) -> int:
-    count = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND task_name = 'wordcounts.count'"
-    [(jobs,)] = queue.rows(count)
-    return int(jobs)
 
 
 def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
@@ -68,7 +63,7 @@ def test_an_idle_worker_is_notified_of_a_job_also_after_the_database_has_restart
         queue.ask(pages.url("/1"))
         wait_until(lambda: queue.has_counted(1), "it is counted")
         assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
-        assert queue.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'wordcounts.count'") == [(0,)]
+        assert queue.rows(UNFINISHED) == []
         server.autocommit = True
         cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -119,7 +114,7 @@ def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: Queue, pages: P
         assert slow.asked.acquire(timeout=WITHIN)
         assert end(worker, signal.SIGTERM) == 0
     assert queue.rows("SELECT status, error FROM results") == [("running", None)]  # in the middle of it
-    assert waiting_jobs(queue) == 1
+    assert queue.rows(UNFINISHED) == [("todo",)]
     slow.may_answer.set()
     with queue.app.app_context():
         run_queued(queue.app)  # as another worker would

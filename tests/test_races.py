@@ -1,0 +1,56 @@
+"""Race conditions: of concurrent requests the database lets one win. The others get an error that is named."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from app.accounts import service as accounts
+from app.accounts.models import User
+from app.extensions import db
+from app.notes import service as notes
+from app.photos import service as photos
+from app.rejection import Busy
+from app.todos import service as todos
+from tests.accounts.conftest import AT_ONCE, won
+from tests.bucket import object_keys
+from tests.conftest import PASSWORD
+from tests.photos.photo_files import oriented_photo
+from tests.queued import run_queued
+
+
+@pytest.fixture
+def alice_id(migrated: Flask) -> int:
+    return accounts.sign_up("alice@example.com", "alice", PASSWORD).id
+
+
+def test_of_sign_ups_with_the_same_nickname_one_makes_an_account(migrated: Flask) -> None:
+    def sign_up(number: int) -> User:
+        return accounts.sign_up(f"{number}@example.com", "same", PASSWORD)
+
+    assert len(won(migrated, sign_up, range(AT_ONCE), accounts.NicknameTaken)) == 1
+    assert db.session.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_of_saves_of_one_version_of_a_note_one_is_stored(migrated: Flask, alice_id: int) -> None:
+    note_id = notes.create_note(alice_id, "t", "start")
+
+    def save(number: int) -> int:
+        return notes.update_note(alice_id, note_id, "t", str(number), version=1)
+
+    [winner] = won(migrated, save, range(AT_ONCE), notes.StaleVersion)
+    note = notes.get_note(alice_id, note_id)
+    assert (note.content, note.version) == (str(winner), 2)
+
+
+def test_a_todo_is_completed_by_all_and_deleted_by_one(migrated: Flask, alice_id: int) -> None:
+    todo_id = todos.create_todo(alice_id, "race")
+    assert won(migrated, lambda _: todos.change_todo(alice_id, todo_id, completed=True), [1] * AT_ONCE)
+    assert len(won(migrated, lambda _: todos.delete_todo(alice_id, todo_id), [1] * AT_ONCE, todos.TodoNotFound)) == 1
+
+
+def test_after_uploads_at_once_the_photo_that_is_shown_is_there_alone(migrated: Flask, alice_id: int) -> None:
+    photo = oriented_photo(1)
+    assert len(won(migrated, lambda _: photos.put_photo(alice_id, photo), range(5), Busy)) >= 2
+    run_queued(migrated)  # it deletes those that were shown before
+    [key] = object_keys(migrated)
+    assert str(db.session.scalar(select(User.image_url))).endswith(key)
