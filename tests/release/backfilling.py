@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 
 from flask import Flask, current_app
 from procrastinate.schema import SchemaManager
-from sqlalchemy import text
 
 from app.extensions import db
 from app.release.backfills import records
@@ -74,8 +73,3 @@ def sizes(things: Database) -> Backfill:
         found = records.read(connection, "sizes")
     assert found is not None
     return found
-
-
-def lose_jobs() -> None:
-    db.session.execute(text("DELETE FROM procrastinate_jobs"))
-    db.session.commit()

@@ -11,6 +11,7 @@ from app import create_app
 from config import TestingConfig
 from tests.databases import Environment, at_revision, copied_database, template
 from tests.release import shop as shop_models
+from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database, connected
 from tests.release.model_project import ModelProject, model_project
 from tests.release.revision_corpus import stage
@@ -42,6 +43,14 @@ def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
     app = create_app(TestingConfig(environment))
     with app.app_context():
         yield app.test_cli_runner()
+
+
+@pytest.fixture
+def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
+    """Return a history without a revision and a model, on the database of the test."""
+    history = OwnHistory(tmp_path / "own", environment)
+    history.forget_history()
+    return history
 
 
 @pytest.fixture

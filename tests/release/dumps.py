@@ -1,7 +1,7 @@
-"""Compare databases: by a dump, or by a fingerprint of all in catalog and tables that a migration can change.
+"""Compare databases by a fingerprint of all in catalog and tables that a migration can change.
 
-The fingerprint asks PostgreSQL for definitions and shares no code with app.release, so it can bear witness about it.
-It takes a statement for the catalog and one for the rows, while `pg_dump` takes longer than most tests.
+It asks PostgreSQL for definitions and shares no code with app.release, so it can bear witness about it. It takes a
+statement for the catalog and one for the rows, while `pg_dump` takes longer than most tests.
 """
 
 import re
@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from tests.databases import Environment
 from tools.dev import postgres
@@ -18,9 +18,10 @@ Fingerprint = frozenset[tuple[str, ...]]
 
 _USERS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
-_CATALOG = Path(__file__).with_name("fingerprint.sql").read_text()
-_DEFINITIONS = (
-    _CATALOG.replace("c.relfilenode,", "")
+CATALOG = Path(__file__).with_name("fingerprint.sql").read_text()
+# Without files and numbers of columns, so that two databases can be compared.
+DEFINITIONS = (
+    CATALOG.replace("c.relfilenode,", "")
     .replace("a.attnum,", "row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),")
     .replace("a.attnum > 0", "a.attnum > 0 AND c.relkind <> 'i'")  # whose columns nobody can name
 )
@@ -64,28 +65,13 @@ def output_of(command: list[str], **options: Any) -> str:
     return str(done.stdout)
 
 
+def found(engine: Engine, query: str) -> Fingerprint:
+    with engine.connect() as connection:
+        return frozenset(tuple(row) for row in connection.exec_driver_sql(query))
+
+
 def fingerprint(engine: Engine) -> Fingerprint:
     """Return a fingerprint. Two of them are equal when nothing was changed in between; what differs says what was."""
     with engine.connect() as connection:
-        return frozenset(_catalog(connection) | _rows(connection))
-
-
-def schema_fingerprint(engine: Engine) -> Fingerprint:
-    """Return the same without the rows."""
-    with engine.connect() as connection:
-        return frozenset(_catalog(connection))
-
-
-def definitions(engine: Engine) -> Fingerprint:
-    """Return the same but for files and numbers of columns, so that two databases can be compared."""
-    with engine.connect() as connection:
-        return frozenset(tuple(row) for row in connection.exec_driver_sql(_DEFINITIONS))
-
-
-def _catalog(connection: Connection) -> set[tuple[str, ...]]:
-    return {tuple(row) for row in connection.exec_driver_sql(_CATALOG)}
-
-
-def _rows(connection: Connection) -> set[tuple[str, ...]]:
-    tables = connection.scalars(_TABLES).all()
-    return {tuple(row) for row in connection.exec_driver_sql(" UNION ALL ".join(map(_ROWS.format, tables)))}
+        tables = connection.scalars(_TABLES).all()
+    return found(engine, CATALOG) | found(engine, " UNION ALL ".join(map(_ROWS.format, tables)))

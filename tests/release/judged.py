@@ -1,4 +1,4 @@
-"""Run a hand-written revision as `flask db upgrade` does on a database that a release serves; and by plain Alembic.
+"""Run a hand-written revision as `flask db upgrade` does on a database that a release serves.
 
 How the runner is entered stands here alone, in `upgrade`.
 """
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from alembic import op
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -85,17 +84,3 @@ def _running(database: Database, script: Script) -> Iterator[Connection]:
                 yield connection
         except DBAPIError as error:
             raise ReleaseError(failed_statement(error)) from error
-
-
-def try_out_by_plain_alembic(database: Database, script: Script, question: str) -> object:
-    """Run it without app.release, ask, and roll it back if it did not commit: nobody judges it."""
-    answers: list[object] = []
-
-    def upgrade() -> None:
-        script.module.upgrade()
-        connection = op.get_bind()
-        answers.append(connection.scalar(text(question)))
-        connection.rollback()
-
-    Database(database.engine, database.engine).migrate(upgrade)
-    return answers[0]

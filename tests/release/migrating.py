@@ -58,15 +58,11 @@ class Database:
             live.record_live(connection, metadata, head, age)
 
     def schema(self) -> dumps.Fingerprint:
-        return dumps.schema_fingerprint(self.engine)
+        return dumps.found(self.engine, dumps.CATALOG)
 
     def definitions(self) -> dumps.Fingerprint:
         """Return the schema without files and places, which other ways to the same schema leave different."""
-        return dumps.definitions(self.engine)
-
-    def dump(self) -> str:
-        """Return what `pg_dump -s` prints."""
-        return dumps.schema_dump({"DATABASE_URL": self.url})
+        return dumps.found(self.engine, dumps.DEFINITIONS)
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:

@@ -5,18 +5,15 @@ Run as a script it writes them again: python -m tests.release.operation_docs
 
 import inspect
 import re
-from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 
 from app.release import operations
 from app.release.sql.grammar import normalize, split_statements
 from app.release.sql.locks import locks
+from tests.release.migrating import printed
 
 PAGE = Path(__file__).parents[2] / "docs/operations-for-migrations.md"
 EXAMPLE = re.compile(r"```python\n(?P<code>(?:(?!```).)*)```\n\n```sql\n(?P<sql>(?:(?!```).)*)```", re.DOTALL)
@@ -44,25 +41,17 @@ def signature(name: str) -> str:
 
 def sql_of(code: str) -> str:
     """Return what --sql prints for a call, each statement with the lock that it takes."""
-    output = StringIO()
-    options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
-    migration = MigrationContext.configure(dialect_name="postgresql", opts=options)
-    with Operations.context(migration):
-        exec(code, dict(NAMES))  # noqa: S102 - an example of our own page
+    sent = printed(lambda: exec(code, dict(NAMES)))  # noqa: S102 - an example of our own page
     # The transaction of the migration itself, which the operation ends before and begins again after its statements.
-    sent = output.getvalue().removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n")
-    sent = sent.replace("BEGIN;\n\nCOMMIT;\n\n", "")  # between two calls
+    sent = sent.removeprefix("BEGIN;\n\n").removesuffix("COMMIT;\n\n")
+    sent = sent.removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n").replace("BEGIN;\n\nCOMMIT;\n\n", "")
     return "".join(f"{line.rstrip()}{lock_comment(line)}\n" for line in sent.strip().splitlines())
 
 
 def lock_comment(line: str) -> str:
-    taken = {f"{lock.mode} on {lock.relation}" for lock in locks_of(line) if lock.relation}
+    found = [lock for statement in split_statements(line) for lock in locks(normalize(statement))]
+    taken = {f"{lock.mode} on {lock.relation}" for lock in found if lock.relation}
     return f"  -- {', '.join(sorted(taken))}" if taken else ""
-
-
-def locks_of(line: str) -> Iterator[Any]:
-    for statement in split_statements(line):
-        yield from locks(normalize(statement))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ class ReleaseBefore:
                 self._assert_inserts_changes_and_deletes(connection, table, given)
                 self._assert_inserts_changes_and_deletes(connection, table, required)
                 self._assert_reads_the_same(connection, table)
-                self._assert_deletes_an_old_row(connection, table)
+                old = self.rows[table.name][0]._mapping  # nothing that a newer release keeps beside it may prevent this
+                this = [column == old[column.name] for column in table.primary_key]
+                assert connection.execute(delete(table).where(*this)).rowcount == 1
 
     @contextmanager
     def serving(self, engine: Engine) -> Iterator[None]:
@@ -81,12 +83,6 @@ class ReleaseBefore:
             assert connection.execute(update(table).where(*this).values(second)).rowcount == 1
         changed = connection.execute(select(table).where(*this)).mappings().one()
         assert {column: changed[column] for column in second} == second
-        assert connection.execute(delete(table).where(*this)).rowcount == 1
-
-    def _assert_deletes_an_old_row(self, connection: Connection, table: Table) -> None:
-        """Delete a row, which nothing that a newer release keeps beside it may prevent."""
-        old = self.rows[table.name][0]._mapping
-        this = [column == old[column.name] for column in table.primary_key]
         assert connection.execute(delete(table).where(*this)).rowcount == 1
 
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from app.release.runner import ALEMBIC_OPTIONS
 from tests.databases import Environment, empty_database
 from tests.release import shop
 from tests.release.changes import ByHand, Case, ModelChange, add, both, plain, replace, table, without
-from tests.release.changes.columns import COLUMN_CASES
+from tests.release.changes.columns import COLUMN_CASES, feelings
 from tests.release.changes.rules import RULE_CASES, TABLE_CASES, gone
 from tests.release.migrating import Database, connected
 
@@ -78,7 +78,6 @@ def named(cases: list[Case]) -> pytest.MarkDecorator:
 def test_a_change_is_written_in_online_operations(untouched: Database, case: Case) -> None:
     written = migration(untouched, changed(case.changes[0]))
     assert sources(written.up) == list(case.up)
-    assert sources(written.down) == list(case.down)
     assert written.phase == case.phases[0]
 
 
@@ -161,7 +160,17 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (replace(plain("size", sa.Text, index=True)), r"INTEGER to TEXT.*add_synced_column_online"),
     (replace(plain("size", sa.SmallInteger, index=True)), r"INTEGER to SMALLINT.*add_synced_column_online"),
     (replace(precise), "made_at would change from TIMESTAMP WITH TIME ZONE to TIMESTAMP"),
+    (replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"), "new name"),
+    (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
     (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database"),
+    (add(lambda: sa.Column("twice", sa.Integer, sa.Computed("size"))), "computed by the database.*Add a plain column"),
+    (add(lambda: sa.Column("mood", sa.Enum("good", "bad", name="mood"))), "native_enum=False"),
+    (feelings("good"), "would lose bad"),
+    (add(plain("extra", sa.Integer(), nullable=False)), "Give it a constant"),
+    (add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)), "would all get one value"),
+    (add(plain("값" * 22, sa.Integer())), "has 66 bytes"),
+    (both(without("note"), add(plain("remark", sa.Text()))), r'remark = mapped_column\("note", …\)'),
+    (without("code", "parts"), "take it out of the key alone"),
     (both(bins(), add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id"), server_default="1"))), "without a default"),
 ]
 NOT_MADE: list[tuple[Type, str]] = [

@@ -180,20 +180,16 @@ def test_a_pending_step_waits_for_what_an_earlier_release_began(things: Database
 
 
 @pytest.mark.servers
-def test_the_run_is_refused_before_it_changes_anything(
-    things: Database, environment: Environment, tmp_path: Path
-) -> None:
-    own = OwnHistory(tmp_path, environment)
-    own.forget_history()
-    own.write_revision(1)
-    assert own.flask("db", "upgrade").returncode == 0
-    own.write_revision(2, 'add_column_online("things", sa.Column("more", sa.Integer()))', BEGINS[0])
-    own.write_revision(3, BY_NAME, phase="contract")
-    before = things.dump()
+def test_the_run_is_refused_before_it_changes_anything(things: Database, checkout: OwnHistory) -> None:
+    checkout.write_revision(1)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    checkout.write_revision(2, 'add_column_online("things", sa.Column("more", sa.Integer()))', BEGINS[0])
+    checkout.write_revision(3, BY_NAME, phase="contract")
+    before = things.definitions()
     for command in (["db", "upgrade"], ["release", "plan"]):
-        done = own.flask(*command)
+        done = checkout.flask(*command)
         assert "0002 begins it in this same run" in done.stdout + done.stderr
-    assert things.dump() == before
+    assert things.definitions() == before
     assert things.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 

@@ -185,9 +185,10 @@ def test_a_worker_waits_and_is_live_since_it_may_work(
     assert database.scalar(LIVE_FOR) < IDLE
 
 
-def test_a_read_only_database_opens_it(starting: Flask, database: Database) -> None:
+def test_a_read_only_database_opens_it(starting: Flask, database: Database, caplog: pytest.LogCaptureFixture) -> None:
     """Readers see their pages during a failover; that this release is live cannot be noted then."""
     name = database.scalar("SELECT current_database()")
     database.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     assert starting.test_client().get("/sign-in").status_code == 200
+    assert "read-only transaction" in caplog.text
     assert database.scalar("SELECT count(*) FROM schema_releases") == 0

@@ -158,20 +158,18 @@ def test_without_a_database_it_is_one_sentence(server_environment: Environment) 
         assert "secret" not in ended.stderr
 
 
-def test_lint_ends_with_1_for_an_unsafe_revision(tmp_path: Path, environment: Environment) -> None:
-    history = OwnHistory(tmp_path, environment)
-    history.forget_history()
-    history.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
-    history.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')
-    ended = history.flask("release", "lint")
+def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
+    checkout.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
+    checkout.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')
+    ended = checkout.flask("release", "lint")
     assert ended.returncode == 1
     assert "0002_step.py:14: unsafe: writes-many-rows" in ended.stdout
     assert ended.stdout.endswith("1 unsafe.\n")
     assert "\x1b" not in ended.stdout
-    found = json.loads(history.flask("release", "lint", "0002", "--json").stdout)
+    found = json.loads(checkout.flask("release", "lint", "0002", "--json").stdout)
     assert found["ok"] is False
     assert set(found["findings"][0]) == LINT_FINDING
-    assert history.flask("release", "lint", "0001").returncode == 0
+    assert checkout.flask("release", "lint", "0001").returncode == 0
 
 
 def test_the_lock_has_the_key_that_earlier_releases_take(server_environment: Environment) -> None:

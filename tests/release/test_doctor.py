@@ -278,13 +278,13 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
 def test_it_waits_for_nobody_and_locks_nothing(in_use: Database) -> None:
     """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
     in_use.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
-    before = in_use.dump()
+    before = in_use.definitions()
     keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
     locks = [f"SELECT pg_advisory_lock({key})" for key in keys]
     tables = "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"
     with session(in_use, "; ".join([*locks, tables])):
         assert diagnosed(models("version > 0")) == []
-    assert in_use.dump() == before
+    assert in_use.definitions() == before
     with session(in_use, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
         [finding] = diagnosed(models("version > 0"))
     assert (finding.rule, finding.severity) == ("not-compared", "warning")

@@ -142,11 +142,11 @@ def test_new_code_is_refused_what_old_code_could_not_read_where_it_must(things: 
 
 
 def test_the_way_back_leaves_the_old_column_with_every_write(things: Database) -> None:
-    before = things.dump()
+    before = things.definitions()
     things.migrate(sync(nullable=False))
     things.execute("UPDATE things SET amount = 41 WHERE id = 1")
     things.migrate(lambda: ops.drop_dual_write_contract("things", "amount"))
-    assert things.dump() == before
+    assert things.definitions() == before
     assert things.scalar("SELECT size FROM things WHERE id = 1") == "41"
 
 

@@ -1,42 +1,76 @@
-"""Release on a server that has one connection left, or none, and through a pooler; foresee how many are needed."""
+"""Deploy on a server with the connections of a small plan, with one left or none, and through a pooler; foresee it.
+
+The numbers are README's for 20 connections: the processes of two releases side by side, and a release phase.
+"""
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import psycopg2
 import pytest
 from click.testing import Result
 from flask import Flask
+from psycopg2.extensions import connection
 
 from app import create_app
 from config import TestingConfig
-from tests.databases import HEAD, Environment
+from tests import replica
+from tests.databases import HEAD, Environment, upgrade
+from tests.live.conftest import PASSWORD, running_service
 from tests.pgbouncer import STRICT, needs_pgbouncer, pooler
 from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database
-from tests.small_server import SmallServer, small_server
+from tests.servers import folder_for_postgres
+from tests.waiting import wait_until
+from tools.dev import ports, postgres
 
-SLOTS, RESERVED = 20, 3
-ORDINARY = SLOTS - RESERVED
+SLOTS, RESERVED = 20, 3  # for the service, and for the superuser besides
+PROCESSES = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "3", "WORKER_THREADS": "1"}
+WEB, WORKER = 2 * 3, 1 + 2  # connections
 TABLES = "SELECT count(*) FROM pg_class WHERE relkind = 'r'"
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'semicircle'"
 DATABASE_LIMIT = "ALTER DATABASE semicircle CONNECTION LIMIT {}"
+LET_SUPERUSER_IN = "host all postgres 127.0.0.1/32 trust\n"
 
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SmallServer]:
-    with small_server(SLOTS, RESERVED) as server:
-        yield server
+class Server(NamedTuple):
+    port: int
+
+    def connect(self, role: str = "semicircle:semicircle") -> connection:
+        """Connect as the role of a service; or as the superuser, "postgres", who may have reserved connections too."""
+        opened = psycopg2.connect(postgres.url(self.port).replace("semicircle:semicircle", role))
+        opened.autocommit = True
+        return opened
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask as the superuser."""
+        return replica.rows(self.port, query)
 
 
 @pytest.fixture(scope="module")
-def given(server: SmallServer, server_environment: Environment) -> Environment:
-    """Return README's numbers for a plan of 20 connections."""
-    processes = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "3", "WORKER_THREADS": "1"}
-    return {**server_environment, **processes, "DATABASE_URL": server.url}
+def server() -> Iterator[Server]:
+    with folder_for_postgres() as folder:
+        data = folder / "postgres"
+        [port] = ports.find_free(1)
+        postgres.start(data, port, durable=False).stop()  # makes the data
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write(f"max_connections = {SLOTS + RESERVED}\nsuperuser_reserved_connections = {RESERVED}\n")
+        access = data / "pg_hba.conf"
+        access.write_text(LET_SUPERUSER_IN + access.read_text())
+        running = postgres.start(data, port, durable=False)
+        yield Server(port)
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def given(server: Server, server_environment: Environment) -> Environment:
+    return {**server_environment, **PROCESSES, "DATABASE_URL": postgres.url(server.port)}
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +79,11 @@ def app(given: Environment) -> Flask:
 
 
 @pytest.fixture
-def take(server: SmallServer) -> Iterator[Callable[..., None]]:
+def take(server: Server) -> Iterator[Callable[..., None]]:
     """Yield take(3), which keeps three connections until the end of the test."""
     with ExitStack() as taken:
 
-        def take(connections: int, role: str = "semicircle") -> None:
+        def take(connections: int, role: str = "semicircle:semicircle") -> None:
             for _ in range(connections):
                 taken.enter_context(closing(server.connect(role)))
 
@@ -66,10 +100,10 @@ def answer(app: Flask, *arguments: str) -> tuple[int, Any]:
 
 
 def test_without_a_connection_a_release_says_so_and_changes_nothing(
-    server: SmallServer, given: Environment, app: Flask, take: Callable[..., None], tmp_path: Path
+    server: Server, given: Environment, app: Flask, take: Callable[..., None], tmp_path: Path
 ) -> None:
     before = server.rows(TABLES)
-    take(ORDINARY)
+    take(SLOTS)
     refused = OwnHistory(tmp_path / "checkout", given).flask("db", "upgrade")
     assert refused.returncode == 1
     assert "connection slots are reserved" in refused.stderr
@@ -85,27 +119,26 @@ def test_without_a_connection_a_release_says_so_and_changes_nothing(
 
 
 def test_one_connection_is_enough_for_a_release(
-    server: SmallServer, given: Environment, take: Callable[..., None], tmp_path: Path
+    server: Server, given: Environment, take: Callable[..., None], tmp_path: Path
 ) -> None:
     """It checks what it did on the connection that it has. But nobody watches who waits for it."""
-    take(ORDINARY - 1)
+    take(SLOTS - 1)
     done = OwnHistory(tmp_path / "checkout", given).flask("db", "upgrade")
     assert done.returncode == 0, done.stderr
     assert "cannot see who blocks" in done.stderr
-    with closing(server.connect("postgres")) as asking, asking.cursor() as cursor:
-        cursor.execute("SELECT version_num FROM alembic_version")
-        assert cursor.fetchall() == [(HEAD,)]
+    assert server.rows("SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_too_few_for_a_deploy_are_told_before_and_fewer_processes_fit(app: Flask) -> None:
-    code, found = answer(app)
-    assert (code, found["ok"], found["needed"]) == (1, False, 2 * (2 * 3 + 1 + 2) + 2)
+    code, found = answer(app, "web=2")
+    needed = 2 * (2 * WEB + WORKER) + 2
+    assert (code, found["ok"], found["needed"]) == (1, False, needed)
     [limit] = found["limits"]
-    assert (limit["most"], limit["ours"], limit["others"]) == (ORDINARY, 0, 0)
+    assert (limit["most"], limit["ours"], limit["others"]) == (SLOTS, 0, 0)
     [finding] = found["findings"]
-    assert f"needs 20 connections, and the server (max_connections, less what it reserves) has {ORDINARY}" in finding
-    code, found = answer(app, "web=1", "worker=0")
-    assert (code, found["needed"], found["findings"]) == (0, 2 * 6 + 2, [])
+    assert f"needs {needed} connections, and the server (max_connections, less what it reserves) has {SLOTS}" in finding
+    code, found = answer(app)
+    assert (code, found["needed"], found["findings"]) == (0, SLOTS, [])
     done = connections(app, "worker=0")
     assert done.exit_code == 0
     assert "WEB_CONCURRENCY × WEB_THREADS = 2 × 3" in done.stdout
@@ -113,17 +146,17 @@ def test_too_few_for_a_deploy_are_told_before_and_fewer_processes_fit(app: Flask
 
 
 def test_sessions_of_others_count_and_a_release_needs_room_now(app: Flask, take: Callable[..., None]) -> None:
-    take(ORDINARY - 2)
+    take(SLOTS - 2)
     code, found = answer(app, "web=0", "worker=0")
     assert (code, found["findings"]) == (0, [])
-    assert found["in_use"] == [{"name": "without a name (not ours)", "sessions": ORDINARY - 2}]
+    assert found["in_use"] == [{"name": "without a name (not ours)", "sessions": SLOTS - 2}]
     take(1)
     code, found = answer(app, "web=0", "worker=0")
     assert code == 1
-    assert f"1 of {ORDINARY} connections" in found["findings"][1]
+    assert f"1 of {SLOTS} connections" in found["findings"][1]
 
 
-def test_a_limit_of_the_database_is_one_more(server: SmallServer, app: Flask, take: Callable[..., None]) -> None:
+def test_a_limit_of_the_database_is_one_more(server: Server, app: Flask, take: Callable[..., None]) -> None:
     server.rows(DATABASE_LIMIT.format(13))
     try:
         code, found = answer(app, "worker=0")
@@ -132,20 +165,23 @@ def test_a_limit_of_the_database_is_one_more(server: SmallServer, app: Flask, ta
         full = connections(app)
     finally:
         server.rows(DATABASE_LIMIT.format(-1))
-    assert (code, [limit["most"] for limit in found["limits"]]) == (1, [ORDINARY, 13])
+    assert (code, [limit["most"] for limit in found["limits"]]) == (1, [SLOTS, 13])
     assert [finding for finding in found["findings"] if "the database (CONNECTION LIMIT) has 13 for us" in finding]
     assert full.exit_code == 1
     assert "too many connections for database" in full.stderr
     assert "No connection is left for the release" in full.stderr
 
 
-def test_behind_a_pooler_its_sessions_count_and_not_its_clients(given: Environment, server: SmallServer) -> None:
-    pooled = {"DATABASE_URL": f"{server.url}?application_name=pooled", "MIGRATION_DATABASE_URL": server.url}
+def test_behind_a_pooler_its_sessions_count_and_not_its_clients(given: Environment, server: Server) -> None:
+    pooled = {
+        "DATABASE_URL": f"{postgres.url(server.port)}?application_name=pooled",
+        "MIGRATION_DATABASE_URL": postgres.url(server.port),
+    }
     app = create_app(TestingConfig({**given, **pooled}))
     code, found = answer(app, "web=9")
     assert (code, found["needed"], found["pool_unknown"]) == (0, 2 * 2 + 2, True)
-    code, found = answer(app, "web=9", "--pool", "12")
-    assert (code, found["needed"], found["pool_unknown"]) == (1, 2 * 2 + 2 + 12, False)
+    code, found = answer(app, "web=9", "--pool", "18")
+    assert (code, found["needed"], found["pool_unknown"]) == (1, 2 * 2 + 2 + 18, False)
 
 
 def test_a_scale_that_is_none_is_refused(app: Flask) -> None:
@@ -172,3 +208,36 @@ def test_a_release_through_a_pooler_is_refused_and_by_a_direct_url_beside_it_suc
         done = OwnHistory(tmp_path / "both", both).flask("db", "upgrade")
     assert done.returncode == 0, done.stderr
     assert database.scalar("SELECT to_regclass('users') IS NOT NULL")
+
+
+def test_a_deploy_fits_into_exactly_twenty_connections(
+    server: Server, given: Environment, take: Callable[..., None], tmp_path: Path
+) -> None:
+    """The old processes are so many connections here. No test follows: it leaves a schema ahead of ours."""
+    upgrade(given)
+    take(WEB + WORKER)
+    with running_service(given, tmp_path) as new, ThreadPoolExecutor(50) as threads:
+        browser = new.browser()
+        assert browser.sign_up("haneul", PASSWORD).status == 302
+        asked: list[Future[int]] = []
+
+        def every_thread_has_its_connection() -> bool:
+            if len(asked) < 45:
+                asked.append(threads.submit(lambda: browser.get("/notes").status))
+            return server.rows(SESSIONS) == [(2 * (WEB + WORKER),)]
+
+        with closing(server.connect("postgres")) as holding, holding.cursor() as cursor:
+            holding.autocommit = False
+            cursor.execute("LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")  # so that each thread has to wait
+            wait_until(every_thread_has_its_connection, "all of both deployments are open", within=15)
+        history = OwnHistory(tmp_path / "checkout", given)
+        history.write_revision(int(HEAD) + 1, "op.create_table('added', sa.Column('id', sa.BigInteger))")
+        done = history.flask("db", "upgrade")
+        asked.append(threads.submit(lambda: browser.get("/notes").status))
+        assert done.returncode == 0, done.stderr
+        assert "cannot see who blocks" not in done.stderr  # it had its second connection, the twentieth
+        assert {each.result() for each in asked} == {200}
+        assert server.rows("SELECT to_regclass('added') IS NOT NULL") == [(True,)]
+    for log in tmp_path.glob("*.log"):
+        assert "connection slots" not in log.read_text(), log
+        assert "too many" not in log.read_text(), log

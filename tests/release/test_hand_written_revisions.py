@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -30,7 +30,6 @@ from tests.release.revision_corpus.cases import (
 SAFE = read_operations("safe")
 UNSAFE = read_unsafe()
 ONE_OF_EACH = list({case.danger: case for case in reversed(UNSAFE)}.values())[::-1]
-BY_HAND = [case for case in ONE_OF_EACH if case.rule != NO_RULE]
 # The first spelling of each danger by itself, the others of it together.
 SPELLINGS = [[case] for case in ONE_OF_EACH]
 SPELLINGS += [list(cases) for _, cases in groupby((case for case in UNSAFE if case not in ONE_OF_EACH), itemgetter(0))]
@@ -164,28 +163,6 @@ def test_what_setval_does_to_a_sequence_is_told_though_nothing_undoes_it(corpus_
     setval(1000)
     with pytest.raises(ReleaseError, match=r"ticket_numbers would give few numbers more.*not undo"):
         setval(10000)
-
-
-@pytest.mark.minutes
-@pytest.mark.each_server
-def test_plain_alembic_lets_each_take_effect(
-    served: Served, server_environment: Environment, corpus: str, tmp_path: Path
-) -> None:
-    """A revision that fails by itself would prove nothing."""
-    harmless = []
-    for case in BY_HAND:
-        script = judged.written(tmp_path, case.body, case.phase)
-        with ExitStack() as stack:
-            if is_one_transaction(case.body) and not re.search("commit|rollback|engine", case.body, re.IGNORECASE):
-                database = stack.enter_context(served.unchanged())
-            else:
-                copy = stack.enter_context(copied_database(server_environment, corpus))
-                database = stack.enter_context(connected(copy))
-            was_harmed = database.scalar(case.harm)
-            is_harmed = judged.try_out_by_plain_alembic(database, script, case.harm)
-            if (was_harmed, is_harmed) != (False, True):
-                harmless.append((str(case), was_harmed, is_harmed))
-    assert harmless == []
 
 
 def test_each_rule_of_the_guard_has_a_danger() -> None:

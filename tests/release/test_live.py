@@ -1,6 +1,5 @@
 """Note which release is live, and what it uses; and forecast whether an earlier one can run on the schema of now."""
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -110,19 +109,6 @@ def test_without_the_table_a_process_goes_on_and_says_so(database: Database, cap
         assert live.live_release(connection) is None
     [record] = caplog.records
     assert 'relation "schema_releases" does not exist' in record.getMessage()
-
-
-def test_on_a_read_only_database_a_process_goes_on(prepared: Database, caplog: pytest.LogCaptureFixture) -> None:
-    prepared.goes_live(OLD, "0001")
-    with caplog.at_level(logging.WARNING), prepared.engine.connect() as connection:
-        connection.exec_driver_sql("SET default_transaction_read_only = on")
-        connection.commit()
-        record_live(connection, NEW, "0002")
-        connection.exec_driver_sql("SET default_transaction_read_only = off")
-        connection.commit()
-    assert known(prepared).code_head == "0001"
-    [record] = caplog.records
-    assert "read-only transaction" in record.getMessage()
 
 
 # Objects of the database that the earlier release does not use.

@@ -1,29 +1,25 @@
 """The history of the service's schema: whole, step by step with the previous release beside it, and added to."""
 
-import json
 from itertools import pairwise
-from pathlib import Path
 
 import flask_migrate
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from app.extensions import Base, db
+from app.extensions import db
 from app.release import ledger
 from app.release.errors import ReleaseError
 from app.release.operations import rename_with_view, retire_column_online
-from tests.databases import HEAD, OUR_HISTORY, Environment
+from tests.databases import HEAD, OUR_HISTORY
 from tests.figures.counts import counted, kept
-from tests.release.checkout import ROOT, OwnHistory
+from tests.release.checkout import ROOT
 from tests.release.migrating import Database
 from tests.release.release_before import ReleaseBefore
-from tests.release.rows import ROWS, Rows, fill, our_models, rows, tables
+from tests.release.rows import ROWS, Rows, fill, rows, tables
 
 MIGRATIONS = str(ROOT / "migrations")
 SCRIPTS = {script.revision: script for script in OUR_HISTORY.walk_revisions()}
 REVISIONS = [*SCRIPTS][::-1]
-NEXT = f"{len(REVISIONS) + 1:04d}"
 
 
 def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
@@ -76,59 +72,6 @@ def test_the_stand_in_for_the_previous_release_finds_what_breaks_it_and_nothing_
     release.assert_works(in_use.engine)
 
 
-@pytest.fixture
-def history(tmp_path: Path, migrated_environment: Environment) -> OwnHistory:
-    return OwnHistory(tmp_path, migrated_environment)
-
-
-def do(history: OwnHistory, *arguments: str) -> str:
-    """Return what a command prints, which has to end well."""
-    done = history.flask(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def revision_of(history: OwnHistory) -> str:
-    return str(json.loads(do(history, "release", "status", "--json"))["database_revision"])
-
-
-@pytest.mark.servers
-def test_a_column_comes_with_one_release_and_goes_in_two(history: OwnHistory) -> None:
-    """It goes when the code has stopped using it. Both in one release are refused, however often it is tried."""
-    history.metadata = our_models()
-    colour: sa.Column[str] = sa.Column("colour", sa.String(20), server_default="", nullable=False)
-    history.metadata.tables["notes"].append_column(colour)
-    assert history.flask("db", "check").returncode == 1
-    do(history, "db", "migrate", "-m", "Add notes.colour")
-    revision = (history.versions / f"{NEXT}_add_notes_colour.py").read_text()
-    assert "add_column_online(" in revision
-    assert 'phase = "expand"' in revision
-    assert "auto generated" not in revision
-    for command, expected in (("upgrade", NEXT), ("downgrade", HEAD), ("upgrade", NEXT)):
-        do(history, "db", command)
-        assert revision_of(history) == expected
-    do(history, "db", "check")
-
-    history.metadata = Base.metadata
-    do(history, "db", "migrate", "-m", "Retire notes.colour")
-    do(history, "db", "upgrade")
-    do(history, "db", "check")
-    do(history, "db", "migrate", "-m", "Drop notes.colour")
-    [dropping] = history.versions.glob("*_drop_notes_colour.py")
-    assert 'drop_column_contract("notes", "colour")' in dropping.read_text()
-    assert 'phase = "contract"' in dropping.read_text()
-    do(history, "db", "downgrade", NEXT)
-    assert "In one run this is refused" in do(history, "release", "plan")
-    for _ in range(2):
-        refused = history.flask("db", "upgrade")
-        assert refused.returncode == 1
-        assert "in this same release" in refused.stderr
-        assert revision_of(history) == NEXT
-    do(history, "db", "upgrade", "+1")
-    do(history, "db", "upgrade")
-    do(history, "db", "check")
-
-
 def assert_kept(before: Rows, after: Rows, step: str) -> None:
     """Require every row, and every column that stands in both."""
     for table in before.keys() & after.keys():
@@ -158,7 +101,8 @@ def test_up_and_down_by_steps_and_up_at_once_keeps_rows_and_the_previous_release
             release.assert_works(database.engine)
     kept = rows()
     for revision, _ in reversed(steps):
-        above, kept = kept, rows_at(revision)
+        flask_migrate.downgrade(MIGRATIONS, revision)
+        above, kept = kept, rows()
         assert_kept(above, kept, f"down to {revision}")
         for table, known in before[revision].items():
             ids = {row["id"] for row in known}
@@ -166,12 +110,6 @@ def test_up_and_down_by_steps_and_up_at_once_keeps_rows_and_the_previous_release
         assert kept.keys() == before[revision].keys()
     flask_migrate.upgrade(MIGRATIONS)
     assert_kept(kept, rows(), "up at once")
-
-
-def rows_at(revision: str) -> Rows:
-    """Go back to it."""
-    flask_migrate.downgrade(MIGRATIONS, revision)
-    return rows()
 
 
 @pytest.mark.minutes

@@ -361,19 +361,12 @@ def test_it_waits_for_one_table_empty_handed(database: Database, step: Callable[
         migrating.result()
 
 
-def test_signatures_and_sql_are_those_of_the_code() -> None:
-    page = PAGE.read_text()
-    assert regenerated(page) == page, "write them again: python -m tests.release.operation_docs"
-
-
-def test_every_operation_has_its_section_and_no_other_has_one() -> None:
-    sections = [section["name"] for section in SECTION.finditer(PAGE.read_text())]
-    assert {*sections, "excused"} == set(ops.__all__)
-
-
 PARTS = ("```sql\n", "**Waits:**", "**Run again:**", "**Downgrade:**")
 
 
-def test_every_section_shows_the_sql_of_an_example_and_says_how_it_behaves() -> None:
-    sections = PAGE.read_text().split("\n### ")[1:]
+def test_the_page_has_a_section_for_every_operation_with_its_sql_and_how_it_behaves() -> None:
+    page = PAGE.read_text()
+    assert regenerated(page) == page, "write signatures and SQL again: python -m tests.release.operation_docs"
+    assert {*(section["name"] for section in SECTION.finditer(page)), "excused"} == set(ops.__all__)
+    sections = page.split("\n### ")[1:]
     assert [(each.splitlines()[0], part) for each in sections for part in PARTS if part not in each] == []

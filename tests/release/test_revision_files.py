@@ -65,10 +65,10 @@ def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
 
 
 @servers
-def test_each_command_says_it_in_a_sentence(own_history: OwnHistory) -> None:
-    write_revision(own_history.folder / "migrations", "9001", "9000")
+def test_each_command_says_it_in_a_sentence(checkout: OwnHistory) -> None:
+    write_revision(checkout.folder / "migrations", "9001", "9000")
     for command in ("status", "plan", "lint", "doctor"):
-        ended = own_history.flask("release", command)
+        ended = checkout.flask("release", command)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert "follows revision 9000" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -85,11 +85,10 @@ def test_doctor_finds_two_files_of_one_number(tmp_path: Path, migrated_environme
 
 
 @pytest.fixture
-def own_history(tmp_path: Path, environment: Environment) -> OwnHistory:
-    history = OwnHistory(tmp_path, environment)
-    history.forget_history()
-    history.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY)")')
-    return history
+def checkout(checkout: OwnHistory) -> OwnHistory:
+    """Return it with a first revision."""
+    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY)")')
+    return checkout
 
 
 def without_a_database(history: OwnHistory) -> OwnHistory:
@@ -97,35 +96,36 @@ def without_a_database(history: OwnHistory) -> OwnHistory:
     return history
 
 
-def test_a_revision_by_hand_gets_the_next_number_and_asks_no_database(own_history: OwnHistory) -> None:
-    written = without_a_database(own_history).flask("db", "revision", "-m", "Fill it")
+def test_a_revision_by_hand_gets_the_next_number_and_asks_no_database(checkout: OwnHistory) -> None:
+    written = without_a_database(checkout).flask("db", "revision", "-m", "Fill it")
     assert written.returncode == 0, written.stderr
-    text = (own_history.versions / "0002_fill_it.py").read_text()
+    text = (checkout.versions / "0002_fill_it.py").read_text()
     said = ('revision = "0002"', 'down_revision = "0001"', 'phase = "expand"')
     assert [line for line in said if line not in text] == []
-    assert own_history.flask("db", "revision", "-m", "Fill it", "--rev-id", "0042").returncode == 0
-    assert (own_history.versions / "0042_fill_it.py").exists()
+    assert "auto generated" not in text
+    assert checkout.flask("db", "revision", "-m", "Fill it", "--rev-id", "0042").returncode == 0
+    assert (checkout.versions / "0042_fill_it.py").exists()
 
 
-def test_a_merge_takes_nothing_and_so_is_an_expand(own_history: OwnHistory) -> None:
-    own_history.write_revision(2, "pass")
-    branch = own_history.versions / "0002_step.py"
+def test_a_merge_takes_nothing_and_so_is_an_expand(checkout: OwnHistory) -> None:
+    checkout.write_revision(2, "pass")
+    branch = checkout.versions / "0002_step.py"
     other = branch.read_text().replace('revision = "0002"', 'revision = "0003"')
-    (own_history.versions / "0003_step.py").write_text(other)
-    merged = without_a_database(own_history).flask("db", "merge", "heads", "-m", "Merge")
+    (checkout.versions / "0003_step.py").write_text(other)
+    merged = without_a_database(checkout).flask("db", "merge", "heads", "-m", "Merge")
     assert merged.returncode == 0, merged.stderr
-    [file] = own_history.versions.glob("*_merge.py")
+    [file] = checkout.versions.glob("*_merge.py")
     assert 'phase = "expand"' in file.read_text()
 
 
-def test_the_printed_sql_can_be_run(own_history: OwnHistory, database: Database) -> None:
-    own_history.write_revision(2, 'op.execute("ALTER TABLE things ADD name text")')
-    printed = own_history.flask("db", "upgrade", "--sql")
+def test_the_printed_sql_can_be_run(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, 'op.execute("ALTER TABLE things ADD name text")')
+    printed = checkout.flask("db", "upgrade", "--sql")
     assert printed.returncode == 0, printed.stderr
     dumps.psql({"DATABASE_URL": database.url}, printed.stdout)
     assert database.scalar("SELECT down_revisions FROM schema_ledger WHERE revision = '0001'") == []
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
-    assert own_history.flask("db", "upgrade").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
 
 
 # Two branches each add a revision of the same number. Every database ends with the changes of both.
@@ -137,43 +137,43 @@ TABLES = "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE r
 LEDGER = "SELECT array_agg(concat_ws(' ran as ', revision, renumbered_from) ORDER BY revision) FROM schema_ledger"
 
 
-def applied(own_history: OwnHistory, *upgrades: str) -> subprocess.CompletedProcess[str]:
+def applied(checkout: OwnHistory, *upgrades: str) -> subprocess.CompletedProcess[str]:
     """Write 0002, 0003 … anew, and upgrade."""
     for number, upgrade in enumerate(upgrades, start=2):
-        own_history.write_revision(number, upgrade)
-    return own_history.flask("db", "upgrade")
+        checkout.write_revision(number, upgrade)
+    return checkout.flask("db", "upgrade")
 
 
 @pytest.mark.smoke
 @servers
-def test_what_ran_under_another_number_is_not_run_again(own_history: OwnHistory, database: Database) -> None:
-    assert applied(own_history, THEIRS, LATER).returncode == 0
-    merged = applied(own_history, OURS, THEIRS, LATER)  # theirs has the next number, and so has what follows
+def test_what_ran_under_another_number_is_not_run_again(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS, LATER).returncode == 0
+    merged = applied(checkout, OURS, THEIRS, LATER)  # theirs has the next number, and so has what follows
     assert merged.returncode == 0, merged.stderr
     assert database.scalar(TABLES) == ["later", "ours", "theirs"]
     assert database.scalar("SELECT version_num FROM alembic_version") == "0004"
     assert database.scalar(LEDGER) == ["0001", "0002", "0003 ran as 0002", "0004 ran as 0003"]
-    assert own_history.flask("db", "upgrade").returncode == 0
+    assert checkout.flask("db", "upgrade").returncode == 0
 
 
 @pytest.mark.smoke
 @servers
-def test_a_revision_that_was_edited_after_it_ran_is_refused(own_history: OwnHistory, database: Database) -> None:
-    assert applied(own_history, THEIRS).returncode == 0
-    refused = applied(own_history, OURS, LATER)
+def test_a_revision_that_was_edited_after_it_ran_is_refused(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS).returncode == 0
+    refused = applied(checkout, OURS, LATER)
     assert refused.returncode == 1
     assert "0002 is another one in this code" in refused.stderr
     assert "git log -p" in refused.stderr
     assert database.scalar(TABLES) == ["theirs"]
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
-    assert applied(own_history, THEIRS, LATER).returncode == 0, "the advice: the file as it was"
+    assert applied(checkout, THEIRS, LATER).returncode == 0, "the advice: the file as it was"
 
 
 @servers
-def test_a_database_from_before_the_hashes_is_left_as_it_is(own_history: OwnHistory, database: Database) -> None:
-    assert applied(own_history, THEIRS).returncode == 0
+def test_a_database_from_before_the_hashes_is_left_as_it_is(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS).returncode == 0
     database.execute("ALTER TABLE schema_ledger DROP content_hash, DROP cost, DROP renumbered_from")
-    assert applied(own_history, OURS, LATER).returncode == 0
+    assert applied(checkout, OURS, LATER).returncode == 0
     assert database.scalar(TABLES) == ["later", "theirs"]
 
 

@@ -82,7 +82,7 @@ def test_a_release_that_noted_nothing_is_judged_by_the_phases(
     """Nothing is changed by the release phase of a rollback, whatever it answers."""
     tomorrow.write_revision(AFTER, *COLOUR)
     assert tomorrow.flask("db", "upgrade").returncode == 0
-    before = database.dump()
+    before = database.definitions()
     status, answer = told(tomorrow, "--to", HEAD)
     assert (status, answer["answer"], answer["live_at"]) == (0, "yes", None)
     goes_live_again = today.flask("db", "upgrade")
@@ -99,7 +99,7 @@ def test_a_release_that_noted_nothing_is_judged_by_the_phases(
     database.execute(f"DELETE FROM schema_ledger WHERE revision > '{HEAD}'")
     unknown = today.flask("db", "upgrade")
     assert (unknown.returncode, f"git log --all -S {AFTER + 1:04d}" in unknown.stderr) == (2, True)
-    assert database.dump() == before
+    assert database.definitions() == before
 
 
 def test_no_other_command_ends_in_cannot_locate_revision(

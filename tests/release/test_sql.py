@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, text
 
 from app.release.plan import LockedTable, RevisionPlan, plan
 from app.release.sql.grammar import (
@@ -20,7 +20,6 @@ from app.release.sql.grammar import (
 )
 from app.release.sql.locks import ACCESS_EXCLUSIVE, ACTIONS, MODES, STATEMENTS, Lock, locks
 from app.release.sql.render import render
-from tests.databases import Environment
 from tests.release.history import BLOCK, history
 from tests.release.migrating import Database
 from tests.release.revision_corpus.cases import CASES
@@ -117,11 +116,9 @@ OIDS = text("SELECT oid::bigint, relname FROM pg_class WHERE oid = ANY (CAST(CAS
 
 
 @pytest.fixture
-def connection(environment: Environment) -> Iterator[Connection]:
-    engine = create_engine(environment["DATABASE_URL"], poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(SETUP)
-        connection.commit()
+def connection(database: Database) -> Iterator[Connection]:
+    database.execute(SETUP)
+    with database.engine.connect() as connection:
         yield connection
 
 

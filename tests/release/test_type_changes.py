@@ -69,7 +69,7 @@ def described(database: Database, table: str) -> tuple[Any, ...]:
 
 
 def test_what_stands_on_the_column_goes_over_and_back(things: Database) -> None:
-    before, standing = things.dump(), described(things, "things")
+    before, standing = things.definitions(), described(things, "things")
     rows = things.scalar("SELECT jsonb_agg(t ORDER BY id) FROM things t")
     things.migrate(to_bigint)
     assert things.scalar(TYPE, table="things", column="size") == "bigint"
@@ -84,12 +84,12 @@ def test_what_stands_on_the_column_goes_over_and_back(things: Database) -> None:
     assert things.scalar(comment, column="size_shadow").startswith("shadow: ")
     things.migrate(to_integer)
     things.migrate(lambda: drop_shadow_contract("things", "size"))
-    assert things.dump() == before
+    assert things.definitions() == before
     assert things.scalar("SELECT jsonb_agg(t ORDER BY id) FROM things t") == rows
 
 
 def test_a_key_goes_over_with_identity_and_foreign_keys(things: Database) -> None:
-    before, owned, referring = things.dump(), described(things, "things"), described(things, "parts")
+    before, owned, referring = things.definitions(), described(things, "things"), described(things, "parts")
     newest = things.scalar("SELECT max(id) FROM things")
     things.migrate(lambda: change_type_online("things", "id", "BIGINT"))
     assert things.scalar(TYPE, table="things", column="id") == "bigint"
@@ -107,12 +107,12 @@ def test_a_key_goes_over_with_identity_and_foreign_keys(things: Database) -> Non
     for table, column in (("parts", "thing_id"), ("things", "parent_id"), ("things", "id")):
         things.migrate(partial(change_type_online, table, column, "INTEGER"))
         things.migrate(partial(drop_shadow_contract, table, column))
-    assert things.dump() == before
+    assert things.definitions() == before
     assert things.scalar(added) == newest + 4
 
 
 def test_a_serial_key_keeps_its_sequence(things: Database) -> None:
-    before = things.dump()
+    before = things.definitions()
     things.migrate(lambda: change_type_online("tickets", "id", "BIGINT"))
     things.execute("SELECT setval('tickets_id_seq', 3000000000)")
     assert things.scalar("INSERT INTO tickets DEFAULT VALUES RETURNING id") == 3000000001
@@ -121,7 +121,7 @@ def test_a_serial_key_keeps_its_sequence(things: Database) -> None:
     things.execute("SELECT setval('tickets_id_seq', 3)")
     things.migrate(lambda: change_type_online("tickets", "id", "INTEGER"))
     things.migrate(lambda: drop_shadow_contract("tickets", "id"))
-    assert things.dump() == before
+    assert things.definitions() == before
 
 
 def test_each_write_is_in_both_columns_before_the_swap_and_after_it(things: Database) -> None:

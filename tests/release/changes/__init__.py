@@ -28,8 +28,7 @@ class Case(NamedTuple):
         refused: what the sentence says, when the first change is refused; then the others are what it advises.
         moves: columns that were dropped come back at the end of their table.
         stays: there is no way down; the previous release works on what is there.
-        up: the calls of upgrade() for the first change.
-        down: the calls of downgrade().
+        up: the calls of upgrade() for the first change. Those of downgrade() are run.
     """
 
     name: str
@@ -39,11 +38,10 @@ class Case(NamedTuple):
     moves: bool = False
     stays: bool = False
     up: tuple[str, ...] = ()
-    down: tuple[str, ...] = ()
 
-    def written(self, *up: str, down: tuple[str, ...] = ()) -> "Case":
+    def written(self, *up: str) -> "Case":
         """Return the case with the calls that are expected in the revision."""
-        return self._replace(up=up, down=down)
+        return self._replace(up=up)
 
 
 def expand(name: str, *changes: ModelChange) -> Case:

@@ -84,22 +84,20 @@ def of_each_type(metadata: sa.MetaData) -> None:
 
 def with_each_default(metadata: sa.MetaData) -> None:
     for number, (kind, default) in enumerate(DEFAULTS):
-        table(metadata).append_column(sa.Column(f"c{number}", kind(), server_default=default, nullable=False))
+        table(metadata).append_column(sa.Column(f"d{number}", kind(), server_default=default, nullable=False))
 
 
 ADDED = [
-    expand("a nullable column of each type", of_each_type),
-    expand("a required column with each default", with_each_default),
     expand(
-        "columns with odd names",
+        "columns of each type, with each default, with odd names, and one that a sequence fills",
         both(
+            *(of_each_type, with_each_default, add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")))),
             add(plain("Extra %s 값", sa.Integer(), comment="it's 100% new")),
             add(plain("order", sa.Integer())),
             add(plain("값" * 21, sa.Integer())),
             add(plain("extra", sa.Integer()), "Odd order"),
         ),
     ),
-    expand("a column that a sequence fills", add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")))),
 ]
 
 
@@ -120,15 +118,12 @@ ALTERED = [
     contract(
         "a default gone",  # without it what the live release writes would fail
         replace(plain("kind", sa.String(10), nullable=False)),
-    ).written(
-        "set_default_online('things', 'kind', None)",
-        down=("""set_default_online('things', 'kind', "'note'::character varying")""",),
-    ),
+    ).written("set_default_online('things', 'kind', None)"),
     expand("no longer required", replace(plain("name", sa.String(50), comment="what it is called"))).written(
-        "drop_not_null_online('things', 'name')", down=("set_not_null_online('things', 'name')",)
+        "drop_not_null_online('things', 'name')"
     ),
     contract("required from now on", replace(plain("code", sa.String(10), unique=True, nullable=False))).written(
-        "set_not_null_online('things', 'code')", down=("drop_not_null_online('things', 'code')",)
+        "set_not_null_online('things', 'code')"
     ),
     expand(
         "comments: another, one gone, and one with a default",
@@ -139,36 +134,11 @@ ALTERED = [
         ),
     ),
     refused(
-        "an enum of the database",
-        "native_enum=False",
-        add(lambda: sa.Column("mood", sa.Enum("good", "bad", name="mood"))),
-    ),
-    refused(
-        "a column that is required and has no default",
-        "Give it a constant",
-        add(plain("extra", sa.Integer(), nullable=False)),
-    ),
-    refused(
         "a default that differs from row to row",
         "differs from row to row",
         add(plain("extra", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False)),
         add(plain("extra", sa.Uuid())),
         add(plain("extra", sa.Uuid(), server_default=sa.text("gen_random_uuid()"))),
-    ),
-    refused(
-        "a column that the database computes",
-        "computed by the database.*Add a plain column",
-        add(lambda: sa.Column("twice", sa.Integer, sa.Computed("size * 2"))),
-    ),
-    refused(
-        "another computation",
-        "under a new name",
-        replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"),
-    ),
-    refused(
-        "another collation",
-        "under a new name",
-        replace(plain("note", sa.Text(collation="C"))),
     ),
     refused(
         "an identity for a column that is there",
@@ -180,16 +150,6 @@ ALTERED = [
             "expand",
             replace(lambda: sa.Column("weight", sa.Integer, sa.Identity(start=100), nullable=False), "parts"),
         ),
-    ),
-    refused(
-        "a Korean name that is too long",
-        "has 66 bytes",
-        add(plain("값" * 22, sa.Integer())),
-    ),
-    refused(
-        "a column renamed",
-        r'remark = mapped_column\("note", …\)',
-        both(without("note"), add(plain("remark", sa.Text()))),
     ),
     refused(
         "a table renamed",
@@ -216,32 +176,17 @@ def feelings(*values: str) -> ModelChange:
 WIDENED = [
     expand("a wider number", replace(plain("size", sa.BigInteger(), index=True)))
     ._replace(moves=True)
-    .written(
-        "change_type_online('things', 'size', 'BIGINT')",
-        down=("change_type_online('things', 'size', 'INTEGER')", "drop_shadow_contract('things', 'size')"),
-    ),
+    .written("change_type_online('things', 'size', 'BIGINT')"),
     expand(
         "an enum with another value",
         both(without("colour", "labels"), add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")),
     ),
     expand("a finer float", replace(plain("price", sa.Double()), "typed"))
     ._replace(moves=True)
-    .written(
-        f"change_type_online('typed', 'price', 'DOUBLE PRECISION', using={TO_DOUBLE}, pk='number')",
-        down=(
-            f"change_type_online('typed', 'price', 'REAL', back={TO_DOUBLE}, pk='number')",
-            "drop_shadow_contract('typed', 'price')",
-        ),
-    ),
+    .written(f"change_type_online('typed', 'price', 'DOUBLE PRECISION', using={TO_DOUBLE}, pk='number')"),
     expand("a longer text in an index of an expression", replace(plain("label", sa.String(80)), "typed"))
     ._replace(moves=True)
-    .written(
-        "change_type_online('typed', 'label', 'VARCHAR(80)', pk='number')",
-        down=(
-            "change_type_online('typed', 'label', 'VARCHAR(50)', pk='number')",
-            "drop_shadow_contract('typed', 'label')",
-        ),
-    ),
+    .written("change_type_online('typed', 'label', 'VARCHAR(80)', pk='number')"),
     Case("more values of an enum of the database", (feelings("best", "good", "it's so", "bad", "so"),), ("expand",))
     ._replace(stays=True)
     .written(
@@ -249,7 +194,6 @@ WIDENED = [
         """add_enum_value_online('feeling', "it's so", before='bad')""",
         "add_enum_value_online('feeling', 'so')",
     ),
-    refused("a value of an enum gone", "would lose bad", feelings("good")),
     Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True).written(
         "widen_text_online('things', 'code', 'VARCHAR(80)')"
     ),
@@ -259,11 +203,10 @@ THREE = both(without("note"), without("size"), without("code"))  # the second is
 
 GONE = [
     expand("a column gone with its index and its rule", without("size")).written(
-        "retire_column_online('things', 'size')", down=("reinstate_column_online('things', 'size')",)
+        "retire_column_online('things', 'size')"
     ),
     expand("a required text gone", without("name", "labels")).written(
-        """retire_column_online('labels', 'name', default="''")""",
-        down=("reinstate_column_online('labels', 'name')", "set_default_online('labels', 'name', None)"),
+        """retire_column_online('labels', 'name', default="''")"""
     ),
     expand(
         "columns gone of many kinds",
@@ -273,18 +216,14 @@ GONE = [
             without("period", "rooms"),  # which an EXCLUDE names
         ),
     ),
-    contract("a required column gone that refers to another table", without("owner_id")),
-    contract("a required column gone that is an enum", without("colour", "labels")),
+    contract(
+        "required columns gone: one that refers, and an enum", both(without("owner_id"), without("colour", "labels"))
+    ),
     Case("columns gone and dropped", (THREE, THREE), ("expand", "contract"), moves=True),
     Case(
         "a column and a table gone and back",
         (both(without("note"), lambda metadata: metadata.remove(table(metadata, "labels"))), nothing),
         ("expand", "expand"),
-    ),
-    refused(
-        "a column of the primary key gone",
-        "take it out of the key alone",
-        without("code", "parts"),
     ),
 ]
 
@@ -294,7 +233,6 @@ OF_ONE = expand(
 ).written(
     "add_column_online('things', sa.Column('extra', sa.Integer(), nullable=True))",
     "add_check_online('things', 'ck_things_extra', 'extra > 0')",
-    down=("drop_constraint_online('things', 'ck_things_extra')", "drop_column_contract('things', 'extra')"),
 )
 
 COLUMN_CASES = [*ADDED, *ALTERED, *WIDENED, *GONE, OF_ONE]

@@ -29,8 +29,7 @@ from tests.release.shop import enum, identity
 
 INDEXES = [
     expand("an index on a part", index("ix_new", "name", postgresql_where=sa.text("name LIKE 'a%'"))).written(
-        """create_index_online('ix_new', 'things', ['name'], postgresql_where=sa.text("name LIKE 'a%'"))""",
-        down=("drop_index_online('ix_new')",),
+        """create_index_online('ix_new', 'things', ['name'], postgresql_where=sa.text("name LIKE 'a%'"))"""
     ),
     expand(
         "indexes of every kind",
@@ -55,9 +54,7 @@ INDEXES = [
             index("ix_null", "code", "name", unique=True, postgresql_nulls_not_distinct=True),
         ),
     ),
-    expand("an index gone", without_index("ix_things_size")).written(
-        "drop_index_online('ix_things_size')", down=("create_index_online('ix_things_size', 'things', ['size'])",)
-    ),
+    expand("an index gone", without_index("ix_things_size")).written("drop_index_online('ix_things_size')"),
 ]
 
 
@@ -67,16 +64,16 @@ def in_place_of(name: str, *columns: Any, **options: Any) -> ModelChange:
 
 CHANGED_INDEXES = [
     expand(
-        "indexes with other columns and another condition",
+        "indexes with other columns, another condition, another name",
         both(
             in_place_of("ix_things_kind_made_at", "made_at", "kind"),
             in_place_of("ix_things_part", "name", postgresql_where=sa.text("NOT done")),
+            *(without_index("ix_things_size"), index("ix_other", "name", "kind")),
         ),
     ),
     contract(
         "an index that becomes unique", in_place_of("ix_things_kind_made_at", "kind", "made_at", "id", unique=True)
     ),
-    expand("an index under another name", both(without_index("ix_things_part"), index("ix_other", "name", "kind"))),
 ]
 
 
@@ -99,7 +96,6 @@ UNIQUE = [
     expand("a new column that is unique", add(plain("extra", sa.String(9), unique=True))).written(
         "add_column_online('things', sa.Column('extra', sa.String(length=9), nullable=True))",
         "add_unique_online('things', 'uq_things_extra', ['extra'])",
-        down=("drop_constraint_online('things', 'uq_things_extra')", "drop_column_contract('things', 'extra')"),
     ),
     contract(
         "a unique constraint on a new and an old column",
@@ -109,14 +105,8 @@ UNIQUE = [
         "a unique constraint on an old column and a new one that may be NULL",
         both(add(plain("extra", sa.String(9))), unique("name", "extra")),
     ),
-    refused(
-        "a new column that is unique and has a default",
-        "would all get one value",
-        add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)),
-    ),
     contract("a unique constraint gone", without_constraint(UNIQUE_AGAIN)).written(
-        f"drop_constraint_online('things', '{UNIQUE_AGAIN}')",
-        down=(f"add_unique_online('things', '{UNIQUE_AGAIN}', ['owner_id', 'name'])",),
+        f"drop_constraint_online('things', '{UNIQUE_AGAIN}')"
     ),
     contract(
         "a unique constraint with other columns",
@@ -168,8 +158,7 @@ def with_table(name: str) -> ModelChange:
 FOREIGN_KEYS = [
     contract("a foreign key with options", refers("parent_id", onupdate="CASCADE", deferrable=True)).written(
         "add_foreign_key_online('fk_things_parent_id_owners', 'things', 'owners', ['parent_id'], ['id'],"
-        " onupdate='CASCADE', deferrable=True)",
-        down=("drop_constraint_online('things', 'fk_things_parent_id_owners')",),
+        " onupdate='CASCADE', deferrable=True)"
     ),
     contract(
         "foreign keys of every kind",
@@ -269,10 +258,12 @@ NEW_TABLES = [
             comment="it's 100% new",
         ),
     ),
-    expand("a new table that is UNLOGGED", new(prefixes=["UNLOGGED"])),
     expand(
-        "two new tables of which one refers to the other",
-        both(new(), new("boxes", lambda: sa.Column("shelf_id", sa.ForeignKey("shelves.id")))),
+        "new tables, of which one refers to the other and one is UNLOGGED",
+        both(
+            *(new(), new("boxes", lambda: sa.Column("shelf_id", sa.ForeignKey("shelves.id")))),
+            new("logs", prefixes=["UNLOGGED"]),
+        ),
     ),
     expand(
         "a new table with an odd name beside a new column", both(new("Odd % shop."), add(plain("extra", sa.Integer)))
@@ -281,7 +272,7 @@ NEW_TABLES = [
 
 GONE_TABLES = [
     expand("a table gone that has a comment, indexes and rules", gone("things")).written(
-        "retire_table_online('things')", down=("reinstate_table_online('things', comment='what is owned')",)
+        "retire_table_online('things')"
     ),
     Case(
         "two tables gone and dropped of which one refers to the other",
