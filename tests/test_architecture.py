@@ -97,12 +97,6 @@ def test_a_feature_imports_no_other_feature_except_accounts() -> None:
         assert foreign <= MAY_IMPORT.get(feature, {"accounts"}), module
 
 
-def test_accounts_imports_no_feature() -> None:
-    for module, targets in GRAPH.items():
-        if feature_of(module) == "accounts":
-            assert {feature_of(target) for target in targets} <= {"accounts", None}, module
-
-
 def test_the_service_imports_no_tool() -> None:
     """Let a dyno run without the programs that a developer or a machine starts."""
     files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "environment").glob("*.py"), ROOT / "config.py", ROOT / "start.py"]
@@ -149,11 +143,8 @@ def test_release_knows_this_project_by_its_options_alone() -> None:
     assert [path for path in files if ours.search(path.read_text())] == []
 
 
-def test_extensions_import_no_module_of_the_app() -> None:
+def test_models_import_only_extensions_which_import_no_module_of_the_app() -> None:
     assert GRAPH["app.extensions"] == set()
-
-
-def test_models_import_only_extensions() -> None:
     models = [name for name in GRAPH if name.endswith(".models")]
     assert [name for name in models if not GRAPH[name] <= {"app.extensions"}] == []
 
@@ -223,10 +214,6 @@ def test_only_the_factory_reads_config() -> None:
             assert not [
                 target for target in imported_modules(path) if target.split(".")[0] in ("config", "environment")
             ], module
-
-
-def test_nothing_imports_the_factory() -> None:
-    assert not [module for module, targets in GRAPH.items() if "app" in targets]
 
 
 # A library may change its private names in any release. http_server builds on gunicorn's, and app/release on Alembic's.

@@ -106,6 +106,11 @@ class Shop(NamedTuple):
     def name(self) -> str:
         return str(make_url(self.url).database)
 
+    @property
+    def root(self) -> str:
+        """Return the URL of the superuser, on another database."""
+        return make_url(as_superuser(self.url)).set(database="postgres").render_as_string()
+
     def restore(self, *arguments: str, **environment: str) -> Result:
         app = create_app(TestingConfig(self.environment | environment))
         result = app.test_cli_runner().invoke(args=["restore", *(arguments or [str(self.dump)])])
@@ -122,6 +127,12 @@ class Shop(NamedTuple):
         assert re.fullmatch(rf"{self.name}_replaced_\d{{8}}_\d{{6}}", name)
         return make_url(self.url).set(database=name).render_as_string()
 
+    def restored(self, *arguments: str) -> str:
+        """Restore, which has to end well, and return what was printed."""
+        result = self.restore(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
     def is_as_it_was(self) -> bool:
         return self.databases() == self.others and run(self.url, COUNT) == AFTER_THE_DUMP
 
@@ -130,8 +141,9 @@ def databases(url: str) -> frozenset[str]:
     return frozenset(name for (name,) in run(as_superuser(url), "SELECT datname FROM pg_database"))
 
 
-def pg_dump(url: str, file: Path, *, version: int = 16) -> Path:
-    command = [str(PROGRAMS[version] / "pg_dump"), "--format=custom", f"--file={file}", url]
+def pg_dump(url: str, file: Path, *options: str, version: int = 16) -> Path:
+    command = [str(PROGRAMS[version] / "pg_dump"), "--format=custom", f"--file={file}", *options]
+    command.append(url.replace("+psycopg2", ""))
     subprocess.run(command, check=True, env={"TZ": "UTC"})
     return file
 

@@ -1,7 +1,6 @@
 """`flask restore-drill` is green for a dump of the live database, and red for whatever is missing in it or broken."""
 
 import secrets
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,16 +8,16 @@ from typing import NamedTuple
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from app import FEATURES, create_app, storage
 from app.accounts import service as accounts
 from app.backups.comparison import OWN_DATES
 from app.extensions import db
 from config import TestingConfig
+from tests.backups.conftest import pg_dump, run
 from tests.conftest import PASSWORD
 from tests.databases import Environment, at_revision, copied_database, template
-from tests.release.dumps import program
 
 pytestmark = pytest.mark.servers  # PostgreSQL's programs
 
@@ -58,18 +57,8 @@ class Live(NamedTuple):
     then: str
 
 
-def pg_dump(environment: Environment, file: Path, *options: str) -> Path:
-    url = environment["DATABASE_URL"].replace("+psycopg2", "")
-    command = [program("pg_dump"), "--format=custom", "--no-owner", f"--file={file}", *options, url]
-    subprocess.run(command, check=True, env={"TZ": "UTC"})
-    return file
-
-
-def run_sql(environment: Environment, statements: str) -> None:
-    engine = create_engine(environment["DATABASE_URL"])
-    with engine.begin() as connection:
-        connection.execute(text(statements))
-    engine.dispose()
+def dumped(environment: Environment, file: Path, *options: str) -> Path:
+    return pg_dump(environment["DATABASE_URL"], file, "--no-owner", *options, version=18)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +72,12 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
                 user.image_url = storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
             db.session.commit()
             db.engine.dispose()
-        run_sql(environment, ROWS)
+        run(environment["DATABASE_URL"], ROWS)
 
     then = template(server_environment, f"filled_{secrets.token_hex(4)}", fill, at_revision(server_environment))
     with copied_database(server_environment, then) as environment:
-        dump = pg_dump(environment, tmp_path_factory.mktemp("dump") / "night.dump")
-        run_sql(environment, SINCE)
+        dump = dumped(environment, tmp_path_factory.mktemp("dump") / "night.dump")
+        run(environment["DATABASE_URL"], SINCE)
         app = create_app(TestingConfig(environment | prefix))
         # Other tests have scratch databases at the same time.
         app.extensions["release"] = app.extensions["release"]._replace(name=f"drill_{secrets.token_hex(4)}")
@@ -121,8 +110,8 @@ def test_nothing_is_lost_in_a_dump_of_the_live_database(live: Live) -> None:
 
 def test_each_loss_is_a_sentence(live: Live, server_environment: Environment, tmp_path: Path) -> None:
     with copied_database(server_environment, live.then) as copy:
-        run_sql(copy, PLANTED)
-        dump = pg_dump(copy, tmp_path / "planted.dump")
+        run(copy["DATABASE_URL"], PLANTED)
+        dump = dumped(copy, tmp_path / "planted.dump")
     with live.app.app_context():
         for page in storage.list_objects("photos"):  # of Alice, who shows hers still, and of Bob, who does not
             for key in page:
@@ -141,10 +130,10 @@ def test_each_loss_is_a_sentence(live: Live, server_environment: Environment, tm
 
 def test_a_dump_of_another_database_is_refused(live: Live, server_environment: Environment, tmp_path: Path) -> None:
     with copied_database(server_environment, live.then) as other:
-        run_sql(other, "UPDATE schema_ledger SET applied_at = applied_at + interval '1 hour'")
-        staging = pg_dump(other, tmp_path / "staging.dump")
-        another = pg_dump(other, tmp_path / "another.dump", "--table=alembic_version")
-        foreign = pg_dump(other, tmp_path / "foreign.dump", "--table=users")
+        run(other["DATABASE_URL"], "UPDATE schema_ledger SET applied_at = applied_at + interval '1 hour'")
+        staging = dumped(other, tmp_path / "staging.dump")
+        another = dumped(other, tmp_path / "another.dump", "--table=alembic_version")
+        foreign = dumped(other, tmp_path / "foreign.dump", "--table=users")
     for dump in (staging, another):
         [loss] = losses(drill(live, dump))
         assert loss == "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."

@@ -100,14 +100,15 @@ def commit_of(release: dict[str, Any]) -> str:
 class StandInHeroku:
     """
     Args:
-        faults: what is asked for, and what is wrong with the answer.
+        faults: the answers to commands, or to a hook, that are others than usual.
         forecast: exit code and output of `flask release plan`.
     """
 
     def __init__(self, apps: Sequence[App]) -> None:
         self.apps = {app.name: app for app in apps}
         self.has_pipeline = True
-        self.faults: dict[str, str] = {}
+        self.faults: dict[str, Said] = {}
+        self.is_overtaken = False  # by somebody else's deploy at the same moment
         self.forecast = (0, "")
         self.ran: list[str] = []
 
@@ -117,6 +118,10 @@ class StandInHeroku:
 
     def heroku(self, words: list[str]) -> Said:
         name, *rest = words
+        if name in self.faults:
+            return self.faults[name]
+        if name == "auth:whoami":
+            return Said("haneul@example.com\n")
         commands = {
             "releases": self._releases,
             "apps:info": self._info,
@@ -125,8 +130,6 @@ class StandInHeroku:
             "pipelines:promote": self._promote,
             "run": self._run,
         }
-        if name == "auth:whoami":
-            return error("not logged in", 100) if "whoami" in self.faults else Said("haneul@example.com\n")
         return commands[name](self.apps[rest[rest.index("--app") + 1]], rest)
 
     def receive(self, hook: str, lines: list[str]) -> Said:
@@ -134,27 +137,17 @@ class StandInHeroku:
         folder, *updates = lines
         app = self.apps[Path(folder).name.removesuffix(".git")]
         if hook == "pre-receive":
-            is_refused = self.faults.get("push") == "rejected"
-            return Said(" !     Push rejected, failed to compile Python app.\n", code=1) if is_refused else Said()
+            return self.faults.get(hook, Said())
         [[_, commit, reference]] = [line.split() for line in updates]
         assert reference == "refs/heads/main"
-        pushed = "f" * 40 if self.faults.get("push") == "of somebody else" else commit
+        pushed = "f" * 40 if self.is_overtaken else commit
         version = app.add_release(f"Deploy {pushed[:8]}", pushed)
         return Said(f"-----> Launching...\n       Released v{version}\nVerifying deploy... done.\n")
 
     def _releases(self, app: App, words: list[str]) -> Said:
-        fault = self.faults.get("releases", "")
-        printed: Any = [dict(one) for one in app.releases][: int(words[words.index("--num") + 1])]
+        printed = json.dumps(app.releases[: int(words[words.index("--num") + 1])], indent=2)
         app.end_releases()  # it is pending when it is asked for the first time
-        if fault == "hangs":
-            return Said(hangs=True)
-        if fault == "refused":
-            return Said("", RATE_LIMIT, 2)
-        if fault == "rubbish":
-            return Said("<html>504 Gateway Timeout</html>")
-        if fault == "another status":
-            printed = [{**one, "status": "invented-later"} for one in printed]
-        return Said(json.dumps(printed, indent=2))
+        return Said(printed)
 
     def _info(self, app: App, _: list[str]) -> Said:
         pipeline: object = None
@@ -169,15 +162,13 @@ class StandInHeroku:
         chosen = next((one for one in app.releases if f"v{one['version']}" == words[0]), None)
         if chosen is None:
             return error("Couldn't find that release.")
-        if self.faults.get("rollback") == "overtaken":
+        if self.is_overtaken:
             app.add_release(f"Deploy {'f' * 8}", "f" * 40)
             return error("Another release is in progress.")
         version = app.add_release(f"Rollback to {words[0]}", commit_of(chosen))
         return Said("", f"Rolling back ⬢ {app.name} to {words[0]}... done, v{version}\n")
 
     def _promote(self, app: App, words: list[str]) -> Said:
-        if self.faults.get("promote") == "refused":
-            return error("You do not have access to the app.")
         target, live = self.apps[words[words.index("--to") + 1]], app.live()
         target.add_release(f"Promote {app.name} v{live['version']} {commit_of(live)[:8]}", commit_of(live))
         return Said("Starting promotion to apps...\nWaiting for promotion to complete...\n")

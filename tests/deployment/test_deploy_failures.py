@@ -12,6 +12,7 @@ import pytest
 
 from tests.child import child
 from tests.deployment.conftest import LIMITS, World
+from tests.deployment.heroku_stand_in import RATE_LIMIT, Said, error
 from tests.waiting import wait_until
 from tools.deployment import commands
 from tools.deployment.limits import Limits
@@ -40,8 +41,8 @@ class Failure(NamedTuple):
     deploy: str = "staging"
 
 
-def fault(**faults: str) -> Plant:
-    return lambda world: world.heroku.faults.update(faults)
+def fault(command: str, answer: Said) -> Plant:
+    return lambda world: world.heroku.faults.update({command: answer})
 
 
 def outcome(remote: str, outcome: str) -> Plant:
@@ -103,12 +104,14 @@ def staging_broke_since(world: World) -> None:
     world.sites["staging"].broken = {"POST /notes": (500, "")}
 
 
-def staging_serves(**faults: str) -> Plant:
-    def plant(world: World) -> None:
-        world.has_released("staging", world.head())
-        world.heroku.faults.update(faults)
+def promotion_refused(world: World) -> None:
+    world.has_released("staging", world.head())
+    world.heroku.faults["pipelines:promote"] = error("You do not have access to the app.")
 
-    return plant
+
+def status_invented(world: World) -> None:
+    world.has_released("staging", world.head())
+    world.staging.releases[0]["status"] = "invented-later"
 
 
 SOON = LIMITS._replace(site=0.2)
@@ -117,15 +120,17 @@ FAILURES = {
     "release pending for ever": Failure(
         outcome("staging", "pending"), "v1 .* still pending", RELEASED, LIMITS._replace(release=0.2)
     ),
-    "push rejected": Failure(fault(push="rejected"), "refused the push"),
+    "push rejected": Failure(fault("pre-receive", Said(code=1)), "refused the push"),
     "up-to-date after a failed release": Failure(failed_before, "v1 .* failed.*releases:retry --app", RELEASED),
     "rolled back since": Failure(rolled_back_since, "was rolled back from .*v3 is live", RELEASED),
-    "released something else": Failure(fault(push="of somebody else"), "v1 .* is not of", RELEASED),
-    "not signed in": Failure(fault(whoami="not signed in"), "not logged in.*heroku login"),
+    "another is released": Failure(
+        lambda world: setattr(world.heroku, "is_overtaken", True), "v1 .* is not of", RELEASED
+    ),
+    "not signed in": Failure(fault("auth:whoami", error("not logged in", 100)), "not logged in.*heroku login"),
     "no CLI": Failure(lambda world: (world.checkout.parent / "bin/heroku").unlink(), "no command heroku"),
-    "CLI prints no JSON": Failure(fault(releases="rubbish"), "heroku update"),
-    "API refuses": Failure(fault(releases="refused"), "failed: Your account .* before making new requests$"),
-    "CLI hangs": Failure(fault(releases="hangs"), "took longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
+    "CLI prints no JSON": Failure(fault("releases", Said("<html>504 Gateway Timeout</html>")), "heroku update"),
+    "API refuses": Failure(fault("releases", Said("", RATE_LIMIT, 2)), "failed: Your account .* making new requests$"),
+    "CLI hangs": Failure(fault("releases", Said(hangs=True)), "longer than 0.5 s", waits=LIMITS._replace(command=0.5)),
     "/readyz is 503": Failure(site("readyz", (503, "no_answer")), "503 .no_answer.", RELEASED, SOON),
     "the code does not fit": Failure(site("readyz", (503, "ahead_contract")), "ahead_contract: it does not", RELEASED),
     "the old release serves on": Failure(site("serving", lambda: "0" * 40), "and says 000000000000", RELEASED, SOON),
@@ -155,10 +160,8 @@ FAILURES = {
     "staging ran nothing": Failure(lambda _: None, "Staging runs nothing", deploy="production"),
     "staging ran another commit": Failure(staging_ran_another, "Staging runs .{8} .v1.", deploy="production"),
     "staging broke since": Failure(staging_broke_since, "broke at POST /notes", deploy="production"),
-    "production refuses the promotion": Failure(
-        staging_serves(promote="refused"), "took no promotion", deploy="production"
-    ),
-    "CLI invents a status": Failure(staging_serves(releases="another status"), "heroku update", deploy="production"),
+    "production refuses the promotion": Failure(promotion_refused, "took no promotion", deploy="production"),
+    "CLI invents a status": Failure(status_invented, "heroku update", deploy="production"),
 }
 
 

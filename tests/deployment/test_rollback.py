@@ -119,7 +119,7 @@ RED: dict[str, tuple[Callable[[World, str], object], str]] = {
         "Release v4 of semicircle-production failed",
     ),
     "somebody else has deployed meanwhile": (
-        lambda world, _: world.heroku.faults.update(rollback="overtaken"),
+        lambda world, _: setattr(world.heroku, "is_overtaken", True),
         "made no release of {old}",
     ),
     "the newer code serves on": (

@@ -21,6 +21,7 @@ import urllib3
 from config import DevelopmentConfig
 from tests.databases import Environment, upgrade
 from tests.dev.conftest import copy_data
+from tests.test_config import Checkout
 from tests.waiting import wait_until
 from tools.dev import ports, postgres, s3
 from tools.dev.commands import is_worth_a_line
@@ -228,11 +229,7 @@ def test_a_migration_that_fails_stops_what_was_started(place: Place) -> None:
 
 
 def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
-    class Elsewhere(DevelopmentConfig):
-        PORTS_FILE = tmp_path / "ports.json"
-
-    Elsewhere.PORTS_FILE.write_text('{"postgres": 12345, "s3": 12350}')
-    config = Elsewhere({})
+    config = Checkout.with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
     assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
     assert s3.endpoint(12350) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)

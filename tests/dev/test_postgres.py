@@ -104,20 +104,6 @@ def test_an_interrupted_initialisation_is_begun_anew(tmp_path: Path, port: int) 
     assert not draft.exists()
 
 
-def test_a_server_that_an_earlier_run_left_is_stopped(
-    directory: Path, port: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    orphan = postgres.start(directory, port, durable=False)
-    query(port, "CREATE TABLE kept AS SELECT '세미서클' AS word")
-    server = postgres.start(directory, port, durable=False)
-    try:
-        assert query(port, "SELECT word, current_setting('fsync') FROM kept") == [("세미서클", "off")]
-        assert orphan.process.wait(timeout=10) == 0
-        assert f"Stopping PostgreSQL (process {orphan.process.pid})" in capsys.readouterr().out
-    finally:
-        server.stop()
-
-
 def test_a_pid_file_that_names_a_foreign_process_is_removed(
     directory: Path, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

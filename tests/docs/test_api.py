@@ -4,17 +4,16 @@ import json
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
 from app.accounts import access_tokens
 from app.accounts import service as accounts
 from tests.conftest import CLIENT, PASSWORD
+from tests.deployment.stand_in_site import served
 
 PAGE = Path(__file__).parents[2] / "docs/api.md"
 COMMANDS = re.findall(r"^curl .*$", PAGE.read_text(), re.MULTILINE)
@@ -25,18 +24,8 @@ def shell(migrated: Flask, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Yield the environment of a shell that has a token."""
     user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
     token = access_tokens.make_token(user.id, "curl", ["read", "write"], 30, CLIENT)
-    server = make_server("127.0.0.1", 0, migrated, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield {
-        "PATH": os.environ["PATH"],
-        "API": f"http://127.0.0.1:{server.port}/api/v1",
-        "TOKEN": token,
-        "PWD": str(tmp_path),
-    }
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(migrated) as url:
+        yield {"PATH": os.environ["PATH"], "API": f"{url}/api/v1", "TOKEN": token, "PWD": str(tmp_path)}
 
 
 def test_every_command_works(shell: dict[str, str], tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +17,6 @@ import psycopg2
 import pytest
 from flask import Flask
 from sqlalchemy import text
-from werkzeug.serving import make_server
 
 from app import create_app
 from app.accounts import service as accounts
@@ -27,6 +25,7 @@ from app.jobs.queue import defer
 from config import TestingConfig
 from tests.conftest import PASSWORD
 from tests.databases import Environment, migrated_database
+from tests.deployment.stand_in_site import served
 from tools.dev import postgres
 
 pytestmark = pytest.mark.servers
@@ -130,13 +129,8 @@ def place(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
         app = create_app(TestingConfig(environment))
         with app.app_context():
             accounts.sign_up("alice@example.com", "alice", PASSWORD)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        yield Place(app, environment, f"http://127.0.0.1:{server.port}", folder)
-        server.shutdown()
-        serving.join()
-        server.server_close()
+        with served(app) as url:
+            yield Place(app, environment, url, folder)
         with app.app_context():
             db.engine.dispose()
 
