@@ -223,9 +223,11 @@ def test_unknown_fields_are_not_stored(signed_in: Visitor, alice: User, bob: Use
     assert listing.list_todos(bob.id).todos == []
 
 
-def test_a_todo_of_a_deleted_account_is_refused(alice: User) -> None:
+def test_a_change_for_a_deleted_account_is_refused(alice: User) -> None:
     db.session.delete(alice)
     db.session.commit()
     with pytest.raises(AccountGone):
         service.create_todo(alice.id, "late")
+    with pytest.raises(AccountGone):
+        service.clear_completed(alice.id)
     assert row_counts()["todos"] == 0
