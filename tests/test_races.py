@@ -9,7 +9,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
 from app.photos import service as photos
-from app.rejection import Busy
+from app.rejection import Busy, RowNotFound
 from app.todos import service as todos
 from tests.accounts.conftest import AT_ONCE, won
 from tests.bucket import object_keys
@@ -45,7 +45,7 @@ def test_of_saves_of_one_version_of_a_note_one_is_stored(migrated: Flask, alice_
 def test_a_todo_is_completed_by_all_and_deleted_by_one(migrated: Flask, alice_id: int) -> None:
     todo_id = todos.create_todo(alice_id, "race")
     assert won(migrated, lambda _: todos.change_todo(alice_id, todo_id, completed=True), [1] * AT_ONCE)
-    assert len(won(migrated, lambda _: todos.delete_todo(alice_id, todo_id), [1] * AT_ONCE, todos.TodoNotFound)) == 1
+    assert len(won(migrated, lambda _: todos.delete_todo(alice_id, todo_id), [1] * AT_ONCE, RowNotFound)) == 1
 
 
 def test_after_uploads_at_once_the_photo_that_is_shown_is_there_alone(migrated: Flask, alice_id: int) -> None:

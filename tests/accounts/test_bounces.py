@@ -72,9 +72,7 @@ def test_a_refusal_of_us_says_nothing_of_the_mailbox_and_the_letter_is_tried_aga
     assert not is_noted()
 
 
-def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(
-    post: Post, signed_in: Visitor, alice: User
-) -> None:
+def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(post: Post, signed_in: Visitor) -> None:
     signed_in.submit("/mypage/email", new_email="typo@example.com", password_for_email=PASSWORD)
     [_notice, (task, arguments)] = queued()
     assert list(post.letters()) == [ALICE, "typo@example.com"]
@@ -86,16 +84,12 @@ def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(
     assert not is_noted()
 
 
-def change_password(browser: Visitor) -> None:
-    fields = {"current_password": PASSWORD, "new_password": "another long enough sentence"}
-    assert browser.submit("/mypage/password", **fields).status_code == 302
-
-
 def test_notices_are_sent_no_more_but_what_the_owner_asks_for_is(
     post: Post, client: Visitor, signed_in: Visitor, alice: User
 ) -> None:
     note(alice)
-    change_password(signed_in)
+    fields = {"current_password": PASSWORD, "new_password": "another long enough sentence"}
+    assert signed_in.submit("/mypage/password", **fields).status_code == 302
     assert post.letters() == {}
     client.submit("/forgot-password", email=ALICE)
     assert list(post.letters()) == [ALICE]

@@ -18,11 +18,10 @@ from tests.visitor import Visitor
 
 ALICE = "alice@example.com"
 NEW = "quite another sentence"
-Lines = list[str]
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 
 
-def lines(caplog: pytest.LogCaptureFixture) -> Lines:
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "app.accounts.events"]
 
 
@@ -102,9 +101,7 @@ def test_the_line_has_the_latest_address_and_comes_up_again(app: Flask, alice: U
     assert (newest_first[1].ip, newest_first[1].user_agent) == ("198.51.100.9", "browser of 198.51.100.9")
 
 
-def test_another_day_another_kind_and_another_account_have_lines_of_their_own(
-    app: Flask, alice: User, bob: User
-) -> None:
+def test_another_day_another_kind_and_another_account_have_lines_of_their_own(alice: User, bob: User) -> None:
     events.sign_in_failed(alice.id, ALICE, CLIENT, "key")
     db.session.execute(update(AccountEvent).values(day=AccountEvent.day - 1))
     events.sign_in_failed(alice.id, ALICE, CLIENT, "key")

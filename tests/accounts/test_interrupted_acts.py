@@ -52,9 +52,6 @@ class Scene:
         db.session.commit()
 
 
-IsDone = Callable[[Scene, TestResponse], object]
-
-
 def rows(model: Any, *conditions: Any) -> int:
     return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
 
@@ -65,14 +62,9 @@ def only_token_is(name: str, scopes: list[str], days: int) -> bool:
 
 
 def ask_for_a_passkey(scene: Scene) -> None:
-    """Make a passkey whose answer is sent after the ten minutes."""
     options = scene.laptop.submit(f"{PASSKEYS}/options").json
     assert isinstance(options, dict)
     scene.prepared["credential"] = Authenticator().register(options)
-
-
-def turn_on_second_step(scene: Scene) -> list[str]:
-    return two_step.turn_on(scene.alice.id, CLIENT)
 
 
 def has_second_step() -> bool:
@@ -94,7 +86,7 @@ def phone_alone_is_gone(scene: Scene, _: TestResponse) -> bool:
 
 
 # The path that is asked for, with `{…}` of the scene, and a look if the act was done.
-CASES: dict[str, tuple[str, IsDone]] = {
+CASES: dict[str, tuple[str, Callable[[Scene, TestResponse], object]]] = {
     "access_tokens.index": ("/mypage/tokens", opens("Access tokens")),
     "access_tokens.make": (
         "/mypage/tokens",
@@ -130,8 +122,8 @@ FIELDS: dict[str, Any] = {"name": TYPED, "scopes": ["notes:read", "todos:write"]
 # Before the ten minutes go by.
 PREPARED: dict[str, Callable[[Scene], object]] = {
     "passkeys.create": ask_for_a_passkey,
-    "passkeys.turn_off_second_step": turn_on_second_step,
-    "passkeys.make_recovery_codes": turn_on_second_step,
+    "passkeys.turn_off_second_step": lambda scene: two_step.turn_on(scene.alice.id, CLIENT),
+    "passkeys.make_recovery_codes": lambda scene: two_step.turn_on(scene.alice.id, CLIENT),
 }
 
 
@@ -154,19 +146,12 @@ def ask_for(scene: Scene, name: str, fields: dict[str, Any] = FIELDS) -> str:
 
 
 def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
-    """Post the page's form as a browser does."""
     form = LexborHTMLParser(page).css_first("main form")
     assert form, "no page that asks"
     inputs = [field.attributes for field in form.css("input[name]")]
     own = {name: typed.get(name, "") for name in ("password", "passkey")}
     fields = [(str(field["name"]), field.get("value") or "") for field in inputs if field["name"] not in own]
     return scene.laptop.post(str(form.attributes["action"]), data=MultiDict([*fields, *own.items()]))
-
-
-def show_passkey(scene: Scene) -> str:
-    options = scene.laptop.submit("/sign-in/confirm/passkey/options").json
-    assert isinstance(options, dict)
-    return scene.device.sign(options)
 
 
 def stored() -> list[Any]:
@@ -179,15 +164,11 @@ def confirmations() -> int:
     return rows(AccountEvent, AccountEvent.kind == EventKind.SIGN_IN_CONFIRMED)
 
 
-def main_of(page: str) -> str:
-    [main] = LexborHTMLParser(page).css("main")
-    return main.text()
-
-
 def names_act(app: Flask, name: str, page: str) -> bool:
     view: Any = app.view_functions[name]
     act = view.sensitive_act.name
-    return (str(act) if name in LINKS else f"{act}: {TYPED}") in main_of(page)
+    [main] = LexborHTMLParser(page).css("main")
+    return (str(act) if name in LINKS else f"{act}: {TYPED}") in main.text()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -272,6 +253,9 @@ def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scen
 
 
 def test_a_passkey_that_is_removed_can_confirm_it(scene: Scene) -> None:
-    confirm(scene, ask_for(scene, "passkeys.remove"), passkey=show_passkey(scene))
+    asked = ask_for(scene, "passkeys.remove")
+    options = scene.laptop.submit("/sign-in/confirm/passkey/options").json
+    assert isinstance(options, dict)
+    confirm(scene, asked, passkey=scene.device.sign(options))
     assert rows(Passkey) == 0
     assert scene.laptop.get(PASSKEYS).status_code == 200, "this browser stays signed in"

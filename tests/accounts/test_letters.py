@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from procrastinate.jobs import Job
 from sqlalchemy import func, select, text, update
 
 from app.accounts import tasks, tokens
@@ -19,6 +18,7 @@ from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, LINK, Post, path_in, use_up
 from tests.conftest import PASSWORD, browser_of
+from tests.jobs.test_queue import seconds_until_retry
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
 from tests.visitor import Visitor
@@ -31,26 +31,9 @@ WRONG = "not the password"
 Ask = Callable[[Visitor, str], int]
 
 
-def seconds_until_retry(error: Exception, attempts: int) -> float | None:
-    job = Job(queue="q", lock=None, queueing_lock=None, task_name="a letter", attempts=attempts)
-    decision = tasks.DELIVERY.get_retry_decision(exception=error, job=job)
-    if decision is None or decision.retry_at is None:
-        return None
-    return round((decision.retry_at - datetime.now(UTC)).total_seconds())
-
-
-def ask_for_change(browser: Visitor) -> None:
-    assert browser.submit("/mypage/email", new_email=MALLORY, password_for_email=PASSWORD).location == "/mypage"
-
-
 def change_password(browser: Visitor) -> None:
     fields = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
     assert browser.submit("/mypage/password", **fields).location == "/mypage"
-
-
-def move_account() -> None:
-    db.session.execute(update(User).values(email=MALLORY))
-    db.session.commit()
 
 
 def forgot_password(browser: Visitor, mailbox: str) -> int:
@@ -71,7 +54,6 @@ def guess_password(browser: Visitor, mailbox: str) -> int:
 
 @pytest.fixture
 def mallory(app: Flask, sign_up: Callable[[str], User]) -> Visitor:
-    """Return a stranger's browser, signed in to an account of their own."""
     browser = browser_of(app, sign_up("mallory"))
     browser.environ_base["REMOTE_ADDR"] = "198.51.100.1"
     return browser
@@ -96,7 +78,7 @@ def test_a_letter_that_is_not_taken_is_tried_again_for_a_day() -> None:
     assert LETTERS
     assert [name for name in LETTERS if queue.tasks[name].retry_strategy is not tasks.DELIVERY] == []
     for error in (MailUnavailable(), RelayRefused()):
-        pauses = [seconds_until_retry(error, attempt) for attempt in range(9)]
+        pauses = [seconds_until_retry(error, attempt, tasks.DELIVERY) for attempt in range(9)]
         assert pauses == [4, 16, 64, 256, 1024, 4096, 16384, 65536, None]
         assert sum(filter(None, pauses)) >= timedelta(days=1).total_seconds()
         assert len(pauses) <= MOST_ATTEMPTS
@@ -141,9 +123,9 @@ def test_a_letter_whose_link_is_gone_says_so(post: Post, client: Visitor, caplog
     assert "not worth sending any more" in caplog.text
 
 
-@pytest.mark.parametrize("happens", [ask_for_change, change_password])
+@pytest.mark.parametrize("happens", [lambda browser: change_email(browser, MALLORY), change_password])
 def test_a_notice_that_is_tried_again_goes_to_the_old_address_and_not_to_the_new_one(
-    post: Post, signed_in: Visitor, alice: User, happens: Callable[[Visitor], None]
+    post: Post, signed_in: Visitor, alice: User, happens: Callable[[Visitor], object]
 ) -> None:
     happens(signed_in)
     assert "@" not in str(queued())
@@ -151,7 +133,8 @@ def test_a_notice_that_is_tried_again_goes_to_the_old_address_and_not_to_the_new
     post.mailbox.at_data = "451 later"
     with post.app.app_context(), pytest.raises(MailUnavailable):
         queue.tasks[task](**arguments)
-    move_account()
+    db.session.execute(update(User).values(email=MALLORY))
+    db.session.commit()
     post.mailbox.at_data = "250 OK"
     with post.app.app_context():
         queue.tasks[task](**arguments)

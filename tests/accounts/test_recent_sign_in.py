@@ -27,7 +27,7 @@ NOT_SENSITIVE = {
         for view in ("change_nickname", "change_settings", "delete_photo", "edit", "index", "put_photo")
     ),
     *("mailed_links.send_confirmation_again", "passkey_sign_in.confirm_options", "recent_sign_in.confirm"),
-    *("mypage.change_settings", "portability.import_", "portability.show_import", "preferences.shortcuts"),
+    *("portability.import_", "portability.show_import", "preferences.shortcuts"),
 }
 
 

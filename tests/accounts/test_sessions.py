@@ -1,6 +1,7 @@
 """Sessions and signed-in devices: a session ends when its row is deleted (ASVS 5.0 V7.4.1)."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import NoneType
@@ -68,10 +69,6 @@ def sessions_of(user: User) -> list[int]:
 def add_device(user: User, user_agent: str = WINDOWS, ip: str | None = "203.0.113.7") -> int:
     sessions.start_session(user, Client(ip, user_agent), remember=False)
     return sessions_of(user)[-1]
-
-
-def main_of(page: str) -> str:
-    return page.partition("<main")[2].partition("</main>")[0]
 
 
 def test_signing_out_deletes_the_session_and_keeps_the_other_devices_signed_in(
@@ -199,7 +196,8 @@ def test_signing_out_another_device_ends_only_its_session(
 
 
 def test_signing_out_the_current_device_signs_the_user_out(signed_in: Visitor, alice: User) -> None:
-    [action] = re.findall(r'action="([^"]+)" data-sign-out', main_of(signed_in.get("/mypage/devices").text))
+    page = signed_in.get("/mypage/devices").text.partition("<main")[2].partition("</main>")[0]
+    [action] = re.findall(r'action="([^"]+)" data-sign-out', page)
     assert action == "/sign-out"  # nobody has to type a password to leave
     assert signed_in.submit(action).location == "/sign-in"
     assert "You&#39;re signed out." in signed_in.get("/sign-in").text
@@ -219,51 +217,48 @@ def test_signing_out_all_others_keeps_the_current_device_and_other_users(
     assert [browser.get("/notes").status_code for browser in (signed_in, bobs)] == [200, 200]
 
 
-@pytest.mark.parametrize("all_others", [True, False])
-def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all_others: bool) -> None:
-    """Both lock the user's row first. A new password ends the sessions, and one that is gone is not ended twice."""
-    alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
-    here, there = add_device(alice), add_device(alice)
+def beside_a_new_password(app: Flask, user_id: int, act: Callable[[], object]) -> BaseException | None:
+    """Let the act wait for a new password, which ends all sessions, and return what it raised."""
 
-    def end_device() -> None:
-        with migrated.app_context():
+    def run() -> None:
+        with app.app_context():
             try:
-                if all_others:
-                    sessions.sign_out_others(alice.id, here, CLIENT)
-                else:
-                    sessions.sign_out_device(alice.id, there, CLIENT)
+                act()
             finally:
                 db.session.remove()
 
     looking = db.engine.execution_options(isolation_level="AUTOCOMMIT")  # a transaction would see the same each time
     with ThreadPoolExecutor(1) as pool, db.engine.connect() as new_password, looking.connect() as connection:
-        new_password.execute(select(User.id).where(User.id == alice.id).with_for_update())
-        ended = pool.submit(end_device)
-        wait_until(lambda: connection.execute(WAITS).rowcount, "it waits for the user's row")
-        new_password.execute(delete(UserSession).where(UserSession.user_id == alice.id))
+        new_password.execute(update(User).where(User.id == user_id).values(password_hash="another"))
+        acting = pool.submit(run)
+        wait_until(lambda: connection.execute(WAITS).rowcount or acting.done(), "it waits for the user's row")
+        new_password.execute(delete(UserSession).where(UserSession.user_id == user_id))
         new_password.commit()
-        assert isinstance(ended.exception(), NoneType if all_others else sessions.DeviceGone)
+        return acting.exception()
+
+
+@pytest.mark.parametrize("all_others", [True, False])
+def test_an_ended_device_and_a_new_password_do_not_deadlock(migrated: Flask, all_others: bool) -> None:
+    """Both lock the user's row first. A new password ends the sessions, and one that is gone is not ended twice."""
+    alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
+    user_id, here, there = alice.id, add_device(alice), add_device(alice)
+
+    def end_device() -> None:
+        if all_others:
+            sessions.sign_out_others(user_id, here, CLIENT)
+        else:
+            sessions.sign_out_device(user_id, there, CLIENT)
+
+    raised = beside_a_new_password(migrated, user_id, end_device)
+    assert isinstance(raised, NoneType if all_others else sessions.DeviceGone)
     assert db.session.scalars(select(AccountEvent.kind)).all() == ["sign_in", "sign_in"]
 
 
 def test_a_sign_in_beside_a_new_password_waits_for_it_and_starts_no_session(migrated: Flask) -> None:
     """A new password ends all sessions, and none slips in behind it."""
     alice = accounts.sign_up("alice@example.com", "alice", PASSWORD)
-
-    def sign_in() -> None:
-        with migrated.app_context():
-            try:
-                add_device(alice)
-            finally:
-                db.session.remove()
-
-    looking = db.engine.execution_options(isolation_level="AUTOCOMMIT")  # a transaction would see the same each time
-    with ThreadPoolExecutor(1) as pool, db.engine.connect() as new_password, looking.connect() as connection:
-        new_password.execute(update(User).where(User.id == alice.id).values(password_hash="another"))
-        signed_in = pool.submit(sign_in)
-        wait_until(lambda: connection.execute(WAITS).rowcount or signed_in.done(), "it waits for the user's row")
-        new_password.commit()
-        assert isinstance(signed_in.exception(), accounts.WrongCredentials)
+    raised = beside_a_new_password(migrated, alice.id, lambda: add_device(alice))
+    assert isinstance(raised, accounts.WrongCredentials)
     assert sessions_of(alice) == []
 
 

@@ -1,4 +1,7 @@
-"""The language and time zone of an account apply on all of its devices."""
+"""The language and time zone of an account, which apply on all of its devices; and its deletion.
+
+That asks for the password and deletes all data of that user, and no one else's.
+"""
 
 import re
 from datetime import datetime
@@ -10,9 +13,16 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts import service as accounts
+from app.accounts import tokens
 from app.accounts.models import User
 from app.extensions import db
-from tests.conftest import browser_of
+from app.notes import service as notes
+from app.passkeys import service, two_step
+from app.todos import service as todos
+from app.wordcounts import service as wordcounts
+from tests.conftest import CLIENT, PASSWORD, browser_of
+from tests.database import row_counts
+from tests.passkeys.conftest import add_passkey
 from tests.visitor import Visitor
 
 
@@ -86,3 +96,36 @@ def test_an_unknown_or_missing_language_or_time_zone_is_refused_and_changes_noth
         assert (answer.status_code, "Please choose one from the list." in answer.text) == (422, True), fields
     assert settings_of(alice) == ("en", "Europe/Paris")
     assert language_cookie(signed_in) is None
+
+
+def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
+) -> None:
+    browser_of(app, alice)
+    for user in (alice, bob):
+        notes.delete_note(user.id, notes.create_note(user.id, "in the trash", ""))
+        notes.create_note(user.id, "kept", "")
+        todos.create_todo(user.id, "buy books")
+        wordcounts.delete_result(user.id, wordcounts.ask(user.id, "https://example.com/deleted"))
+        wordcounts.ask(user.id, "https://example.com/")
+        tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
+        add_passkey(user)
+        two_step.turn_on(user.id, CLIENT)
+        service.draw_challenge(service.CONFIRM, user.id)
+        tokens.start_second_step(user, remember=False)
+    answer = signed_in.submit("/mypage/delete", password=PASSWORD)
+    assert answer.location == "/"
+    assert "deleted" in signed_in.get("/").text
+    left = {table: count for table, count in row_counts().items() if count}
+    of_bob = {"users": 1, "account_tokens": 1, "notes": 2, "todos": 1, "results": 2}
+    assert left == of_bob | {"pending_sign_ins": 1, "passkeys": 1, "recovery_codes": 10, "passkey_challenges": 1}
+
+
+def test_a_wrong_password_is_refused_and_deletes_nothing(signed_in: Visitor, alice: User) -> None:
+    notes.create_note(alice.id, "kept", "")
+    before = row_counts()
+    for password in ("", PASSWORD.upper()):
+        answer = signed_in.submit("/mypage/delete", password=password)
+        assert (answer.status_code, 'class="error"' in answer.text) == (422, True), password
+    assert row_counts() == before
+    assert signed_in.get("/notes").status_code == 200

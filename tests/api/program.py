@@ -13,12 +13,6 @@ from tests.conftest import CLIENT
 
 
 class Program:
-    """
-    Args:
-        token: None: it sends none.
-        language: Accept-Language.
-    """
-
     def __init__(self, app: Flask, token: str | None, language: str = "en") -> None:
         self.app, self.token, self.language = app, token, language
         self.client = app.test_client()
@@ -66,5 +60,4 @@ def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None
 
 
 def pointers(answer: Any) -> list[str]:
-    """Return the fields that a problem names."""
     return [error.get("pointer") or error["parameter"] for error in json.loads(answer.data)["errors"]]

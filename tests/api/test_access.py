@@ -1,8 +1,6 @@
 """A token opens the API, as far as its scopes and limits go, and nothing else does."""
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -14,21 +12,10 @@ from app.accounts.models import AccessToken, User
 from app.extensions import db
 from app.limits import rate_limits
 from tests.api.program import Program, program_of
+from tests.api.test_queries import operations
 from tests.conftest import CLIENT, PASSWORD
 from tests.database import row_counts
 from tests.visitor import Visitor
-
-
-def operations(app: Flask) -> list[tuple[str, str]]:
-    """Return every operation that is not open, with ids filled in."""
-    found = []
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith("api.") and hasattr(app.view_functions[rule.endpoint], "scope"):
-            values: dict[str, Any] = {name: UUID(int=1) if name == "public_id" else 1 for name in rule.arguments}
-            path = app.url_map.bind("localhost").build(rule.endpoint, values).removeprefix("/api/v1")
-            found += [(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}]
-    return found
-
 
 AUTHORIZATIONS = [
     "", "Bearer", "Bearer ", "Bearer sc_", "Bearer " + "x" * 60, "Bearer {fresh}", "Basic YWxpY2U6eA==",
@@ -42,7 +29,7 @@ def test_without_a_token_of_ours_everything_is_401_and_nothing_changes(app: Flas
     given = {"token": token, "fresh": new_token(app.config["SECRET_KEY"]), "swapped": token.swapcase()}
     for authorization in AUTHORIZATIONS:
         sent = authorization.format_map(given).encode().decode("latin-1")
-        for method, path in operations(app) if authorization in ("", "Bearer {fresh}") else [("POST", "/notes")]:
+        for method, path, *_ in operations(app) if authorization in ("", "Bearer {fresh}") else [("POST", "/notes")]:
             answer = program.ask(method, path, {} if method in ("POST", "PATCH") else None, Authorization=sent)
             assert answer.status_code == 401, (authorization, method, path)
             assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="Semicircle"')
@@ -52,7 +39,7 @@ def test_without_a_token_of_ours_everything_is_401_and_nothing_changes(app: Flas
 def test_a_cookie_opens_nothing_here_and_a_token_opens_no_page(app: Flask, signed_in: Visitor, alice: User) -> None:
     program = program_of(app, alice)
     signed_in.get("/notes")  # it is signed in
-    for method, path in operations(app):
+    for method, path, *_ in operations(app):
         assert signed_in.open(f"/api/v1{path}", method=method).status_code == 401, path
     for page in ("/notes", "/mypage/export"):
         answer = app.test_client().get(page, headers={"Authorization": f"Bearer {program.token}"})
@@ -62,7 +49,7 @@ def test_a_cookie_opens_nothing_here_and_a_token_opens_no_page(app: Flask, signe
 def test_a_token_does_what_its_scopes_say_and_nothing_else(app: Flask, alice: User) -> None:
     scopes = ("export:read", "profile:write")
     program = program_of(app, alice, *scopes)
-    for method, path in operations(app):
+    for method, path, *_ in operations(app):
         with app.test_request_context(f"/api/v1{path}", method=method) as context:
             needed = getattr(app.view_functions[str(context.request.endpoint)], "scope")  # noqa: B009
         if access_tokens.allow(scopes, needed):

@@ -15,14 +15,11 @@ from app.extensions import db
 from app.notes.models import Note
 from tests.api.program import Program, program_of
 from tests.conftest import CHEAP_HASHER, PASSWORD
-from tests.waiting import wait_until
-
-WAITS = text("SELECT 1 FROM pg_locks WHERE NOT granted AND :pid = ANY (pg_blocking_pids(pid))")
+from tests.waiting import somebody_waits, wait_until
 
 
 @pytest.fixture
 def programs(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Program]:
-    """Two, of one user."""
     monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
     found = [program_of(migrated, user) for _ in range(2)]
@@ -33,17 +30,15 @@ def programs(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Program]:
 @contextmanager
 def waiting_for(statement: str, program: Program, *request: Any, **headers: str) -> Iterator[Future[Any]]:
     """Yield the answer to a request that waits for this statement, which is committed meanwhile."""
-    with db.engine.connect() as other, db.engine.connect() as watching, ThreadPoolExecutor(1) as threads:
+    with db.engine.connect() as other, ThreadPoolExecutor(1) as threads:
         other.execute(text(statement))
-        pid = other.scalar(text("SELECT pg_backend_pid()"))
         answer = threads.submit(program.ask, *request, **headers)
-        wait_until(lambda: answer.done() or watching.scalar(WAITS, {"pid": pid}), "the request waits")
+        wait_until(lambda: answer.done() or somebody_waits(), "the request waits")
         other.commit()
         yield answer
 
 
 def stored() -> list[tuple[str, int, bool]]:
-    """Title, version and whether it is deleted, of each note."""
     with db.engine.connect() as connection:
         rows = connection.execute(select(Note.title, Note.version, Note.deleted_at.is_not(None)))
         return [(title, version, is_deleted) for title, version, is_deleted in rows]

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from app.accounts.models import User
 from app.extensions import db
@@ -89,17 +88,3 @@ def test_a_request_with_a_key_is_obeyed_once_also_after_its_count_was_deleted(pr
     assert program.post("/wordcounts", ADDRESS, Idempotency_Key="k").status_code == 410
     assert row_counts() == before
     assert program.post("/wordcounts", ADDRESS, Idempotency_Key="k2").status_code == 202
-
-
-def test_other_peoples_counts_are_not_found_even_shared_ones(
-    app: Flask, program: Program, bobs: Program, alice: User
-) -> None:
-    public_id = results.done(alice)
-    db.session.execute(update(Result).values(shared=True))
-    db.session.commit()
-    for method in ("GET", "DELETE"):
-        assert bobs.ask(method, f"/wordcounts/{public_id}").status_code == 404
-    assert bobs.get("/wordcounts").json["wordcounts"] == []
-    assert db.session.scalars(select(Result.deleted_at)).all() == [None]
-    assert program.delete(f"/wordcounts/{public_id}").status_code == 204
-    assert program.get(f"/wordcounts/{public_id}").status_code == 404

@@ -32,7 +32,6 @@ def records() -> list[tuple[Any, ...]]:
 
 
 def deferred() -> Job:
-    """Return the job that was deferred last."""
     newest = text("SELECT * FROM procrastinate_jobs ORDER BY id DESC LIMIT 1")
     return Job.from_row(dict(db.session.execute(newest).mappings().one()))
 
@@ -54,7 +53,6 @@ def line(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
 
 @pytest.fixture
 def asked(app: Flask) -> Iterator[None]:
-    """Have a request at work."""
     tracing.begin(tracing.Span(tracing.WEB, ASKED))
     yield
     tracing.end()
@@ -62,7 +60,6 @@ def asked(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def job(app: Flask, asked: None) -> Job:
-    """Defer a job of a request."""
     defer("storage.delete", key="photos/x.webp")
     return deferred()
 

@@ -1,22 +1,37 @@
-"""Deferring a job in the transaction of the rows that it is about, and retrying it by the database's clock."""
+"""Deferring a job in the transaction of its rows, retrying it by the database's clock, and the queue's connection.
+
+A statement that is not answered is given up, and behind a pooler a worker polls.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
+from procrastinate import BaseRetryStrategy
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
+from app import create_app
 from app.accounts.models import User
 from app.extensions import db
+from app.jobs import connection
+from app.jobs.connection import QueueConnector, connector, worker_options
 from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, JobRequeued, defer, queue, retrying, session_jobs
+from app.jobs.worker import in_context
+from config import TestingConfig
+from tests.databases import Environment
+from tests.pgbouncer import needs_pgbouncer, pooler
 from tests.queued import queued, run_queued
 from tests.test_architecture import FEATURES
 from tests.visitor import Visitor
+from tests.waiting import WITHIN
 
 
 def test_a_request_that_fails_after_deferring_leaves_neither_row_nor_job(
@@ -87,9 +102,9 @@ NO_DATABASE = OperationalError("SELECT 1", {}, Exception())
 STRATEGY = retrying(3, Transient)
 
 
-def seconds_until_retry(error: Exception, attempts: int) -> float | None:
+def seconds_until_retry(error: Exception, attempts: int, strategy: BaseRetryStrategy = STRATEGY) -> float | None:
     job = Job(queue="q", lock=None, queueing_lock=None, task_name="t", attempts=attempts)
-    decision = STRATEGY.get_retry_decision(exception=error, job=job)
+    decision = strategy.get_retry_decision(exception=error, job=job)
     if decision is None or decision.retry_at is None:
         return None
     return round((decision.retry_at - datetime.now(UTC)).total_seconds())
@@ -135,3 +150,90 @@ def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
         [(_, scheduled_at)] = db.session.execute(waiting)
         assert before <= scheduled_at - timedelta(seconds=4) <= db.session.scalar(clock)
     assert type(queue.job_manager) is type(session_jobs), "a worker does the same"
+
+
+WAITING = "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) VALUES ('default', 'a', 'a')"
+
+
+def with_queue(app: Flask, use: Callable[[QueueConnector], Awaitable[None]]) -> int:
+    """Open the queue's connection for `use`; returns how many statements were answered."""
+    answered = []
+
+    async def run() -> None:
+        opened = connector(app, lambda: answered.append(1))
+        await opened.open_async()
+        await use(opened)
+        await opened.close_async()
+
+    asyncio.run(asyncio.wait_for(run(), WITHIN))
+    return len(answered)
+
+
+def test_a_statement_without_an_answer_is_given_up_and_the_next_one_has_a_connection_of_its_own(
+    migrated: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.5)
+
+    async def use(opened: QueueConnector) -> None:
+        with pytest.raises(ConnectorException):
+            await opened.execute_query_async("SELECT pg_sleep(60)")
+        assert opened.failed.is_set()
+        monkeypatch.setattr(connection, "ANSWER_TIMEOUT", WITHIN)
+        assert await opened.execute_query_one_async("SELECT 1 AS one") == {"one": 1}
+
+    assert with_queue(migrated, use) == 1
+    assert "has not answered the queue" in caplog.text
+
+
+def test_a_statement_that_the_database_refuses_is_an_answer_only_where_a_periodic_job_waits_already(
+    migrated: Flask,
+) -> None:
+    async def use(opened: QueueConnector) -> None:
+        await opened.execute_query_async(WAITING)
+        with pytest.raises(UniqueViolation):
+            await opened.execute_query_async(WAITING)
+        assert not opened.failed.is_set()
+        with pytest.raises(ConnectorException):
+            await opened.execute_query_all_async("SELECT nothing_of_this_name")
+        assert opened.failed.is_set()
+        async with opened.pool.connection() as connection:
+            assert connection.autocommit  # so that no silence can leave a transaction open
+
+    assert with_queue(migrated, use) == 2
+
+
+@pytest.fixture
+def pooled(migrated_environment: Environment) -> Iterator[Flask]:
+    with pooler(migrated_environment, sessions=2) as environment:
+        app = create_app(TestingConfig({**environment, "MIGRATION_DATABASE_URL": environment["DATABASE_URL"]}))
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+async def work(app: Flask) -> dict[str, Any]:
+    """Do what waits, as a worker does; what it does otherwise for the sake of its URL."""
+    opened = connector(app)
+    with queue.replace_connector(opened):
+        async with queue.open_async():
+            options = await worker_options(opened)
+            await queue.run_worker_async(
+                wait=False, install_signal_handlers=False, task_middleware=[in_context(app)], **options
+            )
+            return options
+
+
+@pytest.mark.servers
+@needs_pgbouncer
+def test_a_worker_polls_and_does_what_waits(pooled: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(8):  # more than psycopg sends before it would prepare a statement
+        defer("jobs.requeue_stalled_jobs", timestamp=0)
+        db.session.commit()
+        assert asyncio.run(work(pooled)) == {"listen_notify": False, "fetch_job_polling_interval": 1.0}
+    assert queued() == []
+    assert "set MIGRATION_DATABASE_URL to the database's direct URL" in caplog.text
+
+
+def test_with_a_direct_url_it_listens(migrated: Flask) -> None:
+    assert asyncio.run(work(migrated)) == {}

@@ -36,29 +36,6 @@ Content-Type: text/rfc822-headers
 --4F2A81.1732300000/mx.example.net--
 """
 
-# The boundary is on a folded line.
-EXCHANGE = """From: <postmaster@contoso.example>
-Content-Type: multipart/report; report-type=delivery-status;
-	boundary="a2c5d1f0-37a4"
-
---a2c5d1f0-37a4
-Content-Type: message/delivery-status
-
-Reporting-MTA: dns;AM0PR01MB1234.example.outlook.com
-
-Original-Recipient: rfc822;alice@example.com
-Action: {action}
-Status: {status}
-Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found
-
-
---a2c5d1f0-37a4
-Content-Type: message/rfc822
-
-{letter}
---a2c5d1f0-37a4--
-"""
-
 GMAIL = """Return-Path: <>
 Content-Type: multipart/report; boundary="000000000000d3a1b2062abc"; report-type=delivery-status
 
@@ -92,7 +69,7 @@ OLD = POSTFIX.replace("multipart/report; report-type=delivery-status", "MULTIPAR
     "message/delivery-status", "MESSAGE/DELIVERY-STATUS"
 )
 
-SERVERS = {"postfix": POSTFIX, "exchange": EXCHANGE, "gmail": GMAIL, "old": OLD}
+SERVERS = {"postfix": POSTFIX, "gmail": GMAIL, "old": OLD}
 
 
 def report(

@@ -25,6 +25,7 @@ from environment.mail import SmtpServer
 from tools.dev import ports
 
 HOST = "127.0.0.1"
+LOOPBACK = x509.IPAddress(ipaddress.ip_address(HOST))
 USER, PASSWORD = "semicircle", "a password of the mail server"
 
 
@@ -148,10 +149,9 @@ def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None
     monkeypatch.setitem(app.config, "SITE_URL", "https://semicircle.example")
 
 
-def self_signed_certificate(file: Path) -> Path:
-    """Write a key and a self-signed certificate for 127.0.0.1."""
+def self_signed_certificate(file: Path, host: x509.GeneralName = LOOPBACK) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(host.value))])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -161,7 +161,7 @@ def self_signed_certificate(file: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -1,7 +1,8 @@
-"""Signing in at the mail server: any password, by what the server knows; and who is refused is told what to set."""
+"""SMTP_URL, and signing in at the server that it names: any password; who is refused is told what to set."""
 
 import dataclasses
 import hmac
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from flask import Flask
 
+import start
 from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
 from environment.mail import SmtpServer
+from environment.mail import smtp_server as server_of
 from tests.mail.conftest import LETTER, TO
 from tests.mail.smtp_server import PASSWORD, USER, Mailbox, RefusingServer, self_signed_certificate, smtp_server, use
+from tests.test_bad_values import GOOD, MAIL, OWN_BUCKET
 
 PASSWORDS = [PASSWORD, "비밀번호 하나", "100%", "\u00a0 "]
 REFUSED = "the server refuses us at"
@@ -128,3 +132,31 @@ def test_the_check_tells_what_the_server_refuses_and_sends_nothing(app: Flask, m
         sender = "see that the account of SMTP_URL may send as MAIL_FROM"
         assert check(app) == (1, f"Error: {REFUSED} MAIL FROM, code 553 5.7.1; {sender}.\n")
     assert check(app) == (1, "Error: the mail server cannot be used: ConnectionRefusedError.\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtps://u:p%40%2F@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "p@/")),
+        ("smtp+starttls://u%40b:p@mail.example", SmtpServer("mail.example", 587, "starttls", "u@b", "p")),
+        ("smtps://%C3%A9:a:b%25%20c@mail.example", SmtpServer("mail.example", 465, "implicit", "é", "a:b% c")),
+        ("smtps://u:100%@mail.example", SmtpServer("mail.example", 465, "implicit", "u", "100%")),
+        ("smtp+starttls://mail.example:2525/", SmtpServer("mail.example", 2525, "starttls", "", "")),
+        ("smtps://[2001:db8::1]:465", SmtpServer("2001:db8::1", 465, "implicit", "", "")),
+        ("smtp://localhost", SmtpServer("localhost", 25, "none", "", "")),
+        ("smtp://[::1]:1025", SmtpServer("::1", 1025, "none", "", "")),
+        ("", None),
+    ],
+)
+def test_the_url_names_the_server(url: str, server: SmtpServer | None) -> None:
+    assert server_of({"SMTP_URL": url}) == server
+
+
+@pytest.mark.parametrize(("mail", "lines"), [({}, 1), (MAIL, 0)])
+def test_a_start_without_mail_says_what_will_not_work(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], mail: dict[str, str], lines: int
+) -> None:
+    monkeypatch.setattr(os, "environ", {**GOOD, **OWN_BUCKET, **mail})
+    start.check_settings()
+    told = capfd.readouterr().err
+    assert told.count("\n") == told.count("SMTP_URL is not set: a forgotten password cannot be replaced") == lines

@@ -27,14 +27,6 @@ def test_pinning_by_the_button(signed_in: Visitor, alice: User) -> None:
     assert titles_of_all_pages(alice.id) == ["new", "old"]
 
 
-def test_an_untitled_note_is_named_by_its_first_line(signed_in: Visitor, alice: User) -> None:
-    service.create_note(alice.id, "", "# the first line\n\nthe second")
-    page = signed_in.get("/notes").text
-    assert "<bdi>the first line</bdi>" in page
-    assert page.count("the first line") == 1
-    assert ">the second</p>" in page
-
-
 def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signed_in: Visitor, alice: User) -> None:
     note_id = service.create_note(alice.id, 'a "b" <c>', "")
     service.pin_note(alice.id, note_id, pinned=True)

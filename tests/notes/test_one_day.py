@@ -82,15 +82,6 @@ def one_day_heading(day: date) -> str:
     return f"{day:%b} {day.day}" if day.year == datetime.now(UTC).year else f"{day:%b} {day.day}, {day.year}"
 
 
-def test_the_day_is_the_readers(signed_in: Visitor, alice: User) -> None:
-    write_at(alice, FIRST)
-    live_in_seoul(alice)
-    assert FIRST in signed_in.get("/notes?day=2026-11-22").text
-    accounts.change_settings(alice.id, "en", "UTC")
-    assert FIRST not in signed_in.get("/notes?day=2026-11-22").text
-    assert FIRST in signed_in.get("/notes?day=2026-11-21").text
-
-
 def test_an_empty_day_says_so(signed_in: Visitor, alice: User) -> None:
     service.create_note(alice.id, "another day", "")
     page = signed_in.get("/notes?day=2020-02-29").text

@@ -14,7 +14,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
 from app.notes import listing, search_statements, service
-from app.notes.cursor import START, position_of
+from app.notes.cursor import START, parse_cursor, position_of
 from app.notes.models import Note
 from app.notes.search import Search, pattern
 from tests.visitor import Visitor
@@ -42,11 +42,12 @@ def fill(user: User, count: int, content: str) -> None:
 
 
 def pages_of(user: User, query: str) -> Iterator[listing.NotePage]:
+    """Yield the pages as a reader comes to them: each is read when it is asked for."""
     search = Search.parse(query)
     page = listing.list_notes(user.id, search=search)
     yield page
     while page.older:
-        page = listing.list_notes(user.id, page.older, search)
+        page = listing.list_notes(user.id, parse_cursor(str(page.older)), search)
         yield page
 
 

@@ -14,18 +14,19 @@ from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import service, sharing
+from app.notes import service
 from app.notes.models import NoteShare
 from app.notes.service import archive_note
 from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
 from app.rejection import RowNotFound
+from tests.accounts.conftest import won
 from tests.conftest import CHEAP_HASHER, PASSWORD, browser_of
 from tests.notes.lists import create
-from tests.notes.test_trash import age
+from tests.notes.test_put_away import age
 from tests.portability.exports import document_of, export
 from tests.portability.test_export import files_of
 from tests.visitor import Visitor
-from tests.waiting import wait_until
+from tests.waiting import somebody_waits, wait_until
 
 CONTENT = """- [ ] open #달
 - [x] done
@@ -135,9 +136,6 @@ def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(al
     ]
 
 
-WAITS = text("SELECT 1 FROM pg_locks WHERE NOT granted AND :pid = ANY (pg_blocking_pids(pid))")
-
-
 @pytest.fixture
 def note(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Return a user's id, and the id of a note of theirs."""
@@ -146,39 +144,25 @@ def note(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     return user.id, service.create_note(user.id, "Books", "three")
 
 
-def share(app: Flask, note: tuple[int, int]) -> str | None:
-    with app.app_context():
-        try:
-            return sharing.share_note(*note)
-        except RowNotFound:
-            return None
-        finally:
-            db.session.remove()
-
-
-def committed_links() -> int:
-    with db.engine.connect() as connection:
-        return int(connection.scalar(select(func.count()).select_from(NoteShare)) or 0)
-
-
 def test_of_many_clicks_at_once_all_get_one_link(migrated: Flask, note: tuple[int, int]) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        tokens = set(threads.map(lambda _: share(migrated, note), range(40)))
-    assert len(tokens) == 1
-    assert None not in tokens
-    assert committed_links() == 1
+    tokens: set[str] = set()
+    won(migrated, lambda _: tokens.add(share_note(*note)), range(20))
+    assert len(tokens) == number_of_links() == 1
 
 
 def test_a_note_that_is_deleted_for_good_meanwhile_is_not_found(migrated: Flask, note: tuple[int, int]) -> None:
+    def share() -> None:
+        with migrated.app_context():
+            share_note(*note)
+
     db.session.remove()
-    with db.engine.connect() as deleting, db.engine.connect() as watching, ThreadPoolExecutor(1) as threads:
+    with db.engine.connect() as deleting, ThreadPoolExecutor(1) as threads:
         deleting.execute(text("DELETE FROM notes"))
-        pid = deleting.scalar(text("SELECT pg_backend_pid()"))
-        sharing_it = threads.submit(share, migrated, note)
-        wait_until(lambda: watching.scalar(WAITS, {"pid": pid}), "the sharing waits for the deletion")
+        shared = threads.submit(share)
+        wait_until(somebody_waits, "the sharing waits for the deletion")
         deleting.commit()
-        assert sharing_it.result() is None
-    assert committed_links() == 0
+        assert isinstance(shared.exception(), RowNotFound)
+    assert number_of_links() == 0
 
 
 def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
@@ -187,12 +171,6 @@ def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
     share_note(alice.id, note_id)
     stop_sharing(alice.id, note_id)
     assert db.session.execute(row).all() == before
-
-
-def link_of(page: str) -> str:
-    found = re.search(r'value="http://localhost(/s/[\w-]{22})" readonly', page)
-    assert found
-    return found[1]
 
 
 def main_of(answer: TestResponse) -> str:
@@ -212,7 +190,7 @@ def test_the_owner_shares_and_sees_the_link_with_its_day_and_ends_it(
     assert f"Shared since {datetime.now(UTC):%b %-d}" in page
     assert 'data-copy="link"' in page
     assert "js/copy." in page
-    link = link_of(page)
+    [link] = re.findall(r'value="http://localhost(/s/[\w-]{22})" readonly', page)
     assert client.get(link).status_code == 200
     assert signed_in.submit(f"/notes/{note_id}/share", shared="0").location == f"/notes/{note_id}"
     page = signed_in.get(f"/notes/{note_id}").text

@@ -19,7 +19,6 @@ FLAGS = USER_PRESENT | USER_VERIFIED
 ORIGIN = "http://localhost"
 
 Options = dict[str, Any]
-Answer = dict[str, Any]
 
 
 def encoded(value: bytes) -> str:
@@ -47,50 +46,36 @@ class Authenticator:
     user_handle: bytes = b""
     count: int = 0
 
-    def register(
-        self, options: Options, *, origin: str = ORIGIN, rp_id: str = "", challenge: str = "", flags: int = FLAGS
-    ) -> str:
-        """Answer navigator.credentials.create()."""
+    def register(self, options: Options, **wrong: Any) -> str:
+        """Answer navigator.credentials.create(). Args: wrong: parts that replace the true ones, as in UNTRUE."""
         self.user_handle = base64url_to_bytes(options["user"]["id"])
-        data = self._authenticator_data(rp_id or options["rp"]["id"], flags | HAS_KEY)
+        rp_id, flags = str(wrong.get("rp_id", options["rp"]["id"])), wrong.get("flags", FLAGS)
+        data = self._authenticator_data(rp_id, flags | HAS_KEY)
         data += bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + self._public_key()
         attestation = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
-        client = self._client_data("webauthn.create", challenge or options["challenge"], origin)
-        response = {
-            "clientDataJSON": encoded(client),
-            "attestationObject": encoded(attestation),
-            "transports": ["internal", "telepathy"],
-        }
-        return json.dumps(self._credential(response))
+        client = self._client_data("webauthn.create", options, wrong)
+        return self._credential(
+            clientDataJSON=encoded(client), attestationObject=encoded(attestation), transports=["internal", "telepathy"]
+        )
 
-    def sign(
-        self,
-        options: Options,
-        *,
-        origin: str = ORIGIN,
-        rp_id: str = "",
-        challenge: str = "",
-        flags: int = FLAGS,
-        kind: str = "webauthn.get",
-        user_handle: bytes | None = None,
-    ) -> str:
+    def sign(self, options: Options, **wrong: Any) -> str:
         """Answer navigator.credentials.get()."""
-        data = self._authenticator_data(rp_id or options["rpId"], flags)
-        client = self._client_data(kind, challenge or options["challenge"], origin)
+        data = self._authenticator_data(str(wrong.get("rp_id", options["rpId"])), wrong.get("flags", FLAGS))
+        client = self._client_data("webauthn.get", options, wrong)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
-        response = {
-            "clientDataJSON": encoded(client),
-            "authenticatorData": encoded(data),
-            "signature": encoded(signature),
-            "userHandle": encoded(self.user_handle if user_handle is None else user_handle),
-        }
-        return json.dumps(self._credential(response))
+        return self._credential(
+            clientDataJSON=encoded(client),
+            authenticatorData=encoded(data),
+            signature=encoded(signature),
+            userHandle=encoded(wrong.get("user_handle", self.user_handle)),
+        )
 
     def _authenticator_data(self, rp_id: str, flags: int) -> bytes:
         return hashlib.sha256(rp_id.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
 
-    def _client_data(self, kind: str, challenge: str, origin: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": challenge, "origin": origin, "crossOrigin": False}).encode()
+    def _client_data(self, kind: str, options: Options, wrong: Options) -> bytes:
+        true = {"type": kind, "challenge": options["challenge"], "origin": ORIGIN, "crossOrigin": False}
+        return json.dumps({name: wrong.get(name, value) for name, value in true.items()}).encode()
 
     def _public_key(self) -> bytes:
         """Return the COSE key: EC2, ES256, P-256, x, y."""
@@ -98,13 +83,7 @@ class Authenticator:
         key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
         return encode_cbor(key)
 
-    def _credential(self, response: Answer) -> Answer:
+    def _credential(self, **response: Any) -> str:
         name = encoded(self.credential_id)
-        return {
-            "id": name,
-            "rawId": name,
-            "type": "public-key",
-            "authenticatorAttachment": "platform",
-            "clientExtensionResults": {},
-            "response": response,
-        }
+        credential = {"id": name, "rawId": name, "type": "public-key", "response": response}
+        return json.dumps({**credential, "authenticatorAttachment": "platform", "clientExtensionResults": {}})

@@ -1,23 +1,30 @@
-"""Adding, renaming and removing passkeys. An answer is for this site and this browser's challenge alone."""
+"""Adding, renaming and removing passkeys; of concurrent requests with one of them, or with a code, one wins.
+
+An answer is for this site and this browser's challenge alone.
+"""
 
 import json
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 from webauthn.helpers import base64url_to_bytes
 
+from app.accounts import hashing, tokens
+from app.accounts import service as accounts
 from app.accounts.models import AccountEvent, EventKind, User
+from app.accounts.tokens import SecondStepExpired
 from app.extensions import db
 from app.limits import rate_limits
-from app.passkeys import service
-from app.passkeys.models import Passkey
-from app.passkeys.service import ChallengeExpired, PasskeyRefused
-from tests.accounts.conftest import use_up
-from tests.conftest import CLIENT, browser_of
+from app.passkeys import service, two_step
+from app.passkeys.models import Passkey, RecoveryCode
+from app.passkeys.service import ChallengeExpired, PasskeyCopied, PasskeyRefused, TooManyPasskeys
+from app.passkeys.two_step import WrongRecoveryCode
+from tests.accounts.conftest import AT_ONCE, use_up, won
+from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
-from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, encoded
+from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
 from tests.passkeys.conftest import PARTY, add_passkey
 from tests.visitor import Visitor
 
@@ -146,16 +153,6 @@ def test_the_last_one_stays_while_sign_in_asks_for_it(signed_in: Visitor, alice:
     assert only().id != first
 
 
-def test_somebody_elses_passkey_is_404(app: Flask, bob: User, passkey: Authenticator) -> None:
-    browser = browser_of(app, bob)
-    page = f"{PAGE}/{only().id}"
-    assert browser.get(page).status_code == 404
-    assert browser.submit(page, name="mine now").status_code == 404
-    assert browser.submit(f"{page}/delete").status_code == 404
-    assert only().name == "Chrome on macOS"
-    assert "Chrome on macOS" not in browser.get(PAGE).text
-
-
 def test_the_address_of_the_site_decides_where_passkeys_work_and_a_number_is_none(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +183,68 @@ def test_the_owner_reads_of_every_change(signed_in: Visitor, alice: User, codes:
         EventKind.SECOND_STEP_OFF,
         EventKind.PASSKEY_REMOVED,
     ]
+
+
+Answered = tuple[int, str]
+
+
+@pytest.fixture
+def committed(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> User:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    return accounts.sign_up("alice@example.com", "alice", PASSWORD)
+
+
+def sign_in(answered: Answered) -> None:
+    service.authenticate(PARTY, answered[0], service.SIGN_IN, answered[1])
+
+
+def test_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
+    add_passkey(committed)
+    code = two_step.turn_on(committed.id, CLIENT)[0]
+    pending = [tokens.start_second_step(committed, remember=False) for _ in range(AT_ONCE)]
+
+    def attempt(token: str) -> None:
+        two_step.sign_in_with_code(token, code, CLIENT)
+
+    assert len(won(migrated, attempt, pending, WrongRecoveryCode)) == 1
+
+
+def test_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
+    add_passkey(committed)
+    codes = two_step.turn_on(committed.id, CLIENT)
+    token = tokens.start_second_step(committed, remember=False)
+
+    def attempt(code: str) -> None:
+        two_step.sign_in_with_code(token, code, CLIENT)
+
+    assert len(won(migrated, attempt, codes * 2, SecondStepExpired, WrongRecoveryCode)) == 1
+    assert db.session.scalar(select(func.count()).where(RecoveryCode.used_at.is_(None))) == two_step.CODES - 1
+
+
+def test_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
+    device = add_passkey(committed)
+    challenge_id, options = service.ask_to_sign_in(PARTY, service.SIGN_IN)
+    answers = [(challenge_id, device.sign(options)) for _ in range(AT_ONCE)]
+    assert len(won(migrated, sign_in, answers, ChallengeExpired)) == 1
+
+
+def test_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
+    device = add_passkey(committed)
+    device.count = 1
+    asked = [service.ask_to_sign_in(PARTY, service.SIGN_IN) for _ in range(AT_ONCE)]
+    answers = [(challenge_id, device.sign(options)) for challenge_id, options in asked]
+    assert len(won(migrated, sign_in, answers, PasskeyCopied)) == 1
+
+
+def test_no_passkey_is_the_twenty_first(migrated: Flask, committed: User) -> None:
+    for _ in range(service.MOST - 1):
+        add_passkey(committed)
+    user_id = committed.id
+    asked = [service.ask_to_register(PARTY, user_id, "alice@example.com", "alice") for _ in range(AT_ONCE)]
+
+    def attempt(challenge: tuple[int, Options]) -> None:
+        challenge_id, options = challenge
+        service.add_passkey(PARTY, challenge_id, user_id, Authenticator().register(options), "phone", CLIENT)
+
+    assert len(won(migrated, attempt, asked, TooManyPasskeys)) == 1
+    assert row_counts()["passkeys"] == service.MOST

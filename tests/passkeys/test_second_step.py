@@ -83,9 +83,7 @@ def test_a_wrong_code_signs_nobody_in_the_step_can_be_tried_again_and_the_owner_
     assert noted[EventKind.RECOVERY_CODE_USED] == noted[EventKind.SIGN_IN] == 1
 
 
-def test_somebody_elses_passkey_and_codes_complete_nothing(
-    app: Flask, half: Visitor, passkey: Authenticator, bob: User
-) -> None:
+def test_somebody_elses_passkey_and_codes_complete_nothing(half: Visitor, passkey: Authenticator, bob: User) -> None:
     other = add_passkey(bob)
     foreign_codes = two_step.turn_on(bob.id, CLIENT)
     assert half.submit(f"{STEP}/passkey", credential=other.sign(ask(half, STEP))).status_code == 422
@@ -117,9 +115,7 @@ def test_a_new_password_voids_it(app: Flask, half: Visitor, alice: User, codes: 
     assert sessions() == 0
 
 
-def test_a_password_set_by_mail_does_not_go_around_it(
-    client: Visitor, alice: User, passkey: Authenticator, codes: list[str]
-) -> None:
+def test_a_password_set_by_mail_does_not_go_around_it(client: Visitor, alice: User, codes: list[str]) -> None:
     token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
     client.submit(f"/new-password/{token}", new_password="quite another sentence")
     assert client.sign_in("alice@example.com", "quite another sentence").location == STEP

@@ -54,7 +54,7 @@ def test_it_goes_where_the_reader_was_going_keeps_what_was_typed_and_remembers(
 
 
 def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
-    for wrong in [*UNTRUE, {"kind": "webauthn.create"}, {"user_handle": b""}, {"user_handle": b"somebody else"}]:
+    for wrong in [*UNTRUE, {"type": "webauthn.create"}, {"user_handle": b""}, {"user_handle": b"somebody else"}]:
         answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
         assert answer.status_code == 422, wrong
         assert "This passkey doesn&#39;t work here." in answer.text

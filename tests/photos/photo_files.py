@@ -31,17 +31,11 @@ class HostilePhoto(NamedTuple):
     reason: Reason
 
 
-def name_of(upload: Photo) -> str:
-    """Return the name, which is the id of a parametrized test."""
-    return upload.name
-
-
 def oriented_photo(orientation: int) -> bytes:
     """Return a JPEG with a GPS position whose upright quarters are red, green (top), blue and yellow (bottom).
 
-    Args:
-        orientation: the EXIF value, 1 to 8. The standard (CIPA DC-008, tag 274) defines it by the side of the scene
-            that the first row and the first column of the file show; the image is painted by that definition.
+    The standard (CIPA DC-008, tag 274) defines the EXIF value by the side of the scene that the first row and the first
+    column of the file show; the image is painted by that definition.
     """
     colours = {"top left": RED, "top right": GREEN, "bottom left": BLUE, "bottom right": YELLOW}
     opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
@@ -57,7 +51,6 @@ def oriented_photo(orientation: int) -> bytes:
 
 
 def exif(orientation: int) -> bytes:
-    """Return EXIF as a phone writes it: orientation, maker and GPS position."""
     tags = Image.Exif()
     tags[0x0112], tags[0x010F] = orientation, "Maker"
     tags.get_ifd(0x8825).update(GPS)
@@ -65,19 +58,16 @@ def exif(orientation: int) -> bytes:
 
 
 def saved(image: Image.Image, format_: str, **options: object) -> bytes:
-    """Return the image as a file of Pillow's format `format_`."""
     file = io.BytesIO()
     image.save(file, format_, **options)
     return file.getvalue()
 
 
 def flat(format_: str, mode: str = "RGB", size: tuple[int, int] = (64, 64), **options: object) -> bytes:
-    """Return an image file of one colour."""
     return saved(Image.new(mode, size), format_, **options)
 
 
 def red_jpeg(**options: object) -> bytes:
-    """Return a simple photo that is accepted."""
     return saved(Image.new("RGB", (64, 64), RED), "JPEG", **options)
 
 
@@ -87,7 +77,6 @@ def textured(format_: str, **options: object) -> bytes:
 
 
 def frames(format_: str) -> bytes:
-    """Return an animation of two frames, red and blue."""
     second = Image.new("RGB", (64, 64), BLUE)
     return saved(Image.new("RGB", (64, 64), RED), format_, save_all=True, append_images=[second], duration=100)
 
@@ -100,7 +89,6 @@ def reason_for(data: bytes, crop: Crop | None = None) -> Reason:
 
 
 def square(image: Image.Image, format_: str = "PNG", **options: object) -> Image.Image:
-    """Return the square that is stored for this image."""
     return Image.open(io.BytesIO(square_webp(saved(image, format_, **options))))
 
 

@@ -1,12 +1,31 @@
-"""Hostile uploads are refused with their reason, and photos just inside each limit are accepted."""
+"""Hostile uploads are refused with their reason, photos just inside each limit are accepted, and none costs much.
 
+No file keeps the decoder busy for long or takes much memory (`tools.bench.photos` tells the times), and the processes
+of a dyno decode one photo at a time.
+"""
+
+import io
+import math
 import struct
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from app.photos.containers import PhotoRejected, Reason
-from app.photos.decoding import MAX_BYTES, square_webp
+from app.photos import decoding
+from app.photos.containers import MAX_PADDING, PhotoRejected, Reason
+from app.photos.decoding import MAX_BYTES, decoder, square_webp
+from app.rejection import Busy
+from tests.child import child
+from tests.photos.accepted_photos import with_metadata
+from tests.photos.costly_photos import JPEG_START, costly_photos
 from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,
@@ -85,3 +104,147 @@ def test_scans_behind_a_marker_without_a_length_are_counted() -> None:
     for code in (0x01, 0xBF):
         assert reason_for(jpeg_of(PROGRESSIVE, [dc, hidden(more * 30, code)], side=64)) is Reason.TOO_COMPLEX
         assert reason_for(b"\xff\xd8" + hidden(frame, code) + red_jpeg()[2:]) in (Reason.TOO_COMPLEX, Reason.DAMAGED)
+
+
+# Python's calls to read. A padding byte takes one; a section a handful.
+MOST_READS = 2 * MAX_PADDING
+
+
+class Counted(io.BytesIO):
+    """Count how often a file is read from."""
+
+    reads = 0
+
+    def read(self, *arguments: int) -> bytes:  # type: ignore[override]
+        Counted.reads += 1
+        return super().read(*arguments)
+
+
+def test_every_costly_photo_is_read_in_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(io, "BytesIO", Counted)
+    in_pieces = [upload for upload in costly_photos() if "megapixels" not in upload.name]  # those cost by the pixel
+    assert len(in_pieces) > 20
+    for upload in in_pieces:
+        Counted.reads = 0
+        with suppress(PhotoRejected):
+            square_webp(upload.data)
+        assert Counted.reads < MOST_READS, upload.name
+
+
+SEGMENT = red_jpeg().index(b"\xff\xdb")
+SCAN = red_jpeg().index(b"\xff\xda")
+
+
+def test_much_padding_before_a_segment_is_too_complex() -> None:
+    jpeg = red_jpeg()
+    for place, unit in product((SEGMENT, SCAN), (b"\xff", b"\xff\x00", b"\xff\xd0", b"\x01")):
+        padding = unit * (MAX_PADDING // len(unit) + 1)
+        assert reason_for(jpeg[:place] + padding + jpeg[place:]) is Reason.TOO_COMPLEX, (place, unit)
+
+
+def test_much_padding_is_counted_over_all_segments_and_behind_the_scan() -> None:
+    jpeg = red_jpeg()
+    half = b"\xff" * (MAX_PADDING // 2 + 2)
+    assert reason_for(jpeg[:SEGMENT] + half + jpeg[SEGMENT:SCAN] + half + jpeg[SCAN:]) is Reason.TOO_COMPLEX
+    assert reason_for(jpeg[:SEGMENT] + half + jpeg[SEGMENT:-2] + half + jpeg[-2:]) is Reason.TOO_COMPLEX
+
+
+def test_the_padding_that_a_camera_writes_is_accepted() -> None:
+    jpeg = red_jpeg()
+    few = b"\xff" * 4096
+    for padded in (JPEG_START + few + jpeg[2:], jpeg[:SCAN] + few + jpeg[SCAN:], jpeg[:-2] + few + jpeg[-2:]):
+        assert square_webp(padded)
+    assert square_webp(jpeg + b"\xff" * 100_000)  # behind the end is not part of the image
+
+
+ROOT = Path(__file__).parents[2]
+
+PEAK_MEMORY = """
+import re
+from contextlib import suppress
+from pathlib import Path
+from app.photos.containers import PhotoRejected
+from app.photos.decoding import square_webp
+from tests.photos.accepted_photos import largest_photos
+from tests.photos.hostile_photos import hostile_photos
+
+for upload in hostile_photos():
+    with suppress(PhotoRejected):
+        square_webp(upload.data)
+for upload in largest_photos():
+    square_webp(upload.data)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.servers
+@pytest.mark.minutes
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
+def test_peak_memory_stays_below_300_megabytes_for_every_photo() -> None:
+    """In a process of its own, with the whole application imported."""
+    command = [sys.executable, "-W", "error", "-c", PEAK_MEMORY]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) < 300
+
+
+def test_the_decoder_is_waited_for_no_longer_than_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, seconds in ((0.01, math.inf), (math.inf, 0.01), (math.inf, -5.0)):
+        monkeypatch.setattr(decoding, "BUSY_SECONDS", most)
+        started = time.monotonic()
+        with decoder(0), pytest.raises(Busy):
+            square_webp(flat_png(64, 64), seconds=seconds)
+        assert time.monotonic() - started < 2
+        assert square_webp(flat_png(64, 64), seconds=seconds)  # a free one needs no waiting
+
+
+def test_a_busy_decoder_does_not_delay_refusals_that_need_no_decoding() -> None:
+    with decoder(0):
+        assert reason_for(b"") is Reason.EMPTY
+        assert reason_for(b"text") is Reason.NOT_AN_IMAGE
+        assert reason_for(bytes(MAX_BYTES + 1)) is Reason.TOO_LARGE
+
+
+def test_the_decoder_is_released_after_success_and_after_refusal() -> None:
+    for data in (flat_png(64, 64), flat_png(1, 1), flat_png(64, 64)[:60]):
+        with suppress(PhotoRejected):
+            square_webp(data)
+        with decoder(0):
+            pass
+
+
+def test_another_process_has_the_decoder_until_it_dies() -> None:
+    with holding_process() as holder:
+        with pytest.raises(Busy):
+            square_webp(flat_png(64, 64), seconds=0)
+        assert reason_for(b"text") is Reason.NOT_AN_IMAGE
+        holder.kill()
+        holder.wait()
+        assert square_webp(flat_png(64, 64), seconds=0)
+
+
+@contextmanager
+def holding_process() -> Iterator[subprocess.Popen[str]]:
+    hold = (
+        "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('held', flush=True); time.sleep(100)"
+    )
+    command = [sys.executable, "-c", hold, str(decoding.LOCK_FILE)]
+    with child(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+
+
+@pytest.mark.parametrize("action", ["error", "ignore"])
+def test_warning_filters_do_not_change_the_result_and_no_warning_escapes(action: str) -> None:
+    warned_of = [upload for upload in hostile_photos() if "Pillow warns" in upload.name]
+    unreadable = [upload for upload in with_metadata() if "unreadable" in upload.name]
+    with warnings.catch_warnings(record=True) as escaped:
+        warnings.simplefilter(action)  # type: ignore[arg-type]
+        before = list(warnings.filters)
+        assert [reason_for(upload.data) for upload in warned_of] == [Reason.DIMENSIONS] * 2
+        assert all(square_webp(upload.data) for upload in unreadable)
+        assert warnings.filters == before
+    assert escaped == []
+    assert len(unreadable) == 2

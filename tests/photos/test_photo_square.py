@@ -20,7 +20,6 @@ from tests.photos.photo_files import (
     YELLOW,
     Photo,
     exif,
-    name_of,
     near,
     oriented_photo,
     pixel,
@@ -30,13 +29,8 @@ from tests.photos.photo_files import (
 )
 
 
-@pytest.mark.parametrize("upload", list(largest_photos()), ids=name_of)
-def test_a_photo_of_the_largest_becomes_a_square_without_metadata(upload: Photo) -> None:
-    check_square(square_webp(upload.data))
-
-
-@pytest.mark.parametrize("kind", [unusual_modes, with_metadata, animations])
-def test_an_unusual_photo_becomes_a_square_without_metadata(kind: Callable[[], Iterator[Photo]]) -> None:
+@pytest.mark.parametrize("kind", [largest_photos, unusual_modes, with_metadata, animations])
+def test_an_accepted_photo_becomes_a_square_without_metadata(kind: Callable[[], Iterator[Photo]]) -> None:
     for upload in kind():
         check_square(square_webp(upload.data))
 
@@ -176,14 +170,6 @@ def test_the_crop_is_the_square_of_the_upright_image_also_when_that_is_reduced_i
         whole = upright(data)
         for crop in small if file[2] == WIDE else large:
             assert difference(data, whole, crop) < 4, (file, crop)
-
-
-def test_a_shifted_crop_differs_by_more_than_the_limit() -> None:
-    """Otherwise the limit in the tests above would prove nothing."""
-    data = file_of("PNG")
-    stored = Image.open(io.BytesIO(square_webp(data, Crop(10, 0, 300))))
-    beside = Image.open(io.BytesIO(square_webp(data, Crop(0, 0, 300))))
-    assert max(ImageStat.Stat(ImageChops.difference(stored, beside)).mean) > 4
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

@@ -6,6 +6,7 @@ import zipfile
 from datetime import date
 from typing import Any
 
+from PIL import Image
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
@@ -103,3 +104,9 @@ def packed(entries: dict[str, bytes | str], compression: int = zipfile.ZIP_DEFLA
         for name, content in entries.items():
             zip_file.writestr(name, content)
     return file.getvalue()
+
+
+def with_photo(document: str, colour: str = "teal") -> bytes:
+    webp = io.BytesIO()
+    Image.new("RGB", (400, 400), colour).save(webp, "WEBP")
+    return packed({"semicircle.json": document, "photo.webp": webp.getvalue()})

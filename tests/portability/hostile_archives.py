@@ -158,7 +158,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     # The upload
     "nothing": (Reason.NOT_A_ZIP, lambda: b""),
     "a ZIP behind something else": (Reason.NOT_A_ZIP, lambda: b"#!/bin/sh\n" + zipped(document())),
-    "the beginning of a ZIP alone": (Reason.DAMAGED, lambda: zipped(document())[:100]),
     "more than an upload may have": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
     # The entries
     "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
@@ -166,7 +165,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "two documents": (Reason.NOT_OURS, lambda: with_entries("a/semicircle.json")),
     "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries("SEMICIRCLE.json")),
     "a name that leads up": (Reason.UNSAFE, lambda: with_entries("notes/../../x.md")),
-    "a name of a drive": (Reason.UNSAFE, lambda: with_entries("C:/x.md")),
     "a name with NUL": (Reason.UNSAFE, lambda: with_entries("semicircle.json\0.md")),
     "an archive in it": (Reason.UNSAFE, lambda: with_entries("more.ZIP")),
     "a password": (Reason.UNSAFE, encrypted),
@@ -184,7 +182,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     # The JSON
     "a document cut off": (Reason.DAMAGED, lambda: zipped(document()[:-2])),
     "something behind the document": (Reason.DAMAGED, lambda: zipped(document() + "{}")),
-    "a document in UTF-16": (Reason.DAMAGED, lambda: zipped(document().encode("utf-16"))),
     "a comma too few": (
         Reason.DAMAGED, lambda: zipped(document(notes=[NOTE, NOTE]).replace("}, {", "} {", 1))),
     "an object with nothing in it": (Reason.NOT_OURS, lambda: zipped("{}")),
@@ -203,7 +200,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "an item without an end": (Reason.DAMAGED, lambda: raw('"' + "x" * 5_000_000 + '"')),
     "NaN": (Reason.DAMAGED, lambda: raw("NaN")),
     "a number of many digits": (Reason.DAMAGED, lambda: raw("9" * 10_000)),
-    "a fraction": (Reason.DAMAGED, lambda: raw("1e9999")),
     "a field twice": (Reason.DAMAGED, lambda: raw('"a", "title": "b"')),
     "too many notes": (
         Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (portability.MAX_ITEMS + 1)))),
@@ -217,7 +213,6 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a note without a title": (Reason.INVALID, lambda: zipped(document(notes=[without(NOTE, "title")]))),
     "a title that is null": (Reason.INVALID, lambda: note(title=None)),
     "a title of 51": (Reason.INVALID, lambda: note(title="한" * 51)),
-    "a title of two lines": (Reason.INVALID, lambda: note(title="a\nb")),
     "a title with NUL": (Reason.INVALID, lambda: note(title="a\0b")),
     "a title with half a character": (Reason.INVALID, lambda: raw('"\\ud83c"')),
     "a text of 2,001": (Reason.INVALID, lambda: note(content="😀" * 2001)),
@@ -226,9 +221,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a moment without a zone": (Reason.INVALID, lambda: note(created_at="2026-03-01T09:00:00")),
     "a moment to come": (Reason.INVALID, lambda: note(created_at="2126-03-01T09:00:00+00:00")),
     "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
-    "a moment that never was": (Reason.INVALID, lambda: note(created_at="2026-02-30T09:00:00+00:00")),
     "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
-    "a day before all days": (Reason.INVALID, lambda: todo(due_on="1999-12-31")),
     "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
     "an address that is a script": (Reason.INVALID, lambda: wordcount(final_url="javascript:alert(1)")),
     "an address inside": (Reason.INVALID, lambda: wordcount(url="http://127.0.0.1/")),
@@ -238,7 +231,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
         lambda: wordcount(result_all={f"{n}": 1 for n in range(5001)}, total_words=9999, unique_words=9999),
     ),
     "more words than there are": (Reason.INVALID, lambda: wordcount(total_words=1, content_words=1)),
-    "more of some words than of all": (Reason.INVALID, lambda: wordcount(content_words=3)),
+    "a number that is true": (Reason.INVALID, lambda: wordcount(characters=True)),
     "a total beyond the column": (Reason.INVALID, lambda: wordcount(characters=2**31)),
     "phrases of four words": (Reason.INVALID, lambda: wordcount(phrases={"2": {}, "4": {}})),
 }  # fmt: skip

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from PIL import Image
 from sqlalchemy import delete, select
 
 from app.accounts.models import User
@@ -29,16 +28,10 @@ from app.wordcounts import service as wordcounts
 from tests.bucket import object_keys
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
-from tests.portability.exports import export, import_, packed
+from tests.portability.exports import export, import_, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
 from tests.visitor import Visitor
-
-
-def archive_with_photo(colour: str = "teal") -> bytes:
-    webp = io.BytesIO()
-    Image.new("RGB", (400, 400), colour).save(webp, "WEBP")
-    return packed({"semicircle.json": sound.document(), "photo.webp": webp.getvalue()})
 
 
 def image_url_of(user: User) -> str | None:
@@ -59,16 +52,16 @@ def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User
 def test_the_photo_is_imported_into_an_account_without_one(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str]
 ) -> None:
-    assert import_(signed_in, archive_with_photo()).status_code == 302
+    assert import_(signed_in, with_photo(document())).status_code == 302
     assert "Your photo was imported too." in signed_in.get("/mypage").text
     [key] = object_keys(app) - objects
     assert image_url_of(alice) == f"{app.config['S3_PUBLIC_URL']}/{key}"
 
 
 def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
-    import_(signed_in, archive_with_photo())
+    import_(signed_in, with_photo(document()))
     url, keys, jobs = image_url_of(alice), object_keys(app), queued()
-    assert import_(signed_in, archive_with_photo("tomato")).status_code == 302
+    assert import_(signed_in, with_photo(document(), "tomato")).status_code == 302
     assert "You already have everything in this ZIP" in signed_in.get("/mypage").text
     assert image_url_of(alice) == url
     assert object_keys(app) == keys
@@ -78,9 +71,9 @@ def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, al
 def test_an_existing_photo_is_replaced_on_request(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str]
 ) -> None:
-    import_(signed_in, archive_with_photo())
+    import_(signed_in, with_photo(document()))
     old = image_url_of(alice)
-    assert import_(signed_in, archive_with_photo("tomato"), replace_photo="y").status_code == 302
+    assert import_(signed_in, with_photo(document(), "tomato"), replace_photo="y").status_code == 302
     assert image_url_of(alice) != old
     run_queued(app)
     assert len(object_keys(app) - objects) == 1
@@ -96,7 +89,7 @@ def test_an_import_without_time_for_its_photo_is_503_and_stores_nothing(
     monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
     before = row_counts()
     with decoder(0) if busy == "the decoder" else nullcontext():
-        assert import_(signed_in, archive_with_photo()).status_code == 503
+        assert import_(signed_in, with_photo(document())).status_code == 503
     assert row_counts() == before
     assert object_keys(app) == objects
 
@@ -113,7 +106,6 @@ def test_an_import_may_have_what_the_quotas_allow() -> None:
 
 
 def note(**values: str) -> bytes:
-    """Return an export of one note."""
     return zipped(document(notes=[{**NOTE, **values}]))
 
 

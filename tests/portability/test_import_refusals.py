@@ -6,7 +6,6 @@ from html import unescape
 
 import pytest
 from flask import Flask
-from PIL import Image
 
 from app.accounts.models import User
 from app.extensions import db
@@ -17,7 +16,7 @@ from app.portability.forms import SENTENCES
 from tests.bucket import object_keys
 from tests.database import row_counts
 from tests.portability import hostile_archives as hostile
-from tests.portability.exports import import_, packed
+from tests.portability.exports import import_, with_photo
 from tests.queued import run_queued
 from tests.visitor import Visitor
 
@@ -82,11 +81,9 @@ def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
 
 
 def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
-    photo = io.BytesIO()
-    Image.new("RGB", (400, 400), "teal").save(photo, "WEBP")
     rows, objects = row_counts(), object_keys(app)
     document = hostile.document(notes=[hostile.NOTE, None])
-    assert import_(signed_in, packed({"photo.webp": photo.getvalue(), "semicircle.json": document})).status_code == 422
+    assert import_(signed_in, with_photo(document)).status_code == 422
     run_queued(app)
     assert row_counts() == rows
     assert object_keys(app) == objects

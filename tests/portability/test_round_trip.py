@@ -1,7 +1,6 @@
 """A round trip of export and import restores all data, also in a new account."""
 
 import zipfile
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -14,21 +13,12 @@ from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.notes.models import Note
-from tests.bucket import object_keys
 from tests.conftest import PASSWORD, browser_of
 from tests.photos.photo_files import oriented_photo
 from tests.portability.exports import document_of, export, furnish, import_, packed, rows_of
 from tests.queued import run_queued
 from tests.visitor import Visitor
 from tests.wordcounts import results
-
-
-@pytest.fixture
-def _bucket_as_before(app: Flask) -> Iterator[None]:
-    before = object_keys(app)
-    yield
-    for key in object_keys(app) - before:
-        app.extensions["bucket"].client.delete_object(Bucket=app.extensions["bucket"].name, Key=key)
 
 
 def image_of(app: Flask, user_id: int) -> Image.Image | None:
@@ -38,7 +28,7 @@ def image_of(app: Flask, user_id: int) -> Image.Image | None:
     return Image.open(BytesIO(data)) if data else None
 
 
-@pytest.mark.usefixtures("_bucket_as_before")
+@pytest.mark.usefixtures("objects")
 def test_an_import_after_deleting_the_account_restores_everything_and_is_idempotent(
     app: Flask, signed_in: Visitor, alice: User
 ) -> None:
@@ -106,9 +96,7 @@ def test_a_note_changed_since_the_export_is_imported_next_to_the_newer_version(s
     assert [note["title"] for note in rows_of(alice)["notes"]] == ["newer", "stays", "older"]
 
 
-def test_identical_todos_are_imported_as_often_as_they_were_exported(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_identical_todos_are_imported_as_often_as_they_were_exported(app: Flask, signed_in: Visitor, bob: User) -> None:
     for _ in range(2):
         signed_in.submit("/todos", description="buy milk")  # same timestamp, because the test is one transaction
     archive = export(signed_in)
@@ -118,9 +106,7 @@ def test_identical_todos_are_imported_as_often_as_they_were_exported(
     assert len(rows_of(bob)["todos"]) == 2
 
 
-def test_an_archive_that_was_unpacked_and_zipped_again_as_a_folder_is_imported(
-    app: Flask, signed_in: Visitor, alice: User
-) -> None:
+def test_an_archive_that_was_unpacked_and_zipped_again_as_a_folder_is_imported(signed_in: Visitor, alice: User) -> None:
     signed_in.submit("/notes", title="one", content="")
     archive = in_a_folder(export(signed_in))
     db.session.execute(delete(Note))

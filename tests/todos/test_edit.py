@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.accounts.models import User
@@ -13,7 +12,6 @@ from app.accounts.service import AccountGone
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
-from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
 
@@ -28,11 +26,6 @@ def todo_id(alice: User) -> int:
 def stored(user: User, todo_id: int) -> tuple[str, bool]:
     todo = service.get_todo(user.id, todo_id)
     return todo.description, todo.completed
-
-
-def test_it_works(signed_in: Visitor, alice: User, todo_id: int) -> None:
-    assert signed_in.submit(f"/todos/{todo_id}", description=" four books ").location == "/todos"
-    assert stored(alice, todo_id) == ("four books", False)
 
 
 def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
@@ -53,12 +46,6 @@ def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor
         assert answer.status_code == 200, edited
         assert "books" in answer.text, edited
         assert not EDITOR.findall(answer.text), edited
-
-
-def test_an_edit_of_another_users_todo_is_ignored(app: Flask, bob: User, todo_id: int) -> None:
-    page = browser_of(app, bob).get(f"/todos?edit={todo_id}").text
-    assert "books" not in page
-    assert not EDITOR.findall(page)
 
 
 def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, todo_id: int) -> None:

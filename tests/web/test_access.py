@@ -40,10 +40,7 @@ IDS = {"public_id": uuid.UUID(int=1), "token": "x" * 22}  # of what has no numbe
 
 
 def endpoints(app: Flask, method: str) -> Iterator[tuple[str, str]]:
-    """Yield (endpoint, path) of every URL rule of a page with this method, with ids filled in.
-
-    Those of the API have other doors: tests/api/test_access.py.
-    """
+    """Yield (endpoint, path) of every URL rule of a page with this method, but not of the API, with ids filled in."""
     for rule in app.url_map.iter_rules():
         if method in (rule.methods or ()) and not rule.endpoint.startswith("api."):
             values = {name: IDS.get(name, 1) for name in rule.arguments}

@@ -32,6 +32,8 @@ STYLE = {
     ("date_and_time", datetime(2025, 3, 1, 5, 0, tzinfo=UTC)): ("Mar 1, 2025, 2:00 PM", "2025년 3월 1일 오후 2:00"),
     ("timestamp", MOMENT): ("2026-11-21T17:04Z", "2026-11-21T17:04Z"),
     ("duration", 180): ("3 minutes", "3분"),
+    ("duration", 3600): ("1 hour", "1시간"),
+    ("duration", 20): ("20 seconds", "20초"),
 }
 
 # What would write a day or a time in a style of its own. `isoformat` is for programs: files, JSON, parameters of a URL.

@@ -25,9 +25,7 @@ def test_an_answer_names_the_account_of_its_reader(signed_in: Visitor, client: V
     assert signed_in.get("/sign-in").headers["X-Reader"] == "none"
 
 
-def test_where_it_is_not_known_who_reads_nobody_is_named(
-    app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_it_is_not_known_who_reads_nobody_is_named(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of the database must neither show nor delete what the reader keeps."""
 
     def fail(token: str) -> None:

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.accounts import access_tokens
 from app.accounts.models import AccessToken, User, UserSession
@@ -19,6 +19,7 @@ from app.notes.sharing import share_note
 from app.notes.texts import tick_of
 from app.passkeys.models import Passkey
 from app.todos import service as todos
+from app.wordcounts.models import Result
 from tests.api.program import program_of
 from tests.conftest import CLIENT, browser_of
 from tests.wordcounts import results
@@ -102,7 +103,22 @@ def test_every_page_of_it_is_404(app: Flask, alice: User, bob: User, ids: dict[s
     assert rows_of(alice) == before
 
 
+def share_results() -> None:
+    db.session.execute(update(Result).values(shared=True))
+    db.session.commit()
+
+
+def test_a_shared_result_is_read_and_no_more(app: Flask, alice: User, bob: User, ids: dict[str, list[Any]]) -> None:
+    share_results()
+    browser, before = browser_of(app, bob), rows_of(alice)
+    posts = [path for name, method, path in paths(app, ids, of_api=False) if name[:4] == "word" and method == "POST"]
+    assert len(posts) > 10
+    assert [path for path in posts if browser.submit(path, shared="0").status_code != 404] == []
+    assert rows_of(alice) == before
+
+
 def test_every_operation_on_it_is_404(app: Flask, alice: User, bob: User, ids: dict[str, list[Any]]) -> None:
+    share_results()  # whose pages are read by others
     program = program_of(app, bob, "read", "write")
     before = rows_of(alice)
     tried = paths(app, ids, of_api=True)
@@ -114,18 +130,17 @@ def test_every_operation_on_it_is_404(app: Flask, alice: User, bob: User, ids: d
     assert rows_of(alice) == before
 
 
-def document(export: bytes) -> bytes:
-    return ZipFile(io.BytesIO(export)).read("semicircle.json")
-
-
 def test_no_list_and_no_export_has_it(app: Flask, bob: User, ids: dict[str, list[Any]]) -> None:
+    share_results()
     browser, program = browser_of(app, bob), program_of(app, bob, "read", "write")
     lists = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments and "GET" in (rule.methods or ())}
     assert {"/notes", "/notes/trash", "/todos", "/wordcounts", "/api/v1/notes"} <= lists
     views = [
         *(f"/notes?{name}=hers" for name in ("q", "tag")),
-        *(f"/todos?{view}" for view in ("sort=due", "show=today")),
+        *(f"/todos?{view}" for view in ("sort=due", "show=today", f"edit={ids['todo_id'][0]}")),
     ]
     for path in [*lists, *views]:
         answer: Any = program.get(path[7:]) if path.startswith("/api/v1/") else browser.get(path)
-        assert SECRET.encode() not in (document(answer.data) if answer.data.startswith(b"PK") else answer.data), path
+        is_zip = answer.data.startswith(b"PK")
+        shown = ZipFile(io.BytesIO(answer.data)).read("semicircle.json") if is_zip else answer.data
+        assert SECRET.encode() not in shown, path

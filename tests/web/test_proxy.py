@@ -25,14 +25,8 @@ class BehindAProxy(TestingConfig, ProductionConfig):
 
 
 class Platform(NamedTuple):
-    """
-    Args:
-        variables: what it sets in the environment, or its recipe has one set.
-        forwarded: (the client's address, the headers that the client sends): the headers that arrive here.
-    """
-
-    variables: dict[str, str]
-    forwarded: Callable[[str, Headers], dict[str, str]]
+    variables: dict[str, str]  # that it sets, or its recipe has one set
+    forwarded: Callable[[str, Headers], dict[str, str]]  # from the client's address, and the headers that it sends
 
 
 def appended(sent: Headers, *addresses: str) -> str:

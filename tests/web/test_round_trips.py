@@ -22,12 +22,7 @@ from tests.web.test_access import endpoints
 
 @dataclass
 class Relay:
-    """
-    Args:
-        environment: with a DATABASE_URL that leads through the relay.
-    """
-
-    environment: Environment
+    environment: Environment  # whose DATABASE_URL leads through the relay
     round_trips: int = 0
     threads: list[threading.Thread] = field(default_factory=list)  # two a session
 

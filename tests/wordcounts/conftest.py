@@ -1,17 +1,17 @@
 """Fixtures: a name server that answers as a test says, blocked connections, TLS certificates, and pages to count."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import DNSName
 from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts import service
+from tests.mail.smtp_server import self_signed_certificate
 from tests.wordcounts.page_server import PageServer
 from tests.wordcounts.results import PAGES, Ask
 
@@ -51,32 +51,21 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate authority (ca.pem), its certificate for page.test (page.pem), and their keys."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs openssl")
-    folder = tmp_path_factory.mktemp("authority")
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    ca = "-subj /CN=authority -keyout ca.key -out ca.pem -addext keyUsage=critical,keyCertSign"
-    page = "-subj /CN=page.test -keyout page.key -out page.pem -CA ca.pem -CAkey ca.key"
-    names = "-addext subjectAltName=DNS:page.test -addext basicConstraints=critical,CA:FALSE"
-    for arguments in (f"{key} {ca}", f"{key} {page} {names}"):
-        subprocess.run(["openssl", "req", "-x509", *arguments.split()], cwd=folder, check=True, capture_output=True)  # noqa: S607
-    return folder
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of a certificate for page.test, with its key."""
+    return self_signed_certificate(tmp_path_factory.mktemp("tls") / "page.pem", DNSName("page.test"))
 
 
 @pytest.fixture
-def page_test_tls(authority: Path) -> ssl.SSLContext:
-    """TLS for a server with a valid certificate for page.test."""
+def page_test_tls(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "page.pem", authority / "page.key")
+    context.load_cert_chain(certificate)
     return context
 
 
 @pytest.fixture
-def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the system trust the certificate authority."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
 @pytest.fixture

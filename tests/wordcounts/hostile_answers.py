@@ -7,6 +7,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from app.wordcounts.fetching import MAX_BYTES
 from tests.wordcounts.page_server import Answer, page
@@ -20,27 +21,19 @@ MISNESTED = "".join(f"<p><b x{number}>" for number in range(MAX_BYTES // 14))
 DRIP = 0.05  # seconds between two pieces; far below the timeout of a read
 
 
-def drip(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
+def drip(beginning: bytes, then: Iterable[bytes], pause: float = DRIP) -> Callable[[socket.socket], None]:
     """Send the beginning at once, then the rest slowly, piece by piece."""
 
     def write(connection: socket.socket) -> None:
         connection.sendall(beginning)
         for piece in then:
-            time.sleep(DRIP)
+            time.sleep(pause)
             connection.sendall(piece)
 
     return write
 
 
-def pour(beginning: bytes, then: Iterable[bytes]) -> Callable[[socket.socket], None]:
-    """Send the beginning, then the rest as fast as the client reads it."""
-
-    def write(connection: socket.socket) -> None:
-        connection.sendall(beginning)
-        for piece in then:
-            connection.sendall(piece)
-
-    return write
+pour = partial(drip, pause=0.0)  # as fast as the client reads it
 
 
 def wait(connection: socket.socket) -> None:
@@ -72,10 +65,7 @@ HANDSHAKE = drip(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", WITHOUT_END(b"
 
 
 def gzip_bomb() -> bytes:
-    """Pack 1 GiB of zeros in about 1 MB.
-
-    After a full flush the packer has forgotten everything, so each MiB packs to the same bytes and one is enough.
-    """
+    """Pack 1 GiB of zeros in about 1 MB: one MiB of them, since after a full flush the next packs to the same bytes."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     zeros = bytes(MIB)
     packed = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)

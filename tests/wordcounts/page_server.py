@@ -30,12 +30,9 @@ def redirect(location: str | bytes, status: str = "302 Found") -> bytes:
 
 
 class PageServer(socketserver.ThreadingTCPServer):
-    """Serves pages by their path, each connection in a thread and for one request.
+    """Serves pages by path and query, else a 404, each connection in a thread and for one request.
 
-    Args:
-        pages: path and query: answer. Every other path is a 404.
-        tls: to speak TLS with.
-        at_connect: what to do instead of reading a request.
+    With `at_connect` it does that instead of reading a request.
     """
 
     def __init__(
@@ -109,7 +106,6 @@ def _read_head(connection: socket.socket) -> str:
 
 @contextlib.contextmanager
 def answering(answer: Answer) -> Iterator[PageServer]:
-    """Start a server with one page, at /."""
     with PageServer({"/": answer}) as server:
         yield server
 
@@ -131,5 +127,4 @@ def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -
 
 
 def hung_up(server: PageServer) -> None:
-    """Wait until the client has closed every connection; fails if it does not."""
     wait_until(lambda: not server.open_connections, "no connection is left open", within=5)

@@ -1,6 +1,5 @@
 """Broken, hostile and slow servers: the failure of each answer, bombs that do not go off, and the deadline."""
 
-import itertools
 import re
 import socket
 import subprocess
@@ -15,12 +14,11 @@ import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import fetch
-from tests.wordcounts.hostile_answers import DRIPPING, HANDSHAKE, POURING, bombs, drip, pour
+from tests.wordcounts.hostile_answers import DRIPPING, HANDSHAKE, POURING, WITHOUT_END, bombs, drip, pour
 from tests.wordcounts.page_server import Answer, PageServer, answering, failure, hung_up, page, redirect, unresponsive
 
 ROOT = Path(__file__).parents[2]
 BOMBS = bombs()
-WITHOUT_END = itertools.repeat
 
 
 @pytest.mark.parametrize(
@@ -53,12 +51,8 @@ WITHOUT_END = itertools.repeat
         pytest.param(b"HTTP/1.1 abc OK\r\n\r\n", Failure.NETWORK, False, id="no status"),
         pytest.param(page(b"a", "Transfer-Encoding: gzip, chunked"), Failure.ENCODING, False, id="packed in transfer"),
         pytest.param(page(b"no gzip", "Content-Encoding: gzip"), Failure.ENCODING, False, id="no gzip"),
-        *(
-            pytest.param(
-                page(b"a", f"Content-Encoding: {encoding}"), Failure.ENCODING, False, id=f"encoding {encoding}"
-            )
-            for encoding in ("br", "deflate", "gzip;q=1")
-        ),
+        pytest.param(page(b"a", "Content-Encoding: br"), Failure.ENCODING, False, id="another encoding"),
+        pytest.param(page(b"a", "Content-Encoding: gzip;q=1"), Failure.ENCODING, False, id="gzip with a weight"),
     ],
 )
 def test_a_broken_or_hostile_answer_is_refused(answer: Answer, code: Failure, is_transient: bool) -> None:

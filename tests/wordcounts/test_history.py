@@ -1,6 +1,7 @@
-"""The history: one's own results, the newest first, 20 a page, and none twice or left out on the way down."""
+"""One's own results: listed, shared with anybody who has the link, and deleted."""
 
 import re
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,7 +13,7 @@ from app.wordcounts import service
 from app.wordcounts.models import Result
 from tests.conftest import browser_of
 from tests.visitor import Visitor
-from tests.wordcounts.results import done, failed, shared, waiting
+from tests.wordcounts.results import done, failed, shared, stored, waiting
 
 
 def create(user: User, count: int) -> None:
@@ -70,11 +71,6 @@ def test_a_page_is_told_to_the_reader_of_the_screen_with_each_button(signed_in: 
             assert f'aria-label="{button}: {name}"' in page
 
 
-def test_somebody_elses_is_not_in_it(app: Flask, alice: User, bob: User) -> None:
-    shared(alice)
-    assert "moon" not in browser_of(app, bob).get("/wordcounts").text
-
-
 def test_a_result_deleted_while_one_reads_shifts_nothing(signed_in: Visitor, alice: User) -> None:
     create(alice, 25)
     results, older = service.list_results(alice.id)
@@ -91,3 +87,116 @@ def test_a_place_that_is_none_is_400(signed_in: Visitor, before: str) -> None:
 def test_an_empty_history_says_what_to_do(signed_in: Visitor) -> None:
     assert "Enter the address of a web page" in signed_in.get("/wordcounts").text
     assert "No older results." in signed_in.get("/wordcounts?before=1").text
+
+
+PARTS = ["", ".csv"]
+
+
+@pytest.mark.parametrize("end", PARTS)
+def test_it_works(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User, end: str) -> None:
+    public_id = done(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").status_code == 302
+    for reader in (client, browser_of(app, bob), signed_in):
+        answer = reader.get(f"/wordcounts/{public_id}{end}")
+        assert answer.status_code == 200
+        assert "moon" in answer.text
+        assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+
+
+@pytest.mark.parametrize(("query", "shared"), [("", "1"), ("?stop_words=keep&all=1&sort=word", "0")])
+def test_one_comes_back_to_the_same_place_and_the_same_view(
+    signed_in: Visitor, alice: User, query: str, shared: str
+) -> None:
+    path = f"/wordcounts/{done(alice, shared=shared == '0')}"
+    assert f'action="{path}/share{query}"' in signed_in.get(path + query).text.replace("&amp;", "&")
+    answer = signed_in.submit(f"{path}/share{query}", shared=shared)
+    assert answer.location == f"{path}{query}#sharing"
+    assert 'id="sharing"' in signed_in.get(path + query).text
+
+
+def test_the_owner_sees_the_link_and_a_button_to_copy_it_once_it_is_shared(
+    client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    path = f"/wordcounts/{done(alice)}"
+    link = f'value="http://localhost{path}" readonly'
+    assert not re.search(f"{link}|js/copy\\.", signed_in.get(path).text)
+    signed_in.submit(f"{path}/share", shared="1")
+    page = signed_in.get(path).text
+    assert link in page
+    assert re.search(r'<button [^>]*data-copy="link"[^>]* hidden>', page)
+    assert "js/copy." in page
+    assert "js/copy." not in client.get(path).text
+
+
+def test_it_can_be_stopped(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User) -> None:
+    path = f"/wordcounts/{shared(alice)}"
+    assert signed_in.submit(f"{path}/share", shared="0").status_code == 302
+    for end in PARTS:
+        answers = [browser.get(path + end).status_code for browser in (client, browser_of(app, bob), signed_in)]
+        assert answers == [302, 404, 200]
+
+
+def test_a_stranger_cannot_tell_what_is_not_shared_from_what_is_not_there(client: Visitor, alice: User) -> None:
+    there, nowhere = done(alice), "00000000-0000-4000-8000-000000000000"
+    answers = [client.get(f"/wordcounts/{public_id}") for public_id in (there, nowhere)]
+    assert [answer.location for answer in answers] == [f"/sign-in?next=/wordcounts/{id_}" for id_ in (there, nowhere)]
+    assert answers[0].text.replace(str(there), nowhere) == answers[1].text
+
+
+def test_who_has_the_link_sees_neither_the_owners_name_nor_the_owners_buttons(
+    app: Flask, client: Visitor, alice: User, bob: User
+) -> None:
+    alice_is = (alice.nickname, alice.email)
+    for public_id in (shared(alice), failed(alice, "dns")):
+        service.share_result(alice.id, public_id, shared=True)
+        for reader in (client, browser_of(app, bob)):
+            page = reader.get(f"/wordcounts/{public_id}").text
+            assert f"/wordcounts/{public_id}/" not in page
+            assert 'id="sharing"' not in page
+            assert not [name for name in alice_is if name in page]
+            assert '<meta name="robots" content="noindex">' in page
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "status"),
+    [("", {}, 422), ("", {"shared": "2"}, 422), ("?sort=count", {"shared": "1"}, 400)],
+)
+def test_it_refuses_anything_else_and_shares_nothing(
+    signed_in: Visitor, alice: User, query: str, fields: dict[str, str], status: int
+) -> None:
+    public_id = done(alice)
+    assert signed_in.submit(f"/wordcounts/{public_id}/share{query}", **fields).status_code == status
+    assert not service.get_result(alice.id, public_id).shared
+
+
+def test_a_deleted_one_is_not_shared_any_more(client: Visitor, signed_in: Visitor, alice: User) -> None:
+    public_id = shared(alice)
+    signed_in.submit(f"/wordcounts/{public_id}/delete")
+    for end in ("", ".csv", ".json"):
+        assert client.get(f"/wordcounts/{public_id}{end}").status_code == 302
+        assert signed_in.get(f"/wordcounts/{public_id}{end}").status_code == 404
+    assert signed_in.submit(f"/wordcounts/{public_id}/share", shared="1").status_code == 404
+
+
+@pytest.mark.parametrize("make", [done, waiting])
+def test_a_deleted_one_is_gone_at_once(signed_in: Visitor, alice: User, make: Any) -> None:
+    public_id, kept = make(alice), done(alice, url="https://example.com/kept", title="Kept")
+    assert signed_in.submit(f"/wordcounts/{public_id}/delete").location == "/wordcounts"
+    page = signed_in.get("/wordcounts").text
+    assert "Result deleted." in page
+    assert f"{public_id}" not in page
+    assert f"{kept}" in page
+
+
+def test_nothing_of_what_it_says_stays(signed_in: Visitor, alice: User) -> None:
+    signed_in.submit(f"/wordcounts/{done(alice)}/delete")
+    row = stored("url, final_url, title, result_all, result_no_stop_words, phrases")
+    assert row.pop("url") == ""
+    assert set(row.values()) == {None}
+
+
+def test_to_delete_one_twice_is_404(signed_in: Visitor, alice: User) -> None:
+    public_id, kept = done(alice), done(alice)
+    signed_in.submit(f"/wordcounts/{public_id}/delete")
+    assert signed_in.submit(f"/wordcounts/{public_id}/delete").status_code == 404
+    assert [result.public_id for result in service.list_results(alice.id)[0]] == [kept]

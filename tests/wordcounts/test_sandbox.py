@@ -36,18 +36,6 @@ def nothing_is_left() -> Iterator[None]:
     assert multiprocessing.active_children() == []
 
 
-def test_it_reads_html() -> None:
-    title, counts = sandbox.read("<title>반달</title><p>two words", is_html=True)
-    assert title == "반달"
-    assert counts.words == {"two": 1, "words": 1}
-
-
-def test_it_does_not_parse_plain_text() -> None:
-    title, counts = sandbox.read("<title>a</title>", is_html=False)
-    assert title == ""
-    assert counts.total_words == 3
-
-
 def test_it_reads_a_page_of_max_bytes() -> None:
     page = "".join(file.read_text() for file in sorted(PAGES.glob("*.html")))
     largest = (page * (MAX_BYTES // len(page.encode()) + 1)).encode()[:MAX_BYTES].decode(errors="ignore")
@@ -80,7 +68,6 @@ def servers() -> list[psutil.Process]:
 
 
 def children() -> list[psutil.Process]:
-    """Find the sandboxes that read a page now."""
     [server] = servers()
     return server.children()
 

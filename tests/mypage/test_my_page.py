@@ -1,15 +1,18 @@
-"""The counts and the heat map of my page."""
+"""My page, as its owner sees it: who one is, the counts, the heat map, and the page with its five forms to edit it."""
 
+import gzip
 import re
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask, render_template
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, text
 
 from app.accounts.models import User
 from app.extensions import db
@@ -19,6 +22,7 @@ from app.notes.models import Note
 from app.todos import service as todos
 from app.web import formats
 from app.wordcounts import service as wordcounts
+from tests.visitor import TOKEN, Visitor
 from tests.wordcounts import results
 
 TODAY = date(2026, 11, 21)  # a Saturday
@@ -35,6 +39,19 @@ def numbers(found: Overview) -> list[tuple[str, int, int | None]]:
 def write(user: User, *moments: datetime, **values: Any) -> None:
     rows = [{"user_id": user.id, "title": "x", "content": "", "created_at": moment, **values} for moment in moments]
     db.session.execute(insert(Note), rows)
+
+
+def test_my_page_shows_the_initial_the_escaped_nickname_the_email_and_the_month_of_sign_up(
+    signed_in: Visitor, alice: User
+) -> None:
+    db.session.execute(text("UPDATE users SET created_at = '2026-03-31 20:00+00', nickname = 'a<b>&'"))
+    db.session.commit()
+    page = signed_in.get("/mypage").text
+    assert "<h1><bdi>a&lt;b&gt;&amp;</bdi></h1>" in page
+    assert "a<b>" not in page
+    assert f'<span class="portrait colour-{alice.id % 6}" aria-hidden="true">A</span>' in page
+    assert "alice@example.com" in page
+    assert "With us since March 2026" in page
 
 
 def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
@@ -70,11 +87,7 @@ def test_a_zone_that_the_database_does_not_know_is_counted_as_well(app: Flask, a
 
 
 def test_a_day_is_counted_from_its_first_moment_to_its_last_in_the_readers_time_zone(app: Flask, alice: User) -> None:
-    for zone, there, hours in (
-        ("America/New_York", date(2026, 3, 8), 23),
-        ("America/New_York", date(2026, 11, 1), 25),
-        ("Africa/Cairo", date(2026, 4, 24), 23),  # it begins at one o'clock
-    ):
+    for zone, there, hours in (("America/New_York", date(2026, 11, 1), 25), ("Africa/Cairo", date(2026, 4, 24), 23)):
         begin = datetime.combine(there, datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
         end, moment = begin + timedelta(hours=hours), timedelta(microseconds=1)
         db.session.execute(delete(Note))
@@ -147,7 +160,6 @@ def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
 
 @pytest.fixture
 def shown(app: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """Render the heat map and the figures in Korean."""
     monkeypatch.setattr(formats, "today", lambda: TODAY)
     todos_done = [(figure, 28, 40, None) for figure in app.extensions["figures"] if figure.of is not None]
     found = Overview(todos_done, 0, {TODAY: 11, date(2026, 6, 1): 2}, TODAY)
@@ -178,3 +190,72 @@ def test_without_a_mouse_the_days_with_notes_are_a_list_of_links(shown: tuple[st
         ("/notes?day=2026-06-01", "6월 1일 <b>2</b>"),
     ]
     assert "tabindex" not in days
+
+
+Field = str | tuple[bytes, str]
+
+REFUSED: dict[str, tuple[dict[str, Field], str]] = {
+    "photo": ({"photo": (b"not an image", "me.jpg")}, "#photo"),
+    "nickname": ({"nickname": "Bob"}, "#nickname"),
+    "password": ({"current_password": "another sentence", "new_password": "a new sentence"}, "#current_password"),
+    "settings": ({"language": "ko", "time_zone": "Mars/Phobos"}, "#time_zone"),
+    "delete": ({"password": "another sentence"}, "#password"),
+}
+
+
+def refused(browser: Visitor, form: str) -> str:
+    fields = {
+        name: (BytesIO(value[0]), value[1]) if isinstance(value, tuple) else value
+        for name, value in REFUSED[form][0].items()
+    }
+    answer = browser.submit(f"/mypage/{form}", **fields)
+    assert answer.status_code == 422
+    return answer.text
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_the_error_summary_has_the_focus_and_links_to_the_field(signed_in: Visitor, bob: User, form: str) -> None:
+    page = refused(signed_in, form)
+    target = REFUSED[form][1]
+    assert page.count("autofocus") == page.count('class="message wrong"') == 1
+    assert re.search(rf'<div class="message wrong" role="alert" tabindex="-1" autofocus>.*?href="{target}"', page, re.S)
+    assert page.index("message wrong") < page.index("<h2")
+    assert page.count(f'id="{target[1:]}"') == 1
+    assert page.count(f'id="{target[1:]}-error"') == 1
+    assert re.search(rf'aria-describedby="[^"]*{target[1:]}-error', page)
+
+
+@pytest.mark.parametrize("form", [None, "password"])
+def test_every_id_is_unique_and_every_label_refers_to_a_field(signed_in: Visitor, bob: User, form: str | None) -> None:
+    page = refused(signed_in, form) if form else signed_in.get("/mypage/edit").text
+    ids = re.findall(r'\sid="([^"]*)"', page)
+    assert [name for name, count in Counter(ids).items() if count > 1] == []
+    referred = re.findall(r'<label[^>]* for="([^"]+)"', page)
+    for names in re.findall(r'aria-(?:describedby|labelledby)="([^"]*)"', page):
+        referred += names.split()
+    assert set(referred) <= set(ids)
+
+
+def test_a_refused_form_keeps_the_typed_text_but_no_password_and_changes_no_other(
+    signed_in: Visitor, bob: User
+) -> None:
+    assert 'value="Bob"' in refused(signed_in, "nickname")
+    for form in ("password", "delete"):
+        page = refused(signed_in, form)
+        assert "sentence" not in page.replace("A whole sentence", "")
+        assert 'value="alice"' in page
+        assert page.count('class="error"') == 2  # one is the empty error that photo.js fills in
+    assert "<details open>" in page
+
+
+def test_the_delete_form_is_collapsed_and_password_forms_carry_the_username(signed_in: Visitor) -> None:
+    page = signed_in.get("/mypage/edit").text
+    assert "<details>" in page
+    assert page.count('autocomplete="username" value="alice@example.com"') == 2  # for password managers
+
+
+def test_the_page_is_at_most_10_kib_compressed(signed_in: Visitor) -> None:
+    """The CSRF token is 91 random letters. It is left out and allowed for, so that the size is the same each time."""
+    signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
+    page = TOKEN.sub("", signed_in.get("/mypage/edit").text)
+    assert len(gzip.compress(page.encode())) <= 10 * 1024 - 91
