@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug feature lint format translations screenshots requirements wheels install clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
@@ -39,6 +39,9 @@ audit: install ## known vulnerabilities of the pinned packages; says what could 
 
 slug: install ## the size of what a dyno is sent, compressed
 	@$(BIN)/python tools/slug.py
+
+feature: install ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
+	@$(BIN)/python -m tools.feature "$(NAME)" "$(KOREAN)"
 
 lint: install ## formatting, lint and types
 	@$(BIN)/ruff format --check .

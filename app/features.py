@@ -17,7 +17,16 @@ from app.portability.contract import PortableTable
 from app.web.templates import constant
 
 # Packages of app/ with a `feature.py`. Their order is that of the menu, and of the parts in the file of an export.
-NAMES = ("accounts", "passkeys", "notes", "todos", "wordcounts", "photos", "mypage", "portability")
+NAMES = (
+    "accounts",
+    "passkeys",
+    "notes",
+    "todos",
+    "wordcounts",
+    "photos",
+    "mypage",
+    "portability",
+)
 # The scopes of every feature. `write` lists and finds nothing: its answers hold what it changed.
 EVERYTHING = {"read": _("Read everything"), "write": _("Change everything")}
 

@@ -1,0 +1,175 @@
+"""`make feature NAME=bookmarks`: make a feature of the blocks of CONTRIBUTING.md, with its migration and translations.
+
+The page is the only source: its `books` become what NAME says. The migration is generated against a PostgreSQL of its
+own, so no database of yours is asked or changed. What fails leaves the checkout as it was.
+"""
+
+import builtins
+import keyword
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.pofile import read_po, write_po
+
+from tools.dev import ports, postgres
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOG = "app/translations/ko/LC_MESSAGES/messages.po"
+LIST, BEFORE = "app/features.py", '    "mypage",\n'  # a new name comes before this one
+
+BLOCK = re.compile(r"^`(?P<path>[\w/.]+)`:\n\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
+SENTENCE = re.compile(r"^\| (?P<english>[^|]+?) \| (?P<korean>[^|]*[가-힣][^|]*?) \|$", re.MULTILINE)
+NAME = re.compile(r"[a-z]+(_[a-z]+)*s")
+EXAMPLE = re.compile(r"Books|books|Book|book")
+PROSE = re.compile(r'_\("[^"]*"\)|"""[^"]*"""')
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+ENDINGS = (("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"), ("s", ""))
+
+
+class Refused(Exception):
+    """Nothing was written. The message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Name a feature as its code and its sentences do."""
+
+    plural: str  # reading_lists
+    korean: str
+
+    @property
+    def singular(self) -> str:
+        return next(self.plural.removesuffix(end) + rest for end, rest in ENDINGS if self.plural.endswith(end))
+
+    @property
+    def model(self) -> str:
+        return "".join(word.capitalize() for word in self.singular.split("_"))
+
+    def code(self, text: str) -> str:
+        """Put the names in place of the example's; in sentences and docstrings, as words."""
+        words = {"book": self.singular, "books": self.plural, "Book": self.model, "Books": self.plural.capitalize()}
+        return EXAMPLE.sub(lambda found: words[found[0]], PROSE.sub(lambda found: self.prose(found[0]), text))
+
+    def prose(self, text: str) -> str:
+        """Put the words in place of the example's, but not in a path."""
+        words = {name: _words(self.singular if name.lower() == "book" else self.plural, name) for name in EXAMPLES}
+        return re.sub(rf"(?<![/\w])({EXAMPLE.pattern})\b", lambda found: words[found[0]], text)
+
+
+EXAMPLES = ("Books", "books", "Book", "book")
+
+
+def _words(name: str, like: str) -> str:
+    words = name.replace("_", " ")
+    return words.capitalize() if like[0].isupper() else words
+
+
+def main(name: str, korean: str) -> None:
+    """Make the feature. Raises: Refused."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = {found["path"]: found["text"] for found in BLOCK.finditer(guide)}
+    names = checked(name, korean, blocks)
+    sentences = {
+        names.prose(found["english"]): found["korean"].replace("책", names.korean) for found in SENTENCE.finditer(guide)
+    }
+    files = {names.code(path): names.code(text) for path, text in blocks.items()}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write(names, files, sentences, Path(folder))
+    except BaseException:
+        git("restore", ".")
+        git("clean", "--force", "-d", "--quiet")
+        raise
+    made = git("status", "--porcelain", "--untracked-files=all").splitlines()
+    print(f"Made {names.plural}: {len(made)} files, which `git status` lists. Next: make test, make lint, make dev.")
+
+
+def checked(name: str, korean: str, blocks: Mapping[str, str]) -> Names:
+    """Return the names of the feature. Raises: Refused: it cannot be made here."""
+    if not NAME.fullmatch(name):
+        raise Refused("Name the feature by a plural in small letters: make feature NAME=bookmarks.")
+    names = Names(name, korean or _words(name, "Books"))
+    new = {names.plural, names.singular, names.model, f"New{names.model}", f"{names.model}Page"}
+    used = {word for text in blocks.values() for word in IDENTIFIER.findall(text) if "book" not in word.lower()}
+    if taken := sorted(word for word in new if word in used or keyword.iskeyword(word) or hasattr(builtins, word)):
+        raise Refused(f"The code of a feature cannot use the name {taken[0]}, which has a meaning in it: take another.")
+    for folder in ("app", "app/templates", "tests"):
+        if (ROOT / folder / name).exists() or (ROOT / folder / f"{name}.py").exists():
+            raise Refused(f"{folder}/{name} is there already: take another name.")
+    if name in tables():
+        raise Refused(f"There is a table {name} already: take another name.")
+    if git("status", "--porcelain"):
+        raise Refused("Commit what you have changed, so that the feature is a change of its own: git status.")
+    return names
+
+
+def tables() -> set[str]:
+    import app  # the models of all features
+    from app.extensions import Base
+
+    assert app.FEATURES  # noqa: S101 - used, and never empty
+    return set(Base.metadata.tables)
+
+
+def write(names: Names, files: Mapping[str, str], sentences: Mapping[str, str], scratch: Path) -> None:
+    """Write the files, the name in the list, the migration and the translations."""
+    [port] = ports.find_free(1)
+    server = postgres.start(scratch / "postgres", port, durable=False)
+    environment = {**os.environ, "APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": postgres.url(port)}
+    environment.pop("MIGRATION_DATABASE_URL", None)
+    try:
+        run("flask", "db", "upgrade", environment=environment)
+        for path, text in files.items():
+            file = ROOT / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        listed = (ROOT / LIST).read_text(encoding="utf-8")
+        (ROOT / LIST).write_text(listed.replace(BEFORE, f'    "{names.plural}",\n{BEFORE}', 1), encoding="utf-8")
+        run("flask", "db", "migrate", "-m", f"Create {_words(names.plural, 'books')}", environment=environment)
+    finally:
+        server.stop()
+    run("ruff", "format", "--quiet", "app", "migrations", f"tests/{names.plural}")
+    run("ruff", "check", "--quiet", "--fix", "app", "migrations", f"tests/{names.plural}")  # sorts the imports
+    translate(sentences)
+
+
+def translate(sentences: Mapping[str, str]) -> None:
+    with (ROOT / CATALOG).open("rb") as file:
+        catalog = read_po(file)
+    for english, korean in sentences.items():
+        if not catalog.get(english):
+            catalog.add(english, korean)
+    with (ROOT / CATALOG).open("wb") as file:
+        write_po(file, catalog, width=120)
+    run("make", "--silent", "--assume-old=install", "translations")
+
+
+def run(*command: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run a command of this checkout. Raises: Refused: it failed; the message has the end of what it said."""
+    program = shutil.which(command[0], path=f"{Path(sys.executable).parent}:{os.environ['PATH']}") or command[0]
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).strip()[-2000:]
+        raise Refused(f"{' '.join(command)} failed, so nothing was made:\n{said}")
+
+
+def git(*arguments: str) -> str:
+    """Run Git. Raises: Refused: this is no repository."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Refused(f"git {arguments[0]} failed, and a feature is made in a Git repository: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except Refused as refused:
+        sys.exit(str(refused))
