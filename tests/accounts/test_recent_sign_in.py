@@ -12,11 +12,16 @@ from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.accounts.test_interrupted_acts import CASES
 from tests.conftest import PASSWORD, browser_of
+from tests.database import row_counts
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
 LONG_AGO = sessions.RECENT + timedelta(seconds=1)
-OWN_TEXTS = {"notes", "todos", "wordcounts"}  # features that have nothing sensitive
+# Their views have to be known as sensitive or not. A view of another feature is sensitive if it says so itself.
+OF_ACCOUNT = {
+    *("access_tokens", "accounts", "mailed_links", "mypage", "passkey_sign_in", "passkeys", "portability"),
+    *("preferences", "recent_sign_in"),
+}
 # Their forms have a field for the password, which is asked for always.
 ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
 # They neither change who can sign in nor give everything away.
@@ -57,13 +62,25 @@ def tokens() -> set[str]:
 def test_every_view_is_known_to_be_sensitive_or_not(app: Flask) -> None:
     """A new view is one line in one of the lists above: say whether it changes who can get in, or gives all away."""
     private = {name for method in ("GET", "POST") for name, _ in endpoints(app, method)} - PUBLIC
-    private = {name for name in private if name.partition(".")[0] not in OWN_TEXTS}
+    private = {name for name in private if name.partition(".")[0] in OF_ACCOUNT}
     assert private == CASES.keys() | ASKS_FOR_THE_PASSWORD | NOT_SENSITIVE
 
 
 def test_the_guarded_views_are_those_of_the_list(app: Flask) -> None:
     guarded = {name for name, view in app.view_functions.items() if hasattr(view, "sensitive_act")}
-    assert guarded == CASES.keys()
+    assert {name for name in guarded if name.partition(".")[0] in OF_ACCOUNT} == CASES.keys()
+
+
+def test_every_view_that_says_it_is_sensitive_asks_who_is_there(app: Flask, idle: Visitor) -> None:
+    urls, before = app.url_map.bind("localhost"), row_counts()
+    guarded = [rule for rule in app.url_map.iter_rules() if hasattr(app.view_functions[rule.endpoint], "sensitive_act")]
+    assert len(guarded) > 10
+    for rule in guarded:
+        path = urls.build(rule.endpoint, dict.fromkeys(rule.arguments, 1))
+        answer = idle.get(path) if "GET" in (rule.methods or ()) else idle.submit(path)
+        asked = answer.text if answer.status_code == 200 else answer.location or ""  # 200: the page carries the form
+        assert "/sign-in/confirm" in asked, path
+    assert row_counts() == before
 
 
 def test_an_export_without_a_recent_sign_in_is_refused(idle: Visitor) -> None:

@@ -1,5 +1,6 @@
 """Refuse in few words whatever an operation does not read, however much that is; a cursor is of one list."""
 
+import re
 from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -43,7 +44,7 @@ def operations(app: Flask) -> list[Operation]:
     found = []
     for path, of in paths.items():
         place = path.removeprefix("/api/v1").replace("{public_id}", str(UUID(int=0)))
-        place = place.replace("{note_id}", "1").replace("{todo_id}", "1")
+        place = re.sub(r"\{\w+\}", "1", place)
         for method, each in of.items():
             names = [parameter["name"] for parameter in each["parameters"] if parameter["in"] == "query"]
             found.append(Operation(method.upper(), place, names, "requestBody" in each))

@@ -26,18 +26,18 @@ def stored_ids() -> list[int]:
 
 @pytest.mark.parametrize("completed", [True, False])
 def test_it_works(signed_in: Visitor, alice: User, completed: bool) -> None:
-    todo_id, kept = create(alice, "books", completed=completed), create(alice, "kept")
+    todo_id, kept = create(alice, "Dune", completed=completed), create(alice, "kept")
     assert signed_in.submit(f"/todos/{todo_id}/delete").location == "/todos"
     assert stored_ids() == [kept]
     page = signed_in.get("/todos").text
-    assert "“\u2068books\u2069” deleted." in page
-    assert page.count("books") == 1
-    assert "books" not in signed_in.get("/todos").text  # the message was read
+    assert "“\u2068Dune\u2069” deleted." in page
+    assert page.count("Dune") == 1
+    assert "Dune" not in signed_in.get("/todos").text  # the message was read
 
 
 def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User) -> None:
     create(alice, "neighbour")
-    todo_id = create(alice, "books")
+    todo_id = create(alice, "Dune")
     service.delete_todo(alice.id, todo_id)
     fields = {"completed": "1", "description": "x", "direction": "down"}
     for action in ("", "/delete", "/move"):
@@ -45,16 +45,16 @@ def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User) ->
     assert signed_in.get(f"/todos/{todo_id}").status_code == 404
     service.restore_todo(alice.id, todo_id)
     todo = listing.list_todos(alice.id).todos[0]
-    assert (todo.description, todo.completed, todo.rank) == ("books", False, todo_id)
+    assert (todo.description, todo.completed, todo.rank) == ("Dune", False, todo_id)
 
 
 def test_a_deleted_todo_is_in_no_list(signed_in: Visitor, alice: User) -> None:
-    todo_ids = [create(alice, "books", completed=completed) for completed in (True, False)]
+    todo_ids = [create(alice, "Dune", completed=completed) for completed in (True, False)]
     for todo_id in todo_ids:
         service.delete_todo(alice.id, todo_id)
     for query in ["", "?show=done", "?sort=due", f"?edit={todo_ids[0]}"]:
         page = signed_in.get(f"/todos{query}").text
-        assert "books" not in page, query
+        assert "Dune" not in page, query
         assert "0 left" in page, query
 
 
@@ -100,33 +100,33 @@ def undo(browser: Visitor, query: str = "") -> str:
 
 def test_undo_restores_it_at_its_position(signed_in: Visitor, alice: User) -> None:
     create(alice, "below")
-    todo_id = create(alice, "books", completed=True)
+    todo_id = create(alice, "Dune", completed=True)
     done_at = service.get_todo(alice.id, todo_id).completed_at
     create(alice, "above")
     signed_in.submit(f"/todos/{todo_id}/delete")
     assert listed(alice) == ["above", "below"]
     assert undo(signed_in) == "/todos"
-    assert listed(alice) == ["above", "books", "below"]
+    assert listed(alice) == ["above", "Dune", "below"]
     assert service.get_todo(alice.id, todo_id).completed_at == done_at
-    assert "“\u2068books\u2069” restored." in signed_in.get("/todos").text
+    assert "“\u2068Dune\u2069” restored." in signed_in.get("/todos").text
 
 
 @pytest.mark.parametrize(
     ("action", "query"), [("{todo}/delete", "?before=9-9"), ("clear-completed", "?show=done&sort=due")]
 )
 def test_it_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, action: str, query: str) -> None:
-    todo_id = create(alice, "books", completed=True)
+    todo_id = create(alice, "Dune", completed=True)
     signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
     assert undo(signed_in, query) == f"/todos{query}"
 
 
 def test_restored_twice_within_the_day_it_is_there_once(signed_in: Visitor, alice: User) -> None:
-    todo_id = create(alice, "books")
+    todo_id = create(alice, "Dune")
     service.delete_todo(alice.id, todo_id)
     make_old("23 hours 59 minutes")
     for _ in range(2):
         assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 302
-    assert listed(alice) == ["books"]
+    assert listed(alice) == ["Dune"]
 
 
 def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alice: User, bob: User) -> None:
@@ -157,7 +157,7 @@ def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alic
 
 
 def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
-    todo_id, done = create(alice, "books"), create(alice, "done", completed=True)
+    todo_id, done = create(alice, "Dune"), create(alice, "done", completed=True)
     service.delete_todo(alice.id, todo_id)
     moment, _ = service.clear_completed(alice.id)
     make_old("1 day 1 second")
@@ -168,7 +168,7 @@ def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
 
 
 def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice: User) -> None:
-    create(alice, "books", completed=True)
+    create(alice, "Dune", completed=True)
     service.clear_completed(alice.id)
     for moment in ["1", f"{2**63 - 1}"]:
         assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404, moment

@@ -20,7 +20,7 @@ EDITOR = re.compile(r'<form class="editor[^"]*" method="post" action="([^"]+)"')
 
 @pytest.fixture
 def todo_id(alice: User) -> int:
-    return service.create_todo(alice.id, "books")
+    return service.create_todo(alice.id, "Dune")
 
 
 def stored(user: User, todo_id: int) -> tuple[str, bool]:
@@ -34,7 +34,7 @@ def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, ali
     assert f'href="/todos?show=open&amp;edit={todo_id}"' in page
     editing = signed_in.get(f"/todos?edit={todo_id}&show=open").text
     assert EDITOR.findall(editing) == [f"/todos/{todo_id}?show=open"]
-    assert re.search(r'<input autofocus id="changed-description"[^>]* value="books">', editing)
+    assert re.search(r'<input autofocus id="changed-description"[^>]* value="Dune">', editing)
     assert '<label for="changed-description">Todo</label>' in editing
     assert '<a class="button" href="/todos?show=open" data-cancel>Cancel</a>' in editing
     assert "another" in editing
@@ -44,7 +44,7 @@ def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor
     for edited in ["", "x", "0", "9" * 19]:
         answer = signed_in.get("/todos", query_string={"edit": edited})
         assert answer.status_code == 200, edited
-        assert "books" in answer.text, edited
+        assert "Dune" in answer.text, edited
         assert not EDITOR.findall(answer.text), edited
 
 
@@ -56,15 +56,15 @@ def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor, alice: User, to
         assert '<a href="#changed-description">' in answer.text, description
         assert f'action="/todos/{todo_id}?show=open"' in answer.text, description
         assert f'value="{description[:2]}' in answer.text, description
-        assert stored(alice, todo_id) == ("books", False), description
+        assert stored(alice, todo_id) == ("Dune", False), description
 
 
 def test_an_empty_text_is_refused_and_the_stored_one_offered(signed_in: Visitor, alice: User, todo_id: int) -> None:
     for description in ["", "\r\n"]:
         answer = signed_in.submit(f"/todos/{todo_id}", description=description)
         assert answer.status_code == 422, description
-        assert 'value="books"' in answer.text, description
-        assert stored(alice, todo_id) == ("books", False), description
+        assert 'value="Dune"' in answer.text, description
+        assert stored(alice, todo_id) == ("Dune", False), description
 
 
 def test_the_page_of_a_refused_edit_shows_the_stored_todo_when_reloaded(signed_in: Visitor, todo_id: int) -> None:
@@ -72,7 +72,7 @@ def test_the_page_of_a_refused_edit_shows_the_stored_todo_when_reloaded(signed_i
     page = signed_in.get(f"/todos/{todo_id}?show=open")
     assert page.status_code == 200
     assert EDITOR.findall(page.text) == [f"/todos/{todo_id}?show=open"]
-    assert 'value="books"' in page.text
+    assert 'value="Dune"' in page.text
     assert "error" not in page.text
 
 
@@ -94,9 +94,9 @@ def set_completed(todo_id: int, completed: bool, completed_at: datetime | None) 
 
 def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_id: int) -> None:
     assert signed_in.submit(f"/todos/{todo_id}", completed="1").location == "/todos"
-    assert row_of(todo_id) == ("books", True, db.session.scalar(select(func.now())))
+    assert row_of(todo_id) == ("Dune", True, db.session.scalar(select(func.now())))
     assert signed_in.submit(f"/todos/{todo_id}", completed="0").location == "/todos"
-    assert row_of(todo_id) == ("books", False, None)
+    assert row_of(todo_id) == ("Dune", False, None)
 
 
 def test_another_value_is_422_and_stores_nothing(signed_in: Visitor, todo_id: int) -> None:
@@ -104,18 +104,18 @@ def test_another_value_is_422_and_stores_nothing(signed_in: Visitor, todo_id: in
     for fields in (*wrong, {"title": "neither field"}):
         answer = signed_in.submit(f"/todos/{todo_id}", **fields)
         assert answer.status_code == 422, fields
-        assert 'value="books"' in answer.text, fields
-        assert row_of(todo_id) == ("books", False, None), fields
+        assert 'value="Dune"' in answer.text, fields
+        assert row_of(todo_id) == ("Dune", False, None), fields
     answer = signed_in.submit(f"/todos/{todo_id}", description="better books", completed="maybe")
     assert answer.status_code == 422
     assert "better books" in answer.text
-    assert row_of(todo_id) == ("books", False, None)
+    assert row_of(todo_id) == ("Dune", False, None)
 
 
 def test_completed_twice_or_edited_it_keeps_the_first_time(signed_in: Visitor, todo_id: int) -> None:
     set_completed(todo_id, True, LONG_AGO)
     assert signed_in.submit(f"/todos/{todo_id}", completed="1").status_code == 302
-    assert row_of(todo_id) == ("books", True, LONG_AGO)
+    assert row_of(todo_id) == ("Dune", True, LONG_AGO)
     signed_in.submit(f"/todos/{todo_id}", description="four books")
     assert row_of(todo_id) == ("four books", True, LONG_AGO)
 
@@ -181,7 +181,7 @@ def test_a_new_one_is_refused_and_keeps_what_was_typed(signed_in: Visitor) -> No
 def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) -> None:
     field = re.compile(r'<input [^>]*autofocus[^>]* id="description"')
     assert not field.search(signed_in.get("/todos").text)
-    signed_in.submit("/todos", description="books")
+    signed_in.submit("/todos", description="Dune")
     assert field.search(signed_in.get("/todos").text)
     assert not field.search(signed_in.get("/todos").text)
 

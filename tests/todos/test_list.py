@@ -142,9 +142,9 @@ def test_a_cursor_of_another_list_or_none_at_all_is_400(signed_in: Visitor) -> N
 
 
 def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) -> None:
-    todo_id = service.create_todo(alice.id, "books")
+    todo_id = service.create_todo(alice.id, "Dune")
     page = signed_in.get("/todos").text
-    assert f'<bdi id="what-{todo_id}">books</bdi>' in page
+    assert f'<bdi id="what-{todo_id}">Dune</bdi>' in page
     for name, label in LABELS.items():
         assert f'aria-labelledby="{name} what-{todo_id}"' in page
         assert f'<span id="{name}">{label}:</span>' in page
@@ -195,31 +195,31 @@ def stored() -> date | None:
 def test_anything_else_is_422_and_stays_in_the_form(signed_in: Visitor) -> None:
     for typed in ["1999-12-31", "2101-01-01", "2026-02-29", "20261121", "2026-1-2", "٢٠٢٦-١١-٢١", "2026-11-21\x00"]:
         before = row_counts()
-        answer = signed_in.submit("/todos", description="books", due_on=typed)
+        answer = signed_in.submit("/todos", description="Dune", due_on=typed)
         assert answer.status_code == 422, typed
         assert '<p class="error" id="due_on-error">' in answer.text, typed
-        assert 'value="books"' in answer.text, typed
+        assert 'value="Dune"' in answer.text, typed
         assert f'value="{typed[:4]}' in answer.text, typed
-        assert signed_in.submit("/todos", description="books", named_day=typed).status_code == 422, typed
+        assert signed_in.submit("/todos", description="Dune", named_day=typed).status_code == 422, typed
         assert row_counts() == before, typed
 
 
 def test_a_wrong_date_changes_nothing(signed_in: Visitor, alice: User) -> None:
-    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    todo_id = service.create_todo(alice.id, "Dune", date(2026, 11, 21))
     answer = signed_in.submit(f"/todos/{todo_id}", description="more books", due_on="tomorrow", completed="1")
     assert answer.status_code == 422
     assert "more books" in answer.text
     todo = service.get_todo(alice.id, todo_id)
-    assert (todo.description, todo.due_on, todo.completed) == ("books", date(2026, 11, 21), False)
+    assert (todo.description, todo.due_on, todo.completed) == ("Dune", date(2026, 11, 21), False)
 
 
 def test_the_editor_changes_and_removes_it(signed_in: Visitor, alice: User) -> None:
-    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    todo_id = service.create_todo(alice.id, "Dune", date(2026, 11, 21))
     assert 'value="2026-11-21"' in signed_in.get(f"/todos?edit={todo_id}").text
     for typed in ("2000-01-01", "2100-12-31", " 2026-12-01\r\n"):
-        signed_in.submit(f"/todos/{todo_id}", description="books", due_on=typed)
+        signed_in.submit(f"/todos/{todo_id}", description="Dune", due_on=typed)
         assert stored() == date.fromisoformat(typed.strip())
-    signed_in.submit(f"/todos/{todo_id}", description="books", due_on="")
+    signed_in.submit(f"/todos/{todo_id}", description="Dune", due_on="")
     assert stored() is None
 
 
@@ -235,7 +235,7 @@ def test_it_is_shown_in_the_readers_language_and_time_zone(
     browser.set_cookie("time_zone", ZONE)
     with app.test_request_context(headers={"Cookie": f"time_zone={ZONE}"}):
         day = today() + timedelta(days)
-    service.create_todo(alice.id, "books", day)
+    service.create_todo(alice.id, "Dune", day)
     for language, sentence in (("en", english), ("ko", korean)):
         page = browser.get("/todos", headers={"Accept-Language": language}).text
         late = " late" if days < 0 else ""
@@ -311,7 +311,7 @@ def test_no_day_is_offered_by_two_names(app: Flask) -> None:
 
 @pytest.mark.parametrize(("due_on", "due"), [("", date(2026, 11, 21)), ("2026-12-24", date(2026, 12, 24))])
 def test_a_day_by_name_is_stored_unless_the_calendar_has_another(signed_in: Visitor, due_on: str, due: date) -> None:
-    signed_in.submit("/todos", description="books", named_day="2026-11-21", due_on=due_on)
+    signed_in.submit("/todos", description="Dune", named_day="2026-11-21", due_on=due_on)
     assert stored() == due
 
 
@@ -333,7 +333,7 @@ def test_by_due_date_nothing_can_be_moved_and_the_links_keep_the_order(signed_in
 
 
 def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:
-    todo_id = service.create_todo(alice.id, "books", date(2026, 11, 21))
+    todo_id = service.create_todo(alice.id, "Dune", date(2026, 11, 21))
     signed_in.submit(f"/todos/{todo_id}", completed="1")
     signed_in.submit(f"/todos/{todo_id}", description="more books")
     assert stored() == date(2026, 11, 21)

@@ -22,9 +22,12 @@ from app.todos import service as todos
 from app.wordcounts.models import Result
 from tests.api.program import program_of
 from tests.conftest import CLIENT, browser_of
+from tests.database import insert_made_up
 from tests.wordcounts import results
 
 SECRET = "hers alone #hers"
+# The variables of paths that the fixture has a row for, or that name none.
+KNOWN = {"note_id", "todo_id", "moment", "public_id", "session_id", "token_id", "passkey_id", "token", "filename"}
 UNKNOWN: dict[str, Any] = {"public_id": uuid.UUID(int=1)}  # of what has no number in its path
 # The fields of every form: as its buttons send them, the other way round, and as no page does.
 FORMS = [
@@ -61,9 +64,24 @@ def ids(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, l
     browser_of(app, alice)
     tables: dict[str, Any] = {"session_id": UserSession, "token_id": AccessToken, "passkey_id": Passkey}
     rows = {name: [*db.session.scalars(select(table.id).filter_by(user_id=alice.id))] for name, table in tables.items()}
+    for rule in app.url_map.iter_rules():
+        for name in rule.arguments - KNOWN:
+            rows[name] = made_up(name, alice)
     public_ids = [results.done(alice, title=SECRET), results.waiting(alice)]
     return {"note_id": [listed, archived, deleted], "todo_id": [first, other, done], "moment": [moment],
             "public_id": public_ids, **rows}  # fmt: skip
+
+
+def made_up(name: str, owner: User) -> list[Any]:
+    """Return the id of a row that a URL calls so: `book_id` is that of a row of `books`."""
+    singular = name.removesuffix("_id")
+    [table] = (Base.metadata.tables[each] for each in plurals(singular) if each in Base.metadata.tables)
+    insert_made_up(table, f"SELECT * FROM users WHERE id = {owner.id}")
+    return [*db.session.scalars(select(table.c.id).where(table.c.user_id == owner.id))]
+
+
+def plurals(word: str) -> list[str]:
+    return [f"{word}s", f"{word}es", f"{word[:-1]}ies"]
 
 
 def rows_of(user: User) -> dict[str, list[Any]]:
