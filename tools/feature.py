@@ -26,11 +26,22 @@ LIST, BEFORE = "app/features.py", '    "mypage",\n'  # a new name comes before t
 
 BLOCK = re.compile(r"^`(?P<path>[\w/.]+)`:\n\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
 SENTENCE = re.compile(r"^\| (?P<english>[^|]+?) \| (?P<korean>[^|]*[가-힣][^|]*?) \|$", re.MULTILINE)
-NAME = re.compile(r"[a-z]+(_[a-z]+)*s")
+NAME = re.compile(r"(?=.{3,24}$)[a-z]+(_[a-z]+)*s")
 EXAMPLE = re.compile(r"Books|books|Book|book")
-PROSE = re.compile(r'_\("[^"]*"\)|"""[^"]*"""')
+PROSE = re.compile(r'(_\("[^"]*"\)|"""[^"]*""")')
+WORD = re.compile(rf"(/?)\b({EXAMPLE.pattern})\b")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-ENDINGS = (("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"), ("s", ""))
+ENDINGS = (
+    ("movies", "movie"),
+    ("cookies", "cookie"),
+    ("calories", "calorie"),
+    ("ies", "y"),
+    ("sses", "ss"),
+    ("shes", "sh"),
+    ("ches", "ch"),
+    ("xes", "x"),
+    ("s", ""),
+)
 
 
 class Refused(Exception):
@@ -54,16 +65,19 @@ class Names:
 
     def code(self, text: str) -> str:
         """Put the names in place of the example's; in sentences and docstrings, as words."""
-        words = {"book": self.singular, "books": self.plural, "Book": self.model, "Books": self.plural.capitalize()}
-        return EXAMPLE.sub(lambda found: words[found[0]], PROSE.sub(lambda found: self.prose(found[0]), text))
+        parts = PROSE.split(text)
+        return "".join(self.prose(part) if number % 2 else self._code(part) for number, part in enumerate(parts))
 
     def prose(self, text: str) -> str:
-        """Put the words in place of the example's, but not in a path."""
-        words = {name: _words(self.singular if name.lower() == "book" else self.plural, name) for name in EXAMPLES}
-        return re.sub(rf"(?<![/\w])({EXAMPLE.pattern})\b", lambda found: words[found[0]], text)
+        """Put the words in place of the example's; in a path, the name."""
+        return WORD.sub(lambda found: f"/{self._code(found[2])}" if found[1] else self._words(found[2]), text)
 
+    def _words(self, example: str) -> str:
+        return _words(self._code(example.lower()), like=example)
 
-EXAMPLES = ("Books", "books", "Book", "book")
+    def _code(self, text: str) -> str:
+        names = {"book": self.singular, "books": self.plural, "Book": self.model, "Books": self.plural.capitalize()}
+        return EXAMPLE.sub(lambda found: names[found[0]], text)
 
 
 def _words(name: str, like: str) -> str:
@@ -94,7 +108,7 @@ def main(name: str, korean: str) -> None:
 def checked(name: str, korean: str, blocks: Mapping[str, str]) -> Names:
     """Return the names of the feature. Raises: Refused: it cannot be made here."""
     if not NAME.fullmatch(name):
-        raise Refused("Name the feature by a plural in small letters: make feature NAME=bookmarks.")
+        raise Refused("Name the feature by a plural of 3 to 24 small letters: make feature NAME=bookmarks.")
     names = Names(name, korean or _words(name, "Books"))
     new = {names.plural, names.singular, names.model, f"New{names.model}", f"{names.model}Page"}
     used = {word for text in blocks.values() for word in IDENTIFIER.findall(text) if "book" not in word.lower()}
