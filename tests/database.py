@@ -46,3 +46,11 @@ def _made_up(column: Column[Any]) -> str:
         newest = f"(SELECT {key.column.name} FROM {parent.name} {of_owner}ORDER BY id DESC LIMIT 1)"
         return "owner.id" if parent.name == "users" else newest
     return MADE_UP.get(column.type.python_type.__name__, "1").replace("%s", str(getattr(column.type, "length", 0) or 9))
+
+
+def made_up_id(name: str, user_id: int) -> Any:
+    """Make up a row of the user's, and return its id: `book_id`, as a path calls it, is that of a row of `books`."""
+    one, tables = name.removesuffix("_id"), Base.metadata.tables
+    [table] = (tables[many] for many in (f"{one}s", f"{one}es", f"{one[:-1]}ies") if many in tables)
+    insert_made_up(table, f"SELECT * FROM users WHERE id = {user_id}")
+    return db.session.scalars(select(func.max(table.c.id)).where(table.c.user_id == user_id)).one()

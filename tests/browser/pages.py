@@ -1,11 +1,18 @@
 """Every page of the site: its name, its request and its status.
 
 A new page is one line here. Its tests, its HTML check and its screenshots follow from that. A page stands here if it
-runs a line of a template that no other one does, or if what it shows is hard to lay out.
+runs a line of a template that no other one does, or if what it shows is hard to lay out. The pages of a feature that
+has no line here are those of its URLs.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from flask import Flask
+
+from app import FEATURES
+from app.web import RowIdConverter
 
 FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
 EMPTY = "empty"  # a new account
@@ -126,6 +133,25 @@ ERRORS = (
     Page("error-500", UNFORESEEN, status=500),
     Page("offline", "/offline"),
 )
-PAGES = (*ACCOUNTS, *NOTES, *TODOS, *WORD_COUNTS, *MY_PAGE, *ERRORS)
+
+
+def of_new_features(known: Sequence[Page]) -> Iterator[Page]:
+    """Yield the pages of each feature that has none among the known ones, those of its lists also without a row."""
+    app = Flask(__name__)
+    app.url_map.converters["id"] = RowIdConverter
+    for blueprint in (each for feature in FEATURES for each in feature.blueprints if each.url_prefix):
+        if not any(page.path.startswith(blueprint.url_prefix or "/") for page in known):
+            app.register_blueprint(blueprint)
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint == "static" or "GET" not in (rule.methods or ()):
+            continue
+        name, path = rule.endpoint.replace(".", "-"), re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule)
+        yield Page(name, path, FULL)
+        if not rule.arguments:
+            yield Page(f"{name}-empty", path, EMPTY)
+
+
+KNOWN = (*ACCOUNTS, *NOTES, *TODOS, *WORD_COUNTS, *MY_PAGE, *ERRORS)
+PAGES = (*KNOWN, *of_new_features(KNOWN))
 
 LANGUAGES = ("ko", "en")

@@ -1,5 +1,6 @@
 """The accounts of the pages and their data, in Korean and English, with texts that break careless layouts."""
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +20,8 @@ from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
-from tests.browser.pages import EMPTY, FULL, KEYS, PASSWORD, REFUSED
+from tests.browser.pages import EMPTY, FULL, KEYS, PAGES, PASSWORD, REFUSED
+from tests.database import made_up_id
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
 from tests.wordcounts.results import COUNTED
@@ -79,7 +81,16 @@ def seed() -> Ids:
         **seed_notes(full.id),
         **seed_todos(full.id),
         **seed_results(full),
+        **seed_new_features(full.id),
     }
+
+
+def seed_new_features(user_id: int) -> Ids:
+    """Make a row for each variable of a path that no function here knows."""
+    names = {name for page in PAGES for name in re.findall(r"{(\w+_id)}", page.path)}
+    ids = {name: made_up_id(name, user_id) for name in sorted(names)}
+    db.session.commit()
+    return ids
 
 
 def address(who: str) -> str:

@@ -22,7 +22,7 @@ from app.todos import service as todos
 from app.wordcounts.models import Result
 from tests.api.program import program_of
 from tests.conftest import CLIENT, browser_of
-from tests.database import insert_made_up
+from tests.database import made_up_id
 from tests.wordcounts import results
 
 SECRET = "hers alone #hers"
@@ -66,22 +66,10 @@ def ids(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, l
     rows = {name: [*db.session.scalars(select(table.id).filter_by(user_id=alice.id))] for name, table in tables.items()}
     for rule in app.url_map.iter_rules():
         for name in rule.arguments - KNOWN:
-            rows[name] = made_up(name, alice)
+            rows[name] = [made_up_id(name, alice.id)]
     public_ids = [results.done(alice, title=SECRET), results.waiting(alice)]
     return {"note_id": [listed, archived, deleted], "todo_id": [first, other, done], "moment": [moment],
             "public_id": public_ids, **rows}  # fmt: skip
-
-
-def made_up(name: str, owner: User) -> list[Any]:
-    """Return the id of a row that a URL calls so: `book_id` is that of a row of `books`."""
-    singular = name.removesuffix("_id")
-    [table] = (Base.metadata.tables[each] for each in plurals(singular) if each in Base.metadata.tables)
-    insert_made_up(table, f"SELECT * FROM users WHERE id = {owner.id}")
-    return [*db.session.scalars(select(table.c.id).where(table.c.user_id == owner.id))]
-
-
-def plurals(word: str) -> list[str]:
-    return [f"{word}s", f"{word}es", f"{word[:-1]}ies"]
 
 
 def rows_of(user: User) -> dict[str, list[Any]]:
