@@ -42,6 +42,7 @@ ENDINGS = (
     ("xes", "x"),
     ("s", ""),
 )
+WHY = "The table is new, so no code of the previous release reads or writes it."
 
 
 class Refused(Exception):
@@ -147,6 +148,8 @@ def write(names: Names, files: Mapping[str, str], sentences: Mapping[str, str], 
         listed = (ROOT / LIST).read_text(encoding="utf-8")
         (ROOT / LIST).write_text(listed.replace(BEFORE, f'    "{names.plural}",\n{BEFORE}', 1), encoding="utf-8")
         run("flask", "db", "migrate", "-m", f"Create {_words(names.plural, 'books')}", environment=environment)
+        revision = max((ROOT / "migrations/versions").glob("*.py"))
+        revision.write_text(revision.read_text(encoding="utf-8").replace("\nWhy:\n", f"\n{WHY}\n", 1), encoding="utf-8")
     finally:
         server.stop()
     run("ruff", "format", "--quiet", "app", "migrations", f"tests/{names.plural}")
