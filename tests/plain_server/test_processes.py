@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -76,10 +77,14 @@ def test_a_line_of_any_shape_is_found_and_stopped(place: Place, command: str) ->
 def commands(place: Place) -> list[str]:
     """Return the commands whose output goes to the log of the web: what the kernel knows, not what we find."""
     log = str(place.log / "web.log")
-    found = [
-        one.info for one in psutil.process_iter(["name", "status"]) if os.path.realpath(f"/proc/{one.pid}/fd/1") == log
-    ]
+    found = [one.info for one in psutil.process_iter(["name", "status"]) if output_of(one.pid) == log]
     return [one["name"] for one in found if one["status"] != psutil.STATUS_ZOMBIE]
+
+
+def output_of(pid: int) -> str | None:
+    with suppress(OSError):  # of another user, or it has ended
+        return os.readlink(f"/proc/{pid}/fd/1")
+    return None
 
 
 def test_a_line_that_has_ended_is_not_found_and_forgotten(place: Place) -> None:
