@@ -13,6 +13,7 @@ import jinja2
 import pytest
 
 from app import features
+from tests.samples import samples
 
 ROOT = Path(__file__).parents[1]
 # A feature is a folder with forms or views.
@@ -173,17 +174,7 @@ PURE = [
     "app.notes.search",
     "app.notes.spelling",
     "app.notes.texts",
-    "app.wordcounts.analysis.charset",
-    "app.wordcounts.analysis.particles",
-    "app.wordcounts.analysis.sandbox",
-    "app.wordcounts.analysis.text",
-    "app.wordcounts.analysis.words",
-    "app.wordcounts.failures",
-    "app.wordcounts.fetching.client",
-    "app.wordcounts.fetching.connecting",
-    "app.wordcounts.fetching.vetting",
-    "app.wordcounts.readable",
-    "app.wordcounts.report",
+    *(name for each in samples() for name in each.pure),
 ]
 
 
@@ -297,9 +288,8 @@ TERMS = {
     "soft delete": "app/soft_delete.py",
     "multi-factor authentication": "app/accounts/tokens.py",
     "recovery codes": "app/passkeys/two_step.py",
-    "stemming": "app/wordcounts/analysis/particles.py",
     "spelling correction": "app/notes/spelling.py",
-    "SSRF": "app/wordcounts/fetching/__init__.py",
+    **{term: path for each in samples() for term, path in each.terms.items()},
     "token bucket": "app/limits/rate_limits.py",
     "WebAuthn": "app/passkeys/ceremonies.py",
     "XSS": "app/notes/markdown.py",

@@ -22,6 +22,7 @@ from config import TestingConfig
 from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.databases import Environment, copied_database, empty_database, migrated_database, upgrade
 from tests.pgbouncer import PGBOUNCER, pooler
+from tests.samples import samples
 from tests.test_bad_values import flask
 from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
@@ -47,7 +48,10 @@ SETTINGS = {
         "default_transaction_isolation = serializable",
     ),
 }
-WRITES = {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_up", "accounts.change_nickname"}
+WRITES = {
+    *("notes.create", "todos.create", "accounts.sign_up", "accounts.change_nickname"),
+    *(name for each in samples() for name in each.writes),
+}
 HARD = "C:\\temp\\new 'quoted' \"twice\" $1 %s %(x)s \\' 한국어 🦊 ñ #태그"
 NEWEST = text("SELECT content, tags, now() - created_at < interval '10 minutes' FROM notes ORDER BY id DESC LIMIT 1")
 

@@ -1,7 +1,6 @@
 """The nightly purges delete the expired rows of all users in batches, and skip locked rows."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,19 +17,8 @@ from app.notes import tasks as note_tasks
 from app.notes.models import Note
 from app.passkeys import service as passkeys
 from app.todos import tasks as todo_tasks
-from app.wordcounts import tasks as wordcount_tasks
 from tests.conftest import PASSWORD
-
-
-class Purge(NamedTuple):
-    run: Callable[[int], None]
-    old_name: str | None  # None: the previous release had no such task
-    index_name: str
-    table: str
-    columns: str
-    values: str
-    expired: str  # SQL; rows up to this time are expired, rows a second later are not
-
+from tests.samples import Purge, samples
 
 PURGES = [
     Purge(
@@ -69,10 +57,7 @@ PURGES = [
         todo_tasks.purge_deleted, "todos.remove_forgotten", "ix_todos_deleted_at",
         "todos", "description, deleted_at", "''", "now() - interval '1 day'",
     ),
-    Purge(
-        wordcount_tasks.purge_deleted, "wordcounts.remove_deleted", "ix_results_deleted_at",
-        "results", "url, deleted_at", "''", "now() - interval '1 hour'",
-    ),
+    *(purge for each in samples() for purge in each.purges),
 ]  # fmt: skip
 
 NOTES = next(purge for purge in PURGES if purge.table == "notes")

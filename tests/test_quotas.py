@@ -11,23 +11,22 @@ from app.limits.quotas import QuotaReached
 from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
-from app.wordcounts import service as wordcounts
 from tests.accounts.conftest import AT_ONCE, won
 from tests.conftest import PASSWORD
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
 from tests.queued import queued
+from tests.samples import forms
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
 FIELDS = {
     "/notes": {"title": "one more", "content": "typed text"},
     "/todos": {"description": "typed text"},
-    "/wordcounts": {"url": "https://example.com/typed"},
+    **{form.path: form.fields for form in forms()},
 }
-QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
-TWO_NOTES = sound.zipped(sound.document(notes=[sound.NOTE] * 2, todos=[], wordcounts=[]))
+QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, **{form.path: form.quota for form in forms()}}
+TWO_NOTES = sound.zipped(sound.document_of_lists(notes=[sound.NOTE] * 2))
 
 pages = pytest.mark.parametrize("path", list(FIELDS))
 
@@ -38,11 +37,8 @@ def add(path: str, user_id: int) -> None:
     elif path == "/todos":
         todos.create_todo(user_id, "stored")
     else:
-        db.session.execute(
-            text("INSERT INTO results (user_id, url, status, total_words) VALUES (:id, 'x', 'done', 1)"),
-            {"id": user_id},
-        )
-        db.session.commit()
+        [form] = [form for form in forms() if form.path == path]
+        form.add(user_id)
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, path: str, user: User, *, room: int = 0) -> None:
@@ -80,18 +76,6 @@ def test_the_trash_counts_until_it_is_emptied(monkeypatch: pytest.MonkeyPatch, s
     assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 422
     signed_in.submit("/notes/trash/empty")
     assert signed_in.submit("/notes", **FIELDS["/notes"]).status_code == 302
-
-
-def test_a_page_is_not_counted_again_beyond_the_quota(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
-) -> None:
-    public_id = results.done(alice)
-    monkeypatch.setattr(wordcounts.QUOTA, "most", 1)
-    before = row_counts(), queued()
-    answer = signed_in.submit(f"/wordcounts/{public_id}/again")
-    assert answer.status_code == 422
-    assert "Delete some first" in answer.text
-    assert (row_counts(), queued()) == before
 
 
 @pytest.mark.parametrize(("room", "status"), [(0, 422), (1, 422), (2, 302)])
@@ -133,7 +117,7 @@ def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
 
 
 def test_at_the_quota_of_the_documentation_one_more_is_refused(app: Flask, alice: User) -> None:
-    assert [quota.most for quota in QUOTAS.values()] == [100_000, 20_000, 5_000]
+    assert [quota.most for quota in QUOTAS.values()] == [100_000, 20_000, *(form.most for form in forms())]
     notes.create_note(alice.id, "one", "")
     db.session.execute(text("UPDATE figures SET notes_stored = :count"), {"count": notes.QUOTA.most - 1})
     notes.create_note(alice.id, "the last one", "")

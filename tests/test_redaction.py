@@ -40,7 +40,7 @@ def test_what_follows_the_row_is_kept() -> None:
 
 
 def test_what_only_looks_like_one_is_kept() -> None:
-    for text in ("@bp.get", "a @ b", "File app/wordcounts/service.py, LINE 3", "GET /notes/7", "10:30"):
+    for text in ("@bp.get", "a @ b", "File app/notes/service.py, LINE 3", "GET /notes/7", "10:30"):
         assert redact(text) == text
     for text in (
         'File "/a/sync_psycopg_connector.py"',

@@ -22,7 +22,7 @@ GENERATED = 15  # random bytes of a password that is made here; 120 bits, 20 cha
 @click.option("--in-production", is_flag=True, help="Also where APP_SETTINGS names config.ProductionConfig.")
 @with_appcontext
 def seed(in_production: bool) -> None:
-    """Make a demo account with a year of notes, todos and word counts.
+    """Make a demo account with a year of notes, todos and the like.
 
     Its password is SEED_PASSWORD, or a new one that is printed this once. Where the account exists, nothing is changed.
     """

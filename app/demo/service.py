@@ -1,13 +1,14 @@
-"""The demo account: a year of notes, todos and word counts, for review apps, newcomers and screenshots (seed data).
+"""The demo account: a year of notes, todos and the like, for review apps, newcomers and screenshots (seed data).
 
-The texts and the photo are data, in texts/, and dated back from one moment. They come in as an export does
-(app/portability), which alone stores rows of the past, in one transaction; the link of a note and the photo afterwards.
+The texts and the photo are data, in texts/ and the demo.json of other features, and dated back from one moment. They
+come in as an export does (app/portability), which alone stores rows of the past, in one transaction; the link of a note
+and the photo afterwards.
 """
 
 import io
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -26,12 +27,11 @@ from app.photos import service as photos
 from app.portability import archive
 from app.portability.contract import Item, PortableTable
 from app.portability.service import Progress, import_archive
-from app.wordcounts.analysis.words import count
-from app.wordcounts.report import columns_of
 
 EMAIL = "haneul@example.com"  # RFC 2606: no letter arrives there
 NICKNAME = "하늘반달"
 TEXTS = Path(__file__).parent / "texts"
+FEATURES = Path(__file__).parents[1]
 ZONE = "Asia/Seoul"  # where the owner of the account lives
 MORNING, EVENING = time(9), time(18, 30)  # when todos are written, and ticked
 
@@ -39,13 +39,13 @@ Entry = dict[str, Any]
 
 
 def create(password: str, portables: Sequence[PortableTable]) -> User:
-    """Make the account with its notes, todos and word counts. Its address is confirmed; its password was checked.
+    """Make the account with all that it has. Its address is confirmed; its password was checked.
 
     Raises: EmailTaken: it is there already. NicknameTaken: somebody else has that name. Nothing was stored.
     """
     user = accounts.add_user(EMAIL, NICKNAME, password, confirmed=True)
     now: datetime = db.session.execute(select(func.now())).scalar_one()
-    parts = lists(now)
+    parts = lists(now, [portable.name for portable in portables])
     user.time_zone = ZONE
     user.created_at = datetime.fromisoformat(parts["notes"][0]["created_at"])
     import_archive(user, _export(parts, now), portables, Progress(), replace_photo=False)  # commits the account too
@@ -70,16 +70,20 @@ def add_photo(user: User) -> None:
     photos.put_photo(user.id, (TEXTS / "portrait.webp").read_bytes())
 
 
-def lists(now: datetime) -> dict[str, list[Item]]:
-    """Return the rows by name of the feature, in the order of an export: each later one stands higher, or is newer."""
+def lists(now: datetime, names: Iterable[str]) -> dict[str, list[Item]]:
+    """Return the rows by name of the feature, in the order of an export: each later one stands higher, or is newer.
+
+    Args:
+        names: of the lists that an export has.
+    """
     diary = (TEXTS / "diary.txt").read_text(encoding="utf-8").splitlines()[1:]
     lines = [dict(zip(("days", "time", "content"), line.split(" ", 2), strict=True)) for line in diary]
     notes = [_note(entry, now) for entry in (*_own_notes(), *lines)]
-    word_counts = [_word_count(entry, now) for entry in _entries("pages", "pages")]
+    others = {name: path for name in names if (path := FEATURES / name / "demo.json").exists()}
     return {
         "notes": sorted(notes, key=itemgetter("created_at")),
         "todos": [_todo(entry, now) for entry in reversed(_entries("todos", "todos"))],
-        "wordcounts": sorted(word_counts, key=itemgetter("created_at")),
+        **{name: [_finished(entry, now) for entry in json.loads(path.read_text())] for name, path in others.items()},
     }
 
 
@@ -117,19 +121,10 @@ def _todo(entry: Entry, now: datetime) -> Item:
     }
 
 
-def _word_count(entry: Entry, now: datetime) -> Item:
-    """Count here, by what counts the pages that a worker fetches: nothing is fetched."""
-    text = (TEXTS / "pages" / entry["file"]).read_text(encoding="utf-8")
-    counted = _written(entry, now)
-    return {
-        "url": entry["url"],
-        "final_url": entry["url"],
-        "title": entry["title"],
-        **columns_of(count(text)),
-        "shared": entry["shared"],
-        "created_at": counted,
-        "finished_at": counted,
-    }
+def _finished(entry: Entry, now: datetime) -> Item:
+    """Date an item of an export, which says `days` and `time` instead."""
+    item = {name: value for name, value in entry.items() if name not in ("days", "time")}
+    return {**item, "created_at": _written(entry, now), "finished_at": _written(entry, now)}
 
 
 def _written(entry: Entry, now: datetime) -> str:

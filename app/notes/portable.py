@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from flask_babel import lazy_gettext as _
 from sqlalchemy import true
 
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
@@ -40,6 +41,7 @@ def _still_kept(deleted_at: str | None) -> str | None:
 
 NOTES = PortableTable(
     name="notes",
+    came=_("notes %(count)s"),
     model=Note,
     longest_item=64 * 1024,  # its text, and the tags beside it
     fields=FIELDS,

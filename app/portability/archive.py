@@ -18,6 +18,9 @@ from app.rejection import Rejected
 
 FORMAT, VERSION = "semicircle", 1
 DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
+# The lists of features that were taken out, and how many code points an item may have. Exports of before have them:
+# an import reads over them.
+GONE: Mapping[str, int] = {}
 HEAD = {"format", "version", "exported_at", "account"}
 LONGEST_HEAD = 4096  # code points of a value in it; an account has 400 letters, each of which JSON may write as 12
 

@@ -13,6 +13,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from flask_babel import LazyString
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -133,6 +134,7 @@ class PortableTable:
     """The rows of a table that an export holds, and how an import stores them."""
 
     name: str  # of their list in the export
+    came: LazyString  # how many came in, as a part of a sentence, with %(count)s
     model: type[Base]
     fields: Sequence[str]  # the columns that an item has
     exported: ColumnElement[bool]  # the rows that an export holds, of all users'

@@ -41,7 +41,7 @@ class MarkdownFile:
 class MarkdownFiles:
     """The Markdown files of an export: one for each note, and one list of the todos.
 
-    No two names of notes are equal, even where the file system ignores case. Word counts have no file: they are tables,
+    No two names of notes are equal, even where the file system ignores case. Other lists have no file: they are tables,
     and the JSON has them.
     """
 

@@ -8,6 +8,7 @@ import json
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -220,8 +221,12 @@ def _load(
     by_name = {portable.name: portable for portable in portables}
     new = dict.fromkeys(by_name, 0)
     known = 0
-    for name, items in export_file.lists({name: portable.longest_item for name, portable in by_name.items()}):
+    longest = {portable.name: portable.longest_item for portable in portables}
+    for name, items in export_file.lists({**archive.GONE, **longest}):
         before = progress.read
+        if name in archive.GONE:
+            deque(_counted(items, end, progress), maxlen=0)  # reads them, and keeps none
+            continue
         try:
             new[name] = by_name[name].load(user_id, _counted(items, end, progress))
         except InvalidItem as error:

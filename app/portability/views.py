@@ -173,10 +173,10 @@ def import_page(form: ImportForm) -> str:
 
 
 def report_of(outcome: Outcome) -> str:
-    counts = {name: number(count) for name, count in outcome.new.items()}
     if not outcome.photo and not any(outcome.new.values()):
         return str(_("You already have everything in this ZIP, so nothing new was imported."))
-    came = _("Imported: notes %(notes)s, todos %(todos)s, word counts %(wordcounts)s.", **counts)
+    counts = [str(each.came) % {"count": number(outcome.new[each.name])} for each in portables()]
+    came = _("Imported: %(counts)s.", counts=", ".join(counts))
     photo = [_("Your photo was imported too.")] if outcome.photo else []
     known = [_("Skipped because you already have them: %(known)s.", known=number(outcome.known))]
     return " ".join([came, *photo, *(known if outcome.known else [])])

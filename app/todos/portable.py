@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from flask_babel import lazy_gettext as _
 from sqlalchemy import bindparam, update
 
 from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
@@ -27,6 +28,7 @@ def _row(item: object) -> Item:
 
 TODOS = PortableTable(
     name="todos",
+    came=_("todos %(count)s"),
     model=Todo,
     longest_item=8 * 1024,
     fields=FIELDS,

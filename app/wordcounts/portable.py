@@ -3,6 +3,7 @@
 They get new addresses: a link to a shared one that was passed on before leads nowhere.
 """
 
+from flask_babel import lazy_gettext as _
 from sqlalchemy import and_, true
 
 from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
@@ -57,6 +58,7 @@ def _address(result: ItemValidator, name: str) -> str:
 
 WORDCOUNTS = PortableTable(
     name="wordcounts",
+    came=_("word counts %(count)s"),
     model=Result,
     longest_item=2 * 1024 * 1024,  # twice that of a page whose words are the longest that are kept
     fields=FIELDS,

@@ -19,10 +19,10 @@ from app.extensions import db
 from app.notes import service as notes
 from app.passkeys import service, two_step
 from app.todos import service as todos
-from app.wordcounts import service as wordcounts
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.conftest import add_passkey
+from tests.samples import forms, samples
 from tests.visitor import Visitor
 
 
@@ -106,18 +106,19 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         notes.delete_note(user.id, notes.create_note(user.id, "in the trash", ""))
         notes.create_note(user.id, "kept", "")
         todos.create_todo(user.id, "buy books")
-        wordcounts.delete_result(user.id, wordcounts.ask(user.id, "https://example.com/deleted"))
-        wordcounts.ask(user.id, "https://example.com/")
+        for each in samples():
+            each.own(user)
         tokens.draw(tokens.reserve(user.id, tokens.CONFIRM_EMAIL, user.email))
         add_passkey(user)
         two_step.turn_on(user.id, CLIENT)
         service.draw_challenge(service.CONFIRM, user.id)
         tokens.start_second_step(user, remember=False)
+    of_features = {form.table: row_counts()[form.table] // 2 for form in forms()}
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text
     left = {table: count for table, count in row_counts().items() if count}
-    of_bob = {"users": 1, "account_tokens": 1, "notes": 2, "todos": 1, "results": 2}
+    of_bob = {"users": 1, "account_tokens": 1, "notes": 2, "todos": 1, **of_features}
     assert left == of_bob | {"pending_sign_ins": 1, "passkeys": 1, "recovery_codes": 10, "passkey_challenges": 1}
 
 

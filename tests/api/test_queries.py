@@ -14,9 +14,9 @@ from app.keyset import Cursor
 from app.notes import service as notes
 from app.notes.cursor import START
 from app.todos import listing
-from app.wordcounts import service
 from tests.api.program import Program, pointers
 from tests.database import row_counts
+from tests.samples import forms
 
 LISTS = {
     "/notes": START,
@@ -27,7 +27,7 @@ LISTS = {
     "/todos": Cursor.start(listing.KEY_BOUNDS),
     "/todos?sort=due": Cursor.start(listing.KEY_BOUNDS),
     "/todos?completed=true": Cursor.start(listing.KEY_BOUNDS),
-    "/wordcounts": Cursor.start(service.KEY_BOUNDS),
+    **{form.path: Cursor.start(form.key_bounds) for form in forms()},
 }
 
 

@@ -15,6 +15,7 @@ from app.extensions import db
 from app.notes.models import Note
 from tests.api.program import Program, program_of
 from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.samples import forms
 from tests.waiting import somebody_waits, wait_until
 
 
@@ -83,7 +84,7 @@ def test_what_is_deleted_for_good_at_the_same_moment_is_not_created_again(progra
     [
         ("/notes", {"title": "once"}, "notes"),
         ("/todos", {"description": "once"}, "todos"),
-        ("/wordcounts", {"url": "https://example.com/"}, "results"),
+        *((form.path, form.fields, form.table) for form in forms()),
     ],
 )
 def test_what_is_deleted_for_good_before_it_is_read_is_410(
@@ -91,7 +92,8 @@ def test_what_is_deleted_for_good_before_it_is_read_is_410(
 ) -> None:
     """Found by its key, and gone when its columns are asked for."""
     programs[0].post(path, body, Idempotency_Key="k")
-    last_column = {"notes": "notes.deleted_at", "todos": "todos.completed_at", "results": "results.finished_at"}[table]
+    of_features = {form.table: form.last_column for form in forms()}
+    last_column = {"notes": "notes.deleted_at", "todos": "todos.completed_at", **of_features}[table]
 
     def delete_first(connection: object, cursor: object, statement: str, *rest: object) -> None:
         if statement.startswith("SELECT") and last_column in statement:

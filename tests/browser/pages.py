@@ -13,6 +13,7 @@ from flask import Flask
 
 from app import FEATURES
 from app.web import RowIdConverter
+from tests.samples import brought
 
 FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
 EMPTY = "empty"  # a new account
@@ -101,15 +102,6 @@ TODOS = (
     Page("todos-done-empty", "/todos?show=done", EMPTY),
     Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 201}),
 )
-WORD_COUNTS = (
-    Page("word-counts", "/wordcounts", FULL),
-    Page("word-counts-refused", "/wordcounts", EMPTY, 422, {"url": "ftp://example.com"}),
-    Page("result", "/wordcounts/{done}", FULL),
-    Page("result-all-words", "/wordcounts/{done}?stop_words=keep&all=1&sort=word", FULL),
-    Page("result-shared", "/wordcounts/{shared}"),
-    Page("result-waiting", "/wordcounts/{waiting}", FULL),
-    Page("result-failed", "/wordcounts/{failed}", FULL),
-)
 MY_PAGE = (
     Page("my-page", "/mypage", FULL),
     Page("my-page-mail-comes-back", "/mypage", REFUSED),
@@ -151,7 +143,8 @@ def of_new_features(known: Sequence[Page]) -> Iterator[Page]:
             yield Page(f"{name}-empty", path, EMPTY)
 
 
-KNOWN = (*ACCOUNTS, *NOTES, *TODOS, *WORD_COUNTS, *MY_PAGE, *ERRORS)
+OF_FEATURES = tuple(Page(*page) for module in brought("browser_samples") for page in module.PAGES)
+KNOWN = (*ACCOUNTS, *NOTES, *TODOS, *OF_FEATURES, *MY_PAGE, *ERRORS)
 PAGES = (*KNOWN, *of_new_features(KNOWN))
 
 LANGUAGES = ("ko", "en")

@@ -2,10 +2,9 @@
 
 import re
 from datetime import date, timedelta
-from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, update
 
 from app.accounts import access_tokens, events, letters, tokens
 from app.accounts import service as accounts
@@ -19,25 +18,18 @@ from app.notes.sharing import share_note
 from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
-from app.wordcounts.models import DONE, FAILED, QUEUED, Result
+from tests.browser.hard_texts import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT, SCRIPT
 from tests.browser.pages import EMPTY, FULL, KEYS, PAGES, PASSWORD, REFUSED
 from tests.database import made_up_id
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
-from tests.wordcounts.results import COUNTED
+from tests.samples import brought
 
 Ids = dict[str, object]
 
 # As long as allowed, with no place to break the line.
 NICKNAME = "달빛아래" * 10 + "MoonlightReader" * 2
 EMAIL = f"{'quite-a-long-address-' * 2}x@{'a-domain-of-some-length' * 2}.example.com"
-
-LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
-LONG_KOREAN = "띄어쓰기없이적은아주긴글" * 12
-RIGHT_TO_LEFT = "مرحبا بالعالم — שלום עולם 123 (abc)"
-SCRIPT = "<script>alert('반달')</script> & \"quotes\" <b>not bold</b>"
-EMOJI = "👩🏽‍💻🇰🇷 🌗👨‍👩‍👧‍👦 e\u0301 ﷽"
-LONG_ADDRESS = "https://example.com/" + "a-path-that-never-ends-" * 20 + "?q=" + "%EB%B0%98%EB%8B%AC" * 30
 
 HARD = (LONG_WORD, LONG_KOREAN, RIGHT_TO_LEFT, SCRIPT, EMOJI, LONG_ADDRESS, "-- \t'); DROP TABLE notes; --")
 KOREAN = (
@@ -75,14 +67,10 @@ def seed() -> Ids:
     photos.put_photo(full.id, oriented_photo(1))
     seed_events(full)
     add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))
-    return {
-        **seed_tokens(full),
-        **seed_keys(full),
-        **seed_notes(full.id),
-        **seed_todos(full.id),
-        **seed_results(full),
-        **seed_new_features(full.id),
-    }
+    ids: Ids = {**seed_tokens(full), **seed_keys(full), **seed_notes(full.id), **seed_todos(full.id)}
+    for module in brought("browser_samples"):
+        ids |= module.seed(full)
+    return ids | seed_new_features(full.id)
 
 
 def seed_new_features(user_id: int) -> Ids:
@@ -172,29 +160,3 @@ def seed_todos(user_id: int) -> Ids:
         due_on = date.today() + timedelta(number - 4) if number % 2 else None
         last = todos.create_todo(user_id, f"{number + 1}. {text}"[:200], due_on)
     return {"todo": last}
-
-
-def seed_results(user: User) -> Ids:
-    """Make results of every state, as the worker leaves them; asked of no worker, which would set out to count them."""
-    many = {f"{word}{number or ''}": 400 - number for number in range(55) for word in ("반달", "moon")}
-    forms = {"달": 450, "달은": 90, "달에서는": 60, f"{LONG_KOREAN}은": 50}
-    words = {LONG_WORD: 900, LONG_KOREAN: 800, RIGHT_TO_LEFT: 700, "<b>": 600, EMOJI: 500, **forms, **many}
-    long: dict[str, Any] = {"result_all": {"the": 1000, **words}, "result_no_stop_words": words}
-    long |= {"total_words": 1_234_567, "content_words": 900_000}
-    return {
-        "failed": insert_result(user, FAILED, error="timeout", url=LONG_ADDRESS),
-        "shared": insert_result(user, DONE, title=LONG_KOREAN[:200]),
-        "waiting": insert_result(user, QUEUED, url=LONG_ADDRESS),
-        "done": insert_result(user, DONE, **long, url=LONG_ADDRESS, final_url=LONG_ADDRESS, title=LONG_WORD[:200]),
-    }
-
-
-def insert_result(user: User, status: str, **values: Any) -> object:
-    if status == DONE:
-        values = {**COUNTED, "shared": True, **values}
-    if status in (DONE, FAILED):
-        values["finished_at"] = func.now()
-    row = {"user_id": user.id, "url": "https://example.com/moon", "status": status, **values}
-    public_id: object = db.session.scalar(insert(Result).values(**row).returning(Result.public_id))
-    db.session.commit()
-    return public_id

@@ -18,6 +18,7 @@ from tests.browser.controls import button, text
 from tests.browser.pages import FULL
 from tests.browser.site import Reader, Site
 from tests.browser.window import NARROWEST, Window, Windows
+from tests.samples import brought
 from tests.waiting import wait_until
 
 MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 400 % (WCAG 1.4.10)
@@ -173,7 +174,7 @@ PRINTED = {
     "/notes/{markdown}": ["제목", "인용", "code"],
     "/notes/trash": ["to throw away"],
     "/s/{link}": ["제목", "인용", "code", "Last edited"],
-    "/wordcounts/{done}": ["1,234,567", "Most frequent words", "moon1"],
+    **{path: texts for module in brought("browser_samples") for path, texts in module.PRINTED.items()},
     "/mypage": ["Last 26 weeks", "Account history"],
 }
 

@@ -18,7 +18,6 @@ from app.mypage.overview import WEEKS
 from app.notes.models import Note, NoteShare
 from app.notes.service import IN_TRASH, LISTED, NOT_DELETED
 from app.todos.models import Todo
-from app.wordcounts.models import DONE, Result
 from config import DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
 from tests.bucket import object_keys
 from tests.conftest import browser_of
@@ -140,9 +139,8 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
     assert rows(Todo.completed.is_(True)) >= 3
-    assert rows(Result.status == DONE) == 3
     kept = db.session.get_one(Figures, owner.id)
-    assert (kept.notes, kept.results_done) == (rows(LISTED), 3)
+    assert kept.notes == rows(LISTED)
     newest, oldest = db.session.execute(select(func.max(Note.created_at), func.min(Note.created_at))).one()
     now = db.session.execute(select(func.now())).scalar_one()
     assert now - timedelta(days=1) < newest <= now
@@ -156,8 +154,7 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
 def test_every_page_of_its_owner_opens(app: Flask, owner: User) -> None:
     browser = browser_of(app, owner)
     assert rows(Note.user_id == owner.id) > 100  # most are of the diary: plain lines, which open as one another
-    ids = {"/notes/": select(Note.id).where(Note.title != ""), "/wordcounts/": select(Result.public_id)}
-    paths = [f"{place}{each}" for place, found in ids.items() for each in db.session.scalars(found)]
-    lists = ("/notes", "/notes/archive", "/notes/shared", "/notes/trash", "/todos", "/wordcounts", "/mypage")
+    paths = [f"/notes/{each}" for each in db.session.scalars(select(Note.id).where(Note.title != ""))]
+    lists = ("/notes", "/notes/archive", "/notes/shared", "/notes/trash", "/todos", "/mypage")
     for path in (*lists, *paths):
         assert browser.get(path).status_code == 200, path

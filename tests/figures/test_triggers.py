@@ -19,8 +19,8 @@ from tests.database import row_counts
 from tests.figures.counts import counted, kept
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
+from tests.samples import forms, samples
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
 HAPPENS: dict[str, Callable[[User, int], object]] = {
     "edit the tags": lambda user, note: notes.update_note(user.id, note, "", "#b #c", version=1),
@@ -42,7 +42,7 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),
     "delete a todo": lambda user, _: todos.delete_todo(user.id, todo_of(user)),
-    "count a page": lambda user, _: results.done(user),
+    "finish one of each other feature": lambda user, _: [each.done(user) for each in samples()],
     "share a note with another person": lambda user, note: execute(
         "UPDATE notes SET user_id = (SELECT max(id) FROM users) WHERE id = :id", id=note
     ),
@@ -91,8 +91,8 @@ def note(alice: User, bob: User) -> int:
             notes.delete_note(user.id, notes.create_note(user.id, "", f"#a #gone{number}"))
         todos.change_todo(user.id, todos.create_todo(user.id, "done"), completed=True)
         todos.create_todo(user.id, "open")
-        results.done(user)
-        results.waiting(user)
+        for each in samples():
+            each.own(user)
     execute("UPDATE notes SET deleted_at = now() - interval '40 days' WHERE tags @> '{gone0}'")
     assert kept() == counted()
     return int(db.session.scalar(text("SELECT min(id) FROM notes WHERE user_id = :id"), {"id": alice.id}) or note_id)
@@ -106,7 +106,7 @@ def test_the_figures_are_what_is_counted_after(alice: User, note: int, what: str
 
 def test_the_figures_follow_an_import(signed_in: Visitor, alice: User, note: int) -> None:
     item = {**sound.NOTE, "content": "#imported #a"}
-    import_(signed_in, sound.zipped(sound.document(notes=[item] * 3, todos=[], wordcounts=[])))
+    import_(signed_in, sound.zipped(sound.document_of_lists(notes=[item] * 3)))
     assert kept() == counted()
     assert ("imported", 3) in {(tag, used) for _, tag, used in kept()["tags"]}
 
@@ -123,7 +123,8 @@ def test_an_update_of_nothing_that_is_counted_writes_no_figure(alice: User, note
     before = versions()
     execute("UPDATE notes SET content = 'other', updated_at = now(), version = version + 1")
     execute("UPDATE todos SET position = position + 1, description = 'other'")
-    execute("UPDATE results SET title = 'other', shared = true")
+    for form in forms():
+        execute(f"UPDATE {form.table} SET {form.uncounted}")
     assert versions() == before
 
 

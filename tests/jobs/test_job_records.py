@@ -9,9 +9,10 @@ from click.testing import Result
 from flask import Flask
 from procrastinate import JobContext
 from procrastinate.jobs import Job
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app import create_app, tracing
+from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import JobRequeued, defer, note_failure, queue
 from app.jobs.tasks import purge_lost_records
@@ -77,8 +78,10 @@ def test_the_request_is_noted_in_the_transaction_of_the_job_and_where_there_is_n
 
 
 def test_a_page_that_defers_a_job_notes_its_own_id(app: Flask, signed_in: Visitor) -> None:
-    data = {"csrf_token": signed_in.csrf_token(), "url": "https://example.com"}
-    signed_in.post("/wordcounts", data=data, headers={"X-Request-ID": ASKED})
+    db.session.execute(update(User).values(image_url=f"{app.config['S3_PUBLIC_URL']}/photos/x.webp"))
+    db.session.commit()
+    data = {"csrf_token": signed_in.csrf_token()}
+    signed_in.post("/mypage/photo/delete", data=data, headers={"X-Request-ID": ASKED})
     assert records() == [(deferred().id, ASKED, None)]
 
 

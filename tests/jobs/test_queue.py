@@ -82,7 +82,7 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
 def test_the_nightly_tasks_run(app: Flask) -> None:
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == NIGHTLY]
     names = {task.task.name for task in nightly}
-    assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos", "wordcounts"}
+    assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos"}
     for name in names - {"jobs.purge_failed_jobs"}:  # async, and procrastinate's own
         defer(name, timestamp=0)
     run_queued(app)
@@ -91,7 +91,7 @@ def test_the_nightly_tasks_run(app: Flask) -> None:
 
 def test_a_job_that_the_previous_release_deferred_finds_its_task() -> None:
     assert queue.tasks["jobs.put_back"] is queue.tasks["jobs.requeue_stalled_jobs"]
-    assert queue.tasks["wordcounts.remove_deleted"] is queue.tasks["wordcounts.purge_deleted"]
+    assert queue.tasks["todos.remove_forgotten"] is queue.tasks["todos.purge_deleted"]
 
 
 class Transient(Exception):

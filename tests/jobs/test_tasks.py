@@ -104,7 +104,7 @@ def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) 
     assert state(stalled) == ("succeeded", 1)
 
 
-PURGEABLE = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'wordcounts.count') RETURNING id"
+PURGEABLE = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'storage.delete') RETURNING id"
 AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => :hours) WHERE job_id = :job"
 STATUS = "UPDATE procrastinate_jobs SET status = CAST(:status AS procrastinate_job_status) WHERE id = :job"
 HAVE_ENDED, HAVE_NOT_ENDED = ("failed", "cancelled", "aborted"), ("todo", "doing")

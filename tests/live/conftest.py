@@ -1,10 +1,8 @@
 """The service as a platform runs it: the Procfile's commands, production configuration, gunicorn on a free port."""
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,12 +18,10 @@ from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.pgbouncer import behind_pooler
 from tests.waiting import WITHIN
-from tests.wordcounts.page_server import PageServer, page
 from tools.dev import ports
 from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[2]
-PAGE = page(b"<p>two words")
 PASSWORD = "a long enough sentence"
 
 
@@ -158,29 +154,3 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         running_service(pooled, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service
-
-
-class Slow:
-    """Answer with a page when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Semaphore(0)
-        self.may_answer = threading.Event()
-
-    def __call__(self, connection: socket.socket) -> None:
-        self.asked.release()
-        self.may_answer.wait(WITHIN)
-        connection.sendall(PAGE)
-
-
-@pytest.fixture
-def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture
-def pages(slow: Slow) -> Iterator[PageServer]:
-    """Yield a server of any page by its number, and of a slow one."""
-    with PageServer({**{f"/{number}": PAGE for number in range(60)}, "/slow": slow}) as server:
-        yield server
-        slow.may_answer.set()

@@ -1,7 +1,6 @@
 """Workers as a platform runs them: the Procfile's line in a process, configured by its environment."""
 
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,17 +13,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
-from app.accounts.models import User
 from app.extensions import db
-from app.wordcounts import service
 from config import TestingConfig
 from tests.databases import Environment
 from tests.live.conftest import ROOT, running
 from tests.waiting import wait_until
-from tests.wordcounts.page_server import PageServer
 
 WORKERS = "SELECT id FROM procrastinate_workers"
-STATUSES = "SELECT status, count(*) FROM results GROUP BY status"
 NEXT_JOB = text(
     "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
     " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
@@ -45,21 +40,6 @@ class Queue:
             found = [tuple(row) for row in db.session.execute(text(query), parameters)]
             db.session.commit()
             return found
-
-    def ask(self, *urls: str) -> None:
-        """Ask for counts of these pages, as one user per five pages."""
-        with self.app.app_context():
-            for start in range(0, len(urls), service.MAX_UNFINISHED):
-                name = f"reader-{secrets.token_hex(4)}"
-                reader = User(email=f"{name}@example.com", nickname=name, nickname_key=name, password_hash="")
-                db.session.add(reader)
-                db.session.commit()
-                for url in urls[start : start + service.MAX_UNFINISHED]:
-                    service.ask(reader.id, url)
-
-    def has_counted(self, number: int) -> bool:
-        """Tell whether so many pages were asked for, and all are counted."""
-        return self.rows(STATUSES) == [("done", number)]
 
     def defer_next(self) -> None:
         """Defer a job that any worker does at once."""
@@ -93,12 +73,8 @@ class Queue:
 
 
 @contextmanager
-def running_queue(environment: Environment, folder: Path, pages: PageServer) -> Iterator[Queue]:
-    given = {
-        **environment,
-        "APP_SETTINGS": "config.TestingConfig",
-        "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}",
-    }
+def running_queue(environment: Environment, folder: Path) -> Iterator[Queue]:
+    given = {**environment, "APP_SETTINGS": "config.TestingConfig"}
     app = create_app(TestingConfig(given))
     yield Queue(app, given, folder)
     with app.app_context():

@@ -21,9 +21,8 @@ from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
 from app.web import formats
-from app.wordcounts import service as wordcounts
+from tests.samples import samples
 from tests.visitor import TOKEN, Visitor
-from tests.wordcounts import results
 
 TODAY = date(2026, 11, 21)  # a Saturday
 
@@ -56,7 +55,7 @@ def test_my_page_shows_the_initial_the_escaped_nickname_the_email_and_the_month_
 
 def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
     found = counted(app, alice)
-    assert numbers(found) == [("Notes", 0, None), ("Todos done", 0, 0), ("Word counts", 0, None)]
+    assert numbers(found) == [("Notes", 0, None), ("Todos done", 0, 0), *((each.title, 0, None) for each in samples())]
     assert found.written == 0
     assert found.busiest_week is None
     assert {square.level for half in found.halves() for square in half.squares} == {0}
@@ -67,13 +66,14 @@ def test_only_the_users_own_rows_that_are_not_deleted_are_counted(app: Flask, al
         for number in range(3):
             note_id = notes.create_note(user.id, f"{number}", "")
             todo_id = todos.create_todo(user.id, f"{number}")
-            results.done(user)
+            for each in samples():
+                each.done(user)
         notes.delete_note(user.id, note_id)
         todos.change_todo(user.id, todo_id, completed=True)
-        wordcounts.delete_result(user.id, results.done(user))
-        results.waiting(user)
+        for each in samples():
+            each.own(user)
     found = counted(app, alice, today=datetime.now(ZoneInfo("Asia/Seoul")).date())
-    assert numbers(found) == [("Notes", 2, None), ("Todos done", 1, 3), ("Word counts", 3, None)]
+    assert numbers(found) == [("Notes", 2, None), ("Todos done", 1, 3), *((each.title, 4, None) for each in samples())]
     assert found.written == 2
 
 

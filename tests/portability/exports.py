@@ -11,22 +11,27 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.accounts.models import User
-from app.extensions import db
+from app.extensions import Base, db
 from app.notes import service as notes
-from app.notes.models import Note
 from app.notes.service import archive_note
 from app.todos import service as todos
 from app.todos.models import Todo
-from app.wordcounts.models import Result
+from tests.samples import forms, samples
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
+ORDERS = {"notes": ["id"], "todos": ["position", "id"]}
 # Columns that may differ after an import. The order of todos is compared as the order of the list instead.
 NOT_COMPARED = {"id", "public_id", "user_id", "version", "position"}
 
 
 def furnish(user: User, browser: Visitor) -> None:
-    """Create 36 notes, 12 todos and 4 word counts. The first note has a browser's CRLF line breaks."""
+    """Create 36 notes, 12 todos, and what else there is. The first note has a browser's CRLF line breaks."""
+    for each in samples():
+        each.furnish(user)
+    furnish_notes_and_todos(user, browser)
+
+
+def furnish_notes_and_todos(user: User, browser: Visitor) -> None:
     browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
     texts = [
         ("반달", "달이 #반달 만큼 찼다 #책"),
@@ -57,25 +62,22 @@ def furnish(user: User, browser: Visitor) -> None:
             todos.change_todo(user.id, todo_id, completed=True)
         place = {"position": number % 4 - 2, "due_on": date(2026, 2, 28) if number % 2 else None}
         db.session.execute(update(Todo).where(Todo.id == todo_id).values(place))
-    results.done(user)
-    results.done(user, "https://example.com/다른", title="Ca\u0301fe", truncated=True)
-    results.shared(user, url="https://example.com/shared", title=None)
-    results.done(user, "https://example.com/empty", result_all={}, result_no_stop_words={}, total_words=0,
-                 unique_words=0, content_words=0, phrases={"2": {}, "3": {}})  # fmt: skip
     db.session.commit()
 
 
 def rows_of(user: User) -> dict[str, list[dict[str, Any]]]:
     """Return the user's rows of each table in order, without ids: {table: [{column: value}]}."""
     return {
-        model.__tablename__: [
-            {name: value for name, value in row.items() if name not in NOT_COMPARED}
-            for row in db.session.execute(
-                select(*model.__table__.c).where(model.__table__.c.user_id == user.id).order_by(*order)
-            ).mappings()
-        ]
-        for model, order in ((Note, [Note.id]), (Todo, [Todo.position, Todo.id]), (Result, [Result.id]))
+        name: _in_order(user, name, order)
+        for name, order in {**ORDERS, **{form.table: ["id"] for form in forms()}}.items()
     }
+
+
+def _in_order(user: User, name: str, order: list[str]) -> list[dict[str, Any]]:
+    columns = Base.metadata.tables[name].c
+    compared = [column for column in columns if column.name not in NOT_COMPARED]
+    rows = select(*compared).where(columns.user_id == user.id).order_by(*(columns[column] for column in order))
+    return [dict(row) for row in db.session.execute(rows).mappings()]
 
 
 def export(browser: Visitor) -> bytes:

@@ -4,13 +4,15 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from app.portability import archive
 from app.portability import service as portability
 from app.portability.archive import Reason
 from tests.portability.exports import packed
+from tests.samples import samples
 
 NOTE: dict[str, Any] = {
     "title": "title",
@@ -29,30 +31,19 @@ TODO: dict[str, Any] = {
     "created_at": "2026-03-01T09:00:00+00:00",
     "completed_at": None,
 }
-WORDCOUNT: dict[str, Any] = {
-    "url": "https://example.com/",
-    "final_url": "https://example.com/",
-    "title": "Example",
-    "result_all": {"moon": 2},
-    "result_no_stop_words": {"moon": 2},
-    "phrases": {"2": {}, "3": {}},
-    "total_words": 2,
-    "unique_words": 1,
-    "content_words": 2,
-    "characters": 8,
-    "reading_seconds": 1,
-    "truncated": False,
-    "shared": False,
-    "created_at": "2026-03-01T09:00:00+00:00",
-    "finished_at": "2026-03-01T09:00:00+00:00",
-}
 HEAD: dict[str, Any] = {"format": "semicircle", "version": 1, "exported_at": "", "account": {}}
 # Valid items that precede the invalid part of each archive. They must not be stored when it is refused.
-LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], "wordcounts": [WORDCOUNT]}
+OF_FEATURES = {each.list_name: each for each in samples()}
+LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], **{name: [each.item] for name, each in OF_FEATURES.items()}}
 
 
 def document(**changes: Any) -> str:
     return json.dumps({**HEAD, **LISTS, **changes})
+
+
+def document_of_lists(**lists: Any) -> str:
+    """Return one whose other lists are empty."""
+    return document(**{name: [] for name in LISTS} | lists)
 
 
 def zipped(text: str | bytes) -> bytes:
@@ -67,8 +58,9 @@ def todo(**changes: Any) -> bytes:
     return zipped(document(todos=[TODO, {**TODO, **changes}]))
 
 
-def wordcount(**changes: Any) -> bytes:
-    return zipped(document(wordcounts=[WORDCOUNT, {**WORDCOUNT, **changes}]))
+def of_feature(name: str, changes: Mapping[str, Any]) -> bytes:
+    item = OF_FEATURES[name].item
+    return zipped(document(**{name: [item, {**item, **changes}]}))
 
 
 def without(item: dict[str, Any], name: str) -> dict[str, Any]:
@@ -223,15 +215,9 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
     "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
     "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
-    "an address that is a script": (Reason.INVALID, lambda: wordcount(final_url="javascript:alert(1)")),
-    "an address inside": (Reason.INVALID, lambda: wordcount(url="http://127.0.0.1/")),
-    "words of no number": (Reason.INVALID, lambda: wordcount(result_all={"moon": "2"})),
-    "more words than are kept": (
-        Reason.INVALID,
-        lambda: wordcount(result_all={f"{n}": 1 for n in range(5001)}, total_words=9999, unique_words=9999),
-    ),
-    "more words than there are": (Reason.INVALID, lambda: wordcount(total_words=1, content_words=1)),
-    "a number that is true": (Reason.INVALID, lambda: wordcount(characters=True)),
-    "a total beyond the column": (Reason.INVALID, lambda: wordcount(characters=2**31)),
-    "phrases of four words": (Reason.INVALID, lambda: wordcount(phrases={"2": {}, "4": {}})),
+    **{
+        f"of {name}: {defect}": (Reason.INVALID, partial(of_feature, name, changes))
+        for name, each in OF_FEATURES.items()
+        for defect, changes in each.invalid.items()
+    },
 }  # fmt: skip

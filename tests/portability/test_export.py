@@ -22,11 +22,10 @@ from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, MarkdownFiles, safe_name
 from app.todos import service as todos
 from app.todos.models import Todo
-from app.wordcounts import service as wordcounts
 from tests.conftest import PASSWORD
 from tests.portability.exports import document_of, export, furnish
+from tests.samples import samples
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
 
 def files_of(archive: bytes) -> dict[str, str]:
@@ -49,7 +48,8 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     notes.delete_note(alice.id, thrown_away)
     todos.create_todo(alice.id, "first")
     todos.change_todo(alice.id, todos.create_todo(alice.id, "second"), completed=True)
-    results.done(alice)
+    for each in samples():
+        each.done(alice)
     files = files_of(export(signed_in))
     day = datetime.now(UTC).date()
     assert list(files) == [
@@ -68,10 +68,7 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     assert body == "냉장고 비우기 #집\n"
 
 
-def test_the_export_leaves_out_deleted_and_unfinished_rows(signed_in: Visitor, alice: User) -> None:
-    results.waiting(alice, "https://example.com/waiting")
-    results.failed(alice, "dns", "https://example.com/failed")
-    wordcounts.delete_result(alice.id, results.done(alice, "https://example.com/deleted"))
+def test_the_export_leaves_out_deleted_rows(signed_in: Visitor, alice: User) -> None:
     todos.create_todo(alice.id, "deleted a minute ago")
     db.session.execute(update(Todo).values(deleted_at=func.now()))
     notes.delete_note(alice.id, notes.create_note(alice.id, "forgotten", ""))
@@ -79,7 +76,7 @@ def test_the_export_leaves_out_deleted_and_unfinished_rows(signed_in: Visitor, a
     db.session.execute(update(Note).where(Note.title == "forgotten").values(deleted_at=func.now() - month))
     archive = export(signed_in)
     document = document_of(archive)
-    assert (document["notes"], document["todos"], document["wordcounts"]) == ([], [], [])
+    assert (document["notes"], document["todos"]) == ([], [])
     assert document["account"] == {
         "email": "alice@example.com", "nickname": "alice", "language": None, "time_zone": None,
     }  # fmt: skip
@@ -118,7 +115,8 @@ def test_the_export_costs_one_statement_per_feature(signed_in: Visitor, alice: U
     for title in ("one", "two"):
         notes.create_note(alice.id, title, "")
         todos.create_todo(alice.id, title)
-        results.done(alice)
+        for each in samples():
+            each.done(alice)
     statements.clear()
     export(signed_in)
     # The session's, that of the rate limit, the features', and the event.

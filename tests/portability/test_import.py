@@ -24,13 +24,13 @@ from app.portability import archive
 from app.portability import service as portability
 from app.todos import listing
 from app.todos import service as todos
-from app.wordcounts import service as wordcounts
 from tests.bucket import object_keys
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
+from tests.samples import forms
 from tests.visitor import Visitor
 
 
@@ -100,8 +100,22 @@ def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pyte
     assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
 
 
+def test_the_list_of_a_feature_that_was_taken_out_is_read_over(
+    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = sound.zipped(sound.document(former=[{"what": "ever"}] * 3))
+    before = row_counts()
+    assert import_(signed_in, exported).status_code == 422
+    assert row_counts() == before
+    monkeypatch.setattr(archive, "GONE", {"former": 100})
+    assert import_(signed_in, exported).status_code == 302
+    assert row_counts()["notes"] == before["notes"] + 1
+    assert import_(signed_in, sound.zipped(sound.document(former=[{"what": "x" * 100}]))).status_code == 422
+
+
 def test_an_import_may_have_what_the_quotas_allow() -> None:
-    assert max(portable.QUOTA.most for portable in (notes, todos, wordcounts)) <= portability.MAX_ITEMS
+    quotas = [notes.QUOTA, todos.QUOTA, *(form.quota for form in forms())]
+    assert max(quota.most for quota in quotas) <= portability.MAX_ITEMS
     assert notes.QUOTA.most + len(("README.txt", "todos.md", "semicircle.json", "photo.webp")) < archive.MAX_ENTRIES
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from app.accounts import hashing
 from tests.conftest import CHEAP_HASHER
 from tests.databases import Environment
+from tests.samples import samples
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -21,8 +22,9 @@ NEEDS_NONE = {("GET", "health.healthz"): 200, ("GET", "offline.offline"): 200, (
 ANSWERS_503_ITSELF = {("GET", "health.readyz")}
 STREAMED = ("GET", "portability.export")  # what has begun is cut off, so that nobody takes it for a whole ZIP
 
-# A stranger may see a shared word count, so the database is asked whether it is shared.
-SHARED = {"wordcounts.show", "wordcounts.download_csv", "wordcounts.download_json"}
+# A stranger may see what is shared, so the database is asked whether it is.
+SHARED = {name for each in samples() for name in each.asks_before_sign_in}
+WRITES = {name for each in samples() for name in each.writes}
 
 
 @pytest.fixture
@@ -133,6 +135,6 @@ def test_a_read_only_database_shows_pages_and_says_that_nothing_can_be_saved(sit
             refused.add(name)
             assert answer.headers["Retry-After"] == "5", name
             assert "지금은 저장할 수 없어요" in answer.text, name
-    assert {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_out"} <= refused
+    assert WRITES | {"notes.create", "todos.create", "accounts.sign_out"} <= refused
     site.settings_of_database("RESET ALL")
     assert browser.get("/readyz").get_json()["state"] == "at_head"

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from html import unescape
 
 import pytest
@@ -20,22 +21,21 @@ from app.notes.models import Note
 from app.todos import service as todos
 from app.todos.models import Todo
 from app.web.form_recovery import MAX_FIELDS
-from app.wordcounts import service as wordcounts
 from tests.accounts.conftest import won
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.queued import queued
+from tests.samples import forms
 from tests.visitor import Visitor, token_of
-from tests.wordcounts import results
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
-FORMS = {
+FORMS: dict[str, Mapping[str, str]] = {
     "/notes": {"title": "우유", "content": "두 병"},
     "/todos": {"description": "우유"},
-    "/wordcounts": {"url": "https://example.com/milk"},
+    **{form.path: form.fields for form in forms()},
 }
-TABLES = {"/notes": "notes", "/todos": "todos", "/wordcounts": "results"}
-QUOTAS: dict[str, Quota] = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, "/wordcounts": wordcounts.QUOTA}
+TABLES = {"/notes": "notes", "/todos": "todos", **{form.path: form.table for form in forms()}}
+QUOTAS: dict[str, Quota] = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, **{form.path: form.quota for form in forms()}}
 AT_ONCE = 5  # threads of the pool
 
 pages = pytest.mark.parametrize("path", list(FORMS))
@@ -91,28 +91,12 @@ def test_the_last_one_that_fits_may_be_sent_twice(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, path: str
 ) -> None:
     monkeypatch.setattr(QUOTAS[path], "most", 1)
-    monkeypatch.setattr(wordcounts, "MAX_PER_HOUR", 1)
+    for limited in forms():
+        if limited.limit:
+            monkeypatch.setattr(*limited.limit, 1)
     form = {**FORMS[path], "form_token": form_token(signed_in, path)}
     for _ in range(2):
         assert signed_in.submit(path, **form).status_code == 302
-
-
-def test_a_result_is_counted_again_once(signed_in: Visitor, alice: User) -> None:
-    path = f"/wordcounts/{results.done(alice)}"
-    token = form_token(signed_in, path)
-    before = row_counts()["results"]
-    answers = {signed_in.submit(f"{path}/again", form_token=token).location for _ in range(2)}
-    assert len(answers) == 1
-    assert row_counts()["results"] == before + 1
-    assert signed_in.submit(f"{path}/again", form_token="short").status_code == 422
-    assert row_counts()["results"] == before + 1
-
-
-def test_a_count_that_was_deleted_is_made_anew(signed_in: Visitor) -> None:
-    form = {**FORMS["/wordcounts"], "form_token": form_token(signed_in, "/wordcounts")}
-    first = signed_in.submit("/wordcounts", **form).location
-    signed_in.submit(f"{first}/delete")
-    assert signed_in.get(signed_in.submit("/wordcounts", **form).location).status_code == 200
 
 
 def test_a_second_sending_changes_nothing_of_what_the_first_stored(signed_in: Visitor, alice: User) -> None:

@@ -12,8 +12,8 @@ from app.accounts.models import User
 from app.web.cookies import CLOCK_SKEW
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
+from tests.samples import samples
 from tests.visitor import Visitor, token_of
-from tests.wordcounts.results import done, waiting
 
 ANSWERS = [("GET", "/"), ("GET", "/notes"), ("GET", "/nothing"), ("POST", "/sign-in"), ("GET", "/healthz")]
 
@@ -46,8 +46,15 @@ def test_every_response_has_the_security_headers(app: Flask, client: Visitor) ->
 
 
 def test_pages_contain_nothing_that_the_csp_blocks(signed_in: Visitor, alice: User) -> None:
-    pages = ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage", "/mypage/edit")
-    for path in (*pages, *(f"/wordcounts/{make(alice)}" for make in (waiting, done))):
+    pages = ("/", "/sign-in", "/sign-up", "/notes", "/notes/trash", "/todos", "/mypage", "/mypage/edit")
+    of_features = [
+        path.format_map(own)
+        for each in samples()
+        for own in [each.own(alice)]
+        for costing in each.statements.values()
+        for path in costing
+    ]
+    for path in (*pages, *of_features):
         page = signed_in.get(path).text
         assert not re.search(r"<script(?! src=\"/static/)|<style|\son\w+=|\sstyle=|javascript:", page), path
 

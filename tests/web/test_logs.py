@@ -28,8 +28,8 @@ from app.web.access import is_public
 from app.web.logs import LONGEST_LINE, LogfmtFormatter, StdoutHandler
 from tests.conftest import PASSWORD
 from tests.logfmt import parse
+from tests.samples import samples
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
 
 def line(message: str, *arguments: object, name: str = "app", error: Exception | None = None) -> str:
@@ -362,10 +362,10 @@ def test_no_search_engine_lists_one_whatever_it_answers_and_other_pages_say_noth
     app: Flask, client: Visitor, alice: User
 ) -> None:
     shared = f"/s/{share_note(alice.id, service.create_note(alice.id, 'n', ''))}"
-    counted = f"/wordcounts/{results.shared(alice)}"
+    counted = [path for each in samples() for path in each.shared(alice)]
     asked = [(method, path) for method, _, path in paths(app)]
     assert len(asked) >= 10
-    for method, path in (*asked, *(("GET", path) for path in (shared, counted, f"{counted}.csv", f"{counted}.json"))):
+    for method, path in (*asked, *(("GET", path) for path in (shared, *counted))):
         assert client.open(path, method=method).headers.getlist("X-Robots-Tag") == ["noindex, nofollow"], path
     for path in ("/", "/notes", "/nothing", "/s"):
         assert "X-Robots-Tag" not in client.get(path).headers, path
@@ -376,5 +376,5 @@ def test_no_log_has_the_secret_but_what_only_looks_like_one(app: Flask) -> None:
     for logger, (method, secret, path) in product(("gunicorn.access", "gunicorn.error", "app"), paths(app)):
         logged = line(f"{method} {path} 200 /sign-in?next={path}", name=logger)
         assert (secret in logged, logged.count("(not logged)")) == (False, 2), path
-    for path in ("app/wordcounts/service.py", "/s/app.py", "/wordcounts/new", "/sign-up"):
+    for path in ("app/notes/service.py", "/s/app.py", "/notes/new", "/sign-up"):
         assert path in line(f"File {path}")

@@ -19,7 +19,7 @@ from tests.servers import folder_for_postgres
 from tests.visitor import Visitor
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import endpoints
-from tests.web.test_database_faults import all_routes, assert_is_ours
+from tests.web.test_database_faults import WRITES, all_routes, assert_is_ours
 from tools.dev import ports, postgres
 
 pytestmark = pytest.mark.servers
@@ -79,7 +79,7 @@ def test_whatever_would_be_saved_is_503_with_retry_after_and_a_sentence(standby:
                 refused.add(name)
                 assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), (method, name)
                 assert "지금은 저장할 수 없어요" in answer.text, (method, name)
-    writes = {"notes.create", "todos.create", "wordcounts.create", "accounts.sign_out", "portability.export"}
+    writes = {"notes.create", "todos.create", "accounts.sign_out", "portability.export", *WRITES}
     assert refused >= writes | {"accounts.sign_in", "accounts.sign_up"}
 
 

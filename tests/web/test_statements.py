@@ -17,8 +17,8 @@ from app.notes import listing
 from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
 from tests.conftest import browser_of
 from tests.notes.lists import older_of
+from tests.samples import forms, samples
 from tests.visitor import Visitor
-from tests.wordcounts import results
 
 # By the number of statements.
 PATHS = {
@@ -32,8 +32,6 @@ PATHS = {
         *("/notes/select", "/notes/select?tag=tag&all=1", "/notes/tags", "/notes/archive", "/notes/trash"),
         *("/notes/shared", "/notes/{note}", "/notes/{note}/edit", "/notes/{deleted}", "/notes/{archived}"),
         *("/todos?show=today", "/todos?show=done", "/todos/{todo}"),
-        *("/wordcounts", "/wordcounts/{waiting}", "/wordcounts/{failed}", "/wordcounts/{done}"),
-        *("/wordcounts/{done}?stop_words=keep&all=1", "/wordcounts/{done}.csv", "/wordcounts/{done}.json"),
         *("/mypage", "/mypage/devices", "/mypage/events", "/mypage/passkeys"),
     ],
     3: [
@@ -43,7 +41,12 @@ PATHS = {
     ],
     4: ["/notes?q=ntoe"],
 }
-COSTS = {path: count for count, paths in PATHS.items() for path in paths}
+COSTS = {
+    path: count
+    for costs in (PATHS, *(each.statements for each in samples()))
+    for count, paths in costs.items()
+    for path in paths
+}
 
 
 ROWS = 600  # the page of all tags reads TAGS_SHOWN of them, and any page some more
@@ -66,11 +69,6 @@ TODOS = """
     INSERT INTO todos (user_id, description, position, completed, due_on)
     SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50
     FROM users, generate_series(1, :many) n ORDER BY users.id, n"""
-RESULTS = """
-    INSERT INTO results (user_id, url, status, total_words, created_at, finished_at)
-    SELECT users.id, 'https://example.com', 'done', 1, now() - interval '1 day', now()
-    FROM users, generate_series(1, CASE WHEN users.id = :alice THEN 1000 ELSE 1200 END) n
-    ORDER BY users.id, n"""
 SHARES = """
     INSERT INTO note_shares (note_id, user_id, token, created_at)
     SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
@@ -78,7 +76,8 @@ SHARES = """
 OTHERS = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
     SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
-TABLES = "notes, note_shares, todos, results, figures, tag_counts, note_tags"
+OF_FEATURES = [form.table for form in forms()]
+TABLES = ", ".join(("notes", "note_shares", "todos", "figures", "tag_counts", "note_tags", *OF_FEATURES))
 
 
 @pytest.fixture
@@ -88,8 +87,8 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     So they are for the planner, too, which counts the pages of what other tests rolled back. Each one's rows lie
     together, in the order of the ids: of a table without order it expects somebody's rows to be anywhere.
     """
-    db.session.execute(text("TRUNCATE notes, todos, results CASCADE"))
-    for many in (NOTES, SHARES, TODOS, OTHERS, RESULTS):
+    db.session.execute(text(f"TRUNCATE {', '.join(('notes', 'todos', *OF_FEATURES))} CASCADE"))
+    for many in (NOTES, SHARES, TODOS, OTHERS, *(each.many for each in samples())):
         db.session.execute(text(many), {"many": MANY, "alice": alice.id})
     queries = {
         "note": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL",
@@ -99,11 +98,9 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
         "todo": "SELECT max(id) FROM todos WHERE user_id = :id",
         "today": "SELECT (max(created_at) AT TIME ZONE 'UTC')::date FROM notes",
     }
-    found = {name: db.session.scalar(text(query), {"id": alice.id}) for name, query in queries.items()} | {
-        "done": results.done(alice),
-        "waiting": results.waiting(alice),
-        "failed": results.failed(alice, "dns"),
-    }
+    found = {name: db.session.scalar(text(query), {"id": alice.id}) for name, query in queries.items()}
+    for each in samples():
+        found |= each.own(alice)
     db.session.execute(text(f"ANALYZE {TABLES}"))
     return found
 
@@ -175,13 +172,3 @@ def test_a_list_of_todos_of_which_none_is_done_costs_two_statements(signed_in: V
 def test_a_public_page_for_an_anonymous_visitor_costs_no_statement(app: Flask, statements: list[str]) -> None:
     assert app.test_client().get("/sign-in").status_code == 200
     assert statements == []
-
-
-def test_a_shared_result_for_an_anonymous_visitor_costs_one_statement(
-    app: Flask, alice: User, statements: list[str]
-) -> None:
-    public_id = results.shared(alice)
-    for end in ("", ".csv", ".json"):
-        statements.clear()
-        assert app.test_client().get(f"/wordcounts/{public_id}{end}").status_code == 200
-        assert len(statements) == 1, statements

@@ -11,7 +11,10 @@ from app.wordcounts.forms import trimmed, with_scheme
 from app.wordcounts.models import DONE, Result
 from tests.conftest import browser_of
 from tests.database import row_counts
+from tests.queued import queued
 from tests.visitor import Visitor
+from tests.web.test_form_tokens import form_token
+from tests.wordcounts import results
 from tests.wordcounts.results import done, waiting
 
 
@@ -174,3 +177,33 @@ def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User)
         waiting(alice)
     assert browser_of(app, bob).submit("/wordcounts", url="example.com").status_code == 302
     assert db.session.query(Result).filter_by(user_id=bob.id).one().status != DONE
+
+
+def test_a_page_is_not_counted_again_beyond_the_quota(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
+) -> None:
+    public_id = results.done(alice)
+    monkeypatch.setattr(service.QUOTA, "most", 1)
+    before = row_counts(), queued()
+    answer = signed_in.submit(f"/wordcounts/{public_id}/again")
+    assert answer.status_code == 422
+    assert "Delete some first" in answer.text
+    assert (row_counts(), queued()) == before
+
+
+def test_a_result_is_counted_again_once(signed_in: Visitor, alice: User) -> None:
+    path = f"/wordcounts/{results.done(alice)}"
+    token = form_token(signed_in, path)
+    before = row_counts()["results"]
+    answers = {signed_in.submit(f"{path}/again", form_token=token).location for _ in range(2)}
+    assert len(answers) == 1
+    assert row_counts()["results"] == before + 1
+    assert signed_in.submit(f"{path}/again", form_token="short").status_code == 422
+    assert row_counts()["results"] == before + 1
+
+
+def test_a_count_that_was_deleted_is_made_anew(signed_in: Visitor) -> None:
+    form = {"url": "https://example.com/milk", "form_token": form_token(signed_in, "/wordcounts")}
+    first = signed_in.submit("/wordcounts", **form).location
+    signed_in.submit(f"{first}/delete")
+    assert signed_in.get(signed_in.submit("/wordcounts", **form).location).status_code == 200

@@ -200,3 +200,13 @@ def test_to_delete_one_twice_is_404(signed_in: Visitor, alice: User) -> None:
     signed_in.submit(f"/wordcounts/{public_id}/delete")
     assert signed_in.submit(f"/wordcounts/{public_id}/delete").status_code == 404
     assert [result.public_id for result in service.list_results(alice.id)[0]] == [kept]
+
+
+def test_a_shared_result_for_an_anonymous_visitor_costs_one_statement(
+    app: Flask, alice: User, statements: list[str]
+) -> None:
+    public_id = shared(alice)
+    for end in ("", ".csv", ".json"):
+        statements.clear()
+        assert app.test_client().get(f"/wordcounts/{public_id}{end}").status_code == 200
+        assert len(statements) == 1, statements

@@ -12,18 +12,25 @@ from pathlib import Path
 
 from app.accounts import access_tokens, events
 from app.accounts.models import User
+from tests.samples import forms
 from tools.bench.service import ROOT
 from tools.bench.site import Site
 
 FOLDER = Path(__file__).parent
 EVERY = 0.2  # seconds; nobody sends what a full bucket allows within them
-# A limit that refuses hides what is behind it. Those of word counts count rows, so the rows become old. A generator
+# A limit that refuses hides what is behind it. Those of features count rows, so the rows become old. A generator
 # sends one Idempotency-Key with many bodies, which is refused for a day.
-EMPTIED = """
-    DELETE FROM rate_limits;
-    DELETE FROM idempotency_keys;
-    UPDATE results SET created_at = now() - interval '1 day' WHERE created_at > now() - interval '1 hour'
-"""
+AGED = [
+    f"UPDATE {form.table} SET created_at = now() - interval '1 day' WHERE created_at > now() - interval '1 hour'"
+    for form in forms()
+]
+EMPTIED = ";".join(["DELETE FROM rate_limits", "DELETE FROM idempotency_keys", *AGED])
+
+
+def age_rows(site: Site) -> None:
+    """Make the rows of features old, so that another one may be asked for."""
+    for statement in AGED:
+        site.rows(statement)
 
 
 def token_of(site: Site, user: User) -> str:

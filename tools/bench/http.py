@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 import psutil
 
 from app.accounts.hashing import hash_password
+from tests.samples import forms, samples
 from tools.bench.client import PASSWORD, Client, sign_in
 from tools.bench.figures import MS, Spread, cpu_seconds, markdown, megabytes_a_worker, percentile, spread
 from tools.bench.load import Outcome, Request, closed_loop
@@ -57,12 +58,6 @@ ORDER BY n DESC, users.id
 FILL_REST = """
 INSERT INTO todos (user_id, description, completed, position, completed_at)
 SELECT id, 'Todo ' || n, n % 3 = 0, n, CASE WHEN n % 3 = 0 THEN now() END FROM users, generate_series(1, 20) AS n;
-
-INSERT INTO results (user_id, url, final_url, title, status, result_all, result_no_stop_words, phrases,
-    total_words, unique_words, content_words, characters, reading_seconds, finished_at)
-SELECT id, 'https://example.com/' || n, 'https://example.com/' || n, 'Page ' || n, 'done', '{"the": 5, "moon": 3}',
-    '{"moon": 3}', '{"2": {"the moon": 3}, "3": {"of the moon": 2}}', 10, 3, 5, 1234, 61, now()
-FROM users, generate_series(1, 10) AS n
 """
 NEW_NOTE = {"title": "A new note", "content": "a line of text " * 6}
 NOTE = re.compile(r'"/notes/(\d+)')
@@ -167,7 +162,7 @@ PARTS = {
         Work("/notes/trash", reading("/notes/trash")),
         Work("/notes/tags", reading("/notes/tags")),
         Work("/todos", reading("/todos")),
-        Work("/wordcounts", reading("/wordcounts")),
+        *(Work(form.path, reading(form.path)) for form in forms()),
         Work("/mypage", reading("/mypage")),
         Work("/mypage/edit", reading("/mypage/edit")),
     ),
@@ -235,12 +230,14 @@ def start(stack: ExitStack, name: str, root: Path, environment: Mapping[str, str
 
 
 def fill(url: str) -> None:
-    """Insert the same people, notes, todos and word counts into every database."""
+    """Insert the same people, notes, todos and what else there is into every database."""
     random = Random(1)
     texts = [" ".join(random.choices(WORDS.split(), k=random.randint(12, 60))) for _ in range(NOTES)]
     query(url, USERS, (hash_password(PASSWORD), [*READERS, *WRITERS]))
     query(url, FILL_NOTES, (texts, NOTES))
     query(url, FILL_REST)
+    for each in samples():
+        query(url, each.bench)
     query(url, "VACUUM (ANALYZE)")
 
 

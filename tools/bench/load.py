@@ -11,10 +11,11 @@ from http.client import HTTPConnection, HTTPException
 from threading import Barrier
 from typing import NamedTuple
 
+from tests.samples import forms
 from tools.bench.client import Answer, Client
 
 RATE = 20.0  # pages a second of the open loop
-PAGES = ("/notes", "/todos", "/mypage", "/wordcounts")
+PAGES = ("/notes", "/todos", "/mypage", *(form.path for form in forms()))
 GIVE_UP = 30  # seconds without any answer
 NO_ANSWER = 0
 

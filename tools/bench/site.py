@@ -18,7 +18,7 @@ from app.extensions import db
 from app.notes import service as notes
 from app.todos import service as todos
 from config import ProductionConfig
-from tests.wordcounts import results
+from tests.samples import samples
 from tools.bench.client import PASSWORD, Client, sign_in
 from tools.bench.service import ROOT, Service, command, production, query, release, running
 from tools.dev import ports, postgres, s3
@@ -73,9 +73,9 @@ def own_things(site: Site, user: User) -> dict[str, Any]:
     with site.app.app_context():
         note = notes.create_note(user.id, "title", "content #tag")
         todo = todos.create_todo(user.id, "description")
-        public_id = results.done(user)
+        of_features = {each.variable: each.done(user) for each in samples()}
     [(session,)] = site.rows(f"SELECT max(id) FROM user_sessions WHERE user_id = {user.id}") or [(None,)]
-    return {"note_id": note, "todo_id": todo, "public_id": public_id, "session_id": session or 1}
+    return {"note_id": note, "todo_id": todo, **of_features, "session_id": session or 1}
 
 
 def routes(app: Flask, method: str, ids: dict[str, Any]) -> Iterator[tuple[str, str]]:

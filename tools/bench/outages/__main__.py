@@ -8,9 +8,11 @@ import argparse
 import sys
 from collections import Counter
 from contextlib import ExitStack
+from typing import Any
 
+from tests.samples import brought
 from tools.bench.load import p95
-from tools.bench.outages import bucket, database, worker
+from tools.bench.outages import bucket, database
 from tools.bench.site import site
 
 # Promises; seconds.
@@ -22,7 +24,8 @@ NEXT_JOB_WITHIN = 60.0
 ENDED_WITHIN = 24.5  # a platform kills after 30
 SLOWER_AT_MOST = 2.0  # times the p95 of pages before the outage
 
-KINDS = [*database.KINDS, *bucket.KINDS, *worker.KINDS]
+OF_WORKERS = {name: module for module in brought("outages") for name in module.KINDS}
+KINDS = [*database.KINDS, *bucket.KINDS, *OF_WORKERS]
 
 Broken = list[str]
 
@@ -74,7 +77,7 @@ def show_bucket(outcome: bucket.Outcome) -> Broken:
     return told(outcome.name, figures, promises)
 
 
-def show_worker(outcome: worker.Outcome) -> Broken:
+def show_worker(outcome: Any) -> Broken:
     figures = {
         "next job after": f"{outcome.next_after:.1f} s",
         "lost": outcome.lost,
@@ -101,10 +104,10 @@ def main() -> None:
     kinds = options.only or KINDS
     broken: Broken = []
     with ExitStack() as stack:
-        measured = stack.enter_context(site()) if set(kinds) - worker.KINDS.keys() else None
+        measured = stack.enter_context(site()) if set(kinds) - OF_WORKERS.keys() else None
         for number, name in enumerate(kinds):
-            if name in worker.KINDS:
-                broken += show_worker(worker.measure(name, seconds))
+            if name in OF_WORKERS:
+                broken += show_worker(OF_WORKERS[name].measure(name, seconds))
             elif measured and name in database.KINDS:
                 broken += show_database(database.measure(measured, name, seconds, number))
             elif measured:

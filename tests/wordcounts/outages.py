@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.live.conftest import PAGE
-from tests.live.workers import Queue, running_queue
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until
+from tests.wordcounts.live.counting import PAGE, CountingQueue, counting_queue
 from tests.wordcounts.page_server import PageServer
 from tools.bench.service import production, release
 from tools.bench.site import frozen
@@ -85,7 +84,7 @@ def measure(name: str, seconds: float) -> Outcome:
     with _place() as place, PageServer(pages) as server:
         direct = production(place.port)
         release(direct)
-        with running_queue(direct, place.folder, server) as queue:
+        with counting_queue(direct, place.folder, server) as queue:
             through = {**queue.environment, "DATABASE_URL": postgres.url(place.proxy.port)}
             with replace(queue, environment=through).worker() as worker:
                 queue.ask(*(server.url(path) for path in pages))
@@ -103,14 +102,14 @@ def measure(name: str, seconds: float) -> Outcome:
             return Outcome(name, next_after, lost, int(doubled) - lost, again, ended_after)
 
 
-def _seconds_until_the_next_is_done(queue: Queue) -> float:
+def _seconds_until_the_next_is_done(queue: CountingQueue) -> float:
     began = time.monotonic()
     queue.defer_next()
     wait_until(queue.has_done_the_next, "the next job is done", DONE_WITHIN)
     return time.monotonic() - began
 
 
-def _lost(queue: Queue) -> int:
+def _lost(queue: CountingQueue) -> int:
     end = time.monotonic() + DONE_WITHIN
     while not queue.has_counted(JOBS) and time.monotonic() < end:
         time.sleep(0.1)

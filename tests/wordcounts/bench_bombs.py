@@ -1,10 +1,11 @@
 """Measure the memory that fetching decompression bombs and endless answers takes.
 
 Read from Linux's /proc. `getrusage` would start with the peak of the parent process.
-Run: .venv/bin/python -m tools.bench.bombs
+Run: .venv/bin/python -m tests.wordcounts.bench_bombs
 """
 
 import contextlib
+import sys
 from pathlib import Path
 
 from app.wordcounts.failures import FetchFailed
@@ -28,7 +29,7 @@ def main() -> None:
             with contextlib.suppress(FetchFailed):
                 fetch(server.url(path), allowed_servers=server.allowed)
                 raise SystemExit(f"{name} was taken for a page.")
-            print(f"{name}: {peak_megabytes() - before:.0f} MB")
+            sys.stdout.write(f"{name}: {peak_megabytes() - before:.0f} MB\n")
 
 
 if __name__ == "__main__":

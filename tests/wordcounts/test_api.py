@@ -3,15 +3,22 @@
 import time
 
 import pytest
+from flask import Flask
 from sqlalchemy import update
 
 from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import service
 from app.wordcounts.models import FAILED, Result
-from tests.api.program import Program, pointers
+from tests.api.program import Program, pointers, program_of
 from tests.database import row_counts
 from tests.wordcounts import results
+
+
+@pytest.fixture
+def program(app: Flask, alice: User) -> Program:
+    return program_of(app, alice, "read", "write")
+
 
 ADDRESS = {"url": "https://example.com/"}
 
