@@ -76,6 +76,7 @@ class Samples:
         invalid: changes of it, by what is wrong with them.
         furnish: stores `furnished` rows of many kinds, which an export holds.
         shared: shares one, and returns the paths at which anybody reads it.
+        share_all: SQL that shares every row.
         from_follower: endpoints that a follower may serve.
     """
 
@@ -99,6 +100,7 @@ class Samples:
     furnish: Callable[[User], object]
     furnished: int
     shared: Callable[[User], Sequence[str]] = lambda _: ()
+    share_all: str = "SELECT 1"
     pure: Sequence[str] = ()
     terms: Mapping[str, str] = field(default_factory=dict)
 

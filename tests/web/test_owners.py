@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select, text
 
 from app.accounts import access_tokens
 from app.accounts.models import AccessToken, User, UserSession
@@ -19,11 +19,10 @@ from app.notes.sharing import share_note
 from app.notes.texts import tick_of
 from app.passkeys.models import Passkey
 from app.todos import service as todos
-from app.wordcounts.models import Result
 from tests.api.program import program_of
 from tests.conftest import CLIENT, browser_of
 from tests.database import made_up_id
-from tests.wordcounts import results
+from tests.samples import samples
 
 SECRET = "hers alone #hers"
 # The variables of paths that the fixture has a row for, or that name none.
@@ -67,9 +66,9 @@ def ids(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, l
     for rule in app.url_map.iter_rules():
         for name in rule.arguments - KNOWN:
             rows[name] = [made_up_id(name, alice.id)]
-    public_ids = [results.done(alice, title=SECRET), results.waiting(alice)]
+    of_features = {each.variable: [each.done_with(alice, SECRET), *each.own(alice).values()] for each in samples()}
     return {"note_id": [listed, archived, deleted], "todo_id": [first, other, done], "moment": [moment],
-            "public_id": public_ids, **rows}  # fmt: skip
+            **of_features, **rows}  # fmt: skip
 
 
 def rows_of(user: User) -> dict[str, list[Any]]:
@@ -109,22 +108,14 @@ def test_every_page_of_it_is_404(app: Flask, alice: User, bob: User, ids: dict[s
     assert rows_of(alice) == before
 
 
-def share_results() -> None:
-    db.session.execute(update(Result).values(shared=True))
+def share_all() -> None:
+    for each in samples():
+        db.session.execute(text(each.share_all))
     db.session.commit()
 
 
-def test_a_shared_result_is_read_and_no_more(app: Flask, alice: User, bob: User, ids: dict[str, list[Any]]) -> None:
-    share_results()
-    browser, before = browser_of(app, bob), rows_of(alice)
-    posts = [path for name, method, path in paths(app, ids, of_api=False) if name[:4] == "word" and method == "POST"]
-    assert len(posts) > 10
-    assert [path for path in posts if browser.submit(path, shared="0").status_code != 404] == []
-    assert rows_of(alice) == before
-
-
 def test_every_operation_on_it_is_404(app: Flask, alice: User, bob: User, ids: dict[str, list[Any]]) -> None:
-    share_results()  # whose pages are read by others
+    share_all()  # whose pages are read by others
     program = program_of(app, bob, "read", "write")
     before = rows_of(alice)
     tried = paths(app, ids, of_api=True)
@@ -137,10 +128,10 @@ def test_every_operation_on_it_is_404(app: Flask, alice: User, bob: User, ids: d
 
 
 def test_no_list_and_no_export_has_it(app: Flask, bob: User, ids: dict[str, list[Any]]) -> None:
-    share_results()
+    share_all()
     browser, program = browser_of(app, bob), program_of(app, bob, "read", "write")
     lists = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments and "GET" in (rule.methods or ())}
-    assert {"/notes", "/notes/trash", "/todos", "/wordcounts", "/api/v1/notes"} <= lists
+    assert {"/notes", "/notes/trash", "/todos", "/api/v1/notes"} <= lists
     views = [
         *(f"/notes?{name}=hers" for name in ("q", "tag")),
         *(f"/todos?{view}" for view in ("sort=due", "show=today", f"edit={ids['todo_id'][0]}")),

@@ -94,9 +94,10 @@ SAMPLES = Samples(
     furnish=furnish,
     furnished=4,
     shared=shared,
+    share_all="UPDATE results SET shared = true",
     done=results.done,
     variable="public_id",
-    done_with=lambda user, words: results.done(user, f"https://example.com/{words}"),
+    done_with=lambda user, words: results.done(user, f"https://example.com/{words}", title=words),
     api_queries=["/wordcounts/{public_id}?stop_words=keep&wait=1"],
     bench=BENCH,
     form=Form(
