@@ -16,6 +16,7 @@ from app.features import NAMES
 from app.limits.quotas import Quota
 
 ROOT = Path(__file__).parent
+TAKEN_OUT = {"wordcounts"} - set(NAMES)  # of what the pages of docs/ name
 
 
 @dataclass(frozen=True, kw_only=True)

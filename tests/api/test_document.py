@@ -70,7 +70,7 @@ def test_every_example_is_taken(app: Flask, program: Program, document: dict[str
             answer = program.ask(method.upper(), place, example, If_Match='"1"', Idempotency_Key=each["operationId"])
             assert answer.status_code < 300, (each["operationId"], answer.json)
             tried += 1
-    assert tried >= 8
+    assert tried >= 7
 
 
 def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document:
         assert name in document["components"]["schemas"]
     operations = [each for of in document["paths"].values() for each in of.values()]
     bodies = {found for each in operations for found in re.findall(r"schemas/(\w+)", str(each.get("requestBody")))}
-    assert len(bodies) >= 8
+    assert len(bodies) >= 7
     for name in bodies:
         assert "'default'" not in str(document["components"]["schemas"][name]), name
     for parameter in (parameter for each in operations for parameter in each["parameters"]):

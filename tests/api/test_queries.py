@@ -83,7 +83,7 @@ def test_a_body_that_an_operation_does_not_read_is_refused_and_nothing_changes(a
 
 def test_a_parameter_that_stands_there_twice_is_refused(app: Flask, program: Program) -> None:
     tried = [(method, path, name) for method, path, names, _takes_body in operations(app) for name in names]
-    assert len(tried) >= 10
+    assert len(tried) >= 8
     for method, path, name in tried:
         answer = program.ask(method, f"{path}?{name}=1&{name}=1")
         assert answer.status_code == 422, (method, path, name)

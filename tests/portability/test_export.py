@@ -120,7 +120,7 @@ def test_the_export_costs_one_statement_per_feature(signed_in: Visitor, alice: U
     statements.clear()
     export(signed_in)
     # The session's, that of the rate limit, the features', and the event.
-    assert len(statements) == 1 + 1 + 3 + 1
+    assert len(statements) == 1 + 1 + 2 + len(samples()) + 1
 
 
 def test_an_export_is_503_with_retry_after_while_another_one_runs_and_not_when_its_reader_is_gone(
