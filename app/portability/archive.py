@@ -16,8 +16,9 @@ from typing import IO, Any, NoReturn, cast
 
 from app.rejection import Rejected
 
-FORMAT, VERSION = "semicircle", 1
+FORMAT, VERSION = "semicircle", 1  # not renamed: exports of before say so
 DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
+DOCUMENTS = (DOCUMENT, f"{FORMAT}.json")  # before the service had another name, exports had the second one
 # The lists of features that were taken out, and how many code points an item may have. Exports of before have them:
 # an import reads over them.
 GONE: Mapping[str, int] = {}
@@ -88,17 +89,18 @@ class _BoundedDirectory:
 
 
 class Archive:
-    """An export, checked by `opened`. Everything is in `folder`, as after unpacking and packing again; "": in none."""
+    """An export, checked by `opened`. All is where `document` is: in a folder, if it was unpacked and packed again."""
 
-    def __init__(self, zip_file: zipfile.ZipFile, folder: str) -> None:
+    def __init__(self, zip_file: zipfile.ZipFile, document: str) -> None:
         self._zip = zip_file
-        self._folder = folder
+        self._document = document
+        self._photo = _photo_beside(document)
 
     def photo(self) -> bytes | None:
         """Read the photo, if there is one. Raises: ArchiveRejected."""
-        if self._folder + PHOTO not in self._zip.NameToInfo:
+        if self._photo not in self._zip.NameToInfo:
             return None
-        with _damaged_on_error(), self._zip.open(self._folder + PHOTO) as entry:
+        with _damaged_on_error(), self._zip.open(self._photo) as entry:
             photo: bytes = entry.read(MAX_PHOTO + 1)
         if len(photo) > MAX_PHOTO:
             raise ArchiveRejected(Reason.TOO_MUCH)
@@ -111,7 +113,7 @@ class Archive:
 
         Raises: ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
         """
-        with _damaged_on_error(), self._zip.open(self._folder + DOCUMENT) as entry:
+        with _damaged_on_error(), self._zip.open(self._document) as entry:
             document = JsonStream(entry, MAX_JSON)
             head: dict[str, Any] = {}
             seen: set[str] = set()
@@ -150,25 +152,28 @@ def opened(file: IO[bytes]) -> Iterator[Archive]:
     with _damaged_on_error():
         zip_file = zipfile.ZipFile(cast(IO[bytes], _BoundedDirectory(file)))
     with zip_file:
-        yield Archive(zip_file, _folder(zip_file.infolist()))
+        yield Archive(zip_file, _document(zip_file.infolist()))
 
 
-def _folder(entries: list[zipfile.ZipInfo]) -> str:
-    """Find the folder of DOCUMENT. Raises: ArchiveRejected."""
+def _photo_beside(document: str) -> str:
+    return document[: document.rfind("/") + 1] + PHOTO
+
+
+def _document(entries: list[zipfile.ZipInfo]) -> str:
+    """Find the entry of the document. Raises: ArchiveRejected."""
     names = [entry.orig_filename for entry in entries]  # `filename` ends at a NUL
     if len({name.casefold() for name in names}) < len(names):
         raise ArchiveRejected(Reason.UNSAFE)
     for entry, name in zip(entries, names, strict=True):
         if PATH_TRAVERSAL.search(name) or entry.flag_bits & ENCRYPTED or name.lower().endswith(ARCHIVES):
             raise ArchiveRejected(Reason.UNSAFE)
-    found = [name for name in names if name.rpartition("/")[2] == DOCUMENT]
+    found = [name for name in names if name.rpartition("/")[2] in DOCUMENTS]
     if len(found) != 1 or found[0].count("/") > 1:
         raise ArchiveRejected(Reason.NOT_OURS)
-    folder = found[0].removesuffix(DOCUMENT)
     for entry in entries:
-        if entry.orig_filename in (folder + DOCUMENT, folder + PHOTO) and entry.compress_type not in PACKED:
+        if entry.orig_filename in (found[0], _photo_beside(found[0])) and entry.compress_type not in PACKED:
             raise ArchiveRejected(Reason.UNSAFE)
-    return folder
+    return found[0]
 
 
 def _refuse(literal: str) -> NoReturn:

@@ -1,9 +1,11 @@
 """Passwords that are easy to guess, one a shape, and ones that are not, for a person with these names."""
 
-from app.accounts.password_policy import Weakness
+from app.accounts.password_policy import CONTEXT, Weakness, on_latin_keyboard
 
 NICKNAME, EMAIL = "하늘", "carol.smith@example.com"
 NAMES = (NICKNAME, EMAIL)
+SITE, KOREAN_SITE = CONTEXT[:2]
+LEET = str.maketrans("ieo", "130")
 
 REFUSED = [
     *((password, Weakness.REPEATED) for password in (
@@ -20,8 +22,9 @@ REFUSED = [
         "010-8374-9265", "+82 10 8374 9265", "0283749265", "lee01083749265", "1987-06-15", "1987.06.15 2019.10.09",
     )),
     *((password, Weakness.NAME) for password in (
-        "semicircle", "123semicircle", "s3m1c1rcl3!", "semi-circle-1", "s-e-m-i-c-i-r-c-l-e", "sem!c!rcle",
-        "elcricimes12", "ｓｅｍｉｃｉｒｃｌｅ", "semicircle notes", "세미 서클 2026!", "tpaltjzmf12",
+        SITE, f"123{SITE}", SITE.translate(LEET) + "!", f"{SITE[:4]}-{SITE[4:]}-1", "-".join(SITE),
+        SITE.replace("i", "!"), f"{SITE[::-1]}12", "".join(chr(ord(letter) + 0xFEE0) for letter in SITE),
+        f"{SITE} notes", f"{KOREAN_SITE[:2]} {KOREAN_SITE[2:]} 2026!", f"{on_latin_keyboard(KOREAN_SITE)}12",
         "하늘하늘 2026!!", "gksmf12345678", "Carol.Smith99", "smith_carol 1", "lorac2026!!!",
         "carol.smith@example.com", "example2026!",
     )),

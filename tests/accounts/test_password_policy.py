@@ -34,5 +34,10 @@ def test_the_longest_password_is_read() -> None:
 
 
 def test_hangul_is_read_as_the_keys_that_type_it() -> None:
-    keys = {"세미서클": "tpaltjzmf", "뷁": "qnpfr", "값을 ㅘㄳ": "rkqtdmf hkrt", "달 moon 7": "ekf moon 7"}
+    keys = {
+        "세미서클": "tpaltjzmf",
+        "뷁": "qnpfr",
+        "값을 ㅘㄳ": "rkqtdmf hkrt",
+        "달 moon 7": "ekf moon 7",
+    }  # not renamed
     assert {hangul: on_latin_keyboard(hangul) for hangul in keys} == keys

@@ -31,7 +31,7 @@ TODO: dict[str, Any] = {
     "created_at": "2026-03-01T09:00:00+00:00",
     "completed_at": None,
 }
-HEAD: dict[str, Any] = {"format": "semicircle", "version": 1, "exported_at": "", "account": {}}
+HEAD: dict[str, Any] = {"format": archive.FORMAT, "version": 1, "exported_at": "", "account": {}}
 # Valid items that precede the invalid part of each archive. They must not be stored when it is refused.
 OF_FEATURES = {each.list_name: each for each in samples()}
 LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], **{name: [each.item] for name, each in OF_FEATURES.items()}}
@@ -155,7 +155,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
     "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
     "two documents": (Reason.NOT_OURS, lambda: with_entries("a/semicircle.json")),
-    "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries("SEMICIRCLE.json")),
+    "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries(archive.DOCUMENT.upper())),
     "a name that leads up": (Reason.UNSAFE, lambda: with_entries("notes/../../x.md")),
     "a name with NUL": (Reason.UNSAFE, lambda: with_entries("semicircle.json\0.md")),
     "an archive in it": (Reason.UNSAFE, lambda: with_entries("more.ZIP")),

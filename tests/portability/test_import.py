@@ -27,7 +27,7 @@ from app.todos import service as todos
 from tests.bucket import object_keys
 from tests.database import row_counts
 from tests.portability import hostile_archives as sound
-from tests.portability.exports import export, import_, with_photo
+from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
 from tests.samples import forms
@@ -111,6 +111,12 @@ def test_the_list_of_a_feature_that_was_taken_out_is_read_over(
     assert import_(signed_in, exported).status_code == 302
     assert row_counts()["notes"] == before["notes"] + 1
     assert import_(signed_in, sound.zipped(sound.document(former=[{"what": "x" * 100}]))).status_code == 422
+
+
+def test_an_export_from_before_the_service_had_this_name_is_imported(signed_in: Visitor) -> None:
+    before = row_counts()["notes"]
+    assert import_(signed_in, packed({f"{archive.FORMAT}.json": sound.document()})).status_code == 302
+    assert row_counts()["notes"] == before + 1
 
 
 def test_an_import_may_have_what_the_quotas_allow() -> None:

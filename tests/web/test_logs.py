@@ -273,7 +273,7 @@ def test_a_stranger_has_no_account_before_signing_in_and_a_path_without_a_page_n
     ("process", "request_id", "name"),
     [
         ("web", "i" * 32, f"semicircle-web {'i' * 32}"),
-        ("worker", "i" * 200, f"semicircle-worker {'i' * 45}"),
+        ("worker", "i" * 200, f"semicircle-worker {'i' * 200}"[:63]),
         ("worker", None, "semicircle-web"),  # of the connection; a worker's own has its name from app/jobs/worker.py
     ],
 )

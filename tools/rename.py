@@ -1,0 +1,60 @@
+"""`make rename NAME="Half Moon" KOREAN=반쪽달`: give the service a name of its own, wherever it is named.
+
+On pages, in mails and texts, in the metadata of the package and of app.json, in cookies, in names of sessions of
+PostgreSQL and in the documentation. A line that says NOT_RENAMED stays, and so does what other places know already:
+revisions that ran, and the library of the migrations. Nothing is committed.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from app.accounts.password_policy import on_latin_keyboard
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGLISH, SLUG, KOREAN = "Semicircle", "semicircle", "세미서클"
+NOT_RENAMED = "not renamed"  # as a comment
+STAYS = re.compile(r"migrations/versions/|app/release/|online_migrations/|tools/rename\.py$")
+NAMED = re.compile(
+    rf"(?<=X-){ENGLISH}|{ENGLISH}(?=-)|{ENGLISH}|{SLUG}\.dev|{SLUG}|{KOREAN}|{on_latin_keyboard(KOREAN)}"
+)
+
+
+def main(english: str, korean: str) -> None:
+    """Rename the service. Exits: the names cannot be used, or something is not committed."""
+    slug = re.sub(r"[^a-z0-9]", "", english.lower())
+    if not (re.fullmatch(r"[A-Z][A-Za-z0-9 ]{2,19}", english) and re.fullmatch(r"[가-힣A-Za-z0-9 ]{2,20}", korean)):
+        sys.exit(
+            'Give the name in Latin letters and in Korean, 2 to 20 of each: make rename NAME="Half Moon" KOREAN=반쪽달'
+        )
+    if git("status", "--porcelain"):
+        sys.exit("Commit what you have changed, so that the new name is a change of its own: git status.")
+    names = {ENGLISH: english, SLUG: slug, f"{SLUG}.dev": f"{slug}.example", KOREAN: korean}
+
+    def new_name(found: re.Match[str]) -> str:
+        if found[0] == ENGLISH and (
+            found.string[: found.start()].endswith("X-") or found.string[found.end() :][:1] == "-"
+        ):
+            return english.replace(" ", "")  # in a header
+        return names.get(found[0]) or on_latin_keyboard(korean)
+
+    changed = 0
+    for name in git("ls-files", "-z").split("\0"):
+        path = ROOT / name
+        if not name or STAYS.match(name) or not path.is_file() or b"\0" in (data := path.read_bytes()):
+            continue
+        lines = data.decode().split("\n")
+        renamed = "\n".join(line if NOT_RENAMED in line else NAMED.sub(new_name, line) for line in lines)
+        if renamed.encode() != data:
+            path.write_bytes(renamed.encode())
+            changed += 1
+    print(f"{english} · {korean}: {changed} files. Next: make translations format test lint, and read `git diff`.")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
