@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug feature rename lint format translations screenshots requirements wheels install clean
+.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug feature rename lint format translations screenshots requirements wheels install install-lint install-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
@@ -19,7 +19,7 @@ QUICK := (not browser and not servers and not minutes) or smoke
 test: install ## the rules of every feature, and a few of each costly kind, in minutes; ARGS="tests/notes -x" for some
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-check: install ## every test; ARGS=tests/browser for some
+check: install-check ## every test; ARGS=tests/browser for some
 	@$(PYTEST) $(ARGS)
 
 deploy-staging: ## test main, push it to staging, and see that it serves
@@ -34,24 +34,24 @@ rollback: ## go back to an earlier release, if that is safe; ARGS="production v1
 attack: install ## what a stranger can try, against a site of its own, in ten minutes; ARGS=--quick for two
 	@$(BIN)/python -m tools.attack $(ARGS)
 
-audit: install ## known vulnerabilities of the pinned packages; says what could not be checked
+audit: install-check ## known vulnerabilities of the pinned packages; says what could not be checked
 	@$(BIN)/python tools/audit.py
 
 slug: install ## the size of what a dyno is sent, compressed
 	@$(BIN)/python tools/slug.py
 
-feature: install ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
+feature: install-lint ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
 	@$(BIN)/python -m tools.feature "$(NAME)" "$(KOREAN)"
 
 rename: install ## a name of your own for the service; NAME="Half Moon" KOREAN=반쪽달
 	@$(BIN)/python -m tools.rename "$(NAME)" "$(KOREAN)"
 
-lint: install ## formatting, lint and types
+lint: install-lint ## formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-format: install ## format the code and fix what can be fixed
+format: install-lint ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -62,28 +62,32 @@ translations: install ## collect the sentences of the code, and compile the tran
 	@$(BIN)/pybabel --quiet compile --directory app/translations
 	@rm app/translations/messages.pot
 
-screenshots: install ## a picture of every page, into screenshots/; ARGS=notes for the pages whose name begins so
+screenshots: install-check ## a picture of every page, into screenshots/; ARGS=notes for the pages whose name begins so
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host pyproject.toml
 
-requirements: install ## pin the dependencies of pyproject.toml; ARGS=--upgrade for the newest
+requirements: install-check ## pin the dependencies of pyproject.toml; ARGS=--upgrade for the newest
 	@$(COMPILE) $(ARGS) --output-file requirements.txt
 	@$(COMPILE) $(ARGS) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(COMPILE) $(ARGS) --extra dev --extra lint --constraint requirements-dev.txt --output-file requirements-lint.txt
+	@$(COMPILE) $(ARGS) --extra dev --extra check --constraint requirements-dev.txt --output-file requirements-check.txt
 
 PYTHONS := 3.11 3.12 3.13
 
 # Asks pip what it would install, for each Python but this one, for which `install` has just done so in earnest. Fails
 # where a package has no wheel, or none of our hashes.
-wheels: install ## check that every pinned package is a wheel, for each Python that we support, and fits the others
+wheels: install-check ## check that every pinned package is a wheel, for each Python that we support, and fits the others
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in $(PYTHONS); do \
 		[ "$$version" = "$$ours" ] && continue; \
 		echo "Python $$version"; \
-		$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
-			--python-version $$version --only-binary :all: --require-hashes --requirement requirements-dev.txt || exit 1; \
+		for list in lint check; do \
+			$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
+				--python-version $$version --only-binary :all: --require-hashes --requirement requirements-$$list.txt || exit 1; \
+		done; \
 	done
 
 NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13
@@ -92,6 +96,12 @@ INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "$(NEEDED)"; exit 1; }
 	@$(PYTHON) -c '$(INSTALL)'
+
+install-lint: install
+	@$(PYTHON) -c '$(INSTALL)' lint
+
+install-check: install
+	@$(PYTHON) -c '$(INSTALL)' lint check
 
 .env: # names the configuration; .env.example lists what else can be set
 	@echo "APP_SETTINGS=config.DevelopmentConfig" > $@

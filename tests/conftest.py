@@ -5,6 +5,7 @@ in a transaction that is rolled back, or in a database of its own, so nothing of
 """
 
 import gc
+import importlib.util
 import logging
 import signal
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ from tests.visitor import Visitor
 
 PASSWORD = "a long enough sentence"
 CLIENT = Client("203.0.113.7", "test")
+# The browser tests, where the packages of requirements-check.txt are not installed.
+collect_ignore = [] if importlib.util.find_spec("playwright") else ["browser"]
 # 0.1 ms a hash in place of 25. A hash of these parameters needs no rehash either, since this hasher checks for it.
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PRODUCTION_HASHER = hashing._hasher
@@ -80,6 +83,11 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_node_collection_finished(node: Any) -> None:
     """End the run before the first test where there are no servers. The controller does it, since a worker cannot."""
     environment_or_exit(server_process(node.config).folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if collect_ignore:
+        terminalreporter.write_line("SKIPPED tests/browser: needs playwright, which make check installs")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

