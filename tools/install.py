@@ -32,6 +32,7 @@ PIP = (
     "--no-compile",  # Python compiles what it imports, a quarter of it all
     *("--only-binary", ":all:", "--require-hashes"),  # a wheel for everything: no compiler is needed
 )
+IMPORTS = "from app import create_app; from config import DevelopmentConfig; create_app(DevelopmentConfig({}))"
 PIN = re.compile(r"^[a-z].*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)  # a package with its hashes
 # What the packages bring and nothing here uses, 75 MB; as a pattern in their folder. To use more of it, remove a line.
 UNUSED = (
@@ -104,18 +105,18 @@ def build(environment: Path, root: Path) -> None:
     if environment.exists():
         shutil.rmtree(environment)
     try:
-        run(
-            [sys.executable, "-m", "venv", str(environment)],
-            root,
-            REQUIREMENTS,
-            lambda _said: "An environment is made …",
+        require(
+            run([sys.executable, "-m", "venv", str(environment)], root, "making an environment"), root, REQUIREMENTS
         )
         pip_install(environment, environment, root / REQUIREMENTS, root)
     except BaseException:
         shutil.rmtree(environment, ignore_errors=True)
         raise
+    print("  removing what nothing here uses …", flush=True)
     for path in [path for pattern in UNUSED for path in packages_of(environment).glob(pattern)]:
         shutil.rmtree(path)
+    # So the first start does not compile in silence. Where the application cannot be imported, that start says why.
+    run([str(environment / "bin" / "python"), "-c", IMPORTS], root, "compiling what the application imports")
     (environment / WHOLE).touch()
 
 
@@ -148,30 +149,38 @@ def pip_install(environment: Path, place: Path, pins: Path, root: Path, *options
     total = len(PIN.findall(pins.read_text(encoding="utf-8")))
     before = len(list(packages_of(place).glob("*.dist-info")))  # pip itself
 
-    def progress(said: str) -> str:
+    def progress() -> str:
+        said = install_log(root).read_text(encoding="utf-8", errors="replace")
         installed = len(list(packages_of(place).glob("*.dist-info"))) - before
         count, what = (installed, "installed") if installed else (said.count("Collecting "), "downloaded")
-        return f"  {count} of {total} packages {what} …"
+        return f"{count} of {total} packages {what}"
 
     command = [str(environment / "bin" / "python"), *PIP, *options, "--requirement", str(pins)]
-    run(command, root, pins.name, progress)
+    require(run(command, root, progress), root, pins.name)
 
 
-def run(command: list[str], root: Path, requirements: str, progress: Callable[[str], str]) -> None:
-    """Run a command, and every few seconds say how far it is, by what it has said. Raises: InstallError: it failed."""
-    log = root / ".venvs" / "install.log"
+def run(command: list[str], root: Path, progress: str | Callable[[], str]) -> int:
+    """Run a command, say every few seconds how far it is, and return its exit code."""
     with (
-        log.open("w") as output,
+        install_log(root).open("w") as output,
         subprocess.Popen(command, cwd=root, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         try:
             while (code := wait(process)) is None:
-                print(progress(log.read_text(encoding="utf-8", errors="replace")), flush=True)
+                print(f"  {progress if isinstance(progress, str) else progress()} …", flush=True)
         except BaseException:
             process.kill()
             raise
+    return code
+
+
+def require(code: int, root: Path, requirements: str) -> None:
     if code != 0:
-        raise InstallError(failure(root, log, requirements))
+        raise InstallError(failure(root, install_log(root), requirements))
+
+
+def install_log(root: Path) -> Path:
+    return root / ".venvs" / "install.log"
 
 
 def wait(process: subprocess.Popen[bytes]) -> int | None:

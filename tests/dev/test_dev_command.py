@@ -177,7 +177,10 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert f"PostgreSQL is on 127.0.0.1:{known['postgres']}, its data in {place.instance / 'postgres'}" in first.said
     assert f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}" in first.said
     assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
-    assert not re.search("Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said)
+    assert re.search(r"^\d+ migrations ran$", first.said, re.MULTILINE)
+    assert not re.search(
+        "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said
+    )
 
     first.process.send_signal(signal.SIGINT)
     first.wait_for("Stopping")
@@ -252,4 +255,5 @@ def test_the_log_leaves_out_what_every_page_and_every_start_repeats() -> None:
         assert worth(request, line, status, "-") == is_shown, line
     assert not worth("Context impl %s.", "PostgresqlImpl")
     assert not worth(" * Debugger PIN: %s", "123-456-789")
-    assert worth("Running upgrade %s -> %s", "0001", "0002")
+    assert not worth("Running %s %s -> %s", "upgrade", "0001", "0002")
+    assert worth("the database is at %s", "0002")

@@ -20,8 +20,8 @@ from flask import Flask, current_app
 
 import app
 from tools.dev import postgres, reloading, s3, servers
-from tools.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, pause, read_pid, spawn
-from tools.dev.reloading import FLASK, WEB, WORKER, Reloading, is_at_head
+from tools.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, telling
+from tools.dev.reloading import FLASK, WEB, WORKER, Reloading, pending_migrations
 from tools.dev.servers import Addresses, Checkout
 
 READY_WITHIN = 60  # seconds from the start of the web until it answers
@@ -34,6 +34,8 @@ NOISE = (
     " * Debugger PIN",  # werkzeug says it again when a page asks for it
     "Context impl",
     "Will assume",
+    "Running upgrade",  # `_migrate` says how many ran
+    "Detected sequence",
 )
 
 
@@ -43,13 +45,13 @@ def create_app() -> Flask:
 
 def for_developers(service: Flask) -> Flask:
     service.cli.add_command(dev)
-    for name in ("werkzeug", "alembic.runtime.migration"):
+    for name in ("werkzeug", "alembic.runtime.migration", "alembic.ddl.postgresql"):
         logging.getLogger(name).addFilter(is_worth_a_line)
     return service
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
-    if str(record.msg).startswith(NOISE):
+    if record.getMessage().startswith(NOISE):
         return False
     match record.args:
         case (request, status, _):  # werkzeug's line of a request: '"%s" %s %s'
@@ -79,12 +81,17 @@ def _run(config: dict[str, Any], checkout: Checkout, running: ExitStack) -> None
     _stop_orphans(checkout)
     chosen = servers.choose(config)
     running.callback(chosen.web.close)
+    click.echo("Starting the servers")
     starting = servers.start(config, checkout, chosen, running)
     url = postgres.url(chosen.postgres) if chosen.postgres else config["MIGRATION_DATABASE_URI"]
     if chosen.postgres:
+        wait = telling("starting PostgreSQL")
+        while not starting["PostgreSQL"].done():
+            wait()
         starting["PostgreSQL"].result()
-    if not is_at_head(url):
-        _migrate(checkout, running)
+    pending = pending_migrations(url)
+    if pending != 0:
+        _migrate(checkout, running, pending)
     ours = _start_ours(checkout, chosen, running)
     children = [server.result() for server in starting.values()]
     click.echo(f"Semicircle is on http://localhost:{chosen.web_port} (Ctrl-C stops everything)")
@@ -104,14 +111,17 @@ def _stop_orphans(checkout: Checkout) -> None:
     s3.stop_left_behind(checkout.s3)
 
 
-def _migrate(checkout: Checkout, running: ExitStack) -> None:
+def _migrate(checkout: Checkout, running: ExitStack, pending: int | None) -> None:
     click.echo("Applying migrations")
     child = Child("flask db upgrade", spawn([*FLASK, "db", "upgrade"], cwd=checkout.root))
     running.callback(child.stop)
+    wait = telling("applying migrations")
     while child.process.poll() is None:
-        pause(0.05)
+        wait()
     if child.process.returncode != 0:
         child.require_running()
+    if pending:
+        click.echo(f"{pending} migrations ran")
 
 
 def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> list[Reloading]:
@@ -121,13 +131,14 @@ def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> li
     running.callback(worker.stop)
     site = Reloading(lambda: noted(reloading.start_web(root, chosen.web), web_pid), reloading.code_and_assets(root))
     running.callback(site.stop)
-    deadline = time.monotonic() + READY_WITHIN
+    click.echo("Starting the worker and the web")
+    deadline, wait = time.monotonic() + READY_WITHIN, telling("starting the worker and the web")
     while not (site.has_ended or reloading.answers(chosen.web_port)):
         worker.follow()
         site.follow()
         if time.monotonic() > deadline:
             raise DevError(f"The web does not answer after {READY_WITHIN} seconds; what it said is above.")
-        pause(0.05)
+        wait()
     return [worker, site]
 
 

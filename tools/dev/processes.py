@@ -17,6 +17,7 @@ from typing import Any
 import click
 import psutil
 
+SAY_EVERY = 4  # seconds between two lines, while something takes long
 GRACE = 30  # seconds until an orphan that does not end is killed
 
 # Set by the signal handlers of `make dev`, and looked at by all that waits. A handler that raised could do so between
@@ -36,6 +37,20 @@ def pause(seconds: float) -> None:
     """Wait. Raises: Interrupted."""
     if interrupted.wait(seconds):
         raise Interrupted
+
+
+def telling(what: str) -> Callable[[], None]:
+    """Return a pause for a loop that waits, which says every few seconds what it waits for."""
+    said = time.monotonic()
+
+    def wait() -> None:
+        nonlocal said
+        pause(0.05)
+        if time.monotonic() - said > SAY_EVERY:
+            said = time.monotonic()
+            click.echo(f"  still {what} …")
+
+    return wait
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import urllib3
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.release.schema_state import AT_HEAD, read_schema_state
+from app.release.schema_state import AT_HEAD, BEHIND, read_schema_state
 from tools.dev.processes import Child, spawn
 
 FLASK = [sys.executable, "-m", "flask"]
@@ -94,11 +94,15 @@ def answers(port: int) -> bool:
     return True
 
 
-def is_at_head(url: str) -> bool:
-    """Tell if `flask db upgrade` has nothing to do. A database that does not answer is left to that to explain."""
+def pending_migrations(url: str) -> int | None:
+    """Return how many migrations `flask db upgrade` has to run; None where that is left to it to explain.
+
+    So it is with a database that does not answer, or that a newer release migrated.
+    """
     try:
         engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
         with engine.connect() as connection:
-            return read_schema_state(connection).name == AT_HEAD
+            state = read_schema_state(connection)
     except SQLAlchemyError:
-        return False
+        return None
+    return len(state.pending) if state.name in (AT_HEAD, BEHIND) else None
