@@ -50,7 +50,7 @@ class Config:
 
     BABEL_DEFAULT_LOCALE = "en"
 
-    # (IP address, port) of servers from which pages are fetched though they are not on the public internet.
+    # (IP address, port; 0: any) of servers from which pages are fetched though they are not on the public internet.
     PAGE_SERVERS: frozenset[tuple[str, int]] = frozenset()
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -128,6 +128,7 @@ class DevelopmentConfig(Config):
     DEBUG = True
     SERVES_STRANGERS = False
     PORTS_FILE = Path(__file__).parent / "instance" / "ports.json"
+    PAGE_SERVERS = frozenset({("127.0.0.1", 0), ("::1", 0)})  # pages of this machine can be counted
     NOBODY = 1  # the port before the first `make dev`: nothing listens there, and it is not another checkout's
 
     def __init__(self, env: Mapping[str, str]) -> None:

@@ -1,5 +1,6 @@
 """config.py: only the environment decides whether the code runs as development, staging or production."""
 
+import ipaddress
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -131,9 +132,10 @@ def test_the_commit_that_runs_is_the_first_that_the_platform_tells() -> None:
         assert config(GIT_REV=other).COMMIT is None
 
 
-def test_page_servers_are_set_in_testing_only() -> None:
+def test_pages_of_this_machine_are_fetched_in_testing_where_named_and_in_development_only() -> None:
     env = {**ENVIRONMENT, "TEST_PAGE_SERVERS": "127.0.0.1:8000"}
-    assert not [cls for cls in (ProductionConfig, StagingConfig, DevelopmentConfig) if cls(env).PAGE_SERVERS]
+    assert not [cls for cls in (ProductionConfig, StagingConfig) if cls(env).PAGE_SERVERS]
+    assert {ipaddress.ip_address(ip).is_loopback for ip, _port in DevelopmentConfig(env).PAGE_SERVERS} == {True}
     assert list(TestingConfig(env).PAGE_SERVERS) == [("127.0.0.1", 8000)]
 
 

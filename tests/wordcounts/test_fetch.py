@@ -9,6 +9,7 @@ import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import MAX_BYTES, FetchedPage, fetch
+from config import DevelopmentConfig, ProductionConfig, StagingConfig
 from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect, unresponsive
 from tests.wordcounts.page_server import failure as failure_of
@@ -171,6 +172,30 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(resolve_by
     with answering(page(b"a")) as server, unresponsive("127.0.0.2", server.port):
         allowed = server.allowed | {("127.0.0.2", server.port)}
         assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline_seconds=1.0).text == "a"
+
+
+def test_development_counts_a_page_of_this_machine_on_any_port_and_nothing_else_that_is_not_public(
+    resolve_by: Resolver,
+) -> None:
+    allowed = DevelopmentConfig.PAGE_SERVERS
+    with answering(page(b"mine")) as server:
+        assert fetch(server.url(), allowed_servers=allowed).text == "mine"
+        assert fetch(server.url(host="localhost"), allowed_servers=allowed).text == "mine"
+        for host, code in (
+            ("169.254.169.254", Failure.ADDRESS),
+            ("10.0.0.1", Failure.ADDRESS),
+            ("8.8.8.8", Failure.PORT),
+        ):
+            with pytest.raises(FetchFailed) as refusal:
+                fetch(f"http://{host}:{server.port if code == Failure.PORT else 80}/", allowed_servers=allowed)
+            assert refusal.value.code == code, host
+        resolve_by(lambda host: ["127.0.0.1", "10.0.0.1"])
+        with pytest.raises(FetchFailed):
+            fetch(server.url(host="page.test"), allowed_servers=allowed)
+        for servers in (ProductionConfig.PAGE_SERVERS, StagingConfig.PAGE_SERVERS):
+            with pytest.raises(FetchFailed):
+                fetch(server.url(), allowed_servers=servers)
+        assert len(server.requests) == 2
 
 
 def test_a_refused_connection_is_transient() -> None:

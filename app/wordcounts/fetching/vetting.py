@@ -13,7 +13,9 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.wordcounts.failures import Failure, FetchFailed
 
-AllowedServers = frozenset[tuple[str, int]]  # IP address and port of exceptions from the rules, for tests
+# IP address and port (0: any) of exceptions from the rules, for tests and development.
+AllowedServers = frozenset[tuple[str, int]]
+ANY_PORT = 0
 
 PORTS = {"http": 80, "https": 443}
 
@@ -104,7 +106,8 @@ def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUr
     if authority is None:
         raise FetchFailed(Failure.URL)
     port = int(authority["port"] or PORTS[parts.scheme])
-    if port not in {*PORTS.values(), *(port for _, port in allowed_servers)}:
+    ports = {*PORTS.values(), *(port for _, port in allowed_servers)}
+    if port not in ports and ANY_PORT not in ports:
         raise FetchFailed(Failure.PORT)
     query = f"?{quote(parts.query, SAFE)}" if parts.query else ""
     page_url = PageUrl(parts.scheme, _host(authority["host"]), port, quote(parts.path or "/", SAFE) + query)
@@ -166,7 +169,7 @@ class VettedAddress:
     allowed_servers: InitVar[AllowedServers] = frozenset()
 
     def __post_init__(self, allowed_servers: AllowedServers) -> None:
-        if (self.ip, self.port) in allowed_servers:
+        if {(self.ip, self.port), (self.ip, ANY_PORT)} & allowed_servers:
             return
         if self.port not in PORTS.values():
             raise FetchFailed(Failure.PORT)
