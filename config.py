@@ -14,7 +14,7 @@ from environment import values
 from environment.database import database_url, engine_options, follower_options, other_database_url
 from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
-from environment.values import HIGHEST_PORT, ConfigError, read, required, whole_number
+from environment.values import HIGHEST_PORT, ConfigError, MissingError, read, required, whole_number
 
 DEVELOPMENT_MODULE = "psutil"  # what tools/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
@@ -56,16 +56,12 @@ class Config:
     def __init__(self, env: Mapping[str, str]) -> None:
         self.refuse_strangers(env)
         values.require_time_zones()
-        self.SECRET_KEY = self.secret_key(env)
-        self.SECRET_KEY_FALLBACKS = values.secret_keys(env, "SECRET_KEY_FALLBACKS")
+        parts = (self._read_secrets, self._read_processes, self._read_database, self._read_storage, self._read_mail)
+        values.read_all(env, *parts)
         self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
         self.SENTRY_DSN = values.sentry_dsn(env)
         self.SITE_HOSTS = values.trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
         self.CLIENT_ADDRESS = values.client_address(env, behind_proxy=self.HTTPS)
-        self._read_processes(env)
-        self._read_database(env)
-        self._read_storage(env)
-        self._read_mail(env)
 
     @classmethod
     def refuse_strangers(cls, env: Mapping[str, str]) -> None:
@@ -79,6 +75,10 @@ class Config:
 
     def secret_key(self, env: Mapping[str, str]) -> str:
         return values.secret_key("SECRET_KEY", required(env, "SECRET_KEY"))
+
+    def _read_secrets(self, env: Mapping[str, str]) -> None:
+        self.SECRET_KEY = self.secret_key(env)
+        self.SECRET_KEY_FALLBACKS = values.secret_keys(env, "SECRET_KEY_FALLBACKS")
 
     def _read_processes(self, env: Mapping[str, str]) -> None:
         if not self.DEBUG:
@@ -219,7 +219,19 @@ CLASSES: Mapping[str, type[Config]] = {
 
 def from_environment(env: Mapping[str, str]) -> Config:
     """Return the configuration that `APP_SETTINGS` names. Raises: ConfigError."""
-    return named_class(required(env, "APP_SETTINGS"))(env)
+    name = read(env, "APP_SETTINGS")
+    if not name:
+        raise MissingError("APP_SETTINGS", *missing_in_production(env))
+    return named_class(name)(env)
+
+
+def missing_in_production(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which values a class that serves strangers would miss; what is unusable is told once it is named."""
+    try:
+        ProductionConfig(env)
+    except ConfigError as error:
+        return error.names if isinstance(error, MissingError) else ()
+    return ()
 
 
 def for_migrations(env: Mapping[str, str]) -> Config:

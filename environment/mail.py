@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from environment.values import HOST, LOCAL_HOSTS, ConfigError, read, required
+from environment.values import HOST, LOCAL_HOSTS, ConfigError, read, require
 
 # scheme: (the port when the URL names none, see RFC 8314 and RFC 6409; how the connection is encrypted)
 SCHEMES = {"smtps": (465, "implicit"), "smtp+starttls": (587, "starttls"), "smtp": (25, "none")}
@@ -35,6 +35,7 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
     value = read(env, "SMTP_URL")
     if not value:
         return None
+    require(env, "MAIL_FROM", "SITE_URL")
     try:
         url = urlsplit(value)
         port = url.port
@@ -59,7 +60,7 @@ def _ends_after_host(url: SplitResult) -> bool:
 
 def sender(env: Mapping[str, str]) -> str:
     """Return the address of MAIL_FROM. Raises: ConfigError."""
-    address = required(env, "MAIL_FROM") if read(env, "SMTP_URL") else read(env, "MAIL_FROM")
+    address = read(env, "MAIL_FROM")
     if address and not SENDER.fullmatch(address):
         raise ConfigError("MAIL_FROM has to be one address, such as hello@example.com, without a name.")
     return address
@@ -71,7 +72,7 @@ def site_url(env: Mapping[str, str], *, needs_https: bool) -> str:
     It is never taken from a request: the Host header is the asker's to choose, and the link of a mail would lead to the
     asker's own site (password reset poisoning).
     """
-    value = required(env, "SITE_URL") if read(env, "SMTP_URL") else read(env, "SITE_URL")
+    value = read(env, "SITE_URL")
     if not value:
         return ""
     try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from environment.values import HOST, ConfigError, read, required
+from environment.values import HOST, ConfigError, read, require
 
 REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,63}")
@@ -15,6 +15,13 @@ PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]*")
 PATH, VIRTUAL = "path", "virtual"
 LABEL = re.compile(r"[a-z0-9][a-z0-9-]+[a-z0-9]")  # a bucket that a host can have in its name, and its certificate too
 NUMBER = re.compile(r"[0-9.]+|.*:.*")  # an address of IP
+# What each family needs; the first one tells that it is there.
+OWN = ("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+BUCKETEER = (
+    *("BUCKETEER_BUCKET_NAME", "BUCKETEER_AWS_REGION"),
+    *("BUCKETEER_AWS_ACCESS_KEY_ID", "BUCKETEER_AWS_SECRET_ACCESS_KEY"),
+)
+CLOUDCUBE = ("CLOUDCUBE_URL", "CLOUDCUBE_ACCESS_KEY_ID", "CLOUDCUBE_SECRET_ACCESS_KEY")
 LONGEST_ADDRESS = 200  # characters; users.image_url has 255, and a key adds 46 to the public URL and the prefix
 
 
@@ -37,13 +44,10 @@ class ObjectStorage:
 
 def object_storage(env: Mapping[str, str]) -> ObjectStorage:
     """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's."""
-    if read(env, "S3_BUCKET"):
-        return _own(env)
-    if read(env, "BUCKETEER_BUCKET_NAME"):
-        return _bucketeer(env)
-    if read(env, "CLOUDCUBE_URL"):
-        return _cloudcube(env)
-    raise ConfigError("S3_BUCKET is not set, nor are an add-on's variables; .env.example says what they are for.")
+    readers = {OWN: _own, BUCKETEER: _bucketeer, CLOUDCUBE: _cloudcube}
+    family = next((names for names in readers if read(env, names[0])), OWN)
+    require(env, *family)
+    return readers[family](env)
 
 
 def _own(env: Mapping[str, str]) -> ObjectStorage:
@@ -56,7 +60,7 @@ def _own(env: Mapping[str, str]) -> ObjectStorage:
     prefix = _prefix(env, "S3_PREFIX")
     if len(public_url) + len(prefix) > LONGEST_ADDRESS:
         raise ConfigError(f"S3_PUBLIC_URL and S3_PREFIX together are longer than {LONGEST_ADDRESS} characters.")
-    keys = required(env, "AWS_ACCESS_KEY_ID"), required(env, "AWS_SECRET_ACCESS_KEY")
+    keys = read(env, "AWS_ACCESS_KEY_ID"), read(env, "AWS_SECRET_ACCESS_KEY")
     return ObjectStorage(bucket, region, endpoint, addressing, prefix, public_url, *keys)
 
 
@@ -79,7 +83,7 @@ def _address(store: str, bucket: str, addressing: str) -> str:
 def _bucketeer(env: Mapping[str, str]) -> ObjectStorage:
     """Read Bucketeer's variables. In its buckets everybody can read the keys under `public/`, and no others."""
     bucket, region = _bucket(env, "BUCKETEER_BUCKET_NAME"), _region(env, "BUCKETEER_AWS_REGION")
-    keys = required(env, "BUCKETEER_AWS_ACCESS_KEY_ID"), required(env, "BUCKETEER_AWS_SECRET_ACCESS_KEY")
+    keys = read(env, "BUCKETEER_AWS_ACCESS_KEY_ID"), read(env, "BUCKETEER_AWS_SECRET_ACCESS_KEY")
     return ObjectStorage(bucket, region, None, VIRTUAL, "public/", f"https://{bucket}.s3.{region}.amazonaws.com", *keys)
 
 
@@ -90,19 +94,19 @@ def _cloudcube(env: Mapping[str, str]) -> ObjectStorage:
     bucket, _, store = host.partition(".")
     if not store or not cube or "/" in cube:
         raise ConfigError("CLOUDCUBE_URL has to look like https://BUCKET.s3.amazonaws.com/CUBE, as the add-on sets it.")
-    keys = required(env, "CLOUDCUBE_ACCESS_KEY_ID"), required(env, "CLOUDCUBE_SECRET_ACCESS_KEY")
+    keys = read(env, "CLOUDCUBE_ACCESS_KEY_ID"), read(env, "CLOUDCUBE_SECRET_ACCESS_KEY")
     return ObjectStorage(bucket, "us-east-1", None, VIRTUAL, f"{cube}/public/", f"https://{host}", *keys)
 
 
 def _bucket(env: Mapping[str, str], name: str) -> str:
-    value = required(env, name)
+    value = read(env, name)
     if not BUCKET.fullmatch(value):
         raise ConfigError(f"{name} has to be the name of a bucket: 3 to 63 letters, digits, dots and dashes.")
     return value
 
 
 def _region(env: Mapping[str, str], name: str) -> str:
-    value = required(env, name)
+    value = read(env, name)
     if not REGION.fullmatch(value):
         raise ConfigError(f"{name} has to be the name of a region, such as eu-central-1.")
     return value
@@ -118,7 +122,7 @@ def _prefix(env: Mapping[str, str], name: str) -> str:
 
 def _url(env: Mapping[str, str], name: str) -> str:
     """Return an address that a browser or a client can use as it stands, without a slash at its end."""
-    value = required(env, name)
+    value = read(env, name)
     try:
         url = urlsplit(value)
         is_usable = url.scheme in ("http", "https") and HOST.fullmatch(url.hostname or "") and url.port != 0

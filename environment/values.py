@@ -3,7 +3,7 @@
 import importlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, reset_tzpath
 
 import click
@@ -57,6 +57,15 @@ class ConfigError(click.UsageError):
     """A value is missing or unusable. A click error, so that the `flask` command prints it without a traceback."""
 
 
+class MissingError(ConfigError):
+    """Values are missing."""
+
+    def __init__(self, *names: str) -> None:
+        first, *others = self.names = names
+        nor = f", nor {'are' if others[1:] else 'is'} {', '.join(others)}" if others else ""
+        super().__init__(f"{first} is not set{nor}; .env.example says what {'they are' if others else 'it is'} for.")
+
+
 def read(env: Mapping[str, str], name: str) -> str:
     """Return the value, or "" when it is not set.
 
@@ -70,10 +79,27 @@ def read(env: Mapping[str, str], name: str) -> str:
 
 
 def required(env: Mapping[str, str], name: str) -> str:
-    value = read(env, name)
-    if not value:
-        raise ConfigError(f"{name} is not set; .env.example says what it is for.")
-    return value
+    require(env, name)
+    return read(env, name)
+
+
+def require(env: Mapping[str, str], *names: str) -> None:
+    """Refuse an environment in which one of these is not set. Raises: MissingError, with all of those."""
+    missing = [name for name in names if not read(env, name)]
+    if missing:
+        raise MissingError(*missing)
+
+
+def read_all(env: Mapping[str, str], *parts: Callable[[Mapping[str, str]], None]) -> None:
+    """Read the parts of a configuration, and say at once what is missing in all of them. Raises: ConfigError."""
+    missing: list[str] = []
+    for part in parts:
+        try:
+            part(env)
+        except MissingError as error:
+            missing += error.names
+    if missing:
+        raise MissingError(*missing)
 
 
 def whole_number(env: Mapping[str, str], name: str, default: int, highest: int = 99) -> int:

@@ -205,7 +205,10 @@ def test_the_release_is_red_if_the_web_could_not_start_and_flask_db_is_not(envir
     url = {"DATABASE_URL": environment["DATABASE_URL"]}
     red = run(lines["release"], {**url, "APP_SETTINGS": "config.ProductionConfig"})
     assert red.returncode != 0
-    assert red.stderr == "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
+    assert red.stderr == (
+        "Error: SECRET_KEY is not set, nor are S3_BUCKET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY;"
+        " .env.example says what they are for.\n"
+    )
     done = run("flask db upgrade", url)
     assert done.returncode == 0, done.stderr
     assert "-> 0001" in done.stdout + done.stderr, "the red release had migrated already"

@@ -25,7 +25,7 @@ from config import (
     from_environment,
 )
 from environment.database import ENCODING, LIVENESS
-from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError
+from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError, MissingError
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -81,11 +81,15 @@ def test_a_remote_database_host_requires_tls() -> None:
         assert make_url(config(DATABASE_URL=url).SQLALCHEMY_DATABASE_URI).query.get("sslmode") == sslmode, url
 
 
-def test_the_environment_that_a_plain_server_is_shown_is_enough() -> None:
+def shown_to_plain_servers() -> dict[str, str]:
+    """Return the variables of the page, but for the key, which the reader makes."""
     text = (Path(__file__).parents[1] / "docs/plain-server.md").read_text()
     [shown] = [part for part in text.split("\n\n") if "    APP_SETTINGS=" in part]
-    values = dict(line.strip().split("=", 1) for line in shown.splitlines())
-    ProductionConfig({**values, "SECRET_KEY": KEY})
+    return dict(line.strip().split("=", 1) for line in shown.splitlines())
+
+
+def test_the_environment_that_a_plain_server_is_shown_is_enough() -> None:
+    ProductionConfig({**shown_to_plain_servers(), "SECRET_KEY": KEY})
 
 
 @pytest.mark.parametrize("key", ["B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more", "1234567890" * 4])
@@ -95,6 +99,34 @@ def test_a_published_key_and_one_that_repeats_itself_are_refused_also_as_a_fallb
             config(**changes)
         assert key not in str(refusal.value)
     assert [KEY, KEY[::-1]] == config(SECRET_KEY_FALLBACKS=f"{KEY} {KEY[::-1]}").SECRET_KEY_FALLBACKS
+
+
+@pytest.mark.parametrize(
+    ("env", "missing"),
+    [
+        ({}, "APP_SETTINGS SECRET_KEY DATABASE_URL S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"),
+        (without("APP_SETTINGS"), "APP_SETTINGS"),
+        ({"FLASK_DEBUG": "1"}, "APP_SETTINGS"),
+        (
+            without("DATABASE_URL", "AWS_ACCESS_KEY_ID") | {"SECRET_KEY": ""},
+            "SECRET_KEY DATABASE_URL AWS_ACCESS_KEY_ID",
+        ),
+        (ENVIRONMENT | {"SMTP_URL": "smtp://localhost"}, "MAIL_FROM SITE_URL"),
+        (
+            without("S3_BUCKET") | {"CLOUDCUBE_URL": CLOUDCUBE["CLOUDCUBE_URL"]},
+            "CLOUDCUBE_ACCESS_KEY_ID CLOUDCUBE_SECRET_ACCESS_KEY",
+        ),
+        (
+            without("S3_BUCKET") | {"BUCKETEER_BUCKET_NAME": "bucketeer-1"},
+            "BUCKETEER_AWS_REGION BUCKETEER_AWS_ACCESS_KEY_ID BUCKETEER_AWS_SECRET_ACCESS_KEY",
+        ),
+    ],
+)
+def test_all_that_is_missing_is_said_at_once(env: dict[str, str], missing: str) -> None:
+    with pytest.raises(MissingError) as refusal:
+        from_environment(env)
+    assert refusal.value.names == tuple(missing.split())
+    assert all(name in refusal.value.message for name in missing.split())
 
 
 def test_development_has_a_default_key_and_refuses_a_weak_one() -> None:

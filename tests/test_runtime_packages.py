@@ -5,11 +5,18 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import urllib3
 
+from tests.databases import Environment
+from tests.test_config import KEY, shown_to_plain_servers
 from tests.test_platform import PRODUCTION
+from tools.dev import ports
+from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[1]
 LACKS = "Error: APP_SETTINGS names config.DevelopmentConfig, which needs psutil; install it with: "
@@ -29,16 +36,24 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def seeing(packages: Path, env: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "FLASK_SKIP_DOTENV": "1", **env}
+
+
+def command(*module: str) -> list[str]:
+    """Return the command of a module. Without `site` (-S) Python sees no package but those of PYTHONPATH."""
+    return [sys.executable, "-S", "-m", *module]
+
+
 def run(packages: Path, *module: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a module. Without `site` (-S) Python sees no package but these."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages), "FLASK_SKIP_DOTENV": "1", **env}
-    command = [sys.executable, "-S", "-m", *module]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command(*module), cwd=ROOT, env=seeing(packages, env), capture_output=True, text=True, timeout=60
+    )
 
 
-@pytest.mark.parametrize("command", ["flask run --debug", "flask db upgrade", "gunicorn -b 127.0.0.1:0"])
-def test_development_says_what_to_install_and_ends(packages: Path, command: str) -> None:
-    ended = run(packages, *command.split(), APP_SETTINGS="config.DevelopmentConfig")
+@pytest.mark.parametrize("line", ["flask run --debug", "flask db upgrade", "gunicorn -b 127.0.0.1:0"])
+def test_development_says_what_to_install_and_ends(packages: Path, line: str) -> None:
+    ended = run(packages, *line.split(), APP_SETTINGS="config.DevelopmentConfig")
     assert ended.returncode != 0
     assert ended.stdout == ""
     assert ended.stderr.splitlines()[-1] == LACKS + INSTALL
@@ -57,6 +72,28 @@ def test_a_machine_without_time_zones_is_refused(packages: Path, tmp_path: Path)
         "Error: There is no usable time zone data; install it with: python -m pip install -r requirements.txt"
     )
     assert "Traceback" not in ended.stderr
+
+
+def test_the_plain_way_leads_to_a_ready_site(packages: Path, environment: Environment, tmp_path: Path) -> None:
+    """With requirements.txt, the environment of docs/plain-server.md, and the lines of the Procfile."""
+    lacking = run(packages, "start", "gunicorn")
+    assert lacking.returncode != 0
+    assert lacking.stderr.startswith(
+        "Error: APP_SETTINGS is not set, nor are SECRET_KEY, DATABASE_URL, S3_BUCKET, AWS_"
+    )
+    [port] = ports.find_free(1)
+    env = {**shown_to_plain_servers(), **environment, "SECRET_KEY": KEY, "PORT": str(port), "WEB_HOST": "127.0.0.1"}
+    upgraded = run(packages, "start", "flask", "db", "upgrade", **env)
+    assert upgraded.returncode == 0, upgraded.stderr
+    web = Child("web", spawn(command("start", "gunicorn"), log=tmp_path / "log", cwd=ROOT, env=seeing(packages, env)))
+    web.wait_until(lambda: is_ready(port), 60)
+    web.stop()
+
+
+def is_ready(port: int) -> bool:
+    with suppress(urllib3.exceptions.HTTPError):
+        return urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", timeout=2, retries=False).status == 200
+    return False
 
 
 def test_production_runs_with_them(packages: Path) -> None:
