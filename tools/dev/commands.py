@@ -121,7 +121,7 @@ def _migrate(checkout: Checkout, running: ExitStack, pending: int | None) -> Non
     if child.process.returncode != 0:
         child.require_running()
     if pending:
-        click.echo(f"{pending} migrations ran")
+        click.echo("1 migration ran" if pending == 1 else f"{pending} migrations ran")
 
 
 def _start_ours(checkout: Checkout, chosen: Addresses, running: ExitStack) -> list[Reloading]:
