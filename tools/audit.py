@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-REQUIREMENTS = tuple(f"requirements{more}.txt" for more in ("", "-dev", "-lint", "-check"))
+REQUIREMENTS = ("requirements.txt", "requirements-lint.txt", "requirements-check.txt")  # the latter two hold -dev
 # By the names and versions that are pinned with hashes: nothing is resolved, downloaded or installed.
 COMMAND = (
     *(sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip"),

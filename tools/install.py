@@ -137,7 +137,7 @@ def add(layer: Path, name: str, environment: Path, root: Path) -> None:
     paths.write_text(f"{packages_of(layer)}\n", encoding="utf-8")
     paths.replace(packages_of(environment) / f"{name}.pth")
     for program in (layer / "bin").glob("*"):
-        link_to(environment / "bin" / program.name, program)
+        link_to(environment / "bin" / program.name, program, layer)
     (layer / WHOLE).touch()
     for old in environment.glob(f"{name}-*"):
         if old != layer:
@@ -221,12 +221,12 @@ def point(link: Path, environment: Path) -> None:
     """Let `.venv` lead to another environment."""
     if link.is_dir() and not link.is_symlink():  # what `make install` made before it made links
         link.rename(environment.parent / "before")
-    link_to(link, environment.relative_to(link.parent))
+    link_to(link, environment.relative_to(link.parent), environment.parent)
 
 
-def link_to(link: Path, target: Path) -> None:
-    """Make a link lead elsewhere, at once: nobody ever finds none."""
-    new = link.with_name(f"{link.name}.new")
+def link_to(link: Path, target: Path, draft: Path) -> None:
+    """Make a link lead elsewhere, at once: nobody ever finds none. It is made in the folder `draft`."""
+    new = draft / "link"
     new.unlink(missing_ok=True)
     new.symlink_to(target)
     new.replace(link)

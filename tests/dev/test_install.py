@@ -59,12 +59,18 @@ def environments(root: Path) -> set[Path]:
 
 
 @pytest.mark.servers
-def test_it_makes_an_environment_whose_scripts_run(root: Path) -> None:
+def test_it_makes_an_environment_whose_scripts_run_and_says_how_far_it_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "SAY_EVERY", 0.05)
     unfinished = root / ".venvs" / install.key(root)
     unfinished.mkdir(parents=True)
     (unfinished / "half").touch()
     (root / ".venv" / "bin").mkdir(parents=True)  # not a link, as it once was
     install.install(root)
+    said = capsys.readouterr().out.splitlines()
+    assert "  making an environment …" in said
+    assert "  0 of 0 packages downloaded …" in said
     assert (root / ".venv").is_symlink()
     assert environments(root) == {used(root)}
     assert not (used(root) / "half").exists()

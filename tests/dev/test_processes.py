@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from tests.waiting import wait_until
-from tools.dev import ports, reloading
+from tools.dev import ports, processes, reloading
 from tools.dev.processes import Child, DevError, Interrupted, clean_up, interrupted, noted, read_pid, spawn, stop_orphan
 from tools.dev.reloading import Reloading, code_and_assets
 
@@ -34,6 +34,17 @@ pathlib.Path("started").write_text("")
 while True:
     signal.pause()
 """
+
+
+def test_what_waits_says_so_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wait = processes.telling("waiting for the moon")
+    wait()
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(processes, "SAY_EVERY", 0)
+    wait()
+    assert capsys.readouterr().out == "  still waiting for the moon …\n"
 
 
 @pytest.fixture(params=[PARENT])
