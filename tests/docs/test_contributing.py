@@ -49,8 +49,8 @@ class Checkout:
         return said
 
     def make(self, *arguments: str, status: int = 0) -> str:
-        return self.run("make", "--silent", "--assume-old=install", *arguments, f"BIN={Path(sys.executable).parent}",
-                        status=status)  # fmt: skip
+        old = [f"--assume-old={target}" for target in ("install", "install-lint")]  # this environment has all
+        return self.run("make", "--silent", *old, *arguments, f"BIN={Path(sys.executable).parent}", status=status)
 
     def commit(self) -> None:
         self.run("git", "add", "--all")
