@@ -40,7 +40,7 @@ audit: install-check ## known vulnerabilities of the pinned packages; says what 
 slug: install ## the size of what a dyno is sent, compressed
 	@$(BIN)/python tools/slug.py
 
-feature: install-lint ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
+feature: install ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
 	@$(BIN)/python -m tools.feature "$(NAME)" "$(KOREAN)"
 
 rename: install ## a name of your own for the service; NAME="Half Moon" KOREAN=반쪽달
@@ -51,7 +51,7 @@ lint: install-lint ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-format: install-lint ## format the code and fix what can be fixed
+format: install ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
