@@ -11,8 +11,8 @@ __all__ = ["checkout"]  # a fixture
 SITE, KOREAN = CONTEXT[:2]
 STAYS = ("app/portability/archive.py", "migrations/versions/", "tools/rename.py")
 TESTS = [
-    *("tests/accounts/test_password_policy.py", "tests/accounts/test_sessions.py", "tests/mail", "tests/portability"),
-    *("tests/test_architecture.py", "tests/test_config.py", "tests/web", "tests/docs/test_promises.py"),
+    *("tests/accounts/test_password_policy.py", "tests/mail", "tests/portability/test_export.py"),
+    *("tests/test_config.py", "tests/web/test_installation.py", "tests/web/test_templates.py"),
 ]
 
 
@@ -29,5 +29,5 @@ def test_no_page_and_no_mail_has_the_name_of_before(checkout: Checkout) -> None:
     found = checkout.run("git", "grep", "--ignore-case", "--name-only", "--extended-regexp", f"{SITE}|{KOREAN}").split()
     assert [name for name in found if not name.startswith(STAYS)] == []
     checkout.commit()
-    checkout.make("lint")
+    checkout.run("ruff", "check", "--quiet")
     checkout.run("python", "-m", "pytest", "-q", "-m", "not browser and not servers and not minutes", *TESTS)
