@@ -114,6 +114,8 @@ class Config:
 
     def _read_mail(self, env: Mapping[str, str]) -> None:
         self.SMTP_SERVER = smtp_server(env)
+        if self.SMTP_SERVER:
+            values.require(env, "MAIL_FROM", "SITE_URL")
         self.MAIL_FROM = sender(env)
         self.SITE_URL = site_url(env, needs_https=self.HTTPS)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from environment.values import HOST, LOCAL_HOSTS, ConfigError, read, require
+from environment.values import HOST, LOCAL_HOSTS, ConfigError, read
 
 # scheme: (the port when the URL names none, see RFC 8314 and RFC 6409; how the connection is encrypted)
 SCHEMES = {"smtps": (465, "implicit"), "smtp+starttls": (587, "starttls"), "smtp": (25, "none")}
@@ -35,7 +35,6 @@ def smtp_server(env: Mapping[str, str]) -> SmtpServer | None:
     value = read(env, "SMTP_URL")
     if not value:
         return None
-    require(env, "MAIL_FROM", "SITE_URL")
     try:
         url = urlsplit(value)
         port = url.port
