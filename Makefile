@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Python is started hundreds of times, and compiles the code only once unless an image's environment forbids it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug feature rename lint format translations screenshots requirements wheels install install-lint install-check clean
+.PHONY: help dev test check deploy-staging deploy-production rollback attack audit slug feature migration rename lint format translations screenshots requirements wheels install install-lint install-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 19
@@ -42,6 +42,9 @@ slug: install ## the size of what a dyno is sent, compressed
 
 feature: install ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
 	@$(BIN)/python -m tools.feature "$(NAME)" "$(KOREAN)"
+
+migration: install ## the revision of what the models have, against a database of its own; MESSAGE="Create books"
+	@$(BIN)/python -m tools.migration "$(MESSAGE)"
 
 rename: install ## a name of your own for the service; NAME="Half Moon" KOREAN=반쪽달
 	@$(BIN)/python -m tools.rename "$(NAME)" "$(KOREAN)"

@@ -6,21 +6,15 @@ own, so no database of yours is asked or changed. What fails leaves the checkout
 
 import builtins
 import keyword
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from babel.messages.pofile import read_po, write_po
 
-from tools.dev import ports, postgres
+from tools.migration import ROOT, Refused, git, run, write_revision
 
-ROOT = Path(__file__).resolve().parents[1]
 CATALOG = "app/translations/ko/LC_MESSAGES/messages.po"
 LIST, BEFORE = "app/features.py", '    "mypage",\n'  # a new name comes before this one
 
@@ -31,6 +25,7 @@ EXAMPLE = re.compile(r"Books|books|Book|book")
 PROSE = re.compile(r'(_\("[^"]*"\)|"""[^"]*""")')
 WORD = re.compile(rf"(/?)\b({EXAMPLE.pattern})\b")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+NO_PLURALS = ("ss", "us", "is", "news", "series", "species")
 ENDINGS = (
     ("movies", "movie"),
     ("cookies", "cookie"),
@@ -43,10 +38,6 @@ ENDINGS = (
     ("s", ""),
 )
 WHY = "The table is new, so no code of the previous release reads or writes it."
-
-
-class Refused(Exception):
-    """Nothing was written. The message is one sentence that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +87,19 @@ def main(name: str, korean: str) -> None:
     }
     files = {names.code(path): names.code(text) for path, text in blocks.items()}
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            write(names, files, sentences, Path(folder))
+        write(names, files, sentences)
     except BaseException:
         git("restore", ".")
         git("clean", "--force", "-d", "--quiet")
         raise
     made = git("status", "--porcelain", "--untracked-files=all").splitlines()
     print(f"Made {names.plural}: {len(made)} files, which `git status` lists. Next: make test, make lint, make dev.")
+    print("A site that runs already asks for the new table: .venv/bin/flask db upgrade.")
 
 
 def checked(name: str, korean: str, blocks: Mapping[str, str]) -> Names:
     """Return the names of the feature. Raises: Refused: it cannot be made here."""
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or name.endswith(NO_PLURALS):
         raise Refused("Name the feature by a plural of 3 to 24 small letters: make feature NAME=bookmarks.")
     names = Names(name, korean or _words(name, "Books"))
     new = {names.plural, names.singular, names.model, f"New{names.model}", f"{names.model}Page"}
@@ -116,8 +107,8 @@ def checked(name: str, korean: str, blocks: Mapping[str, str]) -> Names:
     if taken := sorted(word for word in new if word in used or keyword.iskeyword(word) or hasattr(builtins, word)):
         raise Refused(f"The code of a feature cannot use the name {taken[0]}, which has a meaning in it: take another.")
     for folder in ("app", "app/templates", "tests"):
-        if (ROOT / folder / name).exists() or (ROOT / folder / f"{name}.py").exists():
-            raise Refused(f"{folder}/{name} is there already: take another name.")
+        if (ROOT / folder / f"{name}.py").exists() or any((ROOT / folder / name).glob("*.*")):
+            raise Refused(f"{folder}/{name} is there already: take another name, or delete it.")
     if name in tables():
         raise Refused(f"There is a table {name} already: take another name.")
     if git("status", "--porcelain"):
@@ -133,25 +124,16 @@ def tables() -> set[str]:
     return set(Base.metadata.tables)
 
 
-def write(names: Names, files: Mapping[str, str], sentences: Mapping[str, str], scratch: Path) -> None:
+def write(names: Names, files: Mapping[str, str], sentences: Mapping[str, str]) -> None:
     """Write the files, the name in the list, the migration and the translations."""
-    [port] = ports.find_free(1)
-    server = postgres.start(scratch / "postgres", port, durable=False)
-    environment = {**os.environ, "APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": postgres.url(port)}
-    environment.pop("MIGRATION_DATABASE_URL", None)
-    try:
-        run("flask", "db", "upgrade", environment=environment)
-        for path, text in files.items():
-            file = ROOT / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        listed = (ROOT / LIST).read_text(encoding="utf-8")
-        (ROOT / LIST).write_text(listed.replace(BEFORE, f'    "{names.plural}",\n{BEFORE}', 1), encoding="utf-8")
-        run("flask", "db", "migrate", "-m", f"Create {_words(names.plural, 'books')}", environment=environment)
-        revision = max((ROOT / "migrations/versions").glob("*.py"))
-        revision.write_text(revision.read_text(encoding="utf-8").replace("\nWhy:\n", f"\n{WHY}\n", 1), encoding="utf-8")
-    finally:
-        server.stop()
+    for path, text in files.items():
+        file = ROOT / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    listed = (ROOT / LIST).read_text(encoding="utf-8")
+    (ROOT / LIST).write_text(listed.replace(BEFORE, f'    "{names.plural}",\n{BEFORE}', 1), encoding="utf-8")
+    revision = write_revision(f"Create {_words(names.plural, 'books')}")
+    revision.write_text(revision.read_text(encoding="utf-8").replace("\nWhy:\n", f"\n{WHY}\n", 1), encoding="utf-8")
     run("ruff", "format", "--quiet", "app", "migrations", f"tests/{names.plural}")
     run("ruff", "check", "--quiet", "--fix", "app", "migrations", f"tests/{names.plural}")  # sorts the imports
     translate(sentences)
@@ -166,23 +148,6 @@ def translate(sentences: Mapping[str, str]) -> None:
     with (ROOT / CATALOG).open("wb") as file:
         write_po(file, catalog, width=120)
     run("make", "--silent", "--assume-old=install", "translations")
-
-
-def run(*command: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command of this checkout. Raises: Refused: it failed; the message has the end of what it said."""
-    program = shutil.which(command[0], path=f"{Path(sys.executable).parent}:{os.environ['PATH']}") or command[0]
-    done = subprocess.run([program, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip()[-2000:]
-        raise Refused(f"{' '.join(command)} failed, so nothing was made:\n{said}")
-
-
-def git(*arguments: str) -> str:
-    """Run Git. Raises: Refused: this is no repository."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Refused(f"git {arguments[0]} failed, and a feature is made in a Git repository: {done.stderr.strip()}")
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

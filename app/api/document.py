@@ -4,7 +4,7 @@ spectree takes the models of a view from one decorator and leaves the applicatio
 is what `Reader` reads a request by. Answers are documented, and held to it by tests and not at each request.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -26,10 +26,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
 # The HTTP server answers any operation with these, as HTML, before it asks us.
 TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
-# Of the operations whose bodies are no JSON, by the name of their view.
-SENDS = {"put_photo": ("image/*", "application/octet-stream")}
-GETS = {"export": "application/zip"}
-OF_TWO_METHODS = {"note_pin", "note_archive"}
+# What operation() was told, by the name of the view.
+SENDS: dict[str, Sequence[str]] = {}
+GIVES: dict[str, str] = {}
+OF_TWO_METHODS: set[str] = set()
 
 
 class Answer(BaseModel):
@@ -110,19 +110,29 @@ def operation(
     answer: type[Answer] | None = None,
     status: int = 200,
     may: Iterable[int] = (),
+    sends: Sequence[str] = (),
+    gives: str | None = None,
 ) -> Callable[[View], View]:
     """Make a view an operation of the API, which reads the models of its parameters `query`, `body` and `headers`.
 
     Args:
         scope: that the token must have.
-        answer: the JSON of the answer; None: it has no body (204), or one that is no JSON (GETS).
+        answer: the JSON of the answer; None: it has no body (204), or one that is no JSON.
         may: further statuses that it may answer with a problem, such as 404.
+        sends, gives: the media types of a request and of an answer that are no JSON.
     """
     problems: dict[str, Any] = {f"HTTP_{code}": ProblemDetails for code in (*ALWAYS, *may)}
 
     def decorate(view: View) -> View:
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
-        success = status if answer or view.__name__ in GETS else 204
+        name = view.__name__
+        success = status if answer or gives else 204
+        if sends:
+            SENDS[name] = sends
+        if gives:
+            GIVES[name] = gives
+        if ", " in methods:
+            OF_TWO_METHODS.add(name)
         documented: View = spec.validate(
             query=view.__annotations__.get("query"),
             json=view.__annotations__.get("body"),
@@ -130,7 +140,7 @@ def operation(
             resp=Documented(**{f"HTTP_{success}": answer}, **problems),
             tags=[scope.partition(":")[0]],
             security={"token": [scope]},
-            operation_id=view.__name__,
+            operation_id=name,
         )(view)
         bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))
         return documented
@@ -153,8 +163,8 @@ def complete(method: str, each: dict[str, Any]) -> None:
     name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
     if name in SENDS:
         each["requestBody"] = {"content": dict.fromkeys(SENDS[name], binary), "required": True}
-    if name in GETS:
-        each["responses"]["200"]["content"] = {GETS[name]: binary}
+    if name in GIVES:
+        each["responses"]["200"]["content"] = {GIVES[name]: binary}
     if name in OF_TWO_METHODS:
         each["operationId"] = f"{method}_{name}"
     for status, response in each["responses"].items():

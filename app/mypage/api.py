@@ -69,7 +69,7 @@ def change_profile(body: ChangedProfile) -> Response:
     return profile_of(asked)
 
 
-@operation("PUT", "/profile/photo", "profile:write")
+@operation("PUT", "/profile/photo", "profile:write", sends=("image/*", "application/octet-stream"))
 @accepts_upload(UPLOAD_LIMIT, by=has_signed_token)
 def put_photo() -> None:
     """Show another photo

@@ -7,9 +7,12 @@ has no line here are those of its URLs.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from app import FEATURES
 from app.web import RowIdConverter
@@ -129,13 +132,20 @@ ERRORS = (
 
 def of_new_features(known: Sequence[Page]) -> Iterator[Page]:
     """Yield the pages of each feature that has none among the known ones, those of its lists also without a row."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.url_map.converters["id"] = RowIdConverter
-    for blueprint in (each for feature in FEATURES for each in feature.blueprints if each.url_prefix):
-        if not any(page.path.startswith(blueprint.url_prefix or "/") for page in known):
+    blueprints = {blueprint.name: feature for feature in FEATURES for blueprint in feature.blueprints}
+    for feature in FEATURES:
+        for blueprint in feature.blueprints:
             app.register_blueprint(blueprint)
+    urls, visited = app.url_map.bind("localhost"), []
+    for page in known:
+        path = re.sub(r"{\w+}", "1", page.path.partition("?")[0])
+        with suppress(HTTPException, RequestRedirect):
+            endpoint, _ = urls.match(path, "GET" if page.form is None else "POST")
+            visited.append(blueprints[endpoint.partition(".")[0]])
     for rule in app.url_map.iter_rules():
-        if rule.endpoint == "static" or "GET" not in (rule.methods or ()):
+        if blueprints[rule.endpoint.partition(".")[0]] in visited or "GET" not in (rule.methods or ()):
             continue
         name, path = rule.endpoint.replace(".", "-"), re.sub(r"<\w+:(\w+)>", r"{\1}", rule.rule)
         yield Page(name, path, FULL)

@@ -1,6 +1,7 @@
 """CONTRIBUTING.md makes features that pass the tests of the house, and refuses what it cannot make."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from tests.databases import Environment
 from tools import feature
-from tools.feature import Refused
+from tools.migration import Refused
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -78,6 +79,12 @@ def test_two_features_pass_the_tests_of_the_house(checkout: Checkout) -> None:
     assert {path: (checkout.folder / path).read_text() for path in BLOCKS} == BLOCKS
     assert "Commit what you have changed" in checkout.make("feature", "NAME=recipes", status=2)
     assert checkout.run("git", "diff", "--name-only").split() == touched
+    models = checkout.folder / "app/books/models.py"
+    for length in (120, 100):  # the revision is written anew as long as it is not committed
+        models.write_text(re.sub(r"TITLE_LENGTH = \d+", f"TITLE_LENGTH = {length}", models.read_text()))
+        assert "Written: migrations/versions/" in checkout.make("migration", "MESSAGE=Create books")
+        [revision] = (checkout.folder / "migrations/versions").glob("*create_books.py")
+        assert f"sa.String(length={length})" in revision.read_text()
     checkout.commit()
     checkout.make("feature", "NAME=reading_lists")
     checkout.commit()
@@ -90,7 +97,7 @@ def test_two_features_pass_the_tests_of_the_house(checkout: Checkout) -> None:
     [
         *(
             (name, "plural of 3 to 24 small letters")
-            for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s")
+            for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s", "news", "glass")
         ),
         *((name, "which has a meaning in it") for name in ("classes", "lists", "pages", "forms", "rows", "titles")),
         *((name, "already: take another name") for name in ("notes", "todos", "jobs", "notices")),

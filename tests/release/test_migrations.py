@@ -53,9 +53,9 @@ BREAKING = [
     ),
     ("UPDATE notes SET title = upper(title)", "notes reads otherwise", "UPDATE notes SET title = lower(title)"),
     (
-        "CREATE TABLE pictures (note_id bigint REFERENCES notes (id)); INSERT INTO pictures SELECT id FROM notes",
+        "CREATE TABLE zz_pictures (note_id bigint REFERENCES notes (id)); INSERT INTO zz_pictures SELECT id FROM notes",
         "violates foreign key constraint",
-        "DROP TABLE pictures",
+        "DROP TABLE zz_pictures",
     ),
 ]
 

@@ -3,6 +3,7 @@
 import io
 import uuid
 from datetime import date
+from itertools import product
 from typing import Any
 from zipfile import ZipFile
 
@@ -81,18 +82,15 @@ def rows_of(user: User) -> dict[str, list[Any]]:
 
 
 def paths(app: Flask, ids: dict[str, list[Any]], *, of_api: bool) -> list[tuple[str, str, str]]:
-    """Return endpoint, method and path of every rule that takes an id, with each of these ids and with unknown ones."""
+    """Return endpoint, method and path of every rule that takes ids, with each of these and with unknown ones."""
     found = []
     for rule in app.url_map.iter_rules():
-        if len(rule.arguments) != 1 or "token" in rule.arguments or rule.endpoint.startswith("api.") != of_api:
+        if not rule.arguments - {"token", "filename"} or rule.endpoint.startswith("api.") != of_api:
             continue  # a token opens what it opens for everybody
-        [name] = rule.arguments
-        if name == "filename":
-            continue
-        for each in [*ids[name], UNKNOWN.get(name, 9_000_000_000)]:
-            path = app.url_map.bind("localhost").build(rule.endpoint, {name: each})
-            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            found += [(rule.endpoint, method, path) for method in sorted(methods)]
+        methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        for values in product(*([*ids[name], UNKNOWN.get(name, 9_000_000_000)] for name in rule.arguments)):
+            path = app.url_map.bind("localhost").build(rule.endpoint, dict(zip(rule.arguments, values, strict=True)))
+            found += [(rule.endpoint, method, path) for method in methods]
     return found
 
 
