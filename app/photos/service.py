@@ -44,7 +44,9 @@ def remove_photo(user_id: int) -> None:
 
 
 def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) -> str:
-    """Re-encode a photo, put it into the bucket and return its URL. It commits the transaction.
+    """Re-encode a profile photo, put it into the bucket and return its URL. It commits the transaction.
+
+    An hour later a job deletes the object unless an account shows it, so no other feature can store its photos by this.
 
     Each step that waits gets the time that those before it have left until `deadline`, by the monotonic clock.
 
