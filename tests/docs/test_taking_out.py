@@ -19,9 +19,8 @@ COMMANDS = [
 # What named word counts before, but for the tests that need a browser or processes of their own.
 TESTS = [
     *("tests/api/test_document.py", "tests/demo", "tests/docs/test_api.py", "tests/docs/test_promises.py"),
-    *("tests/figures/test_triggers.py", "tests/mypage", "tests/portability", "tests/test_architecture.py"),
-    *("tests/test_purge.py", "tests/test_quotas.py", "tests/web/test_access.py", "tests/web/test_owners.py"),
-    *("tests/web/test_logs.py", "tests/web/test_statements.py", "tests/web/test_templates.py"),
+    *("tests/mypage/test_my_page.py", "tests/portability/test_round_trip.py", "tests/test_architecture.py"),
+    *("tests/test_quotas.py", "tests/web/test_access.py", "tests/web/test_owners.py", "tests/web/test_templates.py"),
     "tests/release/test_migrations.py::test_from_empty_the_models_and_the_schema_agree",
 ]
 ADD = """
