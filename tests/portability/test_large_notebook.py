@@ -80,6 +80,7 @@ def round_trip(one: Visitor, other: Visitor) -> int:
         file.seek(0)
         answer = other.submit("/mypage/import", archive=(io.BufferedReader(file), "semicircle.zip"))
         assert answer.status_code == 302
+        answer.request.environ["wsgi.input"].close()  # a temporary file of the test client's
         return size
 
 

@@ -42,7 +42,7 @@ def test_an_idle_worker_is_notified_of_a_job_also_after_the_database_has_restart
         queue.ask(pages.url("/1"))
         wait_until(lambda: queue.has_counted(1), "it is counted")
         assert queue.rows("SELECT total_words, result_all FROM results") == [(2, {"two": 1, "words": 1})]
-        assert queue.rows(UNFINISHED) == []
+        wait_until(lambda: not queue.rows(UNFINISHED), "the queue knows")
         server.autocommit = True
         cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
