@@ -67,8 +67,8 @@ def kept(figure: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnEleme
     return func.coalesce(select(figure).where(Figures.user_id == bindparam("owner")).scalar_subquery(), 0)
 
 
-# Who was counted longest ago. The owner's row is locked before the figures, as everywhere. One whose row is locked is
-# passed over, and comes the next night.
+# Take the person who was counted longest ago. The owner's row is locked before the figures, as everywhere. A person
+# whose row is locked is passed over, and comes the next night.
 _CHECK_ONE = text(
     """
     WITH due AS MATERIALIZED (

@@ -15,7 +15,7 @@ PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]*")
 PATH, VIRTUAL = "path", "virtual"
 LABEL = re.compile(r"[a-z0-9][a-z0-9-]+[a-z0-9]")  # a bucket that a host can have in its name, and its certificate too
 NUMBER = re.compile(r"[0-9.]+|.*:.*")  # an address of IP
-# What each family needs; the first one tells that it is there.
+# The variables that each family needs; the first one tells that it is there.
 OWN = ("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 BUCKETEER = (
     *("BUCKETEER_BUCKET_NAME", "BUCKETEER_AWS_REGION"),

@@ -22,7 +22,7 @@ def row_counts() -> dict[str, int]:
     }
 
 
-# What a column of a type holds in a row that was made up, as SQL.
+# The values of a row that was made up, as SQL, by the type of the column.
 MADE_UP = {
     "bool": "false", "bytes": r"'\x00'", "date": "current_date", "datetime": "now()", "dict": "'{}'", "list": "'{}'",
     "str": "left(md5(random()::text), %s)", "time": "'12:00'", "timedelta": "'1 day'", "UUID": "gen_random_uuid()",

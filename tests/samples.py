@@ -1,4 +1,4 @@
-"""What the tests of a feature bring to those of the whole service: tests/NAME/samples.py, where there is one.
+"""Collect the samples that features bring to the tests of the whole service, from tests/NAME/samples.py if it is there.
 
 So a feature that is taken out takes its share of them along.
 """

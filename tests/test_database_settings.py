@@ -1,4 +1,4 @@
-"""What a role or a database may have set for its sessions: neither a page nor a release minds, or it is refused.
+"""Settings of a role or a database: neither a page nor a release minds them, or they are refused.
 
 A database that cannot hold every text is refused; what a connection can put right, such as an encoding, it does.
 """

@@ -64,7 +64,7 @@ def test_the_procfile_is_valid_and_has_the_expected_commands() -> None:
     assert check.returncode == 0, check.stderr
 
 
-# What every launcher takes for the same words: sh and bash -c (pack, nixpacks, foreman's runit), `$(eval echo …)`
+# Words that every launcher reads alike: sh and bash -c (pack, nixpacks, foreman's runit), `$(eval echo …)`
 # (herokuish, the buildpacks' lifecycle), xargs (Dokku), shlex (supervisord), systemd with its % and YAML.
 WORDS = re.compile(r"[\w./@,+:-][\w./@,+:=-]*")
 OF_A_SHELL = {".", ":", "cd", "command", "env", "eval", "exec", "export", "nohup", "set", "source", "time", "ulimit"}

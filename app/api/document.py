@@ -26,7 +26,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
 # The HTTP server answers any operation with these, as HTML, before it asks us.
 TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
-# What operation() was told, by the name of the view.
+# Filled by operation(), by the name of the view.
 SENDS: dict[str, Sequence[str]] = {}
 GIVES: dict[str, str] = {}
 OF_TWO_METHODS: set[str] = set()

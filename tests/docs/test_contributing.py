@@ -16,7 +16,7 @@ from tools.migration import Refused
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 BLOCKS = {found["path"]: found["text"] for found in feature.BLOCK.finditer(GUIDE)}
-# What a new feature could break, but for the browser's tests and the walks over all migrations.
+# Tests that a new feature could break, but for the browser's tests and the walks over all migrations.
 TESTS = [
     *("tests/books", "tests/reading_lists", "tests/api/test_document.py", "tests/api/test_queries.py"),
     *("tests/accounts/test_recent_sign_in.py", "tests/test_architecture.py", "tests/web/test_access.py"),

@@ -16,7 +16,7 @@ COMMANDS = [
     line.strip().removeprefix(".venv/bin/") for line in re.findall(r"^    (?!with| )(.*)$", SECTION, re.MULTILINE)
 ]
 [RECOUNT] = re.findall(r"^```python\n(.*?)```$", SECTION, re.MULTILINE | re.DOTALL)
-# What named word counts before, but for the tests that need a browser or processes of their own.
+# Tests that named word counts before, but for the tests that need a browser or processes of their own.
 TESTS = [
     *("tests/api/test_document.py", "tests/demo", "tests/docs/test_api.py", "tests/docs/test_promises.py"),
     *("tests/mypage/test_my_page.py", "tests/portability/test_round_trip.py", "tests/test_architecture.py"),
