@@ -25,6 +25,7 @@ from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.extensions import db, read
+from app.rejection import RowNotFound
 
 MOST = 50  # tokens of an account
 USED_EVERY = timedelta(hours=1)  # precision of last_used_at; without it each request would be a write
@@ -38,10 +39,6 @@ TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET + CHECKSUM}}}")
 
 class TooManyTokens(Exception):
     """The account has MOST tokens."""
-
-
-class TokenGone(Exception):
-    """This account has no such token. It may have ended, or be somebody else's."""
 
 
 @dataclass
@@ -98,19 +95,14 @@ def list_tokens(user_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
 
 
 def end_token(user_id: int, token_id: int, client: Client) -> None:
-    """Raises: TokenGone, AccountGone. Nothing was changed."""
+    """Raises: RowNotFound, AccountGone. Nothing was changed."""
     lock_user(user_id)
     ended = delete(AccessToken).where(AccessToken.user_id == user_id, AccessToken.id == token_id)
     if db.session.scalar(ended.returning(AccessToken.id)) is None:
         db.session.rollback()
-        raise TokenGone
+        raise RowNotFound
     events.record(user_id, EventKind.ACCESS_TOKEN_ENDED, client)
     db.session.commit()
-
-
-def end_all(user_id: int) -> None:
-    """End every token of the account, in the caller's transaction: whoever knew the old password may have made one."""
-    db.session.execute(delete(AccessToken).where(AccessToken.user_id == user_id))
 
 
 def find_holder(token: str) -> TokenHolder | None:

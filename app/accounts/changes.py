@@ -3,14 +3,16 @@
 Whoever reads the mail of an account's address may set its password (password reset), also where the address was never
 confirmed: nobody is to be locked out for not having opened a letter. A new address takes effect when a link sent there
 is opened. The old one is told at once, so that its owner learns of a stranger before anything has changed.
+
+A function that raises an error has changed nothing.
 """
 
 from sqlalchemy import bindparam, delete, func, select
 
 from app import storage
-from app.accounts import access_tokens, events, hashing, letters, tokens
+from app.accounts import events, hashing, letters, tokens
 from app.accounts.events import NOBODY, Client
-from app.accounts.models import EventKind, User, UserSession
+from app.accounts.models import AccessToken, EventKind, User, UserSession
 from app.accounts.service import TAKEN, lock_user_with_password, owner_required
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
@@ -20,10 +22,7 @@ _ID = select(User.id).where(User.email == bindparam("email"))
 
 
 def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
-    """Change the password, and end every session, also that of the caller, mailed link and access token (ASVS V7.4.3).
-
-    Raises: WrongPassword, AccountGone. Nothing was changed.
-    """
+    """Change the password as `_set_password` does, and void every mailed link. Raises: WrongPassword, AccountGone."""
     new_hash = hashing.hash_password(new_password)  # before the lock: it takes 20 ms
     user = lock_user_with_password(user_id, current_password)
     tokens.void_all(user_id)
@@ -42,10 +41,7 @@ def ask_to_reset_password(email: str, language: str) -> None:
 
 
 def reset_password(token: str, new_password: str, language: str, client: Client) -> None:
-    """Set the password, and end every session, other link and access token (ASVS 5.0 V6.4.3, V7.4.3).
-
-    It confirms the address, and signs nobody in. Raises: TokenExpired. Nothing was changed.
-    """
+    """Set the password, confirm the address, and sign nobody in (ASVS 5.0 V6.4.3). Raises: TokenExpired."""
     tokens.read(token, tokens.RESET_PASSWORD)  # hashing takes 25 ms; not for a link that leads nowhere
     new_hash = hashing.hash_password(new_password)  # before the lock
     user = _use_link_to_own_address(token, tokens.RESET_PASSWORD)
@@ -54,9 +50,10 @@ def reset_password(token: str, new_password: str, language: str, client: Client)
 
 
 def _set_password(user: User, new_hash: str, kind: EventKind, language: str, client: Client) -> None:
+    """End every session, also that of the caller, and every access token (ASVS 5.0 V7.4.3), and tell the owner."""
     user.password_hash = new_hash
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
-    access_tokens.end_all(user.id)
+    db.session.execute(delete(AccessToken).where(AccessToken.user_id == user.id))
     letters.tell(user, "password_changed", language)
     events.record(user.id, kind, client)
     db.session.commit()
@@ -68,7 +65,7 @@ def send_confirmation(user_id: int, language: str) -> None:
 
 
 def confirm_email(token: str) -> None:
-    """Note that the owner reads the mail of the account's address. Raises: TokenExpired. Nothing was changed."""
+    """Note that the owner reads the mail of the account's address. Raises: TokenExpired."""
     user = _use_link_to_own_address(token, tokens.CONFIRM_EMAIL)
     user.email_confirmed_at, user.email_refused_at = func.now(), None
     db.session.commit()
@@ -87,7 +84,7 @@ def ask_to_change_email(user_id: int, password: str, new_email: str, language: s
     """Let the worker send a link to the new address, and a notice to the old one.
 
     Whether another account has the new address is not said here (user enumeration), but in the mail that goes there.
-    Raises: WrongPassword, AccountGone. Nothing was changed.
+    Raises: WrongPassword, AccountGone.
     """
     user = lock_user_with_password(user_id, password)
     token_id = tokens.reserve(user_id, tokens.CHANGE_EMAIL, new_email)
@@ -98,10 +95,7 @@ def ask_to_change_email(user_id: int, password: str, new_email: str, language: s
 
 
 def change_email(token: str, session_id: int | None, client: Client) -> None:
-    """Make the address to which the link was sent that of the account, and end its sessions but the one that asks.
-
-    Raises: EmailTaken, TokenExpired. Nothing was changed.
-    """
+    """Change the address to that of the link, and end all sessions but this one. Raises: EmailTaken, TokenExpired."""
     user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
     user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
     with owner_required(**TAKEN):
@@ -113,10 +107,7 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
 
 
 def delete_account(user_id: int, password: str, client: Client) -> None:
-    """Delete the user and, by ON DELETE CASCADE, all rows that belong to the user. The worker deletes the photo.
-
-    Raises: WrongPassword, AccountGone. Nothing was changed.
-    """
+    """Delete the user with all rows (ON DELETE CASCADE), and the photo. Raises: WrongPassword, AccountGone."""
     user = lock_user_with_password(user_id, password)
     storage.delete_later(user.image_url)
     db.session.delete(user)

@@ -22,6 +22,7 @@ from app.database_errors import takes_no_changes
 from app.extensions import db, read
 from app.follower import writes
 from app.follower.writes import AccountWrite
+from app.rejection import RowNotFound
 
 # Lifetimes, counted from the last visit.
 LIFETIME = timedelta(hours=12)
@@ -33,11 +34,7 @@ RECENT = timedelta(minutes=10)  # how long nobody is asked for the password agai
 
 
 class ReadOnly(Exception):
-    """The database takes no changes just now."""
-
-
-class DeviceGone(Exception):
-    """This account has no such session. It may have ended, or be somebody else's."""
+    """The database takes no changes just now, as during a failover or on a full disk."""
 
 
 @dataclass
@@ -104,10 +101,8 @@ def start_session(
 ) -> tuple[str, int]:
     """Sign a browser in, and return the token for its cookie and the session's id.
 
-    Where the account has MOST sessions, the oldest one ends. The INSERT reads the user's row again and locks it, so no
-    session slips in beside a change of password, which ends all sessions.
-
-    Raises: WrongCredentials, when the password was changed or the account deleted since `user` was read.
+    The INSERT reads the user's row again and locks it, so that no session slips in beside a change of password, which
+    ends all. Raises: WrongCredentials, when the password was changed or the account deleted since `user` was read.
     """
     token = secrets.token_urlsafe(32)
     row = {
@@ -141,10 +136,7 @@ def find_session(token: str) -> SignedIn | None:
 
 
 def extend_session(session_id: int) -> None:
-    """Note a visit: the session's lifetime starts over (sliding expiration), up to LONGEST after the sign-in.
-
-    Raises: ReadOnly, as during a failover or on a full disk.
-    """
+    """Note a visit: the lifetime starts over (sliding expiration), up to LONGEST after sign-in. Raises: ReadOnly."""
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
     extended = update(UserSession).values(last_seen_at=func.now(), expires_at=expires_at)
@@ -174,10 +166,10 @@ def list_devices(user_id: int, session_id: int) -> Sequence[Row[*tuple[Any, ...]
 
 
 def sign_out_device(user_id: int, session_id: int, client: Client) -> None:
-    """End one session of the account. Raises: DeviceGone, AccountGone. Nothing was changed."""
+    """End one session of the account. Raises: RowNotFound, AccountGone. Nothing was changed."""
     if not _end(user_id, UserSession.id == session_id):
         db.session.rollback()
-        raise DeviceGone
+        raise RowNotFound
     events.record(user_id, EventKind.DEVICE_ENDED, client)
     db.session.commit()
 

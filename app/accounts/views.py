@@ -274,10 +274,7 @@ def list_devices() -> Answer:
 @bp.post("/mypage/devices/<id:session_id>/sign-out")
 @recent_sign_in_required(lazy_gettext("Sign out another device"))
 def sign_out_device(session_id: int) -> Answer:
-    try:
-        sessions.sign_out_device(current_user.id, session_id, this_client())
-    except sessions.DeviceGone:
-        abort(404)
+    sessions.sign_out_device(current_user.id, session_id, this_client())
     flash(_("That device is signed out."))
     return redirect(url_for("accounts.list_devices"))
 
@@ -321,10 +318,7 @@ def make_token() -> Answer:
 @token_bp.post("/<id:token_id>/end", endpoint="end")
 @recent_sign_in_required(lazy_gettext("Revoke an access token"))
 def end_token(token_id: int) -> Answer:
-    try:
-        access_tokens.end_token(current_user.id, token_id, this_client())
-    except access_tokens.TokenGone:
-        abort(404)
+    access_tokens.end_token(current_user.id, token_id, this_client())
     flash(_("Access token revoked. The program that used it can't reach your account any more."))
     return redirect(url_for("access_tokens.index"))
 
