@@ -77,9 +77,8 @@ def send(address: str, letter: Letter, tag: str = "") -> bool:
     """Send a letter to one address, in the language that the caller has set (`force_locale`).
 
     The tag comes back in a header if the letter does (app/accounts/letters.py). A letter that is refused for good is
-    logged, not raised. Return False when the server says that mail to this address will never arrive.
-
-    Raises: MailUnavailable: it was not sent, and the next try may succeed; or it was and the server's answer was lost.
+    logged, not raised. Return False when the server says that mail to this address will never arrive. Raises:
+    MailUnavailable: it was not sent, and the next try may succeed; or it was and the server's answer was lost.
     """
     try:
         message = compose(address, letter)

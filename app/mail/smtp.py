@@ -85,37 +85,31 @@ def connection() -> Iterator[smtplib.SMTP]:
     smtplib's errors hold the address, and the server's words often do too. So only the codes or the kind of an error
     go on, and `from None` keeps the rest out of the log.
     """
-    try:
-        with _signed_in() as smtp:
-            yield smtp
-    # A closed connection, a certificate that is not trusted, no such host, a timeout.
-    except (smtplib.SMTPException, OSError) as error:
-        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
-
-
-@contextmanager
-def _signed_in() -> Iterator[smtplib.SMTP]:
     server = current_app.config["SMTP_SERVER"]
     # Without a name of its own, smtplib asks the DNS for this machine's, and waits for it without a limit.
     own_name = current_app.config["MAIL_FROM"].rpartition("@")[2]
     smtp = smtplib.SMTP(local_hostname=own_name)  # not connected: the deadline has to begin before that
-    with closing(smtp), Deadline(LONGEST) as deadline:
-        connected = socket.create_connection((server.host, server.port), TIMEOUT)
-        deadline.guard(connected)
-        smtp.sock = _encrypted(connected, server.host) if server.tls == "implicit" else connected
-        _expect("the greeting", smtp.getreply())
-        with _at("EHLO"):
-            smtp.ehlo_or_helo_if_needed()
-        if server.tls == "starttls":
-            _expect("STARTTLS", smtp.docmd("STARTTLS"))
-            # Forget what was read and offered before: anybody may have written it (RFC 3207).
-            smtp.sock, smtp.file = _encrypted(connected, server.host), None
-            _expect("EHLO", smtp.ehlo())
-        if server.user:
-            _sign_in(smtp, server.user, server.password)
-        yield smtp
-        with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
-            smtp.quit()
+    try:
+        with closing(smtp), Deadline(LONGEST) as deadline:
+            connected = socket.create_connection((server.host, server.port), TIMEOUT)
+            deadline.guard(connected)
+            smtp.sock = _encrypted(connected, server.host) if server.tls == "implicit" else connected
+            _expect("the greeting", smtp.getreply())
+            with _at("EHLO"):
+                smtp.ehlo_or_helo_if_needed()
+            if server.tls == "starttls":
+                _expect("STARTTLS", smtp.docmd("STARTTLS"))
+                # Forget what was read and offered before: anybody may have written it (RFC 3207).
+                smtp.sock, smtp.file = _encrypted(connected, server.host), None
+                _expect("EHLO", smtp.ehlo())
+            if server.user:
+                _sign_in(smtp, server.user, server.password)
+            yield smtp
+            with suppress(smtplib.SMTPException, OSError):  # the letter is accepted; an error must not send it again
+                smtp.quit()
+    # A closed connection, a certificate that is not trusted, no such host, a timeout.
+    except (smtplib.SMTPException, OSError) as error:
+        raise MailUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
 
 
 def _encrypted(connected: socket.socket, host: str) -> ssl.SSLSocket:
@@ -177,7 +171,7 @@ def refusal(step: str, code: int, words: bytes | str) -> Exception:
     if code < 100:  # the connection ended within the three digits, or what answers does not speak SMTP
         return MailUnavailable(f"the mail server cannot be used: no SMTP reply at {step}")
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
-    codes = " ".join([str(code), *statuses(said)[:1]])
+    codes = " ".join([str(code), *STATUS.findall(said)[:1]])
     kind = meaning(step, code, said)
     advice = f"; {CAUSES.get(step, 'see SMTP_URL')}" if kind is RelayRefused else ""
     return kind(f"{MEANINGS[kind]} at {step}, code {codes}{advice}")
@@ -191,6 +185,7 @@ LETTER = re.compile(r"5\.(?:2\.3|3\.4|6\.\d+)")  # too long for the mailbox or t
 OTHER = ".0"  # ends a code that says "other": then the words decide
 
 LONGEST_REPLY = 4_000  # characters of a reply that are read; a delivery report could hold a megabyte
+# An enhanced status code in a reply: at the head of each line, or as qmail has it, (#5.1.1).
 STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
 ADDRESS = re.compile(r"[^\s@]{0,64}@\S*")  # whose name is no word of the server: <spam@relay.example>
 
@@ -247,10 +242,5 @@ def is_about_letter(words: str) -> bool:
     return any(map(LETTER.fullmatch, codes)) if codes else BAD_LETTER.search(told) is not None
 
 
-def statuses(words: str) -> list[str]:
-    """Return the enhanced status codes in a reply: at the head of each line, or as qmail has it, (#5.1.1)."""
-    return STATUS.findall(words)
-
-
 def _specific(words: str) -> list[str]:
-    return [status for status in statuses(words) if not status.endswith(OTHER)]
+    return [status for status in STATUS.findall(words) if not status.endswith(OTHER)]
