@@ -53,18 +53,16 @@ _SHIFTED = str.maketrans('!@#$%^&*()_+{}|:"<>?~', "1234567890-=[]\\;',./`")
 _LOOKS_LIKE = str.maketrans("@4031!l5$7", "aaoeiiisst")
 _LEETSPEAK = tuple(str.maketrans("@4031!5$7", f"aaoe{one}isst") for one in "il")
 
-# The keys of the Korean standard layout (KS X 5002, dubeolsik), in Unicode's order of ㄱ (U+3131) to ㅣ.
-_KEYS = [
-    "r", "r", "rt", "s", "sw", "sg", "e", "e", "f", "fr", "fa", "fq", "ft", "fx", "fv", "fg", "a", "q", "q", "qt",
-    "t", "t", "d", "w", "w", "c", "z", "x", "v", "g",
-    "k", "o", "i", "o", "j", "p", "u", "p", "h", "hk", "ho", "hl", "y", "n", "nj", "np", "nl", "b", "m", "ml", "l",
-]  # fmt: skip
-_KEY_OF = {unicodedata.name(chr(0x3131 + offset)).split()[-1]: key for offset, key in enumerate(_KEYS)}
-# A letter has one key in any position: its name is HANGUL CHOSEONG (JUNGSEONG, JONGSEONG, LETTER) KIYEOK.
-_JAMO = {
-    code: unicodedata.name(chr(code), "").split()[-1:] for code in (*range(0x1100, 0x1200), *range(0x3131, 0x3164))
+# The keys of the Korean standard layout (KS X 5002, dubeolsik), in Unicode's order of the letters that begin a
+# syllable, of its vowels, of those that end it, and of those that stand alone, ㄱ (U+3131) to ㅣ.
+_KEYS = {
+    0x1100: "r r s e e f a q q t t d w w c z x v g",
+    0x1161: "k o i o j p u p h hk ho hl y n nj np nl b m ml l",
+    0x11A8: "r r rt s sw sg e f fr fa fq ft fx fv fg a q qt t t d w c z x v g",
+    0x3131: "r r rt s sw sg e e f fr fa fq ft fx fv fg a q q qt t t d w w c z x v g"
+    " k o i o j p u p h hk ho hl y n nj np nl b m ml l",
 }
-_ON_LATIN_KEYS = {code: _KEY_OF[name[0]] for code, name in _JAMO.items() if name and name[0] in _KEY_OF}
+_ON_LATIN_KEYS = {first + offset: key for first, keys in _KEYS.items() for offset, key in enumerate(keys.split())}
 
 
 class Weakness(enum.StrEnum):
