@@ -6,7 +6,7 @@ labels to be read.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -45,11 +45,6 @@ class Half:
     squares: list[Square]
     months: list[tuple[int, date]]  # where the name of a month stands, and a day of that month
 
-    @property
-    def weekdays(self) -> list[tuple[int, date]]:
-        """Return where the name of a weekday stands: Monday, Wednesday, Friday."""
-        return [(square.y, square.day) for square in self.squares[:5:2]]
-
 
 @dataclass(frozen=True)
 class Overview:
@@ -57,11 +52,6 @@ class Overview:
     other_devices: int  # besides the one that asks
     days: Mapping[date, int]  # of the heat map on which notes were written, and how many
     today: date
-
-    @property
-    def written(self) -> int:
-        """Count the notes of the days of the heat map."""
-        return sum(self.days.values())
 
     @property
     def busiest_week(self) -> tuple[date, int] | None:
@@ -76,19 +66,17 @@ class Overview:
         first = first_day(self.today)
         second = first + timedelta(weeks=HALF)
         return [
-            Half(self._squares(first, second), _months(first)),
-            Half(self._squares(second, self.today + timedelta(days=1)), _months(second)),
+            Half(list(self._squares(first, second)), _months(first)),
+            Half(list(self._squares(second, self.today + timedelta(days=1))), _months(second)),
         ]
 
-    def _squares(self, begin: date, end: date) -> list[Square]:
+    def _squares(self, begin: date, end: date) -> Iterator[Square]:
         most = max(self.days.values(), default=1)
-        squares = []
         for number in range((end - begin).days):
             (week, weekday), day = divmod(number, 7), begin + timedelta(days=number)
             notes = self.days.get(day, 0)
             level = -(-LEVELS * notes // most)  # rounded up
-            squares.append(Square(LEFT + week * PITCH, TOP + weekday * PITCH, day, notes, level))
-        return squares
+            yield Square(LEFT + week * PITCH, TOP + weekday * PITCH, day, notes, level)
 
     def days_by_month(self) -> list[list[tuple[date, int]]]:
         """Return the days with notes, the newest first, a list for each month."""
