@@ -17,18 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
-from flask import (
-    Flask,
-    Request,
-    after_this_request,
-    current_app,
-    g,
-    has_request_context,
-    redirect,
-    request,
-    session,
-    url_for,
-)
+from flask import Flask, after_this_request, current_app, g, has_request_context, redirect, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy import bindparam, select
@@ -93,15 +82,12 @@ def this_client() -> Client:
 
 
 def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> int:
-    """Sign this browser in, and return the session's id. Raises: WrongCredentials, as `start_session`.
-
-    The cookie's old content is dropped, so nobody can have planted it (session fixation).
-    """
+    """Sign this browser in, and return the session's id. Raises: WrongCredentials, as `start_session`."""
     token, session_id = sessions.start_session(user, this_client(), remember=remember, kind=kind)
     remember_device(user)
     if current_user.is_authenticated:
         sessions.end_session(current_user.session_id)
-    session.clear()
+    session.clear()  # somebody may have planted its content (session fixation)
     g.pop("csrf_token", None)  # it belonged to the old session; the next form in this request gets a new one
     session[TOKEN] = token
     tracing.note_account(user.id)
@@ -117,15 +103,12 @@ def renew(user: User) -> None:
     current_user.session_id, current_user.is_recent = session_id, True
 
 
-def load(request: Request) -> sessions.SignedIn | None:
+def load(_request: object) -> sessions.SignedIn | None:
     """Return who the cookie's token belongs to. Flask-Login calls this once a request, at the first `current_user`."""
     if "reader_is_settled" in g:
         return cast("sessions.SignedIn | None", g.get("account"))
     token = session.get(TOKEN)
-    if token is None:
-        g.account = None
-        return None
-    signed_in = g.account = sessions.find_session(token)
+    signed_in = g.account = None if token is None else sessions.find_session(token)
     if signed_in:
         tracing.note_account(signed_in.id)
     if signed_in and signed_in.last_visit_is_old:

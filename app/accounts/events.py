@@ -72,15 +72,12 @@ def record(user_id: int, kind: EventKind, client: Client) -> None:
 
 
 def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: str) -> None:
-    """Count a wrong password, or an email address that nobody has (`user_id` None), by the same statements.
-
-    The log has a keyed hash of the unknown address, by which tries for one address are told from tries for many;
-    without the key nobody can look up which address it was.
-    """
+    """Count a wrong password, or an email address that nobody has (`user_id` None), by the same statements."""
     if user_id is not None:
         refused(user_id, EventKind.SIGN_IN_FAILED, client)
         return
     _count(NOBODY, EventKind.SIGN_IN_FAILED, client)
+    # Tells tries for one address from tries for many; without the key nobody can look up which address it was.
     digest = hmac.new(secret_key.encode(), b"sign-in " + email.encode(), hashlib.sha256).hexdigest()[:16]
     log.warning("%s: unknown=%s address=%s", EventKind.SIGN_IN_FAILED, digest, client.ip)
 
@@ -97,10 +94,7 @@ def account_deleted(user_id: int, client: Client) -> None:
 
 
 def _count(user_id: int, kind: EventKind, client: Client) -> None:
-    """Count a failure in a transaction of its own, in one row a day: how often it happened, and from where at last.
-
-    The rate limits let 110 guesses an hour reach an account. A row of each would push the others off the owner's page.
-    """
+    """Count a failure in a transaction of its own, in one row a day: 110 rows an hour would fill the owner's page."""
     db.session.execute(_DO_NOT_WAIT)
     db.session.execute(_COUNT_ONE, _values(user_id, kind, client))
     db.session.commit()

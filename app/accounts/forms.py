@@ -113,16 +113,15 @@ def email_field(autocomplete: str, label: str = _("Email"), *, gets_mail: bool =
     )
 
 
-class SignUpForm(FlaskForm):
-    email = email_field("email")
-    nickname = nickname_field()
-    password = new_password_field(_("Password"))
-
-
 class AddressForm(FlaskForm):
     """Ask for the address alone, where mail can be sent."""
 
     email = email_field("email")
+
+
+class SignUpForm(AddressForm):
+    nickname = nickname_field()
+    password = new_password_field(_("Password"))
 
 
 class FormBehindLink(FlaskForm):

@@ -106,8 +106,7 @@ NOTICES = {"password_changed": password_changed, "email_change_asked": email_cha
 def tell(user: User, kind: str, language: str) -> None:
     """Let the worker send a notice, of a kind of NOTICES, to the address that the account has now. The caller commits.
 
-    `user` is locked, so that the address is the one of this transaction. `language`, that of the page, is the letter's
-    unless the account has chosen one.
+    `user` is locked, so that the address is the one of this transaction. `language`: where the account chose none.
     """
     if message.is_enabled():
         stored = insert(Notice).values(user_id=user.id, kind=kind, email=user.email).returning(Notice.id)
@@ -164,9 +163,7 @@ def note_bounce(tag: str) -> None:
 
 
 def tags(user_id: int, email: str) -> list[str]:
-    """Return what a letter to this address of this account carries: by the current SECRET_KEY, then by earlier ones,
-    since a notification may take five days.
-    """
+    """Return the tags of letters to this address, by SECRET_KEY and by earlier keys: a bounce may take five days."""
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     text = f"bounce {user_id} {email}".encode()
     return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]

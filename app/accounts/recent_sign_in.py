@@ -45,8 +45,7 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
     A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
     view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
     opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then. The page
-    tells the name of the act, so that nobody confirms what they do not know. A browser saves the answer of a download,
-    and stays on the page on which it was.
+    names the act, so that nobody confirms another one.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:

@@ -22,8 +22,6 @@ from app.soft_delete import purge
 
 log = logging.getLogger(__name__)
 
-Recipient = Row[int, str, str | None]
-
 # After 4, 16, 64 … seconds, the last time after a day: greylisting takes minutes, a daily limit hours, and an operator
 # has to see that the server refuses us. Later than that nobody waits for a link.
 DELIVERY = retrying(8, MailUnavailable)
@@ -100,7 +98,7 @@ def send_notice(notice: str, user_id: int, language: str) -> None:
             letters.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
 
 
-def recipient(user_id: int) -> Recipient | None:
+def recipient(user_id: int) -> Row[int, str, str | None] | None:
     """Return the user, in a transaction that ends here: none stays open while the mail server is talked to."""
     user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
     db.session.commit()

@@ -91,10 +91,7 @@ def reserve(user_id: int, purpose: str, email: str) -> int:
 
 
 def draw(row_id: int, model: type[AccountToken | SignUpLink] = AccountToken) -> tuple[str, str]:
-    """Return a new token for a reserved row, in place of an earlier one, and the address that it is for.
-
-    Raises: TokenExpired, also where the link was used.
-    """
+    """Return a new token for a reserved row, and its address. Raises: TokenExpired, also where the link was used."""
     token = secrets.token_urlsafe(32)
     is_unused = (model.id == row_id) & (model.expires_at > model.created_at)
     drawn = update(model).where(is_unused).values(token_hash=hash_token(token), expires_at=func.now() + LIFETIME)
@@ -116,8 +113,8 @@ def read(token: str, purpose: str) -> tuple[int, str]:
 def use(token: str, purpose: str) -> tuple[User, str]:
     """Use up a token, and every other one of its user. Return the user, and the address that it is for.
 
-    The user's row is locked first, as by every other change of an account, so that two of them never wait for each
-    other. The caller commits; if it rolls back, the token can be used again. Raises: TokenExpired.
+    The user's row is locked first, as by every change of an account, so that no two deadlock. The caller commits; if it
+    rolls back, the token can be used again. Raises: TokenExpired.
     """
     try:
         user = lock_user(read(token, purpose)[0])
@@ -149,10 +146,7 @@ def reserve_sign_up(email: str) -> int:
 
 
 def read_sign_up(token: str) -> str:
-    """Return the address whose mail the holder of the token reads.
-
-    Raises: TokenExpired; EmailTaken, when the address has an account by now, most often the one that this link opened.
-    """
+    """Return the address that the token was sent to. Raises: TokenExpired; EmailTaken: it has an account by now."""
     row = db.session.execute(_READ_SIGN_UP, {"token_hash": hash_token(token)}).one_or_none()
     if row is not None and row.is_taken:
         raise EmailTaken
@@ -162,12 +156,9 @@ def read_sign_up(token: str) -> str:
 
 
 def open_account(token: str, nickname: str, password: str) -> User:
-    """Create the account of the address, and use up every link to it. It is confirmed: its owner has read the mail.
-
-    The unique address lets one through at a time. Raises: NicknameTaken, EmailTaken, TokenExpired. Nothing was stored.
-    """
+    """Create the account of a link's address, or store nothing. Raises: NicknameTaken, EmailTaken, TokenExpired."""
     email = read_sign_up(token)
-    user = add_user(email, nickname, password, confirmed=True)
+    user = add_user(email, nickname, password, confirmed=True)  # the unique address lets one through at a time
     if hash_token(token) not in db.session.scalars(_USE_SIGN_UPS, {"address": email}).all():
         db.session.rollback()  # it was used since it was read, and the account is gone already
         raise TokenExpired

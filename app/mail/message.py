@@ -60,8 +60,7 @@ def init_app(app: Flask) -> None:
 def later(task: str, /, **arguments: str | int) -> None:
     """Defer a job that sends a letter, in the session's transaction. Does nothing where no letter can be sent.
 
-    The arguments wait in the queue, and stand in the log when the job fails. So they name rows, and never hold an
-    address or a token.
+    The arguments wait in the queue, and stand in the log when the job fails: they hold no address and no token.
     """
     if is_enabled():
         defer(task, after=None, **arguments)

@@ -33,10 +33,7 @@ def registration_options(
 ) -> dict[str, Any]:
     """Return what to ask navigator.credentials.create() for: a discoverable credential, without attestation.
 
-    Args:
-        site: the host name for which the passkey is (relying party).
-        email, nickname: stay on the reader's device, to tell accounts apart there.
-        known: the account's passkeys; a device that has one of them makes no second one.
+    `site` is the host name of the relying party. A device that has one of the `known` passkeys makes no second one.
     """
     options = webauthn.generate_registration_options(
         rp_id=site,

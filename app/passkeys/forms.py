@@ -1,6 +1,4 @@
-"""The forms of passkeys, and the sentences of what is refused. What a browser answers is in a hidden field, which
-passkeys.js fills in.
-"""
+"""The forms of passkeys, and the sentences of what is refused. passkeys.js fills the browser's answers in."""
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -49,8 +47,7 @@ class NameForm(FlaskForm):
     name = name_field()
 
 
-class PasskeyForm(FlaskForm):
-    name = name_field()
+class PasskeyForm(NameForm):
     credential = answer_field()
 
 

@@ -144,9 +144,8 @@ def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str
 def add_passkey(
     party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: Client
 ) -> None:
-    """Store the passkey that a browser has made.
-
-    Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken, TooManyPasskeys, AccountGone. No passkey was stored.
+    """Store the passkey that a browser has made, or none. Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken,
+    TooManyPasskeys, AccountGone.
     """
     from app.passkeys import ceremonies
 
@@ -220,10 +219,7 @@ def ask_to_sign_in(party: RelyingParty, purpose: str, user_id: int | None = None
 def authenticate(
     party: RelyingParty, challenge_id: int | None, purpose: str, answer: str, user_id: int | None = None
 ) -> User:
-    """Return whose passkey has answered the challenge.
-
-    That of a deleted account is unknown. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied.
-    """
+    """Return whose passkey has answered the challenge. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied."""
     from app.passkeys import ceremonies
 
     value, _handle = use_challenge(challenge_id, purpose, user_id)
@@ -244,7 +240,7 @@ def authenticate(
         raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
     user = db.session.get(User, passkey.user_id)
     db.session.commit()
-    if user is None:
+    if user is None:  # deleted meanwhile
         raise PasskeyRefused("unknown")
     return user
 
