@@ -1,15 +1,12 @@
 """Delivery status notifications as mail servers write them, for a letter with a tag."""
 
-LETTER = """From: Semicircle <hello@semicircle.example>
-To: alice@example.com
+LETTER = """To: alice@example.com
 X-Semicircle-Tag: {tag}
-Content-Type: text/plain; charset="utf-8"
 
-The password of your account at Semicircle was changed.
+Your password was changed.
 """
 
 POSTFIX = """Return-Path: <>
-From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
 Content-Type: multipart/report; report-type=delivery-status; boundary="4F2A81.1732300000/mx.example.net"
 
 This is a MIME-encapsulated message.
@@ -17,7 +14,7 @@ This is a MIME-encapsulated message.
 --4F2A81.1732300000/mx.example.net
 Content-Type: text/plain; charset=us-ascii
 
-<alice@example.com>: host mail.example.com[192.0.2.7] said: 550 5.1.1 User unknown (in reply to RCPT TO command)
+<alice@example.com>: 550 5.1.1 User unknown
 
 --4F2A81.1732300000/mx.example.net
 Content-Type: message/delivery-status

@@ -4,13 +4,13 @@ import datetime
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -37,7 +37,6 @@ class Mailbox:
         self.received: list[bytes] = []  # the same, as they came over the wire
         self.recipients: list[str] = []
         self.at_recipient = self.at_data = "250 OK"
-        self.refused, self.reply = "", b""  # of a RefusingServer
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -67,37 +66,9 @@ def let_in(server: object, session: object, envelope: object, mechanism: str, gi
     return AuthResult(success=given == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
 
 
-class RefusingServer(SMTP):
-    """Refuse the step that the mailbox names, with its reply: all lines of it, in whatever letters."""
-
-    async def push(self, status: Any) -> None:
-        greets = isinstance(status, str) and status.startswith("220 ")
-        await super().push(self.event_handler.reply if greets and self.refuses("the greeting") else status)
-
-    def refuses(self, step: str) -> bool:
-        return bool(self.event_handler.refused == step)
-
-
-def _refusable(command: str, step: str) -> Any:
-    original = getattr(SMTP, f"smtp_{command}")
-
-    async def answer(self: RefusingServer, argument: str) -> None:
-        if self.refuses(step):
-            await self.push(self.event_handler.reply)
-        else:
-            await original(self, argument)
-
-    return answer
-
-
-STEPS = {"EHLO": "EHLO", "HELO": "EHLO", "MAIL": "MAIL FROM", "RCPT": "RCPT TO"}
-for _command in ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"):
-    setattr(RefusingServer, f"smtp_{_command}", _refusable(_command, STEPS.get(_command, _command)))
-
-
 @contextmanager
 def smtp_server(
-    mailbox: Mailbox, tls: str = "none", certificate: Path | None = None, kind: type[SMTP] = SMTP, **given: Any
+    mailbox: Mailbox, tls: str = "none", certificate: Path | None = None, **given: Any
 ) -> Iterator[SmtpServer]:
     """Run a server. The file of a certificate holds its key too, and is for "starttls" and "implicit"."""
     context = None
@@ -109,11 +80,9 @@ def smtp_server(
     if tls == "starttls":
         options["tls_context"] = context
 
-    class Server(Controller):
-        def factory(self) -> SMTP:
-            return kind(self.handler, **self.SMTP_kwargs)
-
-    controller = Server(mailbox, HOST, port, ssl_context=context if tls == "implicit" else None, **options | given)
+    implicit = context if tls == "implicit" else None
+    # By default it asks the DNS for the name of this machine, at every connection.
+    controller = Controller(mailbox, HOST, port, server_hostname="test", ssl_context=implicit, **options | given)
     controller.start()
     try:
         yield SmtpServer(HOST, port, tls, "", "")
@@ -122,24 +91,32 @@ def smtp_server(
 
 
 @contextmanager
-def dripping_server() -> Iterator[SmtpServer]:
-    """Run a server whose greeting never ends: a byte at a time, each of them in time."""
-    stopped = Event()
+def answering(serve: Callable[[socket.socket], object]) -> Iterator[SmtpServer]:
+    """Run a server that serves one client in this way."""
 
-    def serve() -> None:
+    def run() -> None:
         with suppress(OSError), listener.accept()[0] as client:
-            while not stopped.wait(0.02):
-                for byte in b"220-wait\r\n":
-                    client.sendall(bytes([byte]))
+            serve(client)
 
-    with socket.create_server((HOST, 0)) as listener:
-        thread = Thread(target=serve)
-        thread.start()
-        try:
-            yield SmtpServer(HOST, listener.getsockname()[1], "none", "", "")
-        finally:
-            stopped.set()
-            thread.join()
+    with socket.create_server((HOST, 0)) as listener, ThreadPoolExecutor(1) as threads:
+        listener.settimeout(10)  # where a test fails before it asks
+        threads.submit(run)
+        yield SmtpServer(HOST, listener.getsockname()[1], "none", "", "")
+
+
+def script(*replies: bytes, heard: list[bytes] | None = None) -> Callable[[socket.socket], None]:
+    """Greet with the first reply, answer each command with the next one, whatever it is, and note it in `heard`."""
+
+    def play(client: socket.socket) -> None:
+        with client.makefile("rb") as sent:
+            for reply in replies:
+                client.sendall(reply + b"\r\n")
+                while (line := sent.readline()) and reply.startswith(b"354") and line != b".\r\n":
+                    pass  # the letter
+                if heard is not None:
+                    heard.append(line.strip())
+
+    return play
 
 
 def use(app: Flask, monkeypatch: pytest.MonkeyPatch, server: SmtpServer) -> None:

@@ -3,9 +3,9 @@
 import dataclasses
 import logging
 import re
+import select
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from app.mail.message import send
 from app.mail.smtp import MailRefused, MailUnavailable
 from environment.mail import SmtpServer
 from tests.mail.conftest import LETTER, TO
-from tests.mail.smtp_server import Mailbox, dripping_server, self_signed_certificate, smtp_server, text_of, use
+from tests.mail.smtp_server import Mailbox, answering, self_signed_certificate, smtp_server, text_of, use
 
 # Header injection: more than one address, no address, or an encoded word that would be read as another one.
 HOSTILE = [
@@ -134,18 +134,6 @@ def test_nothing_is_sent_unencrypted_where_starttls_is_asked_for(
     assert mailbox.messages == []
 
 
-@pytest.mark.usefixtures("served")
-def test_a_temporary_refusal_is_worth_another_try_and_names_no_address(mailbox: Mailbox) -> None:
-    for step in ("at_recipient", "at_data"):
-        setattr(mailbox, step, f"451 {TO} later")
-        with pytest.raises(MailUnavailable, match="code 451") as raised:
-            send(TO, LETTER)
-        assert TO not in str(raised.value)
-        assert raised.value.__suppress_context__
-        setattr(mailbox, step, "250 OK")
-    assert mailbox.messages == []
-
-
 @pytest.mark.usefixtures("no_server")
 def test_a_server_that_hangs_or_is_not_there_is_given_up(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
@@ -160,9 +148,14 @@ def test_a_server_that_hangs_or_is_not_there_is_given_up(context: Flask, monkeyp
 def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
     context: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each byte comes in time, and no step ever ends."""
+    """Each line of the greeting comes in time, and none is the last."""
     monkeypatch.setattr(smtp, "LONGEST", 0.2)
-    with dripping_server() as server:
+
+    def drip(client: socket.socket) -> None:
+        while not select.select([client], [], [], 0.02)[0]:
+            client.sendall(b"220-wait\r\n")
+
+    with answering(drip) as server:
         use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="cannot be used"):
             send(TO, LETTER)
@@ -170,14 +163,8 @@ def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
 
 @pytest.mark.parametrize("reply", [b"2", b"HTTP/1.1 400 Bad Request\r\n"], ids=["cut off", "not SMTP"])
 def test_a_reply_without_a_code_is_no_refusal(context: Flask, monkeypatch: pytest.MonkeyPatch, reply: bytes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
-
-        def answer() -> None:
-            with listener.accept()[0] as client:
-                client.sendall(reply)
-
-        threads.submit(answer)
-        use(context, monkeypatch, SmtpServer("127.0.0.1", listener.getsockname()[1], "none", "", ""))
+    with answering(lambda client: client.sendall(reply)) as server:
+        use(context, monkeypatch, server)
         with pytest.raises(MailUnavailable, match="cannot be used: no SMTP reply at the greeting"):
             send(TO, LETTER)
 
