@@ -10,7 +10,6 @@ from sqlalchemy import func, select, update
 from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
-from tests.accounts.test_interrupted_acts import CASES
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -21,6 +20,12 @@ LONG_AGO = sessions.RECENT + timedelta(seconds=1)
 OF_ACCOUNT = {
     *("access_tokens", "accounts", "mailed_links", "mypage", "passkey_sign_in", "passkeys", "portability"),
     *("preferences", "recent_sign_in"),
+}
+SENSITIVE = {
+    *(f"access_tokens.{view}" for view in ("end", "index", "make")),
+    *("accounts.sign_out_device", "accounts.sign_out_other_devices", "portability.export"),
+    *(f"passkeys.{view}" for view in ("create", "index", "registration_options", "remove", "rename")),
+    *(f"passkeys.{view}" for view in ("make_recovery_codes", "turn_off_second_step", "turn_on_second_step")),
 }
 # Their forms have a field for the password, which is asked for always.
 ASKS_FOR_THE_PASSWORD = {"mypage.change_email", "mypage.change_password", "mypage.delete_account"}
@@ -63,12 +68,8 @@ def test_every_view_is_known_to_be_sensitive_or_not(app: Flask) -> None:
     """A new view is one line in one of the lists above: say whether it changes who can get in, or gives all away."""
     private = {name for method in ("GET", "POST") for name, _ in endpoints(app, method)} - PUBLIC
     private = {name for name in private if name.partition(".")[0] in OF_ACCOUNT}
-    assert private == CASES.keys() | ASKS_FOR_THE_PASSWORD | NOT_SENSITIVE
-
-
-def test_the_guarded_views_are_those_of_the_list(app: Flask) -> None:
-    guarded = {name for name, view in app.view_functions.items() if hasattr(view, "sensitive_act")}
-    assert {name for name in guarded if name.partition(".")[0] in OF_ACCOUNT} == CASES.keys()
+    assert private == SENSITIVE | ASKS_FOR_THE_PASSWORD | NOT_SENSITIVE
+    assert {name for name in private if hasattr(app.view_functions[name], "sensitive_act")} == SENSITIVE
 
 
 def test_every_view_that_says_it_is_sensitive_asks_who_is_there(app: Flask, idle: Visitor) -> None:
@@ -109,7 +110,9 @@ def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signe
 
 
 def test_the_right_password_renews_the_session_and_opens_the_doors(idle: Visitor, alice: User) -> None:
-    before = tokens()
+    before, page = tokens(), idle.get("/sign-in/confirm?next=/mypage/devices").text
+    assert "alice@example.com" in page
+    assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
     answer = idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD)
     assert answer.location == "/mypage/devices"
     assert len(tokens()) == 1
@@ -121,12 +124,6 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(idle: Visitor
 def test_it_leads_to_no_other_site(idle: Visitor) -> None:
     for target in ("//evil.example", ""):
         assert idle.submit(f"/sign-in/confirm?next={target}", password=PASSWORD).location == "/mypage", target
-
-
-def test_the_page_shows_who_is_signed_in_and_keeps_where_to_go(idle: Visitor) -> None:
-    page = idle.get("/sign-in/confirm?next=/mypage/devices").text
-    assert "alice@example.com" in page
-    assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
 
 
 def test_a_deleted_account_confirms_nothing(idle: Visitor, alice: User) -> None:

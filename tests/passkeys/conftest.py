@@ -7,9 +7,18 @@ from app.accounts.models import User
 from app.passkeys import service, two_step
 from app.passkeys.service import RelyingParty
 from tests.conftest import CLIENT
-from tests.passkeys.authenticator import ORIGIN, Authenticator
+from tests.passkeys.authenticator import ORIGIN, Authenticator, Options
+from tests.visitor import Visitor
 
 PARTY = RelyingParty("localhost", ORIGIN)
+
+
+def ask(browser: Visitor, path: str) -> Options:
+    """Return what passkeys.js is told to ask the browser."""
+    answer = browser.submit(f"{path}/options")
+    assert answer.status_code == 200
+    assert isinstance(answer.json, dict)
+    return answer.json
 
 
 def add_passkey(user: User, name: str = "Chrome on macOS") -> Authenticator:

@@ -4,16 +4,15 @@ An answer is for this site and this browser's challenge alone.
 """
 
 import json
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from webauthn.helpers import base64url_to_bytes
 
 from app.accounts import hashing, tokens
 from app.accounts import service as accounts
-from app.accounts.models import AccountEvent, EventKind, User
+from app.accounts.models import AccountEvent, User
 from app.accounts.tokens import SecondStepExpired
 from app.extensions import db
 from app.limits import rate_limits
@@ -25,7 +24,7 @@ from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
-from tests.passkeys.conftest import PARTY, add_passkey
+from tests.passkeys.conftest import PARTY, add_passkey, ask
 from tests.visitor import Visitor
 
 PAGE = "/mypage/passkeys"
@@ -38,11 +37,12 @@ MALFORMED = [
 ]  # fmt: skip
 
 
-def ask(browser: Visitor) -> dict[str, Any]:
-    answer = browser.submit(f"{PAGE}/options")
-    assert answer.status_code == 200
-    assert isinstance(answer.json, dict)
-    return answer.json
+def add_rows(user: User, count: int) -> None:
+    """Store as many passkeys of a user at once. No device has them."""
+    row = {"user_id": user.id, "name": "one of many", "public_key": b"", "user_handle": b"x", "sign_count": 0}
+    row |= {"transports": [], "backed_up": False}
+    db.session.execute(insert(Passkey), [{**row, "credential_id": bytes([number])} for number in range(count)])
+    db.session.commit()
 
 
 def only() -> Passkey:
@@ -52,7 +52,7 @@ def only() -> Passkey:
 def test_a_passkey_is_added_and_listed_and_the_browser_is_told_nothing_of_the_account(
     signed_in: Visitor, alice: User
 ) -> None:
-    options, device = ask(signed_in), Authenticator()
+    options, device = ask(signed_in, PAGE), Authenticator()
     assert options["authenticatorSelection"]["residentKey"] == "required"
     assert options["authenticatorSelection"]["userVerification"] == "required"
     assert (options["attestation"], options["rp"]["id"], options["excludeCredentials"]) == ("none", "localhost", [])
@@ -67,7 +67,7 @@ def test_a_passkey_is_added_and_listed_and_the_browser_is_told_nothing_of_the_ac
 def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
     signed_in: Visitor, alice: User, passkey: Authenticator
 ) -> None:
-    options = ask(signed_in)
+    options = ask(signed_in, PAGE)
     assert options["user"]["id"] == encoded(passkey.user_handle)
     assert [known["id"] for known in options["excludeCredentials"]] == [encoded(passkey.credential_id)]
 
@@ -75,7 +75,9 @@ def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
 def test_an_untrue_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
     before = row_counts()
     for wrong in [*UNTRUE, {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE}]:
-        answer = signed_in.submit(PAGE, name="phone", credential=Authenticator().register(ask(signed_in), **wrong))
+        answer = signed_in.submit(
+            PAGE, name="phone", credential=Authenticator().register(ask(signed_in, PAGE), **wrong)
+        )
         assert answer.status_code == 422, wrong
     assert row_counts() == before
 
@@ -83,7 +85,7 @@ def test_an_untrue_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> N
 def test_a_malformed_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
     before = row_counts()["passkeys"]
     for malformed in MALFORMED:
-        ask(signed_in)
+        ask(signed_in, PAGE)
         answer = signed_in.submit(PAGE, name="phone", credential=malformed.encode("utf-8", "surrogatepass"))
         assert answer.status_code == 422, malformed[:100]
     assert row_counts()["passkeys"] == before
@@ -120,9 +122,8 @@ def test_a_passkey_that_an_account_has_already_is_refused(app: Flask, alice: Use
 
 
 def test_the_twenty_first_passkey_is_refused(app: Flask, signed_in: Visitor, alice: User) -> None:
-    options = ask(signed_in)
-    for _ in range(service.MOST):
-        add_passkey(alice)
+    options = ask(signed_in, PAGE)
+    add_rows(alice, service.MOST)
     answer = signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options))
     assert answer.status_code == 422
     assert signed_in.submit(f"{PAGE}/options").status_code == 409
@@ -175,14 +176,8 @@ def test_the_owner_reads_of_every_change(signed_in: Visitor, alice: User, codes:
     [first, _second] = db.session.scalars(select(Passkey.id).order_by(Passkey.id))
     signed_in.submit(f"{PAGE}/{first}/delete")
     kinds = db.session.scalars(select(AccountEvent.kind).order_by(AccountEvent.id)).all()
-    assert kinds[-6:] == [
-        EventKind.PASSKEY_ADDED,
-        EventKind.SECOND_STEP_ON,
-        EventKind.PASSKEY_ADDED,
-        EventKind.RECOVERY_CODES_MADE,
-        EventKind.SECOND_STEP_OFF,
-        EventKind.PASSKEY_REMOVED,
-    ]
+    passkeys, codes_made = ["passkey_added", "second_step_on", "passkey_added"], "recovery_codes_made"
+    assert kinds[-6:] == [*passkeys, codes_made, "second_step_off", "passkey_removed"]
 
 
 Answered = tuple[int, str]
@@ -198,38 +193,22 @@ def sign_in(answered: Answered) -> None:
     service.authenticate(PARTY, answered[0], service.SIGN_IN, answered[1])
 
 
-def test_one_uses_a_recovery_code(migrated: Flask, committed: User) -> None:
+def test_one_uses_a_recovery_code_and_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
     add_passkey(committed)
-    code = two_step.turn_on(committed.id, CLIENT)[0]
-    pending = [tokens.start_second_step(committed, remember=False) for _ in range(AT_ONCE)]
-
-    def attempt(token: str) -> None:
-        two_step.sign_in_with_code(token, code, CLIENT)
-
-    assert len(won(migrated, attempt, pending, WrongRecoveryCode)) == 1
-
-
-def test_one_takes_the_second_step(migrated: Flask, committed: User) -> None:
-    add_passkey(committed)
-    codes = two_step.turn_on(committed.id, CLIENT)
-    token = tokens.start_second_step(committed, remember=False)
-
-    def attempt(code: str) -> None:
-        two_step.sign_in_with_code(token, code, CLIENT)
-
-    assert len(won(migrated, attempt, codes * 2, SecondStepExpired, WrongRecoveryCode)) == 1
-    assert db.session.scalar(select(func.count()).where(RecoveryCode.used_at.is_(None))) == two_step.CODES - 1
+    code, *codes = two_step.turn_on(committed.id, CLIENT)
+    pending = [tokens.start_second_step(committed, remember=False) for _ in range(AT_ONCE + 1)]
+    last = pending.pop()
+    losses = (WrongRecoveryCode, SecondStepExpired)
+    for tries in ([(token, code) for token in pending], [(last, each) for each in codes * 2]):
+        assert len(won(migrated, lambda typed: two_step.sign_in_with_code(*typed, CLIENT), tries, *losses)) == 1
+    assert db.session.scalar(select(func.count()).where(RecoveryCode.used_at.is_(None))) == two_step.CODES - 2
 
 
-def test_one_answers_a_challenge(migrated: Flask, committed: User) -> None:
+def test_one_answers_a_challenge_and_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
     device = add_passkey(committed)
     challenge_id, options = service.ask_to_sign_in(PARTY, service.SIGN_IN)
     answers = [(challenge_id, device.sign(options)) for _ in range(AT_ONCE)]
     assert len(won(migrated, sign_in, answers, ChallengeExpired)) == 1
-
-
-def test_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: User) -> None:
-    device = add_passkey(committed)
     device.count = 1
     asked = [service.ask_to_sign_in(PARTY, service.SIGN_IN) for _ in range(AT_ONCE)]
     answers = [(challenge_id, device.sign(options)) for challenge_id, options in asked]
@@ -237,8 +216,7 @@ def test_one_copy_of_a_counting_passkey_signs_in(migrated: Flask, committed: Use
 
 
 def test_no_passkey_is_the_twenty_first(migrated: Flask, committed: User) -> None:
-    for _ in range(service.MOST - 1):
-        add_passkey(committed)
+    add_rows(committed, service.MOST - 1)
     user_id = committed.id
     asked = [service.ask_to_register(PARTY, user_id, "alice@example.com", "alice") for _ in range(AT_ONCE)]
 

@@ -15,18 +15,11 @@ from tests.accounts.conftest import use_up
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.authenticator import UNTRUE, Authenticator, encoded
-from tests.passkeys.conftest import add_passkey
+from tests.passkeys.conftest import add_passkey, ask
 from tests.passkeys.test_manage import MALFORMED
 from tests.visitor import Visitor
 
 SIGN_IN = "/sign-in/passkey"
-
-
-def ask(browser: Visitor, path: str = SIGN_IN) -> dict[str, Any]:
-    answer = browser.submit(f"{path}/options")
-    assert answer.status_code == 200
-    assert isinstance(answer.json, dict)
-    return answer.json
 
 
 def sessions() -> int:
@@ -34,7 +27,7 @@ def sessions() -> int:
 
 
 def test_a_passkey_alone_signs_in(client: Visitor, alice: User, passkey: Authenticator) -> None:
-    options = ask(client)
+    options = ask(client, SIGN_IN)
     assert options["allowCredentials"] == [], "nobody has to say first who they are"
     assert options["userVerification"] == "required"
     assert client.submit(SIGN_IN, credential=passkey.sign(options)).location == "/notes"
@@ -46,7 +39,9 @@ def test_it_goes_where_the_reader_was_going_keeps_what_was_typed_and_remembers(
     client: Visitor, passkey: Authenticator
 ) -> None:
     kept = json.dumps([["title", ""], ["content", "half a moon"]])
-    answer = client.submit(f"{SIGN_IN}?next=/notes", credential=passkey.sign(ask(client)), kept=kept, remember="y")
+    answer = client.submit(
+        f"{SIGN_IN}?next=/notes", credential=passkey.sign(ask(client, SIGN_IN)), kept=kept, remember="y"
+    )
     assert answer.status_code == 200
     assert "half a moon" in answer.text
     session = db.session.scalars(select(UserSession)).one()
@@ -55,7 +50,7 @@ def test_it_goes_where_the_reader_was_going_keeps_what_was_typed_and_remembers(
 
 def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
     for wrong in [*UNTRUE, {"type": "webauthn.create"}, {"user_handle": b""}, {"user_handle": b"somebody else"}]:
-        answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client), **wrong))
+        answer = client.submit(SIGN_IN, credential=passkey.sign(ask(client, SIGN_IN), **wrong))
         assert answer.status_code == 422, wrong
         assert "This passkey doesn&#39;t work here." in answer.text
     assert sessions() == 0
@@ -64,7 +59,7 @@ def test_an_untrue_answer_signs_nobody_in(client: Visitor, passkey: Authenticato
 
 def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User) -> None:
     for malformed in MALFORMED:
-        ask(client)
+        ask(client, SIGN_IN)
         answer = client.submit(SIGN_IN, credential=malformed.encode("utf-8", "surrogatepass"))
         assert answer.status_code == 422, malformed[:100]
     assert sessions() == 0
@@ -74,7 +69,7 @@ def test_a_malformed_answer_signs_nobody_in(client: Visitor, alice: User) -> Non
 def test_an_answer_uses_its_challenge_up_even_if_it_is_refused(
     app: Flask, client: Visitor, passkey: Authenticator, first: dict[str, Any]
 ) -> None:
-    options = ask(client)
+    options = ask(client, SIGN_IN)
     with client.session_transaction() as cookie:
         before = dict(cookie)
     assert client.submit(SIGN_IN, credential=passkey.sign(options, **first)).status_code == (422 if first else 302)
@@ -86,7 +81,7 @@ def test_an_answer_uses_its_challenge_up_even_if_it_is_refused(
 
 
 def test_an_answer_that_comes_too_late_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
-    answer = passkey.sign(ask(client))
+    answer = passkey.sign(ask(client, SIGN_IN))
     db.session.execute(update(Challenge).values(expires_at=func.now()))
     db.session.commit()
     refused = client.submit(SIGN_IN, credential=answer)
@@ -98,8 +93,8 @@ def test_an_answer_that_comes_too_late_signs_nobody_in(client: Visitor, passkey:
 def test_the_challenge_of_another_browser_or_purpose_signs_nobody_in(
     app: Flask, signed_in: Visitor, passkey: Authenticator
 ) -> None:
-    for options in (ask(Visitor(app)), ask(signed_in, "/sign-in/confirm/passkey")):
-        ask(signed_in)
+    for options in (ask(Visitor(app), SIGN_IN), ask(signed_in, "/sign-in/confirm/passkey")):
+        ask(signed_in, SIGN_IN)
         assert signed_in.submit(SIGN_IN, credential=passkey.sign(options)).status_code == 422
     assert sessions() == 1, "that of before"
 
@@ -112,7 +107,7 @@ def test_a_removed_passkey_and_one_of_a_deleted_account_are_refused_like_an_unkn
     db.session.execute(db.delete(User).where(User.id == bob.id))
     db.session.commit()
     for device in (removed, orphaned, unknown):
-        refused = client.submit(SIGN_IN, credential=device.sign(ask(client)))
+        refused = client.submit(SIGN_IN, credential=device.sign(ask(client, SIGN_IN)))
         assert refused.status_code == 422
         assert "This passkey doesn&#39;t work here." in refused.text
     assert sessions() == 0
@@ -122,11 +117,11 @@ def test_a_counter_that_goes_backwards_is_refused_and_logged(
     client: Visitor, passkey: Authenticator, caplog: pytest.LogCaptureFixture
 ) -> None:
     passkey.count = 7
-    client.submit(SIGN_IN, credential=passkey.sign(ask(client)))
+    client.submit(SIGN_IN, credential=passkey.sign(ask(client, SIGN_IN)))
     client.submit("/sign-out")
     for passkey.count in (0, 7):
         caplog.clear()
-        refused = client.submit(SIGN_IN, credential=passkey.sign(ask(client)))
+        refused = client.submit(SIGN_IN, credential=passkey.sign(ask(client, SIGN_IN)))
         assert (refused.status_code, "looks like a copy" in refused.text) == (422, True), passkey.count
         assert "a passkey seems to be copied" in caplog.text
     assert db.session.scalars(select(Passkey.sign_count)).one() == 7
@@ -139,14 +134,14 @@ def test_the_signature_of_another_key_signs_nobody_in_and_is_no_copy(
     db.session.execute(update(Passkey).values(sign_count=7))
     db.session.commit()
     forged = Authenticator(credential_id=passkey.credential_id, user_handle=passkey.user_handle)
-    assert client.submit(SIGN_IN, credential=forged.sign(ask(client))).status_code == 422
+    assert client.submit(SIGN_IN, credential=forged.sign(ask(client, SIGN_IN))).status_code == 422
     assert sessions() == 0
     assert "copied" not in caplog.text
 
 
 def test_challenges_are_rate_limited_by_address(client: Visitor, alice: User) -> None:
     use_up(client.application, rate_limits.PASSKEYS_BY_ADDRESS, "127.0.0.1", left=1)
-    ask(client)
+    ask(client, SIGN_IN)
     refused = client.post(
         f"{SIGN_IN}/options", data={"csrf_token": client.csrf_token()}, headers={"Accept": "application/json"}
     )
@@ -168,7 +163,7 @@ def test_somebody_elses_passkey_renews_no_session(signed_in: Visitor, passkey: A
 
 def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, passkey: Authenticator) -> None:
     browser = browser_of(app, bob)
-    browser.submit(SIGN_IN, credential=passkey.sign(ask(browser)))
+    browser.submit(SIGN_IN, credential=passkey.sign(ask(browser, SIGN_IN)))
     assert "alice" in browser.get("/mypage").text
     assert sessions() == 1, "Bob's session has ended"
 
@@ -178,9 +173,9 @@ def test_right_passkeys_have_a_limit_of_their_own(
 ) -> None:
     use_up(app, rate_limits.SIGN_INS, alice.id)  # who knows the password alone stops no passkey
     use_up(app, rate_limits.PASSKEY_SIGN_INS, alice.id, left=1)
-    assert client.submit(SIGN_IN, credential=passkey.sign(ask(client))).location == "/notes"
+    assert client.submit(SIGN_IN, credential=passkey.sign(ask(client, SIGN_IN))).location == "/notes"
     stranger = Visitor(client.application)
-    answer = stranger.submit(SIGN_IN, credential=passkey.sign(ask(stranger)))
+    answer = stranger.submit(SIGN_IN, credential=passkey.sign(ask(stranger, SIGN_IN)))
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
     assert "Try again in 1 minute." in answer.text
     assert sessions() == 1
