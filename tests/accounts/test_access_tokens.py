@@ -3,7 +3,7 @@
 import re
 
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from app.accounts import access_tokens
 from app.accounts import service as accounts
@@ -47,10 +47,15 @@ def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
     assert row_counts() == before
 
 
-def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, app: Flask) -> None:
-    with app.test_request_context():
-        for _ in range(access_tokens.MOST):
-            access_tokens.make_token(alice.id, "one of many", ["read"], None, CLIENT)
+def add_tokens(user: User, count: int) -> None:
+    """Store as many tokens of a user at once. Nobody has them."""
+    row = {"user_id": user.id, "name": "one of many", "scopes": ["read"]}
+    db.session.execute(insert(AccessToken), [{**row, "token_hash": f"{number}"} for number in range(count)])
+    db.session.commit()
+
+
+def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User) -> None:
+    add_tokens(alice, access_tokens.MOST)
     before = row_counts()
     assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
     assert row_counts() == before
@@ -72,9 +77,9 @@ def test_it_is_revoked_once_and_no_other_with_it(signed_in: Visitor, alice: User
 
 
 def test_concurrent_requests_do_not_exceed_the_limit(migrated: Flask) -> None:
-    user_id = accounts.sign_up("alice@example.com", "alice", "a long enough sentence").id
-    for _ in range(access_tokens.MOST - 1):
-        access_tokens.make_token(user_id, "one of many", ["read"], None, CLIENT)
+    alice = accounts.sign_up("alice@example.com", "alice", "a long enough sentence")
+    add_tokens(alice, access_tokens.MOST - 1)
+    user_id = alice.id
 
     def make(number: int) -> None:
         access_tokens.make_token(user_id, f"the last one {number}", ["read"], None, CLIENT)

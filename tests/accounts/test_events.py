@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from app.accounts import events, sessions
 from app.accounts import service as accounts
@@ -37,15 +37,8 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
 
 
-def session_ids(app: Flask, user: User) -> list[int]:
-    browser_of(app, user)
-    return list(db.session.scalars(select(UserSession.id).where(UserSession.user_id == user.id)))
-
-
-def record(
-    user: User, kind: EventKind = EventKind.EXPORTED, user_agent: str = WINDOWS, ip: str = "203.0.113.7"
-) -> None:
-    events.record(user.id, kind, Client(ip, user_agent))
+def record(user: User, kind: EventKind = EventKind.EXPORTED, ip: str = "203.0.113.7") -> None:
+    events.record(user.id, kind, Client(ip, WINDOWS))
     db.session.commit()
 
 
@@ -130,11 +123,12 @@ def test_each_change_is_noted_once_when_it_counts(
     noted()
     signed_in.get("/mypage/export").close()
     noted("exported")
-    other = max(session_ids(app, alice))
+    browser_of(app, alice)
+    other = db.session.scalars(select(func.max(UserSession.id))).one()
     for status in (302, 404):
         assert signed_in.submit(f"/mypage/devices/{other}/sign-out").status_code == status
     noted("sign_in", "device_ended")
-    session_ids(app, alice)
+    browser_of(app, alice)
     for _ in range(2):  # there are no others the second time
         signed_in.submit("/mypage/devices/sign-out-others")
     noted("sign_in", "other_devices_ended")
