@@ -172,7 +172,6 @@ PURE = [
     "app.release.compatible_types",
     "app.notes.markdown",
     "app.notes.search",
-    "app.notes.spelling",
     "app.notes.texts",
     *(name for each in samples() for name in each.pure),
 ]
@@ -288,7 +287,7 @@ TERMS = {
     "soft delete": "app/soft_delete.py",
     "multi-factor authentication": "app/accounts/tokens.py",
     "recovery codes": "app/passkeys/two_step.py",
-    "spelling correction": "app/notes/spelling.py",
+    "spelling correction": "app/notes/search.py",
     **{term: path for each in samples() for term, path in each.terms.items()},
     "token bucket": "app/limits/rate_limits.py",
     "WebAuthn": "app/passkeys/ceremonies.py",

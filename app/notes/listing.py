@@ -20,7 +20,7 @@ from app.notes import search_statements
 from app.notes.cursor import NO_END, START, Key, key_of, position_of
 from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
-from app.notes.search import Search
+from app.notes.search import Search, parameters_of
 from app.notes.search_statements import COUNTED, CURSOR, Found
 from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow, read_one
 
@@ -140,7 +140,7 @@ def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePa
     tags = list(dict.fromkeys(search.tags))
     if search.words or len(tags) > 1:
         is_sorted = bool(search.words) and (after == START or position.relevance is not None)
-        parameters |= search_statements.parameters_of(search)
+        parameters |= parameters_of(search)
         rows = read(_RELEVANT if is_sorted else _SEARCH, parameters).all()
         return page_of(rows, after, search, size, is_sorted=is_sorted)
     if tags:

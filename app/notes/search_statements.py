@@ -22,7 +22,6 @@ When no note has all words as they are typed, the spelling is corrected by what 
 regular expression for all words that are one key away.
 """
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -62,18 +61,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from app.extensions import read
 from app.notes.cursor import MOST_RELEVANT
 from app.notes.models import Note
-from app.notes.search import (
-    Search,
-    anywhere,
-    at_beginning,
-    has_case,
-    has_initials,
-    has_pair_of_initials,
-    pattern,
-    without_initials,
-)
+from app.notes.search import Search, near_words, parameters_of_correction
 from app.notes.service import NOT_DELETED, OWNER
-from app.notes.spelling import near_pattern, near_words
 from app.notes.texts import NAME_LENGTH
 
 NEWEST = 150  # notes
@@ -95,26 +84,6 @@ _IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first 
 _NAME = case((Note.title == "", func.left(func.split_part(Note.content, "\n", 1), NAME_LENGTH)), else_=Note.title)
 
 Found = tuple[CTE, *tuple[Label[Any], ...]]
-
-
-def parameters_of(search: Search) -> dict[str, Any]:
-    """Return the parameters of the statements, besides the owner and the cursor."""
-    terms = " ".join(map(without_initials, search.words)).strip()
-    with_initials = [word for word in search.words if has_initials(word)]
-    as_they_are = [word for word in search.words if not has_initials(word)]
-    initials = list(filter(has_pair_of_initials, with_initials))
-    return {
-        "terms": terms,
-        "initials": " ".join(initials),
-        "is_indexed": bool(terms or initials or search.tags),
-        "tags": list(search.tags),
-        # Words without letter case, such as Hangul: LIKE takes a fraction of ILIKE's time.
-        "patterns": [pattern(word) for word in as_they_are if not has_case(word)],
-        "cased_patterns": [pattern(word) for word in as_they_are if has_case(word)],
-        "expressions": list(map(anywhere, with_initials)),
-        "anywhere": list(map(anywhere, search.words)),
-        "at_beginning": list(map(at_beginning, search.words)),
-    }
 
 
 def by_list_order(shown: Select[Any], size: int) -> Found:
@@ -143,7 +112,7 @@ def by_list_order(shown: Select[Any], size: int) -> Found:
     of_newest = _number(newest)
     counted = case((or_(of_newest > COUNTED, not_(IS_INDEXED)), of_newest), else_=_number(hits))
     found = select(select(counted.label("number")).cte("found").c.number).scalar_subquery()
-    stopped_at = case((_number(page) < size, _key_of_last(walk, WALKED)))
+    stopped_at = case((_number(page) < size, _key_of_last(walk)))
     return (
         page,
         found.label("found"),
@@ -177,7 +146,7 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
     page = select(key.c.relevance, note).select_from(key.join(note, true())).cte("page")
 
     found = _number(select(literal_column("1")).select_from(pool).limit(COUNTED + 1))
-    end = case((_IS_FIRST, _key_of_last(walk, WALKED)))
+    end = case((_IS_FIRST, _key_of_last(walk)))
     return (
         page,
         found.label("found"),
@@ -297,10 +266,10 @@ def _number(rows: CTE | Select[*tuple[Any, ...]]) -> ScalarSelect[int]:
     return select(func.count()).select_from(table).scalar_subquery()
 
 
-def _key_of_last(walk: Select[*tuple[Any, ...]] | CTE, number: Any) -> ScalarSelect[Any]:
-    """Return the sort key of the walk's note of that number, as cursor.key_of() has it; NULL if it has fewer."""
+def _key_of_last(walk: Select[*tuple[Any, ...]] | CTE) -> ScalarSelect[Any]:
+    """Return the sort key of the last of WALKED notes, as cursor.key_of() has it; NULL if the walk has fewer."""
     last = (walk.select().order_by(*_newest_first(walk)) if isinstance(walk, CTE) else walk).limit(1)
-    row = last.offset(number - 1).subquery()
+    row = last.offset(WALKED - 1).subquery()
     microseconds = cast(extract("epoch", row.c.created_at) * 1_000_000, BigInteger)
     return select(func.json_build_array(cast(row.c.pinned, Integer), microseconds, row.c.id)).scalar_subquery()
 
@@ -339,17 +308,3 @@ def corrected(user_id: int, search: Search) -> Search | None:
 
     best = max(read(_WORDS_FOUND, parameters | {"owner": user_id}), key=likelihood, default=None)
     return search.with_correction(best.place, best.word) if best else None
-
-
-def parameters_of_correction(search: Search) -> dict[str, Any]:
-    """Return those besides the owner; none if nothing is near any of the words."""
-    typed = [
-        {
-            "place": place,
-            "near": f"{'(?i)' if has_case(word) else ''}{near_pattern(word)}",
-            "others": [anywhere(other) for other in (*search.words[:place], *search.words[place + 1 :])],
-        }
-        for place, word in enumerate(search.words)
-        if near_words(word)
-    ]
-    return {"typed": json.dumps(typed), "tags": list(search.tags)} if typed else {}

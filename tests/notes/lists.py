@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from app.accounts.models import User
 from app.extensions import db
-from app.notes import listing, service
+from app.notes import listing
 from app.notes.models import Note
 
 
@@ -36,12 +37,12 @@ def older_of(page: str) -> str:
 
 
 def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:
-    """Create a note of each moment, which is a timestamp or an expression in SQL."""
-    for moment in (*moments, *pinned):
-        note_id = service.create_note(user.id, moment, "")
-        service.pin_note(user.id, note_id, pinned=moment in pinned)
-        expression = moment if "(" in moment else f"'{moment}'"
-        db.session.execute(text(f"UPDATE notes SET created_at = {expression} WHERE id = {note_id}"))
+    """Create a note of each moment, which is its title too."""
+    rows = [
+        {"user_id": user.id, "title": moment, "content": "", "pinned": moment in pinned,
+         "created_at": datetime.fromisoformat(moment)} for moment in (*moments, *pinned)
+    ]  # fmt: skip
+    db.session.execute(insert(Note), rows)
     db.session.commit()
 
 

@@ -14,8 +14,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.notes import listing
-from app.notes.search import Search
-from app.notes.search_statements import parameters_of
+from app.notes.search import Search, parameters_of
 from tools.bench.service import application, upgrade
 
 NOTES = 500_000
