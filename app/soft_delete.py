@@ -25,8 +25,8 @@ def has_expired(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bo
     return deleted_at <= func.now() - retention
 
 
-def purge(model: type[Base], expired: ColumnElement[bool]) -> int:
-    """Delete the rows that have expired, of all users, in batches that each commit; return how many.
+def purge(model: type[Base], expired: ColumnElement[bool]) -> None:
+    """Delete the rows that have expired, of all users, in batches that each commit.
 
     SKIP LOCKED passes over rows that another transaction holds, such as another purge or a restore, so that neither
     waits for the other. The next run takes them. An index should serve the condition.
@@ -35,9 +35,6 @@ def purge(model: type[Base], expired: ColumnElement[bool]) -> int:
     # A CTE that locks rows runs once. As a sub-select it could run once for each row, and delete more than BATCH.
     batch = select(table.c.id).where(expired).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
     statement = delete(table).where(table.c.id == batch.c.id).returning(table.c.id)
-    purged = 0
-    while batch_size := len(db.session.scalars(statement).all()):
+    while db.session.scalars(statement).all():
         db.session.commit()
-        purged += batch_size
     db.session.commit()
-    return purged

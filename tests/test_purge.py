@@ -12,11 +12,10 @@ from app.accounts import tasks as account_tasks
 from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import queue
-from app.notes import service
-from app.notes import tasks as note_tasks
+from app.notes import service as notes
 from app.notes.models import Note
 from app.passkeys import service as passkeys
-from app.todos import tasks as todo_tasks
+from app.todos import service as todos
 from tests.conftest import PASSWORD
 from tests.samples import Purge, samples
 
@@ -50,11 +49,11 @@ PURGES = [
         "passkey_challenges", "challenge, purpose, expires_at", "''::bytea, ''", "now()",
     ),
     Purge(
-        note_tasks.purge_deleted, "notes.remove_forgotten", "ix_notes_deleted_at",
+        notes.purge_deleted_notes, "notes.remove_forgotten", "ix_notes_deleted_at",
         "notes", "title, content, deleted_at", "'', ''", "now() - interval '30 days'",
     ),
     Purge(
-        todo_tasks.purge_deleted, "todos.remove_forgotten", "ix_todos_deleted_at",
+        todos.purge_deleted_todos, "todos.remove_forgotten", "ix_todos_deleted_at",
         "todos", "description, deleted_at", "''", "now() - interval '1 day'",
     ),
     *(purge for each in samples() for purge in each.purges),
@@ -125,7 +124,8 @@ def test_a_purge_skips_locked_rows_until_the_next_run(migrated: Flask) -> None:
     db.session.commit()
     with db.engine.begin() as other:
         other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
-        assert service.purge_deleted_notes() == 2
+        NOTES.run(0)
         assert ids(NOTES) == [expired[1]]
         db.session.rollback()
-    assert service.purge_deleted_notes() == 1
+    NOTES.run(0)
+    assert ids(NOTES) == []

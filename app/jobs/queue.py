@@ -19,7 +19,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import BigInteger, Connection, DateTime, Row, String, TextClause, bindparam, func, select, text
+from sqlalchemy import BigInteger, Connection, Row, String, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -68,7 +68,7 @@ class _SessionConnector(SQLAlchemyPsycopg2Connector):
         return [dict(row) for row in rows]
 
     async def execute_query_async(self, query: str, **arguments: Any) -> None:
-        self.execute_query_all(query, **arguments)
+        db.session.connection().exec_driver_sql(query, arguments)
 
     async def execute_query_all_async(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
         return self.execute_query_all(query, **arguments)
@@ -184,7 +184,7 @@ class JobRecord(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # the job's
     request_id: Mapped[str | None] = mapped_column(String(200))
     error: Mapped[str | None] = mapped_column(String(LONGEST_CAUSE))
-    failed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    failed_at: Mapped[datetime | None]
 
 
 _REQUEST = select(JobRecord.request_id).where(JobRecord.id == bindparam("job"))

@@ -7,13 +7,12 @@ import asyncio
 import logging
 import time
 
-from procrastinate import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.types import TimeDeltaParams
 from sqlalchemy import Connection, text
 
 from app.extensions import db
-from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, add_failure, defer_on, nightly, queue, retrying, session_jobs
+from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
 from app.release.backfills import records
 from app.release.backfills.batches import run_batch
 
@@ -43,7 +42,7 @@ class WorkerLost(Exception):
 @queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
 @queue.task(
     name="jobs.requeue_stalled_jobs",
-    aliases=["jobs.put_back"],  # its name until this release; a job of that name may still be queued
+    aliases=["jobs.put_back"],  # its name of the previous release, whose jobs may still be queued
     queueing_lock="jobs.requeue_stalled_jobs",
     priority=100,
 )
@@ -78,19 +77,14 @@ async def _requeue_or_fail(job: Job) -> None:
         add_failure(job.id, WorkerLost("its workers died or lost the database"))
 
 
-@queue.periodic(cron=NIGHTLY)
-@queue.task(
-    name="jobs.purge_failed_jobs",
-    aliases=["jobs.remove_old"],  # its name until this release; a job of that name may still be queued
-    queueing_lock="jobs.purge_failed_jobs",
-    pass_context=True,
-    retry=retrying(3),
-)
-async def purge_failed_jobs(context: JobContext, timestamp: int) -> None:
+@nightly("jobs.purge_failed_jobs", old_name="jobs.remove_old")
+def purge_failed_jobs(timestamp: int) -> None:
     """Delete jobs that ended without success FAILED_JOBS_KEPT_HOURS ago. The worker deletes successful ones at once."""
-    await context.app.job_manager.delete_old_jobs(
-        nb_hours=FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    deletion = session_jobs.delete_old_jobs(
+        FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
+    asyncio.run(deletion)
+    db.session.commit()
 
 
 @nightly("jobs.purge_lost_records")

@@ -9,24 +9,11 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Delete,
-    Row,
-    Select,
-    Update,
-    and_,
-    bindparam,
-    delete,
-    func,
-    null,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import BindParameter, Delete, Row, Select, Update, bindparam, delete, func, select, tuple_, update
 
 from app.accounts.service import owner_required
 from app.extensions import db, read
+from app.jobs.queue import nightly
 from app.keyset import Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
@@ -47,8 +34,8 @@ NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
 OWNER: BindParameter[int] = bindparam("owner")
 NOT_DELETED = Note.deleted_at.is_(None)
-LISTED = and_(NOT_DELETED, Note.archived_at.is_(None))
-IN_ARCHIVE = and_(NOT_DELETED, Note.archived_at.is_not(None))
+LISTED = NOT_DELETED & Note.archived_at.is_(None)
+IN_ARCHIVE = NOT_DELETED & Note.archived_at.is_not(None)
 IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
 DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)  # in the trash
 EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("text")
@@ -135,10 +122,10 @@ def create_notes(user_id: int, texts: Sequence[tuple[str, str]], key: Key | None
 def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
     """Return the ids of the notes that have these keys, in their order. Raises: DeletedSince: there are none."""
     stored = select(Note.idempotency_key, Note.id).where(Note.user_id == user_id, Note.idempotency_key.in_(row_keys))
-    by_key = {str(row_key): note_id for row_key, note_id in db.session.execute(stored)}
+    by_key = {row.idempotency_key: row.id for row in db.session.execute(stored)}
     if not by_key:
         raise DeletedSince
-    return [by_key[str(row_key)] for row_key in row_keys if str(row_key) in by_key]
+    return [by_key[row_key] for row_key in row_keys if row_key in by_key]
 
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
@@ -199,7 +186,7 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
-    """Raises: RowNotFound."""
+    """Pin a note, or unpin it. Raises: RowNotFound."""
     apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
 
 
@@ -230,7 +217,7 @@ def archive_note(user_id: int, note_id: int, *, archived: bool) -> str:
 
     It stays pinned while it is there, so that it comes back to where it was. Raises: RowNotFound.
     """
-    archived_at = func.coalesce(Note.archived_at, func.now()) if archived else null()
+    archived_at = func.coalesce(Note.archived_at, func.now()) if archived else None
     return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(archived_at=archived_at))
 
 
@@ -259,9 +246,10 @@ def empty_trash(user_id: int) -> None:
     db.session.commit()
 
 
-def purge_deleted_notes() -> int:
-    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION; return how many."""
-    return purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
+@nightly("notes.purge_deleted", old_name="notes.remove_forgotten")
+def purge_deleted_notes(timestamp: int) -> None:
+    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION."""
+    purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
 
 
 def own_note(user_id: int, note_id: int) -> Update:

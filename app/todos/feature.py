@@ -4,7 +4,7 @@ from flask_babel import lazy_gettext as _
 
 from app.features import Feature, MenuEntry
 from app.figures import Figure, Figures, kept
-from app.todos import api, tasks, views
+from app.todos import api, views
 from app.todos.portable import TODOS
 from app.todos.service import QUOTA
 
@@ -12,7 +12,6 @@ FEATURE = Feature(
     blueprints=[views.bp],
     api=api,
     scopes={"todos:read": _("Read todos"), "todos:write": _("Change todos")},
-    tasks=tasks,
     portable=TODOS,
     figure=Figure(
         label=_("Todos done"),

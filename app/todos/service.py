@@ -15,10 +15,11 @@ from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, 
 
 from app.accounts.service import lock_owner, owner_required
 from app.extensions import db, read
+from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
 from app.rejection import RowNotFound
-from app.soft_delete import can_be_restored
+from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import UNPLACED, Todo
 
 UNDO_FOR = timedelta(days=1)  # how long a deleted todo can be restored
@@ -203,6 +204,12 @@ def restore_cleared(user_id: int, moment: int) -> None:
     db.session.commit()
     if not restored:
         raise RowNotFound
+
+
+@nightly("todos.purge_deleted", old_name="todos.remove_forgotten")
+def purge_deleted_todos(timestamp: int) -> None:
+    """Delete for good every user's todos that nobody restored within UNDO_FOR."""
+    purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
 
 
 def _own(user_id: int, todo_id: int) -> Update:

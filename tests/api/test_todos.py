@@ -7,7 +7,7 @@ from sqlalchemy import func, update
 from app.api.messages import list_mark
 from app.extensions import db
 from app.keyset import Cursor
-from app.todos import service, tasks
+from app.todos import service
 from app.todos.models import Todo
 from tests.api.program import Program, pointers
 from tests.database import row_counts
@@ -96,7 +96,7 @@ def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_
     program.delete(path)
     db.session.execute(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
     db.session.commit()
-    tasks.purge_deleted(0)
+    service.purge_deleted_todos(0)
     assert row_counts()["todos"] == 0
     before = row_counts()
     assert program.post("/todos", {"description": "once"}, Idempotency_Key="k").status_code == 410

@@ -68,7 +68,7 @@ def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]
         chance.choice(several_at_once(chance, user_id)),
         lambda: service.empty_trash(user_id),
         lambda: in_one_transaction(EXPIRED, note),
-        service.purge_deleted_notes,
+        lambda: service.purge_deleted_notes(0),
         lambda: imports(user_id),
         lambda: todos.create_todo(user_id, "one"),
         lambda: todos.change_todo(user_id, todo, completed=True),

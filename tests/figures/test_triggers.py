@@ -38,7 +38,7 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     "edit the tags of an archived note": lambda user, _: notes.update_note(user.id, in_archive(user), "", "#e", 1),
     "pin an archived note": lambda user, _: notes.pin_note(user.id, in_archive(user), pinned=True),
     "empty the trash": lambda user, _: service.empty_trash(user.id),
-    "purge": lambda user, _: service.purge_deleted_notes(),
+    "purge": lambda user, _: service.purge_deleted_notes(0),
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),
     "delete a todo": lambda user, _: todos.delete_todo(user.id, todo_of(user)),

@@ -77,21 +77,17 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
     shared = {"figures", "follower", "idempotency", "jobs", "rate_limits", "release", "storage"}
     assert {name.partition(".")[0] for name in ours} <= FEATURES | shared
+    assert queue.tasks["jobs.put_back"] is queue.tasks["jobs.requeue_stalled_jobs"], "the previous release deferred it"
 
 
 def test_the_nightly_tasks_run(app: Flask) -> None:
     nightly = [task for task in queue.periodic_registry.periodic_tasks.values() if task.cron == NIGHTLY]
     names = {task.task.name for task in nightly}
     assert {name.partition(".")[0] for name in names} >= {"accounts", "jobs", "notes", "photos", "todos"}
-    for name in names - {"jobs.purge_failed_jobs"}:  # async, and procrastinate's own
+    for name in names:
         defer(name, timestamp=0)
     run_queued(app)
     assert queued() == []
-
-
-def test_a_job_that_the_previous_release_deferred_finds_its_task() -> None:
-    assert queue.tasks["jobs.put_back"] is queue.tasks["jobs.requeue_stalled_jobs"]
-    assert queue.tasks["todos.remove_forgotten"] is queue.tasks["todos.purge_deleted"]
 
 
 class Transient(Exception):
@@ -115,20 +111,18 @@ def test_the_backoff_is_exponential_and_only_for_errors_that_were_named() -> Non
     assert seconds_until_retry(ValueError(), 0) is None
 
 
-@pytest.mark.parametrize("error", [JobRequeued(), NO_DATABASE])
-def test_an_error_that_is_not_the_tasks_fault_does_not_use_up_its_retries(error: Exception) -> None:
+def test_transient_errors_do_not_use_up_the_retries_of_a_task_and_mistakes_of_ours_are_not_retried(app: Flask) -> None:
     """Otherwise the job would end here, and nobody would store that it failed."""
+
+    def refusal(code: str) -> DBAPIError:
+        with pytest.raises(DBAPIError) as refused, db.session.begin_nested():
+            db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"))
+        return refused.value
+
     expected = {3: 4, MOST_ATTEMPTS - 1: 4, MOST_ATTEMPTS: None}
-    assert {attempts: seconds_until_retry(error, attempts) for attempts in expected} == expected
-
-
-@pytest.mark.parametrize(("code", "seconds"), [("25006", 4), ("53100", 4), ("42P01", None)])
-def test_what_the_database_cannot_do_now_does_not_use_up_retries_and_a_mistake_of_ours_is_not_retried(
-    app: Flask, code: str, seconds: float | None
-) -> None:
-    with app.app_context(), pytest.raises(DBAPIError) as refused:
-        db.session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$"))
-    assert [seconds_until_retry(refused.value, attempts) for attempts in (0, 3)] == [seconds, seconds]
+    for error in (JobRequeued(), NO_DATABASE, refusal("25006"), refusal("53100")):
+        assert {attempts: seconds_until_retry(error, attempts) for attempts in expected} == expected, error
+    assert seconds_until_retry(refusal("42P01"), 0) is None
 
 
 @pytest.mark.parametrize("ahead", [-3600, 3600])

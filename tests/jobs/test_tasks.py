@@ -5,21 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from flask import Flask
-from procrastinate import JobContext
-from procrastinate.jobs import Job
 from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import text
 
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
-from app.jobs.tasks import (
-    DEAD_AFTER,
-    FAILED_JOBS_KEPT_HOURS,
-    LONGEST_JOB,
-    purge_failed_jobs,
-    requeue_stalled_jobs,
-)
+from app.jobs.tasks import DEAD_AFTER, FAILED_JOBS_KEPT_HOURS, LONGEST_JOB, purge_failed_jobs, requeue_stalled_jobs
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -104,38 +96,22 @@ def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) 
     assert state(stalled) == ("succeeded", 1)
 
 
-PURGEABLE = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'storage.delete') RETURNING id"
 AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => :hours) WHERE job_id = :job"
-STATUS = "UPDATE procrastinate_jobs SET status = CAST(:status AS procrastinate_job_status) WHERE id = :job"
-HAVE_ENDED, HAVE_NOT_ENDED = ("failed", "cancelled", "aborted"), ("todo", "doing")
 
 
-def add_job(status: str, hours_ago: int) -> int:
-    job = int(db.session.execute(text(PURGEABLE)).scalar_one())
-    db.session.execute(text(STATUS), {"job": job, "status": status})
-    db.session.execute(text(AGED), {"job": job, "hours": hours_ago})
-    return job
+def ended(status: str, hours_ago: int) -> int:
+    number = job(None, status=status)
+    db.session.execute(text(AGED), {"job": number, "hours": hours_ago})
+    return number
 
 
-async def purge(app: Flask) -> None:
-    with queue.replace_connector(connector(app)):
-        async with queue.open_async():
-            context = JobContext(
-                app=queue,
-                job=Job(id=None, queue="default", lock=None, queueing_lock=None, task_name=""),
-                start_timestamp=0,
-                abort_reason=lambda: None,
-            )
-            await purge_failed_jobs(context, timestamp=0)
-
-
-def test_only_what_ended_longer_ago_is_purged(migrated: Flask) -> None:
-    for status in HAVE_ENDED:
-        add_job(status, FAILED_JOBS_KEPT_HOURS + 1)
-    kept = {add_job(status, FAILED_JOBS_KEPT_HOURS - 1) for status in HAVE_ENDED}
-    kept |= {add_job(status, FAILED_JOBS_KEPT_HOURS + 1) for status in HAVE_NOT_ENDED}
-    db.session.commit()
-    asyncio.run(purge(migrated))
+def test_only_what_ended_longer_ago_is_purged(app: Flask) -> None:
+    have_ended, have_not_ended = ("failed", "cancelled", "aborted"), ("todo", "doing")
+    for status in have_ended:
+        ended(status, FAILED_JOBS_KEPT_HOURS + 1)
+    kept = {ended(status, FAILED_JOBS_KEPT_HOURS - 1) for status in have_ended}
+    kept |= {ended(status, FAILED_JOBS_KEPT_HOURS + 1) for status in have_not_ended}
+    purge_failed_jobs(0)
     assert set(db.session.scalars(text("SELECT id FROM procrastinate_jobs"))) == kept
 
 
