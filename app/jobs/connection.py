@@ -66,15 +66,13 @@ class QueueConnector(PsycopgConnector):
         with self._heeded():
             await super().execute_query_async(query, **arguments)
 
-    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> Any:
         with self._heeded():
-            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
-            return row
+            return await super().execute_query_one_async(query, **arguments)
 
-    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> Any:
         with self._heeded():
-            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
-            return rows
+            return await super().execute_query_all_async(query, **arguments)
 
     @contextmanager
     def _heeded(self) -> Iterator[None]:
@@ -122,9 +120,15 @@ async def _autocommit(connection: AsyncConnection[Any]) -> None:
 async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
     """Return the options of a worker behind a connection pooler, where it polls; none on a direct connection.
 
+    A server announces the process id of the backend, a pooler a number of its own.
+
     Raises: ConnectorException, PoolTimeout: the queue does not answer.
     """
-    if not await _is_pooled(opened):
+    with wrap_exceptions():
+        async with opened.pool.connection() as connection:
+            row = await opened.execute_query_one_async_with_connection(connection, "SELECT pg_backend_pid() AS pid")
+            announced = connection.info.backend_pid
+    if row["pid"] == announced:
         return {}
     log.warning(
         "the queue's URL leads to a connection pooler: it is asked every %d s, since LISTEN hears nothing there;"
@@ -132,11 +136,3 @@ async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
         POLLS_EVERY,
     )
     return {"listen_notify": False, "fetch_job_polling_interval": POLLS_EVERY}
-
-
-async def _is_pooled(opened: PsycopgConnector) -> bool:
-    """Compare the process id that was announced: a server announces the backend's, a pooler a number of its own."""
-    with wrap_exceptions():
-        async with opened.pool.connection() as connection:
-            row = await opened.execute_query_one_async_with_connection(connection, "SELECT pg_backend_pid() AS pid")
-            return bool(row["pid"] != connection.info.backend_pid)

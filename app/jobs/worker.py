@@ -202,7 +202,8 @@ def in_context(app: Flask) -> Callable[..., Any]:
                         span.request_id = request_of(job.id)
                     return call_next()
                 except Exception as error:
-                    failure, outcome = error, "retried" if is_retried(job, error) else "failed"
+                    is_retried = queue.tasks[job.task_name].get_retry_exception(exception=error, job=job)
+                    failure, outcome = error, "retried" if is_retried else "failed"
                     if outcome == "failed":
                         error_reports.report(app, error)
                     if job.id and not isinstance(error, JobRequeued):
@@ -213,10 +214,6 @@ def in_context(app: Flask) -> Callable[..., Any]:
             tracing.end()
 
     return run
-
-
-def is_retried(job: Job, error: Exception) -> bool:
-    return queue.tasks[job.task_name].get_retry_exception(exception=error, job=job) is not None
 
 
 def _log_job(job: Job, span: tracing.Span, seconds: float, outcome: str, failure: Exception | None) -> None:

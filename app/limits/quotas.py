@@ -72,12 +72,12 @@ def note_key(user_id: int, key: str, path: str, body: bytes) -> Key:
     parameters = {"owner": user_id, "key_hash": _hash(key.encode()), "request_hash": request}
     row_key = db.session.scalar(_NOTE, parameters)
     if row_key is not None:
-        return Key(uuid.UUID(str(row_key)))
+        return Key(row_key)
     noted = db.session.execute(_NOTED, parameters).one()
     if noted.request != request:
         db.session.rollback()
         raise KeyUsed
-    return Key(uuid.UUID(str(noted.row_key)), is_used=True)
+    return Key(noted.row_key, is_used=True)
 
 
 @nightly("idempotency.purge_old_keys")
@@ -118,18 +118,15 @@ class Quota:
         columns = self._table.c
         self._owner = bindparam("owner", type_=columns.user_id.type)
         self._with_key = select(columns.id).where(
-            columns.user_id == self._owner, columns.idempotency_key == bindparam("key")
+            columns.user_id == self._owner, columns.idempotency_key == bindparam("idempotency_key")
         )
 
     def insert(self, *columns: str) -> Insert:
-        """Build an INSERT, with `owner`, `key` and these columns as parameters, of no row beyond the quota or twice."""
+        """Build an INSERT of no row beyond the quota or twice. The owner, the key and these columns are parameters."""
         # A literal has no type of its own in a SELECT. As text, what is too long is refused and not cut off.
         types = {name: self._table.c[name].type for name in (*columns, "idempotency_key")}
         values = [
-            cast(
-                bindparam("key" if name == "idempotency_key" else name, type_=kind),
-                TEXT() if isinstance(kind, String) else kind,
-            )
+            cast(bindparam(name, type_=kind), TEXT() if isinstance(kind, String) else kind)
             for name, kind in types.items()
         ]
         row = select(self._owner, *values).where(self._stored < self._most())
@@ -141,13 +138,13 @@ class Quota:
         Raises: StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
         """
         if key is None or not key.is_used:
-            parameters = {"owner": user_id, "key": key and key.row_key, **values}
+            parameters = {"owner": user_id, "idempotency_key": key and key.row_key, **values}
             stored = db.session.execute(statement, parameters).one_or_none()
             if stored is not None:
                 return stored
         db.session.rollback()
         if key is not None:
-            row_id = db.session.scalar(self._with_key, {"owner": user_id, "key": key.row_key})
+            row_id = db.session.scalar(self._with_key, {"owner": user_id, "idempotency_key": key.row_key})
             db.session.rollback()
             if row_id is not None:
                 raise StoredBefore(row_id)

@@ -36,7 +36,7 @@ class Limit(NamedTuple):
     refill: timedelta  # the time in which one token comes back
 
 
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 # These count failures only: the token is taken before the password is checked, and given back when it was right.
 # In an hour 10 + 100 guesses at an account reach its hash, from however many addresses (Warehouse: 10 in 5 minutes).

@@ -74,11 +74,8 @@ class Batch(RootModel[list[NewNote]]):
     root: list[NewNote] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
-class ChangedNote(Body):
+class ChangedNote(NewNote):
     """Fields that are left out stay as they are."""
-
-    title: str = TITLE
-    content: str = CONTENT
 
 
 class NoteQuery(Page):

@@ -4,6 +4,7 @@ After these it carries how many notes the pages before it showed, so that no pag
 search sorts by relevance, that comes first, and after the key where these notes end: see search_statements.py.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -76,8 +77,6 @@ def parse_cursor(text: str) -> Cursor:
     Raises: ValueError.
     """
     for bounds in (KEY_BOUNDS, POOL_BOUNDS):
-        try:
+        with suppress(ValueError):
             return Cursor.parse(text, bounds)
-        except ValueError:
-            continue
     return Cursor.parse(text, SORT_KEY)

@@ -63,7 +63,7 @@ def parser() -> MarkdownIt:
 
 def transform(state: StateCore) -> None:
     """Change the parsed tokens: headings below the page's own, task boxes, links for #tags and bare URLs."""
-    state.tokens = [*without_empty_headings(state.tokens)]
+    state.tokens = without_empty_headings(state.tokens)
     level = 1  # of the page's own heading
     for before, token in zip([None, None, *state.tokens], state.tokens, strict=False):
         if token.type == "heading_open":
@@ -89,15 +89,11 @@ def align_by_class(cell: Token) -> None:
         cell.attrSet("scope", "col")
 
 
-def without_empty_headings(tokens: list[Token]) -> Iterator[Token]:
+def without_empty_headings(tokens: list[Token]) -> list[Token]:
     """Leave out headings without text. A heading is three tokens; the second one has the text."""
-    place = 0
-    while place < len(tokens):
-        if tokens[place].type == "heading_open" and not tokens[place + 1].content:
-            place += 3
-            continue
-        yield tokens[place]
-        place += 1
+    empty = [at for at, token in enumerate(tokens) if token.type == "heading_open" and not tokens[at + 1].content]
+    left_out = {at + offset for at in empty for offset in range(3)}
+    return [token for at, token in enumerate(tokens) if at not in left_out]
 
 
 def without_blank_links(children: list[Token]) -> Iterator[Token]:

@@ -3,11 +3,11 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, Text, false, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base
+from app.extensions import Base, Id
 
 TITLE_LENGTH = 50  # code points
 CONTENT_LENGTH = 2000
@@ -33,7 +33,7 @@ class NoteTag(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("figures.user_id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     pinned: Mapped[bool] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(primary_key=True)
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
@@ -43,12 +43,12 @@ class NoteShare(Base):
     __tablename__ = "note_shares"
     __table_args__ = (Index(None, "user_id", "id"),)  # what one person shares, the last shared first
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     note_id: Mapped[int] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), unique=True)
     user_id: Mapped[int] = mapped_column(BigInteger)  # the note's, which never changes
     # As it is and not as a hash: its owner is shown the link again. It opens nothing that does not stand beside it.
     token: Mapped[str] = mapped_column(String(SHARE_TOKEN_LENGTH, collation="C"), unique=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Note(Base):
@@ -92,15 +92,15 @@ class Note(Base):
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/texts.py
     pinned: Mapped[bool] = mapped_column(server_default=false())
     version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each edit adds one
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # soft delete: in the trash since then
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # in the archive since then
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    deleted_at: Mapped[datetime | None]  # soft delete: in the trash since then
+    archived_at: Mapped[datetime | None]  # in the archive since then
     idempotency_key: Mapped[uuid.UUID | None]  # of the request that stored it, see app/limits/quotas.py

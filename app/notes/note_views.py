@@ -15,12 +15,10 @@ from app.notes.models import CONTENT_LENGTH
 from app.notes.texts import TaskNotFound, Tick
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
-from app.web.answers import accepted, go_to, refusal
+from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.headers import send_no_referrer
-
-Answer = str | Response | tuple[str, int]
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 links = Blueprint("shared_notes", __name__)

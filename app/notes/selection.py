@@ -6,26 +6,9 @@ put away together has the same moment, by which undo finds it, so no list of ids
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Select,
-    Text,
-    any_,
-    bindparam,
-    case,
-    cast,
-    collate,
-    func,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, cast, collate, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -38,19 +21,14 @@ from app.rejection import RowNotFound
 MOST_SELECTED = MOST_SHOWN
 
 
-class Tagged(NamedTuple):
-    tagged: int  # notes that have the tag now
-    full: int  # notes that have no room for it, and are as they were
-
-
 def _chosen(condition: ColumnElement[bool], *columns: Any) -> Select[Any]:
     own = select(Note.id, *columns).where(Note.user_id == OWNER, condition)
     return own.order_by(Note.id).limit(MOST_SELECTED).with_for_update(key_share=True)
 
 
-_IDS = Note.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))
-_KEPT = or_(NOT_DELETED, IN_TRASH)
-_MOMENT: BindParameter[datetime] = bindparam("moment")
+_IDS = Note.id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+_KEPT = NOT_DELETED | IN_TRASH
+_MOMENT = bindparam("moment", type_=Note.archived_at.type)
 _TAG = cast(bindparam("tag"), Text)
 _WRITTEN = "#" + cast(bindparam("written"), Text)
 
@@ -69,8 +47,10 @@ def _content_with_tag() -> ColumnElement[str]:
 
 def _tag() -> Select[int, int]:
     """Add the tag to those of the text (texts.py): what ends a text ends no other tag in it."""
-    chosen: CTE = _chosen(
-        _IDS & NOT_DELETED, _content_with_tag().label("content"), (any_(Note.tags) == _TAG).label("has_it")
+    chosen = _chosen(
+        _IDS & NOT_DELETED,
+        _content_with_tag().label("content"),
+        func.array_position(Note.tags, _TAG).is_not(None).label("has_it"),
     ).cte("chosen")
     fits = func.char_length(chosen.c.content) <= CONTENT_LENGTH
     names = func.unnest(func.array_append(Note.tags, _TAG)).column_valued("name")
@@ -90,8 +70,8 @@ _PUT_AWAY = {
     "delete": _change(_chosen(_IDS & _KEPT), Note.deleted_at, func.coalesce(Note.deleted_at, func.now())),
 }
 _UNDO = {
-    "archive": _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), Note.archived_at, null()),
-    "delete": _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), Note.deleted_at, null()),
+    "archive": _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), Note.archived_at, None),
+    "delete": _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), Note.deleted_at, None),
 }
 UNDONE = tuple(_UNDO)  # the actions that can be undone
 
@@ -101,8 +81,10 @@ def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
     return len(_apply(_PIN, user_id, ids=ids, pinned=pinned))
 
 
-def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
+def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int]:
     """Write a tag at the end of each text that has not got it, which makes a new version of the note.
+
+    Return how many have it now, and how many have no room for it and are as they were.
 
     Args:
         tag: one that texts.tags_of() finds as it is, without `#`.
@@ -114,7 +96,7 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> Tagged:
     db.session.commit()
     if not found:
         raise RowNotFound
-    return Tagged(tagged, found - tagged)
+    return tagged, found - tagged
 
 
 def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, datetime]:

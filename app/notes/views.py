@@ -1,14 +1,12 @@
 """Show the list of notes, add a note, and select several notes to change all of them."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
-from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
 from app.limits.quotas import QuotaReached
@@ -21,7 +19,7 @@ from app.notes.search import Search
 from app.notes.texts import name_and_excerpt
 from app.rejection import RowNotFound
 from app.web.access import requested
-from app.web.answers import accepted, go_to, refusal
+from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
@@ -29,7 +27,6 @@ from app.web.formats import number
 from app.web.locale import reader
 from app.web.templates import constant
 
-Answer = str | Response | tuple[str, int]
 PLACE = ("q", "tag", "day")  # the parameters that say which notes the list is of
 
 bp = note_views.bp  # with the pages of one note
@@ -170,44 +167,38 @@ def selection_page(chosen: Selection | None = None) -> str:
 
 def apply(chosen: Selection, back: str) -> tuple[str, str]:
     """Change the notes, and return a sentence about it and the category of that message, see _messages.html."""
-    user_id, ids = current_user.id, chosen.ids
-    if chosen.action == "tag":
-        return tagged_sentence(chosen.tag, selection.tag_notes(user_id, ids, chosen.tag)), "message"
-    if chosen.action in selection.UNDONE:
-        count, moment = selection.put_away(user_id, ids, chosen.action)
-        archived = _("Notes archived: %(count)s.", count=number(count))
-        deleted = _("Notes moved to the trash: %(count)s.", count=number(count))
-        return archived if chosen.action == "archive" else deleted, undo(chosen.action, moment, back)
-    count = selection.pin_notes(user_id, ids, pinned=chosen.action == "pin")
-    pinned, unpinned = (
-        _("Notes pinned: %(count)s.", count=number(count)),
-        _("Notes unpinned: %(count)s.", count=number(count)),
-    )
-    return pinned if chosen.action == "pin" else unpinned, "message"
+    user_id, ids, action, category = current_user.id, chosen.ids, chosen.action, "message"
+    if action == "tag":
+        return tagged_sentence(chosen.tag, *selection.tag_notes(user_id, ids, chosen.tag)), category
+    if action in selection.UNDONE:
+        count, moment = selection.put_away(user_id, ids, action)
+        # A button for undo. The moment stands for the notes: the cookie cannot hold their ids.
+        category = f"undo {url_for('notes.undo_selected', of=action, at=microseconds_of(moment), next=back)}"
+    else:
+        count = selection.pin_notes(user_id, ids, pinned=action == "pin")
+    sentences = {
+        "archive": _("Notes archived: %(count)s.", count=number(count)),
+        "delete": _("Notes moved to the trash: %(count)s.", count=number(count)),
+        "pin": _("Notes pinned: %(count)s.", count=number(count)),
+        "unpin": _("Notes unpinned: %(count)s.", count=number(count)),
+    }
+    return sentences[action], category
 
 
-def tagged_sentence(tag: str, result: selection.Tagged) -> str:
-    tagged, full = number(result.tagged), number(result.full)
-    if not result.full:
-        return str(_("Notes tagged #%(tag)s: %(count)s.", tag=tag, count=tagged))
-    sentence = _("Notes tagged #%(tag)s: %(count)s. No room for it in: %(full)s.", tag=tag, count=tagged, full=full)
-    return str(sentence)
-
-
-def undo(action: str, moment: datetime, back: str) -> str:
-    """Return the category that adds a button for undo. The moment stands for the notes: the cookie cannot hold ids."""
-    return f"undo {url_for('notes.undo_selected', of=action, at=microseconds_of(moment), next=back)}"
+def tagged_sentence(tag: str, tagged: int, full: int) -> str:
+    named = {"tag": tag, "count": number(tagged), "full": number(full)}
+    if full:
+        return str(_("Notes tagged #%(tag)s: %(count)s. No room for it in: %(full)s.", **named))
+    return str(_("Notes tagged #%(tag)s: %(count)s.", **named))
 
 
 @bp.post("/select/undo")
 def undo_selected() -> Answer:
-    at = request.args.get("at", "")
-    if request.args.get("of") not in selection.UNDONE or not (at.isascii() and at.isdigit() and len(at) < 19):
-        abort(422)
-    if int(at) not in SORT_KEY[1]:
+    of, at = request.args.get("of", ""), request.args.get("at", "")
+    if of not in selection.UNDONE or not re.fullmatch("[0-9]{1,18}", at) or int(at) not in SORT_KEY[1]:
         abort(422)
     try:
-        count = selection.undo(current_user.id, request.args["of"], moment_at(int(at)))
+        count = selection.undo(current_user.id, of, moment_at(int(at)))
         flash(_("Notes restored: %(count)s.", count=number(count)))
     except RowNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))
