@@ -102,32 +102,25 @@ def test_the_editor_holds_the_note_its_version_and_next(signed_in: Visitor, note
     assert 'name="version" type="hidden" value="1"' in page
 
 
-def test_a_stale_version_is_409_with_both_texts_and_stores_nothing(
+def test_a_stale_version_is_409_shows_what_differs_and_stores_nothing(
     signed_in: Visitor, alice: User, note_id: int
 ) -> None:
-    service.update_note(alice.id, note_id, "Books", "the newer text", version=1)
-    answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="my own text", version="1")
-    assert answer.status_code == 409
-    assert "the newer text" in answer.text
-    assert "my own text" in answer.text
-    assert stored(alice, note_id) == ("Books", "the newer text", 2)
-    assert 'name="version" value="2"' in answer.text  # which saves mine over the version that it showed
-    signed_in.submit(f"/notes/{note_id}", title="Books", content="mine", version="2")
-    assert stored(alice, note_id) == ("Books", "mine", 3)
-
-
-def test_the_conflict_page_shows_what_differs_and_the_choices(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.update_note(alice.id, note_id, "Books", "same\ntheirs <b>", version=1)
-    page = signed_in.submit(
-        f"/notes/{note_id}", title="Book", content="same\r\nmine", version="1", next="/notes?q=b"
-    ).text
-    assert '<del><span class="visually-hidden">Only in the saved text: </span>theirs &lt;b&gt;</del>' in page
-    assert '<ins><span class="visually-hidden">Only in your text: </span>mine</ins>' in page
-    assert "<del><bdi>Books</bdi></del>" in page
-    assert "<ins><bdi>Book</bdi></ins>" in page
-    assert 'href="/notes?q=b">Keep the saved text' in page
-    assert 'name="next" value="/notes?q=b"' in page
-    assert "data-refused" in page  # the draft stays
+    fields = {"title": "Book", "content": "same\r\nmine", "next": "/notes?q=b"}
+    answer = signed_in.submit(f"/notes/{note_id}", version="1", **fields)
+    assert answer.status_code == 409
+    assert stored(alice, note_id) == ("Books", "same\ntheirs <b>", 2)
+    for shown in (
+        '<del><span class="visually-hidden">Only in the saved text: </span>theirs &lt;b&gt;</del>',
+        '<ins><span class="visually-hidden">Only in your text: </span>mine</ins>',
+        *("<del><bdi>Books</bdi></del>", "<ins><bdi>Book</bdi></ins>"),
+        *('href="/notes?q=b">Keep the saved text', 'name="next" value="/notes?q=b"'),
+        "data-refused",  # the draft stays
+        'name="version" value="2"',  # which saves mine over the version that it showed
+    ):
+        assert shown in answer.text
+    signed_in.submit(f"/notes/{note_id}", version="2", **fields)
+    assert stored(alice, note_id) == ("Book", "same\nmine", 3)
 
 
 def test_an_edit_of_a_note_that_is_in_the_trash_by_now_is_a_conflict_and_stores_nothing(
@@ -150,13 +143,9 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
     assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 409  # another version
     assert signed_in.submit(f"/notes/{note_id}", version="1", **fields).status_code == 302
     assert stored(alice, note_id) == ("Books", "mine", 2)
-
-
-def test_a_note_that_is_deleted_for_good_is_404(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.delete_note(alice.id, note_id)
     service.empty_trash(alice.id)
-    fields = {"title": "Books", "content": "mine", "version": "1", "from_trash": "1"}
-    assert signed_in.submit(f"/notes/{note_id}", **fields).status_code == 404
+    assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 404
 
 
 def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_other_site(
@@ -175,10 +164,12 @@ def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, not
         assert stored(alice, note_id) == ("Books", "three", 1), version
 
 
-def test_the_forms_say_whose_draft_they_keep(signed_in: Visitor, alice: User, note_id: int) -> None:
-    owner = f'data-owner="{alice.id}"'
-    assert f'data-draft="notes.new" {owner} data-saved' in signed_in.get("/notes").text
-    assert f'data-draft="notes.{note_id}" {owner} data-saved' in signed_in.get(f"/notes/{note_id}/edit").text
+def test_the_forms_say_whose_draft_they_keep_and_cut_nothing(signed_in: Visitor, alice: User, note_id: int) -> None:
+    for path, form in (("/notes", "new"), (f"/notes/{note_id}/edit", note_id)):
+        page = signed_in.get(path).text
+        assert f'data-draft="notes.{form}" data-owner="{alice.id}" data-saved' in page
+        assert "maxlength" not in page
+        assert "Up to 2,000 characters" in page
 
 
 def test_an_accepted_form_discards_its_draft(signed_in: Visitor, note_id: int) -> None:
@@ -204,13 +195,6 @@ def test_a_refused_form_keeps_its_draft_and_what_was_typed(signed_in: Visitor, a
         assert "typed" in answer.text, (fields, status)
         assert signed_in.get_cookie("accepted") is None, (fields, status)
         assert stored(alice, note_id) == ("Books", "three", 1), (fields, status)
-
-
-def test_no_field_cuts_what_is_typed(signed_in: Visitor, note_id: int) -> None:
-    for path in ("/notes", f"/notes/{note_id}/edit"):
-        page = signed_in.get(path).text
-        assert "maxlength" not in page
-        assert "Up to 2,000 characters" in page
 
 
 def test_without_a_title_it_is_named_by_its_first_line_which_is_seen_once(signed_in: Visitor, alice: User) -> None:
