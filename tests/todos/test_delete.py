@@ -1,6 +1,7 @@
 """Soft delete of one todo and of all done ones, and undo: exactly what was deleted comes back, for a day."""
 
 import re
+from datetime import date
 
 import pytest
 from sqlalchemy import select, text
@@ -24,9 +25,8 @@ def stored_ids() -> list[int]:
     return sorted(db.session.scalars(select(Todo.id).where(Todo.deleted_at.is_(None))))
 
 
-@pytest.mark.parametrize("completed", [True, False])
-def test_it_works(signed_in: Visitor, alice: User, completed: bool) -> None:
-    todo_id, kept = create(alice, "Dune", completed=completed), create(alice, "kept")
+def test_it_works(signed_in: Visitor, alice: User) -> None:
+    todo_id, kept = create(alice, "Dune"), create(alice, "kept")
     assert signed_in.submit(f"/todos/{todo_id}/delete").location == "/todos"
     assert stored_ids() == [kept]
     page = signed_in.get("/todos").text
@@ -50,9 +50,10 @@ def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User) ->
 
 def test_a_deleted_todo_is_in_no_list(signed_in: Visitor, alice: User) -> None:
     todo_ids = [create(alice, "Dune", completed=completed) for completed in (True, False)]
+    todo_ids.append(service.create_todo(alice.id, "Dune", date(2000, 1, 1)))
     for todo_id in todo_ids:
         service.delete_todo(alice.id, todo_id)
-    for query in ["", "?show=done", "?sort=due", f"?edit={todo_ids[0]}"]:
+    for query in ["", "?show=done", "?show=today", "?sort=due", f"?edit={todo_ids[0]}"]:
         page = signed_in.get(f"/todos{query}").text
         assert "Dune" not in page, query
         assert "0 left" in page, query
@@ -138,7 +139,7 @@ def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alic
     create(alice, "cleared before", completed=True)
     service.clear_completed(alice.id)
     opened = create(alice, "open")
-    for number in range(60):
+    for number in range(3):
         create(alice, f"{number}", completed=True)
     before = row_counts()
     kept = create(bob, "foreign and done", completed=True)
@@ -148,28 +149,18 @@ def test_clearing_is_undone_for_exactly_what_it_cleared(signed_in: Visitor, alic
     create(alice, "done since", completed=True)
     service.delete_todo(alice.id, create(alice, "deleted since", completed=True))
     undo(signed_in)
-    restored = {todo.description for todo in listing.list_todos(alice.id, completed=True).todos}
-    assert restored == {"done since", *(f"{number}" for number in range(11, 60))}  # the first page
-    alive = db.session.scalars(select(Todo.description).where(Todo.user_id == alice.id, Todo.deleted_at.is_(None)))
-    assert sorted(alive) == sorted(["open", "done since", *(f"{number}" for number in range(60))])
+    assert listed(alice) == ["done since", "2", "1", "0", "open"]
     assert listed(bob) == []
     assert row_counts()["todos"] == before["todos"] + 3
 
 
-def test_after_a_day_it_is_404(signed_in: Visitor, alice: User) -> None:
+def test_after_a_day_it_is_404_and_so_is_a_moment_at_which_nothing_was_cleared(signed_in: Visitor, alice: User) -> None:
     todo_id, done = create(alice, "Dune"), create(alice, "done", completed=True)
     service.delete_todo(alice.id, todo_id)
     moment, _ = service.clear_completed(alice.id)
+    for nothing in (1, 2**63 - 1):
+        assert signed_in.submit(f"/todos/clear-completed/{nothing}/undo").status_code == 404, nothing
     make_old("1 day 1 second")
-    assert signed_in.submit(f"/todos/{todo_id}/restore").status_code == 404
-    assert signed_in.submit(f"/todos/{done}/restore").status_code == 404
-    assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404
+    for path in (f"{todo_id}/restore", f"{done}/restore", f"clear-completed/{moment}/undo"):
+        assert signed_in.submit(f"/todos/{path}").status_code == 404, path
     assert listed(alice) == []
-
-
-def test_a_moment_at_which_nothing_was_cleared_is_404(signed_in: Visitor, alice: User) -> None:
-    create(alice, "Dune", completed=True)
-    service.clear_completed(alice.id)
-    for moment in ["1", f"{2**63 - 1}"]:
-        assert signed_in.submit(f"/todos/clear-completed/{moment}/undo").status_code == 404, moment
-        assert listed(alice) == [], moment
