@@ -78,12 +78,13 @@ def test_a_form_without_a_token_is_stored_each_time_and_with_none_that_is_one_ne
     assert row_counts()[TABLES[path]] == before + 2
 
 
-def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: Visitor, bob: User) -> None:
-    token = form_token(signed_in, "/notes")
-    before = row_counts()["notes"]
+@pages
+def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: Visitor, bob: User, path: str) -> None:
+    token = form_token(signed_in, path)
+    before = row_counts()[TABLES[path]]
     for visitor in (signed_in, browser_of(app, bob)):
-        assert visitor.submit("/notes", **FORMS["/notes"], form_token=token).status_code == 302
-    assert row_counts()["notes"] == before + 2
+        assert visitor.submit(path, **FORMS[path], form_token=token).status_code == 302
+    assert row_counts()[TABLES[path]] == before + 2
 
 
 @pages
