@@ -12,7 +12,7 @@ from app.jobs.queue import queue
 
 
 def queued() -> list[tuple[str, dict[str, Any]]]:
-    """Name and arguments of each job that waits."""
+    """Return the name and the arguments of each job that waits."""
     rows = db.session.execute(text("SELECT task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY id"))
     return [(row.task_name, row.args) for row in rows]
 

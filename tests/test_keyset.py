@@ -19,6 +19,7 @@ def test_a_cursor_round_trips_through_text() -> None:
     ]:
         assert str(Cursor(key)) == text, (key, bounds, text)
         assert Cursor.parse(text, bounds) == Cursor(key), (key, bounds, text)
+    assert Cursor.start(PINNED).key == (1, 10**18 - 1, 2**63 - 1), "a list starts at its highest key"
 
 
 def test_an_invalid_cursor_is_refused() -> None:
@@ -32,10 +33,6 @@ def test_an_invalid_cursor_is_refused() -> None:
     ]:
         with pytest.raises(ValueError, match="not a cursor"):
             Cursor.parse(text, bounds)
-
-
-def test_a_list_starts_at_its_highest_key() -> None:
-    assert Cursor.start(PINNED).key == (1, 10**18 - 1, 2**63 - 1)
 
 
 def test_a_next_page_exists_only_if_there_is_one_more_row() -> None:

@@ -4,34 +4,37 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from app.accounts import hashing
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
 from app.photos import service as photos
 from app.rejection import Busy, RowNotFound
-from app.todos import service as todos
 from tests.accounts.conftest import AT_ONCE, won
 from tests.bucket import object_keys
-from tests.conftest import PASSWORD
+from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.photos.photo_files import oriented_photo
 from tests.queued import run_queued
 
 
 @pytest.fixture
-def alice_id(migrated: Flask) -> int:
+def alice_id(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     return accounts.sign_up("alice@example.com", "alice", PASSWORD).id
 
 
-def test_of_sign_ups_with_the_same_nickname_one_makes_an_account(migrated: Flask) -> None:
+def test_of_sign_ups_with_the_same_nickname_one_makes_an_account(migrated: Flask, alice_id: int) -> None:
     def sign_up(number: int) -> User:
         return accounts.sign_up(f"{number}@example.com", "same", PASSWORD)
 
     assert len(won(migrated, sign_up, range(AT_ONCE), accounts.NicknameTaken)) == 1
-    assert db.session.scalar(select(func.count()).select_from(User)) == 1
+    assert db.session.scalar(select(func.count()).select_from(User)) == 2
 
 
-def test_of_saves_of_one_version_of_a_note_one_is_stored(migrated: Flask, alice_id: int) -> None:
+def test_of_saves_of_one_version_of_a_note_one_is_stored_and_of_deletions_one_finds_it(
+    migrated: Flask, alice_id: int
+) -> None:
     note_id = notes.create_note(alice_id, "t", "start")
 
     def save(number: int) -> int:
@@ -40,12 +43,7 @@ def test_of_saves_of_one_version_of_a_note_one_is_stored(migrated: Flask, alice_
     [winner] = won(migrated, save, range(AT_ONCE), notes.StaleVersion)
     note = notes.get_note(alice_id, note_id)
     assert (note.content, note.version) == (str(winner), 2)
-
-
-def test_a_todo_is_completed_by_all_and_deleted_by_one(migrated: Flask, alice_id: int) -> None:
-    todo_id = todos.create_todo(alice_id, "race")
-    assert won(migrated, lambda _: todos.change_todo(alice_id, todo_id, completed=True), [1] * AT_ONCE)
-    assert len(won(migrated, lambda _: todos.delete_todo(alice_id, todo_id), [1] * AT_ONCE, RowNotFound)) == 1
+    assert len(won(migrated, lambda _: notes.delete_note(alice_id, note_id), range(AT_ONCE), RowNotFound)) == 1
 
 
 def test_after_uploads_at_once_the_photo_that_is_shown_is_there_alone(migrated: Flask, alice_id: int) -> None:

@@ -36,37 +36,50 @@ def printed_password(run: Run) -> str:
     return found[0]
 
 
-@pytest.fixture
-def owner(app: Flask, objects: set[str]) -> User:
-    """Make a demo account, and return its owner."""
-    assert seed(app).exit_code == 0
-    return db.session.scalars(select(User).where(User.email == EMAIL)).one()
-
-
 def rows(*conditions: ColumnElement[bool]) -> int:
     return db.session.execute(select(func.count()).where(*conditions)).scalar_one()
 
 
-def test_its_owner_signs_in_with_the_password_that_is_printed_and_is_another_at_each_site(
-    app: Flask, objects: set[str]
-) -> None:
-    run = seed(app)
-    assert run.exit_code == 0
-    assert len(printed_password(run)) >= 20
-    assert accounts.authenticate(EMAIL, printed_password(run)).nickname == NICKNAME
-    db.session.delete(db.session.scalars(select(User)).one())
-    db.session.commit()
-    assert printed_password(seed(app)) != printed_password(run)
-
-
-def test_a_password_of_the_environment_is_taken_and_not_printed(
+def test_production_is_refused_unless_it_is_named_and_a_second_run_changes_nothing(
     app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert (ProductionConfig.DEMO_ACCOUNT, StagingConfig.DEMO_ACCOUNT, DevelopmentConfig.DEMO_ACCOUNT) == (
+        False,
+        True,
+        True,
+    )
+    monkeypatch.setitem(app.config, "DEMO_ACCOUNT", False)
+    before = row_counts()
+    refused = seed(app)
+    assert (refused.exit_code, "flask seed --in-production" in refused.output) == (1, True)
+    assert row_counts() == before
+    first = printed_password(seed(app, "--in-production"))
+    assert len(first) >= 20
+    assert accounts.authenticate(EMAIL, first).nickname == NICKNAME
+    db.session.execute(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
+    db.session.commit()
+    before, keys = row_counts(), object_keys(app)
+    again = seed(app, "--in-production")
+    assert (again.exit_code, "Nothing was changed." in again.output) == (0, True)
+    assert (row_counts(), object_keys(app)) == (before, keys)
+    assert accounts.authenticate(EMAIL, first).nickname == NICKNAME
+    db.session.delete(db.session.scalars(select(User)).one())
+    db.session.commit()
+    assert printed_password(seed(app, "--in-production")) != first
+
+
+def test_a_password_of_the_environment_is_taken_and_without_a_bucket_there_is_no_photo(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(app.config, "SEED_PASSWORD", CHOSEN)
+    monkeypatch.setattr(app.extensions["bucket"], "_client", None)
+    monkeypatch.setitem(app.extensions["bucket"]._config, "S3_ENDPOINT_URL", "http://127.0.0.1:1")
     run = seed(app)
-    assert run.exit_code == 0
-    assert CHOSEN not in run.output
-    assert accounts.authenticate(EMAIL, CHOSEN).email_confirmed_at
+    assert (run.exit_code, "no photo" in run.output, CHOSEN in run.output) == (0, True, False)
+    owner = accounts.authenticate(EMAIL, CHOSEN)
+    assert owner.email_confirmed_at
+    assert owner.image_url is None
+    assert rows(Note.user_id == owner.id) > 0
 
 
 def test_a_password_that_nobody_may_have_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,47 +92,12 @@ def test_a_password_that_nobody_may_have_is_refused(app: Flask, monkeypatch: pyt
     assert row_counts() == before
 
 
-def test_production_is_refused_unless_it_is_named(
-    app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(app.config, "DEMO_ACCOUNT", ProductionConfig.DEMO_ACCOUNT)
-    before = row_counts()
-    run = seed(app)
-    assert run.exit_code == 1
-    assert "flask seed --in-production" in run.output
-    assert row_counts() == before
-    assert DevelopmentConfig.DEMO_ACCOUNT
-    assert StagingConfig.DEMO_ACCOUNT
-    assert seed(app, "--in-production").exit_code == 0
-
-
-def test_a_second_run_changes_nothing_and_says_so(app: Flask, owner: User) -> None:
-    db.session.execute(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
-    db.session.commit()
-    before, keys, old_hash = row_counts(), object_keys(app), owner.password_hash
-    run = seed(app)
-    assert (run.exit_code, "Nothing was changed." in run.output) == (0, True)
-    assert (row_counts(), object_keys(app)) == (before, keys)
-    assert db.session.scalars(select(User.password_hash)).one() == old_hash
-
-
 def test_somebody_elses_nickname_is_left_alone(app: Flask) -> None:
     accounts.sign_up("another@example.com", NICKNAME, CHOSEN)
     before = row_counts()
     run = seed(app)
     assert (run.exit_code, NICKNAME in run.output) == (1, True)
     assert row_counts() == before
-
-
-def test_without_a_bucket_it_has_all_but_the_photo(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.extensions["bucket"], "_client", None)
-    monkeypatch.setitem(app.extensions["bucket"]._config, "S3_ENDPOINT_URL", "http://127.0.0.1:1")
-    run = seed(app)
-    assert run.exit_code == 0
-    assert "no photo" in run.output
-    owner = db.session.scalars(select(User)).one()
-    assert owner.image_url is None
-    assert rows(Note.user_id == owner.id) > 0
 
 
 def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Environment) -> None:
@@ -129,7 +107,11 @@ def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Enviro
         assert (run.exit_code, said in run.output) == (1, True), run.output
 
 
-def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, owner: User) -> None:
+def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map_and_its_pages_open(
+    app: Flask, objects: set[str]
+) -> None:
+    assert seed(app).exit_code == 0
+    owner = db.session.scalars(select(User).where(User.email == EMAIL)).one()
     assert owner.image_url
     counted = [rows(Note.pinned.is_(True), NOT_DELETED), rows(IN_TRASH), rows(Note.archived_at.is_not(None))]
     assert counted == [2, 1, 3]
@@ -149,12 +131,8 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map(app: Flask, o
         Note.created_at > now - timedelta(weeks=WEEKS)
     )
     assert db.session.execute(weeks).scalar_one() >= WEEKS - 2
-
-
-def test_every_page_of_its_owner_opens(app: Flask, owner: User) -> None:
     browser = browser_of(app, owner)
     assert rows(Note.user_id == owner.id) > 100  # most are of the diary: plain lines, which open as one another
     paths = [f"/notes/{each}" for each in db.session.scalars(select(Note.id).where(Note.title != ""))]
     lists = ("/notes", "/notes/archive", "/notes/shared", "/notes/trash", "/todos", "/mypage")
-    for path in (*lists, *paths):
-        assert browser.get(path).status_code == 200, path
+    assert [path for path in (*lists, *paths) if browser.get(path).status_code != 200] == []

@@ -31,12 +31,8 @@ def test_the_migrations_make_what_the_package_would(
 
 
 def test_check_and_doctor_leave_it_alone_and_no_other_librarys_table(migrated: Flask) -> None:
-    def found() -> list[str]:
-        with read_only_connection() as connection:
-            return [finding.rule for finding in doctor.diagnose(connection, Base.metadata)]
-
     flask_migrate.check("migrations")
-    assert found() == []
     with db.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE not_procrastinate_jobs (id bigint)")
-    assert found() == ["extra-table"]
+    with read_only_connection() as connection:
+        assert [finding.rule for finding in doctor.diagnose(connection, Base.metadata)] == ["extra-table"]
