@@ -76,7 +76,7 @@ def test_a_line_of_any_shape_is_found_and_stopped(place: Place, command: str) ->
 
 def commands(place: Place) -> list[str]:
     """Return the commands whose output goes to the log of the web: what the kernel knows, not what we find."""
-    log = str(place.log / "web.log")
+    log = str(place.log / "web-8001.log")
     found = [one.info for one in psutil.process_iter(["name", "status"]) if output_of(one.pid) == log]
     return [one["name"] for one in found if one["status"] != psutil.STATUS_ZOMBIE]
 

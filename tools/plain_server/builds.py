@@ -158,6 +158,13 @@ def remove_old(place: Place, live: str) -> None:
             shutil.rmtree(path)
 
 
-def last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"{log} is empty."
+def last_line(log: Path, begins: int = 0) -> str:
+    """Return the last line of a log.
+
+    Args:
+        begins: the byte with which what is asked for begins.
+    """
+    with log.open("rb") as file:
+        file.seek(begins)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"{log} says nothing."

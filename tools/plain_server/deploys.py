@@ -6,7 +6,7 @@ ready and recorded, and `converge` makes processes and HAProxy fit the record, h
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class Deploys:
         processes.stop(self.place, others)
         for name in self._others(checkout):
             if not self._has(name, live):
-                say(f"Warning: {name} has ended; {builds.last_line(self.place.log / f'{name}.log')}")
+                say(f"Warning: {name} has ended; {builds.last_line(processes.log_of(self.place, name))}")
         builds.remove_old(self.place, live.commit)
 
     def converge_if_possible(self) -> None:
@@ -138,19 +138,20 @@ class Deploys:
         environment |= {"PORT": str(port), "GUNICORN_CMD_ARGS": arguments}
         say(f"Starting web on port {port}")
         command = builds.procfile(checkout)["web"]
+        log = processes.log_of(self.place, "web", port)
+        begins = log.stat().st_size if log.exists() else 0
         processes.start(self.place, "web", command, release.version, environment, checkout)
         try:
-            return self._wait_until_ready(release, port)
+            return self._wait_until_ready(release, port, lambda: builds.last_line(log, begins))
         except BaseException:
             self._stop_all_of(release.version)
             raise
 
-    def _wait_until_ready(self, release: Release, port: int) -> Process:
+    def _wait_until_ready(self, release: Release, port: int, last_words: Callable[[], str]) -> Process:
         deadline = time.monotonic() + self.place.settings.ready_within
         while answer := not_ready(port, self.place.settings.host):
             if self._web_of(release) is None:
-                said = builds.last_line(self.place.log / "web.log")
-                raise DeployError(f"The web ended before it was ready: {said}")
+                raise DeployError(f"The web ended before it was ready: {last_words()}")
             if time.monotonic() > deadline:
                 raise DeployError(f"The web is not ready after {self.place.settings.ready_within:.0f} s: {answer}")
             time.sleep(POLL)

@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 
 def start(place: Place, name: str, command: str, version: int, environment: Mapping[str, str], checkout: Path) -> None:
-    """Start a process of a release. Its output goes to log/NAME.log.
+    """Start a process of a release. Its output goes to its log.
 
     Raises:
         DeployError: its session cannot be written down.
@@ -69,11 +69,16 @@ def start(place: Place, name: str, command: str, version: int, environment: Mapp
         line["since"] = _since(_row(Path("/proc/self")))
         (place.sessions / str(leader)).write_text(json.dumps(line))
 
-    with (place.log / f"{name}.log").open("ab") as log:
+    with log_of(place, name, _port(name, environment)).open("ab") as log:
         try:
             spawn(command, checkout, own, log, register)
         except subprocess.SubprocessError:
             raise DeployError(f"{name} cannot be started; is the disk full?") from None
+
+
+def log_of(place: Place, name: str, port: int = 0) -> Path:
+    """Return the log of a process. A web has that of its port: during a deploy two webs write."""
+    return place.log / f"{name}-{port}.log" if port else place.log / f"{name}.log"
 
 
 def spawn(
