@@ -1,4 +1,4 @@
-"""start.py, as other people's machines start it: a gate, the signals, the output, and PID 1 of a container.
+"""start.py, as other people's machines start it: two gates, the signals, the output, and PID 1 of a container.
 
 tests/test_platform.py holds that every launcher takes a line of the Procfile for the same words.
 """
@@ -15,14 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.databases import Environment
+from tests.databases import HEAD, Environment, upgrade
 from tests.live.conftest import ROOT, address_and_environment, connect, fetch, procfile_command
 from tests.namespaces import AS_PID_1, are_allowed, first_process
+from tests.release.migrating import traffic
 from tests.waiting import wait_until
 from tools.dev.processes import Child, spawn
 
 LISTENS = "Booting worker"
 REFUSAL = "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
+PAGES = ("/", "/sign-in", "/notes", "/nothing")
 NEEDS_NAMESPACES = pytest.mark.skipif(not are_allowed(), reason="only root may make a PID namespace")
 
 
@@ -62,26 +64,42 @@ def production(environment: Environment) -> tuple[str, Environment]:
     return address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
 
 
+def found(environment: Environment, query: str) -> object:
+    with connect(environment) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        [(value,)] = cursor.fetchall()
+        return value
+
+
 def works(worker: Launched, environment: Environment) -> None:
     """Wait until a worker has announced itself in the database."""
-
-    def count() -> int:
-        with connect(environment) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM procrastinate_workers")
-            [(number,)] = cursor.fetchall()
-            return int(number)
-
-    wait_until(lambda: count() or worker.outer.poll() is not None, "the worker works")
+    workers = "SELECT count(*) FROM procrastinate_workers"
+    wait_until(lambda: found(environment, workers) or worker.outer.poll() is not None, "the worker works")
     assert worker.outer.poll() is None, worker.log.read_text()
 
 
-def test_honcho_runs_both_and_stops_them(migrated_environment: Environment, tmp_path: Path) -> None:
-    """It starts each line by `sh -c`, and signals its process group (honcho/process.py, 68, and compat.py, 28)."""
-    _, env = production(migrated_environment)
+def test_honcho_runs_both_which_wait_for_the_schema_and_stops_them(environment: Environment, tmp_path: Path) -> None:
+    """It starts each line by `sh -c`, and signals its process group (honcho/process.py, 68, and compat.py, 28).
+
+    Not one request is answered by code that is ahead of its schema.
+    """
+    url, env = production(environment)
+    answers: list[tuple[str, int]] = []
     honcho = [sys.executable, "-m", "honcho", "-e", "/dev/null", "start", "web", "worker"]
     with launched(honcho, env, tmp_path) as both:
         both.said(LISTENS)
-        works(both, env)
+        both.said("the boot gate is closed")  # to the worker: the web says so to the first request
+        with traffic(1, lambda *_: answers.extend((path, fetch(url + path, timeout=10).status) for path in PAGES)):
+            wait_until(lambda: len(answers) > 20, "some were answered")
+            assert {status for _, status in answers} == {503}
+            assert fetch(f"{url}/readyz").status == 503
+            assert found(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+            upgrade(environment)
+            served = {("/", 200), ("/sign-in", 200), ("/notes", 302), ("/nothing", 404)}
+            wait_until(lambda: served <= set(answers), "every page is served")
+            works(both, env)
+        assert set(answers) == served | {(path, 503) for path in PAGES}
+        assert found(env, "SELECT code_head FROM schema_releases") == HEAD
         both.process.send_signal(signal.SIGTERM)
         assert both.outer.wait(timeout=25) == 128 + signal.SIGTERM
         both.said('msg="Shutting down: Master"')
@@ -105,7 +123,7 @@ def test_as_pid_1_each_serves_and_ends_with_0_on_sigterm(
         assert process.outer.wait(timeout=25) == 0
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "release"])
+@pytest.mark.parametrize("name", ["web", "release"])
 def test_the_settings_are_a_gate(name: str, environment: Environment, tmp_path: Path) -> None:
     url, env = production(environment)
     del env["SECRET_KEY"]
@@ -114,19 +132,13 @@ def test_the_settings_are_a_gate(name: str, environment: Environment, tmp_path: 
     assert refused.log.read_text() == REFUSAL
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5)
-    with connect(env) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        assert cursor.fetchall() == [(0,)]
+    assert found(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
 
 @NEEDS_NAMESPACES
 @pytest.mark.parametrize(
     ("name", "imported", "number"),
-    [
-        ("web", "click", signal.SIGTERM),
-        ("worker", "flask", signal.SIGINT),
-        ("release", "app.extensions", signal.SIGTERM),
-    ],
+    [("worker", "flask", signal.SIGINT), ("release", "app.extensions", signal.SIGTERM)],
 )
 def test_as_pid_1_each_ends_by_a_signal_while_it_is_imported(
     name: str, imported: str, number: signal.Signals, server_environment: Environment, tmp_path: Path
