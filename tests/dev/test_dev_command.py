@@ -19,11 +19,9 @@ import pytest
 import urllib3
 
 from config import DevelopmentConfig
-from tests.databases import Environment, upgrade
-from tests.dev.conftest import copy_data
 from tests.test_config import Checkout
 from tests.waiting import wait_until
-from tools.dev import ports, postgres, s3
+from tools.dev import postgres, s3
 from tools.dev.commands import is_worth_a_line
 from tools.dev.processes import read_pid
 
@@ -144,19 +142,6 @@ class Place:
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def migrated_data(server_environment: Environment, path_of_module: Path) -> Path:
-    """Make the data of PostgreSQL as a first run leaves them, for tests of what comes later."""
-    directory = path_of_module / "postgres"
-    [port] = ports.find_free(1)
-    server = postgres.start(directory, port, durable=False)
-    try:
-        upgrade({**server_environment, "DATABASE_URL": postgres.url(port)})
-    finally:
-        server.stop()
-    return directory
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     place = Place(tmp_path)
@@ -190,10 +175,7 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert not any(path.exists() for path in s3.sockets(known["s3"]))
 
 
-def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_child_does(
-    place: Place, migrated_data: Path
-) -> None:
-    copy_data(migrated_data, place.instance / "postgres")
+def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_child_does(place: Place) -> None:
     killed = place.start()
     address = killed.wait_until_it_serves()
     second = place.start()
@@ -215,15 +197,13 @@ def test_a_second_run_is_refused_takes_over_from_a_killed_one_and_ends_when_a_ch
     assert "PostgreSQL was ended by SIGKILL; the last that" in run.said
 
 
-def test_a_signal_while_starting_stops_what_was_started(place: Place) -> None:
+def test_a_signal_while_starting_and_a_migration_that_fails_stop_what_was_started(place: Place) -> None:
     run = place.start()
     run.wait_for("Applying migrations")
     run.process.send_signal(signal.SIGHUP)
     assert run.end() == 0
     assert "Semicircle is on" not in run.said
-
-
-def test_a_migration_that_fails_stops_what_was_started(place: Place) -> None:
+    assert place.left_behind() == []
     wrong = f"postgresql+psycopg2://semicircle:wrong@127.0.0.1:{DevelopmentConfig.NOBODY}/semicircle"
     run = place.start(MIGRATION_DATABASE_URI=wrong, EMBEDDED_S3=False)
     assert run.end() == 1

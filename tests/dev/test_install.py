@@ -58,8 +58,12 @@ def environments(root: Path) -> set[Path]:
     return {path for path in (root / ".venvs").iterdir() if path.is_dir()}
 
 
+def said(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 @pytest.mark.servers
-def test_it_makes_an_environment_whose_scripts_run_and_says_how_far_it_is(
+def test_it_makes_an_environment_whose_scripts_run_says_how_far_it_is_and_adds_a_further_list(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(install, "SAY_EVERY", 0.05)
@@ -68,14 +72,34 @@ def test_it_makes_an_environment_whose_scripts_run_and_says_how_far_it_is(
     (unfinished / "half").touch()
     (root / ".venv" / "bin").mkdir(parents=True)  # not a link, as it once was
     install.install(root)
-    said = capsys.readouterr().out.splitlines()
-    assert "  making an environment …" in said
-    assert "  0 of 0 packages downloaded …" in said
+    printed = capsys.readouterr().out.splitlines()
+    assert "  making an environment …" in printed
+    assert "  0 of 0 packages downloaded …" in printed
     assert (root / ".venv").is_symlink()
     assert environments(root) == {used(root)}
     assert not (used(root) / "half").exists()
-    pip = subprocess.run([root / ".venv" / "bin" / "pip", "--version"], check=True, capture_output=True, text=True)
-    assert str(root) in pip.stdout
+    assert str(root) in said(root / ".venv/bin/pip", "--version")
+
+    # A further list is added to it, and replaced when it is whole.
+    monkeypatch.setenv("PIP_FIND_LINKS", str(root))
+    pin(root, wheel(root, "1"), "check")
+    install.install(root, "check")
+    environment = used(root)
+    assert said(root / ".venv/bin/more") == "1"
+    pin(root, wheel(root, "2"), "check")
+    install.install(root, "check")
+    assert said(root / ".venv/bin/more") == "2"
+    assert said(root / ".venv/bin/python", "-c", "import more; more.main()") == "2"
+    pin(root, UNKNOWN, "check")
+    with pytest.raises(
+        install.InstallError, match=r"^The packages of requirements-check\.txt could not be installed: No"
+    ):
+        install.install(root, "check")
+    assert said(root / ".venv/bin/more") == "2"
+    assert used(root) == environment
+    assert len([*environment.glob("check-*")]) == 1
+    install.install(root)  # what needs no further list asks no network
+    assert used(root) == environment
 
 
 @pytest.mark.servers
@@ -91,35 +115,6 @@ def test_a_failed_installation_leaves_the_one_that_works(root: Path) -> None:
         " .venv is as it was, so .venv/bin/flask --app tools.dev.commands dev still runs."
     )
     assert environments(root) == {used(root)} == {before}
-
-
-@pytest.mark.servers
-def test_a_further_list_is_added_to_the_environment_and_replaced_when_it_is_whole(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_FIND_LINKS", str(root))
-    pin(root, wheel(root, "1"), "check")
-    install.install(root, "check")
-    environment = used(root)
-
-    def said(*command: str) -> str:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    assert said(str(root / ".venv/bin/more")) == "1"
-    pin(root, wheel(root, "2"), "check")
-    install.install(root, "check")
-    assert said(str(root / ".venv/bin/more")) == "2"
-    assert said(str(root / ".venv/bin/python"), "-c", "import more; more.main()") == "2"
-    pin(root, UNKNOWN, "check")
-    with pytest.raises(
-        install.InstallError, match=r"^The packages of requirements-check\.txt could not be installed: No"
-    ):
-        install.install(root, "check")
-    assert said(str(root / ".venv/bin/more")) == "2"
-    assert used(root) == environment
-    assert len([*environment.glob("check-*")]) == 1
-    install.install(root)  # what needs no further list asks no network
-    assert used(root) == environment
 
 
 def test_a_further_list_adds_what_the_first_has_not(root: Path) -> None:

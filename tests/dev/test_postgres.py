@@ -9,7 +9,6 @@ import psutil
 import psycopg2
 import pytest
 
-from tests.dev.conftest import copy_data
 from tools.dev import ports, postgres
 from tools.dev.processes import Child, DevError
 
@@ -32,26 +31,6 @@ def server(path_of_module: Path, port_of_server: int) -> Iterator[Child]:
     server = postgres.start(path_of_module / "deep" / "postgres", port_of_server)
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def template(path_of_module: Path) -> Path:
-    """Make data of a server that was stopped; copying it is quicker than making it again."""
-    directory = path_of_module / "template" / "postgres"
-    postgres.start(directory, ports.find_free(1)[0], durable=False).stop()
-    return directory
-
-
-@pytest.fixture
-def directory(template: Path, tmp_path: Path) -> Iterator[Path]:
-    copy = tmp_path / "postgres"
-    copy_data(template, copy)
-    yield copy
-    assert not processes_in(copy), "a test has to stop its server"
-
-
-def processes_in(directory: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(directory)]
 
 
 def query(port: int, statement: str, url: str = "") -> list[tuple[object, ...]]:
@@ -104,23 +83,19 @@ def test_an_interrupted_initialisation_is_begun_anew(tmp_path: Path, port: int) 
     assert not draft.exists()
 
 
-def test_a_pid_file_that_names_a_foreign_process_is_removed(
-    directory: Path, port: int, capsys: pytest.CaptureFixture[str]
+def test_a_pid_file_that_names_a_foreign_process_is_removed_and_stop_leaves_no_process(
+    tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Also when somebody is connected."""
+    directory = tmp_path / "postgres"
+    postgres.start(directory, port, durable=False).stop()
     pid_file = directory / "postmaster.pid"
     foreign = os.getppid()
     pid_file.write_text(f"{foreign}\n{directory}\n0\n{port}\n\n127.0.0.1\n\nready\n")
     server = postgres.start(directory, port, durable=False)
-    try:
-        assert query(port, "SELECT 1") == [(1,)]
-        assert f"process {foreign} is not this PostgreSQL" in capsys.readouterr().out
-        assert psutil.pid_exists(foreign)
-    finally:
-        server.stop()
-
-
-def test_stop_leaves_no_process_even_when_somebody_is_connected(directory: Path, port: int) -> None:
-    server = postgres.start(directory, port, durable=False)
+    assert query(port, "SELECT 1") == [(1,)]
+    assert f"process {foreign} is not this PostgreSQL" in capsys.readouterr().out
+    assert psutil.pid_exists(foreign)
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]
     with closing(psycopg2.connect(postgres.url(port))):
         server.stop()
