@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 from flask import Flask
 from flask.ctx import AppContext
@@ -13,8 +14,9 @@ from sqlalchemy import func, update
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.accounts import hashing, sessions
 from app.accounts import service as accounts
-from app.accounts import sessions
+from app.accounts.events import Client
 from app.accounts.models import UserSession
 from app.extensions import db
 from app.notes import listing as notes
@@ -25,9 +27,10 @@ from app.web.access import public
 from config import TestingConfig
 from tests.browser.pages import PASSWORD, UNFORESEEN, Page
 from tests.browser.seed import Ids, address, seed
+from tests.conftest import CHEAP_HASHER
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
-from tests.live.conftest import Service, running_service
+from tests.live.conftest import Service, running_web
 from tests.visitor import token_of
 
 # So that the pages offer what needs mail. Nothing listens there, and no test waits for a letter.
@@ -83,7 +86,8 @@ class Site:
 
 @contextmanager
 def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
-    """Run the service as a platform runs it, but for TLS, which a browser would want a certificate for.
+    """Run the web as a platform runs it, but for TLS, which a browser would want a certificate for. No page of it waits
+    for a worker.
 
     Args:
         environment: of servers that run; the service gets a schema of its own.
@@ -91,7 +95,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
     """
     with (
         migrated_database({**environment, **MAIL}) as own,
-        running_service(own, folder, "config.TestingConfig", host="localhost") as service,  # no passkeys at a number
+        running_web(own, folder, "config.TestingConfig", host="localhost") as service,  # no passkeys at a number
     ):
         app = application(own)
         with app.app_context():
@@ -177,8 +181,16 @@ class Reader:
 
 
 def new_reader(site: Site) -> Reader:
+    """Make an account, and a session of it without the form of the sign-in."""
     nickname = f"reader-{next(_numbers)}"
     email = f"{nickname}@example.com"
-    with site.app.app_context():
-        user_id = accounts.sign_up(email, nickname, PASSWORD).id
-    return Reader(site, user_id, email, nickname, site.sign_in(email).cookies)
+    client, name = site.app.test_client(), site.app.config["SESSION_COOKIE_NAME"]
+    with site.app.app_context(), patch.object(hashing, "_hasher", CHEAP_HASHER):
+        user = accounts.sign_up(email, nickname, PASSWORD)
+        token, _id = sessions.start_session(user, Client("127.0.0.1", "test"), remember=False)
+        user_id = user.id
+    with client.session_transaction(base_url=site.service.url) as session:
+        session["token"] = token
+    cookie = client.get_cookie(name, "localhost")
+    assert cookie
+    return Reader(site, user_id, email, nickname, {name: cookie.value})

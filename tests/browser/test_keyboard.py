@@ -66,18 +66,9 @@ def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboar
 
 
 @pytest.mark.usefixtures("twelve")
-def test_enter_in_the_field_adds_the_tag(window: Window, keyboard: Keyboard, reader: Reader) -> None:
-    tab = window.open("/notes/select")
-    keyboard.press(Control("checkbox", "note 10"), "Space")
-    keyboard.write(Control("textbox", "Tag"), "#book")
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_text("Notes tagged #book: 1.")).to_be_visible()
-    with reader.app():
-        assert list_notes(reader.id).tags == [("book", 1)]
-
-
-@pytest.mark.usefixtures("twelve")
-def test_a_card_is_ticked_wherever_it_is_clicked_and_seen_to_be(window: Window) -> None:
+def test_a_card_is_ticked_wherever_it_is_clicked_and_seen_to_be_and_enter_in_the_field_adds_the_tag(
+    window: Window, keyboard: Keyboard, reader: Reader
+) -> None:
     tab = window.open("/notes/select")
     for name in ("note 11", "note 10"):
         card = tab.locator(".pick", has_text=name)
@@ -89,6 +80,14 @@ def test_a_card_is_ticked_wherever_it_is_clicked_and_seen_to_be(window: Window) 
     tab.mouse.move(0, 0)
     outlines = [box.evaluate(OUTLINE) for box in tab.get_by_role("checkbox").all()[:3]]
     assert outlines == ["solid", "solid", "none"]
+
+    window.open("/notes/select")
+    keyboard.press(Control("checkbox", "note 10"), "Space")
+    keyboard.write(Control("textbox", "Tag"), "#book")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_text("Notes tagged #book: 1.")).to_be_visible()
+    with reader.app():
+        assert list_notes(reader.id).tags == [("book", 1)]
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_n_leads_to_the_new_note_and_the_slash_to_the_search_from_any_page(windo
         expect(field(tab)).to_have_value("")  # a letter that is held is not written there
 
 
-def test_the_list_opens_and_closes_and_gives_the_focus_back(tab: Tab) -> None:
+def test_the_list_gives_the_focus_back_and_switched_off_there_the_letters_do_nothing_until_on(tab: Tab) -> None:
     link = tab.get_by_role("link", name="Todos")
     link.focus()
     for way in ("Escape", "Close"):
@@ -137,6 +136,19 @@ def test_the_list_opens_and_closes_and_gives_the_focus_back(tab: Tab) -> None:
             shortcuts(tab).get_by_role("button", name="Close").click()
         expect(shortcuts(tab)).to_be_hidden()
         expect(link).to_be_focused()
+    link.blur()
+    tab.keyboard.press("?")
+    shortcuts(tab).get_by_role("button", name="Turn off single-key shortcuts").click()
+    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "off")
+    for key in ("n", "/", "?"):
+        tab.keyboard.press(key)
+    assert nothing_has_focus(tab)
+    expect(shortcuts(tab)).to_be_hidden()
+    tab.get_by_role("button", name="Keyboard shortcuts").click()
+    shortcuts(tab).get_by_role("button", name="Turn on single-key shortcuts").click()
+    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "on")
+    tab.keyboard.press("n")
+    expect(title(tab)).to_be_focused()
 
 
 def test_held_down_they_save_once(tab: Tab, reader: Reader) -> None:
@@ -149,16 +161,15 @@ def test_held_down_they_save_once(tab: Tab, reader: Reader) -> None:
     assert reader.notes() == ["once"]
 
 
-def test_in_a_field_the_letters_are_letters(tab: Tab) -> None:
+def test_in_a_field_the_letters_are_letters_and_ime_composition_is_no_shortcut(tab: Tab) -> None:
+    posts = posts_of(tab)
     for field in (title(tab), text(tab), search(tab)):
         field.press_sequentially("n/?ㅜ")
         expect(field).to_be_focused()
         expect(field).to_have_value("n/?ㅜ")
+        field.fill("")
+        field.blur()
     expect(shortcuts(tab)).to_be_hidden()
-
-
-def test_ime_composition_is_no_shortcut(tab: Tab) -> None:
-    posts = posts_of(tab)
     for composing in COMPOSING:
         for key in ({"key": "n", "code": "KeyN"}, {"key": "/"}, {"key": "?"}):
             tab.locator("body").evaluate(KEYDOWN, {**key, **composing})
@@ -191,18 +202,3 @@ def test_with_a_real_composition_a_todo_is_added_once(window: Window, reader: Re
     expect(field).to_have_value("")
     assert len(posts) == 1
     assert reader.todos() == ["달"]
-
-
-def test_switched_off_the_letters_do_nothing_until_they_are_switched_on(tab: Tab) -> None:
-    tab.keyboard.press("?")
-    shortcuts(tab).get_by_role("button", name="Turn off single-key shortcuts").click()
-    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "off")
-    for key in ("n", "/", "?"):
-        tab.keyboard.press(key)
-    assert nothing_has_focus(tab)
-    expect(shortcuts(tab)).to_be_hidden()
-    tab.get_by_role("button", name="Keyboard shortcuts").click()
-    shortcuts(tab).get_by_role("button", name="Turn on single-key shortcuts").click()
-    expect(tab.locator("#open-shortcuts")).to_have_attribute("data-letters", "on")
-    tab.keyboard.press("n")
-    expect(title(tab)).to_be_focused()

@@ -63,7 +63,14 @@ def test_one_is_ticked_off_and_opened_again(tab: Tab, reader: Reader) -> None:
     assert tab.evaluate("window.isStillHere")
 
 
-def test_one_is_edited_in_its_place_or_the_edit_given_up(tab: Tab, reader: Reader) -> None:
+def test_one_is_edited_in_its_place_or_the_edit_given_up_and_an_icon_that_is_pointed_at_says_its_name(
+    tab: Tab, reader: Reader
+) -> None:
+    for name in ("Move down: one", "Delete: one"):
+        icon = button(tab, name)
+        expect(icon).not_to_have_attribute("title", re.compile("one"))
+        icon.hover()
+        expect(icon).to_have_attribute("title", name)
     edit(tab, "two").click()
     editor(tab).fill("not this")
     tab.keyboard.press("Escape")
@@ -134,14 +141,6 @@ def test_a_new_one_is_due_on_the_day_that_was_chosen_last(window: Window) -> Non
     button(tab, "Add").click()
     expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
     expect(tab.get_by_role("radio", name="No date")).to_be_checked()
-
-
-def test_an_icon_that_is_pointed_at_says_its_name(tab: Tab) -> None:
-    for name in ("Move down: one", "Delete: one"):
-        icon = button(tab, name)
-        expect(icon).not_to_have_attribute("title", re.compile("one"))
-        icon.hover()
-        expect(icon).to_have_attribute("title", name)
 
 
 @pytest.fixture
