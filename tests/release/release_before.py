@@ -16,7 +16,7 @@ from tests.release.migrating import traffic
 
 # Belong to the migrations; to the queue, which is used through its functions alone; and to triggers.
 TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
-BETWEEN = 0.1  # seconds between two rounds, which would else take half of the processor from what they run beside
+BETWEEN = 0.3  # seconds between two rounds, which would else take half of the processor from what they run beside
 NEW: dict[Any, Callable[[Any], object]] = {
     sa.String: lambda kind: secrets.token_hex(32)[: kind.length],
     sa.Uuid: lambda _: uuid.uuid4(),

@@ -28,7 +28,18 @@ from app.release import advisory_lock, ledger, runner
 from app.release.errors import ReleaseError, UnsafeOperation
 from tests.databases import Environment
 from tests.release import shop
-from tests.release.changes import ByHand, Case, ModelChange, add, both, constrain, nothing, plain, without_constraint
+from tests.release.changes import (
+    ByHand,
+    Case,
+    ModelChange,
+    add,
+    both,
+    constrain,
+    nothing,
+    plain,
+    released_together,
+    without_constraint,
+)
 from tests.release.changes.columns import COLUMN_CASES
 from tests.release.changes.rules import RULE_CASES, TABLE_CASES, check
 from tests.release.dumps import Fingerprint
@@ -36,8 +47,8 @@ from tests.release.migrating import sent_statements
 from tests.release.model_project import ModelProject
 from tests.release.release_before import ReleaseBefore
 
-CASES = [case for case in (*COLUMN_CASES, *RULE_CASES, *TABLE_CASES) if case.phases]
-SAMPLE = 13  # every thirteenth case is tried by `make test`, too
+CASES = [*released_together(case for case in (*COLUMN_CASES, *RULE_CASES, *TABLE_CASES) if case.phases)]
+SAMPLE = ("A", "G")  # which `make test` tries, too
 CASTS = re.compile(r"::character varying|::text(\[\])?|[(),]")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")
@@ -114,8 +125,8 @@ def following(project: ModelProject, act: Callable[[], None]) -> None:
     raise AssertionError("the sentences lead nowhere")
 
 
-def mark(number: int, case: Case) -> object:
-    return pytest.param(case, id=case.name, marks=() if number % SAMPLE == 0 else pytest.mark.minutes)
+def mark(case: Case) -> object:
+    return pytest.param(case, id=case.name, marks=() if case.group in SAMPLE else pytest.mark.minutes)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +142,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("case", [mark(number, case) for number, case in enumerate(CASES)])
+@pytest.mark.parametrize("case", [*map(mark, CASES)])
 def test_a_change(case: Case, project: ModelProject, as_it_was: AsItWas, written: Path) -> None:
     engine = project.database.engine
     changes = list(case.changes)
@@ -158,6 +169,7 @@ def test_a_change(case: Case, project: ModelProject, as_it_was: AsItWas, written
 MODEL = 'class Shelf(Base):\n    __tablename__ = "{table}"\n'
 
 
+@pytest.mark.newest_server
 def test_a_table_of_a_module_that_nothing_imports_is_told(project: ModelProject) -> None:
     """Without it `flask db migrate` and `check` would be green."""
     (project.folder / "__init__.py").write_text("")
@@ -223,6 +235,7 @@ def test_a_forgotten_migration_is_red_until_it_is_written_and_so_is_a_change_by_
             assert [name for name in named if name not in refused.value.message] == []
 
 
+@pytest.mark.newest_server
 def test_models_are_compared_though_another_base_is_at_its_head(project: ModelProject) -> None:
     (project.folder / "versions/bill1_by_hand.py").write_text(
         'revision, down_revision, phase = "bill1", None, "expand"\n\n\ndef upgrade():\n    pass\n'
@@ -251,6 +264,7 @@ def test_nothing_is_compared_twice(project: ModelProject) -> None:
         project.upgrade()
 
 
+@pytest.mark.newest_server
 def test_a_ledger_of_an_older_version_is_read_and_noted_in(project: ModelProject) -> None:
     """It has a column that says when a comparison is due, and none for what was found alike."""
     project.upgrade()
@@ -266,6 +280,7 @@ def test_a_ledger_of_an_older_version_is_read_and_noted_in(project: ModelProject
         project.upgrade()
 
 
+@pytest.mark.newest_server
 def test_a_lock_that_leaves_a_transaction_is_refused(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advisory_lock, "_try", lambda connection: bool(connection.scalar(sa.text("SELECT true"))))
     project.write('op.execute("CREATE TABLE more (id int)")')
@@ -274,6 +289,7 @@ def test_a_lock_that_leaves_a_transaction_is_refused(project: ModelProject, monk
     assert project.database.scalar("SELECT to_regclass('more') IS NULL")
 
 
+@pytest.mark.newest_server
 def test_steps_that_nobody_commits_are_found(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alembic takes an open transaction for its caller's: it runs the step and leaves the commit to nobody."""
     configure = runner.configure

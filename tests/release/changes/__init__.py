@@ -1,6 +1,7 @@
 """Changes of the shop's models: what a developer may do, generated over columns, types, rules, indexes and tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -29,6 +30,7 @@ class Case(NamedTuple):
         moves: columns that were dropped come back at the end of their table.
         stays: there is no way down; the previous release works on what is there.
         up: the calls of upgrade() for the first change. Those of downgrade() are run.
+        group: of changes that do not touch each other, and are released in one revision.
     """
 
     name: str
@@ -38,10 +40,14 @@ class Case(NamedTuple):
     moves: bool = False
     stays: bool = False
     up: tuple[str, ...] = ()
+    group: str = ""
 
     def written(self, *up: str) -> "Case":
         """Return the case with the calls that are expected in the revision."""
         return self._replace(up=up)
+
+    def of(self, group: str) -> "Case":
+        return self._replace(group=group)
 
 
 def expand(name: str, *changes: ModelChange) -> Case:
@@ -57,6 +63,19 @@ def refused(
 ) -> Case:
     phases = tuple(step.phase if isinstance(step, ByHand) else phase for step in advised)
     return Case(name, (change, *advised), phases, sentence)
+
+
+def released_together(cases: Iterable[Case]) -> Iterator[Case]:
+    """Yield each group as one case, and the others as they are."""
+    for group, members in groupby(sorted(cases, key=lambda case: case.group), lambda case: case.group):
+        if group:
+            first, *others = members
+            changes = [change for case in (first, *others) for change in case.changes]
+            assert not any(isinstance(change, ByHand) for change in changes)
+            moves = any(case.moves for case in (first, *others))
+            yield first._replace(name=f"{group}: {first.name}, and others", changes=(both(*changes),), moves=moves)  # type: ignore[arg-type]
+        else:
+            yield from members
 
 
 def table(metadata: MetaData, name: str = "things") -> Table:

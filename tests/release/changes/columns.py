@@ -114,25 +114,29 @@ ALTERED = [
             replace(plain("size", sa.Integer(), index=True, server_default="0")),
             replace(plain("note", sa.Text(), server_default=sa.func.lower("A"))),
         ),
-    ),
+    ).of("B"),
     contract(
         "a default gone",  # without it what the live release writes would fail
         replace(plain("kind", sa.String(10), nullable=False)),
     ).written("set_default_online('things', 'kind', None)"),
-    expand("no longer required", replace(plain("name", sa.String(50), comment="what it is called"))).written(
-        "drop_not_null_online('things', 'name')"
-    ),
-    contract("required from now on", replace(plain("code", sa.String(10), unique=True, nullable=False))).written(
-        "set_not_null_online('things', 'code')"
-    ),
+    expand("no longer required", replace(plain("name", sa.String(50), comment="what it is called")))
+    .of("D")
+    .written("drop_not_null_online('things', 'name')"),
+    contract("required from now on", replace(plain("code", sa.String(10), unique=True, nullable=False)))
+    .of("H")
+    .written("set_not_null_online('things', 'code')"),
     expand(
-        "comments: another, one gone, and one with a default",
+        "comments: another, one gone, and one with a default; and an enum with another value",
         both(
+            *(
+                without("colour", "labels"),
+                add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels"),
+            ),
             replace(plain("name", sa.String(50), nullable=False, comment="it's 100% its name")),
             replace(plain("note", sa.Text(), comment="%s", server_default="100% it's")),
             lambda metadata: setattr(table(metadata), "comment", None),
         ),
-    ),
+    ).of("A"),
     refused(
         "a default that differs from row to row",
         "differs from row to row",
@@ -175,28 +179,28 @@ def feelings(*values: str) -> ModelChange:
 
 WIDENED = [
     expand("a wider number", replace(plain("size", sa.BigInteger(), index=True)))
+    .of("E")
     ._replace(moves=True)
     .written("change_type_online('things', 'size', 'BIGINT')"),
-    expand(
-        "an enum with another value",
-        both(without("colour", "labels"), add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels")),
-    ),
     expand("a finer float", replace(plain("price", sa.Double()), "typed"))
+    .of("E")
     ._replace(moves=True)
     .written(f"change_type_online('typed', 'price', 'DOUBLE PRECISION', using={TO_DOUBLE}, pk='number')"),
     expand("a longer text in an index of an expression", replace(plain("label", sa.String(80)), "typed"))
+    .of("E")
     ._replace(moves=True)
     .written("change_type_online('typed', 'label', 'VARCHAR(80)', pk='number')"),
     Case("more values of an enum of the database", (feelings("best", "good", "it's so", "bad", "so"),), ("expand",))
+    .of("F")
     ._replace(stays=True)
     .written(
         "add_enum_value_online('feeling', 'best', before='good')",
         """add_enum_value_online('feeling', "it's so", before='bad')""",
         "add_enum_value_online('feeling', 'so')",
     ),
-    Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True).written(
-        "widen_text_online('things', 'code', 'VARCHAR(80)')"
-    ),
+    Case("a longer text", (replace(plain("code", sa.String(80), unique=True)),), ("expand",), stays=True)
+    .of("F")
+    .written("widen_text_online('things', 'code', 'VARCHAR(80)')"),
 ]
 
 THREE = both(without("note"), without("size"), without("code"))  # the second is indexed, the third is unique
@@ -205,9 +209,9 @@ GONE = [
     expand("a column gone with its index and its rule", without("size")).written(
         "retire_column_online('things', 'size')"
     ),
-    expand("a required text gone", without("name", "labels")).written(
-        """retire_column_online('labels', 'name', default="''")"""
-    ),
+    expand("a required text gone", without("name", "labels"))
+    .of("B")
+    .written("""retire_column_online('labels', 'name', default="''")"""),
     expand(
         "columns gone of many kinds",
         both(
@@ -227,12 +231,16 @@ GONE = [
     ),
 ]
 
-OF_ONE = expand(
-    "a rule of a new column",
-    both(add(plain("extra", sa.Integer())), constrain(lambda: sa.CheckConstraint("extra > 0", name="extra"))),
-).written(
-    "add_column_online('things', sa.Column('extra', sa.Integer(), nullable=True))",
-    "add_check_online('things', 'ck_things_extra', 'extra > 0')",
+OF_ONE = (
+    expand(
+        "a rule of a new column",
+        both(add(plain("extra", sa.Integer())), constrain(lambda: sa.CheckConstraint("extra > 0", name="extra"))),
+    )
+    .of("D")
+    .written(
+        "add_column_online('things', sa.Column('extra', sa.Integer(), nullable=True))",
+        "add_check_online('things', 'ck_things_extra', 'extra > 0')",
+    )
 )
 
 COLUMN_CASES = [*ADDED, *ALTERED, *WIDENED, *GONE, OF_ONE]
