@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SUITES = ("accounts", "notes", "mypage", "photos", "portability", "todos")
+# Not photos: they are decoded for long, and their one column is written by an import too.
+SUITES = ("accounts", "notes", "mypage", "portability", "todos")
 NO_DATABASE_MIGRATED = 4
 
 

@@ -24,6 +24,9 @@ from tests.release.history import EXPAND, write_revision
 from tests.release.migrating import Database, printed, release
 from tests.release.revision_corpus.cases import run
 
+# test_backfills.py has the statements of a batch.
+pytestmark = pytest.mark.newest_server
+
 NEEDING = [
     'set_not_null_online("things", "size")',
     """add_check_online("things", "ck_things_sized", '"size" IS NOT NULL')""",

@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from threading import Event
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from app.release.errors import RequestsHeldUp
 from app.release.retry import with_lock_retries
 from tests.release.checkout import OwnHistory
 from tests.release.migrating import LOCK_KEY, Database, traffic
-from tests.waiting import wait_until
+from tests.waiting import WITHIN, wait_until
 
 pytestmark = pytest.mark.servers
 
@@ -46,21 +47,33 @@ BEFORE_IT = "op.execute(\"INSERT INTO runs VALUES ('0002')\")"
 ONLINE = ("add_column_online('things', sa.Column('colour', sa.Text))",)
 PLAIN = ("op.execute(\"INSERT INTO runs VALUES ('0003')\")", "op.execute('ALTER TABLE things ADD colour text')")
 
-either_way = pytest.mark.parametrize("step", [ONLINE, PLAIN], ids=["online", "plain"])
+
+@contextmanager
+def beside(work: Callable[[Event], None]) -> Iterator[None]:
+    """Work in a thread, while the block runs once it has begun."""
+    has_begun = Event()
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(work, has_begun)
+        assert has_begun.wait(WITHIN)
+        yield
+        done.result()
 
 
-@either_way
+@pytest.mark.parametrize("step", [ONLINE, PLAIN], ids=["online", "plain"])
 def test_it_goes_on_when_the_way_is_free(checkout: OwnHistory, database: Database, step: tuple[str, ...]) -> None:
     checkout.write_revision(2, BEFORE_IT)
     checkout.write_revision(3, *step)
-    with ExitStack() as stack:
+
+    def report(has_begun: Event) -> None:
         with database.holding("SET LOCAL application_name = 'the-report'; SELECT count(*) FROM things"):
-            release = stack.enter_context(checkout.running("db", "upgrade"))
+            has_begun.set()
             wait_until(lambda: database.scalar(WAITING), "it waits")
             wait_until(lambda: not database.scalar(WAITING), "it has stepped back")
-        code, output = release.ended()
-    assert code == 0, output
-    assert re.search(r"blocked by pid=\d+ age=\d+s application=the-report", output)
+
+    with beside(report):
+        done = checkout.flask("db", "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"blocked by pid=\d+ age=\d+s application=the-report", done.stderr)
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0002'") == 1
     assert database.scalar("SELECT count(*) FROM runs WHERE revision = '0003'") == (1 if step is PLAIN else 0)
     assert database.scalar("SELECT version_num FROM alembic_version") == "0003"
@@ -108,15 +121,18 @@ def test_a_deadlock_is_tried_again(checkout: OwnHistory, database: Database) -> 
         f"{EXCUSED}: op.execute('SET LOCAL lock_timeout = 0')",
         f"{EXCUSED}: op.execute('LOCK TABLE things')",
     )
-    with ExitStack() as stack:
+
+    def other_way_round(has_begun: Event) -> None:
         with database.engine.connect() as other:
             other.exec_driver_sql("LOCK TABLE things")
-            release = stack.enter_context(checkout.running("db", "upgrade"))
+            has_begun.set()
             wait_until(lambda: database.scalar(HOLDS_RUNS), "the migration holds the first table")
             other.exec_driver_sql("LOCK TABLE runs")
-        code, output = release.ended()
-    assert code == 0, output
-    assert "attempt 1, again in" in output
+
+    with beside(other_way_round):
+        done = checkout.flask("db", "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "attempt 1, again in" in done.stderr
 
 
 def test_a_deadline_that_is_no_time_is_refused(checkout: OwnHistory) -> None:

@@ -51,7 +51,7 @@ def read_faults() -> dict[str, list[Fault]]:
 
 FAULTS = read_faults()
 MENDED = (
-    *("tables", "keys", "definitions", "queue", "table of the queue", "renamed"),
+    *("tables", "definitions and queue", "table of the queue", "renamed"),
     *("read-only database", "read-only role"),  # the command has to write, in a session of its own
 )
 
@@ -81,6 +81,8 @@ def mended(database: Database, findings: list[Diagnosis], rounds: int = 1) -> No
         for finding in findings:
             follow(database, finding.next)
         findings = diagnosed()
+        if not findings:
+            break
     assert findings == []
 
 
@@ -120,35 +122,42 @@ def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
         mended(in_use, planted(in_use, "enforced"))
 
 
+# Where `newest_server` stands below, the finding is of our own tables or of Alembic, or who waits for whom is the same.
 AHEAD = (
     f"INSERT INTO schema_ledger VALUES ('9999', '{{{{{HEAD}}}}}', '{{}}', now());"
     " UPDATE alembic_version SET version_num = '9999'"
 )
 AT_THE_FIRST = "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'"
 STAMP = f"flask db stamp --purge {HEAD}"
+AS_IT_WAS = f"""
+TRUNCATE schema_ledger, alembic_version; INSERT INTO schema_ledger TABLE kept.ledger;
+INSERT INTO alembic_version VALUES ('{HEAD}')
+"""
 STATES = (
     ("unknown-revision", "error", "UPDATE alembic_version SET version_num = 'fade'", "git log --all -S fade"),
     ("behind", "error", AT_THE_FIRST, "flask db upgrade"),
-    ("behind", "error", "DROP TABLE alembic_version, schema_ledger", "flask db upgrade"),
     ("ahead", "warning", AHEAD.format("expand"), "git pull"),
     ("ahead-contract", "error", AHEAD.format("contract"), "git pull"),
     # By hand: an upgrade would run again what has run.
     ("other-version", "error", "DELETE FROM alembic_version", STAMP),
     ("other-version", "error", "UPDATE alembic_version SET version_num = '0012'", STAMP),
     ("other-version", "error", "INSERT INTO alembic_version VALUES ('0012')", STAMP),
+    ("behind", "error", "DROP TABLE alembic_version, schema_ledger", "flask db upgrade"),
 )
 
 
-@pytest.mark.parametrize(("rule", "severity", "plant", "command"), STATES)
-def test_a_database_that_is_not_at_the_head(
-    in_use: Database, rule: str, severity: str, plant: str, command: str
-) -> None:
-    in_use.execute(plant)
-    [finding] = diagnosed()
-    assert (finding.rule, finding.severity) == (rule, severity)
-    assert command in finding.next
-    if command == STAMP:
-        mended(in_use, [finding])
+@pytest.mark.newest_server
+def test_a_database_that_is_not_at_the_head(in_use: Database) -> None:
+    in_use.execute("CREATE SCHEMA kept; CREATE TABLE kept.ledger AS TABLE schema_ledger")
+    for rule, severity, plant, command in STATES:
+        in_use.execute(plant)
+        [finding] = diagnosed()
+        assert (finding.rule, finding.severity) == (rule, severity)
+        assert command in finding.next
+        if command == STAMP:
+            mended(in_use, [finding])
+        elif not plant.startswith("DROP"):
+            in_use.execute(AS_IT_WAS)
 
 
 def failed_build(database: Database, index: str) -> Diagnosis:
@@ -161,6 +170,7 @@ def failed_build(database: Database, index: str) -> Diagnosis:
     return finding
 
 
+@pytest.mark.newest_server
 def test_what_a_failed_build_left_is_built_again_or_dropped_where_no_model_has_it(in_use: Database) -> None:
     index = "ix_account_events_user_id_kind_day"
     in_use.execute(
@@ -184,6 +194,7 @@ CREATE VIEW of_everybody AS SELECT n.* FROM notes n, users
 """
 
 
+@pytest.mark.newest_server
 def test_a_compatibility_view_that_is_left_over_and_no_other_view(in_use: Database) -> None:
     """The second table has been given a column since."""
     in_use.execute(OTHER_VIEWS)
@@ -207,6 +218,7 @@ FROM (VALUES ('broken', 'failed', 0), ('halted', 'paused', 0), ('stuck', 'runnin
 """
 
 
+@pytest.mark.newest_server
 def test_a_shadow_that_no_trigger_keeps_and_backfills_that_do_not_go_on(in_use: Database) -> None:
     in_use.execute(f"{SHADOW}; {BACKFILLS}")
     found = {finding.rule: finding for finding in diagnosed() if finding.rule != "extra-column"}
@@ -275,6 +287,7 @@ def session(database: Database, sql: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.mark.newest_server
 def test_it_waits_for_nobody_and_locks_nothing(in_use: Database) -> None:
     """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
     in_use.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
@@ -350,6 +363,7 @@ def test_what_the_role_may_not_do_is_one_note(in_use: Database) -> None:
     assert note.what.count("permission denied") == 2
 
 
+@pytest.mark.newest_server
 def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_use: Database) -> None:
     [other] = Path("migrations/versions").glob("0014_*.py")
     for revision, hash_ in (("0010", "0" * 64), ("0015", content_hash(other))):
@@ -361,6 +375,7 @@ def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_us
     assert (renumbered.rule, renumbered.next) == ("renumbered-revision", "flask db upgrade")
 
 
+@pytest.mark.newest_server
 def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -> None:
     in_use.execute("DELETE FROM schema_ledger WHERE revision < '0012'")
     assert diagnosed() == []
@@ -386,6 +401,7 @@ def history(in_use: Database, server_environment: Environment, tmp_path: Path) -
     return OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
 
 
+@pytest.mark.newest_server
 def test_two_heads_are_joined_and_applied(history: OwnHistory, tmp_path: Path) -> None:
     for revision in ("9001", "9002"):
         write_revision(tmp_path / "migrations", revision, HEAD)

@@ -198,16 +198,21 @@ def test_a_release_through_a_pooler_is_refused_and_by_a_direct_url_beside_it_suc
     """A strict one does not take the settings that we send when we connect; the other takes and forgets them."""
     before = database.scalar(TABLES)
     with pooler(environment, ignored=ignored) as both:
-        alone = {**both, "MIGRATION_DATABASE_URL": both["DATABASE_URL"]}
-        refused = OwnHistory(tmp_path / "alone", alone).flask("db", "upgrade")
+        history = OwnHistory(tmp_path, both)
+        history.forget_history()
+        history.write_revision(1, "op.create_table('added', sa.Column('id', sa.BigInteger))")
+        direct = history.environment["MIGRATION_DATABASE_URL"]
+        history.environment["MIGRATION_DATABASE_URL"] = both["DATABASE_URL"]
+        refused = history.flask("db", "upgrade")
         assert refused.returncode == 1
         assert "pooler" in refused.stderr
         assert "Set MIGRATION_DATABASE_URL to the database's direct URL" in refused.stderr
         assert "Traceback" not in refused.stderr
         assert database.scalar(TABLES) == before
-        done = OwnHistory(tmp_path / "both", both).flask("db", "upgrade")
+        history.environment["MIGRATION_DATABASE_URL"] = direct
+        done = history.flask("db", "upgrade")
     assert done.returncode == 0, done.stderr
-    assert database.scalar("SELECT to_regclass('users') IS NOT NULL")
+    assert database.scalar("SELECT to_regclass('added') IS NOT NULL")
 
 
 def test_a_deploy_fits_into_exactly_twenty_connections(

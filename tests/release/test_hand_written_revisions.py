@@ -1,10 +1,10 @@
 """Let safe revisions that are written by hand pass, and refuse unsafe ones and keep nothing of them."""
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,34 @@ from tests.release.dumps import fingerprint
 from tests.release.migrating import Database, connected
 from tests.release.revision_corpus.cases import (
     NO_RULE,
+    ON_ONE_SERVER,
     Operation,
     Unsafe,
     is_one_transaction,
     one_in,
     read_operations,
     read_unsafe,
-    sampled,
 )
+
+
+def by_rule(cases: list[Unsafe], marks: Sequence[Collection[pytest.MarkDecorator]]) -> Iterator[object]:
+    """Yield the cases of each rule as one parameter; the marks take turns."""
+    turns, key = itertools.cycle(marks), attrgetter("rule")
+    for rule, of_rule in itertools.groupby(sorted(cases, key=key), key):
+        yield pytest.param(list(of_rule), id=rule, marks=next(turns))
+
 
 SAFE = read_operations("safe")
 UNSAFE = read_unsafe()
-ONE_OF_EACH = list({case.danger: case for case in reversed(UNSAFE)}.values())[::-1]
-# The first spelling of each danger by itself, the others of it together.
-SPELLINGS = [[case] for case in ONE_OF_EACH]
-SPELLINGS += [list(cases) for _, cases in groupby((case for case in UNSAFE if case not in ONE_OF_EACH), itemgetter(0))]
+# The first danger of each rule runs on each server; the others, whose answer is the same rule's, on one.
+OF_EACH_RULE = list({case.rule: case for case in reversed(UNSAFE)}.values())[::-1]
+OF_EACH_DANGER = list({case.danger: case for case in reversed(UNSAFE)}.values())[::-1]
+FURTHER_DANGERS = [case for case in OF_EACH_DANGER if case not in OF_EACH_RULE]
+SPELLINGS = [
+    *(pytest.param([case], id=str(case)) for case in OF_EACH_RULE),
+    *by_rule(FURTHER_DANGERS, [[pytest.mark.newest_server]]),
+    *by_rule([case for case in UNSAFE if case not in OF_EACH_DANGER], ON_ONE_SERVER),
+]
 RULES = rules.TAKES | rules.CONTRACTS | rules.NEVER
 # What a refusal may advise: an operation, another way to write it, a command.
 WAY_OUT = (
@@ -45,7 +58,19 @@ EXCUSED = (
     *("a column is dropped: by our own operation", "an index is built while nobody can write: op"),
     "a contract requires a value that the live release may leave out: by our own operation",
 )
+ROLLED_BACK = [case for case in SAFE if is_one_transaction(case.call)]
+OTHERS = [case for case in ROLLED_BACK if case not in ROLLED_BACK[::4]]
 REASON = "The service is closed tonight, so nobody reads or writes it."
+
+
+@contextmanager
+def named(case: object) -> Iterator[None]:
+    """Say which case of several failed."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(str(case))
+        raise
 
 
 class Served:
@@ -72,11 +97,17 @@ def served(server_environment: Environment, corpus: str) -> Iterator[Served]:
         yield Served(database)
 
 
-@pytest.mark.parametrize("case", one_in(4, [case for case in SAFE if is_one_transaction(case.call)]), ids=str)
-def test_a_safe_one_passes_and_takes_effect(served: Served, tmp_path: Path, case: Operation) -> None:
+@pytest.mark.parametrize(
+    "cases",
+    [ROLLED_BACK[::4], *(pytest.param(OTHERS[n::2], marks=marks) for n, marks in enumerate(ON_ONE_SERVER))],
+    ids=["a sample", "others", "the rest"],
+)
+def test_a_safe_one_passes_and_takes_effect(served: Served, tmp_path: Path, cases: list[Operation]) -> None:
     with served.unchanged() as database:
-        assert database.scalar(case.holds) is False
-        assert judged.try_out(database, judged.written(tmp_path, case.call, case.phase), case.holds) is True
+        for case in cases:
+            with named(case):
+                assert database.scalar(case.holds) is False
+                assert judged.try_out(database, judged.written(tmp_path, case.call, case.phase), case.holds) is True
 
 
 @pytest.mark.parametrize("case", one_in(20, [case for case in SAFE if not is_one_transaction(case.call)]), ids=str)
@@ -98,18 +129,19 @@ def said_of(database: Database, folder: Path, body: str, phase: str) -> str:
     return str(refused.value.message)
 
 
-@pytest.mark.parametrize("cases", sampled(SPELLINGS, SPELLINGS[: len(ONE_OF_EACH)]), ids=lambda cases: str(cases[0]))
+@pytest.mark.parametrize("cases", SPELLINGS)
 def test_it_is_refused_and_nothing_of_it_is_kept(served: Served, tmp_path: Path, cases: list[Unsafe]) -> None:
     with served.unchanged() as database:
         for case in cases:
-            said = said_of(database, tmp_path, case.body, case.phase)
-            for name in case.names.split():
-                assert re.search(name, said, re.IGNORECASE), f"{case}: {said}"
-            if case.rule != NO_RULE:
-                of_its_phase = RULES | rules.REFUSES_LIVE if case.phase == CONTRACT else RULES
-                before, after = of_its_phase[case.rule].what.split("{subject}")
-                assert re.search(f"{re.escape(before)}.*?{re.escape(after)}", said), f"{case}: {said}"
-            assert re.search(case.instead or WAY_OUT, said), f"{case}: {said}"
+            with named(case):
+                said = said_of(database, tmp_path, case.body, case.phase)
+                for name in case.names.split():
+                    assert re.search(name, said, re.IGNORECASE)
+                if case.rule != NO_RULE:
+                    of_its_phase = RULES | rules.REFUSES_LIVE if case.phase == CONTRACT else RULES
+                    before, after = of_its_phase[case.rule].what.split("{subject}")
+                    assert re.search(f"{re.escape(before)}.*?{re.escape(after)}", said)
+                assert re.search(case.instead or WAY_OUT, said)
 
 
 @pytest.mark.parametrize("case", one_in(4, [case for case in UNSAFE if str(case) in EXCUSED]), ids=str)

@@ -347,6 +347,7 @@ STEPS: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.newest_server
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("held", OTHER)
 def test_it_waits_for_one_table_empty_handed(database: Database, step: Callable[[], object], held: str) -> None:

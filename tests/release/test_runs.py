@@ -92,7 +92,7 @@ def test_what_a_run_retires_it_does_not_drop_however_often_tried(checkout: OwnHi
     assert database.scalar("SELECT version_num FROM alembic_version") == "0003"
 
 
-RACERS = 6
+RACERS = 3
 IN_AUTOCOMMIT = ("with op.get_context().autocommit_block():", '    op.execute("UPDATE counters SET n = n * 2 + 1")')
 INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
 
@@ -169,12 +169,11 @@ def test_the_backend_of_a_killed_release_is_waited_for(database: Database, check
 
 
 @pytest.mark.skipif(not namespaces.are_allowed(), reason="only root may make a PID namespace")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_as_pid_1_it_ends_during_a_statement(database: Database, checkout: OwnHistory, number: signal.Signals) -> None:
+def test_as_pid_1_it_ends_during_a_statement(database: Database, checkout: OwnHistory) -> None:
     """The kernel would drop the signal, and a handler of Python would wait for the driver."""
     with sleeping(database, checkout, launcher=AS_PID_1) as release:
-        first_process(release.process).send_signal(number)
-        assert release.process.wait(WITHIN) == 128 + number
+        first_process(release.process).send_signal(signal.SIGINT)
+        assert release.process.wait(WITHIN) == 128 + signal.SIGINT
 
 
 def test_a_plain_revision_that_was_killed_leaves_the_one_before(database: Database, checkout: OwnHistory) -> None:

@@ -24,6 +24,9 @@ from tests.release.history import findings
 from tests.release.migrating import Database, printed
 from tests.release.model_project import ModelProject
 
+# What differs is the search path alone.
+pytestmark = pytest.mark.newest_server
+
 
 def events(models: MetaData, *items: Any, longest: int = 20) -> None:
     """Map audit.things. "things" is there twice: what is done to the one must not be done to the other."""

@@ -178,10 +178,5 @@ Case = TypeVar("Case")
 
 def one_in(number: int, cases: Sequence[Case]) -> list[object]:
     """Return the cases as parameters. One in so many is run by `make test`."""
-    return sampled(cases, cases[::number])
-
-
-def sampled(cases: Sequence[Case], sample: Sequence[Case]) -> list[object]:
-    """Return the cases as parameters. Those of the sample are run by `make test`."""
     others = itertools.cycle(ON_ONE_SERVER)
-    return [case if case in sample else pytest.param(case, marks=next(others)) for case in cases]
+    return [case if case in cases[::number] else pytest.param(case, marks=next(others)) for case in cases]
