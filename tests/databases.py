@@ -39,7 +39,7 @@ def empty_database(environment: Environment) -> Iterator[Environment]:
 
 @contextmanager
 def copied_database(environment: Environment, template: str, options: str = "") -> Iterator[Environment]:
-    """Yield the environment with a copy of a database, such as `at_revision` has built."""
+    """Yield the environment with a copy of a database, such as `at_head` has built."""
     name = _create(environment, template, options)
     try:
         yield _environment(environment, name)
@@ -57,12 +57,12 @@ def _environment(environment: Environment, name: str) -> Environment:
 
 def migrated_database(environment: Environment) -> AbstractContextManager[Environment]:
     """Give the environment a database at head, without rows."""
-    return copied_database(environment, at_revision(environment))
+    return copied_database(environment, at_head(environment))
 
 
-def at_revision(environment: Environment, revision: str = "head") -> str:
+def at_head(environment: Environment) -> str:
     """Return the name of a template that the migrations built, for `copied_database`."""
-    return template(environment, f"at_{revision}", lambda own: upgrade(own, revision))
+    return template(environment, "at_head", upgrade)
 
 
 def template(environment: Environment, name: str, build: Callable[[Environment], None], base: str = "template0") -> str:

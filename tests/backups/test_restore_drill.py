@@ -17,7 +17,7 @@ from app.extensions import db
 from config import TestingConfig
 from tests.backups.conftest import pg_dump, run
 from tests.conftest import PASSWORD
-from tests.databases import Environment, at_revision, copied_database, template
+from tests.databases import Environment, at_head, copied_database, template
 
 pytestmark = pytest.mark.servers  # PostgreSQL's programs
 
@@ -74,7 +74,7 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
             db.engine.dispose()
         run(environment["DATABASE_URL"], ROWS)
 
-    then = template(server_environment, f"filled_{secrets.token_hex(4)}", fill, at_revision(server_environment))
+    then = template(server_environment, f"filled_{secrets.token_hex(4)}", fill, at_head(server_environment))
     with copied_database(server_environment, then) as environment:
         dump = dumped(environment, tmp_path_factory.mktemp("dump") / "night.dump")
         run(environment["DATABASE_URL"], SINCE)

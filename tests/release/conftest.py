@@ -9,7 +9,7 @@ from flask.testing import FlaskCliRunner
 
 from app import create_app
 from config import TestingConfig
-from tests.databases import Environment, at_revision, copied_database, template
+from tests.databases import Environment, at_head, copied_database, template
 from tests.release import shop as shop_models
 from tests.release.checkout import OwnHistory
 from tests.release.migrating import Database, connected
@@ -56,7 +56,7 @@ def checkout(environment: Environment, tmp_path: Path) -> OwnHistory:
 @pytest.fixture
 def in_use(server_environment: Environment) -> Iterator[Database]:
     """Yield a database at head, with rows in every table."""
-    copied = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
+    copied = template(server_environment, "in_use", fill_tables, base=at_head(server_environment))
     with copied_database(server_environment, copied) as environment, connected(environment) as database:
         yield database
 
@@ -83,7 +83,7 @@ def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelPr
 @pytest.fixture(scope="session")
 def corpus(server_environment: Environment) -> str:
     """Return the template of the database on which the corpus of hand-written revisions is judged."""
-    in_use = template(server_environment, "in_use", fill_tables, base=at_revision(server_environment))
+    in_use = template(server_environment, "in_use", fill_tables, base=at_head(server_environment))
     return template(server_environment, "corpus", stage.build, base=in_use)
 
 
