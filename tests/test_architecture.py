@@ -18,9 +18,8 @@ from tests.samples import samples
 ROOT = Path(__file__).parents[1]
 # A feature is a folder with forms or views.
 FEATURES = {path.parent.name for name in ("forms", "views") for path in (ROOT / "app").glob(f"*/{name}.py")}
-# The other features that a feature may import. My page shows the forms of accounts and photos, and portability imports
-# a photo. Every feature with rows to export may import the contract of portability.
-MAY_IMPORT = {"mypage": {"accounts", "photos"}, "portability": {"accounts", "photos"}}
+# The features that every other one may import. One with rows to export may import the contract of portability.
+SHARED = {"accounts", "photos"}
 CONTRACT = {"app.portability.contract"}
 ABOVE = ("backups", "demo")  # commands that may know any feature, as the factory does
 
@@ -89,13 +88,13 @@ def test_imports_have_no_cycle_and_every_module_is_imported_except_entry_points(
     assert set(features.NAMES) >= FEATURES
 
 
-def test_a_feature_imports_no_other_feature_except_accounts() -> None:
+def test_a_feature_imports_no_other_feature_except_shared_ones() -> None:
     for module, targets in GRAPH.items():
         feature = feature_of(module)
         if feature is None:
             continue
         foreign = {feature_of(target) for target in targets - CONTRACT} - {feature, None}
-        assert foreign <= MAY_IMPORT.get(feature, {"accounts"}), module
+        assert foreign <= SHARED, module
 
 
 def test_the_service_imports_no_tool() -> None:

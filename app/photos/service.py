@@ -1,4 +1,4 @@
-"""Profile photos: put them and remove them. tasks.py deletes the objects that no row points at.
+"""Put and remove profile photos, and store those of other rows. tasks.py deletes the objects that no row points at.
 
 Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
 its object, whatever line a process dies at. Before an object is put, a job is committed that deletes it later unless a
@@ -44,9 +44,9 @@ def remove_photo(user_id: int) -> None:
 
 
 def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) -> str:
-    """Re-encode a profile photo, put it into the bucket and return its URL. It commits the transaction.
+    """Re-encode a photo, put it into the bucket and return its URL. It commits the transaction.
 
-    An hour later a job deletes the object unless an account shows it, so no other feature can store its photos by this.
+    An hour later a job deletes the object unless a row shows it: in a column `image_url` or `photo_url` of any table.
 
     Each step that waits gets the time that those before it have left until `deadline`, by the monotonic clock.
 

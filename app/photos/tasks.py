@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, String, column, func, select, table, text, union_all
 
 from app import storage
-from app.accounts.models import User
 from app.extensions import db
 from app.jobs.queue import nightly, queue, retrying
 from app.photos.service import FOLDER, NAME_LENGTH
@@ -20,6 +19,12 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[0-9a-f]{32}\.webp")  # as storage.new_key() makes it; other objects in the folder are not ours
 MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just being written
+
+# By the catalog, not by the models: after a rollback, the rows of a newer release still show their photos.
+_COLUMNS = text(
+    "SELECT table_name, column_name FROM information_schema.columns"
+    " WHERE table_schema = current_schema() AND column_name IN ('image_url', 'photo_url')"
+)
 
 
 @queue.task(name="photos.delete_orphan", retry=retrying(6, StorageUnavailable))
@@ -51,14 +56,21 @@ def sweep_photos(timestamp: int) -> None:
 
 def _with_row(keys: Iterable[str]) -> set[str]:
     """Return the keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
+    shown = _shown()
     urls = {storage.url_of(key): key for key in keys}
-    found = {urls[url] for url in db.session.scalars(select(User.image_url).where(User.image_url.in_(urls))) if url}
+    found = {urls[url] for url in db.session.scalars(select(shown).where(shown.in_(urls)))}
     # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.
     names = {key[-NAME_LENGTH:]: key for key in keys if key not in found}
-    name = func.right(User.image_url, NAME_LENGTH)
+    name = func.right(shown, NAME_LENGTH)
     found |= {names[kept] for kept in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
     db.session.commit()
     return found
+
+
+def _shown() -> ColumnElement[str]:
+    """Return the URLs of the photos of all rows, whatever feature the table belongs to."""
+    columns = db.session.execute(_COLUMNS).all()
+    return union_all(*(select(column(name, String)).select_from(table(of)) for of, name in columns)).subquery().c[0]
 
 
 @click.command("check-bucket")

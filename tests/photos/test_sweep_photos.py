@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, update
+from sqlalchemy import event, select, text, update
 
 from app import storage
 from app.accounts.models import User
@@ -47,6 +47,12 @@ def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "MIN_AGE", timedelta(days=-1))
 
 
+FOREIGN = [
+    *("photos/keep.txt", f"photos/{'g' * 32}.webp"),
+    f"photos/photos/{'0' * 32}.webp",  # from an application whose prefix is photos/
+]
+
+
 def photo(number: int) -> str:
     return f"{PREFIX}photos/{number:032x}.webp"
 
@@ -61,15 +67,28 @@ def sweep(app: Flask) -> None:
         tasks.sweep_photos(0)
 
 
-def test_the_sweep_deletes_orphaned_photos_and_keeps_referenced_ones(
+def test_the_sweep_deletes_orphaned_photos_and_nothing_else(
     app: Flask, alice: User, put: Callable[[str], str], a_day_later: None
 ) -> None:
-    show(alice, put(photo(1)))
-    put(photo(2))
+    show(alice, put(photo(0)))
+    urls = [put(photo(number)) for number in range(1, 4)]
+    put(photo(4))
+    urls.append(f"https://bucket.before.example.com/{photo(4)}")  # as rows hold it after a move behind a CDN
+    # Of a table that this release knows nothing of, as after a rollback.
+    db.session.execute(text("CREATE TABLE bookmarks (photo_url text)"))
+    db.session.execute(
+        text("INSERT INTO bookmarks SELECT unnest(CAST(:urls AS text[])) UNION SELECT NULL"), {"urls": urls}
+    )
+    db.session.commit()
+    for name in FOREIGN:  # fewer than are shown: more of them would stop the sweep
+        put(PREFIX + name)
+    put(photo(5))
+    before = object_keys(app)
     sweep(app)
-    left = object_keys(app)
-    assert photo(1) in left
-    assert photo(2) not in left
+    assert before - object_keys(app) == {photo(5)}
+    with app.app_context():
+        tasks.delete_orphan(photo(1))
+    assert before - object_keys(app) == {photo(5)}
 
 
 def test_an_orphaned_photo_younger_than_a_day_is_kept(app: Flask, alice: User, put: Callable[[str], str]) -> None:
@@ -78,32 +97,6 @@ def test_an_orphaned_photo_younger_than_a_day_is_kept(app: Flask, alice: User, p
     put(photo(2))
     sweep(app)
     assert {photo(1), photo(2)} <= object_keys(app)
-
-
-def test_a_photo_referenced_by_a_former_public_url_is_kept(
-    app: Flask, alice: User, put: Callable[[str], str], a_day_later: None
-) -> None:
-    """After a move behind a CDN, older rows still hold the URL of the bucket."""
-    put(photo(1))
-    show(alice, f"https://bucket.before.example.com/{photo(1)}")
-    sweep(app)
-    assert photo(1) in object_keys(app)
-
-
-FOREIGN = [
-    *("photos/keep.txt", f"photos/{'g' * 32}.webp"),
-    f"photos/photos/{'0' * 32}.webp",  # from an application whose prefix is photos/
-]
-
-
-@pytest.mark.parametrize("name", FOREIGN)  # one at a time: more of them than shown ones would stop the sweep
-def test_an_object_with_a_foreign_name_is_kept(
-    app: Flask, alice: User, put: Callable[[str], str], a_day_later: None, name: str
-) -> None:
-    show(alice, put(photo(1)))
-    put(PREFIX + name)
-    sweep(app)
-    assert PREFIX + name in object_keys(app)
 
 
 def test_nothing_is_deleted_if_the_bucket_seems_shared_with_another_database(
@@ -170,9 +163,9 @@ def killed_in_the_bucket(app: Flask, moment: str) -> Iterator[None]:
 
 
 @contextmanager
-def killed_at_statement(words: str) -> Iterator[None]:
+def killed_before_the_row_points_at_it(_: Flask) -> Iterator[None]:
     def die(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith(words):
+        if statement.startswith("UPDATE users"):
             raise Killed
 
     connection = db.session.connection()
@@ -186,19 +179,16 @@ def killed_at_statement(words: str) -> Iterator[None]:
 STEPS: dict[str, Callable[[Flask], Any]] = {
     "before the object is put": lambda app: killed_in_the_bucket(app, "before-call"),
     "after the object is put": lambda app: killed_in_the_bucket(app, "after-call"),
-    "before the row is locked": lambda app: killed_at_statement("SELECT users"),
-    "before the row points at it": lambda app: killed_at_statement("UPDATE users"),
+    "before the row points at it": killed_before_the_row_points_at_it,
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("has_photo", [False, True])
 def test_a_killed_upload_leaves_no_orphan_and_keeps_the_old_photo(
-    app: Flask, alice: User, objects: set[str], step: str, has_photo: bool
+    app: Flask, alice: User, objects: set[str], step: str
 ) -> None:
     with app.app_context():
-        if has_photo:
-            service.put_photo(alice.id, oriented_photo(1))
+        service.put_photo(alice.id, oriented_photo(1))
         old = db.session.scalar(select(User.image_url).where(User.id == alice.id))
         with STEPS[step](app), pytest.raises(Killed):
             service.put_photo(alice.id, oriented_photo(3))
@@ -206,18 +196,16 @@ def test_a_killed_upload_leaves_no_orphan_and_keeps_the_old_photo(
         assert db.session.scalar(select(User.image_url).where(User.id == alice.id)) == old
     run_queued(app)
     with app.app_context():
-        assert object_keys(app) - objects == ({storage.key_of(old)} if old else set())
+        assert object_keys(app) - objects == {storage.key_of(old or "")}
 
 
-def test_the_job_touches_no_object_but_its_own(app: Flask, alice: User, objects: set[str]) -> None:
+def test_the_job_touches_no_object_but_its_own(app: Flask, objects: set[str]) -> None:
     """As with an empty database, or the bucket of another one: other photos have no row here either."""
     with app.app_context():
         others = {storage.new_key("photos", "webp") for _ in range(3)}
         for key in others:
             storage.put(key, b"webp", "image/webp")
-        with killed_at_statement("UPDATE users"), pytest.raises(Killed):
-            service.put_photo(alice.id, oriented_photo(1))
-        db.session.rollback()
+        service.store(oriented_photo(1))
     run_queued(app)
     assert object_keys(app) - objects == others
 
