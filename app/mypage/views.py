@@ -5,6 +5,7 @@ language for the account, so on every device.
 """
 
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import force_locale
@@ -24,7 +25,6 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.mypage.overview import overview
 from app.photos import service as photos
-from app.photos.containers import PhotoRejected
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.web.access import local_path, public
@@ -61,19 +61,14 @@ def edit() -> Answer:
 def put_photo() -> Answer:
     """Change the photo. photo.js asks for JSON and is told as data where to go, or what is wrong."""
     form = PhotoForm()
-    if form.validate():
-        [photo] = form.photo.data
-        try:
-            photos.put_photo(current_user.id, photo.read(), form.crop)
-        except RateLimited as error:
-            if wants_json():
-                raise
-            return refused(form.photo, error, lambda: edit_page(form))
-        except PhotoRejected as error:
-            form.refuse(error)
-        else:
+    try:
+        if form.store(partial(photos.put_photo, current_user.id)):
             flash(_("Your photo was changed."))
             return go_to(url_for("mypage.index"))
+    except RateLimited as error:
+        if wants_json():
+            raise
+        return refused(form.photo, error, lambda: edit_page(form))
     return refusal(form) if wants_json() else (edit_page(form), 422)
 
 

@@ -1,6 +1,7 @@
 """The form of a photo upload, and a sentence for each reason to refuse one."""
 
 import re
+from collections.abc import Callable
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -67,5 +68,13 @@ class PhotoForm(FlaskForm):
         """Return what photo.js says of a photo that neither the browser nor the server reads."""
         return str(SENTENCES[Reason.HEIF])
 
-    def refuse(self, error: PhotoRejected) -> None:
-        self.photo.errors = [rejection_sentence(error, SENTENCES)]
+    def store(self, put: Callable[[bytes, Crop | None], object]) -> bool:
+        """Have a valid upload stored by `put`. Return False if it is refused; the form has the sentence then."""
+        if not self.validate():
+            return False
+        try:
+            put(self.photo.data[0].read(), self.crop)
+        except PhotoRejected as error:
+            self.photo.errors = [rejection_sentence(error, SENTENCES)]
+            return False
+        return True
