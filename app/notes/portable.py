@@ -1,6 +1,7 @@
 """Export notes, those in the archive and the trash too, and import them."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from flask_babel import lazy_gettext as _
 from sqlalchemy import true
@@ -8,36 +9,31 @@ from sqlalchemy import true
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.service import IN_TRASH, NOT_DELETED, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
-from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
-
-FIELDS = ("title", "content", "tags", "pinned", "created_at", "updated_at", "archived_at", "deleted_at")
-ABSENT = {"archived_at": None}  # exports of before revision 0039 have none
+from app.portability.contract import InvalidItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
 
 
-def _row(item: object) -> Item:
-    note = ItemValidator(item, FIELDS, ABSENT)
-    title, content = note.line("title", TITLE_LENGTH), note.text("content", CONTENT_LENGTH)
-    if not (title or content.strip()):
-        raise InvalidItem("content")
-    return {
-        "title": title,
-        "content": content,
-        "tags": tags_of(title, content),  # whatever it says of them
-        "pinned": note.value("pinned", bool),
-        "created_at": note.moment("created_at"),
-        "updated_at": note.moment("updated_at"),
-        "archived_at": note.optional(note.moment, "archived_at"),
-        "deleted_at": _still_kept(note.optional(note.moment, "deleted_at")),
-    }
-
-
-def _still_kept(deleted_at: str | None) -> str | None:
+def _still_kept(value: str) -> str:
     """Start the time of a note over that has been in the trash for longer than it is kept: it would never be seen."""
-    now = datetime.now(UTC)
-    if deleted_at and datetime.fromisoformat(deleted_at) <= now - TRASH_RETENTION:
-        return now.isoformat()
-    return deleted_at
+    deleted_at, now = moment(value), datetime.now(UTC)
+    return now.isoformat() if datetime.fromisoformat(deleted_at) <= now - TRASH_RETENTION else deleted_at
 
+
+def _complete(note: Item) -> Item:
+    if not (note["title"] or note["content"].strip()):
+        raise InvalidItem("content")
+    return {**note, "tags": tags_of(note["title"], note["content"])}
+
+
+FIELDS: dict[str, Reader] = {
+    "title": partial(line, at_most=TITLE_LENGTH),
+    "content": partial(text, at_most=CONTENT_LENGTH),
+    "tags": lambda tags: tags,  # they are found in the text anew
+    "pinned": partial(exactly, kind=bool),
+    "created_at": moment,
+    "updated_at": moment,
+    "archived_at": partial(optional, read=moment),
+    "deleted_at": partial(optional, read=_still_kept),
+}
 
 NOTES = PortableTable(
     name="notes",
@@ -45,9 +41,10 @@ NOTES = PortableTable(
     model=Note,
     longest_item=64 * 1024,  # its text, and the tags beside it
     fields=FIELDS,
+    absent={"archived_at": None},  # exports of before revision 0039 have none
     exported=NOT_DELETED | IN_TRASH,
     same=("created_at", "title", "content"),
-    row_of=_row,
+    complete=_complete,
     compared=true(),
     quota=QUOTA,
 )

@@ -1,17 +1,17 @@
 """The contract of what an export holds, and what a feature's module `portable` is written with.
 
-Each feature with rows to export has a module `portable` with one PortableTable. It reads an item by an ItemValidator,
-as if a stranger had written it.
+Each feature with rows to export has a module `portable` with one PortableTable. It has a reader for each field, since a
+stranger may have written the item.
 """
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_babel import LazyString
 from sqlalchemy import (
@@ -34,7 +34,7 @@ from app.limits.quotas import Quota
 from app.web.fields import has_control_characters, normalize
 
 Item = dict[str, Any]
-Value = TypeVar("Value")
+Reader = Callable[[Any], Any]  # turns a value of JSON into that of the column. Raises: ValueError
 
 INTEGER_MAX = 2**31 - 1
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # the earliest time that a ZIP can hold
@@ -42,7 +42,7 @@ CLOCK_SKEW = timedelta(days=1)  # how far another server's clock may be ahead
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
-class InvalidItem(Exception):
+class InvalidItem(ValueError):
     """An item is not as an export writes it; `field` names the wrong field."""
 
     def __init__(self, field: str) -> None:
@@ -50,83 +50,87 @@ class InvalidItem(Exception):
         self.field = field
 
 
-class ItemValidator:
-    """Validates one item of an import, anything that JSON can hold, field by field: a method for each kind of value.
+def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, object] = MappingProxyType({})) -> Item:
+    """Read an item of an import, anything that JSON can hold. It must have the fields of the readers, and no others.
 
-    An item must have the fields `names`, and no others. `absent` are those of them that exports of before did not have,
-    and what they stand for then.
-
-    Raises: InvalidItem: also by every method.
+    `absent` are those of them that exports of before did not have, and what they stand for. Raises: InvalidItem.
     """
-
-    def __init__(
-        self, item: object, names: Collection[str], absent: Mapping[str, object] = MappingProxyType({})
-    ) -> None:
-        if not isinstance(item, dict):
-            raise InvalidItem("")
-        if len(item) > len(names):  # before it is copied: there may be any number of them
-            raise InvalidItem("?")
-        item = {**absent, **item}
-        for name in item.keys() ^ set(names):
-            raise InvalidItem(name if name in names else "?")
-        self.item = item
-
-    def optional(self, read: Callable[[str], Value], name: str) -> Value | None:
-        return None if self.item[name] is None else read(name)
-
-    def value(self, name: str, kind: type[Value]) -> Value:
-        value = self.item[name]
-        if type(value) is not kind:  # not isinstance: True would be a number
-            raise InvalidItem(name)
-        return value
-
-    def text(self, name: str, at_most: int, *, exact: bool = False) -> str:
-        """Read text by the rules of the forms (app/web/fields.py), or `exact`, as an address; `at_most` code points."""
-        value = self.value(name, str) if exact else normalize(self.value(name, str))
-        self._require(len(value) <= at_most and not has_control_characters(value), name)
-        return value
-
-    def line(self, name: str, at_most: int) -> str:
-        value = self.text(name, at_most).strip()
-        self._require("\n" not in value, name)
-        return value
-
-    def number(self, name: str) -> int:
-        value = self.value(name, int)
-        self._require(0 <= value <= INTEGER_MAX, name)
-        return value
-
-    def moment(self, name: str) -> str:
-        """Read a time in ISO 8601 with a zone, from 1980 until now."""
-        value = self.value(name, str)
-        self._require(MOMENT.fullmatch(value) is not None, name)
+    if not isinstance(item, dict):
+        raise InvalidItem("")
+    if len(item) > len(readers):  # before it is copied: there may be any number of them
+        raise InvalidItem("?")
+    item = {**absent, **item}
+    for name in item.keys() ^ readers.keys():
+        raise InvalidItem(name if name in readers else "?")
+    row = {}
+    for name, read in readers.items():
         try:
-            moment = datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise InvalidItem(name) from None
-        self._require(EARLIEST <= moment <= datetime.now(UTC) + CLOCK_SKEW, name)
-        return moment.isoformat()
+            row[name] = read(item[name])
+        except ValueError as error:
+            raise InvalidItem(name) from error
+    return row
 
-    def day(self, name: str, earliest: date, latest: date) -> str:
-        value = self.value(name, str)
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            raise InvalidItem(name) from None
-        self._require(day.isoformat() == value and earliest <= day <= latest, name)
-        return value
 
-    def counts(self, name: str, at_most: int, longest: int) -> dict[str, int]:
-        """Read a dict of word to number of occurrences."""
-        value = self.value(name, dict)
-        self._require(len(value) <= at_most and all(0 < len(word) <= longest for word in value), name)
-        self._require(all(type(times) is int and 0 < times <= INTEGER_MAX for times in value.values()), name)
-        self._require(not has_control_characters("".join(value)), name)
-        return value
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError
 
-    def _require(self, holds: bool, name: str) -> None:
-        if not holds:
-            raise InvalidItem(name)
+
+# Readers. A table binds what follows the value by `partial`.
+def optional(value: Any, read: Reader) -> Any:
+    return None if value is None else read(value)
+
+
+def exactly(value: Any, kind: type) -> Any:
+    _require(type(value) is kind)  # not isinstance: True would be a number
+    return value
+
+
+def text(value: Any, at_most: int) -> Any:
+    """Read text by the rules of the forms (app/web/fields.py); `at_most` code points."""
+    return exact_text(normalize(exactly(value, str)), at_most)
+
+
+def exact_text(value: Any, at_most: int) -> Any:
+    """Read text that is not normalized, such as an address."""
+    _require(len(exactly(value, str)) <= at_most and not has_control_characters(value))
+    return value
+
+
+def line(value: Any, at_most: int, at_least: int = 0) -> str:
+    found: str = text(value, at_most).strip()
+    _require("\n" not in found and len(found) >= at_least)
+    return found
+
+
+def number(value: Any) -> Any:
+    _require(0 <= exactly(value, int) <= INTEGER_MAX)
+    return value
+
+
+def moment(value: Any) -> str:
+    """Read a time in ISO 8601 with a zone, from 1980 until now."""
+    _require(MOMENT.fullmatch(exactly(value, str)) is not None)
+    try:
+        found = datetime.fromisoformat(value).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError from error
+    _require(EARLIEST <= found <= datetime.now(UTC) + CLOCK_SKEW)
+    return found.isoformat()
+
+
+def day(value: Any, earliest: date, latest: date) -> Any:
+    found = date.fromisoformat(exactly(value, str))
+    _require(found.isoformat() == value and earliest <= found <= latest)
+    return value
+
+
+def counts(value: Any, at_most: int, longest: int) -> Any:
+    """Read a dict of word to number of occurrences."""
+    _require(len(exactly(value, dict)) <= at_most and all(0 < len(word) <= longest for word in value))
+    _require(all(type(times) is int and 0 < times <= INTEGER_MAX for times in value.values()))
+    _require(not has_control_characters("".join(value)))
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +140,12 @@ class PortableTable:
     name: str  # of their list in the export
     came: LazyString  # how many came in, as a part of a sentence, with %(count)s
     model: type[Base]
-    fields: Sequence[str]  # the columns that an item has
+    fields: Mapping[str, Reader]  # the columns that an item has
+    absent: Mapping[str, object] = MappingProxyType({})  # see read_item
     exported: ColumnElement[bool]  # the rows that an export holds, of all users'
     order: Sequence[str] = ("id",)  # the columns by which they are to come back
     longest_item: int  # code points of a row as JSON, which may write each code point of a text as 12
-    row_of: Callable[[object], Item]  # turns an item of an import into a row. Raises: InvalidItem
+    complete: Callable[[Item], Item] = dict  # checks a row as a whole, and adds what it `sets`. Raises: InvalidItem
     sets: Sequence[str] = ()  # the columns that it sets besides the fields
     same: Sequence[str]  # the columns by which a stored row and an item are the same
     compared: ColumnElement[bool]  # the stored rows that an item may be the same as
@@ -167,7 +172,7 @@ class PortableTable:
         # Of all users: one row of the primary key. A user's own last id has no index that serves it everywhere.
         before = db.session.scalar(select(func.coalesce(func.max(self.table.c.id), 0)))
         insertion, new = self._insertion(), 0
-        rows = map(self.row_of, items)
+        rows = (self.complete(read_item(item, self.fields, self.absent)) for item in items)
         while batch := list(islice(rows, self.batch)):
             placed = [{"place": place, **row} for place, row in enumerate(batch)]
             # As UTF-8: escaped, Korean is twice as long, which costs memory here and time in the database.

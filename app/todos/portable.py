@@ -5,26 +5,17 @@ from functools import partial
 from flask_babel import lazy_gettext as _
 from sqlalchemy import bindparam, update
 
-from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
+from app.portability.contract import PortableTable, Reader, day, exactly, line, moment, optional
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 from app.todos.service import NOT_DELETED, QUOTA
 
-FIELDS = ("description", "completed", "due_on", "created_at", "completed_at")
-
-
-def _row(item: object) -> Item:
-    todo = ItemValidator(item, FIELDS)
-    description = todo.line("description", DESCRIPTION_LENGTH)
-    if not description:
-        raise InvalidItem("description")
-    return {
-        "description": description,
-        "completed": todo.value("completed", bool),
-        "due_on": todo.optional(partial(todo.day, earliest=EARLIEST, latest=LATEST), "due_on"),
-        "created_at": todo.moment("created_at"),
-        "completed_at": todo.optional(todo.moment, "completed_at"),
-    }
-
+FIELDS: dict[str, Reader] = {
+    "description": partial(line, at_most=DESCRIPTION_LENGTH, at_least=1),
+    "completed": partial(exactly, kind=bool),
+    "due_on": partial(optional, read=partial(day, earliest=EARLIEST, latest=LATEST)),
+    "created_at": moment,
+    "completed_at": partial(optional, read=moment),
+}
 
 TODOS = PortableTable(
     name="todos",
@@ -35,7 +26,6 @@ TODOS = PortableTable(
     exported=NOT_DELETED,
     order=("position", "id"),  # the lowest first. None says its place: what is stored later stands higher
     same=("created_at", "description"),
-    row_of=_row,
     quota=QUOTA,
     compared=NOT_DELETED,  # a deleted one is not shown anywhere, so it is imported again
     # On top, like each new todo: see service.py.

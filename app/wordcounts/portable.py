@@ -3,58 +3,56 @@
 They get new addresses: a link to a shared one that was passed on before leads nowhere.
 """
 
+from functools import partial
+from typing import Any
+
 from flask_babel import lazy_gettext as _
 from sqlalchemy import and_, true
 
-from app.portability.contract import InvalidItem, Item, ItemValidator, PortableTable
+from app.portability import contract
+from app.portability.contract import InvalidItem, Item, PortableTable, Reader
 from app.wordcounts import fetching
 from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.models import DONE, TITLE_LENGTH, Result
 from app.wordcounts.service import QUOTA
 
-TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
-FIELDS = (
-    *("url", "final_url", "title", "result_all", "result_no_stop_words", "phrases", *TOTALS),
-    *("truncated", "shared", "created_at", "finished_at"),
-)
+WORDS = partial(contract.counts, at_most=WORDS_KEPT, longest=LONGEST_WORD)
+PHRASES = partial(contract.counts, at_most=PHRASES_KEPT, longest=3 * LONGEST_WORD + 2)
 
 
-def _row(item: object) -> Item:
-    result = ItemValidator(item, FIELDS)
-    phrases = ItemValidator(result.item["phrases"], ("2", "3"))
-    longest = 3 * LONGEST_WORD + 2
-    row: Item = {
-        "url": _address(result, "url"),
-        "final_url": _address(result, "final_url"),
-        "title": result.optional(lambda name: result.text(name, TITLE_LENGTH, exact=True), "title"),
-        "result_all": result.counts("result_all", WORDS_KEPT, LONGEST_WORD),
-        "result_no_stop_words": result.counts("result_no_stop_words", WORDS_KEPT, LONGEST_WORD),
-        "phrases": {length: phrases.counts(length, PHRASES_KEPT, longest) for length in ("2", "3")},
-        **{name: result.number(name) for name in TOTALS},
-        "truncated": result.value("truncated", bool),
-        "shared": result.value("shared", bool),
-        "created_at": result.moment("created_at"),
-        "finished_at": result.moment("finished_at"),
-        "status": DONE,
-    }
-    for name in ("result_all", "result_no_stop_words"):  # a page of it divides by the totals
-        if sum(row[name].values()) > row["total_words"] or len(row[name]) > row["unique_words"]:
-            raise InvalidItem("total_words")
-    if row["content_words"] > row["total_words"]:
-        raise InvalidItem("content_words")
-    return row
-
-
-def _address(result: ItemValidator, name: str) -> str:
+def _address(value: Any) -> Any:
     """Read an address that would be fetched: the page of a result links to it."""
-    url = result.text(name, fetching.MAX_URL_LENGTH, exact=True)
+    url = contract.exact_text(value, fetching.MAX_URL_LENGTH)
     try:
         fetching.parse_url(url)
-    except FetchFailed:
-        raise InvalidItem(name) from None
+    except FetchFailed as error:
+        raise ValueError from error
     return url
 
+
+def _complete(result: Item) -> Item:
+    for name in ("result_all", "result_no_stop_words"):  # a page of it divides by the totals
+        if sum(result[name].values()) > result["total_words"] or len(result[name]) > result["unique_words"]:
+            raise InvalidItem("total_words")
+    if result["content_words"] > result["total_words"]:
+        raise InvalidItem("content_words")
+    return {**result, "status": DONE}
+
+
+FIELDS: dict[str, Reader] = {
+    "url": _address,
+    "final_url": _address,
+    "title": partial(contract.optional, read=partial(contract.exact_text, at_most=TITLE_LENGTH)),
+    "result_all": WORDS,
+    "result_no_stop_words": WORDS,
+    "phrases": partial(contract.read_item, readers={"2": PHRASES, "3": PHRASES}),
+    **dict.fromkeys(("total_words", "unique_words", "content_words", "characters", "reading_seconds"), contract.number),
+    "truncated": partial(contract.exactly, kind=bool),
+    "shared": partial(contract.exactly, kind=bool),
+    "created_at": contract.moment,
+    "finished_at": contract.moment,
+}
 
 WORDCOUNTS = PortableTable(
     name="wordcounts",
@@ -64,7 +62,7 @@ WORDCOUNTS = PortableTable(
     fields=FIELDS,
     exported=and_(Result.status == DONE, Result.deleted_at.is_(None)),
     same=("created_at", "url"),
-    row_of=_row,
+    complete=_complete,
     compared=true(),
     quota=QUOTA,
     batch=10,  # a result of a long page takes a megabyte as an object
