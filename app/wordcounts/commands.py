@@ -3,10 +3,8 @@
 import mimetypes
 import sys
 import unicodedata
-from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TypeVar
 
 import click
 from flask import current_app
@@ -18,10 +16,9 @@ from app.wordcounts.analysis import charset, sandbox
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import FetchedPage, fetch
 from app.wordcounts.forms import SENTENCES, with_scheme
-from app.wordcounts.report import Report, columns_of
+from app.wordcounts.report import Report
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
-Result = TypeVar("Result")
 
 WORDS_SHOWN = 20  # without --all
 
@@ -35,31 +32,20 @@ WORDS_SHOWN = 20  # without --all
 @with_appcontext
 def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wants_all: bool) -> None:
     """Count the words of a web page."""
-    if url is not None and path is None:
-        page = or_exit(lambda: fetch(with_scheme(url), allowed_servers=current_app.config["PAGE_SERVERS"]))
-    elif path is not None and url is None:
-        page = read(path)
-    else:
+    if (url is None) == (path is None):
         raise click.UsageError("Give either a URL or --file.")
-    title, counts = or_exit(lambda: sandbox.read(page.text, is_html=page.is_html))
-    stored = columns_of(counts)
-    words = stored["result_all" if stop_words == "keep" else "result_no_stop_words"]
-    now, found_at = datetime.now(UTC), page.url or None
-    result = SimpleNamespace(
-        url=found_at, final_url=found_at, title=title or None, finished_at=now, words=words, **stored
-    )
-    counted = report.of_result(result, stop_words)
-    click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
-
-
-def or_exit(work: Callable[[], Result]) -> Result:
-    """Return the result of `work`, or print why there is none and exit with 1."""
     try:
-        return work()
+        page = read(path) if path else fetch(with_scheme(url or ""), allowed_servers=current_app.config["PAGE_SERVERS"])
+        title, counts = sandbox.read(page.text, is_html=page.is_html)
     except FetchFailed as error:
         with force_locale("en"):  # a command line has no Accept-Language header
             click.echo(str(SENTENCES[error.code]), err=True)
         sys.exit(1)
+    result = SimpleNamespace(**counts._asdict(), title=title or None, finished_at=datetime.now(UTC))
+    result.url = result.final_url = page.url or None
+    result.words = counts.result_all if stop_words == "keep" else counts.result_no_stop_words
+    counted = Report(result, stop_words)
+    click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
 def read(path: str) -> FetchedPage:
@@ -73,12 +59,12 @@ def read(path: str) -> FetchedPage:
 
 def table(counted: Report, shown: int | None) -> str:
     """Write the totals, then one word per line, as text."""
-    words = counted.counts[:shown]
+    words, result = counted.counts[:shown], counted.result
     width = max([len("word"), *(columns(word) for word, _ in words)])
     lines = [
-        *(visible(text) for text in (counted.title, counted.final_url) if text),
-        f"{counted.total_words:,} words, {counted.unique_words:,} different, {counted.content_percent}% content words",
-        f"{counted.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
+        *(visible(text) for text in (result.title, result.final_url) if text),
+        f"{result.total_words:,} words, {result.unique_words:,} different, {counted.content_percent}% content words",
+        f"{result.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
         "",
         f"rank  {'word':{width}}    count  density",
         *(

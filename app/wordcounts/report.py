@@ -11,78 +11,44 @@ import math
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from app.wordcounts.analysis.particles import stems
-from app.wordcounts.analysis.words import Counts, by_frequency, most_frequent
+from app.wordcounts.analysis.words import by_frequency, most_frequent
 
-# The columns of a result that have the same name in `Counts`.
-TOTALS = ("total_words", "unique_words", "content_words", "characters", "reading_seconds", "truncated")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one of these is a formula (OWASP, CSV injection)
 
 
-@dataclass(frozen=True)
 class Report:
-    """A finished count. Its totals count stop words, whatever `counts` does."""
+    """A finished count: a row of `service.get_result` whose status is DONE, or an object with the same attributes.
 
-    url: str | None
-    final_url: str | None
-    title: str | None
-    counted_at: datetime
-    total_words: int
-    unique_words: int
-    content_words: int
-    characters: int
-    reading_seconds: int
-    truncated: bool  # the page has more words than `counts`
-    stop_words: str  # "keep" or "drop", as `counts` does with them
-    counts: list[tuple[str, int]]  # each word and its count, the most frequent first
-    two_word_phrases: list[tuple[str, int]]
-    three_word_phrases: list[tuple[str, int]]
+    Its totals count stop words, whatever `words` does. `counts`: each word and its count, the most frequent first.
+    """
+
+    def __init__(self, result: Any, stop_words: str) -> None:
+        self.result = result
+        self.stop_words = stop_words  # "keep" or "drop", as `words` does with them
+        self.counts = by_frequency(result.words)
+        self.two_word_phrases, self.three_word_phrases = (by_frequency(result.phrases[length]) for length in "23")
 
     def density(self, count: int) -> float:
         """Return the percentage of all words that occur so often."""
-        return 100 * count / self.total_words
+        return float(100 * count / self.result.total_words)
 
     @property
     def content_percent(self) -> int:
-        return round(100 * self.content_words / self.total_words) if self.total_words else 0
+        return round(self.density(self.result.content_words)) if self.result.total_words else 0
 
     @property
     def reading_minutes(self) -> int:
-        return max(1, math.ceil(self.reading_seconds / 60))
-
-
-def columns_of(counts: Counts) -> dict[str, Any]:
-    """Return what a result stores of its counts."""
-    return {
-        "result_all": counts.words,
-        "result_no_stop_words": counts.words_without_stop_words,
-        "phrases": {"2": counts.two_word_phrases, "3": counts.three_word_phrases},
-        **{name: getattr(counts, name) for name in TOTALS},
-    }
-
-
-def of_result(result: Any, stop_words: str) -> Report:
-    """Report a row of `service.get_result` whose status is DONE, or an object with the same attributes."""
-    return Report(
-        url=result.url,
-        final_url=result.final_url,
-        title=result.title,
-        counted_at=result.finished_at,
-        stop_words=stop_words,
-        counts=by_frequency(result.words),
-        two_word_phrases=by_frequency(result.phrases["2"]),
-        three_word_phrases=by_frequency(result.phrases["3"]),
-        **{name: getattr(result, name) for name in TOTALS},
-    )
+        seconds: int = self.result.reading_seconds
+        return max(1, math.ceil(seconds / 60))
 
 
 def file_name(report: Report) -> str:
     """Make a file name without extension: the host, in characters that are safe in file systems and headers."""
-    host = urlsplit(report.final_url or "").hostname or ""
+    host = urlsplit(report.result.final_url or "").hostname or ""
     return f"words-{re.sub('[^a-z0-9.-]', '', host).strip('.-')[:100] or 'page'}"
 
 
@@ -98,20 +64,21 @@ def as_csv(report: Report) -> str:
 
 
 def as_json(report: Report) -> str:
+    result = report.result
     values = {
-        "url": report.url,
-        "final_url": report.final_url,
-        "title": report.title,
-        "counted_at": report.counted_at.isoformat(),
+        "url": result.url,
+        "final_url": result.final_url,
+        "title": result.title,
+        "counted_at": result.finished_at.isoformat(),
         "totals": {
-            "words": report.total_words,
-            "different_words": report.unique_words,
-            "words_without_stop_words": report.content_words,
-            "characters": report.characters,
-            "reading_seconds": report.reading_seconds,
+            "words": result.total_words,
+            "different_words": result.unique_words,
+            "words_without_stop_words": result.content_words,
+            "characters": result.characters,
+            "reading_seconds": result.reading_seconds,
         },
         "stop_words": report.stop_words,
-        "truncated": report.truncated,
+        "truncated": result.truncated,
         "words": [{"word": word, "count": count} for word, count in report.counts],
         "phrases": {
             "two_words": [{"phrase": phrase, "count": count} for phrase, count in report.two_word_phrases],

@@ -18,7 +18,6 @@ from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.fetching import AllowedServers, fetch
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
-from app.wordcounts.report import columns_of
 from app.wordcounts.service import HOUR
 
 MAX_RETRIES = 3
@@ -62,7 +61,7 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
     try:
         page = fetch(url, allowed_servers=allowed_servers)
         title, counts = sandbox.read(page.text, is_html=page.is_html)
-        found = {"final_url": page.url, "title": title or None, **columns_of(counts)}
+        found = {"final_url": page.url, "title": title or None, **counts._asdict()}
         _finish(result_id, status=DONE, error=None, **found)
     except FetchFailed as error:
         if error.is_transient and not is_last_attempt:

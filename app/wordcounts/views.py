@@ -128,15 +128,11 @@ def delete(public_id: uuid.UUID) -> Answer:
 
 
 def requested_view() -> dict[str, Any]:
-    return {name: in_view(name) for name in VIEW}
-
-
-def in_view(name: str) -> str | None:
-    """Return an argument of VIEW, or None without it; another value is 400, since no link has it."""
-    asked = request.args.get(name)
-    if asked not in (None, VIEW[name]):
+    """Return each argument of VIEW, None without it. Another value is 400, since no link has it."""
+    view = {name: request.args.get(name) for name in VIEW}
+    if not view.items() <= {*VIEW.items(), *dict.fromkeys(VIEW).items()}:
         abort(400)
-    return asked
+    return view
 
 
 def get_result(public_id: uuid.UUID, stop_words: str | None) -> service.ResultRow:
@@ -154,7 +150,7 @@ def progress_of(result: service.ResultRow) -> str:
 def done_page(result: service.ResultRow, view: dict[str, Any]) -> str:
     shown = None if view["all"] else WORDS_SHOWN
     table = report.word_table(result.words, result.total_words, shown=shown, by_word=view["sort"] == "word")
-    counted = report.of_result(result, view["stop_words"] or "drop")
+    counted = report.Report(result, view["stop_words"] or "drop")
     return result_page("done", result, report=counted, table=table, view=view)
 
 
@@ -178,11 +174,11 @@ def download(
     public_id: uuid.UUID, write: Callable[[report.Report], str], extension: str, content_type: str
 ) -> Response:
     """Send the report of a result as a file; 404 if it is not done."""
-    stop_words = in_view("stop_words")
+    stop_words = requested_view()["stop_words"]
     result = get_result(public_id, stop_words)
     if result.status != DONE:
         abort(404)
-    counted = report.of_result(result, stop_words or "drop")
+    counted = report.Report(result, stop_words or "drop")
     response = Response(write(counted), content_type=f"{content_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{report.file_name(counted)}.{extension}"'
     return response

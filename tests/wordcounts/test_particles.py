@@ -85,7 +85,7 @@ def test_a_stem_that_is_no_word_of_the_page_takes_no_form_from_one_that_is() -> 
 
 @pytest.mark.parametrize("page", [PAGES[0], PAGES[-1]], ids=lambda page: page.stem)  # one of each language
 def test_on_a_real_page_only_korean_words_have_a_stem_and_no_stem_has_one(page: Path) -> None:
-    words = count(document(page.read_text(encoding="utf-8")).text).words
+    words = count(document(page.read_text(encoding="utf-8")).text).result_all
     stem_of = stems(words)
     assert (len(stem_of) > 80) == page.stem.startswith("ko")
     assert stem_of.keys() <= words.keys()

@@ -17,9 +17,8 @@ Source of the particles and of what each may follow: National Institute of Korea
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from pathlib import Path
 
-from app.wordcounts.analysis.words import STOP_WORDS
+from app.wordcounts.analysis.words import STOP_WORDS, listed_in
 
 AFTER_CONSONANT = "은 이 을 과 과는 과도 과의 이나 이라도 이란 이랑"
 AFTER_VOWEL = "는 가 를 와 와는 와도 와의 나 라도 란 랑"
@@ -59,11 +58,6 @@ def _suits() -> dict[str, frozenset[str]]:
     return {particle: suits for particles, suits in kinds for particle in particles.split()}
 
 
-def _whole_words() -> frozenset[str]:
-    lines = (Path(__file__).parent / "whole_words.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
-
-
 SUITS = _suits()
 LAST_LETTERS = {particle[-1] for particle in SUITS}
 # Lengths of the particles that end in these two letters, the shortest first. Any other particle has one letter.
@@ -71,7 +65,7 @@ LENGTHS = {
     end: sorted({len(particle) for particle in SUITS if particle.endswith(end) or particle == end[-1]})
     for end in {particle[-2:] for particle in SUITS if len(particle) > 1}
 }
-WHOLE_WORDS = _whole_words()
+WHOLE_WORDS = listed_in("whole_words.txt")
 NEVER_SPLIT = STOP_WORDS | WHOLE_WORDS
 # Stop words that are no nouns, or too short to tell: 나 in 나라는, 있다 in 있다는, 에서 in 에서만.
 NO_STEMS = frozenset(word for word in STOP_WORDS if len(word) == 1 or word[-1] in "다지" or word in SUITS)

@@ -11,12 +11,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import regex
 
+FOLDER = Path(__file__).parent
 WORDS_KEPT = 5_000  # in each stored list
 CHUNKS_CACHED = 50_000  # tokenized chunks; bounds the memory for a text of any length
 PHRASES_KEPT = 50  # of each length
@@ -50,30 +51,28 @@ SCRIPT_BORDER = regex.compile(r"(?<=[\p{Latin}\p{N}])(?=\p{Hangul})|(?<=\p{Hangu
 LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{N}]")  # a run of underscores has none and is not a word
 
 
-def _stop_words() -> frozenset[str]:
-    """Read both languages' together: a page in one quotes the other. No stop word of one is a content word there."""
-    files = sorted((Path(__file__).parent / "stop_words").glob("*.txt"))
-    lines = chain.from_iterable(file.read_text(encoding="utf-8").splitlines() for file in files)
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+def listed_in(files: str) -> frozenset[str]:
+    """Read the words of these files beside this one."""
+    lines = chain.from_iterable(file.read_text(encoding="utf-8").splitlines() for file in FOLDER.glob(files))
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
-STOP_WORDS = _stop_words()
+# Both languages' together: a page in one quotes the other. No stop word of one is a content word there.
+STOP_WORDS = listed_in("stop_words/*.txt")
 
 
-@dataclass(frozen=True)
-class Counts:
-    """The statistics of a text. Every dict holds the most frequent first."""
+class Counts(NamedTuple):
+    """The statistics of a text, by the names of the columns. Every dict holds the most frequent first."""
 
     total_words: int
     unique_words: int
     content_words: int  # of total_words, those that are not stop words
     characters: int  # code points, without white space
     reading_seconds: int  # silently, by an adult
-    words: dict[str, int]  # word: count; the WORDS_KEPT most frequent
-    words_without_stop_words: dict[str, int]  # likewise
-    two_word_phrases: dict[str, int]  # the PHRASES_KEPT most frequent of those that occur at least twice
-    three_word_phrases: dict[str, int]  # likewise
-    truncated: bool  # there are more words than `words` holds
+    result_all: dict[str, int]  # word: count; the WORDS_KEPT most frequent
+    result_no_stop_words: dict[str, int]  # likewise
+    phrases: dict[str, dict[str, int]]  # of "2" and "3" words: the PHRASES_KEPT most frequent of those that occur twice
+    truncated: bool  # there are more words than `result_all` holds
 
 
 def count(text: str) -> Counts:
@@ -92,10 +91,9 @@ def count(text: str) -> Counts:
         content_words=sum(content.values()),
         characters=characters,
         reading_seconds=_reading_seconds(counted),
-        words=most_frequent(counted, WORDS_KEPT),
-        words_without_stop_words=most_frequent(content, WORDS_KEPT),
-        two_word_phrases=_frequent_phrases(reading, counted, 2),
-        three_word_phrases=_frequent_phrases(reading, counted, 3),
+        result_all=most_frequent(counted, WORDS_KEPT),
+        result_no_stop_words=most_frequent(content, WORDS_KEPT),
+        phrases={f"{length}": _frequent_phrases(reading, counted, length) for length in (2, 3)},
         truncated=len(counted) > WORDS_KEPT,
     )
 
