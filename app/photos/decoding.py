@@ -13,8 +13,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import ExifTags, Image, PngImagePlugin
 
@@ -71,8 +71,7 @@ BUSY_SECONDS = 2.0  # after two seconds a reader had better come back later
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-@dataclass(frozen=True)
-class Crop:
+class Crop(NamedTuple):
     """A square in px of the upright picture, from its upper left corner."""
 
     x: int

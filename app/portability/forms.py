@@ -7,8 +7,7 @@ from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
-from app.portability.archive import ArchiveRejected, Reason
-from app.web.fields import rejection_sentence
+from app.portability.archive import Reason
 
 SENTENCES = {
     Reason.TOO_LARGE: _("This ZIP is larger than 128 MB. Make a copy, remove its “notes” folder and try again."),
@@ -35,7 +34,3 @@ class ImportForm(FlaskForm):
     def validate_archive(self, field: Field) -> None:
         if len(field.data or []) != 1 or not field.data[0].filename:
             raise ValidationError(_("Choose one ZIP file."))
-
-
-def sentence_of(error: ArchiveRejected) -> str:
-    return rejection_sentence(error, SENTENCES)

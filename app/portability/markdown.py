@@ -3,9 +3,8 @@
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
 FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
@@ -29,8 +28,7 @@ def _space_for(letter: str) -> str:
     return "" if unicodedata.category(letter) in ("Cf", "Cs", "Co", "Cn") else " "
 
 
-@dataclass(frozen=True)
-class MarkdownFile:
+class MarkdownFile(NamedTuple):
     """A file of the export. Without a moment it has the time of the export."""
 
     name: str

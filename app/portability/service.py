@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -56,21 +56,9 @@ def export(
         a temporary file.
     """
     rate_limits.take(rate_limits.EXPORTS, account.id)
-    parts = _parts(account, portables, readme, zone, client)
-    parts.send(None)  # up to where nothing can be refused any more
+    parts = _Export(account, zone).parts(portables, readme, client)
+    next(parts)  # up to where nothing can be refused any more
     return parts
-
-
-def _parts(
-    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
-) -> Generator[bytes]:
-    with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
-        key = storage.key_of(account.image_url) if account.image_url else None
-        photo = storage.get(key) if key else None  # None also when the object is missing, or in an earlier bucket
-        events.record(account.id, EventKind.EXPORTED, client)  # before the first byte: what follows may be cut off
-        db.session.commit()
-        yield b""
-        yield from _Export(account, zone).parts(portables, readme, photo, document)
 
 
 class _Written:
@@ -101,29 +89,37 @@ class _Export:
         self._zone = zone
         self._now = datetime.now(UTC)
         self._files = MarkdownFiles(zone)
+        self._written = _Written()
+        self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
-    def parts(
-        self, portables: Sequence[PortableTable], readme: str, photo: bytes | None, document: IO[bytes]
-    ) -> Iterator[bytes]:
-        written = _Written()
-        self._zip = ZipFile(cast(IO[bytes], written), "w")
-        self._add(MarkdownFile("README.txt", readme))
-        yield from written.take(1)
-        for line in self._document(portables):
-            document.write(line.encode())
-            yield from written.take()
-        db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
+    def parts(self, portables: Sequence[PortableTable], readme: str, client: Client) -> Iterator[bytes]:
+        """Yield nothing first, once nothing can be refused any more, and then the bytes."""
+        key = storage.key_of(self._account.image_url) if self._account.image_url else None
+        with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
+            photo = storage.get(key) if key else None  # None also when the object is missing, or in an earlier bucket
+            events.record(self._account.id, EventKind.EXPORTED, client)  # now: what follows may be cut off
+            db.session.commit()
+            yield b""
+            self._add(MarkdownFile("README.txt", readme))
+            yield from self._written.take(1)
+            for line in self._document(portables):
+                document.write(line.encode())
+                yield from self._written.take()
+            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
+            yield from self._packed(document)
+            if photo is not None:
+                self._zip.writestr(self._entry(archive.PHOTO), photo)
+            self._zip.close()  # writes the central directory
+            yield from self._written.take(1)
+
+    def _packed(self, document: IO[bytes]) -> Iterator[bytes]:
         entry = self._entry(archive.DOCUMENT)
         entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
         document.seek(0)
         with self._zip.open(entry, "w") as packed:
             for chunk in iter(partial(document.read, CHUNK), b""):
                 packed.write(chunk)
-                yield from written.take()
-        if photo is not None:
-            self._zip.writestr(self._entry(archive.PHOTO), photo)
-        self._zip.close()  # writes the central directory
-        yield from written.take(1)
+                yield from self._written.take()
 
     def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
         """Write the JSON, one item a line, so that grep and diff work on it.

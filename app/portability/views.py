@@ -24,10 +24,11 @@ from app.limits.rate_limits import RateLimited
 from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
-from app.portability.forms import ImportForm, sentence_of
+from app.portability.forms import SENTENCES, ImportForm
 from app.portability.service import Outcome, Progress
 from app.web.answers import Answer
 from app.web.autocommit import in_transaction
+from app.web.fields import rejection_sentence
 from app.web.formats import number
 from app.web.locale import reader, today
 from app.web.request_size import accepts_upload
@@ -99,7 +100,7 @@ def import_() -> Answer:
             rate_limits.take(rate_limits.IMPORTS, current_user.id)
             return import_upload(form)
         except ArchiveRejected as error:
-            form.archive.errors = [sentence_of(error)]
+            form.archive.errors = [rejection_sentence(error, SENTENCES)]
         except RateLimited as error:
             form.archive.errors = [wait_sentence(error)]
             return import_page(form), 429, retry_after(error)
@@ -161,7 +162,7 @@ def _outcome(job: Future[Outcome]) -> str:
     try:
         sentence, is_wrong = report_of(job.result()), False
     except ArchiveRejected as error:
-        sentence, is_wrong = sentence_of(error), True
+        sentence, is_wrong = rejection_sentence(error, SENTENCES), True
     except Exception:
         current_app.logger.exception("an import failed")
         sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
