@@ -35,28 +35,8 @@ def largest_photos() -> Iterator[Photo]:
     yield Photo("JPEG whose EXIF claims 500 MB", _with_exif_of_one_block(tags=500, block=MEBIBYTE))
 
 
-def unusual_modes() -> Iterator[Photo]:
-    """Yield valid photos in every mode that a format has."""
-    half = Image.new("RGB", (300, 200), RED)
-    yield Photo("CMYK JPEG", saved(half.convert("CMYK"), "JPEG"))
-    yield Photo("grey JPEG", saved(half.convert("L"), "JPEG"))
-    yield Photo("progressive JPEG", saved(half, "JPEG", progressive=True))
-    yield Photo("JPEG with restart markers", saved(half, "JPEG", restart_marker_rows=1))
-    # None of these bytes starts a segment, although each seems to be followed by a length of 2.
-    stuffed = b"\xff\x00\x00\x02" * 1500 + b"\xff\xd0\x00\x02" * 1500
-    yield Photo("JPEG full of stuffed bytes", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
-    yield Photo("16-bit grey PNG", saved(Image.new("I;16", (300, 200), 0x8000), "PNG"))
-    yield Photo("1-bit PNG", saved(half.convert("1"), "PNG"))
-    yield Photo("palette PNG with transparency", saved(half.quantize(8), "PNG", transparency=0))
-    yield Photo("RGB PNG with a transparent colour", saved(half, "PNG", transparency=RED))
-    yield Photo("grey PNG with alpha", saved(Image.new("LA", (300, 200), (9, 128)), "PNG"))
-    yield Photo("GIF with transparency", saved(half.quantize(8), "GIF", transparency=0))
-    yield Photo("lossless WebP", saved(half, "WEBP", lossless=True))
-    yield Photo("the smallest allowed", saved(half.resize((32, 32)), "PNG"))
-
-
-def with_metadata() -> Iterator[Photo]:
-    """Yield valid photos with more in them than pixels."""
+def unusual_photos() -> Iterator[Photo]:
+    """Yield valid photos with more in them than pixels, or in ways of JPEG and WebP that few programs write."""
     image = Image.new("RGB", (300, 200), RED)
     png = saved(image, "PNG", exif=exif(6))
     broken_exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\x7f" * 9
@@ -70,6 +50,11 @@ def with_metadata() -> Iterator[Photo]:
     yield Photo("PNG with a script in a text chunk", png[:33] + png_chunk(b"tEXt", PAYLOAD) + png[33:])
     yield Photo("GIF with a comment", saved(image, "GIF", comment=PAYLOAD))
     yield Photo("JPEG with a script in a comment", saved(image, "JPEG", comment=PAYLOAD))
+    yield Photo("JPEG with restart markers", saved(image, "JPEG", restart_marker_rows=1))
+    # None of these bytes starts a segment, although each seems to be followed by a length of 2.
+    stuffed = b"\xff\x00\x00\x02" * 1500 + b"\xff\xd0\x00\x02" * 1500
+    yield Photo("JPEG full of stuffed bytes", red_jpeg()[:-2] + stuffed + b"\xff\xd9")
+    yield Photo("lossless WebP", saved(image, "WEBP", lossless=True))
 
 
 def _with_exif_of_one_block(tags: int, block: int) -> bytes:

@@ -32,22 +32,9 @@ class HostilePhoto(NamedTuple):
 
 
 def oriented_photo(orientation: int) -> bytes:
-    """Return a JPEG with a GPS position whose upright quarters are red, green (top), blue and yellow (bottom).
-
-    The standard (CIPA DC-008, tag 274) defines the EXIF value by the side of the scene that the first row and the first
-    column of the file show; the image is painted by that definition.
-    """
-    colours = {"top left": RED, "top right": GREEN, "bottom left": BLUE, "bottom right": YELLOW}
-    opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
-    rows = ["top", "top", "bottom", "bottom", "left", "right", "right", "left"]
-    columns = ["left", "right", "right", "left", "top", "top", "bottom", "bottom"]
-    row, column = rows[orientation - 1], columns[orientation - 1]
-    image = Image.new("RGB", (640, 480))
-    for top, side in ((0, row), (240, opposite[row])):
-        for left, other in ((0, column), (320, opposite[column])):
-            corner = f"{side} {other}" if f"{side} {other}" in colours else f"{other} {side}"
-            image.paste(colours[corner], (left, top, left + 320, top + 240))
-    return saved(image, "JPEG", exif=exif(orientation), quality=95)
+    """Return a JPEG of 640 x 480 px as a camera stores it, with a GPS position."""
+    image = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
+    return saved(image, "JPEG", exif=exif(orientation))
 
 
 def exif(orientation: int) -> bytes:

@@ -20,11 +20,11 @@ import pytest
 from PIL import Image
 
 from app.photos import decoding
-from app.photos.containers import MAX_PADDING, PhotoRejected, Reason
+from app.photos.containers import MAX_PADDING, PhotoRejected, Reason, cheap_to_decode
 from app.photos.decoding import MAX_BYTES, decoder, square_webp
 from app.rejection import Busy
 from tests.child import child
-from tests.photos.accepted_photos import with_metadata
+from tests.photos.accepted_photos import unusual_photos
 from tests.photos.costly_photos import JPEG_START, costly_photos
 from tests.photos.forged_files import (
     ALL,
@@ -36,6 +36,7 @@ from tests.photos.forged_files import (
     jpeg_of,
     png_chunk,
     repeated_scan,
+    resized_jpeg,
     scan,
 )
 from tests.photos.hostile_photos import hostile_photos
@@ -53,7 +54,7 @@ def test_a_hostile_photo_is_refused_with_its_reason() -> None:
 def test_a_truncated_file_is_refused_as_damaged_with_its_cause_for_the_log() -> None:
     for format_ in ("JPEG", "PNG", "GIF", "WEBP"):
         whole = saved(Image.effect_noise((64, 64), 40), format_)
-        for length in range(12, len(whole) - 24, 41):
+        for length in range(12, len(whole) - 24, 97):
             with pytest.raises(PhotoRejected) as refusal:
                 square_webp(whole[:length])
             assert (refusal.value.reason, bool(refusal.value.__cause__)) == (Reason.DAMAGED, True), (format_, length)
@@ -70,6 +71,16 @@ def test_dimensions_just_outside_the_limits_are_refused_and_just_inside_accepted
         assert reason_for(flat_png(*size)) is Reason.DIMENSIONS, size
     assert square_webp(flat_png(32, 32))
     assert square_webp(flat_png(3535, 3535))
+
+
+def test_a_second_frame_header_is_refused_before_anything_is_decoded() -> None:
+    """Every decoder refuses it too, but Pillow has allocated the channels of each by then."""
+    jpeg = red_jpeg()
+    frame = jpeg.index(b"\xff\xc0")
+    other = resized_jpeg(jpeg, 6000, 4000)[frame : frame + 19]
+    for headers in (b"", jpeg[frame : frame + 19] + other):
+        with pytest.raises(ValueError, match="one frame header"):
+            cheap_to_decode(jpeg[:frame] + headers + jpeg[frame + 19 :], "JPEG")
 
 
 def test_bytes_that_look_like_scan_markers_are_not_counted_as_scans() -> None:
@@ -217,7 +228,6 @@ def test_another_process_has_the_decoder_until_it_dies() -> None:
     with holding_process() as holder:
         with pytest.raises(Busy):
             square_webp(flat_png(64, 64), seconds=0)
-        assert reason_for(b"text") is Reason.NOT_AN_IMAGE
         holder.kill()
         holder.wait()
         assert square_webp(flat_png(64, 64), seconds=0)
@@ -239,7 +249,7 @@ def holding_process() -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize("action", ["error", "ignore"])
 def test_warning_filters_do_not_change_the_result_and_no_warning_escapes(action: str) -> None:
     warned_of = [upload for upload in hostile_photos() if "Pillow warns" in upload.name]
-    unreadable = [upload for upload in with_metadata() if "unreadable" in upload.name]
+    unreadable = [upload for upload in unusual_photos() if "unreadable" in upload.name]
     with warnings.catch_warnings(record=True) as escaped:
         warnings.simplefilter(action)  # type: ignore[arg-type]
         before = list(warnings.filters)
