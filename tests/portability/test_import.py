@@ -49,34 +49,22 @@ def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User
     assert row_counts() == before
 
 
-def test_the_photo_is_imported_into_an_account_without_one(
+def test_a_photo_is_imported_where_there_is_none_and_takes_the_place_of_another_on_request_alone(
     app: Flask, signed_in: Visitor, alice: User, objects: set[str]
 ) -> None:
     assert import_(signed_in, with_photo(document())).status_code == 302
     assert "Your photo was imported too." in signed_in.get("/mypage").text
     [key] = object_keys(app) - objects
-    assert image_url_of(alice) == f"{app.config['S3_PUBLIC_URL']}/{key}"
-
-
-def test_an_existing_photo_is_kept_by_default(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
-    import_(signed_in, with_photo(document()))
-    url, keys, jobs = image_url_of(alice), object_keys(app), queued()
+    url, jobs = f"{app.config['S3_PUBLIC_URL']}/{key}", queued()
+    assert image_url_of(alice) == url
     assert import_(signed_in, with_photo(document(), "tomato")).status_code == 302
     assert "You already have everything in this ZIP" in signed_in.get("/mypage").text
-    assert image_url_of(alice) == url
-    assert object_keys(app) == keys
-    assert queued() == jobs
-
-
-def test_an_existing_photo_is_replaced_on_request(
-    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
-) -> None:
-    import_(signed_in, with_photo(document()))
-    old = image_url_of(alice)
+    assert (image_url_of(alice), object_keys(app) - objects, queued()) == (url, {key}, jobs)
     assert import_(signed_in, with_photo(document(), "tomato"), replace_photo="y").status_code == 302
-    assert image_url_of(alice) != old
+    assert image_url_of(alice) != url
     run_queued(app)
     assert len(object_keys(app) - objects) == 1
+    assert key not in object_keys(app)
 
 
 @pytest.mark.parametrize("busy", ["the decoder", "another import"])

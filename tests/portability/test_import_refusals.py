@@ -33,14 +33,9 @@ def _low_limits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.view_functions["portability.import_"], "upload_limit", 2 * MIB)
 
 
-@pytest.mark.parametrize("reason", sorted({reason for reason, _ in hostile.ARCHIVES.values()}), ids=str)
-def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(
-    app: Flask, alice: User, reason: Reason
-) -> None:
+def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(app: Flask, alice: User) -> None:
     user_id, before, portables = alice.id, row_counts(), app.extensions["portables"]
-    for name, (expected, archive_of) in hostile.ARCHIVES.items():
-        if expected is not reason:
-            continue
+    for name, (reason, archive_of) in hostile.ARCHIVES.items():
         with app.app_context():
             account = db.session.get_one(User, user_id)
             file, progress = io.BytesIO(archive_of()), portability.Progress()

