@@ -8,6 +8,7 @@ another script; the rest stays Punycode. Compare Unicode UTS #36 (Unicode Securi
 browsers.
 """
 
+import string
 from urllib.parse import SplitResult, quote, urlsplit
 
 import regex
@@ -21,7 +22,6 @@ VISIBLE = regex.compile(
 HANGUL_LABEL = regex.compile(r"[가-힣a-z0-9-]+")
 PLAIN = regex.compile(r"https?://(?!.*xn--)[!-$&-~]+", regex.IGNORECASE)  # nothing to decode or to encode
 LONGEST_NETLOC = 253 + len(":65535")  # characters; RFC 1035 §2.3.4
-ASCII = "".join(map(chr, range(0x21, 0x7F)))  # without the space
 
 
 def readable(url: str) -> str:
@@ -43,7 +43,7 @@ def decoded(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(text, ASCII, errors="replace")
+    return quote(text, string.punctuation, errors="replace")
 
 
 def _decoded(escapes: str) -> str:

@@ -39,7 +39,7 @@ def nothing_is_left() -> Iterator[None]:
 def test_it_reads_a_page_of_max_bytes() -> None:
     page = "".join(file.read_text() for file in sorted(PAGES.glob("*.html")))
     largest = (page * (MAX_BYTES // len(page.encode()) + 1)).encode()[:MAX_BYTES].decode(errors="ignore")
-    assert sandbox.read(largest, is_html=True).counts.total_words > 100_000
+    assert sandbox.read(largest, is_html=True)[1].total_words > 100_000
 
 
 def test_a_page_that_takes_too_long_is_too_complex() -> None:
@@ -87,7 +87,7 @@ def test_ctrl_c_reaches_the_sandbox_too_and_the_page_is_read_on() -> None:
         wait_until(lambda: [child for child in children() if child.cpu_times().user > 0.1], "the sandbox reads")
         for process in [*servers(), *children()]:
             process.send_signal(signal.SIGINT)
-        assert reading.result().counts.total_words == 800_000
+        assert reading.result()[1].total_words == 800_000
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_a_terminated_sandbox_is_not_mistaken_for_a_page_that_is_too_complex(
         with pytest.raises(expected):
             reading.result()
     wait_until(lambda: all(map(has_ended, signalled)), "they have ended")  # the fork server perhaps after its child
-    assert sandbox.read("<p>two words", is_html=True).counts.total_words == 2  # by a new fork server where it is gone
+    assert sandbox.read("<p>two words", is_html=True)[1].total_words == 2  # by a new fork server where it is gone

@@ -119,8 +119,8 @@ def test_a_page_that_kills_its_worker_each_time_fails(app: Flask, ask: Ask, page
 def test_a_result_that_the_database_refuses_fails_and_does_not_stay_running(
     app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = sandbox.read("<p>words", is_html=True)
-    monkeypatch.setattr(sandbox, "read", lambda text, *, is_html: reading._replace(title="x" * 1000))
+    _, counts = sandbox.read("<p>words", is_html=True)
+    monkeypatch.setattr(sandbox, "read", lambda text, *, is_html: ("x" * 1000, counts))
     ask("/")
     with pytest.raises(DataError):
         run_queued(app)

@@ -11,7 +11,6 @@ import resource
 import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
 
 from selectolax.lexbor import SelectolaxError
 
@@ -26,6 +25,8 @@ MEMORY = 400 * 1024 * 1024  # bytes on top of an idle process; a page of 2 MB ta
 # The exit code of a process whose fork server ended first, as when a platform sends SIGTERM to all processes.
 FORK_SERVER_GONE = 255
 
+Reading = tuple[str, Counts]  # the title, and what was counted
+
 # The fork server has imported this module and has neither threads nor connections, so a process costs 10 ms.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__])
@@ -33,11 +34,6 @@ _processes.set_forkserver_preload([__name__])
 
 class SandboxTerminated(Exception):
     """The sandbox got SIGTERM, as all processes of a dyno do at a restart. The page is not at fault."""
-
-
-class Reading(NamedTuple):
-    title: str
-    counts: Counts
 
 
 def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
@@ -86,6 +82,6 @@ def _run(sender: Connection, text: str, is_html: bool) -> None:
     gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
     try:
         title, text = document(text) if is_html else ("", text)
-        sender.send(Reading(title, count(text)))
+        sender.send((title, count(text)))
     except (MemoryError, SelectolaxError):
         signal.raise_signal(signal.SIGKILL)
