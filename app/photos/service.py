@@ -46,7 +46,8 @@ def remove_photo(user_id: int) -> None:
 def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) -> str:
     """Re-encode a photo, put it into the bucket and return its URL. It commits the transaction.
 
-    An hour later a job deletes the object unless a row shows it: in a column `image_url` or `photo_url` of any table.
+    An hour later a job deletes the object unless a row of any table shows it, in a column whose name ends in
+    `image_url` or `photo_url`.
 
     Each step that waits gets the time that those before it have left until `deadline`, by the monotonic clock.
 

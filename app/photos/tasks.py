@@ -23,7 +23,7 @@ MIN_AGE = timedelta(days=1)  # a younger object may belong to a row that is just
 # By the catalog, not by the models: after a rollback, the rows of a newer release still show their photos.
 _COLUMNS = text(
     "SELECT table_name, column_name FROM information_schema.columns"
-    " WHERE table_schema = current_schema() AND column_name IN ('image_url', 'photo_url')"
+    " WHERE table_schema = current_schema() AND column_name ~ '(image|photo)_url$'"
 )
 
 
