@@ -6,7 +6,6 @@ from flask import Flask
 from procrastinate.schema import SchemaManager
 
 from app import (
-    api,
     connections,
     error_reports,
     features,
@@ -19,6 +18,7 @@ from app import (
     web,
 )
 from app.accounts import browser_session
+from app.api import document
 from app.backups.commands import restore, restore_drill
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
@@ -28,7 +28,7 @@ from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
-from app.web import autocommit, form_tokens, health, installation, logs, throttling
+from app.web import answers, autocommit, form_tokens, health, logs, static
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
 
@@ -53,7 +53,7 @@ def create_app(config: Config | None = None) -> Flask:
     web.init_app(app)
     init_extensions(app)
     features.init_app(app, FEATURES)
-    for blueprint in (health.bp, installation.manifest, installation.offline, api.bp):
+    for blueprint in (health.bp, static.manifest, static.offline, document.bp):
         app.register_blueprint(blueprint)
     for command in (worker, jobs_commands, seed, restore, restore_drill):
         app.cli.add_command(command)
@@ -89,7 +89,7 @@ def init_extensions(app: Flask) -> None:
     storage.init_app(app)
     message.init_app(app)
     browser_session.init_app(app)
-    throttling.init_app(app)  # after csrf
+    answers.init_app(app)  # after csrf
     follower.init_app(app)
 
 

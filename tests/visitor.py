@@ -6,7 +6,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.web.cookies import SessionCookies
+from app.web.headers import SessionCookies
 
 TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 

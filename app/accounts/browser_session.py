@@ -29,7 +29,7 @@ from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.limits import rate_limits
-from app.web.cookies import TOKEN
+from app.web.headers import TOKEN
 from app.web.locale import known_account
 from app.web.proxy import client_address, client_network
 

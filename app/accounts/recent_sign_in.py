@@ -19,10 +19,9 @@ from app.accounts.forms import ConfirmForm
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
 from app.web.access import local_path
-from app.web.answers import Answer
+from app.web.answers import Answer, refused
 from app.web.errors import error_response, wants_json
 from app.web.form_recovery import view_behind
-from app.web.throttling import refused
 
 bp = Blueprint("recent_sign_in", __name__)
 

@@ -22,12 +22,11 @@ from app.limits.rate_limits import Limit, RateLimited
 from app.mail import message
 from app.web import form_recovery
 from app.web.access import local_path, public, requested_cursor
-from app.web.answers import Answer
+from app.web.answers import Answer, refused
 from app.web.errors import settle_reader
 from app.web.form_recovery import RecoveredForm
 from app.web.locale import reader_locale
 from app.web.proxy import client_network
-from app.web.throttling import refused
 
 bp = Blueprint("accounts", __name__)
 link_bp = Blueprint("mailed_links", __name__)

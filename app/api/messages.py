@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import urlencode
 
-from flask import abort, request
+from flask import abort, g, request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
@@ -21,7 +21,6 @@ from sqlalchemy import Row
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from app.api.blueprint import caller
 from app.keyset import Cursor
 from app.limits.quotas import Key, KeyUsed, note_key
 from app.web.errors import Problem, as_json
@@ -213,7 +212,7 @@ def key_of(headers: IdempotencyKey) -> Key | None:
     if headers.idempotency_key is None:
         return None
     try:
-        return note_key(caller().id, headers.idempotency_key, request.path, request.get_data())
+        return note_key(g.account.id, headers.idempotency_key, request.path, request.get_data())
     except KeyUsed as error:
         sentence = _("Another request had this Idempotency-Key within a day. Draw a new one for each request.")
         wrong = [{"parameter": "Idempotency-Key", "detail": sentence}]

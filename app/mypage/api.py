@@ -13,8 +13,7 @@ from app.accounts import service as accounts
 from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
 from app.accounts.models import Account
 from app.accounts.service import NicknameTaken
-from app.api.blueprint import caller, has_signed_token
-from app.api.document import Answer, operation
+from app.api.document import Answer, caller, has_signed_token, operation
 from app.api.messages import Body, answer, checked, wrong_value
 from app.photos import service as photos
 from app.photos.containers import PhotoRejected

@@ -28,14 +28,13 @@ from app.photos import service as photos
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import PhotoForm
 from app.web.access import local_path, public
-from app.web.answers import Answer, go_to, refusal
-from app.web.cookies import keep
+from app.web.answers import Answer, go_to, refusal, refused
 from app.web.errors import wants_json
 from app.web.form_recovery import recovers
+from app.web.headers import keep
 from app.web.locale import browser_locale, reader, reader_locale, today
 from app.web.proxy import client_network
 from app.web.request_size import accepts_upload
-from app.web.throttling import refused
 
 bp = Blueprint("mypage", __name__, url_prefix="/mypage")
 preferences = Blueprint("preferences", __name__)

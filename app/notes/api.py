@@ -10,8 +10,7 @@ from pydantic import Field, RootModel
 from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
-from app.api.blueprint import caller, created, has_signed_token
-from app.api.document import NEXT, Answer, operation
+from app.api.document import NEXT, Answer, caller, created, has_signed_token, operation
 from app.api.messages import (
     MOST_ITEMS,
     Body,

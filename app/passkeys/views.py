@@ -33,10 +33,9 @@ from app.passkeys.forms import SENTENCES, AnswerForm, NameForm, PasskeyForm, Rec
 from app.passkeys.service import REGISTER, ChallengeExpired, PasskeyCopied, PasskeyRefused, RelyingParty
 from app.passkeys.two_step import WrongRecoveryCode
 from app.web.access import public
-from app.web.answers import Answer
+from app.web.answers import Answer, refused
 from app.web.errors import settle_reader
 from app.web.proxy import client_address, client_network, own_origin, parse_address
-from app.web.throttling import refused
 
 log = logging.getLogger(__name__)
 sign_in_bp = Blueprint("passkey_sign_in", __name__, url_prefix="/sign-in")

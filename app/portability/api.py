@@ -4,8 +4,7 @@ from flask import stream_with_context
 from werkzeug.wrappers import Response
 
 from app.accounts.browser_session import this_client
-from app.api.blueprint import caller
-from app.api.document import operation
+from app.api.document import caller, operation
 from app.portability import service
 from app.portability.views import download, portables, readme
 from app.web.autocommit import in_transaction

@@ -26,13 +26,12 @@ from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import SENTENCES, ImportForm
 from app.portability.service import Outcome, Progress
-from app.web.answers import Answer
+from app.web.answers import Answer, retry_after, wait_sentence
 from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
 from app.web.formats import number
 from app.web.locale import reader, today
 from app.web.request_size import accepts_upload
-from app.web.throttling import retry_after, wait_sentence
 
 ANSWER_SECONDS = 20.0  # of a router's 30
 TELL_SECONDS = 3.0  # between two lines of the page; a router lets 55 pass

@@ -8,8 +8,7 @@ from flask_babel import gettext as _
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.api.blueprint import caller, created
-from app.api.document import NEXT, Answer, operation
+from app.api.document import NEXT, Answer, caller, created, operation
 from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
 from app.todos import listing, service
 from app.todos.forms import ChangeTodoForm, TodoForm

@@ -11,7 +11,6 @@ from app.web import (
     access,
     address_watch,
     autocommit,
-    cookies,
     errors,
     fields,
     formats,
@@ -49,19 +48,11 @@ class RowIdConverter(IntegerConverter):
 
 
 def init_app(app: Flask) -> None:
-    logs.init_app(app)  # first, so that every later failure is logged in the same form
     app.url_map.converters["id"] = RowIdConverter
     app.url_map.merge_slashes = False  # else a path with two slashes redirects, to whatever host the request names
-    proxy.init_app(app)
-    templates.init_app(app)
-    locale.init_app(app)
-    formats.init_app(app)
-    fields.init_app(app)
-    cookies.init_app(app)
-    static.init_app(app)
-    headers.init_app(app)
-    request_size.init_app(app)
-    errors.init_app(app)
+    # The logs first, so that every later failure is logged in the same form.
+    for part in (logs, proxy, templates, locale, formats, fields, static, headers, request_size, errors):
+        part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     autocommit.begin(app)
     access.init_app(app)

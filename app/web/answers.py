@@ -1,13 +1,28 @@
-"""Answers to a form: a redirect for the browser that sent it itself, and the same as JSON for a script that did."""
+"""Answers to a form: a redirect, or the same as JSON for a script; and to a rate limit (429) or a quota (422).
 
+The last two say when to try again, and show the text that was typed.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import current_app, jsonify, redirect
+from flask import Flask, jsonify, redirect
+from flask_babel import gettext
+from flask_login import current_user
 from flask_wtf import FlaskForm
-from werkzeug.exceptions import UnprocessableEntity
+from werkzeug.exceptions import TooManyRequests, UnprocessableEntity
 from werkzeug.wrappers import Response
+from wtforms import Field
 
+from app.limits import rate_limits
+from app.limits.quotas import QuotaReached
+from app.limits.rate_limits import RateLimited, Standing
+from app.web import autocommit, form_recovery
+from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response, wants_json
+from app.web.formats import duration, number
+from app.web.headers import keep
 
 Answer = str | Response | tuple[str | Response, int] | tuple[str, int, dict[str, str]]  # of a view
 
@@ -32,6 +47,69 @@ def accepted(response: Response, draft: str) -> Response:
     Another page as the answer proves nothing: it may be the sign-in page of a lost session, when the draft is the only
     copy of the text. `draft` is the form's `data-draft`.
     """
-    secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
-    response.set_cookie(DRAFT_COOKIE, draft, max_age=DRAFT_SECONDS, secure=secure, httponly=False, samesite="Lax")
+    keep(response, DRAFT_COOKIE, draft, max_age=DRAFT_SECONDS, httponly=False)
     return response
+
+
+def init_app(app: Flask) -> None:
+    """Call it after CSRF protection: a forged request takes no token."""
+    app.before_request(limit_writes)
+    app.register_error_handler(RateLimited, show_rate_limited)
+    app.register_error_handler(QuotaReached, show_quota_reached)
+
+
+def limit_writes() -> None:
+    """Count every POST of a signed-in person, also of a new page. Raises: RateLimited."""
+    if is_signed_in_write():
+        rate_limits.take(rate_limits.WRITES, current_user.id)
+        autocommit.begin_transactions()
+
+
+def show_rate_limited(error: RateLimited) -> Response:
+    """Answer where no view has a better page. Typed text is shown, with a button that sends it again."""
+    if form := form_recovery.posted_form():
+        page = form_recovery.offer(form, wait_sentence(error))
+        return Response(page, 429, retry_after(error), mimetype="text/html")
+    return error_response(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], wait_sentence(error))
+
+
+def show_quota_reached(error: QuotaReached) -> Response:
+    """Answer where no view has a better page. A form would be refused again, so only the text is shown."""
+    sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
+    if form := form_recovery.posted_form():
+        return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
+    return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
+
+
+def refused(
+    field: Field, error: Exception, page: Callable[[], str], sentences: Mapping[Any, str] | None = None
+) -> Answer:
+    """Return the page with the sentence of an error at the field; that of a rate limit says when to try again."""
+    if isinstance(error, RateLimited):
+        field.errors = [wait_sentence(error)]
+        return page(), 429, retry_after(error)
+    field.errors = [str((sentences or {})[type(error)])]
+    return page(), 422
+
+
+def retry_after(error: RateLimited) -> dict[str, str]:
+    return {"Retry-After": f"{error.seconds}"}
+
+
+def rate_limit_fields(standing: Standing) -> dict[str, str]:
+    """Return the RateLimit fields (draft-ietf-httpapi-ratelimit-headers): requests left, and until when."""
+    name, most, refill = standing.limit
+    return {
+        "RateLimit-Policy": f'"{name}";q={most};w={round(most * refill.total_seconds())}',
+        "RateLimit": f'"{name}";r={standing.remaining};t={standing.reset}',
+    }
+
+
+def wait_sentence(error: RateLimited) -> str:
+    sentence: str = gettext("Too many requests. Try again in %(time)s.", time=waiting_time(error))
+    return sentence
+
+
+def waiting_time(error: RateLimited) -> str:
+    """Return when to try again, in full minutes above one minute."""
+    return duration(error.seconds if error.seconds < 60 else math.ceil(error.seconds / 60) * 60)

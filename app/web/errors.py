@@ -21,7 +21,7 @@ from app.database_errors import is_refused_by_standby, is_transient, sqlstate, t
 from app.rejection import Busy, RowNotFound
 from app.storage import StorageUnavailable
 from app.web import form_recovery
-from app.web.cookies import TOKEN
+from app.web.headers import TOKEN
 
 RETRY_AFTER = 5  # seconds
 # The errors of a system without room for a temporary file, such as that of an upload: open(2), write(2).

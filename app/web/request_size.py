@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from flask import Flask, abort, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from app.web.cookies import TOKEN
+from app.web.headers import TOKEN
 
 View = TypeVar("View", bound=Callable[..., object])
 MayUpload = Callable[[Flask, dict[str, Any]], bool]

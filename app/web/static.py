@@ -1,16 +1,23 @@
-"""Static files: WhiteNoise serves each but the service worker under the hash of its content, cached for ever."""
+"""Static files and the installed notebook: the web app manifest, and the page that sw.js shows where no network is.
+
+WhiteNoise serves each file but the service worker under the hash of its content, cached for ever.
+"""
 
 import hashlib
 import re
 from functools import cache
 from pathlib import Path
 
-from flask import Flask
+from flask import Blueprint, Flask, Response, current_app, json, render_template, url_for
+from flask_babel import gettext as _
 from markupsafe import Markup
 from whitenoise import WhiteNoise
 from whitenoise.responders import Headers
 
+from app.web.access import public
+from app.web.errors import settle_reader
 from app.web.headers import FIXED
+from app.web.locale import reader_locale
 from app.web.templates import constant
 
 ROOT = Path(__file__).parents[1] / "static"
@@ -21,6 +28,11 @@ PREFETCH, PREFETCH_TYPE = "prefetch.json", "application/speculationrules+json"
 WORKER, WORKER_URL = "sw.js", "/sw.js"
 ICON = re.compile(r'<symbol id="([^"]+)"')
 WORKER_POLICY = "default-src 'none'; connect-src 'self'"
+# iPhones take them too (WebKit since 15.4), so no page names one of its own.
+ICONS = {"icon-192.png": "192x192", "icon-512.png": "512x512"}  # opaque to the edge, hence maskable
+
+manifest = Blueprint("manifest", __name__)
+offline = Blueprint("offline", __name__)
 
 
 def init_app(app: Flask) -> None:
@@ -37,6 +49,7 @@ def init_app(app: Flask) -> None:
     for name, url in urls.items():
         white_noise.add_file_to_dictionary(url, str(ROOT / name))
     app.wsgi_app = white_noise  # type: ignore[method-assign]
+    app.extensions["static_urls"] = urls
     app.extensions["prefetch_rules"] = f'"{urls[PREFETCH]}"'
 
     @constant
@@ -67,3 +80,35 @@ def add_headers(headers: Headers, path: str, url: str) -> None:
         headers[name] = value
     if url == WORKER_URL:
         headers["Content-Security-Policy"] = WORKER_POLICY
+
+
+@manifest.get("/manifest.webmanifest", endpoint="manifest")
+@public
+def show_manifest() -> Response:
+    urls = current_app.extensions["static_urls"]
+    icons = [{"src": urls[name], "sizes": sizes, "purpose": "any maskable"} for name, sizes in ICONS.items()]
+    content = {
+        "name": _("Semicircle"),
+        "lang": reader_locale(),
+        "id": "/",
+        "start_url": url_for("notes.index"),
+        "display": "standalone",
+        "background_color": "#f1f5f3",
+        "theme_color": "#f1f5f3",
+        "icons": icons,
+    }
+    return Response(json.dumps(content), mimetype="application/manifest+json")
+
+
+@offline.get("/offline", endpoint="offline")
+@public
+def show_offline() -> str:
+    """Show the same page to everybody, but for language and colours: it is kept in the browser."""
+    settle_reader()
+    return render_template(
+        "errors/error.html",
+        title=_("You're offline"),
+        advice=_(
+            "Nothing was changed. You can still read what you opened last, and everything else once you're back online."
+        ),
+    )

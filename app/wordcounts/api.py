@@ -8,8 +8,7 @@ from flask import url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from app.api.blueprint import bp, caller, created, too_many_requests
-from app.api.document import NEXT, Answer, operation
+from app.api.document import NEXT, Answer, bp, caller, created, operation, too_many_requests
 from app.api.messages import Body, IdempotencyKey, Page, Parameters, answer, checked, cursor_of, key_of, page
 from app.rejection import RowNotFound
 from app.wordcounts import service

@@ -11,9 +11,9 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 
 from app.limits.quotas import QuotaReached
+from app.web.answers import waiting_time
 from app.web.fields import at_most
 from app.web.formats import number
-from app.web.throttling import waiting_time
 from app.wordcounts import fetching
 from app.wordcounts.failures import CANCELLED, INTERRUPTED, Failure, FetchFailed
 from app.wordcounts.models import URL_LENGTH

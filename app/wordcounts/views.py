@@ -15,12 +15,11 @@ from app.keyset import Cursor
 from app.limits.quotas import QuotaReached
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor, to_sign_in
-from app.web.answers import Answer
+from app.web.answers import Answer, retry_after
 from app.web.errors import SENTENCES as ERRORS
 from app.web.errors import error_response, show_error
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
-from app.web.throttling import retry_after
 from app.wordcounts import report, service
 from app.wordcounts.forms import AskForm, failure_sentence, quota_sentence, rate_limit_sentence
 from app.wordcounts.models import DONE, FAILED, QUEUED

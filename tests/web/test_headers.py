@@ -9,7 +9,7 @@ from flask import Flask
 from itsdangerous import TimestampSigner
 
 from app.accounts.models import User
-from app.web.cookies import CLOCK_SKEW
+from app.web.headers import CLOCK_SKEW
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.samples import samples

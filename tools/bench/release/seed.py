@@ -15,7 +15,7 @@ from flask_wtf.csrf import generate_csrf
 
 from app import create_app
 from app.accounts.sessions import hash_token
-from app.web.cookies import TOKEN
+from app.web.headers import TOKEN
 from config import ProductionConfig
 from tools.bench.release.traffic import Visitor
 from tools.bench.service import postgresql, production, query, release, running
