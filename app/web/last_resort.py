@@ -7,15 +7,13 @@ since whose page it is cannot be known. Without it gunicorn would answer with a 
 import json
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
 from app import error_reports
 from app.web.logs import begin_span
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ class LastResort:
         self._inner: WSGIApplication = app.wsgi_app
         self._page: str = app.jinja_env.get_template("errors/last_resort.html").render(request_id=PLACE)
 
-    def __call__(self, wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, wsgi: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = str(begin_span(wsgi).request_id)
         begun: list[Any] = []
 
@@ -60,7 +58,7 @@ class LastResort:
         start_response(*begun)
         return body
 
-    def _answer(self, wsgi: "WSGIEnvironment", request_id: str) -> tuple[str, bytes]:
+    def _answer(self, wsgi: WSGIEnvironment, request_id: str) -> tuple[str, bytes]:
         if "json" in wsgi.get("HTTP_ACCEPT", ""):
             problem = {"type": "about:blank", "title": TITLE, "status": 500, "detail": f"Request id: {request_id}"}
             return "application/problem+json", json.dumps(problem).encode()

@@ -7,15 +7,12 @@ itself, at its place from the end, and X-Forwarded-Host, -Port and -Prefix are n
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, current_app, redirect, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -31,17 +28,17 @@ def init_app(app: Flask) -> None:
     app.before_request(check_host_and_scheme)
 
 
-def with_forwarded_scheme(app: "WSGIApplication") -> "WSGIApplication":
+def with_forwarded_scheme(app: WSGIApplication) -> WSGIApplication:
     """Return WSGI middleware that sets the scheme which the client has used with the proxy."""
 
-    def forward(wsgi: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def forward(wsgi: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         wsgi["wsgi.url_scheme"] = forwarded_scheme(wsgi) or wsgi["wsgi.url_scheme"]
         return app(wsgi, start_response)
 
     return forward
 
 
-def forwarded_scheme(wsgi: "WSGIEnvironment") -> str | None:
+def forwarded_scheme(wsgi: WSGIEnvironment) -> str | None:
     """Return the last X-Forwarded-Proto, http or https; None: the request did not come through the proxy."""
     scheme: str = wsgi.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip()
     return scheme if scheme in ("http", "https") else None
