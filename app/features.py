@@ -40,27 +40,17 @@ class MenuEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """Name what a feature brings to the service.
-
-    Args:
-        api: the module of its operations, each of which joins the API as the module is imported.
-        scopes: those of the operations, and what each lets a program do.
-        tasks: the module of its jobs, each of which joins the queue as the module is imported.
-        portable: its rows in an export.
-        figure: its number on My page.
-        by_day: for the heat map of My page, see app/notes/figures.py.
-        menu: its entry in the menu of every page.
-    """
+    """Name what a feature brings to the service."""
 
     blueprints: Sequence[Blueprint] = ()
-    api: ModuleType | None = None
-    scopes: Mapping[str, LazyString] = field(default_factory=dict)
-    tasks: ModuleType | None = None
+    api: ModuleType | None = None  # each operation in it joins the API as the module is imported
+    scopes: Mapping[str, LazyString] = field(default_factory=dict)  # of the operations: what each lets a program do
+    tasks: ModuleType | None = None  # each job in it joins the queue as the module is imported
     commands: Sequence[click.Command] = ()
-    portable: PortableTable | None = None
-    figure: Figure | None = None
-    by_day: ColumnElement[Any] | None = None
-    menu: MenuEntry | None = None
+    portable: PortableTable | None = None  # its rows in an export
+    figure: Figure | None = None  # its number on My page
+    by_day: ColumnElement[Any] | None = None  # for the heat map of My page, see app/notes/figures.py
+    menu: MenuEntry | None = None  # of every page
 
 
 def load() -> list[Feature]:

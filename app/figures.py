@@ -43,23 +43,14 @@ class Figures(Base):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Figure:
-    """Describe a number on My page, and how many more rows may be stored, as columns of one statement.
+    """Describe a number on My page, and how many more rows may be stored, as columns of one statement."""
 
-    Args:
-        label: of the number.
-        number: the number itself.
-        of: the number of all of which `number` are done; None: it stands alone.
-        name: of the rows that there may be no room for.
-        room: how many more there may be; NULL while that is far away (app/limits/quotas.py).
-        advice: how to make room.
-    """
-
-    label: LazyString
+    label: LazyString  # of the number
     number: ColumnElement[Any]
-    of: ColumnElement[Any] | None = None
-    name: LazyString
-    room: ColumnElement[Any]
-    advice: LazyString
+    of: ColumnElement[Any] | None = None  # the number of all of which `number` are done; None: it stands alone
+    name: LazyString  # of the rows that there may be no room for
+    room: ColumnElement[Any]  # how many more there may be; NULL while that is far away (app/limits/quotas.py)
+    advice: LazyString  # how to make room
 
 
 def kept(figure: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[Any]:
@@ -82,17 +73,13 @@ _CHECK_ONE = text(
 
 
 @nightly("figures.check")
-def check_nightly(timestamp: int) -> None:
-    check_figures()
-
-
-def check_figures(seconds: float = SECONDS) -> int:
-    """Check people, each in a transaction, until the time is over or all were checked today. Return how many are wrong.
+def check_figures(timestamp: int) -> None:
+    """Check people, each in a transaction, until the time is over or all were checked today, and log what was wrong.
 
     Who has many notes is kept from writing for as long as counting them takes.
     """
     checked = wrong = 0
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         of_one = db.session.scalar(_CHECK_ONE)
         db.session.commit()
@@ -100,4 +87,3 @@ def check_figures(seconds: float = SECONDS) -> int:
             break
         checked, wrong = checked + 1, wrong + of_one
     log.log(logging.WARNING if wrong else logging.INFO, "figures: checked=%d wrong=%d", checked, wrong)
-    return wrong

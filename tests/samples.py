@@ -21,25 +21,18 @@ TAKEN_OUT = {"wordcounts"} - set(NAMES)  # of what the pages of docs/ name
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """Describe a form that stores a row, by its path: the operation of the API has the same one.
-
-    Args:
-        uncounted: an assignment of SQL that changes no figure.
-        last_column: what is asked for of a row that is found by its key.
-        add: stores a row of a user.
-        limit: a number of rows an hour, by its module and name.
-    """
+    """Describe a form that stores a row, by its path: the operation of the API has the same one."""
 
     path: str
     fields: Mapping[str, str]
     table: str
-    last_column: str
-    uncounted: str
+    last_column: str  # is asked for of a row that is found by its key
+    uncounted: str  # an assignment of SQL that changes no figure
     key_bounds: Sequence[range]  # of the cursor of its list
     quota: Quota
     most: int  # of the quota, as the documentation says
-    add: Callable[[int], object]
-    limit: tuple[ModuleType, str] | None = None
+    add: Callable[[int], object]  # stores a row of a user
+    limit: tuple[ModuleType, str] | None = None  # a number of rows an hour, by its module and name
 
 
 class Purge(NamedTuple):
@@ -56,54 +49,31 @@ class Purge(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """Name what the tests of a feature bring.
+    """Name what the tests of a feature bring."""
 
-    Args:
-        own: stores rows of a user in every state; returns values of the variables in paths.
-        done: stores a row that is finished; returns its id, which is the variable of paths `variable`.
-        done_with: the same, with these words in it.
-        api_queries: paths of the API with a query, of one row.
-        bench: SQL that inserts some rows of every user.
-        form: of a new row.
-        statements: paths by the number of statements that a page costs.
-        many: SQL that inserts more rows than a page may read, of each user, and more of others than of `:alice`.
-        titles: of the figure on My page.
-        writes: endpoints that write, whatever they are sent.
-        asks_before_sign_in: endpoints that ask the database before they send a stranger to sign-in.
-        pure: modules that import neither Flask nor the database.
-        terms: standard terms, and the file that implements each.
-        list_name: of an export.
-        item: one of that list, as an import takes it.
-        invalid: changes of it, by what is wrong with them.
-        furnish: stores `furnished` rows of many kinds, which an export holds.
-        shared: shares one, and returns the paths at which anybody reads it.
-        share_all: SQL that shares every row.
-        from_follower: endpoints that a follower may serve.
-    """
-
-    own: Callable[[User], Mapping[str, Any]]
-    done: Callable[[User], Any]
+    own: Callable[[User], Mapping[str, Any]]  # stores rows in every state; returns values of the variables in paths
+    done: Callable[[User], Any]  # stores a row that is finished; returns its id, the variable of paths `variable`
     variable: str
-    done_with: Callable[[User, str], Any]
-    api_queries: Sequence[str] = ()
-    bench: str = ""
-    form: Form
-    statements: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    many: str = ""
-    title: str = ""
-    writes: Sequence[str] = ()
-    asks_before_sign_in: Sequence[str] = ()
-    from_follower: Sequence[str] = ()
+    done_with: Callable[[User, str], Any]  # the same, with these words in it
+    api_queries: Sequence[str] = ()  # paths of the API with a query, of one row
+    bench: str = ""  # SQL that inserts some rows of every user
+    form: Form  # of a new row
+    statements: Mapping[int, Sequence[str]] = field(default_factory=dict)  # paths by the statements that a page costs
+    many: str = ""  # SQL that inserts more rows than a page may read, of each user, and more of others than of `:alice`
+    title: str = ""  # of the figure on My page
+    writes: Sequence[str] = ()  # endpoints that write, whatever they are sent
+    asks_before_sign_in: Sequence[str] = ()  # endpoints that ask the database before they send a stranger to sign-in
+    from_follower: Sequence[str] = ()  # endpoints that a follower may serve
     purges: Sequence[Purge] = ()
-    list_name: str
-    item: Mapping[str, Any]
-    invalid: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    furnish: Callable[[User], object]
+    list_name: str  # of an export
+    item: Mapping[str, Any]  # one of that list, as an import takes it
+    invalid: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # changes of it, by what is wrong with them
+    furnish: Callable[[User], object]  # stores `furnished` rows of many kinds, which an export holds
     furnished: int
-    shared: Callable[[User], Sequence[str]] = lambda _: ()
-    share_all: str = "SELECT 1"
-    pure: Sequence[str] = ()
-    terms: Mapping[str, str] = field(default_factory=dict)
+    shared: Callable[[User], Sequence[str]] = lambda _: ()  # shares one; returns the paths at which anybody reads it
+    share_all: str = "SELECT 1"  # SQL that shares every row
+    pure: Sequence[str] = ()  # modules that import neither Flask nor the database
+    terms: Mapping[str, str] = field(default_factory=dict)  # standard terms, and the file that implements each
 
 
 def brought(module: str = "samples") -> list[ModuleType]:

@@ -93,7 +93,7 @@ def several_at_once(chance: random.Random, user_id: int) -> list[Callable[[], ob
 
 def is_checked(user_id: int) -> None:
     in_one_transaction(DUE, user_id)
-    check_figures()
+    check_figures(0)
 
 
 def one_of(chance: random.Random, table: str, user_id: int) -> int:
