@@ -1,5 +1,6 @@
 """Decide if a follower may serve, and which views: the rules without a server."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -97,7 +98,6 @@ def test_who_has_written_since_the_look_is_served_by_the_primary(
 ) -> None:
     """Read-your-writes, with a primary that passes for its own follower: what it shows is not the point here."""
     monkeypatch.setattr(follower_module, "obstacle", lambda *_, **__: "")
-    monkeypatch.setattr(follower_module, "LOOK_EVERY", 3600.0)
     monkeypatch.setattr(follower_module, "TRUSTED_FOR", 3600.0)
     asked: list[str] = []
     with migrated_database(server_environment) as environment:
@@ -107,19 +107,22 @@ def test_who_has_written_since_the_look_is_served_by_the_primary(
         with site.app.app_context():
             browser = browser_of(site.app, site.alice)
 
-        def serves() -> bool:
-            """Look, and read. A transaction in any database of the server may hold back what is complete."""
-            with site.app.app_context():
-                follower.look()
+        def serves(look_every: float = 0.0) -> bool:
+            """Read, and look beside. A transaction in any database of the server may hold back what is complete."""
+            monkeypatch.setattr(follower_module, "LOOK_EVERY", look_every)
             asked.clear()
             browser.get("/notes")
-            return bool(asked)
+            return any("FROM notes" in statement for statement in asked)
+
+        def no_look_runs() -> bool:
+            return "follower" not in {thread.name for thread in threading.enumerate()}
 
         wait_until(serves, "the follower serves")
+        wait_until(no_look_runs, "the last look is over")
         assert browser.submit("/notes", title="written", content="").status_code == 302
-        asked.clear()
-        browser.get("/notes")
-        assert asked == []
+        assert not serves(look_every=3600.0)
+        wait_until(serves, "the follower serves after another look")
+        wait_until(no_look_runs, "that look is over too")
         follower.engine.dispose()
         with site.app.app_context():
             db.engine.dispose()
