@@ -46,10 +46,8 @@ needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not
 def pooler(environment: Environment, sessions: int = 20, ignored: str = STRICT) -> Iterator[Environment]:
     """Yield the environment with a DATABASE_URL through a pooler; MIGRATION_DATABASE_URL is the direct one.
 
-    Args:
-        environment: of any database on the server.
-        sessions: that it opens to one database. With 1, each client gets what the one before it left behind.
-        ignored: startup parameters that it takes and forgets, with commas.
+    It opens so many `sessions` to one database: with 1, each client gets what the one before it left behind. It takes
+    and forgets the startup parameters `ignored`.
     """
     [port] = ports.find_free(1)
     with tempfile.TemporaryDirectory(prefix="semicircle-pgbouncer-") as name:

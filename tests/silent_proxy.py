@@ -21,27 +21,21 @@ READY = b"Z\0\0\0\5"  # ReadyForQuery
 
 @dataclass
 class Connection:
-    """
-    Args:
-        said: all that the client has sent.
-        is_signed_in: the server takes statements.
-        silent: the directions in which nothing goes on any more.
-    """
-
     ends: tuple[socket.socket, socket.socket]
-    said: bytes = b""
-    is_signed_in: bool = False
-    silent: set[str] = field(default_factory=set)
+    said: bytes = b""  # all that the client has sent
+    is_answered: bool = True
+    is_signed_in: bool = False  # the server takes statements
+    is_over: bool = False  # the server has closed it, and the client was told
+    silent: set[str] = field(default_factory=set)  # the directions in which nothing goes on any more
 
 
 class SilentProxy:
-    """Take a `silent_proxy()`."""
-
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.connections: list[Connection] = []
+        self.round_trips = 0  # questions that were answered before the next one
         self._goes_on = threading.Event()
         self._goes_on.set()
         self._trap: tuple[bytes, str, bytes] | None = None
@@ -66,8 +60,7 @@ class SilentProxy:
     def silence_at(self, words: bytes, direction: str, after: bytes = b"") -> None:
         """Fall silent on the connection that says these words, once: they are the first that do not arrive.
 
-        Args:
-            after: what its client has said by then, from now on.
+        By then its client has said what `after` holds, from now on.
         """
         for connection in self.connections:
             connection.said = b""
@@ -111,6 +104,8 @@ class SilentProxy:
                 self._goes_on.wait()
                 if direction == TO_SERVER:
                     connection.said += data
+                    self.round_trips += connection.is_answered
+                connection.is_answered = direction == TO_CLIENT
                 connection.is_signed_in |= READY in data
                 if self._is_trapped(data, direction, connection):
                     self._trap = None
@@ -120,6 +115,7 @@ class SilentProxy:
                     target.sendall(data)
             if not connection.silent:
                 target.shutdown(socket.SHUT_WR)
+        connection.is_over |= direction == TO_CLIENT
 
     def _is_trapped(self, data: bytes, direction: str, connection: Connection) -> bool:
         words, where, after = self._trap or (b"", "", b"")

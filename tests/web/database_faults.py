@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,18 @@ class Site:
     def database(self) -> str:
         return str(make_url(self.environment["DATABASE_URL"]).database)
 
-    def on_the_server(self, *statements: str) -> None:
-        """Run statements as an administrator, in another database, so that they work whatever happens to this one."""
+    @cached_property
+    def _administrator(self) -> psycopg2.extensions.connection:
+        """Connect to another database, so that it works whatever happens to this one."""
         url = make_url(self.environment["DATABASE_URL"]).set(drivername="postgresql", database="postgres")
         connection = psycopg2.connect(url.render_as_string(hide_password=False))
         connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
-        finally:
-            connection.close()
+        return connection
+
+    def on_the_server(self, *statements: str) -> None:
+        with self._administrator.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
     def end_sessions(self) -> None:
         """Kill every pooled connection, as a restart does. An autovacuum worker is not ours to end."""

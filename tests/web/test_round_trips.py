@@ -1,77 +1,25 @@
-"""What a request costs on the wire: each round trip to PostgreSQL is a wait as long as the network is away."""
+"""What a request costs on the wire: each round trip to PostgreSQL waits for the network; and pages behind a pooler."""
 
-import contextlib
 import re
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from app.accounts import hashing
 from app.extensions import db
+from app.transaction_settings import add_source
 from app.web import autocommit
 from tests.conftest import CHEAP_HASHER
-from tests.databases import Environment, migrated_database
+from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
+from tests.pgbouncer import needs_pgbouncer, pooler
+from tests.silent_proxy import SilentProxy, silent_proxy
+from tests.waiting import wait_until
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import endpoints
-
-
-@dataclass
-class Relay:
-    environment: Environment  # whose DATABASE_URL leads through the relay
-    round_trips: int = 0
-    threads: list[threading.Thread] = field(default_factory=list)  # two a session
-
-    def serve(self, listener: socket.socket, server: tuple[str, int]) -> None:
-        with contextlib.suppress(OSError):  # the listener is closed: the test is over
-            while True:
-                client, _ = listener.accept()
-                upstream = socket.create_connection(server)
-                answered = threading.Event()
-                answered.set()
-                for pair in ((client, upstream, answered), (upstream, client, answered)):
-                    thread = threading.Thread(target=self._forward, args=(*pair, pair[0] is client), daemon=True)
-                    self.threads.append(thread)
-                    thread.start()
-
-    def wait_until_closed(self) -> None:
-        """Wait until the clients, too, have been told of the sessions that the server has ended."""
-        for thread in self.threads:
-            thread.join()
-
-    def _forward(
-        self, source: socket.socket, target: socket.socket, answered: threading.Event, is_request: bool
-    ) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if not is_request:
-                    answered.set()
-                elif answered.is_set():
-                    answered.clear()
-                    self.round_trips += 1
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
-@contextlib.contextmanager
-def relay(environment: Environment) -> Iterator[Relay]:
-    url = make_url(environment["DATABASE_URL"])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        through = url.set(host="127.0.0.1", port=listener.getsockname()[1]).render_as_string(hide_password=False)
-        counted = Relay({**environment, "DATABASE_URL": through})
-        server = (url.host or "127.0.0.1", url.port or 5432)
-        threading.Thread(target=counted.serve, args=(listener, server), daemon=True).start()
-        yield counted
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-
 
 # Of a page: one for the session with its account, one for the page; before them, when the connection was idle for
 # long, one that asks whether it still stands.
@@ -83,16 +31,22 @@ IN_TRANSACTION = {"portability.export", "health.readyz"}
 
 
 @pytest.fixture(scope="module")
-def counted(server_environment: Environment) -> Iterator[Relay]:
-    with migrated_database(server_environment) as environment, relay(environment) as counted:
-        yield counted
+def environment(server_environment: Environment) -> Iterator[Environment]:
+    with migrated_database(server_environment) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module")
-def site(counted: Relay) -> Iterator[Site]:
+def counted(environment: Environment) -> Iterator[SilentProxy]:
+    with silent_proxy(environment) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def site(environment: Environment, counted: SilentProxy) -> Iterator[Site]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashing, "_hasher", CHEAP_HASHER)
-        site = new_site(counted.environment)
+        site = new_site(counted.through(environment))
         yield site
     with site.app.app_context():
         db.engine.dispose()
@@ -111,27 +65,28 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("idle")
-def test_a_page_of_a_signed_in_reader_makes_three_round_trips_at_most(site: Site, counted: Relay) -> None:
+def test_a_page_of_a_signed_in_reader_makes_three_round_trips_at_most(site: Site, counted: SilentProxy) -> None:
     assert 0 < max(round_trips_of_pages(site, counted).values()) <= MOST_IDLE
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_connection_that_was_just_in_use_is_not_asked_whether_it_stands(site: Site, counted: Relay) -> None:
+def test_a_connection_that_was_just_in_use_is_not_asked_whether_it_stands(site: Site, counted: SilentProxy) -> None:
     assert max(round_trips_of_pages(site, counted).values()) <= MOST
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_session_that_the_server_has_ended_is_noticed_without_asking(site: Site, counted: Relay) -> None:
+def test_a_session_that_the_server_has_ended_is_noticed_without_asking(site: Site, counted: SilentProxy) -> None:
     """It has closed the socket. Else a restart would cost each busy process a request."""
     browser, token = site.browser()
     for method, expected in (("GET", 200), ("POST", 302)):
         visit(browser, token, "GET", "/notes")
         site.end_sessions()
-        counted.wait_until_closed()
+        # All but that of the administrator, who has ended the others.
+        wait_until(lambda: [each.is_over for each in counted.connections].count(False) == 1, "the clients are told")
         assert visit(browser, token, method, "/notes").status_code == expected, method
 
 
-def round_trips_of_pages(site: Site, counted: Relay) -> dict[str, int]:
+def round_trips_of_pages(site: Site, counted: SilentProxy) -> dict[str, int]:
     browser, token = site.browser()
     visit(browser, token, "GET", "/notes")  # notes the visit, once an hour
     seen = {}
@@ -144,25 +99,15 @@ def round_trips_of_pages(site: Site, counted: Relay) -> dict[str, int]:
 
 def test_a_get_takes_one_connection(site: Site) -> None:
     """The pool has one for each thread. Two for a request would let threads wait for each other."""
-    taken = most = 0
-
-    def take(*_connection: object) -> None:
-        nonlocal taken, most
-        taken += 1
-        most = max(most, taken)
-
-    def give_back(*_connection: object) -> None:
-        nonlocal taken
-        taken -= 1
-
+    taken: list[int] = []
     with site.app.app_context():
-        event.listen(db.engine, "checkout", take)
-        event.listen(db.engine, "checkin", give_back)
+        pool: Any = db.engine.pool
+        event.listen(db.engine, "checkout", lambda *_: taken.append(pool.checkedout()))
     for name, path in endpoints(site.app, "GET"):
         browser, token = site.browser()  # whose last visit is old, and is noted
-        most = 0
+        taken.clear()
         visit(browser, token, "GET", path)
-        assert (most <= 1, taken) == (True, 0), name
+        assert ({*taken} <= {1}, pool.checkedout()) == (True, 0), name
 
 
 def statements_of(site: Site) -> list[tuple[bool, str]]:
@@ -191,7 +136,7 @@ def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> N
 
 
 @pytest.mark.usefixtures("busy")
-def test_creating_a_note_makes_five_round_trips(site: Site, counted: Relay) -> None:
+def test_creating_a_note_makes_five_round_trips(site: Site, counted: SilentProxy) -> None:
     browser, token = site.browser()
     visit(browser, token, "POST", "/notes")
     before = counted.round_trips
@@ -217,12 +162,74 @@ def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site) -> No
 def test_a_connection_goes_back_to_the_pool_as_it_came(site: Site) -> None:
     browser, token = site.browser()
     used: list[Any] = []
-    sent = statements_of(site)
     with site.app.app_context():
         event.listen(db.engine, "checkin", lambda connection, _record: used.append(connection))
     visit(browser, token, "GET", "/notes")
-    assert {autocommit for autocommit, _ in sent} == {True}
     assert (used[-1].autocommit, used[-1].reads_only) == (False, False)  # it is pinged, and who is next may write
-    sent.clear()
-    assert visit(browser, token, "POST", "/notes").status_code == 302
-    assert [autocommit for autocommit, _ in sent] == [True, True, False]
+
+
+SESSION = (
+    "SELECT pg_backend_pid(), current_setting('statement_timeout'),"
+    " current_setting('idle_in_transaction_session_timeout'), current_setting('application_name')"
+)
+SLEEP = text("SELECT pg_sleep(60)")
+
+
+@pytest.fixture(scope="module")
+def pooled(server_environment: Environment) -> Iterator[Site]:
+    """Serve behind a strict PgBouncer that has one session of the server for all clients."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        migrated_database(server_environment) as environment,
+        pooler(environment, sessions=1) as through,
+    ):
+        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
+        site = new_site(through)
+        yield site
+        with site.app.app_context():
+            db.engine.dispose()
+
+
+def next_client(pooled: Site) -> tuple[Any, ...]:
+    """Return the process id of the server session that another client gets, and the settings there."""
+    connection = psycopg2.connect(pooled.environment["DATABASE_URL"].replace("+psycopg2", ""))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(SESSION)
+            [row] = cursor.fetchall()
+            return tuple(row)
+    finally:
+        connection.close()
+
+
+@pytest.mark.servers
+@needs_pgbouncer
+def test_every_page_is_answered_as_without_a_pooler(pooled: Site) -> None:
+    seen = set()
+    for method in ("GET", "POST"):
+        browser, token = pooled.browser()
+        for name, path in endpoints(pooled.app, method):
+            answer = visit(browser, token, method, path)
+            assert answer.status_code < 500, (method, name)
+            seen.add((method, answer.status_code))
+            browser, token = pooled.unharmed(browser, token)
+    assert {("GET", 200), ("POST", 302)} <= seen
+
+
+@pytest.mark.servers
+@needs_pgbouncer
+def test_a_statement_that_takes_too_long_is_cancelled_in_a_transaction_and_in_a_read(pooled: Site) -> None:
+    """And nothing of it is left to the next client, who has the same session of the server."""
+    limit = {"statement_timeout": "500ms", "application_name": "semicircle-web 4711"}
+    sources: list[Any] = pooled.app.extensions["transaction_settings"]
+    add_source(pooled.app, lambda: limit)
+    try:
+        for path in (None, "/notes"):
+            with pooled.app.test_request_context(path) if path else pooled.app.app_context():
+                pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+                with pytest.raises(OperationalError, match="statement timeout"):
+                    db.session.execute(SLEEP)
+                db.session.rollback()
+    finally:
+        sources.clear()
+    assert next_client(pooled) == (pid, STATEMENT_TIMEOUT, "0", "semicircle-web")  # with which our pool connects
