@@ -45,10 +45,7 @@ class Pair:
         self.follower = postgres.start(self.folder / "follower", self.follower_port, durable=False)
 
     def restart_follower(self, **settings: str) -> None:
-        """
-        Args:
-            settings: of its server, such as recovery_min_apply_delay="5s".
-        """
+        """Restart it with settings of its server, such as recovery_min_apply_delay="5s"."""
         with (self.folder / "follower/postgresql.auto.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         self.follower.stop()

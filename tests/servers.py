@@ -62,12 +62,7 @@ def folder_for_postgres() -> Iterator[Path]:
 
 
 class ServerProcess:
-    """Start and stop the process that holds the servers.
-
-    Args:
-        folder: for the data of embedded servers; the process removes it when it ends. It must not be one of pytest's,
-            as in `folder_for_postgres`.
-    """
+    """Start and stop the process that holds the servers; it removes their data when it ends."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="semicircle-tests-", dir=place_for_data()))
@@ -86,11 +81,7 @@ class ServerProcess:
 
 
 def environment_of(folder: Path) -> Environment:
-    """Return DATABASE_URL, S3_* and AWS_* of the servers in `folder`, once they run.
-
-    Raises:
-        ServersUnavailable: they did not start.
-    """
+    """Return DATABASE_URL, S3_* and AWS_* of the servers in `folder`, once they run. Raises: ServersUnavailable."""
     answer = folder / "environment.json"
     wait_until(answer.exists, f"the servers run; see {folder}/log")
     environment: Environment = json.loads(answer.read_text())
@@ -103,9 +94,7 @@ def environment_of(folder: Path) -> Environment:
 def running(folder: Path, environ: Mapping[str, str]) -> Iterator[Environment]:
     """Yield DATABASE_URL, S3_* and AWS_* of running servers; what is started here ends with the block.
 
-    Raises:
-        DevError: a server does not start.
-        ServersUnavailable: the tests cannot work on the database server.
+    Raises: DevError: one does not start; ServersUnavailable: the tests cannot work on the database server.
     """
     with ExitStack() as stack:
         environment = {

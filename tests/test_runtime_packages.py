@@ -51,15 +51,12 @@ def run(packages: Path, *module: str, **env: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("line", ["flask run --debug", "flask db upgrade", "gunicorn -b 127.0.0.1:0"])
-def test_development_says_what_to_install_and_ends(packages: Path, line: str) -> None:
+@pytest.mark.parametrize("line", ["flask run --debug", "flask --help", "gunicorn -b 127.0.0.1:0"])
+def test_development_says_what_to_install(packages: Path, line: str) -> None:
     ended = run(packages, *line.split(), APP_SETTINGS="config.DevelopmentConfig")
-    assert ended.returncode != 0
-    assert ended.stdout == ""
-    assert ended.stderr.splitlines()[-1] == LACKS + INSTALL
-    listed = run(packages, "flask", "--help", APP_SETTINGS="config.DevelopmentConfig")
-    assert LACKS + INSTALL in listed.stderr
-    assert "Traceback" not in ended.stderr + listed.stdout + listed.stderr
+    assert (ended.returncode == 0, ended.stdout != "") == (("--help" in line,) * 2)
+    assert LACKS + INSTALL in ended.stderr.splitlines()
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_machine_without_time_zones_is_refused(packages: Path, tmp_path: Path) -> None:
@@ -94,10 +91,3 @@ def is_ready(port: int) -> bool:
     with suppress(urllib3.exceptions.HTTPError):
         return urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", timeout=2, retries=False).status == 200
     return False
-
-
-def test_production_runs_with_them(packages: Path) -> None:
-    assert run(packages, "start", **PRODUCTION).returncode == 0
-    listed = run(packages, "flask", "routes", **PRODUCTION)
-    assert listed.returncode == 0, listed.stderr
-    assert "/notes" in listed.stdout

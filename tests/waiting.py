@@ -12,10 +12,7 @@ POLL = 0.02
 
 
 def wait_until(condition: Callable[[], object], what: str, within: float = WITHIN) -> None:
-    """
-    Raises:
-        AssertionError: it did not come true.
-    """
+    """Raise AssertionError where it does not come true."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.child import AS_PID_1, first_process, namespaces_are_allowed
 from tests.databases import HEAD, Environment, upgrade
 from tests.live.conftest import ROOT, address_and_environment, connect, fetch, procfile_command
-from tests.namespaces import AS_PID_1, are_allowed, first_process
 from tests.release.migrating import traffic
 from tests.waiting import wait_until
 from tools.dev.processes import Child, spawn
@@ -25,7 +25,7 @@ from tools.dev.processes import Child, spawn
 LISTENS = "Booting worker"
 REFUSAL = "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
 PAGES = ("/", "/sign-in", "/notes", "/nothing")
-NEEDS_NAMESPACES = pytest.mark.skipif(not are_allowed(), reason="only root may make a PID namespace")
+NEEDS_NAMESPACES = pytest.mark.skipif(not namespaces_are_allowed(), reason="only root may make a PID namespace")
 
 
 @dataclass(frozen=True)

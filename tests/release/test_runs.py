@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.release.ledger import TOOL_TABLES
-from tests import namespaces
+from tests.child import AS_PID_1, first_process, namespaces_are_allowed
 from tests.databases import Environment
-from tests.namespaces import AS_PID_1, first_process
 from tests.release.checkout import Command, OwnHistory
 from tests.release.migrating import Database, sent_statements
 from tests.waiting import WITHIN, wait_until
@@ -168,7 +167,7 @@ def test_the_backend_of_a_killed_release_is_waited_for(database: Database, check
     assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
 
 
-@pytest.mark.skipif(not namespaces.are_allowed(), reason="only root may make a PID namespace")
+@pytest.mark.skipif(not namespaces_are_allowed(), reason="only root may make a PID namespace")
 def test_as_pid_1_it_ends_during_a_statement(database: Database, checkout: OwnHistory) -> None:
     """The kernel would drop the signal, and a handler of Python would wait for the driver."""
     with sleeping(database, checkout, launcher=AS_PID_1) as release:

@@ -7,7 +7,7 @@ one. So old code, new code and the schema always differ by a column that a page 
 from pathlib import Path
 
 MODELS, SERVICE = "app/notes/models.py", "app/notes/service.py"
-# Each stands once in its file, and tests/bench/test_release.py says so when that is no longer true.
+# Each stands once in its file, and tests/bench/test_bench.py says so when that is no longer true.
 ANCHORS = {
     MODELS: "    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))",
     f"{SERVICE} insert": '_CREATE = QUOTA.insert("title", "content", "tags")',
