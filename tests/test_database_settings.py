@@ -4,7 +4,7 @@ A database that cannot hold every text is refused; what a connection can put rig
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -21,7 +21,7 @@ from app.release.errors import ReleaseError
 from config import TestingConfig
 from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.databases import Environment, copied_database, empty_database, migrated_database, upgrade
-from tests.pgbouncer import PGBOUNCER, pooler
+from tests.pgbouncer import needs_pgbouncer, pooler
 from tests.samples import samples
 from tests.test_bad_values import flask
 from tests.visitor import Visitor
@@ -56,18 +56,6 @@ HARD = "C:\\temp\\new 'quoted' \"twice\" $1 %s %(x)s \\' 한국어 🦊 ñ #태�
 NEWEST = text("SELECT content, tags, now() - created_at < interval '10 minutes' FROM notes ORDER BY id DESC LIMIT 1")
 
 
-@contextmanager
-def site_with(environment: Environment, settings: Iterable[str]) -> Iterator[Site]:
-    with pytest.MonkeyPatch.context() as patch, migrated_database(environment) as own:
-        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
-        site = new_site(own)
-        site.settings_of_database(*(f"SET {setting}" for setting in settings))
-        yield site
-        with site.app.app_context():
-            db.session.remove()
-            db.engine.dispose()
-
-
 def walk(site: Site) -> dict[tuple[str, str], int]:
     """Visit every page, and save something of each kind; returns what was answered."""
     browser, token = site.browser()
@@ -79,38 +67,39 @@ def walk(site: Site) -> dict[tuple[str, str], int]:
     }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cheap_hasher() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
+        yield
+
+
 @pytest.fixture(scope="module")
 def usual(server_environment: Environment) -> dict[tuple[str, str], int]:
-    with site_with(server_environment, ()) as site:
-        return walk(site)
+    with migrated_database(server_environment) as own:
+        return walk(new_site(own))
 
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_pages_answer_as_ever_and_a_text_is_kept_as_it_was_written(
+def test_a_release_upgrades_pages_answer_as_ever_and_a_text_is_kept_as_it_was_written(
     server_environment: Environment, usual: dict[tuple[str, str], int], settings: Iterable[str]
 ) -> None:
-    with site_with(server_environment, settings) as site:
-        browser, token = site.browser()
-        browser.post("/notes", data={"title": "제목", "content": HARD, "csrf_token": token})
-        with site.app.app_context():
-            assert tuple(db.session.execute(NEWEST).one()) == (HARD, ["태그"], True)
-            db.session.rollback()
-        assert walk(site) == usual
-
-
-@pytest.mark.minutes
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_a_release_upgrades_and_finds_nothing_wrong(server_environment: Environment, settings: Iterable[str]) -> None:
     with empty_database(server_environment) as environment:
-        site = Site(create_app(TestingConfig(environment)), environment, None)  # type: ignore[arg-type]
-        site.settings_of_database(*(f"SET {setting}" for setting in settings))
+        administrator = Site(create_app(TestingConfig(environment)), environment, None)  # type: ignore[arg-type]
+        administrator.settings_of_database(*(f"SET {setting}" for setting in settings))
         try:
             upgrade(environment)
+            site = new_site(environment)
             with site.app.app_context(), direct_connection(direct_engine()) as connection:
                 assert [one.what for one in doctor.diagnose(connection, db.metadata)] == []
+            browser, token = site.browser()
+            browser.post("/notes", data={"title": "제목", "content": HARD, "csrf_token": token})
+            with site.app.app_context():
+                assert tuple(db.session.execute(NEWEST).one()) == (HARD, ["태그"], True)
+            assert walk(site) == usual
         finally:
-            site.settings_of_database("RESET ALL")
+            administrator.settings_of_database("RESET ALL")
 
 
 KOREAN = "세미서클 🦊"
@@ -163,29 +152,24 @@ def having_set(environment: Environment, setting: str) -> Environment:
     return environment
 
 
-@pytest.mark.parametrize(
-    ("where", "encoding"),
-    [
-        *(("database", "SQL_ASCII"), ("PGCLIENTENCODING", "LATIN1")),
-        *(("options of the URL", "EUC_KR"), ("behind a pooler", "LATIN1")),
-    ],
-)
 def test_a_client_encoding_that_somebody_has_set_changes_nothing(
-    server_environment: Environment, monkeypatch: pytest.MonkeyPatch, where: str, encoding: str
+    server_environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if where == "behind a pooler" and not PGBOUNCER:
-        pytest.skip("pgbouncer is not installed")
-    with migrated_database(server_environment) as own, ExitStack() as stack:
-        if where in ("database", "behind a pooler"):
-            having_set(own, f"client_encoding = {encoding}")
-        if where == "behind a pooler":
-            own = stack.enter_context(pooler(own, sessions=1))
-        if where == "PGCLIENTENCODING":
-            monkeypatch.setenv("PGCLIENTENCODING", encoding)
-        if where == "options of the URL":
-            url = make_url(own["DATABASE_URL"]).update_query_dict({"options": f"-c client_encoding={encoding}"})
-            own = {**own, "DATABASE_URL": url.render_as_string(hide_password=False)}
-        keeps_korean(own)
+    """For the database, for the machine, and by the options of the URL."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with migrated_database(server_environment) as own:
+        having_set(own, "client_encoding = SQL_ASCII")
+        url = make_url(own["DATABASE_URL"]).update_query_dict({"options": "-c client_encoding=EUC_KR"})
+        keeps_korean({**own, "DATABASE_URL": url.render_as_string(hide_password=False)})
+
+
+@needs_pgbouncer
+def test_it_changes_nothing_behind_a_pooler(server_environment: Environment) -> None:
+    with (
+        migrated_database(server_environment) as own,
+        pooler(having_set(own, "client_encoding = LATIN1"), sessions=1) as pooled,
+    ):
+        keeps_korean(pooled)
 
 
 def keeps_korean(environment: Environment) -> None:

@@ -1,13 +1,12 @@
 """IANA's time zones: their names, and their list in the reader's language."""
 
-import zoneinfo
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.time_zones import clock, names, of_no_region, regions, resolved
+from environment.values import require_time_zones
 
 WINTER, SUMMER = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 7, 15, tzinfo=UTC)
 
@@ -16,16 +15,8 @@ def labels(language: str, now: datetime) -> dict[str, str]:
     return {name: label for _, places in regions(language, now) for name, label in places}
 
 
-@pytest.fixture
-def bare_machine() -> Iterator[None]:
-    """Look nowhere but in the package, as on an image without /usr/share/zoneinfo."""
-    before = zoneinfo.TZPATH
-    zoneinfo.reset_tzpath(())
-    yield
-    zoneinfo.reset_tzpath(before)
-
-
-def test_every_name_is_a_zone_also_where_the_machine_has_none(bare_machine: None) -> None:
+def test_every_name_is_a_zone_also_where_the_machine_has_none() -> None:
+    require_time_zones()  # as each start does: from now on they are looked for in the package alone
     assert {ZoneInfo.no_cache(name).key for name in names()} == names()
     assert len(names()) > 400
 

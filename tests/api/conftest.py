@@ -1,4 +1,4 @@
-"""Programs of Alice and of Bob, whose tokens may do everything."""
+"""A program of Alice, whose token may do everything."""
 
 import pytest
 from flask import Flask
@@ -9,9 +9,4 @@ from tests.api.program import Program, program_of
 
 @pytest.fixture
 def program(app: Flask, alice: User) -> Program:
-    return program_of(app, alice, "read", "write")
-
-
-@pytest.fixture
-def bobs(app: Flask, bob: User) -> Program:
-    return program_of(app, bob, "read", "write")
+    return program_of(app, alice)

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from app.accounts.models import AccountEvent, User
 from app.extensions import db
-from app.limits import rate_limits
 from tests.api.program import Program, pointers, program_of
 from tests.database import row_counts
 from tests.photos.photo_files import red_jpeg
@@ -59,13 +58,6 @@ def test_a_photo_that_is_too_large_or_of_a_stranger_is_413_before_it_is_read(app
     assert program.put("/profile/photo", b"x" * (7 * 2**20), Content_Type="image/png").status_code == 413
     stranger = Program(app, None)
     assert stranger.put("/profile/photo", b"x" * (2**20), Content_Type="image/png").status_code == 401
-
-
-def test_photos_have_their_limit(program: Program, alice: User, app: Flask) -> None:
-    with app.test_request_context():
-        for _ in range(rate_limits.PHOTOS.capacity):
-            rate_limits.take(rate_limits.PHOTOS, alice.id)
-    assert program.put("/profile/photo", red_jpeg(), Content_Type="image/jpeg").status_code == 429
 
 
 def test_the_export_needs_a_scope_of_its_own_or_read(app: Flask, alice: User) -> None:

@@ -105,17 +105,16 @@ def test_a_cursor_holds_for_its_list_and_filter_alone(app: Flask, program: Progr
         assert (answer.status_code, pointers(answer)) == (422, ["cursor"]), (path, other)
 
 
-MANY = {f"{number:05}": number for number in range(2_500)}
+MANY = {f"{number:05}": number for number in range(250)}
 LONGEST_ANSWER = 20_000  # bytes; in any language, and of any letters
 BATCHES: dict[str, Any] = {
-    "one item of many unknown fields": [{f"{number}": 1 for number in range(250_000)}],
-    "many items of many unknown fields": [MANY] * 80,
+    "one item of many unknown fields": [MANY],
     "many items of one unknown field": [{"titel": "x"}] * 100,
     "many items of wrong types": [{"title": 1, "content": []}] * 100,
     "many items with texts that are too long": [{"title": "x" * 51, "content": "x" * 2_001}] * 100,
-    "an unknown field with a long name": [{"x" * 2_500_000: 1}],
-    "many unknown fields with long names": [{f"{number}{'/' * 2_000}": 1 for number in range(1_000)}],
-    "more items than a batch has": [{}] * 600_000,
+    "an unknown field with a long name": [{"x" * 100_000: 1}],
+    "many unknown fields with long names": [{f"{number}{'/' * 2_000}": 1 for number in range(25)}],
+    "more items than a batch has": [{}] * 101,
     "a field of many fields": [{"title": MANY}],
     "a known field many times": [{"title": "x" * 51}] * 99 + [{**MANY, "title": 1}],
 }
@@ -171,11 +170,6 @@ def test_every_body_of_many_fields_is_refused_in_few_words(app: Flask, program: 
     assert row_counts() == before
 
 
-def test_every_query_of_many_parameters_is_refused_in_few_words(app: Flask, program: Program) -> None:
-    before = row_counts()
-    for each in operations(app):
-        body: object = {} if each.takes_body else None
-        refused_in_few_words(program.ask(each.method, f"{each.path}?{urlencode(MANY)}", body))
-    for query in (urlencode({"x" * 3_000: 1}), "&".join(["limit=1"] * 400)):
+def test_a_query_of_many_parameters_is_refused_in_few_words(program: Program) -> None:
+    for query in (urlencode(MANY), urlencode({"x" * 3_000: 1}), "&".join(["limit=1"] * 400)):
         refused_in_few_words(program.get(f"/notes?{query}"))
-    assert row_counts() == before

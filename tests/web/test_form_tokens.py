@@ -19,7 +19,6 @@ from app.notes import listing
 from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
-from app.todos.models import Todo
 from app.web.form_recovery import MAX_FIELDS
 from tests.accounts.conftest import won
 from tests.conftest import PASSWORD, browser_of
@@ -98,17 +97,6 @@ def test_the_last_one_that_fits_may_be_sent_twice(
     form = {**FORMS[path], "form_token": form_token(signed_in, path)}
     for _ in range(2):
         assert signed_in.submit(path, **form).status_code == 302
-
-
-def test_a_second_sending_changes_nothing_of_what_the_first_stored(signed_in: Visitor, alice: User) -> None:
-    form = {**FORMS["/todos"], "form_token": form_token(signed_in, "/todos")}
-    signed_in.submit("/todos", **form)
-    [todo_id] = db.session.scalars(select(Todo.id))
-    todos.create_todo(alice.id, "above")
-    todos.move_todo(alice.id, todo_id, up=True)
-    position = db.session.scalar(select(Todo.position).where(Todo.id == todo_id))
-    signed_in.submit("/todos", **form)
-    assert db.session.scalar(select(Todo.position).where(Todo.id == todo_id)) == position
 
 
 def test_of_many_at_once_one_is_stored_and_each_is_told_of_it(migrated: Flask) -> None:

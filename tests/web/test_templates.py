@@ -103,21 +103,23 @@ FOLDED = {
     "child.html": '{% extends "parent.html" %}{% block content %}{% include "sentence.html" %}{% endblock %}',
     "url.html": '{{ url_for("notes.index", q="a&b") }} {{ url_for("notes.show", note_id=note_id) }}',
     "pattern.html": '{{ url_pattern("notes.pin", "note_id") % note_id }}',
-    "value.html": (
-        "{{ value }} {% macro m(v) %}{{ v }}{% endmacro %}{{ m(value) }} {% set s %}{{ value }}{% endset %}{{ s }}"
-    ),
     "drawing.html": '{{ drawing() }} {{ _("Notes") }}',
-    "value.txt": "{{ value }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
 
 
-@pytest.fixture
-def site(server_environment: Environment) -> Flask:
-    """Return an application that has compiled no template yet."""
+@pytest.fixture(scope="module")
+def folding(server_environment: Environment) -> Flask:
     app = create_app(TestingConfig(server_environment))
     app.jinja_loader = DictLoader(FOLDED)
     return app
+
+
+@pytest.fixture
+def fresh(folding: Flask) -> Flask:
+    """Return an application that has compiled no template yet."""
+    vars(folding.jinja_env).pop("overlays", None)
+    return folding
 
 
 def rendered(app: Flask, page: str, language: str = "en", **context: object) -> str:
@@ -125,59 +127,46 @@ def rendered(app: Flask, page: str, language: str = "en", **context: object) -> 
         return render_template(page, **context)
 
 
-def test_each_reader_gets_the_own_language_whoever_came_first(site: Flask) -> None:
+def test_each_reader_gets_the_own_language_whoever_came_first(fresh: Flask) -> None:
     for language, words in (("ko", "메모"), ("en", "Notes"), ("ko", "메모")):
-        shown = rendered(site, "child.html", language, count=3)
+        shown = rendered(fresh, "child.html", language, count=3)
         assert shown.startswith(f'<html lang="{language}">{words} ')
 
 
-def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(site: Flask) -> None:
-    assert rendered(site, "sentence.html", count="<b>") == "Notes Notes found: &lt;b&gt;"
-    assert rendered(site, "sentence.txt", count="<b>") == "Notes found: <b>"
-    assert rendered(site, "percent.html", count=3) == "100 % of 3"  # a percent sign is doubled, as gettext wants it
-    assert rendered(site, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
+def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(fresh: Flask) -> None:
+    assert rendered(fresh, "sentence.html", count="<b>") == "Notes Notes found: &lt;b&gt;"
+    assert rendered(fresh, "sentence.txt", count="<b>") == "Notes found: <b>"
+    assert rendered(fresh, "percent.html", count=3) == "100 % of 3"  # a percent sign is doubled, as gettext wants it
+    assert rendered(fresh, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
 
 
-def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(site: Flask) -> None:
+def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(fresh: Flask) -> None:
     for note_id in (17, 18):
-        assert rendered(site, "url.html", note_id=note_id) == f"/notes?q=a%26b /notes/{note_id}"
-        assert rendered(site, "pattern.html", note_id=note_id) == f"/notes/{note_id}/pin"
+        assert rendered(fresh, "url.html", note_id=note_id) == f"/notes?q=a%26b /notes/{note_id}"
+        assert rendered(fresh, "pattern.html", note_id=note_id) == f"/notes/{note_id}/pin"
 
 
-class Html:
-    def __html__(self) -> str:
-        return "<i>"
-
-
-def test_a_value_is_escaped_unless_it_is_html_already(site: Flask) -> None:
-    escaped = "&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;"
-    for value, shown in (("<a href='x'>&\"</a>", escaped), (Markup("<b>"), "<b>"), (Html(), "<i>"), (17, "17")):
-        assert rendered(site, "value.html", value=value) == f"{shown} {shown} {shown}"
-    assert rendered(site, "value.txt", value="<b>") == "<b>"
-
-
-def test_in_development_a_page_shows_what_a_constant_is_now(site: Flask) -> None:
-    site.jinja_env.auto_reload = True
-    site.jinja_env.__dict__.pop("overlays", None)
+def test_in_development_a_page_shows_what_a_constant_is_now(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fresh.jinja_env, "auto_reload", True)
     values = iter(("before", "after"))
-    site.jinja_env.globals["drawing"] = constant(lambda: next(values))
-    assert rendered(site, "drawing.html", "ko") == "before 메모"
-    assert rendered(site, "drawing.html", "en") == "after Notes"
+    fresh.jinja_env.globals["drawing"] = constant(lambda: next(values))
+    assert rendered(fresh, "drawing.html", "ko") == "before 메모"
+    assert rendered(fresh, "drawing.html", "en") == "after Notes"
 
 
-def test_a_constant_is_asked_for_once_a_language(site: Flask) -> None:
+def test_a_constant_is_asked_for_once_a_language(fresh: Flask) -> None:
     values = iter(("first", "second"))
-    site.jinja_env.globals["drawing"] = constant(lambda: next(values))
-    shown = [rendered(site, "drawing.html", language) for language in ("ko", "en", "ko", "en")]
+    fresh.jinja_env.globals["drawing"] = constant(lambda: next(values))
+    shown = [rendered(fresh, "drawing.html", language) for language in ("ko", "en", "ko", "en")]
     assert shown == ["first 메모", "second Notes"] * 2
 
 
 @pytest.mark.parametrize("forged", [{"SCRIPT_NAME": "/evil"}, {"HTTP_HOST": "evil.example"}])
-def test_no_request_decides_where_the_links_of_later_pages_lead(site: Flask, forged: dict[str, str]) -> None:
+def test_no_request_decides_where_the_links_of_later_pages_lead(fresh: Flask, forged: dict[str, str]) -> None:
     """The first request compiles the template, so what it claims must not be in it."""
-    with site.test_request_context(environ_overrides=forged):
+    with fresh.test_request_context(environ_overrides=forged):
         assert render_template("url.html", note_id=1) == "/notes?q=a%26b /notes/1"
-    assert rendered(site, "url.html", note_id=1) == "/notes?q=a%26b /notes/1"
+    assert rendered(fresh, "url.html", note_id=1) == "/notes?q=a%26b /notes/1"
 
 
 ATTRIBUTES: list[dict[str, object]] = [
