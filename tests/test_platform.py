@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import gunicorn.config
 import jsonschema
 import pytest
 
@@ -164,28 +165,26 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
 PRODUCTION = {**ENVIRONMENT, "DATABASE_URL": "postgres://u:p@127.0.0.1/n"}
 
 
-@pytest.mark.servers
-def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment() -> None:
-    env = {**PRODUCTION, "PORT": "5123"}
-    command = [sys.executable, "start.py", "gunicorn", "--print-config"]
-    printed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True).stdout
-    settings = dict(re.findall(r"^(\w+) += (.*)$", printed, re.MULTILINE))
-    assert settings["wsgi_app"] == "app:create_app()"
-    assert settings["bind"] == "['0.0.0.0:5123']"
-    assert settings["worker_class"] == "http_server.worker.BufferingWorker"
-    assert int(settings["timeout"]) >= 30, "the router gives a request up before its process is ended for it"
-    assert int(settings["keepalive"]) > 90
-    assert int(settings["graceful_timeout"]) < 30
-    assert settings["control_socket_disable"] == "True"
-    assert settings["preload_app"] == "True"
-    assert (settings["forwarder_headers"], settings["header_map"]) == ("[]", "drop"), "X_Forwarded_For is no header"
-
-
-def test_without_a_port_gunicorn_listens_on_8000(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("PORT", raising=False)
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)
     assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["bind"] == "0.0.0.0:8000"
+    monkeypatch.setenv("PORT", "5123")
+    settings = gunicorn.config.Config()
+    for name, value in runpy.run_path(str(ROOT / "gunicorn.conf.py")).items():
+        if name in settings.settings:
+            settings.set(name, value)
+    assert (settings.wsgi_app, settings.bind) == ("app:create_app()", ["0.0.0.0:5123"])
+    assert settings.worker_class_str == "http_server.worker.BufferingWorker"
+    assert settings.timeout >= 30, "the router gives a request up before its process is ended for it"
+    assert settings.keepalive > 90
+    assert settings.graceful_timeout < 30
+    assert settings.control_socket_disable
+    assert settings.preload_app
+    assert (settings.forwarder_headers, settings.header_map) == ([], "drop"), "X_Forwarded_For is no header"
 
 
 DOCKERFILE = read("Dockerfile")
