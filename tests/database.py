@@ -29,14 +29,17 @@ MADE_UP = {
 }  # fmt: skip
 
 
-def insert_made_up(table: Table, owners: str) -> None:
+def insert_made_up(table: Table, owners: str, **given: str) -> list[Any]:
     """Insert a row for each of the `owners`, a query of users: what a table needs, by its columns alone.
 
-    For the tables of features that no test of the house knows.
+    For the tables of features that no test of the house knows. `given` names the values of columns, as SQL. Returns the
+    primary keys.
     """
     needed = [column for column in table.columns if not (column.nullable or column.server_default or column.identity)]
-    names, values = ", ".join(column.name for column in needed), ", ".join(map(_made_up, needed))
-    db.session.execute(text(f"WITH owner AS ({owners}) INSERT INTO {table.name} ({names}) SELECT {values} FROM owner"))
+    values = {column.name: _made_up(column) for column in needed} | given
+    key, *_ = table.primary_key
+    rows = f"INSERT INTO {table.name} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM owner"
+    return list(db.session.scalars(text(f"WITH owner AS ({owners}) {rows} RETURNING {key.name}")))
 
 
 def _made_up(column: Column[Any]) -> str:
@@ -52,5 +55,5 @@ def made_up_id(name: str, user_id: int) -> Any:
     """Make up a row of the user's, and return its id: `book_id`, as a path calls it, is that of a row of `books`."""
     one, tables = name.removesuffix("_id"), Base.metadata.tables
     [table] = (tables[many] for many in (f"{one}s", f"{one}es", f"{one[:-1]}ies") if many in tables)
-    insert_made_up(table, f"SELECT * FROM users WHERE id = {user_id}")
-    return db.session.scalars(select(func.max(table.c.id)).where(table.c.user_id == user_id)).one()
+    [row_id] = insert_made_up(table, f"SELECT * FROM users WHERE id = {user_id}")
+    return row_id

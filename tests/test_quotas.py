@@ -4,12 +4,12 @@ And whom an idempotency key answers.
 """
 
 import re
-from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
+from app import FEATURES
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
@@ -19,32 +19,33 @@ from app.notes.models import Note
 from app.todos import service as todos
 from tests.accounts.conftest import AT_ONCE, won
 from tests.conftest import PASSWORD
-from tests.database import row_counts
+from tests.database import insert_made_up, row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
 from tests.queued import queued
-from tests.samples import forms
+from tests.samples import samples
 from tests.visitor import Visitor
 
 FIELDS = {
     "/notes": {"title": "one more", "content": "typed text"},
     "/todos": {"description": "typed text"},
-    **{form.path: form.fields for form in forms()},
+    **{each.path: each.fields for each in samples()},
 }
-QUOTAS = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, **{form.path: form.quota for form in forms()}}
-ADD: dict[str, Callable[[int], object]] = {
-    "/notes": lambda user_id: notes.create_note(user_id, "stored", ""),
-    "/todos": lambda user_id: todos.create_todo(user_id, "stored"),
-    **{form.path: form.add for form in forms()},
-}
+PORTABLE = {f"/{feature.portable.name}": feature.portable for feature in FEATURES if feature.portable}
 TWO_NOTES = sound.zipped(sound.document_of_lists(notes=[sound.NOTE] * 2))
+
+pages = pytest.mark.parametrize("path", list(FIELDS))
+
+
+def add(path: str, user_id: int, count: int) -> None:
+    insert_made_up(PORTABLE[path].table, f"SELECT * FROM users, generate_series(1, {count}) WHERE id = {user_id}")
+    db.session.commit()
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, path: str, user: User, *, room: int = 0) -> None:
     """Store three of the user's, which fill the quota but for `room`."""
-    for _ in range(3):
-        ADD[path](user.id)
-    monkeypatch.setattr(QUOTAS[path], "most", 3 + room)
+    add(path, user.id, 3)
+    monkeypatch.setattr(PORTABLE[path].quota, "most", 3 + room)
 
 
 @pytest.mark.parametrize("path", list(FIELDS))
@@ -117,20 +118,17 @@ def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
 def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
 ) -> None:
-    for add in ADD.values():
-        add(alice.id)
-    tables = ("notes", "todos", *(form.table for form in forms()))
-    db.session.execute(text(f"UPDATE figures SET {', '.join(f'{table}_stored = 30' for table in tables)}"))
-    db.session.commit()
+    for path in FIELDS:
+        add(path, alice.id, 30)
     for most, said in ((34, None), (33, 3), (30, 0), (29, 0)):
-        for quota in QUOTAS.values():
-            monkeypatch.setattr(quota, "most", most)
+        for path in FIELDS:
+            monkeypatch.setattr(PORTABLE[path].quota, "most", most)
         rooms = re.findall(r": room for (\d+) more\.", signed_in.get("/mypage").text)
-        assert rooms == ([] if said is None else [f"{said}"] * len(QUOTAS)), most
+        assert rooms == ([] if said is None else [f"{said}"] * len(FIELDS)), most
 
 
 def test_at_the_quota_of_the_documentation_one_more_is_refused(app: Flask, alice: User) -> None:
-    assert [quota.most for quota in QUOTAS.values()] == [100_000, 20_000, *(form.most for form in forms())]
+    assert (notes.QUOTA.most, todos.QUOTA.most) == (100_000, 20_000)
     notes.create_note(alice.id, "one", "")
     db.session.execute(text("UPDATE figures SET notes_stored = :count"), {"count": notes.QUOTA.most - 1})
     notes.create_note(alice.id, "the last one", "")

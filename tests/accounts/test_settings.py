@@ -21,7 +21,7 @@ from app.todos import service as todos
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts
 from tests.passkeys.conftest import add_passkey
-from tests.samples import forms, samples
+from tests.samples import samples
 from tests.visitor import Visitor
 
 
@@ -111,7 +111,7 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         two_step.turn_on(user.id, CLIENT)
         service.draw_challenge(service.CONFIRM, user.id)
         tokens.start_second_step(user, remember=False)
-    of_features = {form.table: row_counts()[form.table] // 2 for form in forms()}
+    of_features = {each.table: row_counts()[each.table] // 2 for each in samples()}
     answer = signed_in.submit("/mypage/delete", password=PASSWORD)
     assert answer.location == "/"
     assert "deleted" in signed_in.get("/").text

@@ -10,13 +10,13 @@ from flask import Flask
 
 from app.api.document import document
 from app.api.messages import LONGEST_NAME, MOST_ERRORS, list_mark
-from app.keyset import Cursor
+from app.keyset import IDS, Cursor
 from app.notes import service as notes
 from app.notes.cursor import START
 from app.todos import listing
 from tests.api.program import Program, pointers
 from tests.database import row_counts
-from tests.samples import forms
+from tests.samples import samples
 
 LISTS = {
     "/notes": START,
@@ -27,7 +27,7 @@ LISTS = {
     "/todos": Cursor.start(listing.KEY_BOUNDS),
     "/todos?sort=due": Cursor.start(listing.KEY_BOUNDS),
     "/todos?completed=true": Cursor.start(listing.KEY_BOUNDS),
-    **{form.path: Cursor.start(form.key_bounds) for form in forms()},
+    **{each.path: Cursor.start((IDS,)) for each in samples()},
 }
 
 

@@ -16,7 +16,7 @@ from werkzeug.routing import RequestRedirect
 
 from app import FEATURES
 from app.web import RowIdConverter
-from tests.samples import brought
+from tests.samples import Samples, samples
 
 FULL = "full"  # an account with more of everything than a page holds, and with texts that are hard to show
 EMPTY = "empty"  # a new account
@@ -153,7 +153,17 @@ def of_new_features(known: Sequence[Page]) -> Iterator[Page]:
             yield Page(f"{name}-empty", path, EMPTY)
 
 
-OF_FEATURES = tuple(Page(*page) for module in brought("browser_samples") for page in module.PAGES)
+def of_samples(each: Samples) -> Iterator[Page]:
+    """Yield the pages of a feature, a refused form, and a row as anybody sees it."""
+    name = each.path.strip("/")
+    for path in each.pages:
+        if not path.endswith((".csv", ".json")):
+            yield Page(re.sub(r"\W+", "-", path).strip("-"), path, FULL)
+    yield Page(f"{name}-refused", each.path, EMPTY, 422, dict.fromkeys(each.fields, ""))
+    yield Page(f"{name}-shared", each.pages[0])
+
+
+OF_FEATURES = tuple(page for each in samples() for page in of_samples(each))
 KNOWN = (*ACCOUNTS, *NOTES, *TODOS, *OF_FEATURES, *MY_PAGE, *ERRORS)
 PAGES = (*KNOWN, *of_new_features(KNOWN))
 

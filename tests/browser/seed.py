@@ -23,7 +23,7 @@ from tests.browser.pages import EMPTY, FULL, KEYS, PAGES, PASSWORD, REFUSED
 from tests.database import made_up_id
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
-from tests.samples import brought
+from tests.samples import samples
 
 Ids = dict[str, object]
 
@@ -68,8 +68,9 @@ def seed() -> Ids:
     seed_events(full)
     add_passkey(accounts.sign_up(address(KEYS), "열쇠", PASSWORD))
     ids: Ids = {**seed_tokens(full), **seed_keys(full), **seed_notes(full.id), **seed_todos(full.id)}
-    for module in brought("browser_samples"):
-        ids |= module.seed(full)
+    for each in samples():
+        ids |= each.own(full)
+        db.session.execute(db.text(each.share_all))
     return ids | seed_new_features(full.id)
 
 

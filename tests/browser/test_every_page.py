@@ -25,7 +25,7 @@ WIDTHS = (*(width for width, _ in SIZES.values()), NARROWEST)
 LOWEST = 256  # CSS pixels: 1024 at 400 %
 OPENED: set[tuple[str, str]] = set()  # dialogs and popovers that were read: language, HTML
 # These stand for all in the quick suite. They hold each part whose colours our styles keep from those of the system.
-SMOKE = {"notes", "result"}
+SMOKE = {"notes", "wordcounts-done"}
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
 
 

@@ -18,7 +18,7 @@ from tests.browser.controls import button, text
 from tests.browser.pages import FULL
 from tests.browser.site import Reader, Site
 from tests.browser.window import NARROWEST, Window, Windows
-from tests.samples import brought
+from tests.samples import samples
 from tests.waiting import wait_until
 
 MAGNIFIED = {"width": NARROWEST, "height": 256}  # CSS pixels: 1280 x 1024 at 400 % (WCAG 1.4.10)
@@ -178,7 +178,7 @@ PRINTED = {
     "/notes/{markdown}": ["제목", "인용", "code"],
     "/notes/trash": ["to throw away"],
     "/s/{link}": ["제목", "인용", "code", "Last edited"],
-    **{path: texts for module in brought("browser_samples") for path, texts in module.PRINTED.items()},
+    **{each.pages[0]: [] for each in samples()},
     "/mypage": ["Last 26 weeks", "Account history"],
 }
 

@@ -15,11 +15,11 @@ from tests.browser.checks import axe_violations
 from tests.browser.controls import Control, Keyboard, hold, link, posts_of, text, title
 from tests.browser.site import Reader
 from tests.browser.window import FORCED, Window
-from tests.samples import brought
+from tests.samples import samples
 
 STOPS = (
     *("/notes", "/notes?q=moon", "/notes/tags", "/notes/archive", "/notes/trash", "/todos"),
-    *(path for module in brought("browser_samples") for path in module.STOPS),
+    *(each.path for each in samples()),
     *("/mypage", "/mypage/edit", "/mypage/devices", "/mypage/events", "/mypage/tokens", "/mypage/import"),
 )
 KEYDOWN = """(element, key) =>

@@ -21,7 +21,7 @@ from tests.database import row_counts
 from tests.figures.counts import counted, kept
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
-from tests.samples import forms, samples
+from tests.samples import samples
 from tests.visitor import Visitor
 
 HAPPENS: dict[str, Callable[[User, int], object]] = {
@@ -44,7 +44,7 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
     "tick": lambda user, _: todos.change_todo(user.id, todo_of(user), completed=True),
     "clear what is done": lambda user, _: todos.clear_completed(user.id),
     "delete a todo": lambda user, _: todos.delete_todo(user.id, todo_of(user)),
-    "finish one of each other feature": lambda user, _: [each.done(user) for each in samples()],
+    "finish one of each other feature": lambda user, _: [each.own(user) for each in samples()],
     "share a note with another person": lambda user, note: execute(
         "UPDATE notes SET user_id = (SELECT max(id) FROM users) WHERE id = :id", id=note
     ),
@@ -131,8 +131,8 @@ def test_an_update_of_nothing_that_is_counted_writes_no_figure(alice: User, note
     before = versions()
     execute("UPDATE notes SET content = 'other', updated_at = now(), version = version + 1")
     execute("UPDATE todos SET position = position + 1, description = 'other'")
-    for form in forms():
-        execute(f"UPDATE {form.table} SET {form.uncounted}")
+    for each in samples():
+        execute(each.share_all)
     assert versions() == before
 
 

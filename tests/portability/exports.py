@@ -10,28 +10,23 @@ from PIL import Image
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from app import FEATURES
 from app.accounts.models import User
-from app.extensions import Base, db
+from app.extensions import db
 from app.notes import service as notes
 from app.notes.service import archive_note
+from app.portability.contract import PortableTable
 from app.todos import service as todos
 from app.todos.models import Todo
-from tests.samples import forms, samples
 from tests.visitor import Visitor
 
-ORDERS = {"notes": ["id"], "todos": ["position", "id"]}
+PORTABLES = [feature.portable for feature in FEATURES if feature.portable]
 # Columns that may differ after an import. The order of todos is compared as the order of the list instead.
 NOT_COMPARED = {"id", "public_id", "user_id", "version", "position"}
 
 
 def furnish(user: User, browser: Visitor) -> None:
-    """Create 36 notes, 12 todos, and what else there is. The first note has a browser's CRLF line breaks."""
-    for each in samples():
-        each.furnish(user)
-    furnish_notes_and_todos(user, browser)
-
-
-def furnish_notes_and_todos(user: User, browser: Visitor) -> None:
+    """Create 36 notes and 12 todos. The first note has a browser's CRLF line breaks."""
     browser.submit("/notes", title="줄바꿈", content="첫째 줄\r\n둘째 줄\r\n")
     texts = [
         ("반달", "달이 #반달 만큼 찼다 #책"),
@@ -67,16 +62,13 @@ def furnish_notes_and_todos(user: User, browser: Visitor) -> None:
 
 def rows_of(user: User) -> dict[str, list[dict[str, Any]]]:
     """Return the user's rows of each table in order, without ids: {table: [{column: value}]}."""
-    return {
-        name: _in_order(user, name, order)
-        for name, order in {**ORDERS, **{form.table: ["id"] for form in forms()}}.items()
-    }
+    return {each.table.name: _in_order(user, each) for each in PORTABLES}
 
 
-def _in_order(user: User, name: str, order: list[str]) -> list[dict[str, Any]]:
-    columns = Base.metadata.tables[name].c
+def _in_order(user: User, portable: PortableTable) -> list[dict[str, Any]]:
+    columns = portable.table.c
     compared = [column for column in columns if column.name not in NOT_COMPARED]
-    rows = select(*compared).where(columns.user_id == user.id).order_by(*(columns[column] for column in order))
+    rows = select(*compared).where(columns.user_id == user.id).order_by(*(columns[name] for name in portable.order))
     return [dict(row) for row in db.session.execute(rows).mappings()]
 
 

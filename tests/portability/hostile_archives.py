@@ -4,15 +4,13 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from app.portability import archive
 from app.portability import service as portability
 from app.portability.archive import Reason
 from tests.portability.exports import packed
-from tests.samples import samples
 
 NOTE: dict[str, Any] = {
     "title": "title",
@@ -33,8 +31,7 @@ TODO: dict[str, Any] = {
 }
 HEAD: dict[str, Any] = {"format": archive.FORMAT, "version": 1, "exported_at": "", "account": {}}
 # Valid items that precede the invalid part of each archive. They must not be stored when it is refused.
-OF_FEATURES = {each.list_name: each for each in samples()}
-LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO], **{name: [each.item] for name, each in OF_FEATURES.items()}}
+LISTS: dict[str, Any] = {"notes": [NOTE], "todos": [TODO]}
 
 
 def document(**changes: Any) -> str:
@@ -56,11 +53,6 @@ def note(**changes: Any) -> bytes:
 
 def todo(**changes: Any) -> bytes:
     return zipped(document(todos=[TODO, {**TODO, **changes}]))
-
-
-def of_feature(name: str, changes: Mapping[str, Any]) -> bytes:
-    item = OF_FEATURES[name].item
-    return zipped(document(**{name: [item, {**item, **changes}]}))
 
 
 def without(item: dict[str, Any], name: str) -> dict[str, Any]:
@@ -215,9 +207,4 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
     "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
     "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
-    **{
-        f"of {name}: {defect}": (Reason.INVALID, partial(of_feature, name, changes))
-        for name, each in OF_FEATURES.items()
-        for defect, changes in each.invalid.items()
-    },
 }  # fmt: skip

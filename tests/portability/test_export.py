@@ -49,7 +49,7 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     todos.create_todo(alice.id, "first")
     todos.change_todo(alice.id, todos.create_todo(alice.id, "second"), completed=True)
     for each in samples():
-        each.done(alice)
+        each.own(alice)
     files = files_of(export(signed_in))
     day = datetime.now(UTC).date()
     assert list(files) == [
@@ -115,7 +115,7 @@ def test_the_export_costs_one_statement_per_feature(signed_in: Visitor, alice: U
         notes.create_note(alice.id, title, "")
         todos.create_todo(alice.id, title)
         for each in samples():
-            each.done(alice)
+            each.own(alice)
     statements.clear()
     export(signed_in)
     # The session's, that of the rate limit, the features', and the event.

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select
 
+from app import FEATURES
 from app.accounts.models import User
 from app.extensions import db
 from app.keyset import Cursor
@@ -30,7 +31,6 @@ from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
-from tests.samples import forms
 from tests.visitor import Visitor
 
 
@@ -108,8 +108,7 @@ def test_an_export_from_before_the_service_had_this_name_is_imported(signed_in: 
 
 
 def test_an_import_may_have_what_the_quotas_allow() -> None:
-    quotas = [notes.QUOTA, todos.QUOTA, *(form.quota for form in forms())]
-    assert max(quota.most for quota in quotas) <= portability.MAX_ITEMS
+    assert max(feature.portable.quota.most for feature in FEATURES if feature.portable) <= portability.MAX_ITEMS
     assert notes.QUOTA.most + len(("README.txt", "todos.md", "semicircle.json", "photo.webp")) < archive.MAX_ENTRIES
 
 

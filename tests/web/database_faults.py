@@ -129,7 +129,7 @@ def new_site(environment: Environment) -> Site:
         notes.create_note(alice.id, "title", "content")
         todos.create_todo(alice.id, "description")
         for each in samples():
-            each.done(alice)
+            each.own(alice)
     return Site(app, environment, alice)
 
 

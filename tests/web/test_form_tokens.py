@@ -11,30 +11,29 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app import FEATURES
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.limits.quotas import Key, Quota
+from app.limits.quotas import Key
 from app.notes import listing
 from app.notes import service as notes
 from app.notes.models import Note
-from app.todos import service as todos
 from app.web.form_recovery import MAX_FIELDS
 from tests.accounts.conftest import won
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
 from tests.queued import queued
-from tests.samples import forms
+from tests.samples import samples
 from tests.visitor import Visitor, token_of
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 FORMS: dict[str, Mapping[str, str]] = {
     "/notes": {"title": "우유", "content": "두 병"},
     "/todos": {"description": "우유"},
-    **{form.path: form.fields for form in forms()},
+    **{each.path: each.fields for each in samples()},
 }
-TABLES = {"/notes": "notes", "/todos": "todos", **{form.path: form.table for form in forms()}}
-QUOTAS: dict[str, Quota] = {"/notes": notes.QUOTA, "/todos": todos.QUOTA, **{form.path: form.quota for form in forms()}}
+PORTABLE = {f"/{feature.portable.name}": feature.portable for feature in FEATURES if feature.portable}
 AT_ONCE = 5  # threads of the pool
 
 pages = pytest.mark.parametrize("path", list(FORMS))
@@ -69,12 +68,13 @@ def test_the_same_words_from_another_page_or_other_words_from_the_same_are_store
 def test_a_form_without_a_token_is_stored_each_time_and_with_none_that_is_one_never(
     signed_in: Visitor, path: str
 ) -> None:
-    before = row_counts()[TABLES[path]]
+    table = PORTABLE[path].table.name
+    before = row_counts()[table]
     for _ in range(2):
         assert signed_in.submit(path, **FORMS[path]).status_code == 302
     for token in ("x" * 15, "x" * 65, "a token of spaces", "토큰" * 10):
         assert signed_in.submit(path, **FORMS[path], form_token=token).status_code == 422, token
-    assert row_counts()[TABLES[path]] == before + 2
+    assert row_counts()[table] == before + 2
 
 
 @pages
@@ -90,10 +90,7 @@ def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: V
 def test_the_last_one_that_fits_may_be_sent_twice(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, path: str
 ) -> None:
-    monkeypatch.setattr(QUOTAS[path], "most", 1)
-    for limited in forms():
-        if limited.limit:
-            monkeypatch.setattr(*limited.limit, 1)
+    monkeypatch.setattr(PORTABLE[path].quota, "most", 1)
     form = {**FORMS[path], "form_token": form_token(signed_in, path)}
     for _ in range(2):
         assert signed_in.submit(path, **form).status_code == 302

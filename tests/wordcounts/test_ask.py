@@ -132,6 +132,12 @@ def test_imported_results_do_not_hide_those_of_the_hour(signed_in: Visitor, alic
     refuse_another(signed_in, "3600", "1 hour")
 
 
+def test_the_last_one_of_the_hour_may_be_sent_twice(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
+    monkeypatch.setattr(service, "MAX_PER_HOUR", 1)
+    form = {"url": "https://example.com", "form_token": form_token(signed_in, "/wordcounts")}
+    assert [signed_in.submit("/wordcounts", **form).status_code for _ in range(2)] == [302, 302]
+
+
 def test_deleted_and_cancelled_results_count_too(signed_in: Visitor, alice: User) -> None:
     """Otherwise one could have any number of pages fetched, by cancelling each."""
     for _ in range(service.MAX_PER_HOUR // 2):
@@ -166,6 +172,7 @@ def test_a_page_is_not_counted_again_beyond_the_quota(
     monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
 ) -> None:
     public_id = results.done(alice)
+    assert service.QUOTA.most == 5_000
     monkeypatch.setattr(service.QUOTA, "most", 1)
     before = row_counts(), queued()
     answer = signed_in.submit(f"/wordcounts/{public_id}/again")

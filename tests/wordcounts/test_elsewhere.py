@@ -1,4 +1,4 @@
-"""Word counts outside of their own pages: shared with others, in an export, and in the demo account."""
+"""Word counts outside of their own pages: shared with others, and in the demo account."""
 
 from typing import Any
 
@@ -9,13 +9,9 @@ from app.accounts.models import User
 from app.demo.service import EMAIL
 from app.extensions import db
 from app.figures import Figures
-from app.wordcounts import service
 from app.wordcounts.models import DONE, Result
 from tests.conftest import browser_of
-from tests.portability.exports import document_of, export, import_
-from tests.visitor import Visitor
 from tests.web.test_owners import ids, paths, rows_of, share_all
-from tests.wordcounts import results
 
 __all__ = ["ids"]  # a fixture
 
@@ -27,20 +23,6 @@ def test_a_shared_result_is_read_and_no_more(app: Flask, alice: User, bob: User,
     assert len(posts) > 10
     assert [path for path in posts if browser.submit(path, shared="0").status_code != 404] == []
     assert rows_of(alice) == before
-
-
-def test_the_export_leaves_out_what_is_deleted_or_unfinished(signed_in: Visitor, alice: User) -> None:
-    results.waiting(alice, "https://example.com/waiting")
-    results.failed(alice, "dns", "https://example.com/failed")
-    service.delete_result(alice.id, results.done(alice, "https://example.com/deleted"))
-    assert document_of(export(signed_in))["wordcounts"] == []
-
-
-def test_the_import_says_how_many_came_in(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
-    results.done(alice)
-    browser = browser_of(app, bob)
-    assert import_(browser, export(signed_in)).status_code == 302
-    assert "Imported: notes 0, todos 0, word counts 1." in browser.get("/mypage").text
 
 
 def test_those_of_the_demo_account_are_done_and_every_page_of_them_opens(app: Flask, objects: set[str]) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.samples import forms
+from tests.samples import samples
 from tools.bench.client import Answer
 from tools.bench.site import Site
 
@@ -48,7 +48,7 @@ def fingerprint(site: Site, user_id: int) -> list[tuple[object, ...]]:
     """Return what a user has. It differs after any change of a row."""
     tables = {
         "users": "id",
-        **dict.fromkeys(("notes", "note_shares", "todos", *(form.table for form in forms())), "user_id"),
+        **dict.fromkeys(("notes", "note_shares", "todos", *(each.table for each in samples())), "user_id"),
     }
     digest = "count(*), md5(string_agg(found::text, '' ORDER BY found::text))"
     selects = (f"SELECT {digest} FROM {table} found WHERE {owner} = {user_id}" for table, owner in tables.items())

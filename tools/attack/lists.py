@@ -5,15 +5,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import product
 
 from app.accounts.models import User
 from app.notes import service
 from app.notes import service as notes
 from app.todos import service as todos
-from tests.samples import forms, samples
+from tests.samples import samples
 from tools.attack.finding import Finding
-from tools.attack.tools import age_rows, token_of
+from tools.attack.tools import token_of
 from tools.bench.client import Answer, Client
 from tools.bench.site import Site
 
@@ -21,14 +20,14 @@ WORD = "kingfisher"  # in each text of the owner, and in none of anybody else
 LISTS = (
     *("notes", "notes?q=owner", "notes?tag=owner", "notes?q=%23owner", "notes/archive", "notes/trash"),
     *("todos", "todos?sort=due", "todos?completed=true", "todos?completed=false"),
-    *(form.path[1:] for form in forms()),
+    *(each.path[1:] for each in samples()),
 )
 SEARCHES = (WORD, f"%23{WORD}", f"{WORD[:4]}*", "owner", "%25", "_", "%22%22", "a%20OR%20b", f"%22{WORD}%20owner%22")
 CREATIONS: dict[str, object] = {
     "notes": {"title": "mine"},
     "notes/batch": [{"title": "mine"}],
     "todos": {"description": "mine"},
-    **{form.path[1:]: form.fields for form in forms()},
+    **{each.path[1:]: each.fields for each in samples()},
 }
 
 
@@ -42,9 +41,10 @@ def furnish(site: Site, owner: User) -> None:
         for number in range(120):
             todo_id = todos.create_todo(owner.id, f"{WORD} {number}", date(2026, 1, 1) + timedelta(number))
             todos.change_todo(owner.id, todo_id, completed=number % 2 == 0)
-        for each, number in product(samples(), range(25)):
-            each.done_with(owner, f"{WORD}/{number}")
-            age_rows(site)
+        for each in samples():
+            for _ in range(25):
+                each.own(owner)
+            site.rows(f"UPDATE {each.table} SET title = '{WORD}'")
 
 
 class Program:

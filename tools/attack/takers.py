@@ -7,7 +7,6 @@ from typing import Any
 from app.notes import service
 from app.notes import service as notes
 from app.todos import service as todos
-from tests.samples import samples
 from tools.attack.finding import Finding, fingerprint
 from tools.attack.tools import age_rows, token_of
 from tools.bench.client import Client
@@ -51,9 +50,6 @@ def tries(site: Site, ids: dict[str, Any], own: dict[str, Any]) -> Iterator[Try]
     yield "PATCH", todo, {"due_on": "2026-12-01"}
     yield "POST", f"{todo}/move", {"onto": own["todo_id"]}
     yield "POST", f"{mine}/move", {"onto": ids["todo_id"]}
-    for each in samples():
-        for path in each.api_queries:
-            yield "GET", f"/api/v1{path}".format_map(ids), None
 
 
 def other_peoples_by_token(site: Site, quick: bool) -> Finding:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.accounts import access_tokens, events
 from app.accounts.models import User
-from tests.samples import forms
+from tests.samples import samples
 from tools.bench.service import ROOT
 from tools.bench.site import Site
 
@@ -21,8 +21,8 @@ EVERY = 0.2  # seconds; nobody sends what a full bucket allows within them
 # A limit that refuses hides what is behind it. Those of features count rows, so the rows become old. A generator
 # sends one Idempotency-Key with many bodies, which is refused for a day.
 AGED = [
-    f"UPDATE {form.table} SET created_at = now() - interval '1 day' WHERE created_at > now() - interval '1 hour'"
-    for form in forms()
+    f"UPDATE {each.table} SET created_at = now() - interval '1 day' WHERE created_at > now() - interval '1 hour'"
+    for each in samples()
 ]
 EMPTIED = ";".join(["DELETE FROM rate_limits", "DELETE FROM idempotency_keys", *AGED])
 

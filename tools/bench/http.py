@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 import psutil
 
 from app.accounts.hashing import hash_password
-from tests.samples import forms, samples
+from tests.samples import samples
 from tools.bench.client import PASSWORD, Client, sign_in
 from tools.bench.figures import MS, Spread, cpu_seconds, markdown, megabytes_a_worker, percentile, spread
 from tools.bench.load import Outcome, Request, closed_loop
@@ -162,7 +162,7 @@ PARTS = {
         Work("/notes/trash", reading("/notes/trash")),
         Work("/notes/tags", reading("/notes/tags")),
         Work("/todos", reading("/todos")),
-        *(Work(form.path, reading(form.path)) for form in forms()),
+        *(Work(each.path, reading(each.path)) for each in samples()),
         Work("/mypage", reading("/mypage")),
         Work("/mypage/edit", reading("/mypage/edit")),
     ),
@@ -237,7 +237,7 @@ def fill(url: str) -> None:
     query(url, FILL_NOTES, (texts, NOTES))
     query(url, FILL_REST)
     for each in samples():
-        query(url, each.bench)
+        query(url, each.many)
     query(url, "VACUUM (ANALYZE)")
 
 

@@ -11,11 +11,11 @@ from http.client import HTTPConnection, HTTPException
 from threading import Barrier
 from typing import NamedTuple
 
-from tests.samples import forms
+from tests.samples import samples
 from tools.bench.client import Answer, Client
 
 RATE = 20.0  # pages a second of the open loop
-PAGES = ("/notes", "/todos", "/mypage", *(form.path for form in forms()))
+PAGES = ("/notes", "/todos", "/mypage", *(each.path for each in samples()))
 GIVE_UP = 30  # seconds without any answer
 NO_ANSWER = 0
 

@@ -56,6 +56,14 @@ def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: W
     expect(button(tab, "Copy")).to_be_visible()
 
 
+def test_its_words_are_printed(window: Window, path: str) -> None:
+    tab = window.open(path)
+    tab.emulate_media(media="print")
+    assert tab.evaluate("matchMedia('print').matches")
+    for printed in ("1,234,567", "Most frequent words", "moon1"):
+        expect(tab.get_by_text(printed).locator("visible=true").first).to_be_visible()
+
+
 # Where the colour is, and of which property.
 MARKS = {
     "the current tab": (".tabs [aria-current]", None, "backgroundColor"),
