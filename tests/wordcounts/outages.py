@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until
-from tests.wordcounts.live.counting import PAGE, CountingQueue, counting_queue
+from tests.wordcounts.live.conftest import PAGE, CountingQueue, counting_queue
 from tests.wordcounts.page_server import PageServer
 from tools.bench.service import production, release
 from tools.bench.site import frozen
