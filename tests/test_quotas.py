@@ -34,8 +34,6 @@ FIELDS = {
 PORTABLE = {f"/{feature.portable.name}": feature.portable for feature in FEATURES if feature.portable}
 TWO_NOTES = sound.zipped(sound.document_of_lists(notes=[sound.NOTE] * 2))
 
-pages = pytest.mark.parametrize("path", list(FIELDS))
-
 
 def add(path: str, user_id: int, count: int) -> None:
     insert_made_up(PORTABLE[path].table, f"SELECT * FROM users, generate_series(1, {count}) WHERE id = {user_id}")

@@ -79,11 +79,11 @@ def test_a_form_without_a_token_is_stored_each_time_and_with_none_that_is_one_ne
 
 @pages
 def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: Visitor, bob: User, path: str) -> None:
-    token = form_token(signed_in, path)
-    before = row_counts()[TABLES[path]]
+    token, table = form_token(signed_in, path), PORTABLE[path].table.name
+    before = row_counts()[table]
     for visitor in (signed_in, browser_of(app, bob)):
         assert visitor.submit(path, **FORMS[path], form_token=token).status_code == 302
-    assert row_counts()[TABLES[path]] == before + 2
+    assert row_counts()[table] == before + 2
 
 
 @pages
