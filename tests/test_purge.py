@@ -104,8 +104,8 @@ def test_a_purge_skips_locked_rows_until_the_next_run(migrated: Flask) -> None:
     db.session.commit()
     with db.engine.begin() as other:
         other.execute(select(Note.id).where(Note.id == expired[1]).with_for_update())
-        NOTES.run(0)
+        NOTES.run()
         assert ids(NOTES) == [expired[1]]
         db.session.rollback()
-    NOTES.run(0)
+    NOTES.run()
     assert ids(NOTES) == []
