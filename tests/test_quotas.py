@@ -11,14 +11,14 @@ from sqlalchemy import func, select, text
 
 from app import FEATURES
 from app.accounts import service as accounts
-from app.accounts.models import User
+from app.accounts.models import User, UserSession
 from app.extensions import db
-from app.limits.quotas import DeletedSince, Key, QuotaReached, note_key
+from app.limits.quotas import DeletedSince, Key, Quota, QuotaReached, note_key
 from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
 from tests.accounts.conftest import AT_ONCE, won
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, browser_of
 from tests.database import insert_made_up, row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
@@ -132,3 +132,13 @@ def test_at_the_quota_of_the_documentation_one_more_is_refused(app: Flask, alice
     notes.create_note(alice.id, "the last one", "")
     with pytest.raises(QuotaReached):
         notes.create_note(alice.id, "one more", "")
+
+
+def test_rows_without_a_kept_figure_are_counted_by_owner(app: Flask, alice: User, bob: User) -> None:
+    browser_of(app, alice)
+    browser_of(app, alice)
+    browser_of(app, bob)
+    Quota(UserSession, 2).enforce(alice.id)
+    with pytest.raises(QuotaReached):
+        Quota(UserSession, 1).enforce(alice.id)
+    Quota(UserSession, 1).enforce(bob.id)

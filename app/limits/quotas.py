@@ -111,15 +111,17 @@ class DeletedSince(Exception):
 
 class Quota:
     def __init__(self, model: type[Base], most: int) -> None:
-        """Take a model with `user_id`, `idempotency_key` and a figure named after its table: `notes_stored`."""
+        """Take a model with `user_id`, and for `insert` with `idempotency_key`.
+
+        Rows without a figure named after their table, as `notes_stored` is, are counted: then `most` has to be small.
+        """
         self.most = most
         self._table = Base.metadata.tables[model.__tablename__]
-        self._stored = kept(Figures.__table__.c[f"{model.__tablename__}_stored"])
         columns = self._table.c
         self._owner = bindparam("owner", type_=columns.user_id.type)
-        self._with_key = select(columns.id).where(
-            columns.user_id == self._owner, columns.idempotency_key == bindparam("idempotency_key")
-        )
+        figure = Figures.__table__.c.get(f"{model.__tablename__}_stored")
+        own = select(func.count()).where(columns.user_id == self._owner)
+        self._stored = own.scalar_subquery() if figure is None else kept(figure)
 
     def insert(self, *columns: str) -> Insert:
         """Build an INSERT of no row beyond the quota or twice. The owner, the key and these columns are parameters."""
@@ -144,7 +146,9 @@ class Quota:
                 return stored
         db.session.rollback()
         if key is not None:
-            row_id = db.session.scalar(self._with_key, {"owner": user_id, "idempotency_key": key.row_key})
+            columns = self._table.c
+            own = select(columns.id).where(columns.user_id == user_id, columns.idempotency_key == key.row_key)
+            row_id = db.session.scalar(own)
             db.session.rollback()
             if row_id is not None:
                 raise StoredBefore(row_id)
