@@ -51,6 +51,7 @@ class Feature:
     figure: Figure | None = None  # its number on My page
     by_day: ColumnElement[Any] | None = None  # for the heat map of My page, see app/notes/figures.py
     menu: MenuEntry | None = None  # of every page
+    on_note: MenuEntry | None = None  # its link on the page of a note, to an endpoint with the variable note_id
 
 
 def load() -> list[Feature]:
@@ -69,6 +70,7 @@ def init_app(app: Flask, found: Sequence[Feature]) -> None:
             app.cli.add_command(command)
     app.extensions["portables"] = tuple(feature.portable for feature in found if feature.portable)
     app.extensions["figures"] = tuple(feature.figure for feature in found if feature.figure)
+    app.extensions["on_note"] = tuple(feature.on_note for feature in found if feature.on_note)
     app.extensions["by_day"] = next((feature.by_day for feature in found if feature.by_day is not None), null())
     shared: MutableMapping[str, Any] = app.jinja_env.globals
 

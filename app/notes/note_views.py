@@ -2,7 +2,7 @@
 
 from difflib import SequenceMatcher
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import Conflict, NotFound
@@ -32,7 +32,9 @@ def show(note_id: int) -> Answer:
     html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
     template = "deleted" if note.deleted_at else "show"
     home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
-    return render_template(f"notes/{template}.html", note=note, html=html, back=return_url(url_for(home)))
+    back = return_url(url_for(home))
+    links = current_app.extensions["on_note"]
+    return render_template(f"notes/{template}.html", note=note, html=html, back=back, links=links)
 
 
 @bp.get("/<id:note_id>/edit")

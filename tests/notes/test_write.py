@@ -4,12 +4,15 @@ import re
 
 import pytest
 from flask import Flask
+from flask_babel import lazy_gettext as _
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app import features
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
+from app.features import Feature, MenuEntry
 from app.notes import listing, service
 from tests.conftest import browser_of
 from tests.database import row_counts
@@ -210,3 +213,16 @@ def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: Use
     signed_in.submit("/sign-out")
     assert signed_in.submit("/notes", title="t", content="c").location.startswith("/sign-in")
     assert signed_in.get_cookie("accepted") is None
+
+
+def test_another_feature_has_its_link_on_the_page_of_a_note_and_not_of_one_in_the_trash(
+    app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, other = MenuEntry(endpoint="notes.edit", icon="pin", label=_("Pictures")), Flask(__name__)
+    features.init_app(other, [Feature(on_note=link), Feature()])
+    monkeypatch.setitem(app.extensions, "on_note", other.extensions["on_note"])
+    note_id = service.create_note(alice.id, "title", "")
+    shown = signed_in.get(f"/notes/{note_id}").text
+    assert re.search(rf'<a class="button" href="/notes/{note_id}/edit"><svg.*</svg>Pictures</a>', shown)
+    service.delete_note(alice.id, note_id)
+    assert "Pictures</a>" not in signed_in.get(f"/notes/{note_id}").text
