@@ -183,7 +183,7 @@ def test_a_checkout_with_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     for tool in (feature, rename):
         monkeypatch.setattr(tool, "git", lambda *_: " M app/__init__.py")
     with pytest.raises(Refused, match="Commit what you have changed"):
-        feature.checked("bookmarks", "", BLOCKS)
+        feature.checked("zebras", "", BLOCKS)
     with pytest.raises(SystemExit, match="Commit what you have changed"):
         rename.main("Half Moon", "반쪽달")
 
