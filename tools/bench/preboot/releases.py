@@ -9,7 +9,7 @@ from pathlib import Path
 MODELS, SERVICE = "app/notes/models.py", "app/notes/service.py"
 # Each stands once in its file, and tests/bench/test_bench.py says so when that is no longer true.
 ANCHORS = {
-    MODELS: "    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))",
+    MODELS: "    archived_at: Mapped[datetime | None]  # in the archive since then",
     f"{SERVICE} insert": '_CREATE = QUOTA.insert("title", "content", "tags")',
     f"{SERVICE} values": "content=content, tags=tags_of(title, content))\n    except StoredBefore",
     f"{SERVICE} select": "Note.updated_at, Note.archived_at)\n)",
