@@ -41,10 +41,9 @@ def furnish(site: Site, owner: User) -> None:
         for number in range(120):
             todo_id = todos.create_todo(owner.id, f"{WORD} {number}", date(2026, 1, 1) + timedelta(number))
             todos.change_todo(owner.id, todo_id, completed=number % 2 == 0)
-        for each in samples():
-            for _ in range(25):
-                each.own(owner)
-            site.rows(f"UPDATE {each.table} SET title = '{WORD}'")
+    for each in samples():
+        site.rows(each.many)
+        site.rows(f"UPDATE {each.table} SET title = '{WORD}' WHERE user_id = {owner.id}")
 
 
 class Program:
