@@ -81,7 +81,8 @@ def key(root: Path) -> str:
 
 
 def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """Return a name for pinned packages, whatever name the service has that asks for them in the comments."""
+    return hashlib.sha256(re.sub(r"^ +#.*\n", "", text, flags=re.MULTILINE).encode()).hexdigest()[:12]
 
 
 def added_by(root: Path, name: str) -> str:

