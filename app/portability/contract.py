@@ -7,10 +7,9 @@ stranger may have written the item.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from types import MappingProxyType
 from typing import Any
 
 from flask_babel import LazyString
@@ -50,7 +49,7 @@ class InvalidItem(ValueError):
         self.field = field
 
 
-def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, object] = MappingProxyType({})) -> Item:
+def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, object] | None = None) -> Item:
     """Read an item of an import, anything that JSON can hold. It must have the fields of the readers, and no others.
 
     `absent` are those of them that exports of before did not have, and what they stand for. Raises: InvalidItem.
@@ -59,7 +58,7 @@ def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, 
         raise InvalidItem("")
     if len(item) > len(readers):  # before it is copied: there may be any number of them
         raise InvalidItem("?")
-    item = {**absent, **item}
+    item = {**(absent or {}), **item}
     for name in item.keys() ^ readers.keys():
         raise InvalidItem(name if name in readers else "?")
     row = {}
@@ -141,7 +140,7 @@ class PortableTable:
     came: LazyString  # how many came in, as a part of a sentence, with %(count)s
     model: type[Base]
     fields: Mapping[str, Reader]  # the columns that an item has
-    absent: Mapping[str, object] = MappingProxyType({})  # see read_item
+    absent: Mapping[str, object] = field(default_factory=dict)  # see read_item
     exported: ColumnElement[bool]  # the rows that an export holds, of all users'
     order: Sequence[str] = ("id",)  # the columns by which they are to come back
     longest_item: int  # code points of a row as JSON, which may write each code point of a text as 12
