@@ -85,6 +85,10 @@ class FoldingEnvironment(Environment):
         locale = get_locale() if current_app == self.app else None
         return (locale or OUTSIDE_OF_A_REQUEST).language
 
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the globals themselves. Jinja's ChainMap is copied key by key for each page."""
+        return super().make_globals(d) if d else self.globals
+
     def _overlay(self, language: str) -> "FoldingEnvironment":
         overlays: dict[str, FoldingEnvironment] = self.__dict__.setdefault("overlays", {})
         if language not in overlays:
