@@ -103,6 +103,11 @@ def test_a_cursor_holds_for_its_list_and_filter_alone(app: Flask, program: Progr
     for path, other in pairwise([*LISTS, "/notes"]):
         answer = program.get(with_cursor(path, cursor_of(app, other)))
         assert (answer.status_code, pointers(answer)) == (422, ["cursor"]), (path, other)
+    marks = set()  # no two lists of today have cursors of one form, but those of new features have
+    for path in LISTS:
+        with app.test_request_context(path.partition("?")[0]):
+            marks.add(list_mark())
+    assert len(marks) == len({path.partition("?")[0] for path in LISTS})
 
 
 MANY = {f"{number:05}": number for number in range(250)}

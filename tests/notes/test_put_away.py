@@ -217,7 +217,9 @@ def test_put_away_twice_it_stays_where_it_is_and_comes_back_pinned(alice: User, 
     service.pin_note(alice.id, archived_id, pinned=True)
     db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
     archive_note(alice.id, service.create_note(alice.id, "later", ""), archived=True)
+    since = db.session.scalar(select(Note.archived_at).where(Note.id == archived_id))
     archive_note(alice.id, archived_id, archived=True)
+    assert db.session.scalar(select(Note.archived_at).where(Note.id == archived_id)) == since
     assert archived_titles(alice) == ["later", "Books"]
     archive_note(alice.id, archived_id, archived=False)
     assert service.get_note(alice.id, archived_id).pinned

@@ -215,6 +215,13 @@ def test_a_form_without_a_session_keeps_its_draft(signed_in: Visitor, alice: Use
     assert signed_in.get_cookie("accepted") is None
 
 
+def test_the_text_that_a_note_in_the_trash_has_already_is_not_saved(alice: User) -> None:
+    note_id = service.create_note(alice.id, "title", "content")
+    service.delete_note(alice.id, note_id)
+    with pytest.raises(service.StaleVersion):
+        service.update_note(alice.id, note_id, "title", "content", 1)
+
+
 def test_another_feature_has_its_link_on_the_page_of_a_note_and_not_of_one_in_the_trash(
     app: Flask, signed_in: Visitor, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

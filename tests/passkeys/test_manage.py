@@ -16,7 +16,7 @@ from app.accounts.models import AccountEvent, User
 from app.accounts.tokens import SecondStepExpired
 from app.extensions import db
 from app.limits import rate_limits
-from app.passkeys import service, two_step
+from app.passkeys import ceremonies, service, two_step
 from app.passkeys.models import Passkey, RecoveryCode
 from app.passkeys.service import ChallengeExpired, PasskeyCopied, PasskeyRefused, TooManyPasskeys
 from app.passkeys.two_step import WrongRecoveryCode
@@ -101,6 +101,17 @@ def test_a_key_that_is_none_is_refused(app: Flask, alice: User) -> None:
         answer["response"]["attestationObject"] = encoded(bytes(broken))
         with pytest.raises(PasskeyRefused):
             service.add_passkey(PARTY, challenge_id, alice.id, json.dumps(answer), "phone", CLIENT)
+    assert row_counts()["passkeys"] == 0
+
+
+@pytest.mark.parametrize("limit", ["MAX_CREDENTIAL_ID", "MAX_PUBLIC_KEY"])
+def test_a_key_or_an_id_that_is_too_long_is_refused(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(ceremonies, limit, 8)
+    challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
+    with pytest.raises(PasskeyRefused):
+        service.add_passkey(PARTY, challenge_id, alice.id, Authenticator().register(options), "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 

@@ -76,9 +76,7 @@ def test_the_sweep_deletes_orphaned_photos_and_nothing_else(
     urls.append(f"https://bucket.before.example.com/{photo(4)}")  # as rows hold it after a move behind a CDN
     # Of a table that this release knows nothing of, as after a rollback.
     db.session.execute(text("CREATE TABLE shelf (cover_photo_url text)"))
-    db.session.execute(
-        text("INSERT INTO shelf SELECT unnest(CAST(:urls AS text[])) UNION SELECT NULL"), {"urls": urls}
-    )
+    db.session.execute(text("INSERT INTO shelf SELECT unnest(CAST(:urls AS text[])) UNION SELECT NULL"), {"urls": urls})
     db.session.commit()
     for name in FOREIGN:  # fewer than are shown: more of them would stop the sweep
         put(PREFIX + name)

@@ -108,6 +108,10 @@ def test_a_page_of_max_bytes_is_read_and_one_byte_more_or_none_is_refused() -> N
         assert len(fetched(page(pack(b"a" * MAX_BYTES), *headers)).text) == MAX_BYTES
         assert failure(page(pack(b"a" * (MAX_BYTES + 1)), *headers)).code is Failure.TOO_LARGE
         assert failure(page(pack(b""), *headers)).code is Failure.EMPTY
+    # A member of gzip with as long a header as it may have: much on the wire, and one byte unpacked.
+    member = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\xff\xff" + bytes(65_535) + gzip.compress(b"a")[10:]
+    assert fetched(page(member * 31, "Content-Encoding: gzip")).text == "a" * 31
+    assert failure(page(member * 33, "Content-Encoding: gzip")).code is Failure.TOO_LARGE
 
 
 def test_it_follows_five_redirects_and_no_sixth() -> None:
