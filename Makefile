@@ -41,13 +41,13 @@ slug: install ## the size of what a dyno is sent, compressed
 	@$(BIN)/python tools/slug.py
 
 feature: install ## a feature with everything it needs, as CONTRIBUTING.md has it; NAME=bookmarks KOREAN=책갈피
-	@$(BIN)/python -m tools.feature "$(NAME)" "$(KOREAN)"
+	@$(BIN)/python -m tools.feature
 
 migration: install ## the revision of what the models have, against a database of its own; MESSAGE="Create books"
-	@$(BIN)/python -m tools.migration "$(MESSAGE)"
+	@$(BIN)/python -m tools.migration
 
 rename: install ## a name of your own for the service; NAME="Half Moon" KOREAN=반쪽달
-	@$(BIN)/python -m tools.rename "$(NAME)" "$(KOREAN)"
+	@$(BIN)/python -m tools.rename
 
 lint: install-lint ## formatting, lint and types
 	@$(BIN)/ruff format --check .

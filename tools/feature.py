@@ -6,6 +6,7 @@ own, so no database of yours is asked or changed. What fails leaves the checkout
 
 import builtins
 import keyword
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -109,19 +110,25 @@ def checked(name: str, korean: str, blocks: Mapping[str, str]) -> Names:
     for folder in ("app", "app/templates", "tests"):
         if (ROOT / folder / f"{name}.py").exists() or any((ROOT / folder / name).glob("*.*")):
             raise Refused(f"{folder}/{name} is there already: take another name, or delete it.")
-    if name in tables():
+    tables, endpoints = taken_by_others()
+    if name in tables or name.startswith("procrastinate_"):
         raise Refused(f"There is a table {name} already: take another name.")
-    if git("status", "--porcelain"):
+    operations = re.findall(r"^def (\w+)", names.code(blocks["app/books/api.py"]), re.MULTILINE)
+    if endpoints & {name, *(f"api.{operation}" for operation in operations)}:
+        raise Refused(f"The service has pages or operations of {name} already: take another name.")
+    if git("status", "--porcelain", "--untracked-files=all"):
         raise Refused("Commit what you have changed, so that the feature is a change of its own: git status.")
     return names
 
 
-def tables() -> set[str]:
-    import app  # the models of all features
+def taken_by_others() -> tuple[set[str], set[str]]:
+    """Return the tables of the service, and the names of its endpoints and blueprints."""
+    from app import create_app
     from app.extensions import Base
+    from config import DevelopmentConfig
 
-    assert app.FEATURES  # noqa: S101 - used, and never empty
-    return set(Base.metadata.tables)
+    app = create_app(DevelopmentConfig({}))
+    return set(Base.metadata.tables), {*app.view_functions, *app.blueprints}
 
 
 def write(names: Names, files: Mapping[str, str], sentences: Mapping[str, str]) -> None:
@@ -152,6 +159,7 @@ def translate(sentences: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:3])
+        # What make was given is in the environment too: in a command, the shell would run what it holds.
+        main(os.environ.get("NAME", ""), os.environ.get("KOREAN", ""))
     except Refused as refused:
         sys.exit(str(refused))

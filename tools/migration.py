@@ -80,9 +80,10 @@ def git_bytes(*arguments: str) -> bytes:
 
 
 if __name__ == "__main__":
-    if not sys.argv[1]:
+    # In the environment too, as make was given it: in a command, the shell would run what it holds.
+    if not (message := os.environ.get("MESSAGE")):
         sys.exit('Say what it does: make migration MESSAGE="Create books".')
     try:
-        print(f"Written: {write_revision(sys.argv[1]).relative_to(ROOT)}. Read it, and say why in its docstring.")
+        print(f"Written: {write_revision(message).relative_to(ROOT)}. Read it, and say why in its docstring.")
     except Refused as refused:
         sys.exit(str(refused))

@@ -5,10 +5,13 @@ PostgreSQL and in the documentation. A line that says NOT_RENAMED stays, and so 
 revisions that ran, and the library of the migrations. Nothing is committed.
 """
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from app.accounts.password_policy import on_latin_keyboard
 
@@ -23,13 +26,7 @@ NAMED = re.compile(
 
 def main(english: str, korean: str) -> None:
     """Rename the service. Exits: the names cannot be used, or something is not committed."""
-    slug = re.sub(r"[^a-z0-9]", "", english.lower())
-    if not (re.fullmatch(r"[A-Z][A-Za-z0-9 ]{2,19}", english) and re.fullmatch(r"[가-힣A-Za-z0-9 ]{2,20}", korean)):
-        sys.exit(
-            'Give the name in Latin letters and in Korean, 2 to 20 of each: make rename NAME="Half Moon" KOREAN=반쪽달'
-        )
-    if git("status", "--porcelain"):
-        sys.exit("Commit what you have changed, so that the new name is a change of its own: git status.")
+    slug = checked(english, korean)
     names = {ENGLISH: english, SLUG: slug, f"{SLUG}.dev": f"{slug}.example", KOREAN: korean}
 
     def new_name(found: re.Match[str]) -> str:
@@ -52,9 +49,26 @@ def main(english: str, korean: str) -> None:
     print(f"{english} · {korean}: {changed} files. Next: make translations format test lint, and read `git diff`.")
 
 
+def checked(english: str, korean: str) -> str:
+    """Return the name in lower case, as a role of PostgreSQL has it. Exits: see main."""
+    slug = re.sub(r"[^a-z0-9]", "", english.lower())
+    is_english = re.fullmatch(r"[A-Z][A-Za-z0-9 ]{1,18}[A-Za-z0-9]", english)
+    if not (is_english and re.fullmatch(r"[가-힣A-Za-z0-9 ]{1,19}[가-힣A-Za-z0-9]", korean)):
+        sys.exit(
+            "Give the name in Latin letters and in Korean, up to 20 of each, the first a capital and the last no space:"
+            ' make rename NAME="Half Moon" KOREAN=반쪽달'
+        )
+    if slug in RESERVED_WORDS | {"postgres"}:
+        sys.exit(f"PostgreSQL gives {slug} a meaning of its own, so no role can be named so: take another name.")
+    if git("status", "--porcelain", "--untracked-files=all"):
+        sys.exit("Commit what you have changed, so that the new name is a change of its own: git status.")
+    return slug
+
+
 def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    # What make was given is in the environment too: in a command, the shell would run what it holds.
+    main(os.environ.get("NAME", ""), os.environ.get("KOREAN", ""))

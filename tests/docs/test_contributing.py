@@ -162,7 +162,8 @@ def drop_the_table(checkout: Checkout) -> None:
             for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s", "news", "glass")
         ),
         *((name, "which has a meaning in it") for name in ("classes", "lists", "pages", "forms", "rows", "titles")),
-        *((name, "already: take another name") for name in ("notes", "todos", "jobs", "notices")),
+        *((name, "already: take another name") for name in ("notes", "todos", "jobs", "notices", "profiles")),
+        *((name, "already: take another name") for name in ("mailed_links", "procrastinate_jobs")),
     ],
 )
 def test_a_name_that_cannot_be_used_is_refused(name: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,9 +175,12 @@ def test_a_name_that_cannot_be_used_is_refused(name: str, why: str, monkeypatch:
 def test_a_name_of_the_service_that_cannot_be_used_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rename, "ROOT", None)  # so nothing can be written
     monkeypatch.setattr(rename, "git", lambda *_: "")
-    for names in (("half moon", "반쪽달"), ("Half Moon", ""), ("Half-Moon", "반쪽달")):
+    for names in (("half moon", "반쪽달"), ("Half Moon", ""), ("Half-Moon", "반쪽달"), ("Half ", "반쪽달")):
         with pytest.raises(SystemExit, match="Give the name in Latin letters and in Korean"):
             rename.main(*names)
+    for name in ("User", "Postgres"):
+        with pytest.raises(SystemExit, match="PostgreSQL gives"):
+            rename.main(name, "반쪽달")
 
 
 def test_a_checkout_with_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
