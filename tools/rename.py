@@ -70,5 +70,5 @@ def git(*arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    # What make was given is in the environment too: in a command, the shell would run what it holds.
+    # Make puts its variables into the environment. In a command, the shell would run what they hold.
     main(os.environ.get("NAME", ""), os.environ.get("KOREAN", ""))

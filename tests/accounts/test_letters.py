@@ -190,7 +190,7 @@ def test_a_stranger_keeps_nobody_from_a_new_password_an_account_or_another_addre
         assert ask(browser, mailbox) in (200, 302)
         assert link in links_that_work(post, browser, mailbox)
         until_refused(ask, app, next(strangers), mailbox)
-        # Who changes an address is known, so nobody else refuses them. Otherwise the mailbox has a link at least.
+        # Only the owner can change an address, so nobody else uses up this limit. Any other mailbox has a link.
         assert ask(browser, mailbox) == 302 or ask is not change_email
         assert link in links_that_work(post, browser, mailbox)
 

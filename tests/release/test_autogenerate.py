@@ -27,7 +27,7 @@ from tests.release.migrating import Database, connected
 Type = sa.types.TypeEngine[Any]
 CASES = [*COLUMN_CASES, *RULE_CASES, *TABLE_CASES]
 
-# What is made of differences that test_model_changes.py finds on each server.
+# The differences are found on each server by test_model_changes.py; this is what is written of them.
 pytestmark = [pytest.mark.newest_server, pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")]
 
 

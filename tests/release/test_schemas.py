@@ -24,7 +24,7 @@ from tests.release.history import findings
 from tests.release.migrating import Database, printed
 from tests.release.model_project import ModelProject
 
-# What differs is the search path alone.
+# Only the search path differs.
 pytestmark = pytest.mark.newest_server
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the database, every answer is a page of ours: 503 where it is needed, and never a 500.
+"""Break the database under every route: each answer is a page of ours, 503 where it is needed, and never a 500.
 
 On a standby, as during a failover, pages are shown, and what would be saved is 503 with a sentence. It refuses more
 than a read-only transaction does: its UNLOGGED tables cannot even be read.

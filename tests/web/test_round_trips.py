@@ -1,4 +1,4 @@
-"""What a request costs on the wire: each round trip to PostgreSQL waits for the network; and pages behind a pooler."""
+"""Count the round trips of a request to PostgreSQL, each of which waits for the network; and ask behind a pooler."""
 
 import re
 from collections.abc import Iterator

@@ -127,7 +127,7 @@ def test_stop_words_are_left_out_of_their_own_list_and_no_other() -> None:
     counts = count("Rust를 Rust는 rust")
     assert counts.result_no_stop_words == {"rust": 3}
     assert (counts.total_words, counts.content_words) == (5, 3)
-    # Those of both languages at once.
+    # Stop words of both languages in one text.
     counts = count("The computer is on the home page. 이 컴퓨터 의 사용 및 설명 수 있습니다. Don't dont don’t")
     assert list(counts.result_no_stop_words) == ["computer", "home", "page", "사용", "설명", "컴퓨터"]
 
