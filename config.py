@@ -14,7 +14,7 @@ from environment import values
 from environment.database import database_url, engine_options, follower_options, other_database_url
 from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
-from environment.values import HIGHEST_PORT, ConfigError, MissingError, read, required, whole_number
+from environment.values import HIGHEST_PORT, ConfigError, read, required, whole_number
 
 DEVELOPMENT_MODULE = "psutil"  # what tools/dev/ imports of requirements-dev.txt
 DEVELOPMENT_KEY = "development-only-0123456789abcdef0123456789abcdef"  # refused everywhere else
@@ -57,11 +57,7 @@ class Config:
         self.refuse_strangers(env)
         values.require_time_zones()
         parts = (self._read_secrets, self._read_processes, self._read_database, self._read_storage, self._read_mail)
-        values.read_all(env, *parts)
-        self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
-        self.SENTRY_DSN = values.sentry_dsn(env)
-        self.SITE_HOSTS = values.trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
-        self.CLIENT_ADDRESS = values.client_address(env, behind_proxy=self.HTTPS)
+        values.read_all(env, *parts, self._read_visitors)
 
     @classmethod
     def refuse_strangers(cls, env: Mapping[str, str]) -> None:
@@ -88,12 +84,12 @@ class Config:
         self.WEB_HOST = values.listening_host(env, "WEB_HOST", "0.0.0.0")  # noqa: S104 - a platform's router comes from outside
         self.PORT = whole_number(env, "PORT", 0, HIGHEST_PORT) or None
         self.WEB_CONCURRENCY = whole_number(env, "WEB_CONCURRENCY", 2)
-        self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)
-        self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
         self.COMMIT = values.commit(env)
 
     def _read_database(self, env: Mapping[str, str]) -> None:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
+        self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)  # each has a connection
+        self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
         self.SQLALCHEMY_DATABASE_URI = other_database_url(env, "DATABASE_CONNECTION_POOL_URL") or url
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
         self.MIGRATION_DATABASE_URI = other_database_url(env, "MIGRATION_DATABASE_URL") or url
@@ -113,11 +109,17 @@ class Config:
         self.S3_SECRET_ACCESS_KEY = storage.secret_access_key
 
     def _read_mail(self, env: Mapping[str, str]) -> None:
-        self.SMTP_SERVER = smtp_server(env)
-        if self.SMTP_SERVER:
+        if env.get("SMTP_URL"):
             values.require(env, "MAIL_FROM", "SITE_URL")
+        self.SMTP_SERVER = smtp_server(env)
         self.MAIL_FROM = sender(env)
         self.SITE_URL = site_url(env, needs_https=self.HTTPS)
+
+    def _read_visitors(self, env: Mapping[str, str]) -> None:
+        self.SEED_PASSWORD = read(env, "SEED_PASSWORD")
+        self.SENTRY_DSN = values.sentry_dsn(env)
+        self.SITE_HOSTS = values.trusted_hosts(env, "TRUSTED_HOSTS")  # empty: any
+        self.CLIENT_ADDRESS = values.client_address(env, behind_proxy=self.HTTPS)
 
 
 class DevelopmentConfig(Config):
@@ -194,8 +196,7 @@ class MigrationConfig(Config):
     ONLY_MIGRATES = True
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._read_processes(env)
-        self._read_database(env)
+        values.read_all(env, self._read_processes, self._read_database)
 
 
 class ProductionConfig(Config):
@@ -223,7 +224,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
     """Return the configuration that `APP_SETTINGS` names. Raises: ConfigError."""
     name = read(env, "APP_SETTINGS")
     if not name:
-        raise MissingError("APP_SETTINGS", *missing_in_production(env))
+        raise ConfigError(missing=("APP_SETTINGS", *missing_in_production(env)))
     return named_class(name)(env)
 
 
@@ -232,7 +233,7 @@ def missing_in_production(env: Mapping[str, str]) -> tuple[str, ...]:
     try:
         ProductionConfig(env)
     except ConfigError as error:
-        return error.names if isinstance(error, MissingError) else ()
+        return error.missing
     return ()
 
 
@@ -255,11 +256,9 @@ def named_class(name: str) -> type[Config]:
 def checked(env: Mapping[str, str]) -> Config:
     """Read it for a start without the `flask` command: an unusable value ends the process with its one sentence."""
     try:
-        found = from_environment(env)
+        if env.get("APP_SETTINGS") == "config.MigrationConfig":
+            serves = "APP_SETTINGS names config.MigrationConfig, which serves no page; name config.ProductionConfig."
+            raise ConfigError(serves)
+        return from_environment(env)
     except ConfigError as error:
         sys.exit(f"Error: {error.message}")
-    if found.ONLY_MIGRATES:
-        sys.exit(
-            "Error: APP_SETTINGS names config.MigrationConfig, which serves no page; name config.ProductionConfig."
-        )
-    return found

@@ -43,9 +43,14 @@ class ObjectStorage:
 
 
 def object_storage(env: Mapping[str, str]) -> ObjectStorage:
-    """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's."""
+    """Return the bucket of the first family of variables that is set: S3_*, else Bucketeer's, else Cloudcube's.
+
+    Of an add-on a single variable tells what is meant; AWS_ACCESS_KEY_ID alone may be another service's.
+    """
     readers = {OWN: _own, BUCKETEER: _bucketeer, CLOUDCUBE: _cloudcube}
-    family = next((names for names in readers if read(env, names[0])), OWN)
+    named = (names for names in readers if env.get(names[0]))
+    begun = (names for names in (BUCKETEER, CLOUDCUBE) if any(map(env.get, names)))
+    family = [*named, *begun, OWN][0]
     require(env, *family)
     return readers[family](env)
 

@@ -3,7 +3,7 @@
 import importlib
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, reset_tzpath
 
 import click
@@ -54,16 +54,19 @@ MAKE_A_KEY = "make one with: openssl rand -hex 32"
 
 
 class ConfigError(click.UsageError):
-    """A value is missing or unusable. A click error, so that the `flask` command prints it without a traceback."""
+    """Values are missing or unusable. A click error, so that the `flask` command prints it without a traceback.
+
+    It holds the names of what is missing, and a sentence for each value that is unusable.
+    """
+
+    def __init__(self, *unusable: str, missing: Sequence[str] = ()) -> None:
+        self.missing, self.unusable = tuple(missing), unusable
+        super().__init__(" ".join([*([not_set(*missing)] if missing else []), *unusable]))
 
 
-class MissingError(ConfigError):
-    """Values are missing."""
-
-    def __init__(self, *names: str) -> None:
-        first, *others = self.names = names
-        nor = f", nor {'are' if others[1:] else 'is'} {', '.join(others)}" if others else ""
-        super().__init__(f"{first} is not set{nor}; .env.example says what {'they are' if others else 'it is'} for.")
+def not_set(first: str, *others: str) -> str:
+    nor = f", nor {'are' if others[1:] else 'is'} {', '.join(others)}" if others else ""
+    return f"{first} is not set{nor}; .env.example says what {'they are' if others else 'it is'} for."
 
 
 def read(env: Mapping[str, str], name: str) -> str:
@@ -84,22 +87,27 @@ def required(env: Mapping[str, str], name: str) -> str:
 
 
 def require(env: Mapping[str, str], *names: str) -> None:
-    """Refuse an environment in which one of these is not set. Raises: MissingError, with all of those."""
-    missing = [name for name in names if not read(env, name)]
+    """Refuse an environment in which one of these is not set. Raises: ConfigError, with all of those."""
+    missing = [name for name in names if not env.get(name)]
     if missing:
-        raise MissingError(*missing)
+        raise ConfigError(missing=missing)
 
 
 def read_all(env: Mapping[str, str], *parts: Callable[[Mapping[str, str]], None]) -> None:
-    """Read the parts of a configuration, and say at once what is missing in all of them. Raises: ConfigError."""
+    """Read the parts of a configuration. Raises: ConfigError, with what is missing or unusable in any of them.
+
+    So a person mends them in one go. A part requires its values before it reads one.
+    """
     missing: list[str] = []
+    unusable: list[str] = []
     for part in parts:
         try:
             part(env)
-        except MissingError as error:
-            missing += error.names
-    if missing:
-        raise MissingError(*missing)
+        except ConfigError as error:
+            missing += error.missing
+            unusable += error.unusable
+    if missing or unusable:
+        raise ConfigError(*unusable, missing=missing)
 
 
 def whole_number(env: Mapping[str, str], name: str, default: int, highest: int = 99) -> int:

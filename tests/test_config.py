@@ -25,7 +25,7 @@ from config import (
     from_environment,
 )
 from environment.database import ENCODING, LIVENESS
-from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError, MissingError
+from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -102,7 +102,6 @@ def test_a_published_key_and_one_that_repeats_itself_are_refused_also_as_a_fallb
     [
         ({}, "APP_SETTINGS SECRET_KEY DATABASE_URL S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"),
         (without("APP_SETTINGS"), "APP_SETTINGS"),
-        ({"FLASK_DEBUG": "1"}, "APP_SETTINGS"),
         (
             without("DATABASE_URL", "AWS_ACCESS_KEY_ID") | {"SECRET_KEY": ""},
             "SECRET_KEY DATABASE_URL AWS_ACCESS_KEY_ID",
@@ -116,13 +115,51 @@ def test_a_published_key_and_one_that_repeats_itself_are_refused_also_as_a_fallb
             without("S3_BUCKET") | {"BUCKETEER_BUCKET_NAME": "bucketeer-1"},
             "BUCKETEER_AWS_REGION BUCKETEER_AWS_ACCESS_KEY_ID BUCKETEER_AWS_SECRET_ACCESS_KEY",
         ),
+        (without("S3_BUCKET") | BUCKETEER | {"BUCKETEER_BUCKET_NAME": ""}, "BUCKETEER_BUCKET_NAME"),
     ],
 )
 def test_all_that_is_missing_is_said_at_once(env: dict[str, str], missing: str) -> None:
-    with pytest.raises(MissingError) as refusal:
+    with pytest.raises(ConfigError) as refusal:
         from_environment(env)
-    assert refusal.value.names == tuple(missing.split())
+    assert (refusal.value.missing, refusal.value.unusable) == (tuple(missing.split()), ())
     assert all(name in refusal.value.message for name in missing.split())
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        *(
+            {"PORT": "x"},
+            {"FLASK_DEBUG": "1"},
+            {"LOG_LEVEL": "loud"},
+            {"WEB_THREADS": "x"},
+            {"SITE_URL": "foo"},
+            {"SENTRY_DSN": "x"},
+        ),
+        *({"SECRET_KEY_FALLBACKS": "short"}, {"SMTP_URL": "x"}, {"FOLLOWER_DATABASE_URL": "x"}, {"S3_PREFIX": "ä"}),
+    ],
+    ids=str,
+)
+def test_what_is_missing_is_said_beside_what_is_unusable(unusable: dict[str, str]) -> None:
+    [name] = unusable
+    needed = ["SECRET_KEY", "DATABASE_URL", "S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    needed += ["MAIL_FROM", "SITE_URL"] if name == "SMTP_URL" else []
+    for settings in ("config.ProductionConfig", "config.StagingConfig", "config.TestingConfig"):
+        with pytest.raises(ConfigError) as refusal:
+            from_environment({"APP_SETTINGS": settings, **unusable})
+        assert refusal.value.missing == tuple(needed)
+    with pytest.raises(ConfigError) as unnamed:
+        from_environment(unusable)
+    assert unnamed.value.missing == ("APP_SETTINGS", *needed)
+    with pytest.raises(ConfigError, match=name):
+        config(**{"MAIL_FROM": "hello@example.com", "SITE_URL": "https://example.com", **unusable})
+
+
+def test_unusable_values_of_several_kinds_are_said_at_once() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        config(SECRET_KEY="short", PORT="x", DATABASE_URL="nonsense", S3_BUCKET="a", SITE_URL="foo", TRUSTED_HOSTS="/")
+    told = [sentence.split()[0] for sentence in refusal.value.unusable]
+    assert told == ["SECRET_KEY", "PORT", "DATABASE_URL", "S3_BUCKET", "SITE_URL", "TRUSTED_HOSTS"]
 
 
 def test_development_has_a_default_key_and_refuses_a_weak_one() -> None:
