@@ -54,13 +54,13 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
         *validity_checks.not_valid_constraints(connection),
         *validity_checks.not_enforced_foreign_keys(connection),
         *validity_checks.unkept_shadows(connection),
-        *attempt(connection, sequence_checks.keys(connection, schemas)),
+        *attempt(connection, sequence_checks.behind(connection, schemas)),
         *attempt(connection, view_checks.compatibility_views(connection)),
     ]
     tables = table_checks.read_tables(connection, schemas)
     invalid = validity_checks.read_invalid_indexes(connection)
     models = table_checks.mapped(tables, metadata) if state.name == AT_HEAD else {}
-    found += table_checks.tables(tables, models, limits.frozen_age)
+    found += table_checks.tables(tables, models)
     found += validity_checks.invalid_indexes(invalid, _index_names(metadata) if models else None)
     if state.name == AT_HEAD:
         reported = {row.relname for row in invalid} | set(table_checks.retired_again(tables, models))
@@ -79,12 +79,10 @@ def in_one_note(found: list[Diagnosis]) -> list[Diagnosis]:
 
 
 def sessions(connection: Connection, limits: Limits) -> Iterator[Diagnosis]:
-    """What runs on the server."""
+    """Find what blocks a migration right now."""
     yield from session_checks.migrators(connection, limits.idle_migrator)
     yield from session_checks.long_transactions(connection, limits.long_transaction)
     yield from session_checks.prepared_transactions(connection, limits.long_transaction)
-    yield from session_checks.replication_slots(connection, limits.retained_wal)
-    yield from session_checks.hidden_sessions(connection)
 
 
 def compared(

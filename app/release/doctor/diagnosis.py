@@ -26,15 +26,10 @@ class Limits(NamedTuple):
         long_transaction: seconds from which on an open or a prepared transaction is reported.
         idle_migrator: seconds without a statement after which the holder of the advisory lock counts as orphaned. A
             migration that works pauses for a few seconds at most.
-        frozen_age: transactions since a table was frozen. PostgreSQL vacuums at 200 million by itself, and stops
-            writing 3 million before 2 billion (manual, "Preventing Transaction ID Wraparound Failures").
-        retained_wal: bytes of WAL that an inactive replication slot holds back.
     """
 
     long_transaction: int = 300
     idle_migrator: int = 60
-    frozen_age: int = 1_000_000_000
-    retained_wal: int = 2**30
 
 
 def psql(*statements: str) -> str:

@@ -1,11 +1,11 @@
-"""Checks of what runs on the server: sessions, prepared transactions, replication slots."""
+"""Checks of what blocks a migration right now: another migration, open and prepared transactions."""
 
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
 from app.release.advisory_lock import lock_holder
-from app.release.doctor.diagnosis import ERROR, NOTE, WARNING, Diagnosis, psql
+from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql
 
 _LONG_TRANSACTIONS = text(
     "SELECT pid, coalesce(nullif(application_name, ''), 'without a name') AS name, state,"
@@ -17,20 +17,6 @@ _PREPARED_TRANSACTIONS = text(
     "SELECT quote_literal(gid) AS gid, owner, extract(epoch FROM clock_timestamp() - prepared)::int AS age"
     " FROM pg_prepared_xacts WHERE database = current_database()"
     " AND clock_timestamp() - prepared >= make_interval(secs => :seconds) ORDER BY prepared"
-)
-# A logical slot belongs to one database, a physical one to the server.
-_INACTIVE_SLOTS = text(
-    "SELECT quote_literal(slot_name) AS slot, coalesce(pg_size_pretty(retained), 'none') AS retained, wal_status FROM ("
-    "  SELECT *, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
-    "   ELSE pg_current_wal_lsn() END, restart_lsn) AS retained FROM pg_replication_slots"
-    "  WHERE NOT active AND NOT temporary AND coalesce(database, current_database()) = current_database()"
-    ") slots WHERE retained >= :bytes OR wal_status IN ('unreserved', 'lost') ORDER BY 1"
-)
-# PostgreSQL shows only these words of the sessions of other roles; autovacuum's have no role.
-_HIDDEN_SESSIONS = text(
-    "SELECT count(*) AS sessions, quote_ident(current_user) AS role FROM pg_stat_activity"
-    " WHERE datname = current_database() AND usesysid IS NOT NULL AND query = '<insufficient privilege>'"
-    " HAVING count(*) > 0"
 )
 
 
@@ -67,25 +53,3 @@ def prepared_transactions(connection: Connection, seconds: int) -> Iterator[Diag
             " back: it keeps its locks, and VACUUM cannot remove dead rows."
         )
         yield Diagnosis(ERROR, "prepared-transaction", what, psql(f"ROLLBACK PREPARED {row.gid}"))
-
-
-def replication_slots(connection: Connection, retained: int) -> Iterator[Diagnosis]:
-    """A slot that nobody reads keeps the write-ahead log until the disk is full.
-
-    Args:
-        retained: bytes of WAL from which on an inactive slot is reported.
-    """
-    for row in connection.execute(_INACTIVE_SLOTS, {"bytes": retained}):
-        what = (
-            f"Nobody reads the replication slot {row.slot} ({row.wal_status}); WAL that is kept for it: {row.retained}."
-        )
-        yield Diagnosis(
-            WARNING, "inactive-replication-slot", what, psql(f"SELECT pg_drop_replication_slot({row.slot})")
-        )
-
-
-def hidden_sessions(connection: Connection) -> Iterator[Diagnosis]:
-    """Sessions of other roles, of which only a member of pg_read_all_stats sees what they do."""
-    for row in connection.execute(_HIDDEN_SESSIONS):
-        what = f"{row.sessions} sessions of other roles were not looked at, because {row.role} may not see them."
-        yield Diagnosis(NOTE, "not-seen", what, psql(f"GRANT pg_read_all_stats TO {row.role}"))

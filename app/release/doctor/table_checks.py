@@ -1,11 +1,11 @@
-"""Checks of each table: its owner, privileges, row security, triggers, storage."""
+"""Checks of each table: its owner, privileges, row security, triggers, rules, marks."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Row, Table, text
 
-from app.release.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql, psql_with_strong_lock
+from app.release.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
 from app.release.marks import RETIRED_COMMENT
 
 # The tables on the search path, and those of schemas that the models name. Those of an extension belong to it.
@@ -21,10 +21,6 @@ _TABLES = text(
     "  AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS may_write,"
     " c.relrowsecurity OR c.relforcerowsecurity AS row_security,"
     " (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies,"
-    " c.relpersistence = 'u' AS is_unlogged, (SELECT coalesce(max(age(f.relfrozenxid)), 0) FROM pg_class f"
-    "  WHERE f.oid IN (c.oid, c.reltoastrelid) AND f.relkind IN ('r', 't')) AS age,"
-    " EXISTS (SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'autovacuum_enabled'"
-    "  AND NOT option_value::boolean) AS is_never_vacuumed,"
     " array(SELECT quote_ident(rulename) FROM pg_rewrite WHERE ev_class = c.oid AND is_instead AND ev_enabled <> 'D'"
     "  ORDER BY 1) AS instead_rules,"
     " array(SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R') AND NOT tgisinternal"
@@ -57,19 +53,12 @@ def mapped(tables: Iterable[Row[Any]], metadata: MetaData) -> Models:
     return {name: model for name, model in found.items() if model is not None}
 
 
-def tables(found: Collection[Row[Any]], models: Models, frozen_age: int) -> Iterator[Diagnosis]:
-    """All checks of this file.
-
-    Args:
-        frozen_age: transactions since a table was frozen, from which on it is reported.
-    """
+def tables(found: Collection[Row[Any]], models: Models) -> Iterator[Diagnosis]:
+    """Run all checks of this file."""
     yield from owners(found)
     yield from triggers(found)
     yield from instead_rules(found, models)
     yield from row_security(found, models)
-    yield from persistence(found, models)
-    yield from autovacuum(found)
-    yield from wraparound(found, frozen_age)
     yield from retired(found, models)
 
 
@@ -122,48 +111,6 @@ def row_security(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnos
         what = f"Row security of {table.name} is on, and its policies {hidden} a role that does not own the table."
         disable = f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"
         yield Diagnosis(ERROR, "row-security", what, psql_with_strong_lock(disable))
-
-
-def persistence(tables: Iterable[Row[Any]], models: Models) -> Iterator[Diagnosis]:
-    """A table is UNLOGGED on purpose when its model says prefixes=["UNLOGGED"]."""
-    for table in tables:
-        model = models.get(table.name)
-        if model is None or table.is_unlogged == is_unlogged(model):
-            continue
-        if table.is_unlogged:
-            what = f"The table {table.name} is UNLOGGED: a crash or a failover empties it. While it is copied, nobody"
-            command = psql_with_strong_lock(f"ALTER TABLE {table.name} SET LOGGED")
-            yield Diagnosis(ERROR, "unlogged-table", f"{what} reads or writes it.", command)
-        else:
-            what = (
-                f"The model of {table.name} is UNLOGGED and the table is not: its writes cost WAL. While it is copied,"
-            )
-            command = psql_with_strong_lock(f"ALTER TABLE {table.name} SET UNLOGGED")
-            yield Diagnosis(WARNING, "logged-table", f"{what} nobody reads or writes it.", command)
-
-
-def is_unlogged(model: Table) -> bool:
-    return "UNLOGGED" in (str(prefix).upper() for prefix in model._prefixes)
-
-
-def autovacuum(tables: Iterable[Row[Any]]) -> Iterator[Diagnosis]:
-    for table in tables:
-        if table.is_never_vacuumed:
-            what = f"Autovacuum is off for {table.name}: it grows, and is planned by old statistics."
-            command = psql(f"ALTER TABLE {table.name} RESET (autovacuum_enabled)")
-            yield Diagnosis(ERROR, "autovacuum-off", what, command)
-
-
-def wraparound(tables: Iterable[Row[Any]], frozen_age: int) -> Iterator[Diagnosis]:
-    """Transaction ID wraparound: autovacuum does not freeze old rows as fast as new transactions come."""
-    old = sorted((table for table in tables if table.age >= frozen_age), key=lambda table: -table.age)
-    if old:
-        what = (
-            f"{old[0].name} was last frozen {old[0].age:,} transactions ago, as one of {len(old)} such tables; at 2,000"
-            " million PostgreSQL stops writing. Something hinders autovacuum, such as a long transaction."
-        )
-        names = ", ".join(table.name for table in old)
-        yield Diagnosis(ERROR, "wraparound", what, psql(f"VACUUM (FREEZE) {names}"))
 
 
 def retired_again(tables: Iterable[Row[Any]], models: Models) -> Iterator[str]:
