@@ -6,7 +6,6 @@ from flask import Flask
 from procrastinate.schema import SchemaManager
 
 from app import (
-    connections,
     error_reports,
     features,
     flask_db,
@@ -105,5 +104,4 @@ def release_options(app: Flask) -> release.Options:
         waiting_jobs=queue.waiting,
         failed_jobs=queue.failed_jobs,
         defer_backfill=job_tasks.defer_batch,
-        processes=connections.of_processes(app.config),
     )

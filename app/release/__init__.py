@@ -9,9 +9,9 @@ import click
 from flask import Flask
 
 from app.release import boot_gate
-from app.release.options import Options, Processes
+from app.release.options import Options
 
-__all__ = ["Options", "Processes", "init_app"]
+__all__ = ["Options", "init_app"]
 
 
 class LazyRelease(click.Command):

@@ -1,6 +1,6 @@
-"""`flask release status | history | plan | lint | doctor | definition | connections`: inspect schema changes.
+"""`flask release status | history | plan | lint | doctor | definition`: inspect schema changes.
 
-These commands only read; `pause` and `resume` stand in backfills/commands.py, `connections` in connection_command.py.
+These commands only read; `pause` and `resume` stand in backfills/commands.py.
 Each prints text for people, or with --json one document for programs.
 """
 
@@ -22,7 +22,6 @@ from app.release.backfills.commands import pause_command, resume_command
 from app.release.backfills.pending import unfinished_backfill
 from app.release.backfills.records import recent_backfills
 from app.release.connection import read_only_connection
-from app.release.connection_command import connections_command
 from app.release.doctor.diagnosis import ERROR
 from app.release.doctor.session_checks import migrators
 from app.release.doctor.tool_objects import expected_objects
@@ -46,7 +45,6 @@ def release(context: click.Context) -> None:
     revision_files.require_parent_files(revisions.script_directory())
 
 
-release.add_command(connections_command)
 release.add_command(pause_command)
 release.add_command(resume_command)
 

@@ -9,22 +9,6 @@ from sqlalchemy import Connection, MetaData, Row
 from app.release.errors import ReleaseError
 
 
-class Processes(NamedTuple):
-    """One line of the Procfile, and how many connections a process of it holds at most.
-
-    Args:
-        name: as it is scaled, such as "web".
-        direct: connections to the server.
-        pooled: connections to a pooler in front of it.
-        how: the arithmetic of `direct`, in the names of what sets it.
-    """
-
-    name: str
-    direct: int
-    pooled: int
-    how: str
-
-
 class Options(NamedTuple):
     """The first three have no default, because nobody but the project knows them.
 
@@ -47,7 +31,6 @@ class Options(NamedTuple):
             is not known. None: the project has no queue.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.batches.run_batch() with
             the name and turn that are given, after so many seconds, and commits. backfill_later() needs it.
-        processes: what else connects to the database, for `flask release connections`.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
             and all that it follows.
     """
@@ -62,7 +45,6 @@ class Options(NamedTuple):
     waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
     failed_jobs: Callable[[Connection], Row[Any] | None] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
-    processes: tuple[Processes, ...] = ()
     baseline: str | None = None
 
 

@@ -1,9 +1,8 @@
-"""Deploy on a server with the connections of a small plan, with one left or none, and through a pooler; foresee it.
+"""Deploy on a server with the connections of a small plan, with one left or none, and through a pooler.
 
 The numbers are README's for 20 connections: the processes of two releases side by side, and a release phase.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
-from click.testing import Result
 from flask import Flask
 from psycopg2.extensions import connection
 
@@ -90,15 +88,6 @@ def take(server: Server) -> Iterator[Callable[..., None]]:
         yield take
 
 
-def connections(app: Flask, *arguments: str) -> Result:
-    return app.test_cli_runner().invoke(args=["release", "connections", *arguments])
-
-
-def answer(app: Flask, *arguments: str) -> tuple[int, Any]:
-    done = connections(app, *arguments, "--json")
-    return done.exit_code, json.loads(done.stdout)
-
-
 def test_without_a_connection_a_release_says_so_and_changes_nothing(
     server: Server, given: Environment, app: Flask, take: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -112,10 +101,23 @@ def test_without_a_connection_a_release_says_so_and_changes_nothing(
     assert "Traceback" not in refused.stderr
     assert server.rows(TABLES) == before
     take(RESERVED, "postgres")
-    asked = connections(app)
+    refused_for(app, "too many clients")
+
+
+def refused_for(app: Flask, reason: str) -> None:
+    asked = app.test_cli_runner().invoke(args=["release", "status"])
     assert asked.exit_code == 1
-    assert "too many clients" in asked.stderr
+    assert reason in asked.stderr
     assert "No connection is left for the release" in asked.stderr
+
+
+def test_a_limit_of_the_database_is_told_in_the_same_way(server: Server, app: Flask, take: Callable[..., None]) -> None:
+    server.rows(DATABASE_LIMIT.format(1))
+    try:
+        take(1)
+        refused_for(app, "too many connections for database")
+    finally:
+        server.rows(DATABASE_LIMIT.format(-1))
 
 
 def test_one_connection_is_enough_for_a_release(
@@ -127,67 +129,6 @@ def test_one_connection_is_enough_for_a_release(
     assert done.returncode == 0, done.stderr
     assert "cannot see who blocks" in done.stderr
     assert server.rows("SELECT version_num FROM alembic_version") == [(HEAD,)]
-
-
-def test_too_few_for_a_deploy_are_told_before_and_fewer_processes_fit(app: Flask) -> None:
-    code, found = answer(app, "web=2")
-    needed = 2 * (2 * WEB + WORKER) + 2
-    assert (code, found["ok"], found["needed"]) == (1, False, needed)
-    [limit] = found["limits"]
-    assert (limit["most"], limit["ours"], limit["others"]) == (SLOTS, 0, 0)
-    [finding] = found["findings"]
-    assert f"needs {needed} connections, and the server (max_connections, less what it reserves) has {SLOTS}" in finding
-    code, found = answer(app)
-    assert (code, found["needed"], found["findings"]) == (0, SLOTS, [])
-    done = connections(app, "worker=0")
-    assert done.exit_code == 0
-    assert "WEB_CONCURRENCY × WEB_THREADS = 2 × 3" in done.stdout
-    assert "They suffice." in done.stdout
-
-
-def test_sessions_of_others_count_and_a_release_needs_room_now(app: Flask, take: Callable[..., None]) -> None:
-    take(SLOTS - 2)
-    code, found = answer(app, "web=0", "worker=0")
-    assert (code, found["findings"]) == (0, [])
-    assert found["in_use"] == [{"name": "without a name (not ours)", "sessions": SLOTS - 2}]
-    take(1)
-    code, found = answer(app, "web=0", "worker=0")
-    assert code == 1
-    assert f"1 of {SLOTS} connections" in found["findings"][1]
-
-
-def test_a_limit_of_the_database_is_one_more(server: Server, app: Flask, take: Callable[..., None]) -> None:
-    server.rows(DATABASE_LIMIT.format(13))
-    try:
-        code, found = answer(app, "worker=0")
-        take(1)
-        server.rows(DATABASE_LIMIT.format(1))
-        full = connections(app)
-    finally:
-        server.rows(DATABASE_LIMIT.format(-1))
-    assert (code, [limit["most"] for limit in found["limits"]]) == (1, [SLOTS, 13])
-    assert [finding for finding in found["findings"] if "the database (CONNECTION LIMIT) has 13 for us" in finding]
-    assert full.exit_code == 1
-    assert "too many connections for database" in full.stderr
-    assert "No connection is left for the release" in full.stderr
-
-
-def test_behind_a_pooler_its_sessions_count_and_not_its_clients(given: Environment, server: Server) -> None:
-    pooled = {
-        "DATABASE_URL": f"{postgres.url(server.port)}?application_name=pooled",
-        "MIGRATION_DATABASE_URL": postgres.url(server.port),
-    }
-    app = create_app(TestingConfig({**given, **pooled}))
-    code, found = answer(app, "web=9")
-    assert (code, found["needed"], found["pool_unknown"]) == (0, 2 * 2 + 2, True)
-    code, found = answer(app, "web=9", "--pool", "18")
-    assert (code, found["needed"], found["pool_unknown"]) == (1, 2 * 2 + 2 + 18, False)
-
-
-def test_a_scale_that_is_none_is_refused(app: Flask) -> None:
-    for scale in ("web", "web=-1", "web=٢", "clock=1", "web=10000000", "web=1 web=2"):
-        refused = connections(app, "--", *scale.split())
-        assert (refused.exit_code, "flask release connections web=2" in refused.stderr) == (1, True)
 
 
 @needs_pgbouncer
