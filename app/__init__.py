@@ -3,7 +3,6 @@
 import os
 
 from flask import Flask
-from procrastinate.schema import SchemaManager
 
 from app import (
     error_reports,
@@ -100,7 +99,6 @@ def release_options(app: Flask) -> release.Options:
         url_variable="MIGRATION_DATABASE_URL",
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
         unmapped_prefixes=("procrastinate_",),
-        unmapped_sql=SchemaManager.get_schema,
         waiting_jobs=queue.waiting,
         failed_jobs=queue.failed_jobs,
         defer_backfill=job_tasks.defer_batch,

@@ -1,4 +1,4 @@
-"""`flask release status | history | plan | lint | doctor | definition`: inspect schema changes.
+"""`flask release status | history | plan | lint | doctor`: inspect schema changes.
 
 These commands only read; `pause` and `resume` stand in backfills/commands.py.
 Each prints text for people, or with --json one document for programs.
@@ -24,8 +24,6 @@ from app.release.backfills.records import recent_backfills
 from app.release.connection import read_only_connection
 from app.release.doctor.diagnosis import ERROR
 from app.release.doctor.session_checks import migrators
-from app.release.doctor.tool_objects import expected_objects
-from app.release.errors import ReleaseError
 from app.release.expand_contract import drop_in_same_release
 from app.release.live import live_release
 from app.release.printing import as_json_option as as_json
@@ -120,22 +118,6 @@ def doctor_command(as_json: bool) -> None:
     document = {"ok": not failed, "findings": [_as_json_value(diagnosis) for diagnosis in diagnoses]}
     _print(document, as_json, text_output.doctor)
     sys.exit(1 if failed else 0)
-
-
-@release.command("definition")
-@click.argument("name")
-def definition_command(name: str) -> None:
-    """Print the SQL that creates NAME, an object without a model, such as a function of the job queue."""
-    sql = options.current().unmapped_sql
-    with read_only_connection() as connection:
-        objects = expected_objects(connection, sql()) if sql else []
-    found = [one.sql for one in objects if name in (one.name, one.label)]
-    if not found:
-        raise ReleaseError(
-            f"The project's tools have no {name}; those that are missing are listed by: flask release doctor"
-        )
-    for statements in found:
-        click.echo(statements)
 
 
 def _refusal(connection: Connection, pending: list[Script]) -> str | None:

@@ -22,8 +22,6 @@ class Options(NamedTuple):
         unreachable_advice: a sentence for the case that no database answers, such as how to start one.
         unmapped_prefixes: what the names of tables begin with that have no model, such as those of a job queue. They
             are not compared to the models.
-        unmapped_sql: gives the SQL that makes those tables, with their functions and triggers, in an empty schema. The
-            doctor compares it with what is there. None: it does not look.
         waiting_jobs: counts the jobs that wait in a queue, for `flask release status`; its answer is None while there
             is no queue yet. None: the project has no queue.
         failed_jobs: counts the jobs of that queue that have failed, for the same command: `failed`, those that wait for
@@ -41,7 +39,6 @@ class Options(NamedTuple):
     url_variable: str = "DATABASE_URL"
     unreachable_advice: str = ""
     unmapped_prefixes: tuple[str, ...] = ()
-    unmapped_sql: Callable[[], str] | None = None
     waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
     failed_jobs: Callable[[Connection], Row[Any] | None] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None

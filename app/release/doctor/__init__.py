@@ -1,8 +1,7 @@
 """`flask release doctor`: what is wrong between code and database, each with the command that comes next.
 
-It only reads: what it makes in order to compare definitions, it makes in temporary tables and in a schema that are
-rolled back. It takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than
-`connection.READ_ONLY_SECONDS`.
+It only reads: what it makes in order to compare definitions, it makes in temporary tables that are rolled back. It
+takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from app.release import options
 from app.release.doctor import (
     backfill_checks,
     definition_checks,
@@ -19,7 +17,6 @@ from app.release.doctor import (
     sequence_checks,
     session_checks,
     table_checks,
-    tool_objects,
     validity_checks,
     view_checks,
 )
@@ -65,17 +62,8 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
     if state.name == AT_HEAD:
         reported = {row.relname for row in invalid} | set(table_checks.retired_again(tables, models))
         found += attempt(connection, compared(connection, metadata, models, reported))
-    if state.name == AT_HEAD and (sql := options.current().unmapped_sql):
-        found += attempt(connection, tool_objects.tool_objects(connection, sql()))
     connection.rollback()
-    return in_one_note(list(dict.fromkeys(found)))
-
-
-def in_one_note(found: list[Diagnosis]) -> list[Diagnosis]:
-    """What could not be looked at is said once, at the end."""
-    notes = [one for one in found if one.severity == NOTE]
-    others = [one for one in found if one.severity != NOTE]
-    return [*others, notes[0]._replace(what=" ".join(note.what for note in notes))] if notes else others
+    return list(dict.fromkeys(found))
 
 
 def sessions(connection: Connection, limits: Limits) -> Iterator[Diagnosis]:
