@@ -23,7 +23,14 @@ from app.release.definitions import Definition
 from app.release.implication import takes_all
 from app.release.operations.identifiers import require_short
 from app.release.rewriter.calls import names_in
-from app.release.rewriter.directives import ChangedColumn, CreateSequence, DropExclude, Replacement
+from app.release.rewriter.directives import (
+    Replacement,
+    Unwritten,
+    changed_column,
+    extra_exclude,
+    missing_exclude,
+    missing_sequence,
+)
 from app.release.sql.dialect import DIALECT, sql_name
 from app.release.unimported_models import require_all_imported
 
@@ -55,9 +62,10 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     """Sequences of the models that the database does not have."""
     inspector = inspect_database(_connection(context))
     columns = [column for table in context.sorted_tables for column in table.columns]
-    wanted = {sequence.name for column in columns for sequence in _sequences_of(column)}
-    missing = sorted(name for name in wanted if not inspector.has_sequence(name))
-    upgrade.ops[:0] = [CreateSequence(name) for name in missing]
+    wanted = {sequence.name: column for column in columns for sequence in _sequences_of(column)}
+    upgrade.ops[:0] = [
+        missing_sequence(wanted[name], name) for name in sorted(wanted) if not inspector.has_sequence(name)
+    ]
     return PriorityDispatchResult.CONTINUE
 
 
@@ -88,6 +96,8 @@ def _directive(connection: Connection, change: Changed, reflected: Table, model:
         return ops.DropConstraintOp.from_constraint(reflected.primary_key)
     if there is None:
         return ops.AddConstraintOp.from_constraint(model.primary_key)
+    if wanted.kind == definitions.EXCLUDE:
+        return missing_exclude(_named(model, there.name), there.text)
     is_key = wanted.kind == definitions.PRIMARY_KEY
     old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
     with definitions.on_search_path(connection, model.schema):
@@ -96,9 +106,6 @@ def _directive(connection: Connection, change: Changed, reflected: Table, model:
 
 
 def _drop_and_create(old: Any, new: Any) -> tuple[Any, Any]:
-    if isinstance(new, ExcludeConstraint):
-        name = sql_name(str(new.name))
-        return DropExclude(new.table.name, name, "", new.table.schema), ops.AddConstraintOp.from_constraint(new)
     if isinstance(new, Index):
         return ops.DropIndexOp.from_index(old), ops.CreateIndexOp.from_index(new)
     return ops.DropConstraintOp.from_constraint(old), ops.AddConstraintOp.from_constraint(new)
@@ -109,7 +116,7 @@ def _named(table: Table, name: str) -> Any:
     return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
 
 
-def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
+def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> Iterator[Unwritten]:
     """EXCLUDE constraints that only one of both has. One on a column that goes is dropped with the column."""
     gone = [column.name for column in reflected.columns if column.name not in model.columns]
     wanted = {
@@ -119,10 +126,10 @@ def _excludes(there: dict[str, Definition], reflected: Table, model: Table) -> I
     }
     for name, constraint in sorted(wanted.items()):
         if name not in there:
-            yield ops.AddConstraintOp.from_constraint(constraint)
+            yield missing_exclude(constraint)
     for name, definition in there.items():
         if definition.kind == definitions.EXCLUDE and name not in wanted and not names_in(definition.text, gone):
-            yield DropExclude(model.name, name, definition.text, model.schema)
+            yield extra_exclude(model, name)
 
 
 def _columns(
@@ -144,7 +151,7 @@ def _columns(
         if there is None or there.type == wanted.type:
             continue
         if is_special:
-            yield ChangedColumn(model.name, column.name, there.type, wanted.type)
+            yield changed_column(model, column.name, there.type, wanted.type)
         else:
             yield ops.AlterColumnOp(
                 model.name,

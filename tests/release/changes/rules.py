@@ -1,5 +1,6 @@
 """Indexes, constraints and tables: added, taken away, and changed under the same name."""
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -182,14 +183,16 @@ def exclude(name: str, **options: Any) -> ModelChange:
     return constrain(lambda: postgresql.ExcludeConstraint(("period", "&&"), name=name, **options), "rooms")
 
 
-EXCLUDE_BY_HAND = ByHand(
-    'with excused("There are three rooms."):\n'
-    '        op.execute("ALTER TABLE rooms ADD CONSTRAINT ex_new'
-    ' EXCLUDE USING gist (period WITH &&) WHERE (NOT booked)")',
-    'op.execute("ALTER TABLE rooms DROP CONSTRAINT ex_new")',
-    "contract",
-    exclude("ex_new", where=sa.text("NOT booked")),
-)
+def in_excuse(sql: str) -> str:
+    return f'with excused("There are three rooms."):\n        op.execute("{sql}")'
+
+
+FREE, BOOKED = (f"EXCLUDE USING gist (period WITH &&) WHERE ({state})" for state in ("NOT booked", "booked"))
+NEW_EXCLUDE = exclude("ex_new", where=sa.text("NOT booked"))
+WITHOUT_EXCLUDE = without_constraint("ex_rooms_period", "rooms")
+OTHER_EXCLUDE = both(WITHOUT_EXCLUDE, exclude("ex_rooms_period", where=sa.text("NOT booked")))
+ADD_EXCLUDE = f"ALTER TABLE rooms ADD CONSTRAINT ex_new {FREE}"
+CHANGE_EXCLUDE = "ALTER TABLE rooms DROP CONSTRAINT ex_rooms_period, ADD CONSTRAINT ex_rooms_period {}"
 
 KEYS = [
     refused(
@@ -202,14 +205,32 @@ KEYS = [
     ),
     refused(
         "an EXCLUDE constraint",
-        "EXCLUDE has no other way",
-        exclude("ex_new", where=sa.text("NOT booked")),
-        EXCLUDE_BY_HAND,
+        re.escape(f"one statement op.execute({ADD_EXCLUDE!r})"),
+        NEW_EXCLUDE,
+        ByHand(
+            in_excuse(ADD_EXCLUDE), 'op.execute("ALTER TABLE rooms DROP CONSTRAINT ex_new")', "contract", NEW_EXCLUDE
+        ),
     ),
-    contract(
-        "another primary key, and an EXCLUDE constraint gone",
-        both(keyed_by("number"), without_constraint("ex_rooms_period", "rooms")),
-    ).of("G"),
+    refused(
+        "another EXCLUDE constraint of the same name",
+        re.escape(f"one statement op.execute({CHANGE_EXCLUDE.format(FREE)!r})"),
+        OTHER_EXCLUDE,
+        ByHand(
+            in_excuse(CHANGE_EXCLUDE.format(FREE)), in_excuse(CHANGE_EXCLUDE.format(BOOKED)), "contract", OTHER_EXCLUDE
+        ),
+    ),
+    refused(
+        "an EXCLUDE constraint gone",
+        re.escape("by hand, with phase = \"contract\" and drop_constraint_online('rooms', 'ex_rooms_period')"),
+        WITHOUT_EXCLUDE,
+        ByHand(
+            "drop_constraint_online('rooms', 'ex_rooms_period')",
+            in_excuse(f"ALTER TABLE rooms ADD CONSTRAINT ex_rooms_period {BOOKED}"),
+            "contract",
+            WITHOUT_EXCLUDE,
+        ),
+    ),
+    contract("another primary key", keyed_by("number")).of("G"),
 ]
 
 RULE_CASES: list[Case] = [*INDEXES, *UNIQUE, *CHECKS, *FOREIGN_KEYS, *KEYS]
@@ -240,7 +261,6 @@ NEW_TABLES = [
             lambda: sa.Column("colour", enum("red", "blue")),
             lambda: sa.Column("shout", Shout(9)),
             lambda: sa.Column("twice", sa.Integer, sa.Computed("id * 2")),
-            lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")),
             plain("period", postgresql.INT4RANGE),
             lambda: sa.UniqueConstraint("name", deferrable=True),
             lambda: sa.CheckConstraint("name LIKE 'a%'", name="named"),
