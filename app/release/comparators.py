@@ -5,13 +5,13 @@ Here the definitions are compared, as the server prints them.
 """
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, Connection, Index, MetaData, Sequence, Table
+from sqlalchemy import Column, Connection, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateColumn
@@ -32,24 +32,21 @@ from app.release.rewriter.directives import (
     missing_sequence,
 )
 from app.release.sql.dialect import DIALECT, sql_name
-from app.release.unimported_models import require_all_imported
 
 PLUGIN = __name__
 
 
 def setup(plugin: Plugin) -> None:
-    plugin.add_autogenerate_comparator(require_whole_models, "schema", "models", priority=DispatchPriority.FIRST)
+    plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
     plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
     plugin.add_autogenerate_comparator(compare_table, "table", "definitions", priority=DispatchPriority.LAST)
 
 
-def require_whole_models(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
+def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
     """
     Raises:
-        ReleaseError: nothing imports a module that has models.
         UnsafeOperation: a name in the models is longer than PostgreSQL keeps it.
     """
-    require_all_imported(cast(MetaData, context.metadata))
     for table in context.sorted_tables:
         require_short(table.name)
         items: tuple[Any, ...] = (*table.columns, *table.constraints, *table.indexes)

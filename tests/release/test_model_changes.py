@@ -165,22 +165,6 @@ def test_a_change(case: Case, project: ModelProject, as_it_was: AsItWas, written
         assert rows(project) == as_it_was.rows
 
 
-MODEL = 'class Shelf(Base):\n    __tablename__ = "{table}"\n'
-
-
-@pytest.mark.newest_server
-def test_a_table_of_a_module_that_nothing_imports_is_told(project: ModelProject) -> None:
-    """Without it `flask db migrate` and `check` would be green."""
-    (project.folder / "__init__.py").write_text("")
-    (project.folder / "again.py").write_text(MODEL.format(table="things"))
-    project.check()
-    (project.folder / "shelves.py").write_text(MODEL.format(table="shelves"))
-    for command in (project.migrate, project.check):
-        with pytest.raises(ReleaseError, match=r"shelves\.py declares the table shelves, but nothing imports"):
-            command()
-    assert [file.name for file in project.files()] == ["0001_shop.py"]
-
-
 def comparable(schema: Fingerprint, case: Case) -> set[tuple[str, ...]]:
     """Leave out the casts in rules, of which the server prints others once it has read them, and the place of a column
     that was dropped and came back.
