@@ -8,7 +8,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, MetaData, text
 
 from app.release.connection import execute_verbatim
-from app.release.sql.grammar import created_table, literals, normalize, split_statements, unqualified_name
+from app.release.sql.grammar import created_table, unqualified_name
 from app.release.sql.locks import Lock, locks
 from app.release.sql.render import Statement, render
 
@@ -20,14 +20,8 @@ _SIZE = text(
     " to_regclass(:name))"
 )
 
-# PL/pgSQL around the statements of a DO block: it takes no lock. What is executed by a text of its own is a GRANT on
-# the view of rename_with_view, which nobody else knows yet.
-_CONTROL_FLOW = re.compile(
-    r"(?:(?:BEGIN|LOOP|END LOOP|END IF|END|COMMIT)\b ?|IF .* THEN RAISE .*|EXIT WHEN .*|PERFORM pg_sleep ?\(.*\)"
-    r"|DECLARE .*|FOR \w+ IN SELECT .* LOOP EXECUTE \w+)*",
-    re.IGNORECASE,
-)
-
+# A block of PL/pgSQL. Ours write rows, a batch at a time, or lock what a statement beside them names.
+_BLOCK = re.compile(r"DO ", re.IGNORECASE)
 
 # What in_schema() sends: which table a name means behind it depends on that.
 _SEARCH_PATH = re.compile(r"SELECT set_config ?\(|RESET search_path", re.IGNORECASE)
@@ -80,21 +74,11 @@ def _statements(connection: Connection, statements: list[Statement]) -> Iterator
         if statement.by_operation and _SEARCH_PATH.match(statement.normalized):
             execute_verbatim(connection, statement.sql)
         created = created_table(statement.normalized)
-        inner = _statements_in_do_block(statement)
-        sent = [statement.normalized] if inner is None else inner
-        taken = [*([Lock("none", created)] if created else []), *(lock for one in sent for lock in locks(one))]
+        is_block = statement.by_operation and _BLOCK.match(statement.normalized)
+        found = [] if is_block else locks(statement.normalized)
+        taken = [*([Lock("none", created)] if created else []), *found]
         tables = [_with_table_size(connection, lock) for lock in taken]
         yield PlannedStatement(statement.sql, statement.transaction, tables)
-
-
-def _statements_in_do_block(statement: Statement) -> list[str] | None:
-    """The normalized statements in a DO block of one of our operations (backfill's loop); None for any other."""
-    if not statement.by_operation or not statement.normalized.upper().startswith("DO "):
-        return None
-    [body] = literals(statement.sql)
-    pieces = split_statements(re.sub(r"\A\$\w*\$|\$\w*\$\Z", "", body))
-    statements = (_CONTROL_FLOW.sub("", normalize(piece), count=1) for piece in pieces)
-    return [statement for statement in statements if statement]
 
 
 def _with_table_size(connection: Connection, lock: Lock) -> LockedTable:

@@ -47,11 +47,6 @@ def normalize(sql: str) -> str:
     return " ".join(_TOKEN.sub(replacement, sql).split()).removesuffix(";").strip()
 
 
-def literals(sql: str) -> list[str]:
-    """The string literals of a statement, as they are written."""
-    return [token["literal"] for token in _TOKEN.finditer(sql) if token["literal"]]
-
-
 def unqualified_name(name: str) -> str:
     """A name as the catalog stores it: without schema and quotes, and in lower case unless it was quoted."""
     last = re.findall(NAME, name)[-1]
