@@ -4,11 +4,11 @@ import os
 
 from flask import Flask
 
+import online_migrations
 from app import (
     error_reports,
     features,
     flask_db,
-    release,
     sql_timing,
     storage,
     tracing,
@@ -76,7 +76,7 @@ def init_database(app: Flask) -> None:
     transaction_settings.add_source(app, tracing.session_settings)
     sql_timing.init_app(app)
     migrate.init_app(app, db, render_as_batch=False)
-    release.init_app(app, release_options(app))
+    online_migrations.init_app(app, release_options(app))
 
 
 def init_extensions(app: Flask) -> None:
@@ -91,8 +91,8 @@ def init_extensions(app: Flask) -> None:
     follower.init_app(app)
 
 
-def release_options(app: Flask) -> release.Options:
-    return release.Options(
+def release_options(app: Flask) -> online_migrations.Options:
+    return online_migrations.Options(
         metadata=db.metadata,
         url=app.config["MIGRATION_DATABASE_URI"],
         name="semicircle",

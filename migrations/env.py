@@ -1,5 +1,5 @@
 """Alembic loads this file for every `flask db` command."""
 
-from app.release import runner
+from online_migrations import run
 
-runner.run()
+run()

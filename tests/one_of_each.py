@@ -6,7 +6,7 @@ on the statement; the cases of a test differ in the values.
 
 import pytest
 
-EVERY_CASE = "tests/release/"
+EVERY_CASE = "tests/online_migrations/"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -47,8 +47,9 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def import_graph(root: Path) -> Imports:
-    """Return the modules of the app that each module imports: {module: modules}."""
-    files = {module_name(path, root): path for path in (root / "app").rglob("*.py")}
+    """Return the modules of app and library that each module imports: {module: modules}."""
+    folders = (root / "app", root / "online_migrations")
+    files = {module_name(path, root): path for folder in folders for path in folder.rglob("*.py")}
     graph: Imports = {}
     for name, path in files.items():
         targets = {closest(target, files) for target in imported_modules(path)}
@@ -57,7 +58,7 @@ def import_graph(root: Path) -> Imports:
 
 
 def closest(target: str, files: dict[str, Path]) -> str | None:
-    """Return the app's module that defines an imported name: app.a.b for app.a.b.name."""
+    """Return the module of ours that defines an imported name: app.a.b for app.a.b.name."""
     while target:
         if target in files:
             return target
@@ -69,8 +70,8 @@ GRAPH = import_graph(ROOT)
 
 
 def folder_of(module: str) -> str | None:
-    """`notes` of app.notes.service."""
-    return next(iter(module.split(".")[1:2]), None)
+    """Return `notes` of app.notes.service, and None of the library."""
+    return next(iter(module.split(".")[1:2]), None) if module.startswith("app.") else None
 
 
 def feature_of(module: str) -> str | None:
@@ -83,7 +84,7 @@ def test_imports_have_no_cycle_and_every_module_is_imported_except_entry_points(
     imported = {target for targets in GRAPH.values() for target in targets}
     packages = {name for name in GRAPH if any(other.startswith(f"{name}.") for other in imported)}
     # The entry points: the factory, what it imports by the names of features, and what the migrations import.
-    entries = {"app", "app.release.runner", *(f"app.{name}.feature" for name in features.NAMES)}
+    entries = {"app", "app.release", "app.release.operations", *(f"app.{name}.feature" for name in features.NAMES)}
     assert GRAPH.keys() - imported - packages | {"app"} == entries
     assert set(features.NAMES) >= FEATURES
 
@@ -106,7 +107,9 @@ def test_the_service_imports_no_tool() -> None:
 def test_no_file_is_longer_than_400_lines() -> None:
     files = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
     others = [
-        path for folder in ("environment", "http_server", "tests", "tools") for path in (ROOT / folder).rglob("*.py")
+        path
+        for folder in ("environment", "http_server", "online_migrations", "tests", "tools")
+        for path in (ROOT / folder).rglob("*.py")
     ]
     files += [path for path in others if "node_modules" not in path.parts]
     long = {path for path in files if len(path.read_text().splitlines()) > 400}
@@ -133,17 +136,16 @@ def test_the_api_is_read_in_half_an_hour() -> None:
     assert long == []
 
 
-def test_release_imports_no_other_part_of_the_app() -> None:
-    """This keeps it possible to copy the folder into another project; tests/release/test_adoption.py does."""
+def test_the_library_imports_nothing_of_ours() -> None:
     for module, targets in GRAPH.items():
-        if module.startswith("app.release"):
-            assert all(target.startswith("app.release") for target in targets), module
+        if module.split(".")[0] == "online_migrations":
+            assert all(target.split(".")[0] == "online_migrations" for target in targets), module
 
 
-def test_release_knows_this_project_by_its_options_alone() -> None:
-    """Not its name, its queue or its configuration."""
+def test_the_library_knows_this_project_by_its_options_alone() -> None:
+    """Refuse its name, its queue and its configuration."""
     ours = re.compile(r"semicircle|procrastinate|\b\w*app\.config\b|os\.environ", re.IGNORECASE)
-    files = [path for path in (ROOT / "app/release").rglob("*") if path.suffix in (".py", ".sql")]
+    files = [path for path in (ROOT / "online_migrations").rglob("*") if path.suffix in (".py", ".sql")]
     assert [path for path in files if ours.search(path.read_text())] == []
 
 
@@ -172,7 +174,7 @@ PURE = [
     "app.portability.archive",
     "app.portability.markdown",
     "app.rejection",
-    "app.release.compatible_types",
+    "online_migrations.compatible_types",
     "app.notes.markdown",
     "app.notes.search",
     "app.notes.texts",
@@ -198,14 +200,13 @@ def test_a_violated_constraint_is_looked_at_before_it_is_explained() -> None:
         for path in (ROOT / "app").rglob("*.py")
         for handler in nodes(path)
         if isinstance(handler, ast.ExceptHandler) and "IntegrityError" in ast.unparse(handler.type or handler)
-        if "release" not in path.parts  # its own constraints, each in a statement that can violate no other
         if not re.search(r"\b(violated_constraint|taken|owner_is_gone)\(", ast.unparse(handler))
     ]
     assert blind == []
 
 
 def test_only_the_factory_reads_config() -> None:
-    for module in GRAPH:
+    for module in (name for name in GRAPH if name.startswith("app")):
         path = ROOT / (module.replace(".", "/") + ".py")
         if path.exists():  # skips packages, which includes the factory
             assert not [
@@ -213,7 +214,8 @@ def test_only_the_factory_reads_config() -> None:
             ], module
 
 
-# A library may change its private names in any release. http_server builds on gunicorn's, and app/release on Alembic's.
+# A library may change its private names in any release. http_server builds on gunicorn's, and online_migrations on
+# Alembic's.
 PRIVATE = re.compile(r"_(?!_)\w+(?<!_)")
 # Documented in spite of their names, by Python, Werkzeug, SQLAlchemy and WTForms.
 PUBLIC = {"_asdict", "_exit", "_fields", "_get_current_object", "_mapping", "_replace", "_value"}
@@ -242,8 +244,8 @@ def overridden_names(own: type) -> set[str]:
 
 def test_no_private_name_of_a_library_is_used() -> None:
     paths = [path for folder in ("app", "environment", "tools") for path in (ROOT / folder).rglob("*.py")]
-    elsewhere = (ROOT / "app/release", ROOT / "tools/bench/peers")  # a library; other frameworks, not installed here
-    ours = [path for path in paths if not any(path.is_relative_to(folder) for folder in elsewhere)]
+    peers = ROOT / "tools/bench/peers"  # other frameworks, which are not installed here
+    ours = [path for path in paths if not path.is_relative_to(peers)]
     assert {path: names for path in (*ours, *ROOT.glob("*.py")) if (names := private_names(nodes(path)))} == {}
     for code in (
         "from markupsafe import _escape_inner",
@@ -254,7 +256,7 @@ def test_no_private_name_of_a_library_is_used() -> None:
 
 
 def test_no_private_method_of_a_library_is_overridden() -> None:
-    for name in (name for name in GRAPH if not name.startswith("app.release")):
+    for name in (name for name in GRAPH if name.startswith("app")):
         classes = inspect.getmembers(importlib.import_module(name), inspect.isclass)
         assert [(own, names) for _, own in classes if own.__module__ == name and (names := overridden_names(own))] == []
     assert overridden_names(type("Parser", (jinja2.Environment,), {"_parse": lambda *_: None})) == {"_parse"}
@@ -270,7 +272,6 @@ def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
     riddles = [
         f"{path.relative_to(ROOT)}:{node.lineno} {docstring.splitlines()[0]}"
         for path in paths
-        if not path.is_relative_to(ROOT / "app/release")
         for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and (docstring := ast.get_docstring(node))
@@ -281,12 +282,12 @@ def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
 
 # Standard terms, and the file in which a search must find each of them.
 TERMS = {
-    "advisory lock": "app/release/advisory_lock.py",
+    "advisory lock": "online_migrations/locks.py",
     "seed data": "app/demo/service.py",
     "counter cache": "app/figures.py",
     "decompression bomb": "app/photos/decoding.py",
     "exponential backoff": "app/jobs/queue.py",
-    "fencing token": "app/release/backfills/table.py",
+    "fencing token": "online_migrations/backfills/store.py",
     "keyset pagination": "app/keyset.py",
     "open redirect": "app/web/access.py",
     "optimistic locking": "app/notes/service.py",

@@ -15,10 +15,11 @@ from app import create_app
 from app.accounts import hashing
 from app.accounts import service as accounts
 from app.extensions import db
-from app.release import boot_gate, doctor
-from app.release.connection import direct_connection, direct_engine
-from app.release.errors import ReleaseError
 from config import TestingConfig
+from online_migrations import boot_gate
+from online_migrations.connection import direct_connection, direct_engine
+from online_migrations.doctor import diagnose
+from online_migrations.errors import ReleaseError
 from tests.conftest import CHEAP_HASHER, PASSWORD
 from tests.databases import Environment, copied_database, empty_database, migrated_database, upgrade
 from tests.pgbouncer import needs_pgbouncer, pooler
@@ -88,7 +89,7 @@ def test_a_release_upgrades_pages_answer_as_ever_and_a_text_is_kept_as_it_was_wr
             upgrade(environment)
             site = new_site(environment)
             with site.app.app_context(), direct_connection(direct_engine()) as connection:
-                assert [one.what for one in doctor.diagnose(connection, db.metadata)] == []
+                assert [one.what for one in diagnose(connection, db.metadata)] == []
             browser, token = site.browser()
             browser.post("/notes", data={"title": "제목", "content": HARD, "csrf_token": token})
             with site.app.app_context():

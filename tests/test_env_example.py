@@ -18,7 +18,7 @@ from tests.test_config import BUCKETEER, CLOUDCUBE
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
 # Variables that are read outside the configuration. NO_COLOR is a common standard: https://no-color.org
-OTHERS = {"app/release/printing.py": {"NO_COLOR"}}
+OTHERS = {"online_migrations/output.py": {"NO_COLOR"}}
 
 
 class Recorded(Mapping[str, str]):
@@ -78,7 +78,8 @@ def test_the_example_lists_exactly_the_variables_that_the_code_reads() -> None:
 
 
 def test_only_the_configuration_reads_the_environment() -> None:
-    files = [*ROOT.glob("*.py"), *(ROOT / "app").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
+    folders = ("app", "migrations", "online_migrations")
+    files = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     found = {str(path.relative_to(ROOT)): names for path in files if (names := read_elsewhere(path))}
     assert found == OTHERS
 

@@ -40,7 +40,8 @@ def test_slugs_and_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs(
     assert read(".slugignore").split() == ["runtime.txt"]
     excluded = tomllib.loads(read("project.toml"))["io"]["buildpacks"]["exclude"]
     assert {"runtime.txt", ".env", "instance"} <= set(excluded)
-    needed = {"app", "config.py", "environment", "http_server", "migrations", "requirements.txt", "start.py"}
+    needed = {"app", "config.py", "environment", "http_server", "migrations", "online_migrations"}
+    needed |= {"requirements.txt", "start.py"}
     needed |= {".python-version", "Procfile"}
     assert not needed & set(excluded)
 
@@ -157,7 +158,7 @@ WRITES = re.compile(r"""\.(?:write_text|write_bytes|mkdir|touch)\(|\bopen\([^)\n
 
 def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
     """A dyno's disk is its own and goes with it. Development writes mails, and archives are written in memory."""
-    files = [path for folder in ("app", "http_server") for path in (ROOT / folder).rglob("*.py")]
+    files = [path for folder in ("app", "http_server", "online_migrations") for path in (ROOT / folder).rglob("*.py")]
     writing = {str(path.relative_to(ROOT)) for path in files if WRITES.search(path.read_text())}
     assert writing == {"app/mail/message.py", "app/portability/service.py"}
 

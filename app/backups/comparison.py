@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 
 from app import storage
 from app.photos.service import FOLDER, NAME_LENGTH
-from app.release import options
+from online_migrations import options
 
 # People import rows with dates of their own, and the demo account is given one. Of them, rows above the sequence that
 # stands in the dump are younger than the dump, whatever their dates say.

@@ -16,15 +16,14 @@ from app.backups import comparison, dump_file, swap
 from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
 from app.extensions import db
-from app.release import doctor, ledger
-from app.release.advisory_lock import migration_lock
-from app.release.connection import direct_connection, direct_engine
-from app.release.deadline import Deadline
-from app.release.doctor.diagnosis import ERROR
-from app.release.errors import server_message
-from app.release.schema_state import AHEAD_CONTRACT, AT_HEAD, SchemaState, read_schema_state
-from app.release.scratch import scratch_database
 from app.storage import StorageUnavailable
+from online_migrations.connection import direct_connection, direct_engine
+from online_migrations.doctor import diagnose
+from online_migrations.doctor.diagnosis import ERROR
+from online_migrations.errors import server_message
+from online_migrations.locks import Deadline, migration_lock
+from online_migrations.scratch import scratch_database
+from online_migrations.state import AHEAD_CONTRACT, AT_HEAD, SchemaState, ledger, read_schema_state
 
 # The newest dump of a folder has to be younger: a nightly job that stopped is the most frequent way to lose data.
 OLDEST = timedelta(hours=26)
@@ -227,7 +226,7 @@ class Restore:
 
     def _check_schema(self, restored: Connection, state: SchemaState) -> None:
         restored.commit()
-        errors = [one for one in doctor.diagnose(restored, db.metadata) if one.severity == ERROR]
+        errors = [one for one in diagnose(restored, db.metadata) if one.severity == ERROR]
         # The models of newer code answer for what the database has beyond ours.
         lost = [one for one in errors if one.rule not in STATES and not one.rule.startswith("extra-")]
         self.losses += [f"After the restore: {one.what}" for one in lost]

@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups import dump_file
 from app.backups.dump_file import NotRestored
-from app.release import options
-from app.release.connection import direct_connection, execute_verbatim
-from app.release.errors import server_message
-from app.release.scratch import scratch_database
+from online_migrations import options
+from online_migrations.connection import direct_connection, execute_verbatim
+from online_migrations.errors import server_message
+from online_migrations.scratch import scratch_database
 
 KEPT = "_replaced_"  # stands between the name and the time, in the name of a database that was live
 MOST_BYTES = 63 - len(KEPT) - len("20261125_183000")  # of the name before it; PostgreSQL cuts one at 63 (NAMEDATALEN)

@@ -29,9 +29,9 @@ from sqlalchemy.orm import Session
 from app.database_errors import sqlstate
 from app.extensions import db, reading_connection
 from app.follower import writes
-from app.release.advisory_lock import lock_holder
 from app.sql_timing import time_statements
 from app.web import autocommit
+from online_migrations.locks import lock_holder
 
 LOOK_EVERY = 1.0  # seconds
 TRUSTED_FOR = 3.0  # seconds after a look; when nobody has asked for that long, the primary serves until the next look

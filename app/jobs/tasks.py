@@ -1,6 +1,6 @@
 """The tasks of the queue's own: requeue the jobs of dead workers, delete failed jobs, and fill long backfills.
 
-app.release records what a backfill fills and does the work; here is only how its next batch is deferred.
+online_migrations records what a backfill fills and does the work; here is only how its next batch is deferred.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
-from app.release.backfills import records
-from app.release.backfills.batches import run_batch
+from online_migrations.backfills.store import lock_running
+from online_migrations.backfills.worker import run_batch
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def fill_batch(name: str, turn: int, pause_ms: int) -> None:
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of a batch to the connection's transaction, with a delay in seconds. It is a hook of app.release."""
+    """Add the job of a batch to the connection's transaction, with a delay in seconds: a hook of online_migrations."""
     if not connection.scalar(_HAS_QUEUE):
         log.info("backfill %s: there is no queue yet; it begins when there is a worker", name)
         return
@@ -137,7 +137,7 @@ def resume_lost_backfills(timestamp: int) -> None:
     locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
     """
     connection = db.session.connection()
-    for backfill in records.lock_running(connection):
+    for backfill in lock_running(connection):
         if not connection.scalar(_IS_QUEUED, {"name": backfill.name, "turn": backfill.turn}):
             log.warning("backfill %s: no job for turn %d; deferred again", backfill.name, backfill.turn)
             defer_batch(connection, backfill.name, backfill.turn, 0)

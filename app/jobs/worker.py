@@ -35,8 +35,8 @@ from app.jobs.connection import SESSION_NAME, QueueConnector, connector, worker_
 from app.jobs.queue import JobRequeued, note_failure, queue, request_of
 from app.jobs.tasks import DEAD_AFTER, LONGEST_JOB, fill_batch, requeue_stalled_jobs, resume_lost_backfills
 from app.redaction import cause
-from app.release import boot_gate
 from app.web import logs
+from online_migrations import boot_gate
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
-from app.release import boot_gate
 from app.web import (
     access,
     address_watch,
@@ -23,6 +22,7 @@ from app.web import (
     static,
     templates,
 )
+from online_migrations import boot_gate
 
 
 class Application(Flask):

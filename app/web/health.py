@@ -9,13 +9,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.wrappers import Response
 
 from app.extensions import db
-from app.release import schema_state
-from app.release.connection import session_obstacle
-from app.release.schema_state import SchemaState, read_schema_state
 from app.web.access import public
 from app.web.autocommit import in_transaction
+from online_migrations.connection import session_obstacle
+from online_migrations.state import AHEAD, AT_HEAD, SchemaState, read_schema_state
 
-READY = (schema_state.AT_HEAD, schema_state.AHEAD)  # ahead too: while a release migrates, the live one must stay ready
+READY = (AT_HEAD, AHEAD)  # ahead too: while a release migrates, the live one must stay ready
 CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely
 
 # A database that takes longer cannot serve pages either.

@@ -43,9 +43,9 @@ TESTS = [
     *("tests/portability/test_export.py", "tests/portability/test_round_trip.py", "tests/test_architecture.py"),
     *("tests/test_config.py", "tests/test_purge.py", "tests/test_quotas.py", "tests/web/test_access.py"),
     *("tests/web/test_installation.py", "tests/web/test_owners.py", "tests/web/test_templates.py"),
-    "tests/release/test_lint.py::test_our_own_history_is_clean[newest]",
-    "tests/release/test_migrations.py::test_every_table_is_given_rows_by_these_tests",
-    "tests/release/test_migrations.py::test_from_empty_the_models_and_the_schema_agree",
+    "tests/online_migrations/test_lint.py::test_our_own_history_is_clean[newest]",
+    "tests/online_migrations/test_migrations.py::test_every_table_is_given_rows_by_these_tests",
+    "tests/online_migrations/test_migrations.py::test_from_empty_the_models_and_the_schema_agree",
 ]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from app import create_app
-from app.release.commands import release
 from config import ProductionConfig
+from online_migrations.cli import release
 from tests.samples import TAKEN_OUT
 from tests.test_platform import PRODUCTION
 

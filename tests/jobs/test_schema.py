@@ -7,10 +7,10 @@ from flask import Flask
 from procrastinate.schema import SchemaManager
 
 from app.extensions import Base, db
-from app.release import doctor
-from app.release.connection import read_only_connection
+from online_migrations.connection import read_only_connection
+from online_migrations.doctor import diagnose
 from tests.databases import Environment, empty_database
-from tests.release.dumps import psql, schema_dump
+from tests.online_migrations.dumps import psql, schema_dump
 
 SECTION = re.compile(r"^-- Name: (.*?); Type: .*?(?=^-- Name: |\Z)", re.MULTILINE | re.DOTALL)
 
@@ -35,4 +35,4 @@ def test_check_and_doctor_leave_it_alone_and_no_other_librarys_table(migrated: F
     with db.engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE not_procrastinate_jobs (id bigint)")
     with read_only_connection() as connection:
-        assert [finding.rule for finding in doctor.diagnose(connection, Base.metadata)] == ["extra-table"]
+        assert [finding.rule for finding in diagnose(connection, Base.metadata)] == ["extra-table"]

@@ -21,7 +21,7 @@ import urllib3
 from tests.child import child
 from tests.live.browser import Browser
 from tests.mail.smtp_server import self_signed_certificate
-from tests.release.migrating import traffic
+from tests.online_migrations.migrating import traffic
 from tests.waiting import WITHIN
 from tools.dev import ports
 from tools.dev.processes import Child, spawn

@@ -18,7 +18,7 @@ from app.follower import follower as follower_module
 from app.follower import writes
 from app.follower.follower import Follower
 from app.follower.writes import FOLLOWER
-from app.release.advisory_lock import lock_key
+from online_migrations.locks import lock_key
 from tests.conftest import PASSWORD, browser_of
 from tests.databases import Environment, upgrade
 from tests.replica import Pair, replicated

@@ -18,7 +18,7 @@ import pytest
 from tests.child import AS_PID_1, first_process, namespaces_are_allowed
 from tests.databases import HEAD, Environment, upgrade
 from tests.live.conftest import ROOT, address_and_environment, connect, fetch, procfile_command
-from tests.release.migrating import traffic
+from tests.online_migrations.migrating import traffic
 from tests.waiting import wait_until
 from tools.dev.processes import Child, spawn
 

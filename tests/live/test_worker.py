@@ -9,11 +9,11 @@ import pytest
 
 from app.extensions import db
 from app.jobs.tasks import DEAD_AFTER, requeue_stalled_jobs, resume_lost_backfills
-from app.release.backfills.table import DONE
+from online_migrations.backfills.store import DONE
 from tests.databases import Environment, migrated_database
 from tests.live.workers import Queue, running_queue
-from tests.release.backfilling import begin
-from tests.release.migrating import connected
+from tests.online_migrations.backfilling import begin
+from tests.online_migrations.migrating import connected
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.servers

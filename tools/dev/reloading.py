@@ -17,7 +17,7 @@ import urllib3
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.release.schema_state import AT_HEAD, BEHIND, read_schema_state
+from online_migrations.state import AT_HEAD, BEHIND, read_schema_state
 from tools.dev.processes import Child, spawn
 
 FLASK = [sys.executable, "-m", "flask"]

@@ -19,7 +19,7 @@ REVISION = '''"""Release {number} of tools.bench.preboot."""
 
 import sqlalchemy as sa
 
-from app.release.operations import (
+from online_migrations.operations import (
     add_column_online,
     drop_column_contract,
     reinstate_column_online,

@@ -71,7 +71,7 @@ def downgrade() -> None:
     raise NotImplementedError
 '''
 OPERATIONS = """
-from app.release.operations import *
+from online_migrations.operations import *
 """
 
 

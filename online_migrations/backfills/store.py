@@ -1,0 +1,232 @@
+"""Reading the records of long backfills, pausing and resuming them.
+
+The table `schema_backfills`: one row for each long backfill, with how far it is.
+
+backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnClause,
+    Connection,
+    DateTime,
+    Double,
+    Executable,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from online_migrations.sql import quote
+
+RUNNING = "running"
+PAUSED = "paused"  # by `flask release pause`
+DONE = "done"  # a whole pass through the table found no row that meets the condition
+FAILED = "failed"  # a row cannot be filled; `error` says which
+
+FIRST_BATCH = 500  # rows
+AT_ONCE = 1_000  # rows of a table that the migration itself fills; more would be locked for too long
+
+# On a MetaData of its own, because no migration creates or drops it. Like schema_ledger, it belongs to the tool.
+BACKFILLS = Table(
+    "schema_backfills",
+    MetaData(),
+    Column("name", Text, primary_key=True),
+    Column("table_name", Text, nullable=False),
+    Column("set_sql", Text, nullable=False),
+    Column("where_sql", Text, nullable=False),
+    Column("pk", Text, nullable=False),
+    # In which its SQL was written, as in_schema() may have set it; the worker takes it over.
+    Column("search_path", Text, nullable=False, server_default=text("current_setting('search_path')")),
+    Column("state", String(8), nullable=False),
+    # A fencing token. A job does the turn that it was deferred for, and only once, because the batch moves the turn on.
+    # So a job that was deferred twice, or that a dead worker left, finds that it is late.
+    Column("turn", BigInteger, nullable=False, server_default="1"),
+    Column("pass_number", Integer, nullable=False, server_default="1"),
+    Column("pass_scanned", BigInteger, nullable=False, server_default="0"),  # rows
+    Column("pass_wanted", BigInteger, nullable=False, server_default="0"),  # rows that met the condition
+    Column("position", Text),  # key of the last row that this pass has scanned; NULL: it begins
+    Column("rows_done", BigInteger, nullable=False, server_default="0"),  # filled, in all passes
+    Column("estimated_rows", BigInteger, nullable=False),  # the server's estimate of the table's
+    Column("rows_per_second", Double),  # scanned, a moving average
+    Column("batch_size", Integer, nullable=False),  # rows
+    Column("waiting_for", Text),  # why it makes no progress just now, though it is running
+    Column("error", Text),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("finished_at", DateTime(timezone=True)),
+)
+
+
+_EXISTS = text("SELECT to_regclass('schema_backfills') IS NOT NULL")
+_TAKE_PATH = text("SELECT set_config('search_path', :path, true)")
+
+
+class Backfill(NamedTuple):
+    """A row of the table. The columns say what each means."""
+
+    name: str
+    table_name: str
+    set_sql: str
+    where_sql: str
+    pk: str
+    search_path: str
+    state: str
+    turn: int
+    pass_number: int
+    pass_scanned: int
+    pass_wanted: int
+    position: str | None
+    rows_done: int
+    estimated_rows: int
+    rows_per_second: float | None
+    batch_size: int
+    waiting_for: str | None
+    error: str | None
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    idle_for: float  # seconds since updated_at
+
+
+def prepare(connection: Connection) -> None:
+    """Create the table where it is not there yet. Commits."""
+    BACKFILLS.create(connection, checkfirst=True)
+    connection.commit()
+
+
+def exists(connection: Connection) -> bool:
+    """False: only an older version of this tool has migrated the database, or none."""
+    return bool(connection.scalar(_EXISTS))
+
+
+def take_search_path(connection: Connection, path: str) -> None:
+    """Until the transaction ends."""
+    connection.execute(_TAKE_PATH, {"path": path})
+
+
+def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
+    """The INSERT of a new backfill. In an empty table there is nothing to fill, so it is done at once.
+
+    One of this name that is there stays as it is, and no row is returned.
+    """
+    is_empty: ColumnClause[bool] = literal_column(f"NOT EXISTS (SELECT FROM {quote(table)})")
+    relation = quote(table).replace("'", "''")
+    estimate = (
+        f"(SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = CAST('{relation}' AS regclass))"
+    )
+    return (
+        insert(BACKFILLS)
+        .values(
+            name=name,
+            table_name=table,
+            set_sql=set_sql,
+            where_sql=where,
+            pk=pk,
+            state=case((is_empty, DONE), else_=RUNNING),
+            estimated_rows=literal_column(estimate),
+            batch_size=FIRST_BATCH,
+            finished_at=case((is_empty, func.now())),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def deletion(name: str) -> Executable:
+    return delete(BACKFILLS).where(BACKFILLS.c.name == name)
+
+
+def completion(name: str, rows: int) -> Executable:
+    """The UPDATE of one that was filled at once."""
+    done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
+    return update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
+
+
+KEPT_DAYS = 7  # how long `flask release status` shows one that is done
+
+_IDLE_FOR: ColumnClause[float] = literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
+_ALL = select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
+_UNFINISHED = _ALL.where(BACKFILLS.c.state != DONE)
+_RECENT = _ALL.where((BACKFILLS.c.state != DONE) | (BACKFILLS.c.finished_at > func.now() - timedelta(days=KEPT_DAYS)))
+_NAMED = _ALL.where(BACKFILLS.c.name == bindparam("name"))
+_LOCKED = _NAMED.with_for_update()
+_RUNNING_AND_FREE = _ALL.where(BACKFILLS.c.state == RUNNING).with_for_update(skip_locked=True)
+
+_PAUSE = text(
+    f"UPDATE schema_backfills SET state = '{PAUSED}', waiting_for = NULL, updated_at = clock_timestamp()"
+    f" WHERE state = '{RUNNING}' AND name = coalesce(:name, name) RETURNING name"
+)
+# One that is done begins a new pass. Without a name, only what was paused goes on.
+_RESUME = text(
+    f"UPDATE schema_backfills SET turn = turn + 1, error = NULL, waiting_for = NULL, finished_at = NULL,"
+    f" updated_at = clock_timestamp(), state = '{RUNNING}'"
+    f" WHERE (state = '{PAUSED}' AND :name IS NULL) OR (state <> '{RUNNING}' AND name = :name) RETURNING name, turn"
+)
+
+
+def read(connection: Connection, name: str) -> Backfill | None:
+    """The backfill of this name; None: there is none."""
+    if not exists(connection):
+        return None
+    row = connection.execute(_NAMED, {"name": name}).one_or_none()
+    return Backfill._make(row) if row else None
+
+
+def lock(connection: Connection, name: str) -> Backfill | None:
+    """The same, with its row locked until the transaction ends. Waits for the batch that works on it."""
+    row = connection.execute(_LOCKED, {"name": name}).one_or_none()
+    return Backfill._make(row) if row else None
+
+
+def unfinished_backfills(connection: Connection) -> list[Backfill]:
+    """Those that run, are paused or have failed, the oldest first."""
+    return [Backfill._make(row) for row in connection.execute(_UNFINISHED)] if exists(connection) else []
+
+
+def recent_backfills(connection: Connection) -> list[Backfill]:
+    """The same, and those that were done in the last KEPT_DAYS days."""
+    return [Backfill._make(row) for row in connection.execute(_RECENT)] if exists(connection) else []
+
+
+def lock_running(connection: Connection) -> list[Backfill]:
+    """Those that run and on which no batch works at this moment, their rows locked."""
+    return [Backfill._make(row) for row in connection.execute(_RUNNING_AND_FREE)] if exists(connection) else []
+
+
+def pause(connection: Connection, name: str | None) -> list[str]:
+    """Pause the backfill of this name, or all. The batch that works just now is the last one.
+
+    Returns:
+        the names of those that ran.
+    """
+    return list(connection.scalars(_PAUSE, {"name": name}))
+
+
+def resume(connection: Connection, name: str | None) -> list[tuple[str, int]]:
+    """Let the backfill of this name run again, or all that were paused.
+
+    Returns:
+        name and turn of each. Its next batch is the caller's to defer.
+    """
+    return [(row.name, row.turn) for row in connection.execute(_RESUME, {"name": name})]
+
+
+def is_small(connection: Connection, table: str) -> bool:
+    """Whether the table has at most AT_ONCE rows."""
+    counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
+    return bool(connection.scalar(text(counted)) <= AT_ONCE)

@@ -1,0 +1,208 @@
+"""One batch of a long backfill: a job fills it, and defers the job of the next one in the same transaction.
+
+So there is exactly one chain of jobs. Whoever dies, at whatever line, leaves a whole batch and the job that continues.
+
+Deferring the next batch: the project's job queue, as its options name it.
+
+Throttling by replication lag: a backfill waits while a follower of the database is behind.
+
+Each batch writes WAL, which a follower has to replay before it shows what people have just saved.
+"""
+
+import logging
+import time
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from online_migrations import options
+from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, lock, take_search_path
+from online_migrations.errors import ReleaseError, server_message
+from online_migrations.locks import QUERY_CANCELED, sqlstate
+from online_migrations.operations.backfill import BackfillQuery, Batch, next_batch_size
+from online_migrations.sql import quote
+
+
+def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
+    """Add the job of the next batch to the transaction, by the project's queue.
+
+    Args:
+        delay: seconds that it waits at least.
+
+    Raises:
+        ReleaseError: the project has no queue.
+    """
+    defer = options.current().defer_backfill
+    if defer is None:
+        raise ReleaseError(
+            "A backfill that goes on after the release needs a job queue, and this project gave none to"
+            " release.init_app(): set Options(defer_backfill=…), or use backfill(), which is done within the release."
+        )
+    defer(connection, name, turn, delay)
+
+
+MOST_LAG = 5.0  # seconds
+
+# A role without the rights of pg_read_all_stats sees that there are followers, and nothing of them: state is NULL.
+# replay_lag is NULL for a follower that has caught up.
+_LAG = text(
+    "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
+    " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
+)
+
+log = logging.getLogger(__name__)
+
+
+def lagging(connection: Connection) -> str | None:
+    """What to wait for, when a follower lags by more than MOST_LAG seconds; else None."""
+    seconds = connection.execute(_LAG).one().seconds
+    return f"a follower that is {seconds:.0f} s behind" if seconds > MOST_LAG else None
+
+
+def warn_if_hidden(connection: Connection, name: str) -> None:
+    """Say that the lag of the followers cannot be seen. The backfill goes on without minding it."""
+    if connection.execute(_LAG).one().hidden:
+        log.warning(
+            "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"
+            " GRANT pg_read_all_stats lets it",
+            name,
+        )
+
+
+LAG_PAUSE = 5.0  # seconds until the followers are looked at again
+PASS_PAUSE = 1.0  # seconds until the rows are looked at again that this pass did not fill
+
+# Classes of SQLSTATE that are the fault of a row or of the author's SQL: another try would meet them again. Everything
+# else (a lost connection, a lock, a full disk) passes by itself, and the queue tries the job again.
+_FAULTS = ("0A", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "54", "P0")
+_FAULTS_OF_EVERY_ROW = ("0A", "42")  # no such column, no right
+
+_CONTINUE = text(
+    "UPDATE schema_backfills SET turn = turn + 1, state = :state, pass_number = :pass_number,"
+    " pass_scanned = :pass_scanned, pass_wanted = :pass_wanted, position = :position, rows_done = :rows_done,"
+    " rows_per_second = :rows_per_second, batch_size = :batch_size, waiting_for = :waiting_for, error = :error,"
+    " updated_at = clock_timestamp(), finished_at = CASE WHEN :state = 'done' THEN clock_timestamp() END"
+    " WHERE name = :name"
+)
+
+
+class StillWanted(Exception):
+    """Filled rows still meet the condition. The backfill would never end."""
+
+
+def run_batch(connection: Connection, name: str, turn: int) -> None:
+    """Fill one batch and defer the next, or find that this job is late. The caller commits.
+
+    Args:
+        turn: the one that this job was deferred for.
+
+    Raises:
+        DBAPIError: the database cannot do it now; nothing is changed, and the same job may try again.
+    """
+    backfill = lock(connection, name)
+    if backfill is None or backfill.turn != turn or backfill.state != RUNNING:
+        log.info("backfill %s: turn %d is late; nothing to do", name, turn)
+        return
+    if backfill.position is None and backfill.pass_number == 1:
+        warn_if_hidden(connection, name)
+    if reason := lagging(connection):
+        _continue(connection, backfill._replace(waiting_for=reason), LAG_PAUSE)
+        return
+    take_search_path(connection, backfill.search_path)
+    query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
+    began = time.monotonic()
+    try:
+        batch = _fill(connection, query, backfill)
+    except (DBAPIError, StillWanted) as error:
+        _narrow_or_fail(connection, backfill, error)
+        return
+    _advance(connection, backfill, batch, time.monotonic() - began)
+
+
+def _fill(connection: Connection, query: BackfillQuery, backfill: Backfill) -> Batch:
+    """The batch, in a savepoint: when it fails, that it failed can still be recorded."""
+    with connection.begin_nested():
+        batch = query.fill_batch(connection, backfill.position, backfill.batch_size)
+        if batch.unfilled:
+            raise StillWanted(f"filled, it still meets the condition {backfill.where_sql!r}: without an end")
+        return batch
+
+
+def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: float) -> None:
+    """Move on by a batch, into a new pass, or to the end."""
+    moved = backfill._replace(
+        pass_scanned=backfill.pass_scanned + batch.scanned,
+        pass_wanted=backfill.pass_wanted + batch.wanted,
+        position=batch.last,
+        rows_done=backfill.rows_done + batch.filled,
+        rows_per_second=_moving_average(backfill, batch.scanned),
+        batch_size=_next_size(backfill, batch, seconds),
+        waiting_for=None,
+        error=None,
+    )
+    if batch.scanned == backfill.batch_size:
+        _continue(connection, moved, seconds)
+        return
+    log.info(
+        "backfill %s: pass %d has seen %d rows of %s, of which %d met the condition; %d rows filled in all",
+        *(moved.name, moved.pass_number, moved.pass_scanned, moved.table_name, moved.pass_wanted, moved.rows_done),
+    )
+    at_start = moved._replace(position=None, pass_scanned=0, pass_wanted=0)
+    if moved.pass_wanted:
+        # Rows that were locked, or written behind the key, come now.
+        _continue(connection, at_start._replace(pass_number=moved.pass_number + 1), PASS_PAUSE)
+    else:
+        _store(connection, at_start._replace(state=DONE))
+
+
+def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIError | StillWanted) -> None:
+    """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large.
+
+    Raises:
+        DBAPIError: it is not a fault of a row or of the SQL.
+    """
+    state = sqlstate(error) or "" if isinstance(error, DBAPIError) else ""
+    if isinstance(error, DBAPIError) and not (state.startswith(_FAULTS) or state == QUERY_CANCELED):
+        raise error
+    message = server_message(error) if isinstance(error, DBAPIError) else str(error)
+    is_of_every_row = state.startswith(_FAULTS_OF_EVERY_ROW)
+    if backfill.batch_size > 1 and not is_of_every_row:
+        _continue(connection, backfill._replace(batch_size=backfill.batch_size // 2, error=message), 0)
+        return
+    where = backfill.table_name
+    if not is_of_every_row:
+        where += f", the row with {backfill.pk} {_next_key(connection, backfill)}"
+    # The message may quote the row, so it is kept in the table and not logged.
+    log.error("backfill %s failed at %s: sqlstate=%s", backfill.name, where, state or "none")
+    _store(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
+
+
+def _next_key(connection: Connection, backfill: Backfill) -> str:
+    """The key of the row with which the next batch begins."""
+    key = quote(backfill.pk)
+    begin = "" if backfill.position is None else f"WHERE {key} > :after"
+    query = text(f"SELECT CAST({key} AS text) FROM {quote(backfill.table_name)} {begin} ORDER BY {key} LIMIT 1")
+    return str(connection.scalar(query, {} if backfill.position is None else {"after": backfill.position}))
+
+
+def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:
+    _store(connection, backfill)
+    defer_batch(connection, backfill.name, backfill.turn + 1, delay)
+
+
+def _store(connection: Connection, backfill: Backfill) -> None:
+    connection.execute(_CONTINUE, backfill._asdict())
+
+
+def _next_size(backfill: Backfill, batch: Batch, seconds: float) -> int:
+    """Rows of the next batch. One that filled few rows does not tell how long a full one locks its rows."""
+    size = next_batch_size(backfill.batch_size, seconds)
+    is_full = 2 * batch.filled >= batch.scanned
+    return size if is_full else min(size, max(backfill.batch_size, FIRST_BATCH))
+
+
+def _moving_average(backfill: Backfill, scanned: int) -> float:
+    """Rows a second, from one batch's end to the next one's. The newest batch counts for a tenth."""
+    newest = scanned / max(backfill.idle_for, 0.001)
+    before = backfill.rows_per_second
+    return newest if before is None else 0.9 * before + 0.1 * newest

@@ -1,0 +1,78 @@
+"""Compatible types: from which type to which a column may change under its name, while code of the old type serves.
+
+That code sends and gets values through psycopg2, which writes literals without a type. So two types are compatible when
+it reads a value that compares equal in Python, each value that it writes is taken, and its conditions and orderings
+mean the same. `flask db migrate` asks, and the forecast of a rollback. tests/online_migrations/test_compatible_types.py
+tries each pair, and pairs that look alike and are not.
+
+Sources: PostgreSQL manual, "Numeric Types", "JSON Types"; psycopg2 manual, "Adaptation of Python values to SQL types".
+"""
+
+import re
+from typing import NamedTuple
+
+# Each holds all values of those before it, and the driver gives them as the same Python type. Not so:
+# - integer to numeric, date to timestamp, timestamp with or without time zone: another class of Python;
+# - char(n) or bit(n) of another length: other padding; text to integer: a condition c = '7' or c LIKE …;
+# - an enum to text: it sorts by the alphabet;
+# - an array to one of another type: no operator compares them.
+_LADDERS = (("smallint", "integer", "bigint"), ("real", "double precision"), ("json", "jsonb"))
+_TEXTS = ("character varying", "text")
+_PADDED = ("character", "bit")
+
+_CAST = "CAST({column} AS {type})"
+# Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
+_CAST_BY_TEXT = "CAST(CAST({column} AS text) AS {type})"
+
+_TYPE = re.compile(r"(?P<name>[^(\[]+?)(?:\((?P<size>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?(?P<array>\[\])?")
+
+
+class _Type(NamedTuple):
+    name: str
+    size: tuple[int, ...]  # length, or precision and scale; empty: as much as PostgreSQL can
+    is_array: bool
+
+
+def is_compatible(old: str, new: str) -> bool:
+    """
+    Args:
+        old: the type that the code knows, as format_type() prints it, such as "character varying(50)".
+        new: the column's type from now on.
+    """
+    if old == new or old.rpartition(".")[2] == new.rpartition(".")[2]:  # with or without its schema
+        return True
+    before, after = _parsed(old), _parsed(new)
+    if before is None or after is None or before.is_array != after.is_array:
+        return False
+    if before.name == after.name:
+        return before.name not in _PADDED and _is_no_shorter(before.size, after.size)
+    return not before.is_array and _is_higher(before.name, after.name) and _is_no_shorter(before.size, after.size)
+
+
+def conversion(old: str, new: str) -> str | None:
+    """The new value of a compatible type, as SQL with {column} and {type}; None when the types are not compatible."""
+    if not is_compatible(old, new):
+        return None
+    return _CAST_BY_TEXT if (old, new) == ("real", "double precision") else _CAST
+
+
+def _parsed(type_: str) -> _Type | None:
+    found = _TYPE.fullmatch(type_)
+    if found is None:
+        return None
+    size = tuple(int(number) for number in found["size"].split(",")) if found["size"] else ()
+    return _Type(found["name"] + (found["zone"] or ""), size, bool(found["array"]))
+
+
+def _is_higher(old: str, new: str) -> bool:
+    if old in _TEXTS and new in _TEXTS:
+        return True
+    return any(old in ladder and new in ladder and ladder.index(new) >= ladder.index(old) for ladder in _LADDERS)
+
+
+def _is_no_shorter(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    if not new or not old:
+        return not new
+    if len(new) == len(old) == 2:  # as many digits before the point, and behind it
+        return new[1] >= old[1] and new[0] - new[1] >= old[0] - old[1]
+    return new[0] >= old[0]

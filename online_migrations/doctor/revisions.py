@@ -1,0 +1,127 @@
+"""Checks of the revisions: the database's revision, the files of the code, and the ledger."""
+
+import os
+from collections.abc import Iterator
+from itertools import dropwhile
+
+from alembic.script import Script
+from sqlalchemy import Connection, text
+
+from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis
+from online_migrations.revisions import (
+    content_hash,
+    duplicate_revisions,
+    known_revisions,
+    script_directory,
+    unmerged_heads,
+)
+from online_migrations.state import (
+    AHEAD,
+    AHEAD_CONTRACT,
+    AT_HEAD,
+    BEHIND,
+    UNKNOWN,
+    SchemaState,
+    database_revisions,
+    ledger,
+)
+
+# As JSON, since the ledger of an older version of this tool has no such column.
+_CONTENT_HASHES = text("SELECT revision, to_jsonb(entry) ->> 'content_hash' AS hash FROM schema_ledger entry")
+
+
+def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
+    """What is wrong with the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
+    yield from list(duplicate_revision_files()) or list(other_version(connection, state)) or revision_state(state)
+    if state.name in (AT_HEAD, BEHIND) and state.database_revision and ledger.exists(connection):
+        applied = database_revisions(connection)
+        history = list(script_directory().iterate_revisions(tuple(applied), "base"))[::-1]
+        yield from ledger_gap(connection, applied, [script.revision for script in history])
+        yield from edited_revisions(connection, history)
+
+
+def duplicate_revision_files() -> Iterator[Diagnosis]:
+    """Alembic applies only one of two files with the same revision, so the steps of the other are missing."""
+    for revision, names in duplicate_revisions(script_directory()).items():
+        what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
+        yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
+
+
+def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
+    """alembic_version is not what ran. A downgrade moves the ledger too, so somebody changed one of them by hand."""
+    entries = ledger.read_entries(connection)
+    ran = [revision for revision in state.pending if revision in entries]
+    at = f"alembic_version holds {state.database_revision or 'no revision'}"
+    if ran:
+        what = f"{at}, and by the ledger {ran[-1]} ran after it: somebody changed it by hand."
+        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {ran[-1]}")
+        return
+    applied = database_revisions(connection)
+    newest_first = [script.revision for script in script_directory().walk_revisions()]
+    if state.name == UNKNOWN and known_revisions(script_directory()).issuperset(applied):
+        newest = min(applied, key=newest_first.index)
+        what = f"{at}, of which one comes before the other: somebody changed it by hand."
+        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {newest}")
+
+
+def revision_state(state: SchemaState) -> list[Diagnosis]:
+    """The database is not at the code's head, or the code has two heads."""
+    at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
+    steps = ", ".join(state.foreign) or state.database_revision
+    unknown = state.foreign[-1] if state.foreign else state.database_revision
+    unmerged = unmerged_heads(script_directory()) if state.name in (AT_HEAD, BEHIND) else []
+    if unmerged:
+        what = f"The code has several heads, {', '.join(unmerged)}: two branches each added a revision."
+        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
+    if state.name == AT_HEAD:
+        return []
+    if state.name == BEHIND:
+        what = f"The database is behind: {at}; {len(state.pending)} pending: {', '.join(state.pending)}."
+        several = " heads" if "," in state.code_head else ""
+        return [Diagnosis(ERROR, "behind", what, f"flask db upgrade{several}")]
+    if state.name == AHEAD:
+        what = f"The database is ahead: {at}. A newer release added {steps}, on which this code runs."
+        return [Diagnosis(WARNING, "ahead", what, "git pull")]
+    if state.name == AHEAD_CONTRACT:
+        what = f"The database is ahead: {at}. {steps} took away what this code uses: deploy the newer code."
+        return [Diagnosis(ERROR, "ahead-contract", what, "git pull")]
+    what = f"Revision unknown: {at}, and neither the code nor the ledger says how {steps} came about. Do not stamp."
+    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {unknown} -- migrations/versions")]
+
+
+def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:
+    """Revisions that ran and are not in the ledger.
+
+    It begins with the first revision that this tool applied. What a project ran before it had the tool is no gap.
+
+    Args:
+        applied: what alembic_version holds.
+        history: the revisions up to there, the oldest first.
+    """
+    entries = ledger.read_entries(connection)
+    since_the_first = list(dropwhile(lambda revision: revision not in entries, history)) or history
+    missing = [revision for revision in since_the_first if revision not in entries]
+    if missing:
+        what = (
+            f"The ledger has lost {', '.join(missing)}, which ran here: after a rollback, older code could not tell"
+            " whether it runs on this database."
+        )
+        yield Diagnosis(ERROR, "ledger-gap", what, f"flask db stamp --purge {' '.join(applied)}")
+
+
+def edited_revisions(connection: Connection, history: list[Script]) -> Iterator[Diagnosis]:
+    """Files that do something else than the file of that number did which ran here."""
+    ran = {row.revision: row.hash for row in connection.execute(_CONTENT_HASHES) if row.hash}
+    edited = [script for script in history if ran.get(script.revision, "") not in ("", content_hash(script.path))]
+    all_scripts = script_directory().walk_revisions() if edited else ()
+    numbers = {content_hash(script.path): script.revision for script in all_scripts}
+    for script in edited:
+        if number := numbers.get(ran[script.revision]):
+            what = f"What ran here as {script.revision} is {number} in this code."
+            yield Diagnosis(ERROR, "renumbered-revision", what, "flask db upgrade")
+        else:
+            what = (
+                f"{script.revision} in this code is not what ran here as {script.revision}: its file was edited since,"
+                " or another revision had its number. Put the file back as it was; what it lacks is a new revision."
+            )
+            yield Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(script.path)}")

@@ -1,0 +1,148 @@
+"""Effects on constraints and indexes."""
+
+import re
+from collections.abc import Iterator
+
+from online_migrations.guard.effect import Change, Effect
+from online_migrations.guard.snapshot import Snapshot, Thing
+
+CHECK, FOREIGN_KEY = "c", "f"
+NO_ACTION = {"a", "r", " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+MATCH_FULL = "f"
+NOT_ENFORCED = "NOT ENFORCED"  # since PostgreSQL 18
+
+
+def constraint_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if old is None:
+        yield from _added_constraint(change, change.there)
+    elif new is None:
+        if _is_relied_on(old) and not _is_replaced(change, old) and not _is_unique_still(change, old):
+            yield _drops(change, old, "drops-constraint" if old.facts["type"] == FOREIGN_KEY else "drops-unique")
+    else:
+        if old.facts["definition"] != new.facts["definition"]:
+            yield _required_by(change, new)
+        if new.facts["validated"] and not old.facts["validated"]:
+            yield change.effect("validates", *new.facts["columns"])
+
+
+def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
+    columns = new.facts["columns"]
+    was_there = _was_there(change.before, new)
+    if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
+        return
+    if not was_there:
+        yield _required_by(change, new)
+    if new.facts["type"] in (CHECK, FOREIGN_KEY):
+        if new.facts["validated"]:
+            yield change.effect("validates-under-lock", *columns)
+    elif ("index", new.facts["index"], 0) not in change.before:
+        yield change.effect("builds-index-under-lock", *columns)
+
+
+def _required_by(change: Change, new: Thing) -> Effect:
+    """A foreign key takes NULL in one of its columns; one of MATCH FULL takes NULL in all of them, not in one."""
+    facts = new.facts
+    columns = facts["columns"] if facts["type"] == CHECK else _left_null(change, facts["columns"])
+    is_full = facts["match"] == MATCH_FULL
+    if is_full and columns != facts["columns"]:
+        columns = []
+    return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
+
+
+def _is_unique_still(change: Change, old: Thing) -> bool:
+    """Whether another index finds one row for the values of the same columns, whichever row it is."""
+    columns = set(old.facts["columns"])
+    is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
+    indexes = (thing for key, thing in change.after.items() if key[0] == "index" and thing.table == old.table)
+    return bool(columns and is_unique) and any(
+        thing.facts["unique"]
+        and thing.facts["valid"]
+        and set(thing.facts["columns"]) == columns
+        and not (thing.facts["partial"] or thing.facts["expressions"])
+        for thing in indexes
+    )
+
+
+def _drops(change: Change, old: Thing, code: str) -> Effect:
+    return change.effect(code, *old.facts["columns"])._replace(unique=old.name)
+
+
+def _is_relied_on(constraint: Thing) -> bool:
+    """Whether code may count on it: on one row for a value, or on what a foreign key deletes and updates.
+
+    A CHECK, or a foreign key without an action, only refuses. Without it the same code still runs.
+    """
+    facts = constraint.facts
+    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
+
+
+def _is_replaced(change: Change, old: Thing) -> bool:
+    """Whether another one on the table says the same."""
+    return any(_same(thing, old) and thing.facts["validated"] for thing in change.siblings())
+
+
+def _was_there(before: Snapshot, new: Thing) -> bool:
+    """Whether one with the same meaning stood on the table, which a type change recreates, for example."""
+    return any(
+        key[0] == "constraint" and thing.table == new.table and _same(thing, new) for key, thing in before.items()
+    )
+
+
+def _same(one: Thing, other: Thing) -> bool:
+    return bool(one.facts["definition"] == other.facts["definition"])
+
+
+def index_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    index = change.there
+    columns = index.facts["columns"]
+    if index.facts["of_constraint"] or (old and old.facts["of_constraint"]):
+        return  # told by the constraint
+    if new is None:
+        if index.facts["unique"] and index.facts["valid"] and not _is_served(change, index):
+            yield _drops(change, index, "drops-unique")
+        return
+    if old is None:
+        yield change.effect("builds-index-under-lock", *columns)
+        if new.facts["unique"]:
+            yield change.effect("requires-more", *_left_null(change, columns))
+    elif old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change):
+        yield change.effect("builds-index-under-lock", *columns)
+    if not new.facts["valid"]:
+        yield change.effect("leaves-invalid-index", *columns)
+
+
+def _is_table_rewritten(change: Change) -> bool:
+    """Whether the table was rewritten, and its indexes with it; the table tells it then."""
+    table = change.there.table
+    return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
+
+
+def _left_null(change: Change, columns: list[str]) -> list[str]:
+    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same, unless the
+    definition says so."""
+    if "NULLS NOT DISTINCT" in change.there.facts["definition"]:
+        return []
+    of_table = (
+        thing for key, thing in change.after.items() if key[0] == "column" and thing.table == change.there.table
+    )
+    facts = {thing.name: thing.facts for thing in of_table}
+    return [
+        name
+        for name in columns
+        if not any(facts[name][fact] for fact in ("not_null", "has_default", "identity", "filled"))
+    ]
+
+
+def _is_served(change: Change, index: Thing) -> bool:
+    return _is_unique_still(change, index) or any(_serves_alike(thing, index) for thing in change.siblings())
+
+
+def _serves_alike(one: Thing, other: Thing) -> bool:
+    """Whether two indexes differ in nothing but their names."""
+    return bool(one.facts["valid"]) and _nameless(one) == _nameless(other)
+
+
+def _nameless(index: Thing) -> str:
+    return re.sub(r" INDEX \S+ ON ", " INDEX ON ", str(index.facts["definition"]))

@@ -1,0 +1,72 @@
+"""What one statement of a migration must not be, whatever it does to the catalog.
+
+Most statements are judged by their effects. Text is read only where there is nothing to roll back: transaction control,
+and the few commands that PostgreSQL refuses in a transaction. Their grammar is fixed, so a keyword cannot be hidden.
+"""
+
+import re
+from collections.abc import Iterator
+
+from online_migrations.guard.effect import Effect
+from online_migrations.guard.snapshot import Snapshot
+from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
+
+_ENDS_TRANSACTION = re.compile(
+    r"(?:COMMIT|END|ABORT|ROLLBACK(?! (?:WORK |TRANSACTION )?TO)|BEGIN|START TRANSACTION|PREPARE TRANSACTION)\b",
+    re.IGNORECASE,
+)
+# What cannot run in a transaction, and blocks neither reads nor writes.
+_CONCURRENT = re.compile(
+    rf"(?:CREATE (?P<unique>UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(?P<created>{NAME} )?"
+    rf"ON (?:ONLY )?(?P<table>{TABLE})"
+    rf"|DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?P<dropped>{TABLE}(?: ?, ?{TABLE})*)"
+    rf"|REINDEX (?:\(.*?\) ?)?(?:INDEX|TABLE|SCHEMA) CONCURRENTLY {NAME}|VACUUM(?!.*\bFULL\b))",
+    re.IGNORECASE,
+)
+_ONLY_READS_OR_WRITES = re.compile(r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b", re.IGNORECASE)
+
+
+def pieces(sql: str) -> list[str]:
+    """The statements of a text, each on one line without comments and literals."""
+    return [piece for piece in map(normalize, split_statements(sql)) if piece]
+
+
+def runs_outside_transaction(sql: str) -> bool:
+    """Whether PostgreSQL refuses the statement in a transaction, and it may run outside of one."""
+    return bool(_CONCURRENT.match(normalize(sql)))
+
+
+def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
+    """The effects that nobody could undo after the statement.
+
+    Args:
+        catalog: before the statement, if it is sent outside of a transaction; else None.
+    """
+    for piece in pieces(sql):
+        if _ENDS_TRANSACTION.match(piece):
+            yield Effect("ends-transaction", piece)
+    match = _CONCURRENT.match(normalize(sql)) if catalog is not None else None
+    if match is None or catalog is None:
+        return
+    if match["unique"]:
+        yield Effect("requires-more", f"{match['table']}.{(match['created'] or 'a unique index').strip()}")
+    dropped = {unqualified_name(name) for name in split_at_commas(match["dropped"] or "") if name}
+    for key, thing in catalog.items():
+        if key[0] == "index" and thing.name in dropped and thing.facts["unique"] and thing.facts["valid"]:
+            table = catalog[thing.table].name if thing.table else ""
+            yield Effect("drops-unique", thing.name, table, tuple(thing.facts["columns"]), unique=thing.name)
+
+
+def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:
+    """The index that CREATE INDEX CONCURRENTLY named, if one that is INVALID has the name afterwards."""
+    match = _CONCURRENT.match(normalize(sql))
+    name = unqualified_name(match["created"]) if match and match["created"] else None
+    for key, thing in catalog.items():
+        if key[0] == "index" and thing.name == name and not thing.facts["valid"]:
+            yield Effect("leaves-invalid-index", thing.name)
+
+
+def may_change_catalog(sql: str) -> bool:
+    """Whether to take a snapshot after it. One that only writes rows may call a function that does; that one is
+    judged all the same, before COMMIT, but without its line."""
+    return not all(_ONLY_READS_OR_WRITES.match(piece) for piece in pieces(sql))

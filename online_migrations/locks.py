@@ -1,0 +1,341 @@
+"""Advisory lock: one migration at a time in a database.
+
+It is a session lock on the connection that migrates. When the connection dies, the lock goes with it.
+
+Deadline: the time limit that everything in one run shares.
+
+Blocking sessions: who holds the lock that a migration waits for, and which requests wait for what it holds.
+
+A thread with its own connection asks pg_blocking_pids() while the migration runs. After a lock timeout it is too late,
+and lock_timeout bounds only the wait for a lock, not how long a step then holds it.
+
+Retry with backoff after a lock timeout or a deadlock.
+
+A short lock_timeout plus retries keeps requests from queueing behind a migration for long.
+"""
+
+import logging
+import random
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from online_migrations import options
+from online_migrations.errors import DeadlineExceeded, ReleaseError, RequestsHeldUp
+
+# Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
+# at a whole revision and with a message that says what was in the way.
+DEFAULT_SECONDS = 3000.0
+
+
+class Deadline:
+    """A point in time. Lock waits, retries and backfill batches of one run all end there.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left; never negative."""
+        return max(0.0, self._end - time.monotonic())
+
+    def milliseconds(self) -> int:
+        """What is left, as a value for statement_timeout. Never 0, because 0 means no limit there."""
+        return int(self.left() * 1000) + 1
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not past the deadline."""
+        time.sleep(min(seconds, self.left()))
+
+
+POLL = 0.1  # seconds: a third of lock_timeout, so a wait is seen at least twice
+REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
+
+# Seconds that a request may wait for what a step holds; then the statement is cancelled. A release promises that no
+# request takes longer. While Python computes there is no statement, so after as long again the connection is ended.
+LONGEST_WAIT = 1.0
+
+# Who blocks us: without the query text, which may hold personal data. Who waits for us: only with locks that requests
+# take, on a table or a row; a DDL may wait, as behind an index that is built, but not a request behind that DDL. Who
+# waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL manual, "pg_locks".
+_LOOK = text(
+    "WITH waiting AS MATERIALIZED ("
+    "  SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks"
+    "  WHERE NOT granted AND pid <> :pid AND clock_timestamp() - waitstart > make_interval(secs => :longest)"
+    "  AND (locktype IN ('transactionid', 'tuple') OR locktype = 'relation'"
+    "   AND mode IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')))"
+    " SELECT true AS blocks, pid, coalesce(nullif(application_name, ''), backend_type) AS name, state,"
+    " extract(epoch FROM now() - coalesce(xact_start, backend_start))::float AS seconds"
+    " FROM pg_stat_activity WHERE pid = ANY ((SELECT pg_blocking_pids(:pid))::int[])"
+    " UNION ALL SELECT false, pid, coalesce(relation, (SELECT tuple.relation FROM pg_locks tuple"
+    "  WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1))::regclass::text, NULL, seconds"
+    " FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before WHERE :pid = ANY (before.pids)"
+    " OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))"
+    " ORDER BY blocks, seconds DESC"
+)
+_CANCEL = text("SELECT pg_cancel_backend(:pid)")
+_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
+
+MOST_NAMED = 5  # sessions in one line of the log
+
+log = logging.getLogger(__name__)
+
+
+class HeldUp(NamedTuple):
+    """A request that waited for too long, so that the step was ended.
+
+    Args:
+        table: that it waited for, or for a row of it; None: not known.
+        seconds: that it had waited.
+        since: on the monotonic clock.
+    """
+
+    table: str | None
+    seconds: float
+    since: float
+
+    def __str__(self) -> str:
+        return (
+            f"A request waited {self.seconds:.1f} s for {self.table or 'a row'}, which this step held, so the step was"
+            " ended and nothing of it was kept. Use the operation that does it beside the requests, or steps that hold"
+            " less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
+            " flask db upgrade"
+        )
+
+
+class Blockers:
+    """The sessions that were last seen blocking one backend, and how often its work was tried again.
+
+    may_hold_up: whether requests may wait for it: an excused() statement has run in the revision.
+    held_up: the request for which the work was ended; None: none yet.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.retries = 0
+        self.may_hold_up = False
+        self.held_up: HeldUp | None = None
+
+    def describe(self) -> str:
+        """Those seen last. The last attempt may have been too short to see anybody."""
+        return ", ".join(self.seen) or "no session that was seen"
+
+
+@contextmanager
+def watch_blockers(engine: Engine, connection: Connection) -> Iterator[Blockers]:
+    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work.
+
+    Also on a database that no release is known to serve: whoever waits uses it.
+    """
+    pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    connection.commit()
+    blockers, ended = Blockers(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(engine, pid, blockers, ended), daemon=True)
+    watcher.start()
+    try:
+        yield blockers
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event) -> None:
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            unblocked_at = time.monotonic()
+            while not ended.wait(POLL):
+                rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
+                if _end_long_wait(connection, pid, blockers, [row for row in rows if not row.blocks]):
+                    return  # another session may get its pid
+                blocking = [row for row in rows if row.blocks][:MOST_NAMED]
+                if not blocking:
+                    unblocked_at = time.monotonic()
+                    continue
+                blockers.seen = [
+                    f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking
+                ]
+                if time.monotonic() - unblocked_at > REPORT_EVERY:
+                    unblocked_at = time.monotonic()
+                    log.info("still waiting for %s", ", ".join(blockers.seen))
+    except SQLAlchemyError as error:  # the release can go on without this knowledge
+        log.warning("cannot see who blocks, nor who waits: %s", error)
+
+
+def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting: Sequence[Row[Any]]) -> bool:
+    """
+    Args:
+        waiting: the requests that have waited too long, the longest first.
+
+    Returns:
+        whether the connection was ended.
+    """
+    if not waiting or blockers.may_hold_up:
+        return False
+    now = time.monotonic()
+    if blockers.held_up is None:
+        blockers.held_up = HeldUp(waiting[0].name, waiting[0].seconds, now)
+        connection.execute(_CANCEL, {"pid": pid})
+    elif now - blockers.held_up.since >= LONGEST_WAIT:
+        connection.execute(_TERMINATE, {"pid": pid})
+        return True
+    return False
+
+
+# SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
+
+# Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
+# up: the slowest request took twice as long.
+FIRST_PAUSE = 1.5  # seconds
+GROWTH = 1.5  # factor from one attempt to the next
+LONGEST_PAUSE = 5.0  # seconds
+
+
+Result = TypeVar("Result")
+
+
+def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
+    """Call `work` until it gets its locks.
+
+    Args:
+        work: does the whole unit from its beginning. It leaves no transaction open when it raises.
+        deadline: when to give up.
+        blockers: who was seen in the way, for the log.
+
+    Raises:
+        DeadlineExceeded: no attempt got its locks before the deadline.
+        RequestsHeldUp: it was ended, since a request waited too long for it. Not tried again: that would hold up more.
+        DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
+    """
+    attempt = 0
+    while True:
+        try:
+            return work()
+        except DBAPIError as error:
+            if blockers.held_up and (error.connection_invalidated or sqlstate(error) == QUERY_CANCELED):
+                raise RequestsHeldUp(str(blockers.held_up)) from error
+            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
+                raise
+            blocker = blockers.describe()
+            if not deadline.left():
+                raise DeadlineExceeded(
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a whole"
+                    " revision. When nothing is in the way, run: flask db upgrade"
+                ) from error
+            if sqlstate(error) == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
+                raise
+            pause = backoff(attempt)
+            attempt += 1
+            blockers.retries += 1
+            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt, pause)
+            deadline.sleep(pause)
+
+
+def backoff(attempt: int) -> float:
+    """Exponential backoff with jitter, in seconds; two migrations that collided do not collide again.
+
+    Source: AWS Architecture Blog, "Exponential Backoff And Jitter", 2015.
+    """
+    return random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH**attempt)  # noqa: S311 - no secret
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    state: str | None = getattr(error.orig, "pgcode", None)
+    return state
+
+
+LOCK_POLL = 0.5  # seconds between two tries
+
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
+_RELEASE = text("SELECT pg_advisory_unlock(:key)")
+# pg_locks shows a bigint key in two halves: the upper one as classid, the lower one as objid.
+_HOLDER = text(
+    "SELECT a.pid, coalesce(nullif(a.application_name, ''), 'without a name') AS name,"
+    " extract(epoch FROM clock_timestamp() - a.backend_start)::float AS age,"
+    " CASE WHEN a.state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float END AS idle_for"
+    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+class LockHolder(NamedTuple):
+    """The session that holds the lock. Times in seconds."""
+
+    pid: int
+    name: str  # its application_name
+    age: float
+    idle_for: float | None  # since its last statement; None while one runs
+
+
+def lock_key(name: str) -> int:
+    """The key of a project's lock. It stays as it is: the release that is live may hold it while the next one waits.
+
+    Args:
+        name: the project's, from the options.
+    """
+    return zlib.crc32(f"{name}:migrations".encode())
+
+
+@contextmanager
+def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
+    """Take the lock, waiting for another migration to end, and release it afterwards.
+
+    Raises:
+        DeadlineExceeded: the other migration still ran at the deadline.
+        ReleaseError: taking the lock left a transaction open.
+    """
+    while not _try(connection):
+        if not deadline.left():
+            raise DeadlineExceeded(
+                "Another release held the migration lock until the deadline; see: flask release status"
+            )
+        log.info("waiting for another release: %s", _described(lock_holder(connection)))
+        deadline.sleep(LOCK_POLL)
+    if connection.in_transaction():
+        # Alembic would think that its caller owns the transaction. It would never commit, and exit with 0.
+        raise ReleaseError("The migration lock left a transaction open, in which nothing would be kept.")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # a lost connection has lost the lock too
+            connection.rollback()
+            connection.execute(_RELEASE, _key())
+            connection.commit()
+
+
+def lock_holder(connection: Connection) -> LockHolder | None:
+    """The session that holds the lock now. Leaves the transaction open that reading began."""
+    row = connection.execute(_HOLDER, _key()).one_or_none()
+    return LockHolder(*row) if row else None
+
+
+def _try(connection: Connection) -> bool:
+    """Try once, without waiting in the server.
+
+    A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
+    snapshots to end. The two would deadlock.
+    """
+    taken = bool(connection.scalar(_TRY, _key()))
+    connection.commit()
+    return taken
+
+
+def _key() -> dict[str, int]:
+    return {"key": lock_key(options.current().name)}
+
+
+def _described(holder: LockHolder | None) -> str:
+    return f"pid={holder.pid} age={holder.age:.0f}s application={holder.name}" if holder else "it has just ended"

@@ -1,0 +1,197 @@
+"""Text output of `flask release …`: each function turns the JSON document of a command into lines for people.
+
+Output of the `flask release` commands: text for people, or with --json one document for programs.
+
+Progress: the log lines of a release, shown also where the project has not set up logging.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import click
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+def print_document(document: dict[str, Any], as_json: bool, text: Any) -> None:
+    """
+    Args:
+        text: gives the lines for people.
+    """
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    # NO_COLOR is a convention that click does not implement: https://no-color.org
+    color = False if os.getenv("NO_COLOR") else None
+    for line in text(document):
+        click.echo(line, color=color)
+
+
+LIBRARY = __name__.rpartition(".")[0]
+
+
+def show_log() -> None:
+    """Print our log lines and Alembic's to stderr, unless the project decides about its log.
+
+    Without this, Python shows warnings alone: a release that waits for a lock, or backfills for minutes, would say
+    nothing.
+    """
+    if logging.getLogger().handlers:
+        return
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(logging.Formatter("%(levelname)s [%(name)s] %(message)s"))
+    for name in (LIBRARY, "alembic"):
+        logger = logging.getLogger(name)
+        if all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(to_stderr)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False  # the application's logger, which Flask sets up, would print it once more
+
+
+Document = dict[str, Any]
+
+COLOURS = {
+    "error": "red",
+    "warning": "yellow",
+    "note": "cyan",
+    "behind": "yellow",
+    "at_head": "green",
+    "failed": "red",
+    "paused": "yellow",
+    "done": "green",
+}
+
+
+def status(document: Document) -> Iterator[str]:
+    yield f"state              {click.style(document['state'], fg=COLOURS.get(document['state'], 'red'), bold=True)}"
+    yield f"code head          {document['code_head']}"
+    yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
+    for number, step in enumerate(document["pending"]):
+        yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
+    if document["ahead_by"]:
+        yield f"ahead by           {', '.join(document['ahead_by'])}"
+    yield f"live release       {_live(document['live'])}"
+    yield f"migration          {document['migrator'] or 'none is running'}"
+    if "queue" in document:
+        yield f"queue              {_queue(document['queue'])}"
+    if document.get("failed_jobs"):
+        yield f"failed jobs        {_failed(document['failed_jobs'])}"
+    for number, backfill in enumerate(document["backfills"]):
+        yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
+    if document["next"]:
+        yield f"next               {document['next']}"
+
+
+def _backfill(backfill: Document) -> str:
+    state = click.style(backfill["state"], fg=COLOURS.get(backfill["state"]))
+    more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
+    return "; ".join([f"{backfill['name']}: {state}, {backfill['progress']}", *filter(None, more)])
+
+
+def _live(live: Document | None) -> str:
+    return f"{live['code_head']}, which began to serve {live['since']}" if live else "none has noted that it serves"
+
+
+def _queue(queue: Document | None) -> str:
+    if queue is None:
+        return "none: the migration that creates it has not run"
+    if not queue["waiting"]:
+        return "no job waits"
+    return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+
+
+def _failed(jobs: Document) -> str:
+    if not jobs["failed"] and not jobs["retried"]:
+        return "none"
+    waiting = f", and {jobs['retried']} to be tried again" if jobs["retried"] else ""
+    return f"{click.style(jobs['failed'], fg='red')}{waiting}, the newest: {jobs['newest']}"
+
+
+def history(document: Document) -> Iterator[str]:
+    for entry in document["revisions"]:
+        ran_as = f", ran as {entry['renumbered_from']}" if entry["renumbered_from"] else ""
+        yield f"{entry['revision']}  {entry['applied_at']}  {entry['phase']:<8}  {_cost(entry['cost'])}{ran_as}"
+    if not document["revisions"]:
+        yield "No migration has run."
+
+
+def _cost(cost: Document | None) -> str:
+    if cost is None:
+        return "nobody was served"
+    locks = [f"{table} {mode} {milliseconds} ms" for table, (mode, milliseconds) in sorted(cost["locks"].items())]
+    attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
+    return ", ".join([*locks, f"{cost['rows']:,} rows", attempts, f"{cost['milliseconds'] / 1000:.1f} s"])
+
+
+def plan(document: Document) -> Iterator[str]:
+    if not document["revisions"]:
+        yield f"Nothing pending: the database is at {document['database_revision']}."
+    for revision in document["revisions"]:
+        phase = revision["phase"] or "contract, since it names no phase"
+        yield click.style(f"{revision['revision']}  {revision['title']}  ({phase})", bold=True)
+        for transaction, steps in groupby(revision["steps"], key=lambda step: step["transaction"]):
+            yield "  in one transaction:" if transaction is not None else "  each by itself:"
+            for step in steps:
+                yield from _statement(step)
+        if revision["unreadable"]:
+            yield click.style(f"  The rest cannot be shown without running it: {revision['unreadable']}", fg="yellow")
+        yield ""
+    if document["refused"]:
+        yield click.style(f"In one run this is refused: {document['refused']}", fg="red")
+    elif document["revisions"]:
+        yield "Apply it with: flask db upgrade"
+
+
+def _statement(step: Document) -> Iterator[str]:
+    for line in step["sql"].splitlines():
+        yield f"    {line}"
+    for lock in step["locks"]:
+        colour = "red" if lock["lock"] == "ACCESS EXCLUSIVE" else None
+        table = lock["table"] or "a table that cannot be told from the text"
+        yield f"      → {click.style(lock['lock'], fg=colour)} on {table} ({_size(lock)})"
+
+
+def _size(lock: Document) -> str:
+    if lock["size"] in ("new", "unknown"):
+        return str(lock["size"])
+    rows = "rows never counted" if lock["rows"] is None else f"about {lock['rows']:,} rows"
+    return f"{lock['size']}, {rows}"
+
+
+def rollback(document: Document) -> Iterator[str]:
+    noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
+    code = f"the code of {document['to']} ({noted})" if document["to"] else "the release before"
+    sentence = {
+        "yes": click.style(f"Yes: {code} can serve on this database.", fg="green"),
+        "no": click.style(f"No: {code} cannot serve on this database.", fg="red"),
+        "unknown": click.style(f"Unknown whether {code} can serve on this database.", fg="yellow"),
+    }
+    yield sentence[document["answer"]]
+    for reason in document["reasons"]:
+        yield f"  {reason}"
+    if document["since"]:
+        yield f"Revisions that it does not have: {', '.join(document['since'])}"
+    if document["answer"] == "no":
+        yield "Do not roll back: fix the newer code and deploy that (roll forward)."
+
+
+def lint(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
+        yield f"{finding['place']}: {click.style('unsafe', fg='red', bold=True)}: {finding['rule']}"
+        yield f"  {finding['what']}"
+        yield f"  {finding['instead']}"
+        yield ""
+    yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
+
+
+def doctor(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
+        severity = click.style(finding["severity"], fg=COLOURS[finding["severity"]], bold=True)
+        yield f"{severity}: {finding['rule']}: {finding['what']}"
+        yield f"  next: {finding['next']}"
+    if not document["findings"]:
+        yield click.style("Nothing is wrong.", fg="green")

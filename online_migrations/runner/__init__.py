@@ -1,0 +1,253 @@
+"""Migration runner: what `flask db …` runs. migrations/env.py calls run().
+
+- One migration at a time: an advisory lock.
+- Short locks: lock_timeout, and retry with backoff.
+- What a step does is judged before it is committed (online_migrations/effects).
+- Exit code 0 means that the schema is in the database: the revision is read again afterwards.
+- A failure leaves the database at a whole revision, on which the live release runs on.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from threading import Thread
+from typing import Any
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
+
+from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
+from online_migrations.backfills.store import BACKFILLS, prepare
+from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
+from online_migrations.errors import ReleaseError
+from online_migrations.guard.guard import Guard
+from online_migrations.guard.losses import WouldLose, require_nothing_lost
+from online_migrations.locks import (
+    DEFAULT_SECONDS,
+    Blockers,
+    Deadline,
+    migration_lock,
+    watch_blockers,
+    with_lock_retries,
+)
+from online_migrations.operations import conflicts
+from online_migrations.output import show_log
+from online_migrations.plan import OFFLINE_OPTIONS
+from online_migrations.revisions import require_consistent_files
+from online_migrations.runner import renumbering, verification
+from online_migrations.runner.preconditions import check
+from online_migrations.state import (
+    AHEAD,
+    AT_HEAD,
+    BEHIND,
+    SchemaState,
+    ahead_and_compatible,
+    database_revisions,
+    failed_statement,
+    ledger,
+    live,
+    read_schema_state,
+    refusal,
+)
+
+ALEMBIC_OPTIONS: dict[str, Any] = {
+    "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
+    **REVISION_OPTIONS,
+    "on_version_apply": [ledger.record_version, conflicts.require_explained],
+}
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+log = logging.getLogger(__name__)
+
+
+def run() -> None:
+    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, ….
+
+    Raises:
+        ReleaseError: with the sentence and the exit code of the command.
+    """
+    show_log()
+    heed_signals()
+    if context.is_offline_mode():
+        print_sql()
+        return
+    require_consistent_files(context.script)
+    if is_written_by_hand():
+        return
+    engine = direct_engine()
+    with direct_connection(engine) as connection:
+        command = configure(connection)
+        try:
+            if command in ("upgrade", "downgrade", "do_stamp"):
+                migrate(engine, connection, command)
+            else:
+                run_read_only(connection, command)
+        except DBAPIError as error:
+            raise ReleaseError(failed_statement(error)) from error
+
+
+def heed_signals() -> None:
+    """Let SIGTERM and SIGINT end a process that is PID 1 of a container, at once, though it waits for the database.
+
+    Every other process is ended by the kernel, which ignores them for PID 1. The server rolls the transaction back when
+    it finds the client gone (client_connection_check_interval). A thread, since a handler would wait for the driver.
+    """
+    if os.getpid() == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        Thread(target=lambda: os._exit(128 + signal.sigwait(STOPPING)), daemon=True).start()
+
+
+def configure(connection: Connection, **options: Any) -> str:
+    """Bind Alembic to the connection.
+
+    Returns:
+        the name of the function that Alembic will call: upgrade, downgrade, do_stamp, …. Alembic does not tell env.py
+        the command itself.
+    """
+    context.configure(connection=connection, target_metadata=target_metadata(), **options, **ALEMBIC_OPTIONS)
+    function = context.get_context()._migrations_fn
+    return function.__name__ if function else "none"
+
+
+def print_sql() -> None:
+    """Offline mode, `flask db upgrade --sql`: print the SQL, with the lock_timeout that the runner would set."""
+    context.configure(target_metadata=target_metadata(), **OFFLINE_OPTIONS, **ALEMBIC_OPTIONS)
+    migration = context.get_context()
+    migration.impl.static_output(f"SET lock_timeout = '{SESSION_SETTINGS['lock_timeout']}';")
+    with context.begin_transaction():
+        ledger.create(migration)
+        migration.execute(CreateTable(live.RELEASES, if_not_exists=True))
+        migration.execute(CreateTable(BACKFILLS, if_not_exists=True))
+        context.run_migrations()
+
+
+def run_read_only(connection: Connection, command: str) -> None:
+    """Commands that do not change the schema.
+
+    Raises:
+        ReleaseError: in place of Alembic's "Target database is not up to date" and "Can't locate revision".
+    """
+    current = read_schema_state(connection, context.script)
+    connection.rollback()
+    needs_head = command == "retrieve_migrations"  # check, and migrate
+    if current.foreign or (needs_head and current.name == BEHIND):
+        raise ReleaseError(refusal(current))
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def migrate(engine: Engine, connection: Connection, command: str) -> None:
+    """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
+    deadline = Deadline(deadline_option())
+    with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
+        ledger.prepare(connection)
+        # Read under the lock: the migration that held it before may have been a newer one.
+        current = read_schema_state(connection, context.script)
+        connection.rollback()
+        if command == "upgrade" and current.name == AHEAD:
+            log.warning("%s", ahead_and_compatible(current))
+            return
+        if command == "upgrade" and current.name in (AT_HEAD, BEHIND):
+            renumbering.put_right(connection, context.script, database_revisions(connection))
+            current = read_schema_state(connection, context.script)
+            connection.rollback()
+        to_run = check(current, connection, command)
+        live.prepare(connection)
+        prepare(connection)
+        guard = None
+        if to_run and may_be_served(connection, current):
+            in_use, lose = live.in_use(connection), lose_option(command)
+            guard = with_lock_retries(lambda: Guard(connection, in_use, blockers, lose=lose), deadline, blockers)
+        is_new = current.database_revision is None
+        with_lock_retries(lambda: run_steps(connection, deadline, blockers, guard, is_new), deadline, blockers)
+        expected = database_revisions(connection)
+        verification.verify_committed(connection, expected)
+        if command == "upgrade":
+            verification.compare_with_models(connection)
+
+
+def may_be_served(connection: Connection, current: SchemaState) -> bool:
+    """Whether a release may be live on the database: not on an empty one, nor on one that was made by releases which
+    note themselves when they go live (live.py) and of which none has.
+    """
+    was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
+    connection.rollback()
+    if current.database_revision is not None and was_never_served:
+        log.info("no release has noted that it serves this database, so nothing is judged; see: flask release doctor")
+    return current.database_revision is not None and not was_never_served
+
+
+def run_steps(
+    connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None, is_new: bool
+) -> None:
+    """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
+
+    Args:
+        guard: None: nothing is judged, since no release serves the database.
+        is_new: no revision had run on it.
+    """
+    while True:
+        connection.rollback()  # Alembic never commits a transaction that it finds open
+        connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
+        connection.commit()
+        configure(connection, deadline=deadline, blockers=blockers, guard=guard, is_new=is_new)
+        watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
+        connection.rollback()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+            return
+        except WouldLose as found:
+            connection.rollback()
+            require_nothing_lost(connection, found)
+            if guard is None or guard.committed_early:  # what was committed does not run twice
+                raise
+            guard.may_lose(found)
+        finally:
+            if guard is not None:
+                guard.close()
+
+
+def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guard | None) -> None:
+    """Have Alembic take its steps through the guard, without those that ran here under another number."""
+    find_steps = migration._migrations_fn
+    assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
+
+    def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
+        found = renumbering.without_what_ran(find_steps(heads, migration), ran)
+        return found if guard is None else guard.steps(found)
+
+    migration._migrations_fn = steps
+
+
+def lose_option(command: str) -> list[str]:
+    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away.
+
+    Raises:
+        ReleaseError: the command is another one, which throws nothing away.
+    """
+    given = [argument.partition("=") for argument in context.get_x_argument()]
+    lose = [value for name, _, value in given if name == "lose"]
+    if lose and command != "downgrade":
+        raise ReleaseError("-x lose= is for flask db downgrade alone; an upgrade throws nothing away that is in use.")
+    return lose
+
+
+def deadline_option() -> float:
+    """Seconds of `flask db upgrade -x deadline=SECONDS`.
+
+    Raises:
+        ReleaseError: not a number between 0 and 86400 (a day).
+    """
+    try:
+        seconds = float(context.get_x_argument(as_dictionary=True).get("deadline", DEFAULT_SECONDS))
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 86400:
+        raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
+    return seconds

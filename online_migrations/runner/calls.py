@@ -1,0 +1,139 @@
+"""The operations that a revision's upgrade() calls, read from its text: known before anything runs."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from alembic.script import Script
+
+from online_migrations import operations
+from online_migrations.operations.steps import in_schema
+
+
+class Call(NamedTuple):
+    """
+    Args:
+        function: the operation's own name, whatever the file calls it.
+        given: its arguments by their names, however the file passes them.
+        schema: of the block of in_schema() around the call; None: the search path's first one.
+    """
+
+    function: str
+    given: Mapping[str, Any]
+    schema: str | None
+
+
+def operation_calls(script: Script) -> list[Call]:
+    """Return the calls of operations in upgrade(), in the order of the text.
+
+    Left out are a call through a function of the author's, and one whose arguments are computed: upgrade() does not run
+    for this. The operations ask again when they run.
+    """
+    reader = _Reader(vars(script.module))
+    reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
+    return reader.calls
+
+
+class _Reader(ast.NodeVisitor):
+    """
+    Args:
+        namespace: of the module. Constants and loops of the function add to it.
+    """
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self.calls: list[Call] = []
+        self._namespace = dict(namespace)
+        self._schema: str | None = None
+
+    def visit_With(self, node: ast.With) -> None:
+        outer = self._schema
+        for item in node.items:
+            call = item.context_expr
+            if isinstance(call, ast.Call) and self._named(call.func) is in_schema:
+                self._schema = (_bound(in_schema, call, self._namespace) or {}).get("name", outer)
+            self.visit(call)
+        for statement in node.body:
+            self.visit(statement)
+        self._schema = outer
+
+    def visit_For(self, node: ast.For) -> None:
+        """Read the body once for each value, if the text says which there are."""
+        try:
+            values = list(_value(node.iter, self._namespace))
+        except _Computed:
+            values = []
+        for value in values:
+            self._assign(node.target, value)
+            for statement in node.body:
+                self.visit(statement)
+        if not values:
+            self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            try:
+                self._assign(target, _value(node.value, self._namespace))
+            except _Computed:
+                self._forget(target)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        function = self._named(node.func)
+        name = getattr(function, "__name__", "")
+        if function is None or getattr(operations, name, None) is not function:
+            return
+        given = _bound(function, node, self._namespace)
+        if given is not None:
+            self.calls.append(Call(name, given, self._schema))
+
+    def _named(self, node: ast.expr) -> Any:
+        """Return the object that a name or an attribute stands for; None when that is computed."""
+        try:
+            return _value(node, self._namespace)
+        except _Computed:
+            return None
+
+    def _assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self._namespace[target.id] = value
+        elif isinstance(target, ast.Tuple) and isinstance(value, tuple | list) and len(value) == len(target.elts):
+            for element, part in zip(target.elts, value, strict=True):
+                self._assign(element, part)
+        else:
+            self._forget(target)
+
+    def _forget(self, target: ast.expr) -> None:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                self._namespace.pop(node.id, None)
+
+
+class _Computed(Exception):
+    """The text does not say the value of an expression."""
+
+
+def _bound(function: Any, node: ast.Call, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments by their names; None when they are computed, or do not fit the function."""
+    try:
+        values = [_value(argument, namespace) for argument in node.args]
+        named = {keyword.arg: _value(keyword.value, namespace) for keyword in node.keywords if keyword.arg}
+        return dict(inspect.signature(function).bind(*values, **named).arguments)
+    except (_Computed, TypeError):
+        return None
+
+
+def _value(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
+    """Evaluate an expression of literals and known names, such as f"words = {WORDS}".
+
+    Raises:
+        _Computed: it calls something, or names something that only upgrade() knows.
+    """
+    if any(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node)):
+        raise _Computed
+    try:
+        return eval(compile(ast.Expression(node), "<revision>", "eval"), dict(namespace))  # noqa: S307 - our own revision
+    except Exception as error:  # such as a NameError, or an index that is out of range
+        raise _Computed from error

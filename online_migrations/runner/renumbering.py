@@ -1,0 +1,101 @@
+"""Renumbered and edited revisions: what ran here, compared with the files of this code by content hash.
+
+Two branches that each add revision 0015 are merged by giving one of them the next number. A database that ran that one
+as 0015 has never run the other, although its version says so. Here it is told apart by content, and put right: the
+ledger's row moves to the new number, the version goes back, and the upgrade runs what is lacking.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from alembic.runtime.migration import MigrationStep, RevisionStep
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from online_migrations.errors import ReleaseError
+from online_migrations.revisions import content_hash
+from online_migrations.state import ledger
+
+_VERSION = text("UPDATE alembic_version SET version_num = :parent")
+_MOVE = text(
+    "UPDATE schema_ledger SET revision = :to, renumbered_from = :was WHERE revision = :was AND content_hash = :hash"
+)
+
+log = logging.getLogger(__name__)
+
+
+class Renumbered(NamedTuple):
+    was: str
+    now: str
+    hash: str
+
+
+def put_right(connection: Connection, code: ScriptDirectory, applied: list[str]) -> None:
+    """Compare what ran with the files, and follow a renumbering. Commits.
+
+    Args:
+        applied: what alembic_version holds.
+
+    Raises:
+        ReleaseError: a file was edited after it had run here.
+    """
+    ran = ledger.read_contents(connection)
+    scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
+    changed = [script for script in scripts if script.revision in ran and ran[script.revision] != _hash(script)]
+    if not changed:
+        return
+    moved = _moved(changed, ran, code)
+    if len(moved) < len(changed) or len(applied) > 1:
+        raise ReleaseError(_edited(changed[-1]))
+    _follow(connection, moved, str(changed[-1].down_revision))
+
+
+def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
+    """Alembic's steps; one whose content ran here under another number only moves the version.
+
+    Args:
+        ran: revision: content hash.
+    """
+    for step in steps:
+        if (
+            isinstance(step, RevisionStep)
+            and step.is_upgrade
+            and ran.get(step.revision.revision) == _hash(step.revision)
+        ):
+            log.info("%s ran here under another number", step.revision.revision)
+            step.migration_fn = _nothing
+        yield step
+
+
+def _nothing(**kwargs: object) -> None:
+    """In place of upgrade()."""
+
+
+def _moved(changed: Iterable[Script], ran: Mapping[str, str], code: ScriptDirectory) -> list[Renumbered]:
+    """Those of the changed revisions whose content has another number in this code; the highest number first."""
+    numbers = {_hash(script): script.revision for script in code.walk_revisions()}
+    hashes = ((script.revision, ran[script.revision]) for script in changed)
+    return [Renumbered(was, numbers[hash_], hash_) for was, hash_ in hashes if hash_ in numbers]
+
+
+def _follow(connection: Connection, moved: list[Renumbered], parent: str) -> None:
+    for one in moved:
+        log.warning("what ran here as %s is %s in this code; its row in the ledger moves", one.was, one.now)
+    for one in moved:  # the highest first, so the new number is free
+        connection.execute(_MOVE, {"was": one.was, "to": one.now, "hash": one.hash})
+    connection.execute(_VERSION, {"parent": parent})
+    connection.commit()
+
+
+def _hash(script: Script) -> str:
+    return content_hash(script.path)
+
+
+def _edited(script: Script) -> str:
+    return (
+        f"{script.revision} is another one in this code than the {script.revision} that ran on this database: its file"
+        " was edited since, or it took the number of a revision that is lost. Nothing was changed. Put the file back as"
+        f" it was, which this shows: git log -p -- {script.path} — and write what it lacks as a new revision, with:"
+        " flask db migrate"
+    )

@@ -1,0 +1,132 @@
+"""Verification: what a green exit code says, looked up after the migration has ended."""
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterator
+
+import alembic
+import sqlalchemy
+from alembic import context
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+
+from online_migrations import options
+from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
+from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
+from online_migrations.errors import ReleaseError
+from online_migrations.sql import DIALECT
+from online_migrations.state import AT_HEAD, database_revisions, ledger, read_schema_state
+from online_migrations.state.forecast import unknown_required
+from online_migrations.state.mapping import mapped_tables
+
+# The last change of each row that says how a table, a column, a rule, an index, a type or a comment is defined: the
+# transaction that wrote it. No statement that only reads or writes rows of a table changes one of these.
+_CATALOG = text(
+    "WITH spaces AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)' AND nspname NOT IN"
+    "  ('pg_catalog', 'information_schema')),"
+    " relations AS (SELECT oid, xmin FROM pg_class WHERE relnamespace IN (SELECT oid FROM spaces)),"
+    " rows (catalog, id, change) AS ("
+    "  SELECT 'class', oid::text, xmin FROM relations"
+    "  UNION ALL SELECT 'attribute', attrelid || '.' || attnum, a.xmin FROM pg_attribute a"
+    "   JOIN relations r ON r.oid = attrelid WHERE attnum > 0"
+    "  UNION ALL SELECT 'default', d.oid::text, d.xmin FROM pg_attrdef d JOIN relations r ON r.oid = adrelid"
+    "  UNION ALL SELECT 'constraint', oid::text, xmin FROM pg_constraint"
+    "   WHERE connamespace IN (SELECT oid FROM spaces)"
+    "  UNION ALL SELECT 'index', indexrelid::text, i.xmin FROM pg_index i JOIN relations r ON r.oid = indexrelid"
+    "  UNION ALL SELECT 'inherits', inhrelid || '.' || inhseqno, i.xmin FROM pg_inherits i"
+    "   JOIN relations r ON r.oid = inhrelid"
+    "  UNION ALL SELECT 'sequence', seqrelid::text, s.xmin FROM pg_sequence s JOIN relations r ON r.oid = seqrelid"
+    "  UNION ALL SELECT 'description', objoid || '.' || objsubid, d.xmin FROM pg_description d"
+    "   JOIN relations r ON r.oid = objoid WHERE classoid = 'pg_class'::regclass"
+    "  UNION ALL SELECT 'type', oid::text, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM spaces)"
+    "  UNION ALL SELECT 'label', oid::text, xmin FROM pg_enum"
+    "  UNION ALL SELECT 'schema', oid::text, xmin FROM pg_namespace WHERE oid IN (SELECT oid FROM spaces))"
+    " SELECT concat_ws(' ', current_setting('server_version_num'), current_schemas(false),"
+    "  count(*), sum(hashtextextended(catalog || id || ' ' || change, 0))) FROM rows"
+)
+
+log = logging.getLogger(__name__)
+
+
+def verify_committed(connection: Connection, expected: list[str]) -> None:
+    """Read the revision again after a rollback, which leaves only what was committed.
+
+    Raises:
+        ReleaseError: the migration was not committed.
+    """
+    connection.rollback()
+    found = database_revisions(connection)
+    connection.rollback()
+    if found != expected:
+        raise ReleaseError(
+            f"The migration ended at {expected} but the database is at {found}: nothing of it was kept, and the release"
+            " must not go live. See: flask release doctor"
+        )
+    log.info("the database is at %s", ", ".join(found) or "no revision")
+
+
+def compare_with_models(connection: Connection) -> None:
+    """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
+
+    What the models map has to be there, and as they say; what is there besides does no harm. Definitions are compared
+    too, on temporary tables that are rolled back. The ledger keeps a fingerprint of what was found alike, so that an
+    upgrade compares again when the models or the catalog have changed, and only then.
+
+    Raises:
+        ReleaseError: something is missing or another than the models say; the release must not go live.
+    """
+    state = read_schema_state(connection, context.script)
+    metadata = target_metadata()
+    if state.name != AT_HEAD or not metadata.tables:
+        connection.rollback()
+        return
+    heads = database_revisions(connection)
+    now = fingerprint(connection, metadata, heads)
+    is_known = now is not None and ledger.verified(connection, heads) == now
+    connection.rollback()
+    if is_known:
+        return
+    _require_same(connection)
+    if now is not None:
+        ledger.verify(connection, heads, now)
+
+
+def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[str]) -> str | None:
+    """Return a hash of all on which the comparison depends; None where the models cannot be written as SQL."""
+    try:
+        models = list(_as_sql(metadata))
+    except CompileError:
+        return None
+    parts = [*sorted(heads), sqlalchemy.__version__, alembic.__version__, connection.scalar(_CATALOG), *models]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _as_sql(metadata: MetaData) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=DIALECT))
+        yield from sorted(str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
+        for key in table.foreign_key_constraints:  # those with use_alter are not in the table's own statement
+            yield str(AddConstraint(key, isolate_from_table=False).compile(dialect=DIALECT))
+        for column in table.columns:
+            yield f"{column.name} {column.type!r} {column.default!r}"
+
+
+def _require_same(connection: Connection) -> None:
+    found = differences(connection, options.current().metadata, REVISION_OPTIONS)
+    connection.rollback()
+    wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
+    wrong += unknown_required(connection, mapped_tables(options.current().metadata))
+    connection.rollback()
+    if wrong:
+        raise ReleaseError(
+            "Everything ran, and still the schema is not what the models say: "
+            + " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
+            + " Write what is lacking as a revision, with: flask db migrate"
+        )
+
+
+def _is_harmless(one: Difference) -> bool:
+    """Whether the schema only has more than the models say: an object, a default or a comment besides."""
+    is_extra_default = (one.action, one.kind, one.wanted) == ("modify", "default", NO_VALUE)
+    return one.action == "remove" or is_extra_default or one.kind.endswith("comment")

@@ -1,0 +1,80 @@
+"""A scratch database: an empty one on a server, for as long as it takes."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from online_migrations import options
+from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
+from online_migrations.errors import ReleaseError, server_message
+
+_TAKE_NAME = text("SELECT set_config('application_name', :name, false)")
+_LEFT_BEHIND = text(
+    "SELECT datname FROM pg_database d WHERE datname ~ :pattern"
+    " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+    " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
+)
+# The encoding and the locale of the database that we are connected to. A column that only some versions have is read
+# from JSON: the name of the locale is `daticulocale` in 15 and 16, `datlocale` from 17 on.
+_LIKE_THIS = text("""
+SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
+  || CASE datlocprovider
+    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(j ->> 'datlocale', j ->> 'daticulocale'))
+    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', j ->> 'datlocale')
+    ELSE ' LOCALE_PROVIDER libc' END
+  || coalesce(' ICU_RULES ' || quote_literal(j ->> 'daticurules'), '')
+FROM pg_database d, to_jsonb(d) j WHERE datname = current_database()
+""")
+_END_OUR_SESSIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
+)
+
+
+@contextmanager
+def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
+    """An engine of an empty database with the encoding and the locale of the one that the URL names.
+
+    It is dropped afterwards, unless it has another name by then; also those that a killed process left are.
+
+    Args:
+        advice: what to do if none can be made, a sentence.
+        url: of a server; None: the project's own.
+
+    Raises:
+        ReleaseError: the server does not answer, or the role may not create a database.
+    """
+    prefix = f"{options.current().name}_scratch_"
+    name = prefix + secrets.token_hex(4)
+    server = direct_engine(url=url).execution_options(isolation_level="AUTOCOMMIT")
+    with direct_connection(server) as connection:
+        connection.execute(_TAKE_NAME, {"name": name})  # who makes one is there as long as it is
+        for (left,) in connection.execute(_LEFT_BEHIND, {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
+            _drop(connection, left)
+        try:
+            like_this = connection.scalar(_LIKE_THIS)
+            execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE template0 {like_this}')
+        except ProgrammingError as error:
+            raise ReleaseError(f"No scratch database can be made here ({server_message(error)}). {advice}") from error
+        scratch = direct_engine(database=name, url=url)
+        try:
+            yield scratch
+        except BaseException:
+            with suppress(DBAPIError, ReleaseError):  # what failed is told; the next one that begins drops it
+                _drop_at_last(server, name)
+            raise
+        _drop_at_last(server, name)
+
+
+def _drop_at_last(server: Engine, name: str) -> None:
+    """On a connection of its own: the first one may have been idle too long, or ended by who renames its database."""
+    with direct_connection(server) as connection:
+        _drop(connection, name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    """Not WITH (FORCE): it may not end an autovacuum worker, which DROP DATABASE by itself does."""
+    connection.execute(_END_OUR_SESSIONS, {"database": name})
+    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

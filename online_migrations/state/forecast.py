@@ -1,0 +1,160 @@
+"""Forecast: can the code of a release run on the schema as it is? Answered before that code is started.
+
+What a release needs of the database is in its mapping. It needs each of its tables and columns, of a type that it can
+read and write; no NULL where it expects none; nothing required that it does not know; and no rule that was not
+there when it was live, but a CHECK that is wider than one of then.
+
+Not seen: what triggers do, row security, rows of new tables that hold old ones by a foreign key, values that only newer
+code knows, and SQL that code sends past its models.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import InternalError, NotSupportedError, ProgrammingError
+
+from online_migrations.compatible_types import is_compatible
+from online_migrations.connection import writable_transaction
+from online_migrations.definitions import on_search_path
+from online_migrations.guard.proofs import takes_all
+from online_migrations.state.live import LiveRelease
+from online_migrations.state.mapping import MappedColumn, MappedTables, Relation, Rule, StoredColumn, read_relations
+
+# A rule that a row with a NULL in it may break all the same.
+_MINDS_NULL = re.compile(r"\bIS (?:NOT )?NULL\b|\bCOALESCE\b|NULLS NOT DISTINCT|num_n(?:on)?nulls", re.IGNORECASE)
+
+# In the text of a rule, what changes when a column becomes text or the database is restored, and means nothing.
+_CASTS = re.compile(
+    r"::(?:character varying|timestamp with(?:out)? time zone|time with(?:out)? time zone|double precision|bit varying"
+    r'|"[^"]+"|[\w.]+)(?:\([\d,]+\))?(?:\[\])*'
+)
+_BLANKS_AND_PARENTHESES = re.compile(r"[\s()]+")
+_TEXTS = re.compile(r"'(?:[^']|'')*'")
+
+
+def forecast(connection: Connection, release: LiveRelease) -> list[str]:
+    """Why the release's code cannot run on the database as it is, a clause each. Empty: it can."""
+    relations = {
+        table: relation._replace(rules=_without_wider(connection, table, relation, release.rules.get(table, [])))
+        for table, relation in read_relations(connection, release.mapping).items()
+    }
+    return obstacles(release.mapping, release.rules, relations)
+
+
+def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]:
+    """Return what the database requires of rows that code with this mapping cannot give, a clause each."""
+    relations = read_relations(connection, mapping)
+    return [
+        clause for table, found in relations.items() for clause in _of_required_columns(table, mapping[table], found)
+    ]
+
+
+def obstacles(mapping: MappedTables, rules: Mapping[str, list[str]], relations: Mapping[str, Relation]) -> list[str]:
+    """The forecast itself, of plain data.
+
+    Args:
+        rules: table: definitions of the rules that it had when the code was live.
+        relations: what the catalog has of the mapped tables.
+    """
+    found: list[str] = []
+    for table, mapped in mapping.items():
+        relation = relations.get(table)
+        if relation is None:
+            found.append(f"there is no table {table}")
+            continue
+        if not relation.writable:
+            found.append(f"{table} is a view that cannot be written")
+        found += _of_mapped_columns(table, mapped, relation)
+        found += _of_required_columns(table, mapped, relation)
+        found += _of_new_rules(table, mapped, relation, rules.get(table))
+    return found
+
+
+def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:
+    for name, column in mapped.items():
+        now = relation.columns.get(name)
+        if now is None or now.type is None:
+            yield f"there is no column {table}.{name}"
+        else:
+            yield from (f"{table}.{name} {change}" for change in _changes(column, now, now.type))
+
+
+def _changes(before: MappedColumn, now: StoredColumn, type_now: str) -> Iterator[str]:
+    if not is_compatible(before["type"], type_now):
+        yield f"is {type_now}, where the code expects {before['type']}"
+    if before["not_null"] and not now.not_null:
+        yield "may be NULL, which the code does not expect"
+    if now.not_null and not before["not_null"]:
+        yield "must not be NULL, which the code may write"
+    if now.not_null and before["has_default"] and now.default is None:
+        yield "has no default any more, on which the code relies"
+    if now.generated and not before["generated"]:
+        yield "is written by the database alone, and the code writes it"
+
+
+def _of_required_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:
+    for name, column in relation.columns.items():
+        if name not in mapped and column.not_null and column.default is None and not column.generated:
+            yield f"{table}.{name} is required, and the code does not know it"
+
+
+def _of_new_rules(
+    table: str, mapped: Mapping[str, MappedColumn], relation: Relation, known: list[str] | None
+) -> Iterator[str]:
+    if known is None:  # the table was not there when the release went live
+        return
+    were = [_meaning(definition) for definition in known]
+    kept = [rule for rule in relation.rules if _meaning(rule.definition) in were]
+    for rule in relation.rules:
+        is_kept = rule in kept or any(_implies(other, rule) for other in kept)
+        if not is_kept and _concerns(rule, mapped, relation.columns):
+            yield f"{table} has a rule that the code does not know: {rule.definition}"
+
+
+def _without_wider(connection: Connection, table: str, relation: Relation, known: list[str]) -> list[Rule]:
+    """The rules, without CHECKs that take each row that one of before takes."""
+    were = [_meaning(definition) for definition in known]
+    return [
+        rule
+        for rule in relation.rules
+        if _meaning(rule.definition) in were
+        or not any(_takes_all(connection, table, before, rule.definition) for before in known)
+    ]
+
+
+def _takes_all(connection: Connection, table: str, before: str, now: str) -> bool:
+    """As implication.py has it. Not known where no temporary table can be made, or when a column of before is gone."""
+    if not (before.startswith("CHECK") and now.startswith("CHECK")):
+        return False
+    schema, _, name = table.rpartition(".")
+    try:
+        with writable_transaction(connection), on_search_path(connection, schema or None):
+            return takes_all(connection, name, before, now)
+    except (InternalError, NotSupportedError, ProgrammingError):
+        return False
+
+
+def _implies(kept: Rule, rule: Rule) -> bool:
+    """Whether no two rows are alike in the columns of `rule`, since none are in some of them."""
+    are_comparable = kept.unique and rule.unique and "WHERE" not in kept.definition
+    return are_comparable and "NULLS NOT" not in rule.definition and set(kept.columns) <= set(rule.columns)
+
+
+def _concerns(rule: Rule, mapped: Mapping[str, MappedColumn], columns: Mapping[str, StoredColumn]) -> bool:
+    """Whether a row of code that leaves the unknown columns to their defaults can break the rule."""
+    unknown = [columns[name] for name in rule.columns if name not in mapped]
+    if any(column.default is None for column in unknown) and not _MINDS_NULL.search(rule.definition):
+        return False  # NULL: not compared
+    if rule.unique:
+        return not any(_differs_by_row(column) for column in unknown)
+    return len(unknown) < len(rule.columns)  # a default alone keeps the rules of its own column
+
+
+def _differs_by_row(column: StoredColumn) -> bool:
+    """Whether its default is not a constant but a function, such as nextval(…)."""
+    return column.default == "identity" or "(" in _TEXTS.sub("", column.default or "")
+
+
+def _meaning(definition: str) -> str:
+    return _BLANKS_AND_PARENTHESES.sub("", _CASTS.sub("", definition))

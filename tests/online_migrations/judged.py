@@ -1,0 +1,84 @@
+"""Run a hand-written revision as `flask db upgrade` does on a database that a release serves.
+
+How the runner is entered stands here alone, in `upgrade`.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+from alembic.util.pyfiles import load_module_py
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from online_migrations.connection import driver_connection
+from online_migrations.errors import ReleaseError, UnsafeOperation
+from online_migrations.guard.guard import Guard
+from online_migrations.locks import Blockers, Deadline
+from online_migrations.runner.preconditions import drop_in_same_release
+from online_migrations.state import failed_statement, live
+from online_migrations.state.ledger import EXPAND
+from tests.online_migrations.history import revision_text
+from tests.online_migrations.migrating import Database
+
+SECONDS = 60  # the deadline of a run
+
+
+def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
+    """Write the revision into a file of its own."""
+    path = folder / "9999_step_by_hand.py"
+    path.write_text(revision_text("9999", "0024", body, f'phase = "{phase}"'))
+    module: ModuleType = load_module_py(path.stem, path)
+    return Script(module, "9999", str(path))
+
+
+def excused(body: str, reason: str) -> str:
+    """Return the body of an upgrade() whose statement is excused."""
+    return f"with excused({reason!r}):\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")
+
+
+def upgrade(database: Database, script: Script) -> None:
+    """Run the revision as the runner does; raise ReleaseError when it is refused."""
+    with _running(database, script):
+        pass
+
+
+def try_out(database: Database, script: Script, question: str) -> object:
+    """Run a revision that is one transaction, judge it as at its COMMIT, and roll it back: no other database is needed.
+
+    Return what the question, in SQL, was answered before that; raise ReleaseError when it is refused.
+    """
+    with _running(database, script) as connection:
+        before_commit = driver_connection(connection).before_commit
+        assert before_commit is not None
+        before_commit()
+        answer: object = connection.scalar(text(question))
+        connection.rollback()
+    return answer
+
+
+@contextmanager
+def _running(database: Database, script: Script) -> Iterator[Connection]:
+    """Yield the connection of a revision that has run and is about to be judged and committed."""
+    if reason := drop_in_same_release([script]):
+        raise UnsafeOperation(reason)
+    blockers = Blockers()
+    with database.migrating.connect() as connection:
+        guard = Guard(connection, live.in_use(connection), blockers)
+        opts = {"deadline": Deadline(SECONDS), "blockers": blockers, "transaction_per_migration": True, "guard": guard}
+        migration = MigrationContext.configure(connection, opts=opts)
+        try:
+            with (
+                guard.revision(script),
+                Operations.context(migration),
+                migration.begin_transaction(_per_migration=True),
+            ):
+                script.module.upgrade()
+                yield connection
+        except DBAPIError as error:
+            raise ReleaseError(failed_statement(error)) from error

@@ -1,0 +1,251 @@
+"""`flask db migrate` turns a changed model into online operations and a phase, or refuses it with a sentence."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import api
+from alembic.operations.ops import MigrateOperation
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import MetaData, Table
+from sqlalchemy.dialects import postgresql
+
+from online_migrations import operations as ops
+from online_migrations.autogenerate.directives import Call, Change
+from online_migrations.autogenerate.retired import drop_retired
+from online_migrations.autogenerate.rewrite import rewrite_directives
+from online_migrations.errors import UnsafeOperation
+from online_migrations.runner import ALEMBIC_OPTIONS
+from tests.databases import Environment, empty_database
+from tests.online_migrations import shop
+from tests.online_migrations.changes import ByHand, Case, ModelChange, add, both, plain, replace, table, without
+from tests.online_migrations.changes.columns import COLUMN_CASES, feelings
+from tests.online_migrations.changes.rules import RULE_CASES, TABLE_CASES, gone
+from tests.online_migrations.migrating import Database, connected
+
+Type = sa.types.TypeEngine[Any]
+CASES = [*COLUMN_CASES, *RULE_CASES, *TABLE_CASES]
+
+# The differences are found on each server by test_model_changes.py; this is what is written of them.
+pytestmark = [pytest.mark.newest_server, pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")]
+
+
+def migration(database: Database, metadata: MetaData) -> Change:
+    """Return what is written for the difference between the database and these models."""
+    with database.engine.connect() as connection:
+        options = {
+            key: ALEMBIC_OPTIONS[key] for key in ("autogenerate_plugins", "compare_server_default", "include_object")
+        }
+        written_as = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
+        context = MigrationContext.configure(connection, opts={**options, **written_as, "target_metadata": metadata})
+        directives = api.produce_migrations(context, metadata).upgrade_ops
+        assert directives is not None
+        autogen = api.AutogenContext(context, metadata)
+        return drop_retired(context, autogen) if directives.is_empty() else rewrite_directives(directives, autogen)
+
+
+def sources(calls: list[MigrateOperation]) -> list[str]:
+    return [call.source if isinstance(call, Call) else type(call).__name__ for call in calls]
+
+
+def changed(*changes: ModelChange | ByHand) -> MetaData:
+    metadata = shop.models()
+    for change in changes:
+        assert not isinstance(change, ByHand)
+        change(metadata)
+    return metadata
+
+
+@pytest.fixture(scope="module")
+def untouched(server_environment: Environment) -> Iterator[Database]:
+    """Hold the shop's tables for tests that only compare models with them."""
+    with empty_database(server_environment) as environment, connected(environment) as database:
+        shop.models().create_all(database.engine)
+        yield database
+
+
+@pytest.fixture
+def own(database: Database) -> Database:
+    shop.models().create_all(database.engine)
+    return database
+
+
+def named(cases: list[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+@named([case for case in CASES if case.up])
+def test_a_change_is_written_in_online_operations(untouched: Database, case: Case) -> None:
+    written = migration(untouched, changed(case.changes[0]))
+    assert sources(written.up) == list(case.up)
+    assert written.phase == case.phases[0]
+
+
+@named([case for case in CASES if case.refused])
+def test_a_change_without_a_safe_way_is_refused(untouched: Database, case: Case) -> None:
+    with pytest.raises(UnsafeOperation, match=case.refused):
+        migration(untouched, changed(case.changes[0]))
+
+
+def bins(*items: sa.Column[Any]) -> ModelChange:
+    return lambda metadata: Table("bins", metadata, sa.Column("id", sa.Integer, primary_key=True), *items)
+
+
+def test_a_new_table_is_plain_and_comes_last_unless_something_refers_to_it(untouched: Database) -> None:
+    written = migration(untouched, changed(bins(sa.Column("name", sa.Text, index=True))))
+    assert sources(written.up) == ["CreateTableOp", "CreateIndexOp"]
+    assert sources(written.down) == ["DropTableOp"]
+    assert written.phase == "expand"
+    *_, last = migration(untouched, changed(bins(), add(plain("extra", sa.Text)))).up
+    assert (sources([last]), getattr(last, "if_not_exists", None)) == (["CreateTableOp"], None)
+    first, *_ = migration(untouched, changed(bins(), REFERS)).up
+    assert (sources([first]), getattr(first, "if_not_exists", None)) == (["CreateTableOp"], True)
+
+
+REFERS = add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id")))
+
+
+def test_a_foreign_key_that_alembic_leaves_out_of_a_new_table_is_refused(own: Database) -> None:
+    key = sa.ForeignKey("owners.id", name="fk_bins_owner_id", use_alter=True)
+    metadata = changed(bins(sa.Column("owner_id", key)))
+    with pytest.raises(UnsafeOperation, match="bins has the foreign key fk_bins_owner_id"):
+        migration(own, metadata)
+    own.execute("CREATE TABLE bins (id serial PRIMARY KEY, owner_id bigint)")  # as it is without the key
+    assert any("fk_bins_owner_id" in call for call in sources(migration(own, metadata).up))
+
+
+def test_a_default_with_a_quote_is_compared(own: Database) -> None:
+    metadata = changed(add(plain("said", sa.String(9), server_default="it's")))
+    own.execute("ALTER TABLE things ADD said varchar(9) DEFAULT 'it''s'")
+    assert migration(own, metadata).up == []
+    own.execute("ALTER TABLE things ALTER said SET DEFAULT 'it''d'")
+    assert sources(migration(own, metadata).up) == ["""set_default_online('things', 'said', "'it''s'")"""]
+
+
+def test_what_was_retired_is_dropped_when_nothing_else_changed(own: Database) -> None:
+    own.migrate(lambda: ops.retire_column_online("things", "size"))
+    own.migrate(lambda: ops.retire_table_online("labels"))
+    gone_too = both(without("size"), gone("labels"))
+    written = migration(own, changed(gone_too, add(plain("colour", sa.String(20)))))
+    assert sources(written.up) == [
+        "add_column_online('things', sa.Column('colour', sa.String(length=20), nullable=True))"
+    ], "it stays while something else changes"
+    written = migration(own, changed(gone_too))
+    assert sources(written.up) == ["drop_column_contract('things', 'size')", "drop_table_contract('labels')"]
+    assert sources(written.down)[0] == "CreateTableOp"
+    again, *rules = sources(written.down)[1:]
+    assert again.startswith(
+        "add_column_online('things', sa.Column('size', sa.INTEGER(), nullable=True, comment='retired"
+    )
+    assert any(rule.startswith("create_index_online('ix_things_size', 'things', ['size']") for rule in rules)
+    assert written.phase == "contract"
+
+
+class Moods(sa.types.TypeDecorator[Any]):
+    """Hide a native enum."""
+
+    impl = sa.Enum("good", "bad", name="moods")
+    cache_ok = True
+
+
+def precise() -> sa.Column[Any]:
+    return sa.Column("made_at", postgresql.TIMESTAMP(timezone=True, precision=3), nullable=False)
+
+
+# Of a default that refers: rows of the live release would refer to a row which may not be there.
+REFUSED: list[tuple[ModelChange, str]] = [
+    (replace(plain("note", sa.Integer)), "under a new name"),
+    (replace(plain("name", sa.String(20), nullable=False)), "under a new name"),
+    (replace(plain("size", sa.Numeric, index=True)), "under a new name"),
+    (replace(plain("size", sa.Text, index=True)), r"INTEGER to TEXT.*add_synced_column_online"),
+    (replace(plain("size", sa.SmallInteger, index=True)), r"INTEGER to SMALLINT.*add_synced_column_online"),
+    (replace(precise), "made_at would change from TIMESTAMP WITH TIME ZONE to TIMESTAMP"),
+    (replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"), "new name"),
+    (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
+    (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database"),
+    (add(lambda: sa.Column("twice", sa.Integer, sa.Computed("size"))), "computed by the database.*Add a plain column"),
+    (add(lambda: sa.Column("mood", sa.Enum("good", "bad", name="mood"))), "native_enum=False"),
+    (feelings("good"), "would lose bad"),
+    (add(plain("extra", sa.Integer(), nullable=False)), "Give it a constant"),
+    (add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)), "would all get one value"),
+    (add(plain("값" * 22, sa.Integer())), "has 66 bytes"),
+    (both(without("note"), add(plain("remark", sa.Text()))), r'remark = mapped_column\("note", …\)'),
+    (without("code", "parts"), "take it out of the key alone"),
+    (both(bins(), add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id"), server_default="1"))), "without a default"),
+]
+NOT_MADE: list[tuple[Type, str]] = [
+    (sa.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+    (postgresql.ARRAY(sa.Enum("good", "bad", name="moods")), "CheckConstraint.*<@"),
+    (postgresql.DOMAIN("share", sa.Integer()), "INTEGER.*CheckConstraint"),
+    (sa.ARRAY(postgresql.DOMAIN("share", sa.Integer())), "INTEGER.*CheckConstraint"),
+    (Moods(), "native_enum=False"),
+]
+
+
+def test_what_the_live_release_could_not_use_or_the_revision_would_not_make_is_refused(untouched: Database) -> None:
+    refused = list(REFUSED)
+    refused += [(partial(extend, table, kind), f"extra.*{advice}") for table in BOTH for kind, advice in NOT_MADE]
+    for change, reason in refused:
+        with pytest.raises(UnsafeOperation, match=reason):
+            migration(untouched, changed(change))
+
+
+BOTH = ("things", "others")  # a table that is there, and a new one
+
+
+def extend(table: str, kind: Type, metadata: MetaData) -> None:
+    Table(table, metadata, sa.Column("extra", kind), extend_existing=True)
+
+
+def test_the_array_with_a_rule_that_the_refusal_advises_is_written_and_taken(own: Database) -> None:
+    rule = sa.CheckConstraint("extra <@ ARRAY['good', 'bad']", name="extra")
+    metadata = changed(add(plain("extra", sa.ARRAY(sa.Text))), lambda models: table(models).append_constraint(rule))
+    run(own, migration(own, metadata).up)
+    assert migration(own, metadata).up == []
+    with pytest.raises(sa.exc.IntegrityError, match="ck_things_extra"):
+        own.execute(
+            "INSERT INTO owners (email) VALUES ('one');"
+            "INSERT INTO things (owner_id, name, made_at, extra) SELECT id, 'a', now(), ARRAY['sad'] FROM owners"
+        )
+
+
+def test_another_precision_is_noticed(untouched: Database) -> None:
+    unlimited = changed(replace(plain("price", sa.Numeric())))
+    assert sources(migration(untouched, unlimited).up) == ["change_type_online('things', 'price', 'NUMERIC')"]
+
+
+def run(database: Database, calls: list[MigrateOperation]) -> None:
+    """Run what was written into the revision."""
+    for call in sources(calls):
+        database.migrate(partial(exec, call, {**vars(ops), "sa": sa}))
+
+
+def test_a_computed_column_is_the_one_that_the_model_has(own: Database) -> None:
+    own.migrate(
+        lambda: ops.add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(kind)")
+    )
+    fetched = sa.FetchedValue()
+    mapped = changed(add(lambda: sa.Column("words", sa.Integer, fetched, server_onupdate=fetched, nullable=False)))
+    assert migration(own, mapped).up == []
+
+
+def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:
+    own.migrate(lambda: ops.change_type_online("things", "size", "BIGINT"))
+    change = migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
+    assert sources(change.up) == ["drop_shadow_contract('things', 'size')"]
+    assert change.phase == "contract"
+
+
+def test_a_retired_column_is_dropped_after_the_dual_write_that_needs_it(own: Database) -> None:
+    amount = sa.Column("amount", sa.Text)
+    own.migrate(lambda: ops.add_synced_column_online("things", "size", amount, "size::text", "amount::int"))
+    own.migrate(lambda: ops.retire_column_online("things", "size"))
+    change = migration(own, changed(without("size"), add(plain("amount", sa.Text))))
+    assert sources(change.up) == [
+        "stop_dual_write_contract('things', 'amount')",
+        "drop_column_contract('things', 'size')",
+    ]
+    run(own, change.up)
+    assert own.scalar("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'things'::regclass AND NOT tgisinternal") == 0

@@ -1,0 +1,332 @@
+"""Diagnose a database, its revisions and its server: each planted fault once, with the command that mends it."""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from flask import current_app
+from sqlalchemy import CheckConstraint, Column, Connection, Integer, MetaData, Table, UniqueConstraint, inspect, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import conv
+
+from app.extensions import Base
+from online_migrations.connection import read_only_connection
+from online_migrations.doctor import LIMITS, diagnose
+from online_migrations.doctor.diagnosis import Diagnosis, Limits
+from online_migrations.operations.tables import drop_compat_view
+from tests.databases import HEAD
+from tests.online_migrations.dumps import program
+from tests.online_migrations.migrating import LOCK_KEY, Database
+from tests.online_migrations.rows import our_models
+
+
+class Fault(NamedTuple):
+    """Hold what the diagnosis of a fault says, and the SQL that plants it. The severity of an error is empty."""
+
+    rule: str
+    severity: str
+    named: str
+    plant: str
+
+
+FAULT = re.compile(r"^- (?P<rule>[\w-]+)(?: \[(?P<severity>\w+)\])?: (?P<named>.*)\n> (?P<plant>.*)$", re.MULTILINE)
+
+
+def read_faults() -> dict[str, list[Fault]]:
+    """Read faults.txt: the faults of each group."""
+    lines = re.sub("^//.*\n", "", Path(__file__).with_name("faults.txt").read_text(), flags=re.MULTILINE)
+    groups = [block.partition("\n") for block in re.sub(r"\n>> ", " ", lines).strip().split("\n\n")]
+    return {name.removeprefix("# "): [Fault(*found) for found in FAULT.findall(faults)] for name, _, faults in groups}
+
+
+FAULTS = read_faults()
+MENDED = (
+    *("tables", "definitions", "renamed"),
+    *("read-only database", "read-only role"),  # the command has to write, in a session of its own
+)
+
+
+def diagnosed(metadata: MetaData = Base.metadata, limits: Limits = LIMITS) -> list[Diagnosis]:
+    with read_only_connection() as connection:
+        return diagnose(connection, metadata, limits)
+
+
+def planted(database: Database, group: str) -> list[Diagnosis]:
+    """Plant the faults of a group, and require that each is found once."""
+    for fault in FAULTS[group]:
+        database.execute(fault.plant)
+    findings = diagnosed()
+    for fault in FAULTS[group]:
+        ours = [finding for finding in findings if finding.rule == fault.rule and fault.named in finding.what]
+        assert len(ours) == 1, f"{fault.rule} of {fault.named} is not one of {findings}"
+        assert ours[0].severity == (fault.severity or "error")
+        assert ours[0].what.endswith(".")
+    assert len(findings) == len(FAULTS[group]), findings
+    return findings
+
+
+def mended(database: Database, findings: list[Diagnosis]) -> None:
+    """Type what the doctor says, and require that it has nothing more to say."""
+    for finding in findings:
+        follow(database, finding.next)
+    assert diagnosed() == []
+
+
+def follow(database: Database, command: str) -> None:
+    """Type a command of the doctor, in a shell that has psql and the variables of the application."""
+    if command.startswith("flask"):
+        _, group, *arguments = shlex.split(command)
+        ended = current_app.test_cli_runner().invoke(current_app.cli.commands[group], arguments)
+        assert ended.exit_code == 0, f"{command}: {ended.output}"
+        return
+    environment = {
+        "DATABASE_URL": database.url.replace("+psycopg2", ""),
+        "PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(command, shell=True, executable="/bin/bash", env=environment, capture_output=True, text=True)
+    assert (done.returncode, "ERROR" in done.stderr) == (0, False), f"{command}: {done.stderr}"
+
+
+@pytest.mark.parametrize("group", MENDED)
+def test_each_fault_is_found_once_and_its_command_mends_it(in_use: Database, group: str) -> None:
+    mended(in_use, planted(in_use, group))
+
+
+def test_what_follows_from_a_fault_is_no_further_finding(in_use: Database) -> None:
+    planted(in_use, "consequences")
+
+
+def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
+    """Of PostgreSQL 18's, attnotnull says true already, so neither `flask db check` nor the models show it."""
+    mended(in_use, planted(in_use, "unchecked" if in_use.is_superuser else "forbidden"))
+    if in_use.version >= 180_000:
+        mended(in_use, planted(in_use, "enforced"))
+
+
+# Where `newest_server` stands below, the finding is of our own tables or of Alembic, or who waits for whom is the same.
+AHEAD = (
+    f"INSERT INTO schema_ledger VALUES ('9999', '{{{{{HEAD}}}}}', '{{}}', now());"
+    " UPDATE alembic_version SET version_num = '9999'"
+)
+AT_THE_FIRST = "DELETE FROM schema_ledger WHERE revision > '0001'; UPDATE alembic_version SET version_num = '0001'"
+STAMP = f"flask db stamp --purge {HEAD}"
+AS_IT_WAS = f"""
+TRUNCATE schema_ledger, alembic_version; INSERT INTO schema_ledger TABLE kept.ledger;
+INSERT INTO alembic_version VALUES ('{HEAD}')
+"""
+STATES = (
+    ("unknown-revision", "error", "UPDATE alembic_version SET version_num = 'fade'", "git log --all -S fade"),
+    ("behind", "error", AT_THE_FIRST, "flask db upgrade"),
+    ("ahead", "warning", AHEAD.format("expand"), "git pull"),
+    ("ahead-contract", "error", AHEAD.format("contract"), "git pull"),
+    # By hand: an upgrade would run again what has run.
+    ("other-version", "error", "DELETE FROM alembic_version", STAMP),
+    ("other-version", "error", "UPDATE alembic_version SET version_num = '0012'", STAMP),
+    ("other-version", "error", "INSERT INTO alembic_version VALUES ('0012')", STAMP),
+    ("behind", "error", "DROP TABLE alembic_version, schema_ledger", "flask db upgrade"),
+)
+
+
+@pytest.mark.newest_server
+def test_a_database_that_is_not_at_the_head(in_use: Database) -> None:
+    in_use.execute("CREATE SCHEMA kept; CREATE TABLE kept.ledger AS TABLE schema_ledger")
+    for rule, severity, plant, command in STATES:
+        in_use.execute(plant)
+        [finding] = diagnosed()
+        assert (finding.rule, finding.severity) == (rule, severity)
+        assert command in finding.next
+        if command == STAMP:
+            mended(in_use, [finding])
+        elif not plant.startswith("DROP"):
+            in_use.execute(AS_IT_WAS)
+
+
+def failed_build(database: Database, index: str) -> Diagnosis:
+    """Build a unique index that rows break, and return what is said of what is left of it."""
+    autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(text(f"CREATE UNIQUE INDEX CONCURRENTLY {index}"))
+    [finding] = diagnosed()
+    assert finding.rule == "invalid-index"
+    return finding
+
+
+@pytest.mark.newest_server
+def test_what_a_failed_build_left_is_built_again_or_dropped_where_no_model_has_it(in_use: Database) -> None:
+    index = "ix_account_events_user_id_kind_day"
+    in_use.execute(
+        f"DROP INDEX {index}; INSERT INTO account_events (user_id, kind, day, user_agent, ip)"
+        " SELECT user_id, kind, day, 'twice', ip FROM account_events LIMIT 1"
+    )
+    finding = failed_build(in_use, f"{index} ON account_events (user_id, kind, day) WHERE day IS NOT NULL")
+    assert "REINDEX" in finding.next
+    in_use.execute("DELETE FROM account_events WHERE user_agent = 'twice'")
+    mended(in_use, [finding])
+    for name in ("half", "uq_users_email_ccnew1"):  # the second as REINDEX names it
+        finding = failed_build(in_use, f"{name} ON notes (title)")
+        assert f"DROP INDEX CONCURRENTLY {name}" in finding.next
+        mended(in_use, [finding])
+
+
+OTHER_VIEWS = """
+CREATE VIEW pinned_notes AS SELECT * FROM notes WHERE pinned;
+CREATE VIEW owners AS SELECT id, user_id FROM notes;
+CREATE VIEW of_everybody AS SELECT n.* FROM notes n, users
+"""
+
+
+@pytest.mark.newest_server
+def test_a_compatibility_view_that_is_left_over_and_no_other_view(in_use: Database) -> None:
+    """The second table has been given a column since."""
+    in_use.execute(OTHER_VIEWS)
+    columns = [column["name"] for column in inspect(in_use.engine).get_columns("notes")]
+    for shown in (columns, columns[:-1]):
+        in_use.execute(f"CREATE VIEW pages AS SELECT {', '.join(shown)} FROM notes")
+        [finding] = diagnosed()
+        assert (finding.rule, finding.severity) == ("compatibility-view", "warning")
+        assert 'drop_compat_view("pages")' in finding.what
+        in_use.migrate(lambda: drop_compat_view("pages"))
+    assert diagnosed() == []
+
+
+SHADOW = "ALTER TABLE notes ADD version_was integer; COMMENT ON COLUMN notes.version_was IS 'shadow: of version'"
+BACKFILLS = """
+INSERT INTO schema_backfills (name, table_name, set_sql, where_sql, pk, state, rows_done, estimated_rows, batch_size,
+    updated_at)
+SELECT name, 'notes', 'words = 1', 'words IS NULL', 'id', state, 7, 9, 500, now() - make_interval(secs => idle)
+FROM (VALUES ('broken', 'failed', 0), ('halted', 'paused', 0), ('stuck', 'running', 900), ('going', 'running', 0),
+    ('ready', 'done', 900)) AS those (name, state, idle)
+"""
+
+
+@pytest.mark.newest_server
+def test_a_shadow_that_no_trigger_keeps_and_backfills_that_do_not_go_on(in_use: Database) -> None:
+    in_use.execute(f"{SHADOW}; {BACKFILLS}")
+    found = {finding.rule: finding for finding in diagnosed() if finding.rule != "extra-column"}
+    shadow = found.pop("unkept-shadow")
+    assert {(rule, finding.severity, finding.next) for rule, finding in found.items()} == {
+        ("backfill-failed", "error", "flask release resume broken"),
+        ("backfill-paused", "warning", "flask release resume halted"),
+        ("backfill-stalled", "warning", "flask release status"),
+    }
+    assert "notes.version_was" in shadow.what
+    follow(in_use, shadow.next)
+    assert len(diagnosed()) == len(found)
+
+
+def test_what_models_say_besides_of_a_table(in_use: Database) -> None:
+    """Row security on purpose is a fault all the same without a policy: then nobody sees a row."""
+    unique = UniqueConstraint("place", name="uq_orders_place", postgresql_nulls_not_distinct=True)
+    metadata = our_models()
+    columns = [Column("id", Integer, primary_key=True), Column("place", Integer)]
+    Table("orders", metadata, *columns, unique, info={"row_security": True})
+    in_use.execute("CREATE TABLE orders (id serial PRIMARY KEY, place integer CONSTRAINT uq_orders_place UNIQUE)")
+    in_use.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+    assert {finding.rule for finding in diagnosed(metadata)} == {"other-constraint", "row-security"}
+    in_use.execute(
+        "ALTER TABLE orders DROP CONSTRAINT uq_orders_place; CREATE POLICY all_of_them ON orders USING (true);"
+        "ALTER TABLE orders ADD CONSTRAINT uq_orders_place UNIQUE NULLS NOT DISTINCT (place)"
+    )
+    assert diagnosed(metadata) == []
+
+
+# In the models and in the database. Alembic and a text comparison would see a difference; the server does not.
+SPELLINGS = [
+    ("version>0", "(notes.version) > 0"),
+    ("title LIKE '%' AND length(title) > -1", "title ~~ '%' and (length(title) > -1)"),
+    ("version IN (1, 2)", "version = ANY (ARRAY[1, 2])"),
+    (r"content <> '\:x'", r"content != '\:x'"),
+    ("version > 0", "version > 0 OR version IS NULL"),  # which is another one
+]
+
+
+def models(*conditions: str) -> MetaData:
+    """Return our models with CHECK constraints on notes, named c0, c1, …."""
+    metadata = our_models()
+    for number, condition in enumerate(conditions):
+        metadata.tables["notes"].append_constraint(CheckConstraint(condition, name=conv(f"c{number}")))
+    return metadata
+
+
+def test_a_check_in_other_words_is_the_same(in_use: Database) -> None:
+    for number, (_, there) in enumerate(SPELLINGS):
+        in_use.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
+    [finding] = diagnosed(models(*(ours for ours, _ in SPELLINGS)))
+    assert (finding.rule, "c4 on notes" in finding.what) == ("other-check", True)
+
+
+@contextmanager
+def session(database: Database, sql: str) -> Iterator[Connection]:
+    with database.engine.connect() as connection:
+        connection.execute(text("SET application_name = 'somebody'"))
+        connection.commit()
+        connection.execute(text(sql))
+        yield connection
+
+
+@pytest.mark.newest_server
+def test_it_waits_for_nobody_and_locks_nothing(in_use: Database) -> None:
+    """EXCLUSIVE conflicts with every lock but ACCESS SHARE. Another advisory lock is no migrator."""
+    in_use.execute("ALTER TABLE notes ADD CONSTRAINT c0 CHECK (version > 0)")
+    before = in_use.definitions()
+    keys = (LOCK_KEY + 1, LOCK_KEY | 1 << 32, f"0, {LOCK_KEY % 2**31}")
+    locks = [f"SELECT pg_advisory_lock({key})" for key in keys]
+    tables = "LOCK TABLE users, notes, user_sessions, alembic_version IN EXCLUSIVE MODE"
+    with session(in_use, "; ".join([*locks, tables])):
+        assert diagnosed(models("version > 0")) == []
+    assert in_use.definitions() == before
+    with session(in_use, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
+        [finding] = diagnosed(models("version > 0"))
+    assert (finding.rule, finding.severity) == ("not-compared", "warning")
+    with read_only_connection() as connection:
+        settings = [connection.scalar(text(f"SHOW {name}")) for name in ("transaction_read_only", "statement_timeout")]
+    assert settings == ["on", "10s"]
+
+
+def test_a_long_transaction_is_found_without_its_query_and_ended(in_use: Database) -> None:
+    limits = LIMITS._replace(long_transaction=0)
+    with session(in_use, "SELECT 'a person''s secret'") as other:
+        [finding] = diagnosed(limits=limits)
+        follow(in_use, finding.next)
+        other.invalidate()
+    assert (finding.rule, finding.severity) == ("long-transaction", "warning")
+    assert "somebody, idle in transaction" in finding.what
+    assert "secret" not in str(finding)
+    assert diagnosed(limits=limits) == []
+
+
+def test_what_a_session_or_a_prepared_transaction_holds_back(in_use: Database) -> None:
+    """Each is found once it has lasted, and ended by its command."""
+    if not int(in_use.scalar("SHOW max_prepared_transactions")):
+        pytest.skip("the server has no two-phase commit")
+    now = LIMITS._replace(long_transaction=0, idle_migrator=0)
+    with session(in_use, f"SELECT pg_advisory_lock({LOCK_KEY})") as holder:
+        holder.commit()
+        preparing = in_use.engine.raw_connection()
+        preparing.cursor().execute("DELETE FROM notices; PREPARE TRANSACTION 'left over'")
+        preparing.close()
+        try:
+            assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
+            assert [finding.rule for finding in diagnosed(limits=now)] == ["orphaned-migrator", "prepared-transaction"]
+        finally:
+            for finding in diagnosed(limits=now):
+                follow(in_use, finding.next)
+        holder.invalidate()
+    assert diagnosed(limits=now) == []
+
+
+def test_what_the_role_may_not_do_is_a_note(in_use: Database) -> None:
+    if in_use.is_superuser:
+        pytest.skip("a superuser may do everything")
+    database = in_use.scalar("SELECT current_database()")
+    in_use.execute(f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, CURRENT_USER")
+    in_use.execute("CREATE INDEX more ON notes (title)")
+    difference, note = diagnosed()
+    assert (difference.rule, note.rule, note.severity) == ("extra-index", "not-seen", "note")
+    assert "permission denied to create temporary tables" in note.what

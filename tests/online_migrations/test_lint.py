@@ -1,0 +1,254 @@
+"""Read a revision's file: its calls, phase and hash; and lint it on a scratch database with rows."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util.pyfiles import load_module_py
+from flask import current_app
+from sqlalchemy import text
+
+from app.extensions import Base
+from online_migrations import options
+from online_migrations.errors import ReleaseError
+from online_migrations.lint import lint
+from online_migrations.revisions import content_hash
+from online_migrations.runner.calls import operation_calls
+from online_migrations.runner.preconditions import drop_in_same_release
+from online_migrations.state.ledger import phase_of
+from tests.databases import OUR_HISTORY
+from tests.online_migrations.history import CONTRACT, NO_MODELS, findings, history, rules_of, write_revision
+from tests.online_migrations.migrating import Database
+
+# It judges by the guard, which test_hand_written_revisions.py tries on each server.
+pytestmark = [pytest.mark.newest_server, pytest.mark.usefixtures("database")]
+
+NEWEST = [script.revision for script in OUR_HISTORY.walk_revisions()][:3]
+SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON TABLE todos IS 'split'\")\n"
+
+
+# The lines of upgrade(), and the rules that they break.
+JUDGED: list[tuple[str, list[str]]] = [
+    ('op.drop_column("todos", "note")\nop.execute("DELETE FROM people")', ["drops-column", "writes-many-rows"]),
+    ('with excused("Nobody reads the column since spring."):\n    op.drop_column("todos", "note")', []),
+    # A part that is committed early must run again after a kill.
+    (f'op.add_column("todos", sa.Column("due", sa.Date()))\n{SPLIT}', ["not-rerunnable"]),
+    (f'op.execute("ALTER TABLE todos ADD COLUMN IF NOT EXISTS due date")\n{SPLIT}', []),
+    # A column that a trigger fills may be required by an expand.
+    ('add_computed_column_online("todos", sa.Column("words", sa.Integer(), nullable=False), "position + 1")', []),
+]
+
+
+def test_each_cause_is_one_finding(tmp_path: Path) -> None:
+    found = {upgrade: rules_of(tmp_path / str(number), upgrade) for number, (upgrade, _) in enumerate(JUDGED)}
+    assert found == dict(JUDGED)
+    assert rules_of(tmp_path / "none", "pass", "") == ["phase-missing"]
+    assert rules_of(tmp_path / "odd", "pass", 'phase = "Expand"') == ["phase-unknown"]
+
+
+def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_needs_it(tmp_path: Path) -> None:
+    begins = 'add_column_online("todos", sa.Column("words", sa.Integer()))\n'
+    begins += 'backfill_later("words", "todos", "words = 1", "words IS NULL")'
+    history(tmp_path, begins)
+    needs = 'require_backfilled("words")\nset_not_null_online("todos", "words")'
+    write_revision(tmp_path, "0003", "0002", needs, CONTRACT)
+    for revisions in (["0002", "0003"], ["0003"]):
+        assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, revisions) == []
+
+
+def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
+    database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
+    delete = (
+        f'with sa.create_engine({database.url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM kept"))'
+    )
+    [finding] = findings(tmp_path, delete)
+    assert "0002_step.py" in finding.what
+    assert "Use op.get_bind()" in finding.what
+    assert database.scalar("SELECT count(*) FROM kept") == 1
+
+
+def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
+    [finding] = findings(tmp_path, 'pass\nop.execute("SELECT 1; DELETE FROM todos")')
+    lines = (tmp_path / "versions/0002_step.py").read_text().splitlines()
+    file, line = finding.place.split(":")
+    assert file == "0002_step.py"
+    assert "DELETE FROM todos" in lines[int(line) - 1]
+    assert (finding.revision, finding.rule) == ("0002", "writes-many-rows")
+    assert "backfill()" in finding.instead
+
+
+def test_a_step_that_fails_is_a_finding_with_what_the_server_said(tmp_path: Path) -> None:
+    [finding] = findings(tmp_path, 'op.execute("ALTER TABLE nowhere ADD x int")')
+    assert finding.rule == "refused"
+    assert 'relation "nowhere" does not exist' in finding.what
+
+
+def test_when_none_is_named_all_are_judged_since_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2, 3):
+        write_revision(tmp_path, f"000{number}", f"000{number - 1}" if number > 1 else None, constants="")
+    for baseline, judged in ((None, ["0001", "0002", "0003"]), ("0002", ["0003"])):
+        monkeypatch.setitem(current_app.extensions, "release", options.current()._replace(baseline=baseline))
+        assert [finding.revision for finding in lint(ScriptDirectory(str(tmp_path)), NO_MODELS)] == judged
+    monkeypatch.setitem(current_app.extensions, "release", options.current()._replace(baseline="nowhere"))
+    with pytest.raises(RevisionError, match="nowhere"):
+        lint(ScriptDirectory(str(tmp_path)), NO_MODELS)
+    with pytest.raises(ReleaseError, match=r"'9999'.*flask db history"):
+        lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["9999"])
+
+
+def test_no_scratch_database_is_left(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = f"lint_{secrets.token_hex(4)}"  # other tests have theirs at the same time
+    monkeypatch.setitem(current_app.extensions, "release", options.current()._replace(name=own))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {own}_scratch_0123abcd"))  # a process left it that was killed
+    assert findings(tmp_path, 'op.execute("DROP TABLE people")')
+    assert database.scalar("SELECT count(*) FROM pg_database WHERE datname LIKE :name", name=f"{own}_scratch_%") == 0
+
+
+@pytest.mark.parametrize("revisions", [NEWEST, pytest.param([], marks=pytest.mark.minutes)], ids=["newest", "all"])
+def test_our_own_history_is_clean(revisions: list[str]) -> None:
+    assert [(found.place, found.what) for found in lint(OUR_HISTORY, Base.metadata, revisions)] == []
+
+
+FILE = """\
+from online_migrations import operations
+from online_migrations.operations import *
+from online_migrations.operations import retire_column_online as retire
+from online_migrations.operations.steps import in_schema
+
+down_revision = None
+TABLE, COLUMNS = "notes", ("pinned", "colour")
+
+
+def upgrade():
+{body}
+"""
+
+RETIRES = {
+    "by place": 'retire_column_online("notes", "pinned")',
+    "by both": 'retire_column_online("notes", column="pinned")',
+    "by constants of the module": "retire_column_online(TABLE, COLUMNS[0])",
+    "by variables": 'table = "notes"\nretire_column_online(table, "pin" + "ned")',
+    "under another name": 'retire("notes", "pinned")',
+    "by its module": 'operations.retire_column_online("notes", "pinned")',
+    "in a loop": "for column in COLUMNS:\n    retire_column_online(TABLE, column)",
+    "in a loop over pairs": 'for t, c in [("notes", "pinned")]:\n    retire_column_online(t, c)',
+    "with a default": 'retire_column_online("notes", "pinned", default="false")',
+    "under a condition": 'if True:\n    retire_column_online("notes", "pinned")',
+    "in the schema that is the default one": 'with in_schema("public"):\n    retire_column_online("notes", "pinned")',
+}
+DROPS = {
+    "by place": 'drop_column_contract("notes", "pinned")',
+    "by name": 'drop_column_contract(column="pinned", table="notes")',
+    "in a loop": "for column in COLUMNS:\n    drop_column_contract(TABLE, column)",
+    "with its table": 'drop_table_contract("notes")',
+}
+OTHERS = {
+    "another column": ('retire_column_online("notes", "pinned")', 'drop_column_contract("notes", "colour")'),
+    "another table, by names": ('retire_table_online(table="notes")', 'drop_table_contract(table="todos")'),
+    "of names that are equal in two schemas": (
+        'with in_schema("audit"):\n    retire_table_online("notes")',
+        'drop_table_contract("notes")',
+    ),
+    "a column that is called as a table of a schema": (
+        'with in_schema("notes"):\n    retire_table_online("pinned")',
+        'drop_column_contract("notes", "pinned")',
+    ),
+    "what was reinstated between": (
+        'retire_column_online(table="notes", column="pinned")\nreinstate_column_online("notes", "pinned")',
+        'drop_column_contract("notes", "pinned")',
+    ),
+    "a table of which a column is retired elsewhere": (
+        'with in_schema("audit"):\n    retire_column_online("notes", "pinned")',
+        'drop_table_contract("notes")',
+    ),
+}
+
+
+def script(folder: Path, number: int, body: str) -> Script:
+    path = folder / f"{number:04d}_step.py"
+    path.write_text(FILE.format(body="\n".join(f"    {line}" for line in body.splitlines())))
+    return Script(load_module_py(f"step_{number}", path), f"{number:04d}", str(path))
+
+
+def said_of(folder: Path, *bodies: str) -> str:
+    """Return what is said against revisions with these bodies, in one release."""
+    scripts = [script(folder, number, body) for number, body in enumerate(bodies, start=1)]
+    return drop_in_same_release(scripts) or ""
+
+
+def test_what_one_revision_retires_the_next_does_not_drop(tmp_path: Path) -> None:
+    pairs = [(retires, DROPS["by name"]) for retires in RETIRES.values()]
+    pairs += [(RETIRES["by both"], drops) for drops in DROPS.values()]
+    refused = "0002 drops notes.pinned, which 0001 retires in this same release"
+    assert [pair for pair in pairs if not said_of(tmp_path, *pair).startswith(refused)] == []
+
+
+def test_nothing_is_said_of_another(tmp_path: Path) -> None:
+    assert {name: said for name, bodies in OTHERS.items() if (said := said_of(tmp_path, *bodies))} == {}
+
+
+def test_one_revision_does_not_do_both_and_names_a_table_with_its_schema(tmp_path: Path) -> None:
+    both = f"{RETIRES['by place']}\n{DROPS['by place']}"
+    assert "0001 both retires and drops notes.pinned" in said_of(tmp_path, both)
+    body = 'with in_schema("audit"):\n    retire_table_online("notes")\n    drop_table_contract(table="notes")'
+    assert "drops audit.notes," in said_of(tmp_path, body)
+
+
+def test_what_the_text_does_not_say_is_left_to_the_run(tmp_path: Path) -> None:
+    unreadable = (
+        'retire_column_online(name(), "pinned")',
+        "retire_column_online(*arguments)",
+        'retire_column_online("notes")',
+        'print("notes", "pinned")',
+        'op.retire_column_online("notes", "pinned")',
+        "for column in columns():\n    retire_column_online(TABLE, column)",
+        'table = name()\nretire_column_online(table, "pinned")',
+    )
+    assert [body for body in unreadable if operation_calls(script(tmp_path, 1, body))] == []
+
+
+def test_whatever_does_not_say_expand_counts_as_contract(tmp_path: Path) -> None:
+    """That is the safe answer for a rollback."""
+    constants = ('phase = "expand"', 'phase = "contract"', "", 'phase = "Expand"', "phase = True")
+    phases = [
+        phase_of(history(tmp_path / str(n), "pass", said).get_revision("0002")) for n, said in enumerate(constants)
+    ]
+    assert phases == ["expand", *4 * ["contract"]]
+
+
+REVISION = '''\
+"""Add notes.colour."""
+
+from alembic import op
+
+revision = "0002"
+phase = "expand"
+
+
+def upgrade() -> None:
+    """Why."""
+    op.execute(f"ALTER TABLE notes ADD colour {'text'}")  # a comment
+
+
+def downgrade() -> None:
+    pass
+'''
+
+
+def test_what_it_does_counts_and_numbers_comments_and_docstrings_do_not(tmp_path: Path) -> None:
+    """Python 3.13 prints a syntax tree otherwise than 3.12, and reads the ledger that 3.12 wrote."""
+    file = tmp_path / "0002_add_notes_colour.py"
+
+    def hash_of(old: str, new: str) -> str:
+        file.write_text(REVISION.replace(old, new))
+        return content_hash(file)
+
+    own = hash_of("", "")
+    assert own == "72e7628bce56c8307e204035b9fee14c2678b8d4fb23bb0395990e2538e82a18"
+    for old, new in (('"0002"', '"0003"'), ("  # a comment", ""), ('"""Why."""', '"""Because."""')):
+        assert hash_of(old, new) == own, old
+    for old, new in (("colour", "color"), ('"expand"', '"contract"'), ("pass", "upgrade()")):
+        assert hash_of(old, new) != own, old

@@ -1,0 +1,163 @@
+"""Name types and constraints as PostgreSQL does, and tell the mapping of a release from its models alone."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, MetaData, Table, inspect
+from sqlalchemy.dialects import postgresql as pg
+
+from app.extensions import NAMING_CONVENTION
+from online_migrations.operations.names import FOREIGN_KEY, UNIQUE, default_name, name_checks
+from online_migrations.state.mapping import mapped_tables, mapping_hash, type_name
+from tests.online_migrations.migrating import Database
+
+LONG = "a_name_of_forty_characters_as_some_have_"
+KOREAN = "사용자들이쓴글에달린댓글모음"  # 42 bytes
+
+
+TABLES = ["orders", "Order", LONG, KOREAN]
+COLUMNS = [["code"], ["first", "second"], [LONG], ["x", LONG, KOREAN], [KOREAN]]
+
+
+def test_unique_and_foreign_keys_are_called_as_the_server_calls_them(database: Database) -> None:
+    wrong = []
+    for table, columns in itertools.product(TABLES, COLUMNS):
+        metadata = MetaData()
+        made = Table(table, metadata, *(sa.Column(name, sa.Integer) for name in columns))
+        made.append_constraint(sa.UniqueConstraint(*columns))
+        made.append_constraint(sa.ForeignKeyConstraint(columns, [made.columns[name] for name in columns]))
+        metadata.create_all(database.engine)
+        inspector = inspect(database.engine)
+        [unique], [foreign_key] = inspector.get_unique_constraints(table), inspector.get_foreign_keys(table)
+        metadata.drop_all(database.engine)
+        ours = [default_name(table, columns, kind) for kind in (UNIQUE, FOREIGN_KEY)]
+        if ours != [unique["name"], foreign_key["name"]]:
+            wrong.append((ours, unique["name"], foreign_key["name"]))
+    assert wrong == []
+
+
+def checks_of(metadata: MetaData) -> list[object]:
+    [table] = metadata.tables.values()
+    found = [*table.constraints, *(constraint for column in table.columns for constraint in column.constraints)]
+    return [check.name for check in found if isinstance(check, CheckConstraint)]
+
+
+def models(conditions: Sequence[str]) -> MetaData:
+    """Return one table, with a rule within a column, one that a type brings, and these."""
+    metadata = MetaData()
+    Table(
+        "orders",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("size", sa.Integer, CheckConstraint("size > 0")),
+        sa.Column("placedAt", sa.DateTime),
+        sa.Column("state", sa.Enum("open", "size", native_enum=False, create_constraint=True)),
+        *(CheckConstraint(condition) for condition in conditions),
+    )
+    return metadata
+
+
+CONDITIONS: list[list[str]] = [
+    [],
+    ["SIZE < 10", "size <> 5"],
+    ["size < id", "id > size"],
+    ["state <> 'size'"],
+    ["state <> 'it''s size'"],
+    ['"placedAt" IS NOT NULL'],
+    ["length(state) > 2"],
+    ["1 < 2"],
+]
+
+
+def test_checks_are_called_as_the_server_calls_them(database: Database) -> None:
+    for conditions in CONDITIONS:
+        metadata, named = models(conditions), models(conditions)
+        metadata.create_all(database.engine)
+        for _ in range(2):  # the second time changes nothing
+            name_checks(named)
+        there = [check["name"] for check in inspect(database.engine).get_check_constraints("orders")]
+        metadata.drop_all(database.engine)
+        assert sorted(map(str, checks_of(named))) == sorted(map(str, there)), conditions
+
+
+def test_a_name_of_the_models_is_kept_and_not_given_twice() -> None:
+    metadata = MetaData()
+    named = CheckConstraint("size > 0", name="orders_size_check")
+    Table("orders", metadata, sa.Column("size", sa.Integer), CheckConstraint("size < 10"), named)
+    name_checks(metadata)
+    assert sorted(map(str, checks_of(metadata))) == ["orders_size_check", "orders_size_check1"]
+    assert named.name == "orders_size_check"
+
+
+def test_with_a_naming_convention_nothing_is_named_by_us() -> None:
+    """An enum's rule has no name there until the table is made, when SQLAlchemy asks the convention or refuses."""
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    kind: sa.Column[str] = sa.Column("kind", sa.Enum("a", "b", native_enum=False, create_constraint=True))
+    Table("orders", metadata, kind, CheckConstraint("size < 10", name="small"))
+    before = checks_of(metadata)
+    name_checks(metadata)
+    assert checks_of(metadata) == before
+    assert len(before) == 2
+
+
+TYPES: list[sa.types.TypeEngine[Any]] = [
+    sa.SmallInteger(), sa.Integer(), sa.BigInteger(), sa.Boolean(), sa.Date(), sa.Text(), sa.LargeBinary(), sa.Uuid(),
+    sa.String(), sa.String(50), sa.String(50, collation="C"), sa.CHAR(), sa.CHAR(3),
+    sa.Enum("a", "b", native_enum=False), sa.Numeric(), sa.Numeric(10, 2), sa.DECIMAL(5), sa.Float(), sa.Float(20),
+    sa.Float(53), sa.REAL(), sa.Double(), sa.DateTime(), sa.DateTime(timezone=True),
+    pg.TIMESTAMP(timezone=True, precision=3), sa.Time(), sa.Time(timezone=True), sa.Interval(),
+    pg.INTERVAL(precision=3), sa.JSON(), pg.JSONB(), pg.INET(), pg.CIDR(), pg.BIT(), pg.BIT(4),
+    pg.BIT(8, varying=True), pg.TSVECTOR(), pg.INT4RANGE(), pg.OID(), sa.ARRAY(sa.String(20)),
+    pg.ARRAY(sa.Integer(), dimensions=2), pg.ARRAY(sa.DateTime(timezone=True)),
+]  # fmt: skip
+
+
+def test_a_type_is_named_as_the_server_names_it(database: Database) -> None:
+    columns = [sa.Column(f"c{number}", type_) for number, type_ in enumerate(TYPES)]
+    table = sa.Table("types", sa.MetaData(), *columns)
+    with database.engine.begin() as connection:
+        table.create(connection)
+    named = database.scalar(
+        "SELECT array_agg(format_type(atttypid, atttypmod) ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = 'types'::regclass AND attnum > 0"
+    )
+    assert [type_name(column.type) for column in columns] == named
+    mood, odd = sa.Enum("good", name="mood"), sa.Enum("good", name="Odd mood", schema="audit")
+    assert (type_name(mood), type_name(odd)) == ("mood", 'audit."Odd mood"')
+
+
+def test_what_a_column_demands_and_gives() -> None:
+    models = sa.MetaData()
+    sa.Table(
+        "things",
+        models,
+        sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("name", sa.String(20), nullable=False),
+        sa.Column("done", sa.Boolean, server_default=sa.false()),
+        sa.Column("size", sa.Integer, sa.Computed("length(name)")),
+    )
+    sa.Table("serials", models, sa.Column("id", sa.Integer, primary_key=True), schema="audit")
+    assert mapped_tables(models) == {
+        "audit.serials": {"id": {"type": "integer", "not_null": True, "has_default": True, "generated": False}},
+        "things": {
+            "id": {"type": "bigint", "not_null": True, "has_default": True, "generated": True},
+            "name": {"type": "character varying(20)", "not_null": True, "has_default": False, "generated": False},
+            "done": {"type": "boolean", "not_null": False, "has_default": True, "generated": False},
+            "size": {"type": "integer", "not_null": False, "has_default": True, "generated": True},
+        },
+    }
+
+
+def test_the_hash_is_of_what_is_mapped_whatever_the_order_of_the_models_and_survives_json() -> None:
+    def mapping(*names: str) -> Any:
+        models = sa.MetaData()
+        for name in names:
+            sa.Table(name, models, sa.Column("id", sa.Integer, primary_key=True))
+        return mapped_tables(models)
+
+    same = (mapping("a", "b"), mapping("b", "a"), json.loads(json.dumps(mapping("a", "b"))))
+    assert len({mapping_hash(tables) for tables in same}) == 1
+    assert mapping_hash(mapping("a")) != mapping_hash(mapping("a", "b"))

@@ -1,0 +1,293 @@
+"""Revision files: by hand, in two branches at once, edited after they ran, lost, and of several bases."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.script import ScriptDirectory
+
+from online_migrations.doctor import diagnose
+from online_migrations.errors import ReleaseError, UnsafeOperation
+from online_migrations.lint import lint
+from online_migrations.plan import plan
+from online_migrations.revisions import _read, declared_revisions, duplicate_revisions, require_parent_files
+from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state
+from tests.databases import HEAD, OUR_HISTORY, Environment
+from tests.online_migrations import dumps
+from tests.online_migrations.checkout import OwnHistory
+from tests.online_migrations.history import EXPAND, NO_MODELS, history, revision_text, write_revision
+from tests.online_migrations.migrating import Database
+from tests.online_migrations.model_project import ModelProject
+
+servers = pytest.mark.servers
+pytestmark = pytest.mark.newest_server  # they are read by Python, and of the ledger the simplest statements
+
+
+def test_our_own_files_fit_together() -> None:
+    assert len(declared_revisions(OUR_HISTORY)) == len(list(OUR_HISTORY.walk_revisions()))
+    assert duplicate_revisions(OUR_HISTORY) == {}
+    require_parent_files(OUR_HISTORY)
+
+
+def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    write_revision(tmp_path, "0003", ("0001", "0002"))
+    file = tmp_path / "versions/0003_step.py"
+    file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
+    assert [(one.revision, one.down_revisions) for one in declared_revisions(directory)] == [
+        ("0001", ()),
+        ("0002", ("0001",)),
+        ("0003", ("0001", "0002")),
+    ]
+    require_parent_files(directory)
+
+
+@pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
+@pytest.mark.usefixtures("database")
+def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    shutil.copy(tmp_path / "versions/0002_step.py", tmp_path / "versions/0002_other.py")
+    assert duplicate_revisions(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
+    [finding] = lint(directory, NO_MODELS)
+    assert finding.rule == "revision-twice"
+    assert "0002_other.py, 0002_step.py" in finding.what
+    assert lint(directory, NO_MODELS, ["0001"]) == []
+
+
+def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
+    directory = history(tmp_path, "pass")
+    write_revision(tmp_path, "0003", "0099")
+    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0099.*git log --all -S 0099"):
+        require_parent_files(directory)
+
+
+@servers
+def test_each_command_says_it_in_a_sentence(checkout: OwnHistory) -> None:
+    write_revision(checkout.folder / "migrations", "9001", "9000")
+    for command in ("status", "plan", "lint", "doctor"):
+        ended = checkout.flask("release", command)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "follows revision 9000" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+@servers
+def test_doctor_finds_two_files_of_one_number(tmp_path: Path, migrated_environment: Environment) -> None:
+    history = OwnHistory(tmp_path, migrated_environment)
+    [file] = (tmp_path / "migrations/versions").glob(f"{HEAD}_*.py")
+    shutil.copy(file, file.with_name(f"{HEAD}_other.py"))
+    ended = history.flask("release", "doctor", "--json")
+    assert ended.returncode == 1
+    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["revision-twice"]
+
+
+@pytest.fixture
+def checkout(checkout: OwnHistory) -> OwnHistory:
+    """Return it with a first revision."""
+    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY)")')
+    return checkout
+
+
+def without_a_database(history: OwnHistory) -> OwnHistory:
+    history.environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nothing"
+    return history
+
+
+def test_a_revision_by_hand_gets_the_next_number_and_asks_no_database(checkout: OwnHistory) -> None:
+    written = without_a_database(checkout).flask("db", "revision", "-m", "Fill it")
+    assert written.returncode == 0, written.stderr
+    text = (checkout.versions / "0002_fill_it.py").read_text()
+    said = ('revision = "0002"', 'down_revision = "0001"', 'phase = "expand"')
+    assert [line for line in said if line not in text] == []
+    assert "auto generated" not in text
+    assert checkout.flask("db", "revision", "-m", "Fill it", "--rev-id", "0042").returncode == 0
+    assert (checkout.versions / "0042_fill_it.py").exists()
+
+
+def test_a_merge_takes_nothing_and_so_is_an_expand(checkout: OwnHistory) -> None:
+    checkout.write_revision(2, "pass")
+    branch = checkout.versions / "0002_step.py"
+    other = branch.read_text().replace('revision = "0002"', 'revision = "0003"')
+    (checkout.versions / "0003_step.py").write_text(other)
+    merged = without_a_database(checkout).flask("db", "merge", "heads", "-m", "Merge")
+    assert merged.returncode == 0, merged.stderr
+    [file] = checkout.versions.glob("*_merge.py")
+    assert 'phase = "expand"' in file.read_text()
+
+
+def test_the_printed_sql_can_be_run(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, 'op.execute("ALTER TABLE things ADD name text")')
+    printed = checkout.flask("db", "upgrade", "--sql")
+    assert printed.returncode == 0, printed.stderr
+    dumps.psql({"DATABASE_URL": database.url}, printed.stdout)
+    assert database.scalar("SELECT down_revisions FROM schema_ledger WHERE revision = '0001'") == []
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+    assert checkout.flask("db", "upgrade").returncode == 0
+
+
+# Two branches each add a revision of the same number. Every database ends with the changes of both.
+OURS = 'op.execute("CREATE TABLE ours (id int)")'
+THEIRS = 'op.execute("CREATE TABLE theirs (id int)")'
+LATER = 'op.execute("CREATE TABLE later (id int)")'
+
+TABLES = "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE relname IN ('ours', 'theirs', 'later')"
+LEDGER = "SELECT array_agg(concat_ws(' ran as ', revision, renumbered_from) ORDER BY revision) FROM schema_ledger"
+
+
+def applied(checkout: OwnHistory, *upgrades: str) -> subprocess.CompletedProcess[str]:
+    """Write 0002, 0003 … anew, and upgrade."""
+    for number, upgrade in enumerate(upgrades, start=2):
+        checkout.write_revision(number, upgrade)
+    return checkout.flask("db", "upgrade")
+
+
+@pytest.mark.smoke
+@servers
+def test_what_ran_under_another_number_is_not_run_again(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS, LATER).returncode == 0
+    merged = applied(checkout, OURS, THEIRS, LATER)  # theirs has the next number, and so has what follows
+    assert merged.returncode == 0, merged.stderr
+    assert database.scalar(TABLES) == ["later", "ours", "theirs"]
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0004"
+    assert database.scalar(LEDGER) == ["0001", "0002", "0003 ran as 0002", "0004 ran as 0003"]
+    assert checkout.flask("db", "upgrade").returncode == 0
+
+
+@pytest.mark.smoke
+@servers
+def test_a_revision_that_was_edited_after_it_ran_is_refused(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS).returncode == 0
+    refused = applied(checkout, OURS, LATER)
+    assert refused.returncode == 1
+    assert "0002 is another one in this code" in refused.stderr
+    assert "git log -p" in refused.stderr
+    assert database.scalar(TABLES) == ["theirs"]
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+    assert applied(checkout, THEIRS, LATER).returncode == 0, "the advice: the file as it was"
+
+
+@servers
+def test_a_database_from_before_the_hashes_is_left_as_it_is(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS).returncode == 0
+    database.execute("ALTER TABLE schema_ledger DROP content_hash, DROP cost, DROP renumbered_from")
+    assert applied(checkout, OURS, LATER).returncode == 0
+    assert database.scalar(TABLES) == ["later", "theirs"]
+
+
+FORGET = 'op.execute("ALTER TABLE things DROP COLUMN note")'
+ADD = 'op.execute("CREATE TABLE bills (id bigint)")'
+
+# Where a revision that is not on the way from 0001 comes from: its parent, and what it depends on.
+PLACES: dict[str, dict[str, Any]] = {
+    "a base of its own": {},
+    "a base that depends on a label and a revision": {"depends_on": ("shop", "0001")},
+    "a branch in the middle": {"down": "0001"},
+}
+
+
+def add(project: ModelProject, revision: str = "bill1", up: str = ADD, **given: Any) -> None:
+    constants = f"{EXPAND}\nbranch_labels = {given.get('labels')!r}\ndepends_on = {given.get('depends_on')!r}"
+    text = revision_text(revision, given.get("down"), up, constants, given.get("back", "pass"))
+    (project.folder / f"versions/{revision}_by_hand.py").write_text(text)
+    _read.cache_clear()  # a process meets new files when it starts
+
+
+@pytest.fixture
+def branched(project: ModelProject) -> ModelProject:
+    """Return the project at 0002, whose branch is labelled."""
+    project.write("pass")
+    file = project.files()[-1]
+    file.write_text(file.read_text().replace('phase = "expand"', 'phase = "expand"\nbranch_labels = ("shop",)'))
+    project.upgrade()
+    project.goes_live()
+    return project
+
+
+def upgrade(project: ModelProject, to: str = "heads") -> None:
+    flask_migrate.upgrade(str(project.folder), to)
+
+
+def state(project: ModelProject) -> SchemaState:
+    with project.database.migrating.connect() as connection:
+        return read_schema_state(connection, ScriptDirectory(str(project.folder)))
+
+
+def entries(project: ModelProject) -> list[str]:
+    with project.database.migrating.connect() as connection:
+        return sorted(ledger.read_entries(connection))
+
+
+def versions(project: ModelProject) -> object:
+    return project.database.scalar("SELECT string_agg(version_num, ' ') FROM alembic_version")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_is_judged_and_stands_in_plan_status_and_ledger(branched: ModelProject, place: str) -> None:
+    add(branched, up=FORGET, labels=("billing",), **PLACES[place])
+    for to in ("heads", "bill1", "billing@head"):
+        with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+            upgrade(branched, to)
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+    assert versions(branched) == "0002"
+    add(branched, labels=("billing",), **PLACES[place])
+    assert (state(branched).name, state(branched).pending) == (BEHIND, ["bill1"])
+    code = ScriptDirectory(str(branched.folder))
+    with branched.database.migrating.connect() as connection:
+        [planned] = plan(connection, [code.get_revision("bill1")])
+    assert [step.sql for step in planned.steps] == ["CREATE TABLE bills (id bigint)"]
+    upgrade(branched)
+    assert state(branched).name == AT_HEAD
+    assert entries(branched) == ["0001", "0002", "bill1"]
+    with branched.database.migrating.connect() as connection:
+        found = diagnose(connection, branched.metadata)
+    assert [one for one in found if one.rule in ("ledger-gap", "two-heads", "other-version", "behind")] == []
+    assert branched.database.scalar("SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = 'bill1'")
+
+
+def test_what_a_revision_depends_on_is_run_and_judged_before_it(branched: ModelProject) -> None:
+    add(branched, up=FORGET)
+    branched.write("pass")
+    file = branched.files()[-2]
+    file.write_text(file.read_text().replace('phase = "expand"', 'phase = "expand"\ndepends_on = "bill1"'))
+    _read.cache_clear()
+    assert state(branched).pending == ["bill1", "0003"]
+    with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
+        upgrade(branched, "0003")
+    assert branched.database.scalar("SELECT count(note) FROM things") == 3
+
+
+def test_a_downgrade_of_one_base_leaves_the_other_and_a_stamp_records_it(branched: ModelProject) -> None:
+    add(branched, labels=("billing",), back='op.execute("DROP TABLE bills")')
+    upgrade(branched)
+    flask_migrate.downgrade(str(branched.folder), "billing@base")
+    assert (entries(branched), versions(branched)) == (["0001", "0002"], "0002")
+    flask_migrate.stamp(str(branched.folder), "heads")
+    assert entries(branched) == ["0001", "0002", "bill1"]
+
+
+def test_older_code_learns_from_the_ledger_whether_it_runs_on_another_base(branched: ModelProject) -> None:
+    """After a rollback, it does not have the file."""
+    add(branched, depends_on="0002")
+    upgrade(branched)
+    (branched.folder / "versions/bill1_by_hand.py").unlink()
+    _read.cache_clear()
+    assert state(branched).name == AHEAD
+
+
+def test_one_head_is_asked_for_and_there_are_two(branched: ModelProject) -> None:
+    file = branched.files()[1]
+    labelled, unlabelled = file.read_text(), file.read_text().replace('branch_labels = ("shop",)', "")
+    for text, down, labels, advice in (
+        (labelled, "0001", ("billing",), "flask db upgrade heads"),
+        (unlabelled, None, None, "flask db upgrade heads"),  # another base
+        (unlabelled, "0001", None, "flask db merge heads"),
+    ):
+        file.write_text(text)
+        add(branched, down=down, labels=labels)
+        with pytest.raises(ReleaseError, match=advice):
+            upgrade(branched, "head")
+        assert state(branched).pending == ["bill1"]
