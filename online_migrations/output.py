@@ -1,37 +1,29 @@
-"""Text output of `flask release …`: each function turns the JSON document of a command into lines for people.
+"""What the commands show: each function turns the document of one `flask release` command into lines for people.
 
-Output of the `flask release` commands: text for people, or with --json one document for programs.
-
-Progress: the log lines of a release, shown also where the project has not set up logging.
+show_log() shows the log of `flask db …` where the project has not set up logging.
 """
 
 import json
 import logging
 import os
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-
-
-def print_document(document: dict[str, Any], as_json: bool, text: Any) -> None:
-    """
-    Args:
-        text: gives the lines for people.
-    """
-    if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-        return
-    # NO_COLOR is a convention that click does not implement: https://no-color.org
-    color = False if os.getenv("NO_COLOR") else None
-    for line in text(document):
-        click.echo(line, color=color)
-
-
 LIBRARY = __name__.rpartition(".")[0]
+Document = dict[str, Any]
+
+COLOURS = {
+    "error": "red",
+    "warning": "yellow",
+    "note": "cyan",
+    "behind": "yellow",
+    "at_head": "green",
+    "failed": "red",
+    "paused": "yellow",
+    "done": "green",
+}
 
 
 def show_log() -> None:
@@ -52,18 +44,16 @@ def show_log() -> None:
             logger.propagate = False  # the application's logger, which Flask sets up, would print it once more
 
 
-Document = dict[str, Any]
-
-COLOURS = {
-    "error": "red",
-    "warning": "yellow",
-    "note": "cyan",
-    "behind": "yellow",
-    "at_head": "green",
-    "failed": "red",
-    "paused": "yellow",
-    "done": "green",
-}
+def show(document: Document, as_json: bool, text: Callable[[Document], Iterator[str]]) -> None:
+    """
+    Args:
+        text: gives the lines for people.
+    """
+    lines = [json.dumps(document, ensure_ascii=False, indent=2)] if as_json else text(document)
+    # NO_COLOR is a convention that click does not implement: https://no-color.org
+    color = False if os.getenv("NO_COLOR") else None
+    for line in lines:
+        click.echo(line, color=color)
 
 
 def status(document: Document) -> Iterator[str]:
@@ -93,7 +83,9 @@ def _backfill(backfill: Document) -> str:
 
 
 def _live(live: Document | None) -> str:
-    return f"{live['code_head']}, which began to serve {live['since']}" if live else "none has noted that it serves"
+    if live is None:
+        return "unknown: no release has reported in"
+    return f"{live['code_head']}, which began to serve {live['since']}"
 
 
 def _queue(queue: Document | None) -> str:
@@ -128,43 +120,25 @@ def _cost(cost: Document | None) -> str:
 
 
 def plan(document: Document) -> Iterator[str]:
-    if not document["revisions"]:
-        yield f"Nothing pending: the database is at {document['database_revision']}."
     for revision in document["revisions"]:
         phase = revision["phase"] or "contract, since it names no phase"
         yield click.style(f"{revision['revision']}  {revision['title']}  ({phase})", bold=True)
-        for transaction, steps in groupby(revision["steps"], key=lambda step: step["transaction"]):
-            yield "  in one transaction:" if transaction is not None else "  each by itself:"
-            for step in steps:
-                yield from _statement(step)
+        yield from (f"    {line}".rstrip() for line in revision["sql"].splitlines())
         if revision["unreadable"]:
             yield click.style(f"  The rest cannot be shown without running it: {revision['unreadable']}", fg="yellow")
         yield ""
+    yield from document["notes"]
     if document["refused"]:
-        yield click.style(f"In one run this is refused: {document['refused']}", fg="red")
+        yield click.style(f"flask db upgrade would be refused: {document['refused']}", fg="red")
     elif document["revisions"]:
         yield "Apply it with: flask db upgrade"
-
-
-def _statement(step: Document) -> Iterator[str]:
-    for line in step["sql"].splitlines():
-        yield f"    {line}"
-    for lock in step["locks"]:
-        colour = "red" if lock["lock"] == "ACCESS EXCLUSIVE" else None
-        table = lock["table"] or "a table that cannot be told from the text"
-        yield f"      → {click.style(lock['lock'], fg=colour)} on {table} ({_size(lock)})"
-
-
-def _size(lock: Document) -> str:
-    if lock["size"] in ("new", "unknown"):
-        return str(lock["size"])
-    rows = "rows never counted" if lock["rows"] is None else f"about {lock['rows']:,} rows"
-    return f"{lock['size']}, {rows}"
+    elif not document["notes"]:
+        yield f"Nothing pending: the database is at {document['database_revision']}."
 
 
 def rollback(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
-    code = f"the code of {document['to']} ({noted})" if document["to"] else "the release before"
+    code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
     sentence = {
         "yes": click.style(f"Yes: {code} can serve on this database.", fg="green"),
         "no": click.style(f"No: {code} cannot serve on this database.", fg="red"),

@@ -1,11 +1,8 @@
-"""A small SQL parser: enough of PostgreSQL's grammar to tell what a migration's statement does, and to which table.
-
-SQLAlchemy's PostgreSQL dialect, for SQL that we write or print ourselves.
-"""
+"""Names, literals and statements of PostgreSQL's SQL: written by its dialect, and told apart in a text."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
@@ -13,21 +10,28 @@ from sqlalchemy.sql.elements import conv
 # psycopg2's own paramstyle would double each %.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
+# Alembic's offline mode, in the same dialect.
+OFFLINE_OPTIONS: dict[str, Any] = {
+    "url": "postgresql+psycopg2://",
+    "literal_binds": True,
+    "dialect_opts": {"paramstyle": "named"},
+}
+
 quote = DIALECT.identifier_preparer.quote  # a name as an SQL identifier, in double quotes where it needs them
 
 
 def quoted_list(names: Iterable[str]) -> str:
-    """Names as SQL identifiers, with commas between them."""
+    """Join names as SQL identifiers, with commas between them."""
     return ", ".join(map(quote, names))
 
 
 def literal(text: str | None) -> str:
-    """A text as an SQL literal; None: NULL."""
+    """Quote a text as an SQL literal; None becomes NULL."""
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def sql_name(name: str) -> str:
-    """The name of a constraint or index as SQLAlchemy sends it: cut if it is too long, and of the naming convention."""
+    """Return the name of a constraint or index as SQLAlchemy sends it: by the naming convention, and cut to fit."""
     if not isinstance(name, conv):
         return str(name)
     return str(DIALECT.identifier_preparer.truncate_and_render_constraint_name(name, _alembic_quote=False))
@@ -43,17 +47,6 @@ _TOKEN = re.compile(
 
 NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 TABLE = rf"(?:{NAME}\.)?{NAME}"
-_ALTER_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?({TABLE})(?: ?\*)? (.*)", re.IGNORECASE | re.DOTALL)
-_CREATE_TABLE = re.compile(
-    rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?({TABLE})(?: AS |\s?\()", re.IGNORECASE | re.DOTALL
-)
-
-
-class Alteration(NamedTuple):
-    """One action of an ALTER TABLE, which may have several."""
-
-    table: str
-    action: str
 
 
 def split_statements(sql: str) -> list[str]:
@@ -68,7 +61,7 @@ def split_statements(sql: str) -> list[str]:
 
 
 def normalize(sql: str) -> str:
-    """Normalize a statement: one line, no comments, and '' in place of every literal. Names and keywords are left."""
+    """Write a statement in one line, without comments, and with '' in place of every literal."""
 
     def replacement(token: re.Match[str]) -> str:
         return " " if token["comment"] else "''" if token["literal"] else token[0]
@@ -77,22 +70,9 @@ def normalize(sql: str) -> str:
 
 
 def unqualified_name(name: str) -> str:
-    """A name as the catalog stores it: without schema and quotes, and in lower case unless it was quoted."""
+    """Return a name as the catalog stores it: without schema and quotes, in lower case unless it was quoted."""
     last = re.findall(NAME, name)[-1]
     return str(last[1:-1].replace('""', '"')) if last.startswith('"') else str(last.lower())
-
-
-def alterations(statement: str) -> Iterator[Alteration]:
-    """The actions of a normalized ALTER TABLE; nothing for any other statement."""
-    if match := _ALTER_TABLE.match(statement):
-        for action in split_at_commas(match[2]):
-            yield Alteration(unqualified_name(match[1]), action)
-
-
-def created_table(statement: str) -> str | None:
-    """The table that a normalized CREATE TABLE creates; None for any other statement."""
-    match = _CREATE_TABLE.match(statement)
-    return unqualified_name(match[1]) if match else None
 
 
 def split_at_commas(text: str) -> list[str]:

@@ -155,7 +155,8 @@ class Replacement(ops.MigrateOperation):
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         kind = getattr(self.create, "constraint_type", "index")
-        return (f"change_{kind}", self.table_name, self.name, self.there, self.wanted)
+        table = f"{self.schema}.{self.table_name}" if self.schema else self.table_name
+        return (f"change_{kind}", table, self.name, self.there, self.wanted)
 
 
 class Unwritten(ops.MigrateOperation):
@@ -232,7 +233,7 @@ def extra_exclude(model: Table, name: str) -> Unwritten:
 def changed_column(model: Table, column: str, there: str, wanted: str) -> Unwritten:
     """A column whose expression or collation differs."""
     return Unwritten(
-        ("change_column", model.name, column, there, wanted),
+        ("change_column", model.fullname, column, there, wanted),
         f"{model.name}.{column} would change from {there} to {wanted}, for which PostgreSQL rewrites the whole table"
         " under a lock that stops every request. Leave it as it is, and add a column under a new name.",
     )

@@ -22,7 +22,6 @@ from online_migrations.operations.columns import set_not_null_online
 from online_migrations.operations.indexes import create_index_online
 from online_migrations.operations.names import require_short, spare_name
 from online_migrations.operations.steps import Step, alter_table, run_steps
-from online_migrations.plan import SHARE_ROW_EXCLUSIVE
 from online_migrations.sql import quote, quoted_list
 
 
@@ -102,7 +101,7 @@ def add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: 
     add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
     validate = f"{alter} VALIDATE CONSTRAINT {quote(name)}"
     return [
-        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables, mode=SHARE_ROW_EXCLUSIVE),
+        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables, mode="SHARE ROW EXCLUSIVE"),
         Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
     ]
 

@@ -14,7 +14,6 @@ from alembic import op
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from online_migrations import plan as locks
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import Effect
@@ -50,7 +49,7 @@ class Step(NamedTuple):
     needed: str
     parameters: dict[str, Any]
     alters: tuple[str, ...] = ()
-    mode: str = locks.ACCESS_EXCLUSIVE
+    mode: str = "ACCESS EXCLUSIVE"
 
 
 def alter_table(table: str, action: str, needed: str, parameters: dict[str, Any]) -> Step:

@@ -36,10 +36,10 @@ from online_migrations.locks import (
 )
 from online_migrations.operations import conflicts
 from online_migrations.output import show_log
-from online_migrations.plan import OFFLINE_OPTIONS
 from online_migrations.revisions import require_consistent_files
 from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
+from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import (
     AHEAD,
     AT_HEAD,

@@ -30,6 +30,9 @@ class Renumbered(NamedTuple):
     now: str
     hash: str
 
+    def __str__(self) -> str:
+        return f"what ran here as {self.was} is {self.now} in this code; its row in the ledger moves"
+
 
 def put_right(connection: Connection, code: ScriptDirectory, applied: list[str]) -> None:
     """Compare what ran with the files, and follow a renumbering. Commits.
@@ -40,15 +43,25 @@ def put_right(connection: Connection, code: ScriptDirectory, applied: list[str])
     Raises:
         ReleaseError: a file was edited after it had run here.
     """
+    if found := find(connection, code, applied):
+        _follow(connection, *found)
+
+
+def find(connection: Connection, code: ScriptDirectory, applied: list[str]) -> tuple[list[Renumbered], str] | None:
+    """Return what has another number now, and the revision from which the upgrade goes on; None: nothing has.
+
+    Raises:
+        ReleaseError: as put_right() does.
+    """
     ran = ledger.read_contents(connection)
     scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
     changed = [script for script in scripts if script.revision in ran and ran[script.revision] != _hash(script)]
     if not changed:
-        return
+        return None
     moved = _moved(changed, ran, code)
     if len(moved) < len(changed) or len(applied) > 1:
         raise ReleaseError(_edited(changed[-1]))
-    _follow(connection, moved, str(changed[-1].down_revision))
+    return moved, str(changed[-1].down_revision)
 
 
 def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
@@ -81,7 +94,7 @@ def _moved(changed: Iterable[Script], ran: Mapping[str, str], code: ScriptDirect
 
 def _follow(connection: Connection, moved: list[Renumbered], parent: str) -> None:
     for one in moved:
-        log.warning("what ran here as %s is %s in this code; its row in the ledger moves", one.was, one.now)
+        log.warning("%s", one)
     for one in moved:  # the highest first, so the new number is free
         connection.execute(_MOVE, {"was": one.was, "to": one.now, "hash": one.hash})
     connection.execute(_VERSION, {"parent": parent})

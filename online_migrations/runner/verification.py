@@ -87,7 +87,7 @@ def compare_with_models(connection: Connection) -> None:
     connection.rollback()
     if is_known:
         return
-    _require_same(connection)
+    require_same(connection)
     if now is not None:
         ledger.verify(connection, heads, now)
 
@@ -112,7 +112,11 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
             yield f"{column.name} {column.type!r} {column.default!r}"
 
 
-def _require_same(connection: Connection) -> None:
+def require_same(connection: Connection) -> None:
+    """
+    Raises:
+        ReleaseError: something is missing in the database, or another than the models say.
+    """
     found = differences(connection, options.current().metadata, REVISION_OPTIONS)
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]

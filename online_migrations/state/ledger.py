@@ -60,7 +60,8 @@ _COLUMNS = text(
     " AND NOT attisdropped"
 )
 _ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
-_CONTENTS = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.content_hash.is_not(None))
+# As JSON, since the ledger of an older version of this tool has no such column.
+_CONTENTS = text("SELECT revision, to_jsonb(entry) ->> 'content_hash' AS content_hash FROM schema_ledger entry")
 _RENUMBERED = select(LEDGER.c.revision, LEDGER.c.content_hash).where(LEDGER.c.renumbered_from.is_not(None))
 _HOLDS_ALL = text(
     "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
@@ -100,7 +101,8 @@ def prepare(connection: Connection) -> None:
 
 def read_contents(connection: Connection) -> dict[str, str]:
     """revision: the hash of the file that ran here. Only of revisions that ran since hashes are kept."""
-    return {row.revision: row.content_hash for row in connection.execute(_CONTENTS)}
+    found = connection.execute(_CONTENTS) if exists(connection) else ()
+    return {row.revision: row.content_hash for row in found if row.content_hash}
 
 
 def read_renumbered(connection: Connection) -> dict[str, str]:

@@ -20,7 +20,7 @@ from app.extensions import db, migrate
 from config import TestingConfig
 from online_migrations.connection import direct_engine
 from online_migrations.locks import Blockers, Deadline, lock_key
-from online_migrations.plan import OFFLINE_OPTIONS
+from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import live
 from tests.databases import Environment
 from tests.online_migrations import dumps

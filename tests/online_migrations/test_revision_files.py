@@ -235,10 +235,9 @@ def test_it_is_judged_and_stands_in_plan_status_and_ledger(branched: ModelProjec
     assert versions(branched) == "0002"
     add(branched, labels=("billing",), **PLACES[place])
     assert (state(branched).name, state(branched).pending) == (BEHIND, ["bill1"])
-    code = ScriptDirectory(str(branched.folder))
     with branched.database.migrating.connect() as connection:
-        [planned] = plan(connection, [code.get_revision("bill1")])
-    assert [step.sql for step in planned.steps] == ["CREATE TABLE bills (id bigint)"]
+        [planned] = plan(connection, ScriptDirectory(str(branched.folder)), branched.metadata).revisions
+    assert "CREATE TABLE bills (id bigint)" in planned.sql
     upgrade(branched)
     assert state(branched).name == AT_HEAD
     assert entries(branched) == ["0001", "0002", "bill1"]

@@ -81,7 +81,6 @@ def test_what_a_run_retires_it_does_not_drop_however_often_tried(checkout: OwnHi
     assert checkout.flask("db", "upgrade").returncode == 0
     checkout.write_revision(2, 'retire_column_online("things", "note")')
     checkout.write_revision(3, 'drop_column_contract("things", "note")', phase="contract")
-    assert "In one run this is refused" in checkout.flask("release", "plan").stdout
     for _ in range(2):
         refused = checkout.flask("db", "upgrade")
         assert (refused.returncode, "in this same release" in refused.stderr) == (1, True)

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from alembic import op
 from alembic.operations.ops import CreateForeignKeyOp
-from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -19,7 +18,6 @@ from online_migrations.doctor.diagnosis import Diagnosis
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.columns import set_default_online
 from online_migrations.operations.steps import in_schema
-from online_migrations.plan import plan
 from tests.online_migrations.history import findings
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject
@@ -108,18 +106,6 @@ def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: Model
     )
     [found] = [found for found in diagnosed(audited) if found.rule == "other-check"]
     assert "ck_things_kind on audit.things is CHECK" in found.what
-
-
-def test_plan_tells_the_size_of_the_table_in_the_schema(project: ModelProject) -> None:
-    project.database.execute("CREATE SCHEMA audit")
-    project.change(begun)
-    project.metadata.tables["audit.things"].create(project.database.engine)
-    project.change(lambda models: begun(models, longest=40))
-    project.migrate()
-    with project.database.engine.connect() as connection:
-        [planned] = plan(connection, [ScriptDirectory(str(project.folder)).get_revision("0002")])
-    sizes = {lock.bytes for step in planned.steps for lock in step.locks if lock.lock == "ACCESS EXCLUSIVE"}
-    assert sizes == {project.database.scalar("SELECT pg_total_relation_size('audit.things')")}
 
 
 @pytest.mark.minutes

@@ -1,0 +1,185 @@
+"""Show the SQL of what is pending, and foretell in its own words what `flask db upgrade` will say."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from online_migrations.plan import RevisionPlan, render
+from tests.online_migrations.checkout import OwnHistory
+from tests.online_migrations.history import BLOCK, history
+from tests.online_migrations.migrating import Database
+from tests.online_migrations.revision_corpus.cases import CASES
+
+# Refused before anything runs: the statements are those of the simplest queries of the catalog.
+pytestmark = pytest.mark.newest_server
+
+THINGS = 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY, note text)")'
+PINS = 'op.execute("CREATE TABLE pins (id int)")'
+TAGS = 'op.execute("CREATE TABLE tags (id int)")'
+
+
+def edited(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, PINS)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    checkout.write_revision(2, TAGS)
+
+
+def too_early(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, 'retire_column_online("things", "note")')
+    checkout.write_revision(3, 'drop_column_contract("things", "note")', phase="contract")
+
+
+def not_filled(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, 'require_backfilled("sizes")', phase="contract")
+
+
+def two_heads(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, PINS)
+    other = (checkout.versions / "0002_step.py").read_text().replace('revision = "0002"', 'revision = "0003"')
+    (checkout.versions / "0003_step.py").write_text(other)
+
+
+def ahead(database: Database, phase: str) -> None:
+    database.execute(
+        "INSERT INTO schema_ledger (revision, down_revisions, phase) VALUES ('0009', '{0001}', :phase)", phase=phase
+    )
+    database.execute("UPDATE alembic_version SET version_num = '0009'")
+
+
+def unknown(checkout: OwnHistory, database: Database) -> None:
+    database.execute("UPDATE alembic_version SET version_num = 'fade'")
+
+
+def unlike_its_models(checkout: OwnHistory, database: Database) -> None:
+    sa.Table("labels", checkout.metadata, sa.Column("id", sa.Integer, primary_key=True))
+
+
+# What is in the way, and words of the sentence.
+OBSTACLES: dict[str, tuple[Callable[[OwnHistory, Database], None], str]] = {
+    "a file that was edited": (edited, "0002 is another one in this code"),
+    "a contract that comes too early": (too_early, "0003 drops things.note, which 0002 retires in this same release"),
+    "a backfill that is not done": (not_filled, "No backfill 'sizes' was ever begun"),
+    "two heads": (two_heads, "flask db merge heads"),
+    "a contract of a newer release": (lambda _, database: ahead(database, "contract"), "0009 took away"),
+    "a revision that nobody knows": (unknown, "nothing was changed"),
+    "models that the database does not match": (unlike_its_models, "labels is in the models and not in the database"),
+}
+
+
+@pytest.fixture
+def checkout(checkout: OwnHistory) -> OwnHistory:
+    """Return a history whose first revision has run."""
+    checkout.write_revision(1, THINGS)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    return checkout
+
+
+def planned(checkout: OwnHistory) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(checkout.flask("release", "plan", "--json").stdout)
+    return found
+
+
+def sentence(ended: subprocess.CompletedProcess[str]) -> str:
+    return ended.stderr.rpartition("Error: ")[2].strip()
+
+
+@pytest.mark.parametrize(("obstruct", "words"), OBSTACLES.values(), ids=OBSTACLES)
+def test_what_upgrade_refuses_plan_refuses_with_the_same_sentence(
+    checkout: OwnHistory, database: Database, obstruct: Callable[[OwnHistory, Database], None], words: str
+) -> None:
+    obstruct(checkout, database)
+    shown, foretold = checkout.flask("release", "plan").stdout, planned(checkout)["refused"]
+    before = database.schema()
+    refused = checkout.flask("db", "upgrade")
+    assert (refused.returncode != 0, sentence(refused)) == (True, foretold)
+    assert words in foretold
+    assert shown.endswith(f"flask db upgrade would be refused: {foretold}\n")
+    assert not any(promise in shown for promise in ("Nothing pending", "Apply it"))
+    assert database.schema() == before
+
+
+def test_two_files_of_one_number_end_both(checkout: OwnHistory) -> None:
+    shutil.copy(checkout.versions / "0001_step.py", checkout.versions / "0001_other.py")
+    plan, upgrade = checkout.flask("release", "plan"), checkout.flask("db", "upgrade")
+    assert (plan.returncode, plan.stdout, upgrade.returncode) == (1, "", 1)
+    assert sentence(plan) == sentence(upgrade)
+    assert "Revision 0001 has several files" in sentence(plan)
+
+
+def test_ahead_of_this_code_there_is_nothing_to_do(checkout: OwnHistory, database: Database) -> None:
+    ahead(database, "expand")
+    [note] = planned(checkout)["notes"]
+    assert checkout.flask("release", "plan").stdout == f"{note}\n"
+    done = checkout.flask("db", "upgrade")
+    assert (done.returncode, note in done.stderr) == (0, True)
+    assert note.startswith("nothing to do: the database is at 0009, ahead of this code at 0001")
+
+
+def test_what_ran_under_another_number_is_told_and_not_shown_again(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, PINS)
+    assert checkout.flask("db", "upgrade").returncode == 0
+    checkout.write_revision(2, TAGS)
+    checkout.write_revision(3, PINS)
+    plan = planned(checkout)
+    assert plan["notes"] == ["what ran here as 0002 is 0003 in this code; its row in the ledger moves"]
+    assert [revision["revision"] for revision in plan["revisions"]] == ["0002"]
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0002", "it only reads"
+    done = checkout.flask("db", "upgrade")
+    assert (done.returncode, plan["notes"][0] in done.stderr) == (0, True)
+    assert planned(checkout) == {
+        "state": "at_head",
+        "database_revision": "0003",
+        "refused": None,
+        "notes": [],
+        "revisions": [],
+    }
+
+
+def test_what_is_pending_is_shown_with_its_phase_and_applied_as_foretold(checkout: OwnHistory) -> None:
+    checkout.write_revision(2, PINS)
+    checkout.write_revision(3, 'drop_index_online("ix")', phase=None)
+    shown = checkout.flask("release", "plan").stdout
+    assert shown.startswith(
+        "0002  Step 0002.  (expand)\n    BEGIN;\n\n    CREATE TABLE pins (id int);\n\n    COMMIT;\n"
+    )
+    assert "\n0003  Step 0003.  (contract, since it names no phase)\n" in shown
+    assert shown.endswith("\nApply it with: flask db upgrade\n")
+    assert checkout.flask("db", "upgrade").returncode == 0
+    assert checkout.flask("release", "plan").stdout == "Nothing pending: the database is at 0003.\n"
+
+
+def rendered(folder: Path, code: str) -> RevisionPlan:
+    """Render a revision whose upgrade() has these lines."""
+    return render(history(folder, code).get_revision("0002"))
+
+
+def test_statements_stand_in_their_transactions(tmp_path: Path) -> None:
+    found = rendered(tmp_path, f'op.execute("SELECT 1 -- one; two")\n{BLOCK}op.execute("SELECT 2")')
+    assert found.sql == "BEGIN;\n\nSELECT 1 -- one; two;\n\nCOMMIT;\n\nSELECT 2;"
+
+
+def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
+    found = rendered(tmp_path, 'op.execute("SELECT 1")\nraise RuntimeError("no database")')
+    assert (found.revision, found.title, found.phase) == ("0002", "Step 0002.", "expand")
+    assert (found.unreadable, "SELECT 1" in found.sql) == ("RuntimeError: no database", True)
+
+
+def test_a_revision_that_takes_a_connection_is_not_let_near_the_database(tmp_path: Path, database: Database) -> None:
+    database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
+    delete = (
+        f'with sa.create_engine({database.url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM kept"))'
+    )
+    assert "Use op.get_bind()" in str(rendered(tmp_path, delete).unreadable)
+    assert database.scalar("SELECT count(*) FROM kept") == 1
+
+
+def test_each_operation_is_shown_without_a_database(tmp_path: Path) -> None:
+    for number, case in enumerate(CASES):
+        found = rendered(tmp_path / str(number), case.call)
+        assert (found.unreadable, found.sql == "") == (None, False), case.call
