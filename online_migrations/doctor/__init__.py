@@ -9,117 +9,91 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.doctor import tables as table_checks
-from online_migrations.doctor.diagnosis import NOTE, WARNING, Diagnosis, Limits
+from online_migrations.autogenerate import COMPARISON_OPTIONS
+from online_migrations.connection import writable_transaction
+from online_migrations.doctor import rows, schema
+from online_migrations.doctor.diagnosis import NOTE, WARNING, Diagnosis
 from online_migrations.doctor.drift import diagnosis, differences
 from online_migrations.doctor.revisions import revisions
-from online_migrations.doctor.schema import (
-    collations,
-    compatibility_views,
-    definitions,
-    invalid_indexes,
-    not_enforced_foreign_keys,
-    not_valid_constraints,
-    read_invalid_indexes,
-    unkept_shadows,
-)
-from online_migrations.doctor.sessions import (
-    long_transactions,
-    migrators,
-    prepared_transactions,
-    read_only_default,
-    releases,
-    unfinished_backfills,
-)
-from online_migrations.doctor.tables import behind
+from online_migrations.doctor.sessions import LIMITS, Limits, read_only_default, sessions, unnoted_releases
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
 
-LIMITS = Limits()
-NOT_ALLOWED = (
-    "42501",
-    "25006",
-    "0A000",
-)  # SQLSTATE codes: what the role may not do, and two of what a standby does not
+__all__ = ["LIMITS", "Diagnosis", "Limits", "diagnose"]
+
+NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
+SAY_AGAIN = "flask release doctor"
 
 
 def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS) -> list[Diagnosis]:
-    """All diagnoses, one for each cause. The models are compared only when the database is at the code's head.
+    """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head.
 
     Raises:
         OperationalError: the database does not answer in time.
     """
     state = read_schema_state(connection)
+    is_at_head = state.name == AT_HEAD
     schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
     found = [
         *revisions(connection, state),
         *sessions(connection, limits),
-        *unfinished_backfills(connection, limits.long_transaction),
-        *releases(connection),
+        *unnoted_releases(connection),
         *read_only_default(connection),
-        *not_valid_constraints(connection),
-        *not_enforced_foreign_keys(connection),
-        *unkept_shadows(connection),
-        *attempt(connection, behind(connection, schemas)),
-        *attempt(connection, compatibility_views(connection)),
+        *rows.unfinished_backfills(connection),
+        *_attempt(connection, rows.sequences_behind(connection, schemas)),
+        *schema.constraints(connection),
+        *schema.unkept_shadows(connection),
+        *_attempt(connection, schema.compatibility_views(connection)),
     ]
-    tables = table_checks.read_tables(connection, schemas)
-    invalid = read_invalid_indexes(connection)
-    models = table_checks.mapped(tables, metadata) if state.name == AT_HEAD else {}
-    found += table_checks.tables(tables, models)
-    found += invalid_indexes(invalid, _index_names(metadata) if models else None)
-    if state.name == AT_HEAD:
-        reported = {row.relname for row in invalid} | set(table_checks.retired_again(tables, models))
-        found += attempt(connection, compared(connection, metadata, models, reported))
+    tables = schema.read_tables(connection, schemas)
+    invalid = schema.read_invalid_indexes(connection)
+    models = schema.mapped(tables, metadata) if is_at_head else {}
+    found += schema.tables(tables, models)
+    found += schema.invalid_indexes(invalid, metadata if models else None)
+    if is_at_head:
+        reported = {row.relname for row in invalid} | set(schema.retired_again(tables, models))
+        found += _attempt(connection, _drift(connection, metadata, reported))
     connection.rollback()
     return list(dict.fromkeys(found))
 
 
-def sessions(connection: Connection, limits: Limits) -> Iterator[Diagnosis]:
-    """Find what blocks a migration right now."""
-    yield from migrators(connection, limits.idle_migrator)
-    yield from long_transactions(connection, limits.long_transaction)
-    yield from prepared_transactions(connection, limits.long_transaction)
-
-
-def compared(
-    connection: Connection, metadata: MetaData, models: table_checks.Models, reported: set[str]
-) -> Iterator[Diagnosis]:
-    """Where the database differs from the models.
+def _drift(connection: Connection, metadata: MetaData, reported: set[str]) -> Iterator[Diagnosis]:
+    """Compare with the models; without their definitions where no temporary table may be made.
 
     Args:
         reported: tables and indexes of which another check has said what is wrong.
     """
-    found = [one for one in differences(connection, metadata) if one.name not in reported]
-    yield from map(diagnosis, found)
-    # On a table that lacks a column, what the models have cannot be made to be compared.
-    incomparable = {one.table for one in found if one.kind in ("column", "type", "table")}
-    comparable = {name: model for name, model in models.items() if model.fullname not in incomparable}
-    reported = reported | {one.name for one in found}
-    yield from definitions(connection, comparable, reported)
-    yield from collations(connection, comparable)
+    not_seen = []
+    try:
+        with writable_transaction(connection):
+            found = differences(connection, metadata)
+    except DBAPIError as error:
+        if sqlstate(error) not in NOT_ALLOWED:
+            raise
+        connection.rollback()
+        found = differences(connection, metadata, COMPARISON_OPTIONS)
+        not_seen = [_not_seen(error)]
+    # A primary key that no model has harms nobody.
+    found = [one for one in found if one.name not in reported and (one.action, one.kind) != ("remove", "primary-key")]
+    yield from (*map(diagnosis, found), *not_seen)
 
 
-def attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnosis]:
-    """What a check finds. If a lock or a missing privilege prevents it, one diagnosis more says so."""
+def _attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """Return what a check finds. If a lock or a missing privilege prevents it, one diagnosis more says so."""
     found: list[Diagnosis] = []
     try:
         found.extend(check)
     except DBAPIError as error:
         connection.rollback()
-        reason = server_message(error)
         if sqlstate(error) in NOT_ALLOWED:
-            what = f"Some things were not compared, because that is not allowed here: {reason}."
-            found.append(Diagnosis(NOTE, "not-seen", what, "flask release doctor"))
+            found.append(_not_seen(error))
         else:
-            what = f"Some things could not be compared ({reason}); somebody may be changing them."
-            found.append(Diagnosis(WARNING, "not-compared", what, "flask release doctor"))
+            what = f"Some things could not be compared ({server_message(error)}); somebody may be changing them."
+            found.append(Diagnosis(WARNING, "not-compared", what, SAY_AGAIN))
     return found
 
 
-def _index_names(metadata: MetaData) -> set[str]:
-    """Those of unique constraints too, whose index is built first."""
-    tables = metadata.tables.values()
-    indexes = {str(index.name) for table in tables for index in table.indexes}
-    return indexes | {str(constraint.name) for table in tables for constraint in table.constraints}
+def _not_seen(error: DBAPIError) -> Diagnosis:
+    what = f"Some things were not compared, because that is not allowed here: {server_message(error)}."
+    return Diagnosis(NOTE, "not-seen", what, SAY_AGAIN)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import dropwhile
 
 from alembic.script import Script
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis
 from online_migrations.revisions import (
@@ -26,12 +26,9 @@ from online_migrations.state import (
     ledger,
 )
 
-# As JSON, since the ledger of an older version of this tool has no such column.
-_CONTENT_HASHES = text("SELECT revision, to_jsonb(entry) ->> 'content_hash' AS hash FROM schema_ledger entry")
-
 
 def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
-    """What is wrong with the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
+    """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
     yield from list(duplicate_revision_files()) or list(other_version(connection, state)) or revision_state(state)
     if state.name in (AT_HEAD, BEHIND) and state.database_revision and ledger.exists(connection):
         applied = database_revisions(connection)
@@ -41,14 +38,14 @@ def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]
 
 
 def duplicate_revision_files() -> Iterator[Diagnosis]:
-    """Alembic applies only one of two files with the same revision, so the steps of the other are missing."""
+    """Find revisions with two files, of which Alembic applies one: the steps of the other are missing."""
     for revision, names in duplicate_revisions(script_directory()).items():
         what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
         yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
 
 
 def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
-    """alembic_version is not what ran. A downgrade moves the ledger too, so somebody changed one of them by hand."""
+    """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
     entries = ledger.read_entries(connection)
     ran = [revision for revision in state.pending if revision in entries]
     at = f"alembic_version holds {state.database_revision or 'no revision'}"
@@ -65,7 +62,7 @@ def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagno
 
 
 def revision_state(state: SchemaState) -> list[Diagnosis]:
-    """The database is not at the code's head, or the code has two heads."""
+    """Say where the database is, unless it is at the code's one head."""
     at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
     steps = ", ".join(state.foreign) or state.database_revision
     unknown = state.foreign[-1] if state.foreign else state.database_revision
@@ -90,9 +87,9 @@ def revision_state(state: SchemaState) -> list[Diagnosis]:
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:
-    """Revisions that ran and are not in the ledger.
+    """Find revisions that ran and are not in the ledger.
 
-    It begins with the first revision that this tool applied. What a project ran before it had the tool is no gap.
+    It begins with the first revision that this tool applied: what a project ran before it had the tool is no gap.
 
     Args:
         applied: what alembic_version holds.
@@ -110,9 +107,9 @@ def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -
 
 
 def edited_revisions(connection: Connection, history: list[Script]) -> Iterator[Diagnosis]:
-    """Files that do something else than the file of that number did which ran here."""
-    ran = {row.revision: row.hash for row in connection.execute(_CONTENT_HASHES) if row.hash}
-    edited = [script for script in history if ran.get(script.revision, "") not in ("", content_hash(script.path))]
+    """Find files that do something else than the file of that number did which ran here."""
+    ran = ledger.read_contents(connection)
+    edited = [script for script in history if ran.get(script.revision) not in (None, content_hash(script.path))]
     all_scripts = script_directory().walk_revisions() if edited else ()
     numbers = {content_hash(script.path): script.revision for script in all_scripts}
     for script in edited:

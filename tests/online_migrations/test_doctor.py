@@ -17,8 +17,7 @@ from sqlalchemy.sql.elements import conv
 
 from app.extensions import Base
 from online_migrations.connection import read_only_connection
-from online_migrations.doctor import LIMITS, diagnose
-from online_migrations.doctor.diagnosis import Diagnosis, Limits
+from online_migrations.doctor import LIMITS, Diagnosis, Limits, diagnose
 from online_migrations.operations.tables import drop_compat_view
 from tests.databases import HEAD
 from tests.online_migrations.dumps import program
