@@ -18,17 +18,15 @@ class Options(NamedTuple):
             driver it names, this library connects through psycopg2.
         name: the project's, such as "shop". It stands in application_name ("shop-migrations"), and the key of the
             advisory lock is made of it. Never change it: two releases with two names would migrate at once.
-        url_variable: the environment variable that `url` comes from. A message names it when the URL has to change.
+        url_variable: the environment variable that `url` comes from, which a message names when it has to change.
         unreachable_advice: a sentence for the case that no database answers, such as how to start one.
-        unmapped_prefixes: what the names of tables begin with that have no model, such as those of a job queue. They
-            are not compared to the models.
-        waiting_jobs: counts the jobs that wait in a queue, for `flask release status`; its answer is None while there
-            is no queue yet. None: the project has no queue.
-        failed_jobs: counts the jobs of that queue that have failed, for the same command: `failed`, those that wait for
-            another attempt: `retried`, and `newest`, which is the last of both and why, in a sentence; None while that
-            is not known. None: the project has no queue.
-        defer_backfill: adds a job to the transaction of the connection, which calls backfills.batches.run_batch() with
-            the name and turn that are given, after so many seconds, and commits. backfill_later() needs it.
+        unmapped_prefixes: of the names of tables that have no model, such as those of a job queue.
+        waiting_jobs: counts the jobs of the project's queue, for `flask release status`: `waiting`, and for how many
+            seconds the first has, `oldest`; None while the queue does not exist yet.
+        failed_jobs: counts those that failed, `failed`, and that wait for another attempt, `retried`; and says in
+            a sentence why the last of both did, `newest`. None while that is not known.
+        defer_backfill: adds a job to the transaction of the connection, which calls backfills.run_batch() with the name
+            and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
             and all that it follows.
     """
@@ -46,12 +44,12 @@ class Options(NamedTuple):
 
 
 def is_of_a_tool(table: str) -> bool:
-    """Whether the table, named without its schema, is one of those that have no model: a job queue's, for example."""
+    """Tell whether the table, named without its schema, is one that has no model, such as a job queue's."""
     return table.startswith(current().unmapped_prefixes)
 
 
 def current() -> Options:
-    """The options of the application in whose context this runs.
+    """Return the options of the application in whose context this runs.
 
     Raises:
         ReleaseError: init_app() was not called for it.
@@ -59,5 +57,7 @@ def current() -> Options:
     try:
         found: Options = current_app.extensions["release"]
     except KeyError:
-        raise ReleaseError("This application was not set up: call release.init_app(app, Options(…)).") from None
+        raise ReleaseError(
+            "This application was not set up: call online_migrations.init_app(app, Options(…))."
+        ) from None
     return found

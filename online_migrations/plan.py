@@ -102,7 +102,7 @@ def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) ->
     if state.name == AHEAD:
         yield ahead_and_compatible(state)
         return
-    applied = tuple(filter(None, (state.database_revision or "").split(",")))
+    applied: Any = tuple(filter(None, (state.database_revision or "").split(",")))
 
     def steps(heads: Any, migration: MigrationContext) -> Any:
         return code._upgrade_revs("head", applied)

@@ -1,4 +1,4 @@
-"""A scratch database: an empty one on a server, for as long as it takes."""
+"""A scratch database: an empty one, for as long as it takes."""
 
 import secrets
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from online_migrations import options
 from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 
+# Whoever makes one has its name for application_name, as long as it is used.
 _TAKE_NAME = text("SELECT set_config('application_name', :name, false)")
 _LEFT_BEHIND = text(
     "SELECT datname FROM pg_database d WHERE datname ~ :pattern"
@@ -35,9 +36,9 @@ _END_OUR_SESSIONS = text(
 
 @contextmanager
 def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
-    """An engine of an empty database with the encoding and the locale of the one that the URL names.
+    """Yield an engine of an empty database, with the encoding and the locale of the one that the URL names.
 
-    It is dropped afterwards, unless it has another name by then; also those that a killed process left are.
+    It is dropped afterwards, unless it has another name by then; so are those that a killed process left.
 
     Args:
         advice: what to do if none can be made, a sentence.
@@ -50,7 +51,7 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
     name = prefix + secrets.token_hex(4)
     server = direct_engine(url=url).execution_options(isolation_level="AUTOCOMMIT")
     with direct_connection(server) as connection:
-        connection.execute(_TAKE_NAME, {"name": name})  # who makes one is there as long as it is
+        connection.execute(_TAKE_NAME, {"name": name})
         for (left,) in connection.execute(_LEFT_BEHIND, {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
             _drop(connection, left)
         try:
@@ -69,12 +70,12 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
 
 
 def _drop_at_last(server: Engine, name: str) -> None:
-    """On a connection of its own: the first one may have been idle too long, or ended by who renames its database."""
+    """Use another connection: the first may have been idle too long, or was ended to rename its database."""
     with direct_connection(server) as connection:
         _drop(connection, name)
 
 
 def _drop(connection: Connection, name: str) -> None:
-    """Not WITH (FORCE): it may not end an autovacuum worker, which DROP DATABASE by itself does."""
+    """Drop it without WITH (FORCE), which may not end an autovacuum worker; DROP DATABASE by itself does."""
     connection.execute(_END_OUR_SESSIONS, {"database": name})
     connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

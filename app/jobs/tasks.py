@@ -13,8 +13,7 @@ from sqlalchemy import Connection, text
 
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
-from online_migrations.backfills.store import lock_running
-from online_migrations.backfills.worker import run_batch
+from online_migrations.backfills import requeue_lost, run_batch
 
 log = logging.getLogger(__name__)
 
@@ -131,14 +130,11 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
 @queue.periodic(cron="* * * * *")
 @queue.task(name="release.resume_lost_backfills", queueing_lock="release.resume_lost_backfills", priority=100)
 def resume_lost_backfills(timestamp: int) -> None:
-    """Defer the next batch of a backfill that runs and has no job.
-
-    A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
-    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
-    """
+    """Defer the next batch of a backfill that runs and has no job."""
     connection = db.session.connection()
-    for backfill in lock_running(connection):
-        if not connection.scalar(_IS_QUEUED, {"name": backfill.name, "turn": backfill.turn}):
-            log.warning("backfill %s: no job for turn %d; deferred again", backfill.name, backfill.turn)
-            defer_batch(connection, backfill.name, backfill.turn, 0)
+
+    def is_queued(name: str, turn: int) -> bool:
+        return bool(connection.scalar(_IS_QUEUED, {"name": name, "turn": turn}))
+
+    requeue_lost(connection, is_queued)
     db.session.commit()

@@ -1,9 +1,7 @@
-"""Progress of a long backfill, for `flask release status`.
+"""What a long backfill keeps from running until it is done, and how far it is.
 
-Guards: a step that needs a long backfill is refused until the backfill is done.
-
-`set_not_null_online` and its like ask by themselves. require_backfilled() asks by name. Both are asked for the pending
-revisions, too, before a run changes anything: see pending.py.
+`set_not_null_online` and its like ask by themselves, require_backfilled() asks by name. Both are also asked for the
+pending revisions before a run changes anything (runner/preconditions.py).
 """
 
 import re
@@ -14,12 +12,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.backfills.store import DONE, FAILED, PAUSED, RUNNING, Backfill, read, take_search_path
+from online_migrations.operations.backfill import time_left
 from online_migrations.operations.names import shadow_of
 from online_migrations.sql import NAME, normalize, quote, split_at_commas, unqualified_name
 
+STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
+
 
 class Task(NamedTuple):
-    """What a backfill does, whether it is recorded or about to be."""
+    """Say what a backfill does, whether it is recorded or about to be."""
 
     name: str
     table: str
@@ -27,40 +28,36 @@ class Task(NamedTuple):
     where: str
     how_far: str  # the end of a sentence that begins with its name
 
+    def fills(self, table: str, columns: Iterable[str]) -> bool:
+        return self.table == table and not assigned_columns(self.set_sql).isdisjoint(columns)
+
+    def uses(self, table: str, column: str) -> bool:
+        return self.table == table and column in names_in(f"{self.set_sql} {self.where}")
+
 
 def task_of(backfill: Backfill) -> Task:
     how_far = f"{progress(backfill)}. {what_to_do(backfill)}"
     return Task(backfill.name, backfill.table_name, backfill.set_sql, backfill.where_sql, how_far)
 
 
-def fills(task: Task, table: str, columns: Iterable[str]) -> bool:
-    """Whether it gives values to one of these columns."""
-    return task.table == table and not assigned_columns(task.set_sql).isdisjoint(columns)
-
-
-def uses(task: Task, table: str, column: str) -> bool:
-    """Whether it reads or writes the column."""
-    return task.table == table and column in names_in(f"{task.set_sql} {task.where}")
-
-
 # What an operation needs of the columns that a backfill works on: task and arguments -> whether it has to be done.
 NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
-    "set_not_null_online": lambda task, given: fills(task, given["table"], [given["column"]]),
-    "add_check_online": lambda task, given: fills(task, given["table"], names_in(given["condition"])),
-    "add_unique_online": lambda task, given: fills(task, given["table"], given["columns"]),
-    "add_primary_key_online": lambda task, given: fills(task, given["table"], given["columns"]),
-    "drop_column_contract": lambda task, given: uses(task, given["table"], given["column"]),
+    "set_not_null_online": lambda task, given: task.fills(given["table"], [given["column"]]),
+    "add_check_online": lambda task, given: task.fills(given["table"], names_in(given["condition"])),
+    "add_unique_online": lambda task, given: task.fills(given["table"], given["columns"]),
+    "add_primary_key_online": lambda task, given: task.fills(given["table"], given["columns"]),
+    "drop_column_contract": lambda task, given: task.uses(given["table"], given["column"]),
     "drop_table_contract": lambda task, given: task.table == given["table"],
     "drop_compat_view": lambda task, given: task.table == given["old"],
-    "drop_shadow_contract": lambda task, given: uses(task, given["table"], shadow_of(given["column"])),
-    "drop_dual_write_contract": lambda task, given: uses(task, given["table"], given["column"]),
-    "stop_dual_write_contract": lambda task, given: fills(task, given["table"], [given["column"]]),
+    "drop_shadow_contract": lambda task, given: task.uses(given["table"], shadow_of(given["column"])),
+    "drop_dual_write_contract": lambda task, given: task.uses(given["table"], given["column"]),
+    "stop_dual_write_contract": lambda task, given: task.fills(given["table"], [given["column"]]),
     "require_backfilled": lambda task, given: task.name == given["name"],
 }
 
 
 def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
-    """Why an operation cannot run while these backfills are not done; None: none of them matters to it.
+    """Say why an operation cannot run while these backfills are not done; None: none of them matters to it.
 
     Args:
         function: one of NEEDS.
@@ -74,13 +71,13 @@ def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task
 
 
 def reason_not_done(connection: Connection, name: str) -> str | None:
-    """Why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
+    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
 
-    A column that is gone was taken by a later step of a run that was interrupted, so there is nothing left to ask.
+    A column that does not exist was dropped by a later step of a run that was interrupted.
     """
     backfill = read(connection, name)
     if backfill is None:
-        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs into an earlier release."
+        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release."
     if backfill.state != DONE:
         return reason_to_wait("require_backfilled", {"name": name}, [task_of(backfill)])
     query = f"SELECT EXISTS (SELECT FROM {quote(backfill.table_name)} WHERE {backfill.where_sql})"
@@ -101,18 +98,18 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
 
 
 def names_in(sql: str) -> set[str]:
-    """Every name in it, as the catalog stores them; key words too, which do no harm."""
+    """Return every name in it, as the catalog stores them; key words too, which do no harm."""
     return {unqualified_name(name) for name in re.findall(NAME, normalize(sql))}
 
 
 def assigned_columns(set_sql: str) -> set[str]:
-    """The columns on the left of "a = …, (b, c) = …"."""
+    """Return the columns on the left of "a = …, (b, c) = …"."""
     left = (part.partition("=")[0] for part in split_at_commas(normalize(set_sql)))
     return {unqualified_name(name) for names in left for name in re.findall(NAME, names)}
 
 
 def progress(backfill: Backfill) -> str:
-    """How far it is, such as "45 % of about 5,000,000 rows of notes, pass 1"."""
+    """Say how far it is, such as "45 % of about 5,000,000 rows of notes, pass 1"."""
     if backfill.state == DONE:
         return f"{backfill.rows_done:,} rows of {backfill.table_name} filled"
     rows = max(backfill.estimated_rows, backfill.pass_scanned)
@@ -128,11 +125,14 @@ def what_to_do(backfill: Backfill) -> str:
     return "A worker fills it; when flask release status says done, run: flask db upgrade"
 
 
-STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
+def is_stalled(backfill: Backfill) -> bool:
+    """Tell whether it should run, and no batch has ended for STALLED_AFTER seconds."""
+    return backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER
 
 
 def document(backfill: Backfill) -> dict[str, Any]:
-    """What is shown of it, as JSON values."""
+    """Return what `flask release status` shows of it, as JSON values."""
+    waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
     return {
         "name": backfill.name,
         "table": backfill.table_name,
@@ -144,7 +144,7 @@ def document(backfill: Backfill) -> dict[str, Any]:
         "estimated_rows": backfill.estimated_rows,
         "rows_per_second": round(backfill.rows_per_second) if backfill.rows_per_second else None,
         "speed": _speed(backfill),
-        "waiting_for": _waiting_for(backfill),
+        "waiting_for": waits_for or backfill.waiting_for,
         "error": backfill.error,
         "started_at": backfill.started_at.isoformat(),
         "updated_at": backfill.updated_at.isoformat(),
@@ -153,21 +153,9 @@ def document(backfill: Backfill) -> dict[str, Any]:
     }
 
 
-def is_stalled(backfill: Backfill) -> bool:
-    """Whether it should run, and no batch has ended for STALLED_AFTER seconds."""
-    return backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER
-
-
-def _waiting_for(backfill: Backfill) -> str | None:
-    if is_stalled(backfill):
-        return f"a worker: no batch for {backfill.idle_for / 60:.0f} min"
-    return backfill.waiting_for
-
-
 def _speed(backfill: Backfill) -> str | None:
-    """Rows a second, and how long the pass will take at this rate."""
+    """Say how many rows a second, and how long the pass will take at this rate."""
     if backfill.state != RUNNING or not backfill.rows_per_second:
         return None
     left = max(0, backfill.estimated_rows - backfill.pass_scanned) / backfill.rows_per_second
-    time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-    return f"{backfill.rows_per_second:,.0f} a second, {time_left} left"
+    return f"{backfill.rows_per_second:,.0f} a second, {time_left(left)} left"

@@ -1,6 +1,4 @@
-"""Reading the records of long backfills, pausing and resuming them.
-
-The table `schema_backfills`: one row for each long backfill, with how far it is.
+"""The table `schema_backfills`: one row for each long backfill, with how far it is.
 
 backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows.
 """
@@ -8,31 +6,11 @@ backfill_later() inserts the row. Each batch moves it on, in the transaction tha
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnClause,
-    Connection,
-    DateTime,
-    Double,
-    Executable,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    bindparam,
-    case,
-    delete,
-    func,
-    literal_column,
-    select,
-    text,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, Connection, Executable, Text, func, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from online_migrations.sql import quote
+from online_migrations.sql import literal, quote
 
 RUNNING = "running"
 PAUSED = "paused"  # by `flask release pause`
@@ -43,9 +21,9 @@ FIRST_BATCH = 500  # rows
 AT_ONCE = 1_000  # rows of a table that the migration itself fills; more would be locked for too long
 
 # On a MetaData of its own, because no migration creates or drops it. Like schema_ledger, it belongs to the tool.
-BACKFILLS = Table(
+BACKFILLS = sa.Table(
     "schema_backfills",
-    MetaData(),
+    sa.MetaData(),
     Column("name", Text, primary_key=True),
     Column("table_name", Text, nullable=False),
     Column("set_sql", Text, nullable=False),
@@ -53,28 +31,24 @@ BACKFILLS = Table(
     Column("pk", Text, nullable=False),
     # In which its SQL was written, as in_schema() may have set it; the worker takes it over.
     Column("search_path", Text, nullable=False, server_default=text("current_setting('search_path')")),
-    Column("state", String(8), nullable=False),
+    Column("state", sa.String(8), nullable=False),
     # A fencing token. A job does the turn that it was deferred for, and only once, because the batch moves the turn on.
     # So a job that was deferred twice, or that a dead worker left, finds that it is late.
-    Column("turn", BigInteger, nullable=False, server_default="1"),
-    Column("pass_number", Integer, nullable=False, server_default="1"),
-    Column("pass_scanned", BigInteger, nullable=False, server_default="0"),  # rows
-    Column("pass_wanted", BigInteger, nullable=False, server_default="0"),  # rows that met the condition
+    Column("turn", sa.BigInteger, nullable=False, server_default="1"),
+    Column("pass_number", sa.Integer, nullable=False, server_default="1"),
+    Column("pass_scanned", sa.BigInteger, nullable=False, server_default="0"),  # rows
+    Column("pass_wanted", sa.BigInteger, nullable=False, server_default="0"),  # rows that met the condition
     Column("position", Text),  # key of the last row that this pass has scanned; NULL: it begins
-    Column("rows_done", BigInteger, nullable=False, server_default="0"),  # filled, in all passes
-    Column("estimated_rows", BigInteger, nullable=False),  # the server's estimate of the table's
-    Column("rows_per_second", Double),  # scanned, a moving average
-    Column("batch_size", Integer, nullable=False),  # rows
+    Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),  # filled, in all passes
+    Column("estimated_rows", sa.BigInteger, nullable=False),  # the server's estimate of the table's
+    Column("rows_per_second", sa.Double),  # scanned, a moving average
+    Column("batch_size", sa.Integer, nullable=False),  # rows
     Column("waiting_for", Text),  # why it makes no progress just now, though it is running
     Column("error", Text),
-    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("finished_at", DateTime(timezone=True)),
+    Column("started_at", sa.DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("finished_at", sa.DateTime(timezone=True)),
 )
-
-
-_EXISTS = text("SELECT to_regclass('schema_backfills') IS NOT NULL")
-_TAKE_PATH = text("SELECT set_config('search_path', :path, true)")
 
 
 class Backfill(NamedTuple):
@@ -104,67 +78,12 @@ class Backfill(NamedTuple):
     idle_for: float  # seconds since updated_at
 
 
-def prepare(connection: Connection) -> None:
-    """Create the table where it is not there yet. Commits."""
-    BACKFILLS.create(connection, checkfirst=True)
-    connection.commit()
-
-
-def exists(connection: Connection) -> bool:
-    """False: only an older version of this tool has migrated the database, or none."""
-    return bool(connection.scalar(_EXISTS))
-
-
-def take_search_path(connection: Connection, path: str) -> None:
-    """Until the transaction ends."""
-    connection.execute(_TAKE_PATH, {"path": path})
-
-
-def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
-    """The INSERT of a new backfill. In an empty table there is nothing to fill, so it is done at once.
-
-    One of this name that is there stays as it is, and no row is returned.
-    """
-    is_empty: ColumnClause[bool] = literal_column(f"NOT EXISTS (SELECT FROM {quote(table)})")
-    relation = quote(table).replace("'", "''")
-    estimate = (
-        f"(SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = CAST('{relation}' AS regclass))"
-    )
-    return (
-        insert(BACKFILLS)
-        .values(
-            name=name,
-            table_name=table,
-            set_sql=set_sql,
-            where_sql=where,
-            pk=pk,
-            state=case((is_empty, DONE), else_=RUNNING),
-            estimated_rows=literal_column(estimate),
-            batch_size=FIRST_BATCH,
-            finished_at=case((is_empty, func.now())),
-        )
-        .on_conflict_do_nothing()
-    )
-
-
-def deletion(name: str) -> Executable:
-    return delete(BACKFILLS).where(BACKFILLS.c.name == name)
-
-
-def completion(name: str, rows: int) -> Executable:
-    """The UPDATE of one that was filled at once."""
-    done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
-    return update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
-
-
 KEPT_DAYS = 7  # how long `flask release status` shows one that is done
 
-_IDLE_FOR: ColumnClause[float] = literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
-_ALL = select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
+_IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
+_ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
 _UNFINISHED = _ALL.where(BACKFILLS.c.state != DONE)
 _RECENT = _ALL.where((BACKFILLS.c.state != DONE) | (BACKFILLS.c.finished_at > func.now() - timedelta(days=KEPT_DAYS)))
-_NAMED = _ALL.where(BACKFILLS.c.name == bindparam("name"))
-_LOCKED = _NAMED.with_for_update()
 _RUNNING_AND_FREE = _ALL.where(BACKFILLS.c.state == RUNNING).with_for_update(skip_locked=True)
 
 _PAUSE = text(
@@ -179,41 +98,83 @@ _RESUME = text(
 )
 
 
-def read(connection: Connection, name: str) -> Backfill | None:
-    """The backfill of this name; None: there is none."""
-    if not exists(connection):
-        return None
-    row = connection.execute(_NAMED, {"name": name}).one_or_none()
-    return Backfill._make(row) if row else None
+def prepare(connection: Connection) -> None:
+    """Create the table where it does not exist yet. Commits."""
+    BACKFILLS.create(connection, checkfirst=True)
+    connection.commit()
 
 
-def lock(connection: Connection, name: str) -> Backfill | None:
-    """The same, with its row locked until the transaction ends. Waits for the batch that works on it."""
-    row = connection.execute(_LOCKED, {"name": name}).one_or_none()
-    return Backfill._make(row) if row else None
+def exists(connection: Connection) -> bool:
+    """Tell whether a version of this tool with long backfills has migrated the database."""
+    return bool(connection.scalar(text("SELECT to_regclass('schema_backfills') IS NOT NULL")))
+
+
+def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
+    """Write the INSERT of a new backfill. In an empty table there is nothing to fill, so it is done at once.
+
+    One of this name that exists stays as it is, and no row is returned.
+    """
+    is_empty: sa.ColumnClause[bool] = sa.literal_column(f"NOT EXISTS (SELECT FROM {quote(table)})")
+    oid = f"CAST({literal(quote(table))} AS regclass)"
+    estimate = f"(SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = {oid})"
+    return (
+        insert(BACKFILLS)
+        .values(
+            name=name,
+            table_name=table,
+            set_sql=set_sql,
+            where_sql=where,
+            pk=pk,
+            state=sa.case((is_empty, DONE), else_=RUNNING),
+            estimated_rows=sa.literal_column(estimate),
+            batch_size=FIRST_BATCH,
+            finished_at=sa.case((is_empty, func.now())),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def deletion(name: str) -> Executable:
+    return sa.delete(BACKFILLS).where(BACKFILLS.c.name == name)
+
+
+def completion(name: str, rows: int) -> Executable:
+    """Write the UPDATE of one that was filled at once."""
+    done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
+    return sa.update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
+
+
+def read(connection: Connection, name: str, *, lock: bool = False) -> Backfill | None:
+    """Return the backfill of this name; None: there is none.
+
+    Args:
+        lock: wait for the batch that works on it, and keep its row locked until the transaction ends.
+    """
+    named = _ALL.where(BACKFILLS.c.name == name)
+    return next(iter(_read(connection, named.with_for_update() if lock else named)), None)
 
 
 def unfinished_backfills(connection: Connection) -> list[Backfill]:
-    """Those that run, are paused or have failed, the oldest first."""
-    return [Backfill._make(row) for row in connection.execute(_UNFINISHED)] if exists(connection) else []
+    """Return those that run, are paused or have failed, the oldest first."""
+    return _read(connection, _UNFINISHED)
 
 
 def recent_backfills(connection: Connection) -> list[Backfill]:
-    """The same, and those that were done in the last KEPT_DAYS days."""
-    return [Backfill._make(row) for row in connection.execute(_RECENT)] if exists(connection) else []
+    """Return the same, and those that were done in the last KEPT_DAYS days."""
+    return _read(connection, _RECENT)
 
 
 def lock_running(connection: Connection) -> list[Backfill]:
-    """Those that run and on which no batch works at this moment, their rows locked."""
-    return [Backfill._make(row) for row in connection.execute(_RUNNING_AND_FREE)] if exists(connection) else []
+    """Lock the rows of those that run and on which no batch works at this moment."""
+    return _read(connection, _RUNNING_AND_FREE)
+
+
+def _read(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Backfill]:
+    return [Backfill._make(row) for row in connection.execute(query)] if exists(connection) else []
 
 
 def pause(connection: Connection, name: str | None) -> list[str]:
-    """Pause the backfill of this name, or all. The batch that works just now is the last one.
-
-    Returns:
-        the names of those that ran.
-    """
+    """Pause the backfill of this name, or all; return the names. The batch that works just now is the last one."""
     return list(connection.scalars(_PAUSE, {"name": name}))
 
 
@@ -226,7 +187,12 @@ def resume(connection: Connection, name: str | None) -> list[tuple[str, int]]:
     return [(row.name, row.turn) for row in connection.execute(_RESUME, {"name": name})]
 
 
+def take_search_path(connection: Connection, path: str) -> None:
+    """Look for tables on this search path until the transaction ends."""
+    connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+
+
 def is_small(connection: Connection, table: str) -> bool:
-    """Whether the table has at most AT_ONCE rows."""
+    """Tell whether the table has at most AT_ONCE rows."""
     counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
     return bool(connection.scalar(text(counted)) <= AT_ONCE)

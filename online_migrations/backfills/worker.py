@@ -1,74 +1,25 @@
 """One batch of a long backfill: a job fills it, and defers the job of the next one in the same transaction.
 
-So there is exactly one chain of jobs. Whoever dies, at whatever line, leaves a whole batch and the job that continues.
-
-Deferring the next batch: the project's job queue, as its options name it.
-
-Throttling by replication lag: a backfill waits while a follower of the database is behind.
-
-Each batch writes WAL, which a follower has to replay before it shows what people have just saved.
+So there is exactly one chain of jobs. A process that dies, at whatever line, leaves a complete batch and the job that
+continues. A batch writes WAL, so the backfill waits while a follower of the database lags.
 """
 
 import logging
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
-from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, lock, take_search_path
+from online_migrations.backfills import store
+from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
 from online_migrations.operations.backfill import BackfillQuery, Batch, next_batch_size
 from online_migrations.sql import quote
 
-
-def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of the next batch to the transaction, by the project's queue.
-
-    Args:
-        delay: seconds that it waits at least.
-
-    Raises:
-        ReleaseError: the project has no queue.
-    """
-    defer = options.current().defer_backfill
-    if defer is None:
-        raise ReleaseError(
-            "A backfill that goes on after the release needs a job queue, and this project gave none to"
-            " release.init_app(): set Options(defer_backfill=…), or use backfill(), which is done within the release."
-        )
-    defer(connection, name, turn, delay)
-
-
 MOST_LAG = 5.0  # seconds
-
-# A role without the rights of pg_read_all_stats sees that there are followers, and nothing of them: state is NULL.
-# replay_lag is NULL for a follower that has caught up.
-_LAG = text(
-    "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
-    " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
-)
-
-log = logging.getLogger(__name__)
-
-
-def lagging(connection: Connection) -> str | None:
-    """What to wait for, when a follower lags by more than MOST_LAG seconds; else None."""
-    seconds = connection.execute(_LAG).one().seconds
-    return f"a follower that is {seconds:.0f} s behind" if seconds > MOST_LAG else None
-
-
-def warn_if_hidden(connection: Connection, name: str) -> None:
-    """Say that the lag of the followers cannot be seen. The backfill goes on without minding it."""
-    if connection.execute(_LAG).one().hidden:
-        log.warning(
-            "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"
-            " GRANT pg_read_all_stats lets it",
-            name,
-        )
-
-
 LAG_PAUSE = 5.0  # seconds until the followers are looked at again
 PASS_PAUSE = 1.0  # seconds until the rows are looked at again that this pass did not fill
 
@@ -77,6 +28,12 @@ PASS_PAUSE = 1.0  # seconds until the rows are looked at again that this pass di
 _FAULTS = ("0A", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "54", "P0")
 _FAULTS_OF_EVERY_ROW = ("0A", "42")  # no such column, no right
 
+# A role without the rights of pg_read_all_stats sees that there are followers, and nothing of them: state is NULL.
+# replay_lag is NULL for a follower that has caught up.
+_LAG = text(
+    "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
+    " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
+)
 _CONTINUE = text(
     "UPDATE schema_backfills SET turn = turn + 1, state = :state, pass_number = :pass_number,"
     " pass_scanned = :pass_scanned, pass_wanted = :pass_wanted, position = :position, rows_done = :rows_done,"
@@ -84,6 +41,8 @@ _CONTINUE = text(
     " updated_at = clock_timestamp(), finished_at = CASE WHEN :state = 'done' THEN clock_timestamp() END"
     " WHERE name = :name"
 )
+
+log = logging.getLogger(__name__)
 
 
 class StillWanted(Exception):
@@ -99,28 +58,72 @@ def run_batch(connection: Connection, name: str, turn: int) -> None:
     Raises:
         DBAPIError: the database cannot do it now; nothing is changed, and the same job may try again.
     """
-    backfill = lock(connection, name)
+    backfill = store.read(connection, name, lock=True)
     if backfill is None or backfill.turn != turn or backfill.state != RUNNING:
         log.info("backfill %s: turn %d is late; nothing to do", name, turn)
         return
-    if backfill.position is None and backfill.pass_number == 1:
-        warn_if_hidden(connection, name)
-    if reason := lagging(connection):
+    if reason := _lag(connection, backfill):
         _continue(connection, backfill._replace(waiting_for=reason), LAG_PAUSE)
         return
-    take_search_path(connection, backfill.search_path)
-    query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
+    store.take_search_path(connection, backfill.search_path)
     began = time.monotonic()
     try:
-        batch = _fill(connection, query, backfill)
+        batch = _fill(connection, backfill)
     except (DBAPIError, StillWanted) as error:
         _narrow_or_fail(connection, backfill, error)
         return
     _advance(connection, backfill, batch, time.monotonic() - began)
 
 
-def _fill(connection: Connection, query: BackfillQuery, backfill: Backfill) -> Batch:
-    """The batch, in a savepoint: when it fails, that it failed can still be recorded."""
+def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) -> None:
+    """Defer the next batch of each backfill that runs and has no job. The caller commits.
+
+    A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
+    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
+
+    Args:
+        is_queued: tells whether the queue has a job for this name and turn, waiting or running.
+    """
+    for backfill in store.lock_running(connection):
+        if not is_queued(backfill.name, backfill.turn):
+            log.warning("backfill %s: no job for turn %d; deferred again", backfill.name, backfill.turn)
+            defer_batch(connection, backfill.name, backfill.turn, 0)
+
+
+def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
+    """Add the job of the next batch to the transaction, by the project's queue.
+
+    Args:
+        delay: seconds that it waits at least.
+
+    Raises:
+        ReleaseError: the project has no queue.
+    """
+    defer = options.current().defer_backfill
+    if defer is None:
+        raise ReleaseError(
+            "A backfill that goes on after the release needs a job queue, and this project gave none to"
+            " online_migrations.init_app(): set Options(defer_backfill=…), or use backfill(), which is done within the"
+            " release."
+        )
+    defer(connection, name, turn, delay)
+
+
+def _lag(connection: Connection, backfill: Backfill) -> str | None:
+    """Return what to wait for, when a follower lags by more than MOST_LAG seconds. Warn once if that is not seen."""
+    lag = connection.execute(_LAG).one()
+    if lag.hidden and backfill.position is None and backfill.pass_number == 1:
+        log.warning(
+            "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"
+            " GRANT pg_read_all_stats lets it",
+            backfill.name,
+        )
+    return f"a follower that is {lag.seconds:.0f} s behind" if lag.seconds > MOST_LAG else None
+
+
+def _fill(connection: Connection, backfill: Backfill) -> Batch:
+    """Fill the batch in a savepoint: when it fails, that it failed can still be recorded."""
+    query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
     with connection.begin_nested():
         batch = query.fill_batch(connection, backfill.position, backfill.batch_size)
         if batch.unfilled:
@@ -178,7 +181,7 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
 
 
 def _next_key(connection: Connection, backfill: Backfill) -> str:
-    """The key of the row with which the next batch begins."""
+    """Return the key of the row with which the next batch begins."""
     key = quote(backfill.pk)
     begin = "" if backfill.position is None else f"WHERE {key} > :after"
     query = text(f"SELECT CAST({key} AS text) FROM {quote(backfill.table_name)} {begin} ORDER BY {key} LIMIT 1")
@@ -195,14 +198,14 @@ def _store(connection: Connection, backfill: Backfill) -> None:
 
 
 def _next_size(backfill: Backfill, batch: Batch, seconds: float) -> int:
-    """Rows of the next batch. One that filled few rows does not tell how long a full one locks its rows."""
+    """Return the rows of the next batch. One that filled few does not tell how long a full one locks its rows."""
     size = next_batch_size(backfill.batch_size, seconds)
     is_full = 2 * batch.filled >= batch.scanned
     return size if is_full else min(size, max(backfill.batch_size, FIRST_BATCH))
 
 
 def _moving_average(backfill: Backfill, scanned: int) -> float:
-    """Rows a second, from one batch's end to the next one's. The newest batch counts for a tenth."""
+    """Return rows a second, from one batch's end to the next one's. The newest batch counts for a tenth."""
     newest = scanned / max(backfill.idle_for, 0.001)
     before = backfill.rows_per_second
     return newest if before is None else 0.9 * before + 0.1 * newest

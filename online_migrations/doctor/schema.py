@@ -153,20 +153,14 @@ def invalid_indexes(rows: Iterable[Row[Any]], metadata: MetaData | None) -> Iter
         metadata: another index than theirs is no use when it is valid either. None: the database is not at the code's
             head, so nobody knows.
     """
-    expected = (
-        None
-        if metadata is None
-        else {
-            str(item.name)
-            for table in metadata.tables.values()
-            for item in (*table.indexes, *table.constraints)  # the index of a unique constraint is built first
-        }
-    )
+    models = () if metadata is None else metadata.tables.values()
+    items: list[Any] = [item for model in models for item in (*model.indexes, *model.constraints)]
+    expected = {str(item.name) for item in items}  # the index of a unique constraint is built first
     for row in rows:
         what = f"The index {row.index} on {row.table} is INVALID: writes pay for it, and no query uses it."
         # REINDEX CONCURRENTLY leaves its copy under such a name. The original index still stands.
         is_copy = re.search(r"_cc(?:new|old)\d*$", row.relname)
-        is_wanted = (expected is None or row.relname in expected) and not is_copy
+        is_wanted = (metadata is None or row.relname in expected) and not is_copy
         command = "REINDEX INDEX CONCURRENTLY" if is_wanted else "DROP INDEX CONCURRENTLY"
         yield Diagnosis(ERROR, "invalid-index", what, psql(f"{command} {row.index}"))
 

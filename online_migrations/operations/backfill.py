@@ -153,8 +153,11 @@ class Progress:
 
     def _left(self) -> str:
         done = self._scanned / max(self.rows, self._scanned)
-        seconds = (time.monotonic() - self._began) * (1 - done) / done
-        return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+        return time_left((time.monotonic() - self._began) * (1 - done) / done)
+
+
+def time_left(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _escape_colons(sql: str) -> str:

@@ -181,7 +181,7 @@ def test_the_lock_has_the_key_that_earlier_releases_take(server_environment: Env
 
 def test_another_project_is_told_when_it_is_not_set_up_and_uses_psycopg2_whatever_it_names() -> None:
     app = Flask("shop")
-    with app.app_context(), pytest.raises(ReleaseError, match=r"call release\.init_app\(app, Options"):
+    with app.app_context(), pytest.raises(ReleaseError, match=r"call online_migrations\.init_app\(app, Options"):
         options.current()
     for driver in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
         init_app(app, Options(metadata=MetaData(), url=f"{driver}://u:p@192.0.2.1/n", name="shop"))
