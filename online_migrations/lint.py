@@ -117,24 +117,20 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
 
 def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
     """Find what is wrong with the file, whatever it does."""
-    file = Path(script.path).name
     if names := duplicate_revisions(code).get(script.revision):
-        yield Finding(
-            script.revision,
-            file,
-            "revision-twice",
-            f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out.",
-            "Give the later one the next number, in its name and as its revision, and let it follow the other.",
-        )
+        what = f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out."
+        instead = "Give the later one the next number, in its name and as its revision, and let it follow the other."
+        yield _finding(script, "revision-twice", what, instead)
     phase = getattr(script.module, "phase", None)
     if phase not in (EXPAND, CONTRACT):
-        yield Finding(
-            script.revision,
-            file,
-            "phase-missing" if phase is None else "phase-unknown",
-            f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused.",
-            'Write phase = "expand" when the previous release runs on the result, else phase = "contract".',
-        )
+        rule = "phase-missing" if phase is None else "phase-unknown"
+        what = f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused."
+        instead = 'Write phase = "expand" when the previous release runs on the result, else phase = "contract".'
+        yield _finding(script, rule, what, instead)
+
+
+def _finding(script: Script, rule: str, what: str, instead: str) -> Finding:
+    return Finding(script.revision, Path(script.path).name, rule, what, instead)
 
 
 def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Finding]:
@@ -165,7 +161,7 @@ def _refused(connection: Connection, script: Script, metadata: MetaData, error: 
     try:
         _apply(connection, script, metadata)
     except ReleaseError:
-        yield Finding(script.revision, Path(script.path).name, "refused", error.message, "")
+        yield _finding(script, "refused", error.message, "")
 
 
 def _run_again(connection: Connection, script: Script, metadata: MetaData) -> Iterator[Finding]:
@@ -173,13 +169,9 @@ def _run_again(connection: Connection, script: Script, metadata: MetaData) -> It
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        yield Finding(
-            script.revision,
-            Path(script.path).name,
-            "not-rerunnable",
-            f"A part of it is committed before its end, and after a kill it does not run again. {error.message}",
-            "Give each step a revision of its own, or use an operation, which looks first.",
-        )
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {error.message}"
+        instead = "Give each step a revision of its own, or use an operation, which looks first."
+        yield _finding(script, "not-rerunnable", what, instead)
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
@@ -205,10 +197,8 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
         ):
             script.module.upgrade()
     except DBAPIError as error:
-        file = Path(script.path).name
-        raise ReleaseError(
-            f"{file} fails on a scratch database that ran what is before it: {server_message(error)}."
-        ) from error
+        where = f"{Path(script.path).name} fails on a scratch database that ran what is before it"
+        raise ReleaseError(f"{where}: {server_message(error)}.") from error
     finally:
         connection.rollback()
 

@@ -139,14 +139,13 @@ def plan(document: Document) -> Iterator[str]:
 def rollback(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
     code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
-    sentence = {
-        "yes": click.style(f"Yes: {code} can serve on this database.", fg="green"),
-        "no": click.style(f"No: {code} cannot serve on this database.", fg="red"),
-        "unknown": click.style(f"Unknown whether {code} can serve on this database.", fg="yellow"),
-    }
-    yield sentence[document["answer"]]
-    for reason in document["reasons"]:
-        yield f"  {reason}"
+    sentence, colour = {
+        "yes": (f"Yes: {code} can serve on this database.", "green"),
+        "no": (f"No: {code} cannot serve on this database.", "red"),
+        "unknown": (f"Unknown whether {code} can serve on this database.", "yellow"),
+    }[document["answer"]]
+    yield click.style(sentence, fg=colour)
+    yield from (f"  {reason}" for reason in document["reasons"])
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"
     if document["answer"] == "no":

@@ -140,7 +140,7 @@ def _renamed(differences: list[Difference]) -> list[Difference]:
     """Join one that is missing and one that no model has, if they are alike but for their names."""
     pairs = defaultdict(list)
     for one in differences:
-        if one.action in ("add", "remove"):
+        if one.action in ("add", "remove") and one.wanted:  # of a sequence or an EXCLUDE, only the name is known
             place = "" if one.kind == "table" else one.table
             pairs[one.kind, place, one.wanted].append(one)
     alike = [sorted(pair) for pair in pairs.values() if sorted(one.action for one in pair) == ["add", "remove"]]

@@ -24,6 +24,8 @@ from online_migrations.state import (
     SchemaState,
     database_revisions,
     ledger,
+    refusal,
+    two_heads,
 )
 
 
@@ -62,28 +64,20 @@ def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagno
 
 
 def revision_state(state: SchemaState) -> list[Diagnosis]:
-    """Say where the database is, unless it is at the code's one head."""
-    at = f"the database is at {state.database_revision or 'no revision'} and the code at {state.code_head}"
-    steps = ", ".join(state.foreign) or state.database_revision
-    unknown = state.foreign[-1] if state.foreign else state.database_revision
+    """Say where the database is, unless it is at the code's one head, as the commands do that are refused there."""
     unmerged = unmerged_heads(script_directory()) if state.name in (AT_HEAD, BEHIND) else []
     if unmerged:
-        what = f"The code has several heads, {', '.join(unmerged)}: two branches each added a revision."
-        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
-    if state.name == AT_HEAD:
-        return []
-    if state.name == BEHIND:
-        what = f"The database is behind: {at}; {len(state.pending)} pending: {', '.join(state.pending)}."
-        several = " heads" if "," in state.code_head else ""
-        return [Diagnosis(ERROR, "behind", what, f"flask db upgrade{several}")]
-    if state.name == AHEAD:
-        what = f"The database is ahead: {at}. A newer release added {steps}, on which this code runs."
-        return [Diagnosis(WARNING, "ahead", what, "git pull")]
-    if state.name == AHEAD_CONTRACT:
-        what = f"The database is ahead: {at}. {steps} took away what this code uses: deploy the newer code."
-        return [Diagnosis(ERROR, "ahead-contract", what, "git pull")]
-    what = f"Revision unknown: {at}, and neither the code nor the ledger says how {steps} came about. Do not stamp."
-    return [Diagnosis(ERROR, "unknown-revision", what, f"git log --all -S {unknown} -- migrations/versions")]
+        return [Diagnosis(ERROR, "two-heads", two_heads(state, unmerged), 'flask db merge heads -m "Merge"')]
+    several = " heads" if "," in state.code_head else ""
+    unknown = state.foreign[-1] if state.foreign else state.database_revision
+    severity, rule, command = {
+        AT_HEAD: ("", "", ""),
+        BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        AHEAD: (WARNING, "ahead", "git pull"),
+        AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
+        UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
+    }[state.name]
+    return [Diagnosis(severity, rule, refusal(state), command)] if rule else []
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:

@@ -88,14 +88,10 @@ def owner(table: Row[Any]) -> Iterator[Diagnosis]:
 
 def triggers(table: Row[Any]) -> Iterator[Diagnosis]:
     """Find disabled triggers. PostgreSQL checks a foreign key by its own, which only a superuser may disable."""
-    names = ", ".join([*table.disabled_foreign_keys, *table.disabled_triggers])
-    if table.disabled_foreign_keys:
-        what = f"Nothing checks {names} on {table.name}: the triggers are disabled. Rows of now may break them."
-        command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER ALL")
-        yield Diagnosis(ERROR, "disabled-trigger", what, command)
-    elif names:
-        what = f"Triggers of {table.name} are disabled, so that what they keep right is not kept: {names}."
-        command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
+    if names := ", ".join([*table.disabled_foreign_keys, *table.disabled_triggers]):
+        what = f"Triggers of {table.name} are disabled, so nothing keeps {names}: rows of now may break it."
+        which = "ALL" if table.disabled_foreign_keys else "USER"
+        command = psql_with_strong_lock(f"ALTER TABLE {table.name} ENABLE TRIGGER {which}")
         yield Diagnosis(ERROR, "disabled-trigger", what, command)
 
 

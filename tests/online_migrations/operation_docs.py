@@ -11,24 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from online_migrations import operations
-from online_migrations.sql import normalize, split_statements
+from tests.online_migrations.lock_modes import lock_comment
 from tests.online_migrations.migrating import printed
 
 PAGE = Path(__file__).parents[2] / "docs/operations-for-migrations.md"
 EXAMPLE = re.compile(r"```python\n(?P<code>(?:(?!```).)*)```\n\n```sql\n(?P<sql>(?:(?!```).)*)```", re.DOTALL)
 SECTION = re.compile(r"^### `(?P<name>\w+)`\n\n```python\n(?P<signature>(?:(?!```).)*)```\n", re.DOTALL | re.MULTILINE)
-# How a statement of an operation begins: its lock on the table that it names. test_sql.py asks the server for each.
-LOCKS = {
-    r"LOCK TABLE .* IN SHARE ROW EXCLUSIVE MODE|CREATE OR REPLACE TRIGGER|ALTER TABLE .* FOREIGN KEY": (
-        "SHARE ROW EXCLUSIVE"
-    ),
-    r"LOCK TABLE|(CREATE|DROP) (UNIQUE )?INDEX CONCURRENTLY|ALTER TABLE \S+ VALIDATE|COMMENT ON|ANALYZE": (
-        "SHARE UPDATE EXCLUSIVE"
-    ),
-    r"ALTER TABLE|DROP (TABLE|VIEW|TRIGGER)": "ACCESS EXCLUSIVE",
-    r"UPDATE|INSERT INTO|DELETE FROM": "ROW EXCLUSIVE",
-}
-STRONGEST_LAST = ("ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
 NAMES: dict[str, Any] = {"sa": sa, **vars(operations)}
 
 
@@ -57,15 +45,6 @@ def sql_of(code: str) -> str:
     sent = sent.removeprefix("BEGIN;\n\n").removesuffix("COMMIT;\n\n")
     sent = sent.removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n").replace("BEGIN;\n\nCOMMIT;\n\n", "")
     return "".join(f"{line.rstrip()}{lock_comment(line)}\n" for line in sent.strip().splitlines())
-
-
-def lock_comment(line: str) -> str:
-    taken = [lock for statement in split_statements(line) if (lock := lock_of(normalize(statement)))]
-    return f"  -- {max(taken, key=STRONGEST_LAST.index)}" if taken else ""
-
-
-def lock_of(statement: str) -> str | None:
-    return next((lock for pattern, lock in LOCKS.items() if re.match(pattern, statement)), None)
 
 
 if __name__ == "__main__":

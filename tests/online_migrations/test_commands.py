@@ -78,7 +78,6 @@ def test_a_healthy_database_at_the_head(runner: FlaskCliRunner) -> None:
     assert "at_head" in printed
     assert "none is running" in printed
 
-    assert answer(runner, "plan")["revisions"] == []
     assert release(runner, "plan").stdout == f"Nothing pending: the database is at {HEAD}.\n"
 
     ended = release(runner, "doctor")

@@ -60,15 +60,20 @@ def unlike_its_models(checkout: OwnHistory, database: Database) -> None:
     sa.Table("labels", checkout.metadata, sa.Column("id", sa.Integer, primary_key=True))
 
 
-# What is in the way, and words of the sentence.
-OBSTACLES: dict[str, tuple[Callable[[OwnHistory, Database], None], str]] = {
-    "a file that was edited": (edited, "0002 is another one in this code"),
-    "a contract that comes too early": (too_early, "0003 drops things.note, which 0002 retires in this same release"),
-    "a backfill that is not done": (not_filled, "No backfill 'sizes' was ever begun"),
-    "two heads": (two_heads, "flask db merge heads"),
-    "a contract of a newer release": (lambda _, database: ahead(database, "contract"), "0009 took away"),
-    "a revision that nobody knows": (unknown, "nothing was changed"),
-    "models that the database does not match": (unlike_its_models, "labels is in the models and not in the database"),
+Obstruct = Callable[[OwnHistory, Database], None]
+# What is in the way, words of the sentence, and the rule by which the doctor finds it.
+OBSTACLES: dict[str, tuple[Obstruct, str, str]] = {
+    "a file that was edited": (edited, "0002 is another one in this code", "edited-revision"),
+    "a contract that comes too early": (too_early, "0003 drops things.note, which 0002 retires in this", "behind"),
+    "a backfill that is not done": (not_filled, "No backfill 'sizes' was ever begun", "behind"),
+    "two heads": (two_heads, "flask db merge heads", "two-heads"),
+    "a contract of a newer release": (
+        lambda _, database: ahead(database, "contract"),
+        "0009 took away",
+        "ahead-contract",
+    ),
+    "a revision that nobody knows": (unknown, "nothing was changed", "unknown-revision"),
+    "other models": (unlike_its_models, "labels is in the models and not in the database", "missing-table"),
 }
 
 
@@ -89,11 +94,17 @@ def sentence(ended: subprocess.CompletedProcess[str]) -> str:
     return ended.stderr.rpartition("Error: ")[2].strip()
 
 
-@pytest.mark.parametrize(("obstruct", "words"), OBSTACLES.values(), ids=OBSTACLES)
+def rules(checkout: OwnHistory) -> list[str]:
+    findings = json.loads(checkout.flask("release", "doctor", "--json").stdout)["findings"]
+    return [finding["rule"] for finding in findings]
+
+
+@pytest.mark.parametrize(("obstruct", "words", "rule"), OBSTACLES.values(), ids=OBSTACLES)
 def test_what_upgrade_refuses_plan_refuses_with_the_same_sentence(
-    checkout: OwnHistory, database: Database, obstruct: Callable[[OwnHistory, Database], None], words: str
+    checkout: OwnHistory, database: Database, obstruct: Obstruct, words: str, rule: str
 ) -> None:
     obstruct(checkout, database)
+    assert rule in rules(checkout)
     shown, foretold = checkout.flask("release", "plan").stdout, planned(checkout)["refused"]
     before = database.schema()
     refused = checkout.flask("db", "upgrade")
@@ -115,6 +126,7 @@ def test_two_files_of_one_number_end_both(checkout: OwnHistory) -> None:
 def test_ahead_of_this_code_there_is_nothing_to_do(checkout: OwnHistory, database: Database) -> None:
     ahead(database, "expand")
     [note] = planned(checkout)["notes"]
+    assert rules(checkout) == ["ahead"]
     assert checkout.flask("release", "plan").stdout == f"{note}\n"
     done = checkout.flask("db", "upgrade")
     assert (done.returncode, note in done.stderr) == (0, True)
@@ -129,6 +141,7 @@ def test_what_ran_under_another_number_is_told_and_not_shown_again(checkout: Own
     plan = planned(checkout)
     assert plan["notes"] == ["what ran here as 0002 is 0003 in this code; its row in the ledger moves"]
     assert [revision["revision"] for revision in plan["revisions"]] == ["0002"]
+    assert "renumbered-revision" in rules(checkout)
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002", "it only reads"
     done = checkout.flask("db", "upgrade")
     assert (done.returncode, plan["notes"][0] in done.stderr) == (0, True)
