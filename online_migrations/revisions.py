@@ -1,23 +1,19 @@
-"""Content hash of a revision file: what it does, without its number, its parent and its comments.
+"""The revision files of this code, in migrations/versions: which follows which, and what each does.
 
-The ledger keeps the hash of the file that ran. So a file that was edited afterwards is noticed, and another file of the
-same number too.
+Each is numbered. Two branches that each add the next one take the same number, and git merges the two files without a
+conflict. Alembic only warns, and applies one of them. Here that is an error.
 
-The revisions of this code: the files in migrations/versions. They do not change while a process runs.
-
-Consistency of the revision files: duplicate revision ids and missing parents.
-
-Revisions are numbered. Two branches that each add the next one take the same number, and git merges the two files
-without a conflict. Alembic only warns, and applies one of them. Here that is an error.
+What a file does is its content hash, without its number, its parent and its comments. The ledger keeps the hash of the
+file that ran. So a file that was edited afterwards is noticed, and another file of the same number too.
 """
 
 import ast
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision, RevisionMap
@@ -27,17 +23,17 @@ from online_migrations.errors import ReleaseError
 
 
 def script_directory() -> ScriptDirectory:
-    """Alembic's view of the directory that Flask-Migrate was given. (`flask db … -d FOLDER` uses another one.)"""
+    """Return Alembic's view of the directory that Flask-Migrate was given. (`flask db … -d FOLDER` uses another.)"""
     return _read(Path(current_app.extensions["migrate"].directory).resolve())
 
 
-@cache
+@cache  # the files do not change while a process runs
 def _read(directory: Path) -> ScriptDirectory:
     return ScriptDirectory(str(directory))
 
 
 def heads(code: ScriptDirectory) -> list[str]:
-    """The head revisions, sorted. More than one when two branches each added a revision."""
+    """Return the head revisions, sorted. More than one when two branches each added a revision."""
     return sorted(code.get_heads())
 
 
@@ -51,6 +47,7 @@ def unmerged_heads(code: ScriptDirectory) -> list[str]:
 
 
 def _base(script: Script, code: ScriptDirectory) -> str:
+    """Return where it began, without what a `depends_on` names: that may have another base."""
     while script.down_revision:
         script = next(iter(code.get_revisions(script.down_revision)))
     return script.revision
@@ -66,10 +63,20 @@ def parents(script: Revision, code: RevisionMap) -> list[str]:
 
     None for a base, several for a merge.
     """
-    down = script.down_revision or ()
     needed = code.get_revisions(script.dependencies or ())
-    follows = [down] if isinstance(down, str) else list(down)
-    return [*follows, *(one.revision for one in needed if isinstance(one, Revision))]
+    return [*_as_tuple(script.down_revision), *(one.revision for one in needed if isinstance(one, Revision))]
+
+
+def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the heads and all that lies before them, as far as parents are known; breadth first."""
+    found: list[str] = []
+    to_visit = list(heads)
+    while to_visit:
+        revision = to_visit.pop(0)
+        if revision not in found:
+            found.append(revision)
+            to_visit += parents.get(revision, ())
+    return found
 
 
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
@@ -85,94 +92,131 @@ def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
     return list(steps)[::-1]
 
 
-class DeclaredRevision(NamedTuple):
-    file: str
-    revision: str
-    down_revisions: tuple[str, ...]
-
-
-def declared_revisions(script_directory: ScriptDirectory) -> list[DeclaredRevision]:
-    """`revision` and `down_revision` of each file, read without running the file."""
-    paths = sorted(Path(script_directory.versions).glob("*.py"))
-    found = ((path.name, _constants(path)) for path in paths)
-    return [DeclaredRevision(file, names["revision"], _as_tuple(names)) for file, names in found if "revision" in names]
-
-
-def duplicate_revisions(script_directory: ScriptDirectory) -> dict[str, list[str]]:
-    """revision: its files. Only revisions that stand in more than one file."""
-    files = defaultdict(list)
-    for one in declared_revisions(script_directory):
-        files[one.revision].append(one.file)
-    return {revision: names for revision, names in files.items() if len(names) > 1}
-
-
-def require_consistent_files(script_directory: ScriptDirectory) -> None:
+def require_consistent_files(code: ScriptDirectory) -> None:
     """
     Raises:
         ReleaseError: two files have one revision, or a file follows a revision that no file has.
     """
-    require_parent_files(script_directory)
-    for revision, names in duplicate_revisions(script_directory).items():
+    require_parent_files(code)
+    for revision, names in duplicate_revisions(code).items():
         raise ReleaseError(
             f"Revision {revision} has several files, {', '.join(names)}, of which Alembic would apply one. Give the"
             " later one the next number as its revision, and this number as its down_revision."
         )
 
 
-def require_parent_files(script_directory: ScriptDirectory) -> None:
+def require_parent_files(code: ScriptDirectory) -> None:
     """
     Raises:
         ReleaseError: a file follows a revision that no file has. Alembic cannot build a history then.
     """
-    all_declared = declared_revisions(script_directory)
-    known = {one.revision for one in all_declared}
-    for one in all_declared:
-        for missing in set(one.down_revisions) - known:
+    declared = _declared(code)
+    known = {constants["revision"] for constants in declared.values()}
+    for file, constants in declared.items():
+        for missing in set(_as_tuple(constants.get("down_revision"))) - known:
             raise ReleaseError(
-                f"{one.file} follows revision {missing}, which no file in migrations/versions has. Name the revision"
+                f"{file} follows revision {missing}, which no file in migrations/versions has. Name the revision"
                 f" that it follows now as its down_revision, or find the lost file with: git log --all -S {missing}"
             )
 
 
-def _constants(path: Path) -> dict[str, Any]:
-    """The module's constants `revision` and `down_revision`."""
-    names: dict[str, Any] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
-            names[target.id] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
-    return names
+def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
+    """Return by revision its files. Only revisions that stand in more than one file."""
+    files = defaultdict(list)
+    for file, constants in _declared(code).items():
+        files[constants["revision"]].append(file)
+    return {revision: names for revision, names in files.items() if len(names) > 1}
 
 
-def _as_tuple(names: dict[str, Any]) -> tuple[str, ...]:
-    down = names.get("down_revision") or ()
-    return (down,) if isinstance(down, str) else tuple(down)
+def _declared(code: ScriptDirectory) -> dict[str, dict[str, Any]]:
+    """Return by file its constants `revision` and `down_revision`, read without running it."""
+    paths = sorted(Path(code.versions).glob("*.py"))
+    found = {path.name: _constants(ast.parse(path.read_text(encoding="utf-8"))) for path in paths}
+    return {file: constants for file, constants in found.items() if "revision" in constants}
 
 
-NAMES_ONLY = ("revision", "down_revision", "branch_labels", "depends_on")  # constants that do nothing by themselves
+def _constants(tree: ast.Module) -> dict[str, Any]:
+    return {
+        name: ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
+        for node in tree.body
+        for name in _assigned(node) & {"revision", "down_revision"}
+    }
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Return the name that a statement assigns to, as `name = …` or `name: type = …`."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
+    return (down_revision,) if isinstance(down_revision, str) else tuple(down_revision or ())
+
+
+NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves
+LIBRARY = ("online_migrations", "app.release")  # this library; and where it was when the first revisions ran
+MARK = "2:"  # of a hash without the imports of the library; those from before have no mark
+LENGTH = 64  # of the ledger's column
 
 
 def content_hash(path: str | Path) -> str:
-    """SHA-256 of the file's syntax tree, in hexadecimal; comments, docstrings and layout do not count."""
+    """Return the hash that the ledger keeps of a file. Comments, docstrings, layout and from where the library is
+    imported do not count.
+    """
+    tree = _WithoutLibrary().visit(_content(path))
+    return f"{MARK}{_sha256(tree)}"[:LENGTH]
+
+
+def content_hashes(path: str | Path) -> tuple[str, str]:
+    """Return the hash of a file as the ledger keeps it now, and as older versions kept it: their rows stay as they are.
+
+    What ran is the file if its hash is one of these.
+    """
+    return content_hash(path), _sha256(_content(path))
+
+
+def _content(path: str | Path) -> ast.Module:
+    """Return the syntax tree of what a file does."""
     tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if not _is_name(node)]
+    tree.body = [node for node in tree.body if not _assigned(node) & NUMBERS]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
+    return tree
+
+
+class _WithoutLibrary(ast.NodeTransformer):
+    """Leave out the imports of the library: a call says which operation it is, and not from where it came.
+
+    An operation under another name (`import … as …`) stays with both.
+    """
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        if not _is_library(node.module or ""):
+            return node
+        renamed = [alias for alias in node.names if alias.asname]
+        return ast.ImportFrom(None, renamed, level=0) if renamed else None
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        others = [alias for alias in node.names if not _is_library(alias.name)]
+        return ast.Import(others) if others else None
+
+
+def _is_library(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in LIBRARY)
+
+
+def _sha256(tree: ast.Module) -> str:
     return hashlib.sha256(_canonical(tree).encode()).hexdigest()
 
 
 def _canonical(node: object) -> str:
-    """The tree as text. Unlike ast.dump(), it is the same on every version of Python: without fields that are empty,
-    which a newer Python adds or leaves out."""
+    """Return the tree as text. Unlike that of ast.dump(), it is the same on every version of Python: without fields
+    that are empty, which a newer Python adds or leaves out.
+    """
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
         return f"{type(node).__name__}({', '.join(f'{name}={_canonical(value)}' for name, value in fields)})"
     if isinstance(node, list):
         return f"[{', '.join(map(_canonical, node))}]"
     return repr(node)
-
-
-def _is_name(node: ast.stmt) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(isinstance(target, ast.Name) and target.id in NAMES_ONLY for target in targets)

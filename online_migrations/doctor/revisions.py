@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis
 from online_migrations.revisions import (
-    content_hash,
+    content_hashes,
     duplicate_revisions,
     known_revisions,
     script_directory,
@@ -27,12 +27,13 @@ from online_migrations.state import (
     refusal,
     two_heads,
 )
+from online_migrations.state.tables import LEDGER, exists
 
 
 def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
     """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
     yield from list(duplicate_revision_files()) or list(other_version(connection, state)) or revision_state(state)
-    if state.name in (AT_HEAD, BEHIND) and state.database_revision and ledger.exists(connection):
+    if state.name in (AT_HEAD, BEHIND) and state.database_revision and exists(connection, LEDGER):
         applied = database_revisions(connection)
         history = list(script_directory().iterate_revisions(tuple(applied), "base"))[::-1]
         yield from ledger_gap(connection, applied, [script.revision for script in history])
@@ -103,9 +104,9 @@ def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -
 def edited_revisions(connection: Connection, history: list[Script]) -> Iterator[Diagnosis]:
     """Find files that do something else than the file of that number did which ran here."""
     ran = ledger.read_contents(connection)
-    edited = [script for script in history if ran.get(script.revision) not in (None, content_hash(script.path))]
+    edited = [one for one in history if one.revision in ran and ran[one.revision] not in content_hashes(one.path)]
     all_scripts = script_directory().walk_revisions() if edited else ()
-    numbers = {content_hash(script.path): script.revision for script in all_scripts}
+    numbers = {hash_: script.revision for script in all_scripts for hash_ in content_hashes(script.path)}
     for script in edited:
         if number := numbers.get(ran[script.revision]):
             what = f"What ran here as {script.revision} is {number} in this code."

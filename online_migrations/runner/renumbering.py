@@ -1,8 +1,8 @@
 """Renumbered and edited revisions: what ran here, compared with the files of this code by content hash.
 
 Two branches that each add revision 0015 are merged by giving one of them the next number. A database that ran that one
-as 0015 has never run the other, although its version says so. Here it is told apart by content, and put right: the
-ledger's row moves to the new number, the version goes back, and the upgrade runs what is lacking.
+as 0015 has never run the other, although its version says so. Here that is put right: the ledger's row moves to the new
+number, the version goes back, and the upgrade runs what is missing.
 """
 
 import logging
@@ -14,7 +14,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from online_migrations.errors import ReleaseError
-from online_migrations.revisions import content_hash
+from online_migrations.revisions import content_hashes
 from online_migrations.state import ledger
 
 _VERSION = text("UPDATE alembic_version SET version_num = :parent")
@@ -55,17 +55,19 @@ def find(connection: Connection, code: ScriptDirectory, applied: list[str]) -> t
     """
     ran = ledger.read_contents(connection)
     scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
-    changed = [script for script in scripts if script.revision in ran and ran[script.revision] != _hash(script)]
+    kept = [script for script in scripts if script.revision in ran]
+    changed = [script for script in kept if ran[script.revision] not in content_hashes(script.path)]
     if not changed:
         return None
-    moved = _moved(changed, ran, code)
-    if len(moved) < len(changed) or len(applied) > 1:
+    numbers = {hash_: script.revision for script in code.walk_revisions() for hash_ in content_hashes(script.path)}
+    hashes = {script.revision: ran[script.revision] for script in changed}
+    if len(applied) > 1 or not numbers.keys() >= set(hashes.values()):
         raise ReleaseError(_edited(changed[-1]))
-    return moved, str(changed[-1].down_revision)
+    return [Renumbered(was, numbers[hash_], hash_) for was, hash_ in hashes.items()], str(changed[-1].down_revision)
 
 
 def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
-    """Alembic's steps; one whose content ran here under another number only moves the version.
+    """Yield Alembic's steps; one whose content ran here under another number only moves the version.
 
     Args:
         ran: revision: content hash.
@@ -74,7 +76,7 @@ def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> 
         if (
             isinstance(step, RevisionStep)
             and step.is_upgrade
-            and ran.get(step.revision.revision) == _hash(step.revision)
+            and ran.get(step.revision.revision) in content_hashes(step.revision.path)
         ):
             log.info("%s ran here under another number", step.revision.revision)
             step.migration_fn = _nothing
@@ -85,13 +87,6 @@ def _nothing(**kwargs: object) -> None:
     """In place of upgrade()."""
 
 
-def _moved(changed: Iterable[Script], ran: Mapping[str, str], code: ScriptDirectory) -> list[Renumbered]:
-    """Those of the changed revisions whose content has another number in this code; the highest number first."""
-    numbers = {_hash(script): script.revision for script in code.walk_revisions()}
-    hashes = ((script.revision, ran[script.revision]) for script in changed)
-    return [Renumbered(was, numbers[hash_], hash_) for was, hash_ in hashes if hash_ in numbers]
-
-
 def _follow(connection: Connection, moved: list[Renumbered], parent: str) -> None:
     for one in moved:
         log.warning("%s", one)
@@ -99,10 +94,6 @@ def _follow(connection: Connection, moved: list[Renumbered], parent: str) -> Non
         connection.execute(_MOVE, {"was": one.was, "to": one.now, "hash": one.hash})
     connection.execute(_VERSION, {"parent": parent})
     connection.commit()
-
-
-def _hash(script: Script) -> str:
-    return content_hash(script.path)
 
 
 def _edited(script: Script) -> str:

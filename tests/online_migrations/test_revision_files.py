@@ -14,7 +14,7 @@ from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.lint import lint
 from online_migrations.plan import plan
-from online_migrations.revisions import _read, declared_revisions, duplicate_revisions, require_parent_files
+from online_migrations.revisions import _read, content_hashes, duplicate_revisions, require_parent_files
 from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state
 from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.online_migrations import dumps
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.newest_server  # they are read by Python, and of the le
 
 
 def test_our_own_files_fit_together() -> None:
-    assert len(declared_revisions(OUR_HISTORY)) == len(list(OUR_HISTORY.walk_revisions()))
     assert duplicate_revisions(OUR_HISTORY) == {}
     require_parent_files(OUR_HISTORY)
 
@@ -38,12 +37,10 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     write_revision(tmp_path, "0003", ("0001", "0002"))
     file = tmp_path / "versions/0003_step.py"
     file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
-    assert [(one.revision, one.down_revisions) for one in declared_revisions(directory)] == [
-        ("0001", ()),
-        ("0002", ("0001",)),
-        ("0003", ("0001", "0002")),
-    ]
     require_parent_files(directory)
+    (tmp_path / "versions/0002_step.py").unlink()
+    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0002"):
+        require_parent_files(directory)
 
 
 @pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
@@ -145,7 +142,6 @@ def applied(checkout: OwnHistory, *upgrades: str) -> subprocess.CompletedProcess
     return checkout.flask("db", "upgrade")
 
 
-@pytest.mark.smoke
 @servers
 def test_what_ran_under_another_number_is_not_run_again(checkout: OwnHistory, database: Database) -> None:
     assert applied(checkout, THEIRS, LATER).returncode == 0
@@ -157,7 +153,6 @@ def test_what_ran_under_another_number_is_not_run_again(checkout: OwnHistory, da
     assert checkout.flask("db", "upgrade").returncode == 0
 
 
-@pytest.mark.smoke
 @servers
 def test_a_revision_that_was_edited_after_it_ran_is_refused(checkout: OwnHistory, database: Database) -> None:
     assert applied(checkout, THEIRS).returncode == 0
@@ -178,12 +173,82 @@ def test_a_database_from_before_the_hashes_is_left_as_it_is(checkout: OwnHistory
     assert database.scalar(TABLES) == ["later", "theirs"]
 
 
+# A file, and the hash by which ledgers know it that were written before hashes had a mark.
+RAN = """from app.release.operations import add_column_online, drop_column_contract as drop
+
+revision = "0007"
+
+def upgrade():
+    add_column_online("things", "name")
+"""
+RAN_AS = "f836b8deb86e5acc49a1ca2e542ab529e9a145b018d388636b2c2cb6b82003f7"
+MOVED = RAN.replace("app.release.operations", "online_migrations.operations")
+
+
+def hashes(folder: Path, text: str) -> tuple[str, str]:
+    file = folder / "0007_step.py"
+    file.write_text(text)
+    return content_hashes(file)
+
+
+def test_what_ran_before_hashes_had_a_mark_is_known_by_the_hash_of_then(tmp_path: Path) -> None:
+    assert hashes(tmp_path, RAN)[1] == RAN_AS
+    assert RAN_AS not in hashes(tmp_path, MOVED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MOVED,
+        MOVED.replace("import ", "import Anything, ", 1),
+        "# A comment.\n" + RAN.replace("0007", "0008").replace("upgrade():", 'upgrade():\n    """Say why."""'),
+        "import online_migrations.operations\n" + MOVED,
+    ],
+)
+def test_whence_the_library_is_imported_does_not_count(tmp_path: Path, text: str) -> None:
+    now, then = hashes(tmp_path, RAN)
+    assert (now[:2], len(now)) == ("2:", 64)
+    assert hashes(tmp_path, text)[0] == now
+    assert now not in (RAN_AS, then)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("things", "parts"),
+        ("add_column_online(", "drop("),
+        ("drop_column_contract as drop", "drop_table_contract as drop"),
+        ("from app.release.operations", "from app.operations"),
+        ("from app.release.operations", "from online_migrations_of_ours"),
+        ("revision =", "import app.other\nrevision ="),
+    ],
+)
+def test_another_file_is_one_under_both_hashes(tmp_path: Path, old: str, new: str) -> None:
+    assert set(hashes(tmp_path, RAN)).isdisjoint(hashes(tmp_path, RAN.replace(old, new)))
+
+
+@pytest.mark.smoke
+@servers
+def test_a_ledger_without_marks_is_read_and_stays_as_it_is(checkout: OwnHistory, database: Database) -> None:
+    assert applied(checkout, THEIRS).returncode == 0
+    for revision in ("0001", "0002"):
+        new, old = content_hashes(checkout.versions / f"{revision}_step.py")
+        update = "UPDATE schema_ledger SET content_hash = :old WHERE revision = :revision AND content_hash = :new"
+        database.execute(update, old=old, revision=revision, new=new)
+    assert applied(checkout, THEIRS, LATER).returncode == 0
+    assert "0002 is another one in this code" in applied(checkout, OURS, LATER).stderr
+    marked = "SELECT array_agg(content_hash LIKE '2:%' ORDER BY revision) FROM schema_ledger"
+    assert database.scalar(marked) == [False, False, True]
+    merged = applied(checkout, OURS, THEIRS, LATER)
+    assert merged.returncode == 0, merged.stderr
+    assert database.scalar(LEDGER) == ["0001", "0002", "0003 ran as 0002", "0004 ran as 0003"]
+
+
 FORGET = 'op.execute("ALTER TABLE things DROP COLUMN note")'
 ADD = 'op.execute("CREATE TABLE bills (id bigint)")'
 
 # Where a revision that is not on the way from 0001 comes from: its parent, and what it depends on.
 PLACES: dict[str, dict[str, Any]] = {
-    "a base of its own": {},
     "a base that depends on a label and a revision": {"depends_on": ("shop", "0001")},
     "a branch in the middle": {"down": "0001"},
 }
