@@ -1,11 +1,8 @@
 """Boot gate: new code serves nothing on an old schema. A process answers 503 until the database is where its code is.
 
-Some platforms start the new code before its release phase has run, or whatever that returned. Code that then reads a
-column which is still to come fails, or worse, writes rows without it.
-
-The gate looks at the database at most once each second. It opens when the database is at the code's head or ahead of
-it, notes that this release is live, and never looks again. Ahead, it opens in any case: a process of old code that
-starts again is to serve what it can, and /readyz tells what it cannot.
+Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at the
+database at most once each second. It opens when that is at the code's head or ahead of it, notes that this release is
+live, and never looks again. Ahead, it opens in any case: old code that starts again is to serve what it can.
 """
 
 import logging
@@ -34,22 +31,19 @@ log = logging.getLogger(__name__)
 
 
 class BootGate:
-    """One for each process: a process that is forked has its parent's, closed, and opens it for itself.
-
-    It says since when its code could have served: since it was loaded, which a forked process takes from its parent. A
-    process may idle before its first request, and a web server replaces a process that died by another one of the same
-    old code; both would else be taken for a release that has just begun.
-    """
+    """The gate of one process: a process that is forked has its parent's, closed, and opens it for itself."""
 
     def __init__(self) -> None:
         self.is_open = False
+        # Since when its code could have served; a forked process takes this from its parent. A process that idled, or
+        # one that replaces another of the same old code, is no release that has just begun.
         self._since = time.monotonic()
         self._next_look = 0.0  # on the clock of time.monotonic()
         self._reason = ""  # why it was closed at the last look
         self._lock = threading.Lock()
 
     def opens(self) -> bool:
-        """Whether the process may serve. Looks, unless somebody has just looked; who comes meanwhile waits for that."""
+        """Return whether the process may serve. Looks, unless another thread has just done so."""
         with self._lock:
             if not self.is_open and time.monotonic() >= self._next_look:
                 self._look()
@@ -65,9 +59,9 @@ class BootGate:
         self._reason, self.is_open = reason, not reason
 
     def _obstacle(self, engine: Engine) -> str:
-        """Why the process may not serve yet; empty when it may, and then it is noted as live."""
+        """Return why the process may not serve yet; empty when it may, and then it is noted as live."""
         try:
-            with engine.connect() as connection:  # not in autocommit, see the savepoint of schema_state.py
+            with engine.connect() as connection:  # not in autocommit, see the savepoint of state.database_revisions()
                 if wrong := session_obstacle(connection):
                     return wrong
                 connection.execute(_NOT_FOR_LONG)
@@ -101,24 +95,17 @@ def init_app(app: Flask, exempt: Collection[str]) -> None:
 
 
 def may_work(app: Flask) -> bool:
-    """Whether a worker may take jobs. For a process without requests; it asks again until it may."""
+    """Return whether a worker may take jobs. For a process without requests; it asks again until it may."""
     gate: BootGate = app.extensions["boot_gate"]
     with app.app_context():
         return gate.opens()
 
 
 def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
-    """
-    Raises:
-        ServiceUnavailable: the gate is closed.
-    """
     if not gate.is_open and request.endpoint not in exempt and not gate.opens():
         raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
 def _is_worth_noting(state: SchemaState) -> bool:
-    """Not of code that was never live here and meets a contract: it would note the rules that came with it as its own.
-
-    Code that was live here is told its obstacles, and has noted what it uses before.
-    """
+    """Leave out code that was never live here and meets a contract: it would note the contract's rules as its own."""
     return state.name != AHEAD_CONTRACT or bool(state.obstacles)

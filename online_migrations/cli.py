@@ -31,6 +31,7 @@ from online_migrations.plan import plan
 from online_migrations.revisions import require_parent_files, script_directory
 from online_migrations.state import BEHIND, ledger, read_schema_state, rollback
 from online_migrations.state.live import live_release
+from online_migrations.state.tables import BACKFILLS, exists
 
 _WAIT_FOR_BATCH = text("SET lock_timeout = '30s'")  # longer than any statement of the worker may take
 
@@ -144,7 +145,7 @@ def _writing(name: str | None) -> Iterator[Connection]:
     """
     with direct_connection(direct_engine()) as connection:
         connection.execute(_WAIT_FOR_BATCH)
-        if not store.exists(connection):
+        if not exists(connection, BACKFILLS):
             raise ReleaseError("No backfill was ever begun here.")
         if name is not None and store.read(connection, name) is None:
             raise ReleaseError(f"There is no backfill {name!r}; those there are stand in: flask release status")

@@ -1,6 +1,6 @@
 """Database connections of a release: direct (no pooler), unpooled, with lock_timeout and the other session limits.
 
-A driver's connection that asks somebody before each statement and each COMMIT, whoever sends it.
+Their driver's connection asks the guard before each statement and each COMMIT, whoever sends it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +16,180 @@ from sqlalchemy.exc import OperationalError
 from online_migrations import options
 from online_migrations.errors import ReleaseError, ServerFull, server_message
 
+DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
+
+# Requests queue behind a migration that waits for a lock. So this is the longest stall that one attempt may cause.
+# A longer timeout is not safer: with 2 s, 5 % of the requests took more than a second; with 300 ms, none did.
+LOCK_TIMEOUT = "300ms"
+
+SESSION_SETTINGS = {
+    "lock_timeout": LOCK_TIMEOUT,
+    "statement_timeout": "0",  # an index may take minutes; the runner sets the deadline before each attempt
+    "idle_in_transaction_session_timeout": "60s",  # a process that hangs must not hold its locks
+    # Without this, the backend of a killed process keeps its locks until it next writes to its client.
+    "client_connection_check_interval": "500ms",
+    # Queries on the catalog are long and read few rows: compiling one takes 0.3 s, and running it 0.02 s.
+    "jit": "off",
+    "quote_all_identifiers": "off",  # the catalog's definitions are compared with ours
+}
+
+# "sorry, too many clients already", "too many connections for role …" (or database), "remaining connection slots are
+# reserved for …".
+FULL = ("too many clients", "too many connections", "connection slots are reserved")
+
+READ_ONLY_SECONDS = 10  # statement_timeout of a command that only reads
+_READ_ONLY_SETTINGS = text(
+    f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_ONLY_SECONDS}s';"
+    " SELECT set_config('application_name', :name, false)"
+)
+_IS_READ_ONLY = text("SHOW transaction_read_only")
+_READ_WRITE = text("SET TRANSACTION READ WRITE")
+_BACKEND = text("SELECT pg_backend_pid()")
+
+
+def migrating_name() -> str:
+    """Return the application_name of the sessions that migrate."""
+    return f"{options.current().name}-migrations"
+
+
+def direct_engine(database: str | None = None, url: str | None = None) -> Engine:
+    """Return an engine without a pool on the project's direct URL, or another database or URL."""
+    target = make_url(url or options.current().url).set(drivername=DRIVER)
+    return _engine(target.set(database=database) if database else target, migrating_name())
+
+
+@lru_cache(maxsize=8)  # it holds no connection, and keeps the queries that SQLAlchemy has compiled
+def _engine(url: URL, application_name: str) -> Engine:
+    settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 10,
+            "client_encoding": "utf8",  # whatever the role has, or PGCLIENTENCODING
+            "connection_factory": WatchedConnection,
+            "options": f"{url.query.get('options', '')} {settings}".strip(),
+        },
+    )
+
+
+@contextmanager
+def direct_connection(engine: Engine) -> Iterator[Connection]:
+    """Open a connection that stays on one PostgreSQL backend, as session locks and SET need.
+
+    Raises:
+        ServerFull: it has no connection left.
+        ReleaseError: the database does not answer or cannot be used so, or the URL leads to a connection pooler.
+    """
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        raise _connection_failure(error) from error
+    with connection:
+        if _is_pooled(connection):
+            raise ReleaseError(
+                "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
+                f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
+            )
+        if wrong := session_obstacle(connection):
+            raise ReleaseError(f"{wrong}.")
+        connection.commit()
+        yield connection
+
+
+def session_obstacle(connection: Connection) -> str:
+    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so.
+
+    SQL_ASCII knows no character: lengths, letters and searches are wrong. What another encoding lacks is an error when
+    somebody writes it. Without standard strings, SQL of ours with a backslash means something else.
+    """
+    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
+    told = connection.connection.dbapi_connection.info.parameter_status
+    if (encoding := told("server_encoding")) != "UTF8":
+        return (
+            f"The database {connection.engine.url.database} is encoded in {encoding}, which does not hold what people"
+            " write: create another with ENCODING 'UTF8' TEMPLATE template0, restore into it, and set the URL"
+        )
+    if told("standard_conforming_strings") != "on":
+        return (
+            "standard_conforming_strings is off for this role or database, and SQL with a backslash would be read"
+            " otherwise than it is meant: ALTER ROLE or ALTER DATABASE … RESET standard_conforming_strings"
+        )
+    return ""
+
+
+@contextmanager
+def read_only_connection() -> Iterator[Connection]:
+    """Open a direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS.
+
+    Raises:
+        ReleaseError: the database does not answer, or not in time.
+    """
+    with direct_connection(direct_engine()) as connection:
+        connection.execute(_READ_ONLY_SETTINGS, {"name": f"{options.current().name}-release"})
+        connection.commit()
+        try:
+            yield connection
+        except OperationalError as error:
+            raise ReleaseError(
+                f"The database did not answer ({server_message(error)}); try again: flask release status"
+            ) from error
+
+
+@contextmanager
+def writable_transaction(connection: Connection) -> Iterator[None]:
+    """Allow temporary tables in the transaction, also on a read_only_connection(): there in one of its own, which is
+    rolled back.
+
+    Raises:
+        NotSupportedError: the server is a standby.
+    """
+    if connection.scalar(_IS_READ_ONLY) == "off":
+        yield
+        return
+    connection.rollback()
+    try:
+        connection.execute(_READ_WRITE)
+        yield
+    finally:
+        connection.rollback()
+
+
+def connection_of(migration: MigrationContext) -> Connection:
+    """Return the connection of a migration that runs on a database, not in --sql mode."""
+    assert migration.connection is not None  # noqa: S101 - callers have ruled out --sql mode
+    return migration.connection
+
+
+def execute_verbatim(connection: Connection, sql: str) -> None:
+    """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
+    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def _connection_failure(error: OperationalError) -> ReleaseError:
+    """Explain it by the words of the server: the driver gives no SQLSTATE of a connection that was not made."""
+    reason = server_message(error)
+    if "startup parameter" in reason:  # PgBouncer refuses `options` with these words
+        variable = options.current().url_variable
+        return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
+    if any(words in reason for words in FULL):
+        return ServerFull(
+            f"{reason}. No connection is left for the release, and nothing was changed. Stop a process of the live"
+            " release, such as its worker, or one that is not ours, and release again. During a deploy, the processes"
+            " of the live release and of the new one run side by side, and the release uses 2 connections more."
+        )
+    return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Compare the process id that was announced on connect with the backend's: a pooler announces one of its own."""
+    return bool(driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND))
+
 
 class WatchedCursor(cursor):
-    """psycopg2's cursor. It tells its connection of each statement before that is sent."""
+    """psycopg2's cursor, which tells its connection of each statement before that is sent."""
 
     def _tell(self) -> None:
         if isinstance(self.connection, WatchedConnection) and self.connection.on_statement is not None:
@@ -46,15 +217,11 @@ class WatchedCursor(cursor):
 
 
 class WatchedConnection(connection):
-    """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it.
+    """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it."""
 
-    before_commit: raises to refuse; the transaction is rolled back then.
-    on_statement, on_rollback: raise to refuse; nothing is sent then.
-    """
-
-    before_commit: Callable[[], None] | None = None
-    on_statement: Callable[[], None] | None = None
-    on_rollback: Callable[[], None] | None = None
+    before_commit: Callable[[], None] | None = None  # raises to refuse; the transaction is rolled back then
+    on_statement: Callable[[], None] | None = None  # raises to refuse; nothing is sent then
+    on_rollback: Callable[[], None] | None = None  # likewise
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
         return super().cursor(*arguments, **{"cursor_factory": WatchedCursor, **named})
@@ -89,187 +256,3 @@ def driver_connection(connection: Connection) -> WatchedConnection:
     found = connection.connection.dbapi_connection
     assert isinstance(found, WatchedConnection)  # noqa: S101 - direct_engine() makes no others
     return found
-
-
-DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
-
-# Requests queue behind a migration that waits for a lock. So this is the longest stall that one attempt may cause.
-# A longer timeout is not safer: with 2 s, 5 % of the requests took more than a second; with 300 ms, none did.
-LOCK_TIMEOUT = "300ms"
-
-SESSION_SETTINGS = {
-    "lock_timeout": LOCK_TIMEOUT,
-    "statement_timeout": "0",  # an index may take minutes; the runner sets the deadline before each attempt
-    "idle_in_transaction_session_timeout": "60s",  # a process that hangs must not hold its locks
-    # Without this, the backend of a killed process keeps its locks until it next writes to its client.
-    "client_connection_check_interval": "500ms",
-    # Queries on the catalog are long and read few rows: compiling one takes 0.3 s, and running it 0.02 s.
-    "jit": "off",
-    "quote_all_identifiers": "off",  # the catalog's definitions are compared with ours
-}
-
-# "sorry, too many clients already", "too many connections for role …" (or database), "remaining connection slots are
-# reserved for …".
-FULL = ("too many clients", "too many connections", "connection slots are reserved")
-
-READ_ONLY_SECONDS = 10  # statement_timeout of a command that only reads
-_READ_ONLY_SETTINGS = text(
-    f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_ONLY_SECONDS}s';"
-    " SELECT set_config('application_name', :name, false)"
-)
-_IS_READ_ONLY = text("SHOW transaction_read_only")
-_READ_WRITE = text("SET TRANSACTION READ WRITE")
-
-
-def migrating_name() -> str:
-    """The application_name of the sessions that migrate."""
-    return f"{options.current().name}-migrations"
-
-
-def direct_engine(database: str | None = None, url: str | None = None) -> Engine:
-    """An engine without a pool on the project's direct URL.
-
-    Args:
-        database: another one on the same server.
-        url: of another server; None: the project's own.
-    """
-    target = make_url(url or options.current().url).set(drivername=DRIVER)
-    return _engine(target.set(database=database) if database else target, migrating_name())
-
-
-@lru_cache(maxsize=8)  # it holds no connection, and keeps the queries that SQLAlchemy has compiled
-def _engine(url: URL, application_name: str) -> Engine:
-    settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={
-            "application_name": application_name,
-            "connect_timeout": 10,
-            "client_encoding": "utf8",  # whatever the role has, or PGCLIENTENCODING
-            "connection_factory": WatchedConnection,
-            "options": f"{url.query.get('options', '')} {settings}".strip(),
-        },
-    )
-
-
-@contextmanager
-def direct_connection(engine: Engine) -> Iterator[Connection]:
-    """A connection that stays on one PostgreSQL backend, as session locks and SET need.
-
-    Raises:
-        ServerFull: it has no connection left.
-        ReleaseError: the database does not answer or cannot be used so, or the URL leads to a connection pooler.
-    """
-    try:
-        connection = engine.connect()
-    except OperationalError as error:
-        raise _connection_failure(error) from error
-    with connection:
-        if _is_pooled(connection):
-            raise ReleaseError(
-                "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
-                f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
-            )
-        if wrong := session_obstacle(connection):
-            raise ReleaseError(f"{wrong}.")
-        connection.commit()
-        yield connection
-
-
-def session_obstacle(connection: Connection) -> str:
-    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so.
-
-    SQL_ASCII takes every byte and knows no character: lengths, letters and searches are wrong. What another encoding
-    lacks is an error when somebody writes it. Without standard strings, SQL of ours with a backslash means something
-    else, also within functions; PostgreSQL 19 has no others.
-    """
-    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
-    told = connection.connection.dbapi_connection.info.parameter_status
-    if (encoding := told("server_encoding")) != "UTF8":
-        return (
-            f"The database {connection.engine.url.database} is encoded in {encoding}, which does not hold what people"
-            " write: create another with ENCODING 'UTF8' TEMPLATE template0, restore into it, and set the URL"
-        )
-    if told("standard_conforming_strings") != "on":
-        return (
-            "standard_conforming_strings is off for this role or database, and SQL with a backslash would be read"
-            " otherwise than it is meant: ALTER ROLE or ALTER DATABASE … RESET standard_conforming_strings"
-        )
-    return ""
-
-
-@contextmanager
-def read_only_connection() -> Iterator[Connection]:
-    """A direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS.
-
-    Raises:
-        ReleaseError: the database does not answer, or not in time.
-    """
-    with direct_connection(direct_engine()) as connection:
-        connection.execute(_READ_ONLY_SETTINGS, {"name": f"{options.current().name}-release"})
-        connection.commit()
-        try:
-            yield connection
-        except OperationalError as error:
-            raise ReleaseError(
-                f"The database did not answer ({server_message(error)}); try again: flask release status"
-            ) from error
-
-
-@contextmanager
-def writable_transaction(connection: Connection) -> Iterator[None]:
-    """A transaction that may make temporary tables, also on a read_only_connection(); there it is one of its own, and
-    rolled back.
-
-    Raises:
-        NotSupportedError: the server is a standby.
-    """
-    if connection.scalar(_IS_READ_ONLY) == "off":
-        yield
-        return
-    connection.rollback()
-    try:
-        connection.execute(_READ_WRITE)
-        yield
-    finally:
-        connection.rollback()
-
-
-def connection_of(migration: MigrationContext) -> Connection:
-    """The connection of a migration that runs on a database, not in --sql mode."""
-    assert migration.connection is not None  # noqa: S101 - callers have ruled out --sql mode
-    return migration.connection
-
-
-def execute_verbatim(connection: Connection, sql: str) -> None:
-    """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-
-
-def _connection_failure(error: OperationalError) -> ReleaseError:
-    """Told by the words of the server: the driver gives no SQLSTATE of a connection that was not made."""
-    reason = server_message(error)
-    if "startup parameter" in reason:  # PgBouncer refuses `options` with these words
-        variable = options.current().url_variable
-        return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
-    if any(words in reason for words in FULL):
-        return ServerFull(
-            f"{reason}. No connection is left for the release, and nothing was changed. Stop a process of the live"
-            " release, such as its worker, or one that is not ours, and release again. During a deploy, the processes"
-            " of the live release and of the new one run side by side, and the release uses 2 connections more."
-        )
-    return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
-
-
-def _is_pooled(connection: Connection) -> bool:
-    """Whether a pooler stands between us and the server.
-
-    On connect, the server announces the process id of the backend. A pooler announces a number of its own. So we
-    compare it to what pg_backend_pid() says.
-    """
-    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it was opened above
-    announced: int = connection.connection.dbapi_connection.info.backend_pid
-    answering: int = connection.scalar(text("SELECT pg_backend_pid()"))
-    return announced != answering

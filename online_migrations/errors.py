@@ -37,5 +37,16 @@ class UnsafeOperation(ReleaseError):
 
 
 def server_message(error: DBAPIError) -> str:
-    """The first line of what PostgreSQL, or its driver, said."""
+    """Return the first line of what PostgreSQL, or its driver, said."""
     return str(error.orig).splitlines()[0]
+
+
+def failed_statement(error: DBAPIError) -> str:
+    """Say that PostgreSQL refused a statement, or that the connection broke."""
+    if error.connection_invalidated:
+        return "The connection to the database was lost; what was finished stays. Run the same command again."
+    statement = " ".join((error.statement or "").split())[:500]
+    return (
+        f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
+        f" It was: {statement}"
+    )

@@ -25,7 +25,8 @@ from online_migrations.locks import Blockers, Deadline
 from online_migrations.operations.backfill import BackfillQuery
 from online_migrations.revisions import duplicate_revisions
 from online_migrations.scratch import scratch_database
-from online_migrations.state.ledger import CONTRACT, EXPAND, TOOL_TABLES
+from online_migrations.state.ledger import CONTRACT, EXPAND
+from online_migrations.state.tables import TOOL_TABLES, prepare
 
 SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
@@ -90,7 +91,7 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
-        store.prepare(connection)
+        prepare(connection)
         for script in history:
             if not wanted:
                 break

@@ -1,17 +1,9 @@
-"""Advisory lock: one migration at a time in a database.
+"""Locks of a migration: the advisory lock, the deadline, retry with backoff, and who blocks and waits.
 
-It is a session lock on the connection that migrates. When the connection dies, the lock goes with it.
-
-Deadline: the time limit that everything in one run shares.
-
-Blocking sessions: who holds the lock that a migration waits for, and which requests wait for what it holds.
-
-A thread with its own connection asks pg_blocking_pids() while the migration runs. After a lock timeout it is too late,
-and lock_timeout bounds only the wait for a lock, not how long a step then holds it.
-
-Retry with backoff after a lock timeout or a deadlock.
-
-A short lock_timeout plus retries keeps requests from queueing behind a migration for long.
+The advisory lock lets one migration at a time into a database. It is a session lock on the connection that migrates;
+when that dies, the lock goes with it. A short lock_timeout and retries keep requests from queueing for long behind a
+migration that waits. A thread with its own connection looks at who blocks and who waits while it runs: after a lock
+timeout it is too late, and lock_timeout bounds only the wait for a lock, not how long a step then holds it.
 """
 
 import logging
@@ -21,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
@@ -30,27 +23,64 @@ from online_migrations import options
 from online_migrations.errors import DeadlineExceeded, ReleaseError, RequestsHeldUp
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
-# at a whole revision and with a message that says what was in the way.
+# at a complete revision and with a message that says what was in the way.
 DEFAULT_SECONDS = 3000.0
+LOCK_POLL = 0.5  # seconds between two tries of the advisory lock
+
+POLL = 0.1  # seconds: a third of lock_timeout, so a wait is seen at least twice
+REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
+MOST_NAMED = 5  # sessions in one line of the log
+# Seconds that a request may wait for what a step holds; then the statement is cancelled. A release promises that no
+# request takes longer. While Python computes there is no statement, so after as long again the connection is ended.
+LONGEST_WAIT = 1.0
+
+# Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
+# up: the slowest request took twice as long.
+FIRST_PAUSE = 1.5  # seconds
+GROWTH = 1.5  # factor from one attempt to the next
+LONGEST_PAUSE = 5.0  # seconds
+
+# SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
+
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
+_RELEASE = text("SELECT pg_advisory_unlock(:key)")
+# pg_locks shows a bigint key in two halves: the upper one as classid, the lower one as objid.
+_HOLDER = text(
+    "SELECT a.pid, coalesce(nullif(a.application_name, ''), 'without a name') AS name,"
+    " extract(epoch FROM clock_timestamp() - a.backend_start)::float AS age,"
+    " CASE WHEN a.state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float END AS idle_for"
+    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+# Who blocks us: without the query text, which may hold personal data. Who waits for us: only with locks that requests
+# take, on a table or a row; a DDL may wait, as behind an index that is built, but not a request behind that DDL. Who
+# waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL manual, "pg_locks".
+_LOOK = text(resources.files(__package__).joinpath("locks.sql").read_text(encoding="utf-8"))
+_CANCEL = text("SELECT pg_cancel_backend(:pid)")
+_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """A point in time. Lock waits, retries and backfill batches of one run all end there.
-
-    Args:
-        seconds: from now.
-    """
+    """A point in time, so many seconds from now. Lock waits, retries and backfill batches of one run all end there."""
 
     def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that are left; never negative."""
+        """Return the seconds that are left; never negative."""
         return max(0.0, self._end - time.monotonic())
 
     def milliseconds(self) -> int:
-        """What is left, as a value for statement_timeout. Never 0, because 0 means no limit there."""
+        """Return what is left, as a value for statement_timeout. Never 0, because 0 means no limit there."""
         return int(self.left() * 1000) + 1
 
     def sleep(self, seconds: float) -> None:
@@ -58,51 +88,78 @@ class Deadline:
         time.sleep(min(seconds, self.left()))
 
 
-POLL = 0.1  # seconds: a third of lock_timeout, so a wait is seen at least twice
-REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
+class LockHolder(NamedTuple):
+    """The session that holds the advisory lock. Times in seconds."""
 
-# Seconds that a request may wait for what a step holds; then the statement is cancelled. A release promises that no
-# request takes longer. While Python computes there is no statement, so after as long again the connection is ended.
-LONGEST_WAIT = 1.0
+    pid: int
+    name: str  # its application_name
+    age: float
+    idle_for: float | None  # since its last statement; None while one runs
 
-# Who blocks us: without the query text, which may hold personal data. Who waits for us: only with locks that requests
-# take, on a table or a row; a DDL may wait, as behind an index that is built, but not a request behind that DDL. Who
-# waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL manual, "pg_locks".
-_LOOK = text(
-    "WITH waiting AS MATERIALIZED ("
-    "  SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks"
-    "  WHERE NOT granted AND pid <> :pid AND clock_timestamp() - waitstart > make_interval(secs => :longest)"
-    "  AND (locktype IN ('transactionid', 'tuple') OR locktype = 'relation'"
-    "   AND mode IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')))"
-    " SELECT true AS blocks, pid, coalesce(nullif(application_name, ''), backend_type) AS name, state,"
-    " extract(epoch FROM now() - coalesce(xact_start, backend_start))::float AS seconds"
-    " FROM pg_stat_activity WHERE pid = ANY ((SELECT pg_blocking_pids(:pid))::int[])"
-    " UNION ALL SELECT false, pid, coalesce(relation, (SELECT tuple.relation FROM pg_locks tuple"
-    "  WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1))::regclass::text, NULL, seconds"
-    " FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before WHERE :pid = ANY (before.pids)"
-    " OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))"
-    " ORDER BY blocks, seconds DESC"
-)
-_CANCEL = text("SELECT pg_cancel_backend(:pid)")
-_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
-MOST_NAMED = 5  # sessions in one line of the log
+@contextmanager
+def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
+    """Take the advisory lock, waiting for another migration to end, and release it afterwards.
 
-log = logging.getLogger(__name__)
+    Raises:
+        DeadlineExceeded: the other migration still ran at the deadline.
+        ReleaseError: taking the lock left a transaction open.
+    """
+    while not _try(connection):
+        if not deadline.left():
+            raise DeadlineExceeded(
+                "Another release held the migration lock until the deadline; see: flask release status"
+            )
+        log.info("waiting for another release: %s", _described(lock_holder(connection)))
+        deadline.sleep(LOCK_POLL)
+    if connection.in_transaction():
+        # Alembic would think that its caller owns the transaction. It would never commit, and exit with 0.
+        raise ReleaseError("The migration lock left a transaction open, in which nothing would be kept.")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # a lost connection has lost the lock too
+            connection.rollback()
+            connection.execute(_RELEASE, _key())
+            connection.commit()
+
+
+def lock_holder(connection: Connection) -> LockHolder | None:
+    """Return the session that holds the lock now. Leaves the transaction open that reading began."""
+    row = connection.execute(_HOLDER, _key()).one_or_none()
+    return LockHolder(*row) if row else None
+
+
+def lock_key(name: str) -> int:
+    """Return the key of a project's lock. It never changes: the live release may hold it while the next one waits."""
+    return zlib.crc32(f"{name}:migrations".encode())
+
+
+def _try(connection: Connection) -> bool:
+    """Try once, without waiting in the server.
+
+    A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
+    snapshots to end. The two would deadlock.
+    """
+    taken = bool(connection.scalar(_TRY, _key()))
+    connection.commit()
+    return taken
+
+
+def _key() -> dict[str, int]:
+    return {"key": lock_key(options.current().name)}
+
+
+def _described(holder: LockHolder | None) -> str:
+    return f"pid={holder.pid} age={holder.age:.0f}s application={holder.name}" if holder else "it has just ended"
 
 
 class HeldUp(NamedTuple):
-    """A request that waited for too long, so that the step was ended.
+    """A request that waited for too long, so that the step was ended."""
 
-    Args:
-        table: that it waited for, or for a row of it; None: not known.
-        seconds: that it had waited.
-        since: on the monotonic clock.
-    """
-
-    table: str | None
-    seconds: float
-    since: float
+    table: str | None  # that it waited for, or for a row of it; None: not known
+    seconds: float  # that it had waited
+    since: float  # on the monotonic clock
 
     def __str__(self) -> str:
         return (
@@ -114,20 +171,16 @@ class HeldUp(NamedTuple):
 
 
 class Blockers:
-    """The sessions that were last seen blocking one backend, and how often its work was tried again.
-
-    may_hold_up: whether requests may wait for it: an excused() statement has run in the revision.
-    held_up: the request for which the work was ended; None: none yet.
-    """
+    """The sessions that were last seen blocking one backend, and how often its work was tried again."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.retries = 0
-        self.may_hold_up = False
-        self.held_up: HeldUp | None = None
+        self.may_hold_up = False  # requests may wait for it: an excused() statement has run in the revision
+        self.held_up: HeldUp | None = None  # the request for which the work was ended
 
     def describe(self) -> str:
-        """Those seen last. The last attempt may have been too short to see anybody."""
+        """Name those seen last. The last attempt may have been too short to see anybody."""
         return ", ".join(self.seen) or "no session that was seen"
 
 
@@ -172,13 +225,7 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
 
 
 def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting: Sequence[Row[Any]]) -> bool:
-    """
-    Args:
-        waiting: the requests that have waited too long, the longest first.
-
-    Returns:
-        whether the connection was ended.
-    """
+    """End the work for which requests have waited too long, the longest first. Return whether its connection ended."""
     if not waiting or blockers.may_hold_up:
         return False
     now = time.monotonic()
@@ -191,28 +238,8 @@ def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting
     return False
 
 
-# SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
-LOCK_NOT_AVAILABLE = "55P03"
-DEADLOCK_DETECTED = "40P01"
-QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
-
-# Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
-# up: the slowest request took twice as long.
-FIRST_PAUSE = 1.5  # seconds
-GROWTH = 1.5  # factor from one attempt to the next
-LONGEST_PAUSE = 5.0  # seconds
-
-
-Result = TypeVar("Result")
-
-
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
-    """Call `work` until it gets its locks.
-
-    Args:
-        work: does the whole unit from its beginning. It leaves no transaction open when it raises.
-        deadline: when to give up.
-        blockers: who was seen in the way, for the log.
+    """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks.
 
     Raises:
         DeadlineExceeded: no attempt got its locks before the deadline.
@@ -231,8 +258,8 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
             blocker = blockers.describe()
             if not deadline.left():
                 raise DeadlineExceeded(
-                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a whole"
-                    " revision. When nothing is in the way, run: flask db upgrade"
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a"
+                    " complete revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
             if sqlstate(error) == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
@@ -244,7 +271,7 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
 
 
 def backoff(attempt: int) -> float:
-    """Exponential backoff with jitter, in seconds; two migrations that collided do not collide again.
+    """Return the seconds of an exponential backoff with jitter: two migrations that collided do not collide again.
 
     Source: AWS Architecture Blog, "Exponential Backoff And Jitter", 2015.
     """
@@ -254,88 +281,3 @@ def backoff(attempt: int) -> float:
 def sqlstate(error: DBAPIError) -> str | None:
     state: str | None = getattr(error.orig, "pgcode", None)
     return state
-
-
-LOCK_POLL = 0.5  # seconds between two tries
-
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
-_RELEASE = text("SELECT pg_advisory_unlock(:key)")
-# pg_locks shows a bigint key in two halves: the upper one as classid, the lower one as objid.
-_HOLDER = text(
-    "SELECT a.pid, coalesce(nullif(a.application_name, ''), 'without a name') AS name,"
-    " extract(epoch FROM clock_timestamp() - a.backend_start)::float AS age,"
-    " CASE WHEN a.state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float END AS idle_for"
-    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
-    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-
-
-class LockHolder(NamedTuple):
-    """The session that holds the lock. Times in seconds."""
-
-    pid: int
-    name: str  # its application_name
-    age: float
-    idle_for: float | None  # since its last statement; None while one runs
-
-
-def lock_key(name: str) -> int:
-    """The key of a project's lock. It stays as it is: the release that is live may hold it while the next one waits.
-
-    Args:
-        name: the project's, from the options.
-    """
-    return zlib.crc32(f"{name}:migrations".encode())
-
-
-@contextmanager
-def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
-    """Take the lock, waiting for another migration to end, and release it afterwards.
-
-    Raises:
-        DeadlineExceeded: the other migration still ran at the deadline.
-        ReleaseError: taking the lock left a transaction open.
-    """
-    while not _try(connection):
-        if not deadline.left():
-            raise DeadlineExceeded(
-                "Another release held the migration lock until the deadline; see: flask release status"
-            )
-        log.info("waiting for another release: %s", _described(lock_holder(connection)))
-        deadline.sleep(LOCK_POLL)
-    if connection.in_transaction():
-        # Alembic would think that its caller owns the transaction. It would never commit, and exit with 0.
-        raise ReleaseError("The migration lock left a transaction open, in which nothing would be kept.")
-    try:
-        yield
-    finally:
-        if not connection.invalidated:  # a lost connection has lost the lock too
-            connection.rollback()
-            connection.execute(_RELEASE, _key())
-            connection.commit()
-
-
-def lock_holder(connection: Connection) -> LockHolder | None:
-    """The session that holds the lock now. Leaves the transaction open that reading began."""
-    row = connection.execute(_HOLDER, _key()).one_or_none()
-    return LockHolder(*row) if row else None
-
-
-def _try(connection: Connection) -> bool:
-    """Try once, without waiting in the server.
-
-    A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
-    snapshots to end. The two would deadlock.
-    """
-    taken = bool(connection.scalar(_TRY, _key()))
-    connection.commit()
-    return taken
-
-
-def _key() -> dict[str, int]:
-    return {"key": lock_key(options.current().name)}
-
-
-def _described(holder: LockHolder | None) -> str:
-    return f"pid={holder.pid} age={holder.age:.0f}s application={holder.name}" if holder else "it has just ended"

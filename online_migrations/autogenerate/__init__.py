@@ -18,7 +18,7 @@ from online_migrations.autogenerate.retired import drop_retired, is_part_of_anot
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.operations import steps as schemas
 from online_migrations.operations.names import name_checks
-from online_migrations.state import ledger
+from online_migrations.state.tables import TOOL_TABLES
 
 
 def target_metadata() -> MetaData:
@@ -33,7 +33,7 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name in ledger.TOOL_TABLES or options.is_of_a_tool(str(name))
+        is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
         return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
     if type_ == "column":
         return not is_retired(item)

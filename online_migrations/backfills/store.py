@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Connection, Executable, Text, func, text
+from sqlalchemy import Connection, Executable, func, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from online_migrations.sql import literal, quote
+from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
 PAUSED = "paused"  # by `flask release pause`
@@ -19,36 +20,6 @@ FAILED = "failed"  # a row cannot be filled; `error` says which
 
 FIRST_BATCH = 500  # rows
 AT_ONCE = 1_000  # rows of a table that the migration itself fills; more would be locked for too long
-
-# On a MetaData of its own, because no migration creates or drops it. Like schema_ledger, it belongs to the tool.
-BACKFILLS = sa.Table(
-    "schema_backfills",
-    sa.MetaData(),
-    Column("name", Text, primary_key=True),
-    Column("table_name", Text, nullable=False),
-    Column("set_sql", Text, nullable=False),
-    Column("where_sql", Text, nullable=False),
-    Column("pk", Text, nullable=False),
-    # In which its SQL was written, as in_schema() may have set it; the worker takes it over.
-    Column("search_path", Text, nullable=False, server_default=text("current_setting('search_path')")),
-    Column("state", sa.String(8), nullable=False),
-    # A fencing token. A job does the turn that it was deferred for, and only once, because the batch moves the turn on.
-    # So a job that was deferred twice, or that a dead worker left, finds that it is late.
-    Column("turn", sa.BigInteger, nullable=False, server_default="1"),
-    Column("pass_number", sa.Integer, nullable=False, server_default="1"),
-    Column("pass_scanned", sa.BigInteger, nullable=False, server_default="0"),  # rows
-    Column("pass_wanted", sa.BigInteger, nullable=False, server_default="0"),  # rows that met the condition
-    Column("position", Text),  # key of the last row that this pass has scanned; NULL: it begins
-    Column("rows_done", sa.BigInteger, nullable=False, server_default="0"),  # filled, in all passes
-    Column("estimated_rows", sa.BigInteger, nullable=False),  # the server's estimate of the table's
-    Column("rows_per_second", sa.Double),  # scanned, a moving average
-    Column("batch_size", sa.Integer, nullable=False),  # rows
-    Column("waiting_for", Text),  # why it makes no progress just now, though it is running
-    Column("error", Text),
-    Column("started_at", sa.DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("finished_at", sa.DateTime(timezone=True)),
-)
 
 
 class Backfill(NamedTuple):
@@ -96,17 +67,6 @@ _RESUME = text(
     f" updated_at = clock_timestamp(), state = '{RUNNING}'"
     f" WHERE (state = '{PAUSED}' AND :name IS NULL) OR (state <> '{RUNNING}' AND name = :name) RETURNING name, turn"
 )
-
-
-def prepare(connection: Connection) -> None:
-    """Create the table where it does not exist yet. Commits."""
-    BACKFILLS.create(connection, checkfirst=True)
-    connection.commit()
-
-
-def exists(connection: Connection) -> bool:
-    """Tell whether a version of this tool with long backfills has migrated the database."""
-    return bool(connection.scalar(text("SELECT to_regclass('schema_backfills') IS NOT NULL")))
 
 
 def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
@@ -170,7 +130,7 @@ def lock_running(connection: Connection) -> list[Backfill]:
 
 
 def _read(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Backfill]:
-    return [Backfill._make(row) for row in connection.execute(query)] if exists(connection) else []
+    return [Backfill._make(row) for row in connection.execute(query)] if exists(connection, BACKFILLS) else []
 
 
 def pause(connection: Connection, name: str | None) -> list[str]:

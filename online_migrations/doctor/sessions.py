@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql
 from online_migrations.locks import lock_holder
-from online_migrations.state.live import RELEASES
+from online_migrations.state.tables import RELEASES
 
 
 class Limits(NamedTuple):

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from online_migrations.guard import columns, constraints, objects, tables
 from online_migrations.guard.effect import Change, Effect, shown
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
-from online_migrations.state.ledger import TOOL_TABLES, VERSION_TABLE
+from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from online_migrations import options
 from online_migrations.guard.effect import Effect, shown
 from online_migrations.guard.snapshot import Snapshot, tables_of, wholes_of
-from online_migrations.state.ledger import TOOL_TABLES, VERSION_TABLE
 from online_migrations.state.mapping import MappedTables, UniqueColumns
+from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 
 class Usage(NamedTuple):

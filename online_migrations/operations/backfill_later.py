@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from online_migrations.backfills.guards import reason_not_done, reason_to_wait, task_of
 from online_migrations.backfills.store import (
     AT_ONCE,
-    BACKFILLS,
     DONE,
     completion,
     deletion,
@@ -25,6 +24,7 @@ from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations.backfill import BackfillQuery
 from online_migrations.operations.steps import add_cost
 from online_migrations.sql import literal
+from online_migrations.state.tables import BACKFILLS
 
 
 def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:

@@ -1,10 +1,8 @@
 """Migration runner: what `flask db …` runs. migrations/env.py calls run().
 
-- One migration at a time: an advisory lock.
-- Short locks: lock_timeout, and retry with backoff.
-- What a step does is judged before it is committed (online_migrations/effects).
-- Exit code 0 means that the schema is in the database: the revision is read again afterwards.
-- A failure leaves the database at a whole revision, on which the live release runs on.
+One migration runs at a time, with short locks that are tried again, and the guard judges each step before it is
+committed. Exit code 0 means that the schema is in the database: the revision is read again afterwards. A failed upgrade
+leaves the database at a complete revision that the live release supports.
 """
 
 import logging
@@ -21,9 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
-from online_migrations.backfills.store import BACKFILLS, prepare
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
-from online_migrations.errors import ReleaseError
+from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard
 from online_migrations.guard.losses import WouldLose, require_nothing_lost
 from online_migrations.locks import (
@@ -47,11 +44,11 @@ from online_migrations.state import (
     SchemaState,
     ahead_and_compatible,
     database_revisions,
-    failed_statement,
     ledger,
     live,
     read_schema_state,
     refusal,
+    tables,
 )
 
 ALEMBIC_OPTIONS: dict[str, Any] = {
@@ -92,10 +89,9 @@ def run() -> None:
 
 
 def heed_signals() -> None:
-    """Let SIGTERM and SIGINT end a process that is PID 1 of a container, at once, though it waits for the database.
+    """Let SIGTERM and SIGINT end a process that is PID 1 of a container, for which the kernel ignores them.
 
-    Every other process is ended by the kernel, which ignores them for PID 1. The server rolls the transaction back when
-    it finds the client gone (client_connection_check_interval). A thread, since a handler would wait for the driver.
+    A thread, since a handler would wait for the driver. The server rolls back when it finds the client gone.
     """
     if os.getpid() == 1:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
@@ -103,11 +99,8 @@ def heed_signals() -> None:
 
 
 def configure(connection: Connection, **options: Any) -> str:
-    """Bind Alembic to the connection.
-
-    Returns:
-        the name of the function that Alembic will call: upgrade, downgrade, do_stamp, …. Alembic does not tell env.py
-        the command itself.
+    """Bind Alembic to the connection. Return the name of its function for the command, which it does not tell env.py:
+    upgrade, downgrade, do_stamp, ….
     """
     context.configure(connection=connection, target_metadata=target_metadata(), **options, **ALEMBIC_OPTIONS)
     function = context.get_context()._migrations_fn
@@ -120,14 +113,13 @@ def print_sql() -> None:
     migration = context.get_context()
     migration.impl.static_output(f"SET lock_timeout = '{SESSION_SETTINGS['lock_timeout']}';")
     with context.begin_transaction():
-        ledger.create(migration)
-        migration.execute(CreateTable(live.RELEASES, if_not_exists=True))
-        migration.execute(CreateTable(BACKFILLS, if_not_exists=True))
+        for table in tables.ALL:
+            migration.execute(CreateTable(table, if_not_exists=True))
         context.run_migrations()
 
 
 def run_read_only(connection: Connection, command: str) -> None:
-    """Commands that do not change the schema.
+    """Run a command that does not change the schema.
 
     Raises:
         ReleaseError: in place of Alembic's "Target database is not up to date" and "Can't locate revision".
@@ -145,7 +137,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
     deadline = Deadline(deadline_option())
     with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
-        ledger.prepare(connection)
+        tables.prepare(connection)
         # Read under the lock: the migration that held it before may have been a newer one.
         current = read_schema_state(connection, context.script)
         connection.rollback()
@@ -157,23 +149,20 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             current = read_schema_state(connection, context.script)
             connection.rollback()
         to_run = check(current, connection, command)
-        live.prepare(connection)
-        prepare(connection)
         guard = None
         if to_run and may_be_served(connection, current):
             in_use, lose = live.in_use(connection), lose_option(command)
             guard = with_lock_retries(lambda: Guard(connection, in_use, blockers, lose=lose), deadline, blockers)
         is_new = current.database_revision is None
         with_lock_retries(lambda: run_steps(connection, deadline, blockers, guard, is_new), deadline, blockers)
-        expected = database_revisions(connection)
-        verification.verify_committed(connection, expected)
+        verification.verify_committed(connection, database_revisions(connection))
         if command == "upgrade":
             verification.compare_with_models(connection)
 
 
 def may_be_served(connection: Connection, current: SchemaState) -> bool:
-    """Whether a release may be live on the database: not on an empty one, nor on one that was made by releases which
-    note themselves when they go live (live.py) and of which none has.
+    """Return whether a release may be live on the database: not on an empty one, nor on one that was made by releases
+    which note themselves when they go live (live.py) and of which none has.
     """
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
@@ -187,9 +176,7 @@ def run_steps(
 ) -> None:
     """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
 
-    Args:
-        guard: None: nothing is judged, since no release serves the database.
-        is_new: no revision had run on it.
+    Without a guard nothing is judged, since no release serves the database. A new one had no revision.
     """
     while True:
         connection.rollback()  # Alembic never commits a transaction that it finds open
@@ -239,7 +226,7 @@ def lose_option(command: str) -> list[str]:
 
 
 def deadline_option() -> float:
-    """Seconds of `flask db upgrade -x deadline=SECONDS`.
+    """Return the seconds of `flask db upgrade -x deadline=SECONDS`.
 
     Raises:
         ReleaseError: not a number between 0 and 86400 (a day).

@@ -1,4 +1,4 @@
-"""The operations that a revision's upgrade() calls, read from its text: known before anything runs."""
+"""Read from the text of a revision which operations its upgrade() calls: known before anything runs."""
 
 import ast
 import inspect
@@ -11,18 +11,13 @@ from alembic.script import Script
 from online_migrations import operations
 from online_migrations.operations.steps import in_schema
 
+_BIND = "the arguments"  # as no revision can name anything
+
 
 class Call(NamedTuple):
-    """
-    Args:
-        function: the operation's own name, whatever the file calls it.
-        given: its arguments by their names, however the file passes them.
-        schema: of the block of in_schema() around the call; None: the search path's first one.
-    """
-
-    function: str
-    given: Mapping[str, Any]
-    schema: str | None
+    function: str  # the operation's own name, whatever the file calls it
+    given: Mapping[str, Any]  # its arguments by their names, however the file passes them
+    schema: str | None  # of the block of in_schema() around the call; None: the search path's first one
 
 
 def operation_calls(script: Script) -> list[Call]:
@@ -37,14 +32,9 @@ def operation_calls(script: Script) -> list[Call]:
 
 
 class _Reader(ast.NodeVisitor):
-    """
-    Args:
-        namespace: of the module. Constants and loops of the function add to it.
-    """
-
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.calls: list[Call] = []
-        self._namespace = dict(namespace)
+        self._namespace = dict(namespace)  # of the module; constants and loops of the function add to it
         self._schema: str | None = None
 
     def visit_With(self, node: ast.With) -> None:
@@ -116,23 +106,36 @@ class _Computed(Exception):
 
 
 def _bound(function: Any, node: ast.Call, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments by their names; None when they are computed, or do not fit the function."""
+    """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or do
+    not fit the function.
+    """
+    bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
+    given = (*node.args, *(keyword.value for keyword in node.keywords))
+    if any(map(_is_computed, given)):
+        return None
     try:
-        values = [_value(argument, namespace) for argument in node.args]
-        named = {keyword.arg: _value(keyword.value, namespace) for keyword in node.keywords if keyword.arg}
-        return dict(inspect.signature(function).bind(*values, **named).arguments)
-    except (_Computed, TypeError):
+        call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
+        return dict(_evaluated(call, {**namespace, _BIND: inspect.signature(function).bind}).arguments)
+    except _Computed:
         return None
 
 
 def _value(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
-    """Evaluate an expression of literals and known names, such as f"words = {WORDS}".
+    """Return the value of an expression of literals and known names, such as f"words = {WORDS}".
 
     Raises:
         _Computed: it calls something, or names something that only upgrade() knows.
     """
-    if any(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node)):
+    if _is_computed(node):
         raise _Computed
+    return _evaluated(node, namespace)
+
+
+def _is_computed(node: ast.expr) -> bool:
+    return any(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
+
+
+def _evaluated(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
     try:
         return eval(compile(ast.Expression(node), "<revision>", "eval"), dict(namespace))  # noqa: S307 - our own revision
     except Exception as error:  # such as a NameError, or an index that is out of range

@@ -1,13 +1,8 @@
 """Preconditions of a migration: what is refused before anything is changed.
 
-Expand/contract: the step that drops a column or table must come in a later release than the step that retires it.
-
 Retire and drop in one run would be the outage that the two steps avoid: the live release still reads the column while
-the run drops it. This is checked before anything is applied, so a second try is refused for the same reason.
-
-Pending revisions that need a long backfill: they are refused before the run changes anything.
-
-A run that begins a backfill and needs it is the common case: the worker cannot fill the rows in between.
+the run drops it. A run that begins a backfill and needs it cannot succeed: a worker fills the rows in between. Both are
+read from the text of the revisions, so a second try is refused for the same reason.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -33,6 +28,30 @@ DROP = ("drop_column_contract", "drop_table_contract")
 DEFAULT_SCHEMA = "public"
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
+_EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
+
+
+def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
+    """Refuse what must not run on this database, and return the revisions that are about to run.
+
+    Raises:
+        IncompatibleSchema: a newer release's contract step took away what this code uses.
+        UnknownRevision: neither the code nor the ledger knows the database's revision.
+        UnsafeOperation: the run would retire and drop something in one release, or needs a backfill that is not done.
+        ReleaseError: the database is ahead, and the command is not upgrade.
+    """
+    if current.name == AHEAD_CONTRACT:
+        raise IncompatibleSchema(refusal(current))
+    if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
+        raise UnknownRevision(refusal(current))
+    if current.name == AHEAD:
+        raise ReleaseError(refusal(current))
+    to_run = [] if command == "do_stamp" else _revisions_to_run(connection, current)
+    is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
+    if is_served and (reason := drop_in_same_release(to_run) or unfinished_backfill(connection, to_run)):
+        raise UnsafeOperation(reason)
+    return to_run
+
 
 def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
     """Return a sentence that refuses the run when one of its steps drops what an earlier one retires; else None.
@@ -49,6 +68,27 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
                 retired_by.pop(_named(call), None)
             elif call.function in DROP and (gone := _retired_part(_named(call), retired_by)):
                 return _sentence(gone, retired_by[gone], script.revision)
+    return None
+
+
+def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> str | None:
+    """Return a sentence that refuses the run when one of its steps needs a backfill that is not done; else None.
+
+    Args:
+        to_apply: the revisions that the run would apply, in order.
+    """
+    tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
+    begun: set[str] = set()  # by this run, also in a small table, where it is done at once
+    for script in to_apply:
+        for function, given, _ in operation_calls(script):
+            if function == "backfill_later":
+                begun.add(given["name"])
+                if _is_for_the_worker(connection, given["table"]):
+                    tasks.setdefault(given["name"], _begun_by(script, given))
+            elif function == "cancel_backfill":
+                tasks.pop(given["name"], None)
+            elif function in NEEDS and (reason := _refusal(connection, function, given, tasks.values(), begun)):
+                return f"{script.revision}: {reason}. Nothing was changed."
     return None
 
 
@@ -76,30 +116,6 @@ def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
     )
 
 
-_EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
-
-
-def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> str | None:
-    """A sentence that refuses the run when one of its steps needs a backfill that is not done; else None.
-
-    Args:
-        to_apply: the revisions that the run would apply, in order.
-    """
-    tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
-    begun: set[str] = set()  # by this run, also in a small table, where it is done at once
-    for script in to_apply:
-        for function, given, _ in operation_calls(script):
-            if function == "backfill_later":
-                begun.add(given["name"])
-                if _is_for_the_worker(connection, given["table"]):
-                    tasks.setdefault(given["name"], _begun_by(script, given))
-            elif function == "cancel_backfill":
-                tasks.pop(given["name"], None)
-            elif function in NEEDS and (reason := _refusal(connection, function, given, tasks.values(), begun)):
-                return f"{script.revision}: {reason}. Nothing was changed."
-    return None
-
-
 def _refusal(
     connection: Connection, function: str, given: Mapping[str, Any], tasks: Iterable[Task], begun: Container[str]
 ) -> str | None:
@@ -118,33 +134,11 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
 
 
 def _is_for_the_worker(connection: Connection, table: str) -> bool:
-    """Not in a table that this run creates, nor in a small one, which the migration fills itself."""
+    """Tell a table that a worker fills from one that this run creates, or a small one, which the migration fills."""
     return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not is_small(connection, table)
 
 
-def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
-    """Refuse what must not run on this database, and return the revisions that are about to run.
-
-    Raises:
-        IncompatibleSchema: a newer release's contract step took away what this code uses.
-        UnknownRevision: neither the code nor the ledger knows the database's revision.
-        UnsafeOperation: the run would retire and drop something in one release, or needs a backfill that is not done.
-        ReleaseError: the database is ahead, and the command is not upgrade.
-    """
-    if current.name == AHEAD_CONTRACT:
-        raise IncompatibleSchema(refusal(current))
-    if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
-        raise UnknownRevision(refusal(current))
-    if current.name == AHEAD:
-        raise ReleaseError(refusal(current))
-    to_run = [] if command == "do_stamp" else revisions_to_run(connection, current)
-    is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
-    if is_served and (reason := drop_in_same_release(to_run) or unfinished_backfill(connection, to_run)):
-        raise UnsafeOperation(reason)
-    return to_run
-
-
-def revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
+def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
     """Return what Alembic is about to upgrade or downgrade, in that order, whatever base or branch it comes by.
 
     Raises:

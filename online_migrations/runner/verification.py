@@ -1,8 +1,9 @@
-"""Verification: what a green exit code says, looked up after the migration has ended."""
+"""After an upgrade, verify that it was committed and that the schema matches the models."""
 
 import hashlib
 import logging
 from collections.abc import Collection, Iterator
+from importlib import resources
 
 import alembic
 import sqlalchemy
@@ -20,31 +21,7 @@ from online_migrations.state import AT_HEAD, database_revisions, ledger, read_sc
 from online_migrations.state.forecast import unknown_required
 from online_migrations.state.mapping import mapped_tables
 
-# The last change of each row that says how a table, a column, a rule, an index, a type or a comment is defined: the
-# transaction that wrote it. No statement that only reads or writes rows of a table changes one of these.
-_CATALOG = text(
-    "WITH spaces AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)' AND nspname NOT IN"
-    "  ('pg_catalog', 'information_schema')),"
-    " relations AS (SELECT oid, xmin FROM pg_class WHERE relnamespace IN (SELECT oid FROM spaces)),"
-    " rows (catalog, id, change) AS ("
-    "  SELECT 'class', oid::text, xmin FROM relations"
-    "  UNION ALL SELECT 'attribute', attrelid || '.' || attnum, a.xmin FROM pg_attribute a"
-    "   JOIN relations r ON r.oid = attrelid WHERE attnum > 0"
-    "  UNION ALL SELECT 'default', d.oid::text, d.xmin FROM pg_attrdef d JOIN relations r ON r.oid = adrelid"
-    "  UNION ALL SELECT 'constraint', oid::text, xmin FROM pg_constraint"
-    "   WHERE connamespace IN (SELECT oid FROM spaces)"
-    "  UNION ALL SELECT 'index', indexrelid::text, i.xmin FROM pg_index i JOIN relations r ON r.oid = indexrelid"
-    "  UNION ALL SELECT 'inherits', inhrelid || '.' || inhseqno, i.xmin FROM pg_inherits i"
-    "   JOIN relations r ON r.oid = inhrelid"
-    "  UNION ALL SELECT 'sequence', seqrelid::text, s.xmin FROM pg_sequence s JOIN relations r ON r.oid = seqrelid"
-    "  UNION ALL SELECT 'description', objoid || '.' || objsubid, d.xmin FROM pg_description d"
-    "   JOIN relations r ON r.oid = objoid WHERE classoid = 'pg_class'::regclass"
-    "  UNION ALL SELECT 'type', oid::text, xmin FROM pg_type WHERE typnamespace IN (SELECT oid FROM spaces)"
-    "  UNION ALL SELECT 'label', oid::text, xmin FROM pg_enum"
-    "  UNION ALL SELECT 'schema', oid::text, xmin FROM pg_namespace WHERE oid IN (SELECT oid FROM spaces))"
-    " SELECT concat_ws(' ', current_setting('server_version_num'), current_schemas(false),"
-    "  count(*), sum(hashtextextended(catalog || id || ' ' || change, 0))) FROM rows"
-)
+_CATALOG = text(resources.files(__package__).joinpath("catalog.sql").read_text(encoding="utf-8"))
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +108,6 @@ def require_same(connection: Connection) -> None:
 
 
 def _is_harmless(one: Difference) -> bool:
-    """Whether the schema only has more than the models say: an object, a default or a comment besides."""
+    """Return whether the schema only has more than the models say: an object, a default or a comment besides."""
     is_extra_default = (one.action, one.kind, one.wanted) == ("modify", "default", NO_VALUE)
     return one.action == "remove" or is_extra_default or one.kind.endswith("comment")

@@ -1,18 +1,17 @@
-"""Error messages for each schema state: what happened, and which command to type.
-
-Schema state: whether the database is at, behind or ahead of this code's head revision.
-"""
+"""Schema state: is the database at, behind or ahead of this code's head revision, and what is there to do?"""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from online_migrations import options, revisions
-from online_migrations.errors import server_message
+from online_migrations.connection import session_obstacle
+from online_migrations.locks import lock_holder
 from online_migrations.state import ledger, live
 from online_migrations.state.forecast import forecast
 
@@ -21,6 +20,19 @@ BEHIND = "behind"  # this code has revisions that are pending
 AHEAD = "ahead"  # a newer release migrated, and this code still runs
 AHEAD_CONTRACT = "ahead_contract"  # a newer release migrated, and this code does not run
 UNKNOWN = "unknown"  # no path from the database's revision to this code, neither in the files nor in the ledger
+
+__all__ = [
+    "AHEAD",
+    "AHEAD_CONTRACT",
+    "AT_HEAD",
+    "BEHIND",
+    "UNKNOWN",
+    "SchemaState",
+    "applied_revisions",
+    "migration_in_progress",
+    "read_schema_state",
+    "session_obstacle",
+]
 
 _DATABASE_REVISIONS = text("SELECT version_num FROM alembic_version ORDER BY version_num")
 
@@ -49,7 +61,7 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
     code = code or revisions.script_directory()
     applied = database_revisions(connection)
     head, revision = ",".join(revisions.heads(code)), ",".join(applied) or None
-    if all(known in revisions.known_revisions(code) for known in applied):
+    if revisions.known_revisions(code).issuperset(applied):
         name, foreign, pending = _at_or_behind(code, applied)
         return SchemaState(name, head, revision, pending, foreign)
     name, foreign = _ahead(code, applied, ledger.read_entries(connection))
@@ -61,12 +73,22 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
 
 
 def database_revisions(connection: Connection) -> list[str]:
-    """What alembic_version holds; empty when no migration has run."""
+    """Return what alembic_version holds; nothing when no migration has run."""
     try:
         with connection.begin_nested():
             return list(connection.scalars(_DATABASE_REVISIONS))
     except ProgrammingError:  # there is no such table
         return []
+
+
+def applied_revisions(connection: Connection) -> dict[str, datetime]:
+    """Return by revision when it ran here, as the ledger says."""
+    return {row.revision: row.applied_at for row in ledger.read_history(connection)}
+
+
+def migration_in_progress(connection: Connection) -> bool:
+    """Return whether a session holds the migration lock of this project. Leaves the transaction open."""
+    return lock_holder(connection) is not None
 
 
 def _at_or_behind(code: ScriptDirectory, applied: list[str]) -> tuple[str, list[str], list[str]]:
@@ -85,59 +107,22 @@ def _ahead(
     Returns:
         the state, and the revisions on the way.
     """
-    foreign: list[str] = []
-    reached: set[str] = set()
-    to_visit = list(applied)
-    while to_visit:
-        revision = to_visit.pop(0)
-        if revision in revisions.known_revisions(code):
-            reached.add(revision)
-        elif revision not in entries:
-            return UNKNOWN, [*foreign, revision]
-        elif revision not in foreign:
-            foreign.append(revision)
-            to_visit.extend(entries[revision].down_revisions)
-    if revisions.pending(code, reached):  # the two histories have diverged
-        return UNKNOWN, foreign
+    known = revisions.known_revisions(code)
+    parents = {revision: entry.down_revisions for revision, entry in entries.items() if revision not in known}
+    way = revisions.with_ancestors(applied, parents)
+    foreign = [revision for revision in way if revision in parents]
+    lost = [revision for revision in way if revision not in known and revision not in parents]
+    if lost or revisions.pending(code, known.intersection(way)):  # or the two histories have diverged
+        return UNKNOWN, [*foreign, *lost]
     contract = any(entries[revision].phase != ledger.EXPAND for revision in foreign)
     return AHEAD_CONTRACT if contract else AHEAD, foreign
 
 
-_NOT_UP_TO_DATE = (
-    "The database is at {database} and the code at {code}; {count} pending: {pending}."
-    " Apply them with: flask db upgrade — and then run this command again."
-)
-_AHEAD = (
-    "The database is at {database}, ahead of this code at {code}: a newer release added {foreign}, on which this code"
-    " runs. This command needs the newer code: git pull (or deploy the newer commit), then run it again."
-)
-_CONTRACT = (
-    "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this code"
-    " uses{obstacles}. Do not go back: deploy the newer commit again, fixed if need be (roll forward)."
-)
-_UNKNOWN = (
-    "The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how {foreign}"
-    " came about; nothing was changed. If it is the right database, find the revision's file with:"
-    " git log --all -S {foreign} -- migrations/versions — and bring it back. Do not stamp: that hides the difference."
-)
-
-
 def ahead_and_compatible(state: SchemaState) -> str:
-    """After a rollback: all newer steps are expand steps, so there is nothing to do."""
+    """Say after a rollback that there is nothing to do: all newer steps are expand steps."""
     return (
         f"nothing to do: the database is at {state.database_revision}, ahead of this code at {state.code_head},"
-        f" by steps that this code runs on ({_list(state.foreign)})"
-    )
-
-
-def failed_statement(error: DBAPIError) -> str:
-    """PostgreSQL refused a statement, or the connection broke."""
-    if error.connection_invalidated:
-        return "The connection to the database was lost; what was finished stays. Run the same command again."
-    statement = " ".join((error.statement or "").split())[:500]
-    return (
-        f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
-        f" It was: {statement}"
+        f" by steps that this code runs on ({', '.join(state.foreign)})"
     )
 
 
@@ -145,23 +130,31 @@ def two_heads(state: SchemaState, unmerged: list[str]) -> str:
     if not unmerged:
         return f"The code has more than one head ({state.code_head}). Apply all of them with: flask db upgrade heads"
     return (
-        f"The code has more than one head ({_list(unmerged)}): two branches each added a revision. Join them with:"
+        f"The code has more than one head ({', '.join(unmerged)}): two branches each added a revision. Join them with:"
         " flask db merge heads -m 'Merge' — and then run: flask db upgrade"
     )
 
 
+_REFUSALS = {
+    BEHIND: "The database is at {database} and the code at {code}; {count} pending: {pending}."
+    " Apply them with: flask db upgrade — and then run this command again.",
+    AHEAD: "The database is at {database}, ahead of this code at {code}: a newer release added {foreign}, on which this"
+    " code runs. This command needs the newer code: git pull (or deploy the newer commit), then run it again.",
+    AHEAD_CONTRACT: "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this"
+    " code uses{obstacles}. Do not go back: deploy the newer commit again, fixed if need be (roll forward).",
+    UNKNOWN: "The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how"
+    " {foreign} came about; nothing was changed. If it is the right database, find the revision's file with:"
+    " git log --all -S {foreign} -- migrations/versions — and bring it back. Do not stamp: that hides the difference.",
+}
+
+
 def refusal(state: SchemaState) -> str:
-    """Why a command cannot run in this schema state."""
-    sentence = {BEHIND: _NOT_UP_TO_DATE, AHEAD: _AHEAD, AHEAD_CONTRACT: _CONTRACT}.get(state.name, _UNKNOWN)
-    return sentence.format(
+    """Return why a command cannot run in this schema state, and which one to type."""
+    return _REFUSALS[state.name].format(
         database=state.database_revision or "no revision",
         code=state.code_head,
         count=len(state.pending),
-        pending=_list(state.pending),
-        foreign=_list(state.foreign) or state.database_revision,
+        pending=", ".join(state.pending),
+        foreign=", ".join(state.foreign) or state.database_revision,
         obstacles=f" ({'; '.join(state.obstacles)})" if state.obstacles else "",
     )
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names)

@@ -1,11 +1,9 @@
 """Forecast: can the code of a release run on the schema as it is? Answered before that code is started.
 
-What a release needs of the database is in its mapping. It needs each of its tables and columns, of a type that it can
-read and write; no NULL where it expects none; nothing required that it does not know; and no rule that was not
-there when it was live, but a CHECK that is wider than one of then.
-
-Not seen: what triggers do, row security, rows of new tables that hold old ones by a foreign key, values that only newer
-code knows, and SQL that code sends past its models.
+It needs each table and column of its mapping, of a type that it can read and write; no NULL where it expects none;
+nothing required that it does not know; and no rule that did not exist when it was live, but a CHECK that is wider than
+one of then. Not seen: triggers, row security, rows of new tables that hold old ones by a foreign key, values that only
+newer code knows, and SQL that code sends past its models.
 """
 
 import re
@@ -34,31 +32,10 @@ _TEXTS = re.compile(r"'(?:[^']|'')*'")
 
 
 def forecast(connection: Connection, release: LiveRelease) -> list[str]:
-    """Why the release's code cannot run on the database as it is, a clause each. Empty: it can."""
-    relations = {
-        table: relation._replace(rules=_without_wider(connection, table, relation, release.rules.get(table, [])))
-        for table, relation in read_relations(connection, release.mapping).items()
-    }
-    return obstacles(release.mapping, release.rules, relations)
-
-
-def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]:
-    """Return what the database requires of rows that code with this mapping cannot give, a clause each."""
-    relations = read_relations(connection, mapping)
-    return [
-        clause for table, found in relations.items() for clause in _of_required_columns(table, mapping[table], found)
-    ]
-
-
-def obstacles(mapping: MappedTables, rules: Mapping[str, list[str]], relations: Mapping[str, Relation]) -> list[str]:
-    """The forecast itself, of plain data.
-
-    Args:
-        rules: table: definitions of the rules that it had when the code was live.
-        relations: what the catalog has of the mapped tables.
-    """
+    """Return why the release's code cannot run on the database as it is, a clause each. Empty: it can."""
+    relations = read_relations(connection, release.mapping)
     found: list[str] = []
-    for table, mapped in mapping.items():
+    for table, mapped in release.mapping.items():
         relation = relations.get(table)
         if relation is None:
             found.append(f"there is no table {table}")
@@ -67,8 +44,17 @@ def obstacles(mapping: MappedTables, rules: Mapping[str, list[str]], relations: 
             found.append(f"{table} is a view that cannot be written")
         found += _of_mapped_columns(table, mapped, relation)
         found += _of_required_columns(table, mapped, relation)
-        found += _of_new_rules(table, mapped, relation, rules.get(table))
+        if table in release.rules:  # else it was not there when the release went live
+            found += _of_new_rules(connection, table, mapped, relation, release.rules[table])
     return found
+
+
+def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]:
+    """Return what the database requires of rows that code with this mapping cannot give, a clause each."""
+    relations = read_relations(connection, mapping)
+    return [
+        clause for table, found in relations.items() for clause in _of_required_columns(table, mapping[table], found)
+    ]
 
 
 def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:
@@ -100,31 +86,27 @@ def _of_required_columns(table: str, mapped: Mapping[str, MappedColumn], relatio
 
 
 def _of_new_rules(
-    table: str, mapped: Mapping[str, MappedColumn], relation: Relation, known: list[str] | None
+    connection: Connection, table: str, mapped: Mapping[str, MappedColumn], relation: Relation, known: list[str]
 ) -> Iterator[str]:
-    if known is None:  # the table was not there when the release went live
-        return
-    were = [_meaning(definition) for definition in known]
+    """
+    Args:
+        known: the definitions of the rules that the table had when the code was live.
+    """
+    were = {_meaning(definition) for definition in known}
     kept = [rule for rule in relation.rules if _meaning(rule.definition) in were]
     for rule in relation.rules:
-        is_kept = rule in kept or any(_implies(other, rule) for other in kept)
-        if not is_kept and _concerns(rule, mapped, relation.columns):
+        if rule in kept or any(_implies(other, rule) for other in kept):
+            continue
+        if not _concerns(rule, mapped, relation.columns):
+            continue
+        if not any(_takes_all(connection, table, before, rule.definition) for before in known):
             yield f"{table} has a rule that the code does not know: {rule.definition}"
 
 
-def _without_wider(connection: Connection, table: str, relation: Relation, known: list[str]) -> list[Rule]:
-    """The rules, without CHECKs that take each row that one of before takes."""
-    were = [_meaning(definition) for definition in known]
-    return [
-        rule
-        for rule in relation.rules
-        if _meaning(rule.definition) in were
-        or not any(_takes_all(connection, table, before, rule.definition) for before in known)
-    ]
-
-
 def _takes_all(connection: Connection, table: str, before: str, now: str) -> bool:
-    """As implication.py has it. Not known where no temporary table can be made, or when a column of before is gone."""
+    """Return whether one CHECK takes each row that another took. False is not known: where no temporary table can be
+    made, or when a column of before is gone.
+    """
     if not (before.startswith("CHECK") and now.startswith("CHECK")):
         return False
     schema, _, name = table.rpartition(".")
@@ -136,13 +118,13 @@ def _takes_all(connection: Connection, table: str, before: str, now: str) -> boo
 
 
 def _implies(kept: Rule, rule: Rule) -> bool:
-    """Whether no two rows are alike in the columns of `rule`, since none are in some of them."""
+    """Return whether no two rows are alike in the columns of `rule`, since none are in some of them."""
     are_comparable = kept.unique and rule.unique and "WHERE" not in kept.definition
     return are_comparable and "NULLS NOT" not in rule.definition and set(kept.columns) <= set(rule.columns)
 
 
 def _concerns(rule: Rule, mapped: Mapping[str, MappedColumn], columns: Mapping[str, StoredColumn]) -> bool:
-    """Whether a row of code that leaves the unknown columns to their defaults can break the rule."""
+    """Return whether a row of code that leaves the unknown columns to their defaults can break the rule."""
     unknown = [columns[name] for name in rule.columns if name not in mapped]
     if any(column.default is None for column in unknown) and not _MINDS_NULL.search(rule.definition):
         return False  # NULL: not compared
@@ -152,7 +134,7 @@ def _concerns(rule: Rule, mapped: Mapping[str, MappedColumn], columns: Mapping[s
 
 
 def _differs_by_row(column: StoredColumn) -> bool:
-    """Whether its default is not a constant but a function, such as nextval(…)."""
+    """Return whether its default is not a constant but a function, such as nextval(…)."""
     return column.default == "identity" or "(" in _TEXTS.sub("", column.default or "")
 
 

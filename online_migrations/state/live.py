@@ -1,9 +1,7 @@
 """Live release: the table `schema_releases`, in which each release notes what it uses when it goes live.
 
-So nobody has to guess what old code still reads: a migration that takes it is refused, and a rollback is foretold
-(forecast.py). A release is known by its mapping and its head revision. Its newest start counts, so after a rollback the
-older release is the live one again. A process notes itself with its first request, which may come late, so it says how
-long ago it began.
+So a migration that takes what old code still reads is refused, and a rollback is foretold. A release is known by its
+mapping and its head revision. Its newest start counts, so after a rollback the older release is the live one again.
 """
 
 import logging
@@ -12,22 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    DateTime,
-    MetaData,
-    Select,
-    String,
-    Table,
-    Text,
-    func,
-    inspect,
-    literal_column,
-    select,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import Connection, MetaData, Select, func, literal_column, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations.errors import server_message
@@ -40,30 +24,12 @@ from online_migrations.state.mapping import (
     read_relations,
     unique_columns,
 )
-
-RELEASES = Table(
-    "schema_releases",
-    MetaData(),  # of its own, since no migration creates or drops it
-    Column("mapping_hash", String(64), primary_key=True),
-    Column("code_head", Text, primary_key=True),
-    Column("mapping", JSONB, nullable=False),
-    Column("rules", JSONB, nullable=False),  # of the mapped tables, when the release first went live
-    Column("live_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
-    # table: what its models declare as unique; NULL: an older version of this tool noted the release.
-    Column("unique_columns", JSONB),
-)
+from online_migrations.state.tables import RELEASES, exists, newer
 
 _LATER = func.greatest(RELEASES.c.live_at, literal_column("excluded.live_at"))
-# As JSON, since the table of an older version of this tool has no such column.
-_UNIQUE = literal_column("to_jsonb(schema_releases) -> 'unique_columns'", JSONB)
 _NEWEST_FIRST = select(
-    RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, _UNIQUE
+    RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, newer(RELEASES.c.unique_columns)
 ).order_by(RELEASES.c.live_at.desc())
-_HAS_UNIQUE = text(
-    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('schema_releases')"
-    " AND attname = 'unique_columns')"
-)
-_ADD_UNIQUE = text("ALTER TABLE schema_releases ADD COLUMN IF NOT EXISTS unique_columns jsonb")
 
 _UNIQUE_RULE = re.compile(r"UNIQUE \((?P<columns>[^()]+)\)")
 
@@ -71,49 +37,28 @@ log = logging.getLogger(__name__)
 
 
 class LiveRelease(NamedTuple):
-    """
-    Args:
-        code_head: the head revision of its code; several, with commas, when branches of the code were not merged.
-        live_at: when the newest process of it began.
-        rules: table: the definitions of what its rows were held to, as relations.Rule has them.
-        noted_unique: table: what its models declare as unique; None: it did not note that.
-    """
-
-    code_head: str
-    live_at: datetime
+    code_head: str  # several, with commas, when branches of the code were not merged
+    live_at: datetime  # when its newest process began
     mapping: MappedTables
-    rules: dict[str, list[str]]
-    noted_unique: dict[str, list[UniqueColumns]] | None
+    rules: dict[str, list[str]]  # table: what its rows were held to, as definitions of mapping.Rule
+    noted_unique: dict[str, list[UniqueColumns]] | None  # table: what its models declare; None: it did not note that
 
     @property
     def unique(self) -> dict[str, list[UniqueColumns]]:
-        """What it may name in ON CONFLICT. Not noted: all that was unique when it went live."""
+        """Return what it may name in ON CONFLICT. Not noted: all that was unique when it went live."""
         if self.noted_unique is not None:
             return self.noted_unique
         return {table: list(_unique_in(rules)) for table, rules in self.rules.items()}
 
 
-def prepare(connection: Connection) -> None:
-    """Create the table, or add the column that an older version of this tool did not have. Commits."""
-    if not is_there(connection):
-        RELEASES.create(connection)
-    elif not connection.scalar(_HAS_UNIQUE):
-        connection.execute(_ADD_UNIQUE)
-    connection.commit()
-
-
-def is_there(connection: Connection) -> bool:
-    return inspect(connection).has_table(RELEASES.name)
-
-
 def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
     """Note that code with these models serves: one upsert, in a transaction of its own.
 
-    Args:
-        age: seconds for which it could have served.
-
     A process that cannot note it, because the database takes no changes or has no such table yet, logs that and serves
-    all the same. The release that was noted last then counts as the live one, of which nothing may be taken either.
+    all the same. The release that was noted last then counts as the live one.
+
+    Args:
+        age: seconds for which it could have served; its first request may come late.
     """
     tables = mapped_tables(metadata)
     try:
@@ -141,7 +86,7 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str, age:
 
 
 def live_release(connection: Connection) -> LiveRelease | None:
-    """The release whose processes began last; None: none has noted that it serves."""
+    """Return the release whose processes began last; None: none has noted that it serves."""
     return _first(connection, _NEWEST_FIRST)
 
 
@@ -159,23 +104,23 @@ def mapped_by_live(connection: Connection) -> list[str]:
 
 
 def release_before(connection: Connection) -> LiveRelease | None:
-    """The release that was live before the live one."""
+    """Return the release that was live before the live one."""
     return _first(connection, _NEWEST_FIRST.offset(1))
 
 
 def release_at(connection: Connection, code_head: str) -> LiveRelease | None:
-    """The newest release whose code ended with this revision."""
+    """Return the newest release whose code ended with this revision."""
     return _first(connection, _NEWEST_FIRST.where(RELEASES.c.code_head == code_head))
 
 
 def own_release(connection: Connection, metadata: MetaData, code_head: str) -> LiveRelease | None:
-    """What code with these models noted when it was live; None: it never was, in this database."""
+    """Return what code with these models noted when it was live; None: it never was, in this database."""
     own = (RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata)), RELEASES.c.code_head == code_head)
     return _first(connection, _NEWEST_FIRST.where(*own))
 
 
 def _first(connection: Connection, query: Select[Any]) -> LiveRelease | None:
-    if not is_there(connection):
+    if not exists(connection, RELEASES):
         return None
     row = connection.execute(query.limit(1)).one_or_none()
     return LiveRelease(*row) if row else None

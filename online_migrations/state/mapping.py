@@ -1,14 +1,13 @@
-"""The relations of a mapping as the system catalog has them now: columns, and the rules that rows are held to.
+"""Mapping: the tables and columns that a release uses, told from its models' MetaData. Plain data, fit for JSON.
 
-One query. A view, such as one that stands for a renamed table, is followed to the table that holds its rows.
-
-Mapping: the tables and columns that a release uses, told from its models' MetaData. Plain data, fit for JSON.
+And what the system catalog has of them now: relations.sql.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable
+from importlib import resources
 from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint, text
@@ -18,33 +17,45 @@ from online_migrations.sql import DIALECT, quote, sql_name
 
 
 class MappedColumn(TypedDict):
-    """
-    Args:
-        type: as PostgreSQL's format_type() prints it.
-        has_default: the database gives a value to a row that leaves the column out.
-        generated: the database alone writes it.
-    """
-
-    type: str
+    type: str  # as PostgreSQL's format_type() prints it
     not_null: bool
-    has_default: bool
-    generated: bool
+    has_default: bool  # the database gives a value to a row that leaves the column out
+    generated: bool  # the database alone writes it
 
 
 class UniqueColumns(TypedDict):
-    """A primary key, unique constraint or unique index of a model.
+    """A primary key, unique constraint or unique index of a model."""
 
-    Args:
-        name: "" where the models leave it to PostgreSQL.
-        columns: none of an index that has an expression.
-    """
-
-    name: str
-    columns: list[str]
+    name: str  # "" where the models leave it to PostgreSQL
+    columns: list[str]  # none of an index that has an expression
 
 
 # table, with its schema where the models name one: column: what the models say of it
 MappedTables = dict[str, dict[str, MappedColumn]]
+
+
+class StoredColumn(NamedTuple):
+    type: str | None  # as format_type() prints it; None: the view of the mapped name does not show this column
+    not_null: bool
+    default: str | None  # SQL, such as the call of a trigger function that fills it; "identity"; None: NULL
+    generated: bool  # the database alone writes it
+
+
+class Rule(NamedTuple):
+    """A CHECK, a foreign key, an EXCLUDE, or a unique index."""
+
+    definition: str  # without its own name and those of other tables, so that it stays the same when one is renamed
+    columns: list[str]
+    unique: bool
+
+
+class Relation(NamedTuple):
+    writable: bool
+    columns: dict[str, StoredColumn]
+    rules: list[Rule]
+
+
+_RELATIONS = text(resources.files(__package__).joinpath("relations.sql").read_text(encoding="utf-8"))
 
 # SQLAlchemy's name of a type in DDL: PostgreSQL's own. Other names differ in nothing but case.
 _NAMES = {
@@ -74,10 +85,7 @@ def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
     """Return what the models declare as unique, by tables."""
     return {
         table.fullname: [
-            {
-                "name": sql_name(item.name) if isinstance(item.name, str) else "",
-                "columns": _plain_columns(item),
-            }
+            {"name": sql_name(item.name) if isinstance(item.name, str) else "", "columns": _plain_columns(item)}
             for item in (*table.constraints, *table.indexes)
             if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
         ]
@@ -91,7 +99,7 @@ def _plain_columns(item: PrimaryKeyConstraint | UniqueConstraint | Index) -> lis
 
 
 def mapping_hash(tables: MappedTables) -> str:
-    """The same for the same mapping, in whatever order the models were imported."""
+    """Return the same for the same mapping, in whatever order the models were imported."""
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
@@ -107,7 +115,7 @@ def _mapped_column(column: Column[Any]) -> MappedColumn:
 
 
 def type_name(type_: TypeEngine[Any]) -> str:
-    """The type as format_type() prints it: `character varying(50)` for `VARCHAR(50)`."""
+    """Return the type as format_type() prints it: `character varying(50)` for `VARCHAR(50)`."""
     compiled = _COLLATION.sub("", type_.compile(dialect=DIALECT))
     found = _TYPE.fullmatch(compiled)
     if found is None:  # a type of somebody's own, which has its own words
@@ -125,94 +133,8 @@ def type_name(type_: TypeEngine[Any]) -> str:
     return f"{name}{f'({size})' if size else ''}{(found['zone'] or '').lower()}{dimensions}"
 
 
-class StoredColumn(NamedTuple):
-    """
-    Args:
-        type: as format_type() prints it; None: the view of the mapped name does not show this column of its table.
-        default: what a row that leaves it out gets, as SQL: also the call of a trigger function that fills it;
-            "identity" for such a column; None: NULL.
-        generated: the database alone writes it.
-    """
-
-    type: str | None
-    not_null: bool
-    default: str | None
-    generated: bool
-
-
-class Rule(NamedTuple):
-    """A CHECK, a foreign key, an EXCLUDE, or a unique index.
-
-    Args:
-        definition: without its name and without the names of other tables, so that it stays the same when one of them
-            is renamed.
-    """
-
-    definition: str
-    columns: list[str]
-    unique: bool
-
-
-class Relation(NamedTuple):
-    writable: bool
-    columns: dict[str, StoredColumn]
-    rules: list[Rule]
-
-
-# 28: INSERT, UPDATE and DELETE, as bits of pg_relation_is_updatable(). 7: FOR EACH ROW, BEFORE and INSERT, as bits of
-# tgtype. A trigger function that names a column is taken to fill it.
-_RELATIONS = text(
-    """
-    SELECT wanted.mapped, (pg_relation_is_updatable(relation.oid, true) & 28) = 28 AS writable,
-        (SELECT jsonb_object_agg(coalesce(held.attname, shown.attname), jsonb_build_array(
-                format_type(shown.atttypid, shown.atttypmod), coalesce(held.attnotnull, false),
-                CASE WHEN held.attidentity <> '' THEN 'identity'
-                    ELSE coalesce(pg_get_expr(preset.adbin, preset.adrelid), filled.by) END,
-                coalesce(held.attgenerated <> '' OR held.attidentity = 'a', false)))
-            FROM (SELECT * FROM pg_attribute WHERE attrelid = stored.oid AND attnum > 0 AND NOT attisdropped) held
-            FULL JOIN (SELECT * FROM pg_attribute
-                WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped) shown
-                ON shown.attname = held.attname
-            LEFT JOIN pg_attrdef preset ON preset.adrelid = held.attrelid AND preset.adnum = held.attnum
-            LEFT JOIN LATERAL (SELECT min(proname || '()') FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-                WHERE tgrelid = stored.oid AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7
-                    AND position(held.attname IN prosrc) > 0) filled (by) ON true
-        ) AS columns,
-        (SELECT jsonb_agg(jsonb_build_array(rule.definition,
-                ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = stored.oid AND attnum = ANY (rule.keys)),
-                rule.is_unique))
-            FROM (
-                SELECT CASE contype WHEN 'f' THEN split_part(pg_get_constraintdef(oid), ' REFERENCES ', 1)
-                    ELSE replace(pg_get_constraintdef(oid), ' NOT VALID', '') END, conkey, false
-                FROM pg_constraint WHERE conrelid = stored.oid AND contype IN ('c', 'f', 'x')
-                    AND pg_get_constraintdef(oid) NOT LIKE '% NOT ENFORCED'
-                UNION ALL
-                SELECT 'UNIQUE (' || (
-                        SELECT string_agg(pg_get_indexdef(indexrelid, number, false), ', ' ORDER BY number)
-                        FROM generate_series(1, indnkeyatts) number) || ')'
-                    || CASE WHEN indnullsnotdistinct THEN ' NULLS NOT DISTINCT' ELSE '' END
-                    || coalesce(' WHERE ' || pg_get_expr(indpred, indrelid), ''),
-                    (indkey::int2[])[0:indnkeyatts - 1] || CASE WHEN indexprs IS NOT NULL THEN ARRAY(
-                        SELECT refobjsubid::int2 FROM pg_depend
-                        WHERE classid = 'pg_class'::regclass AND objid = indexrelid
-                            AND refclassid = 'pg_class'::regclass AND refobjid = indrelid) END, true
-                FROM pg_index WHERE indrelid = stored.oid AND indisunique AND indisready
-            ) rule (definition, keys, is_unique)
-        ) AS rules
-    FROM unnest(CAST(:mapped AS text[]), CAST(:quoted AS text[])) wanted (mapped, quoted)
-    JOIN pg_class relation ON relation.oid = to_regclass(wanted.quoted) AND relation.relkind IN ('r', 'p', 'v', 'f')
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN count(DISTINCT refobjid) = 1 THEN min(refobjid) ELSE relation.oid END AS oid
-        FROM pg_rewrite JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid
-        WHERE relation.relkind = 'v' AND ev_class = relation.oid
-            AND refclassid = 'pg_class'::regclass AND refobjid <> relation.oid
-    ) stored
-    """
-)
-
-
 def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, Relation]:
-    """mapped table: what there is of this name. Tables that are not there are left out.
+    """Return by mapped table what there is of this name. Tables that do not exist are left out.
 
     Args:
         tables: the tables of a mapping. One without a schema is looked for on the search path, as its code does.

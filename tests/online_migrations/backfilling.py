@@ -7,9 +7,10 @@ from flask import Flask, current_app
 from procrastinate.schema import SchemaManager
 
 from app.extensions import db
-from online_migrations.backfills.store import Backfill, prepare, read
+from online_migrations.backfills.store import Backfill, read
 from online_migrations.connection import execute_verbatim
 from online_migrations.operations.backfill_later import backfill_later
+from online_migrations.state.tables import prepare
 from tests.databases import Environment, copied_database, template
 from tests.online_migrations.migrating import Database, connected
 from tests.online_migrations.revision_corpus.cases import TABLES

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import driver_connection
-from online_migrations.errors import ReleaseError, UnsafeOperation
+from online_migrations.errors import ReleaseError, UnsafeOperation, failed_statement
 from online_migrations.guard.guard import Guard
 from online_migrations.locks import Blockers, Deadline
 from online_migrations.runner.preconditions import drop_in_same_release
-from online_migrations.state import failed_statement, live
+from online_migrations.state import live
 from online_migrations.state.ledger import EXPAND
 from tests.online_migrations.history import revision_text
 from tests.online_migrations.migrating import Database

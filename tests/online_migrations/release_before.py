@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, Connection, Engine, MetaData, Row, Table, delete, insert, select, update
 
-from online_migrations.state.ledger import TOOL_TABLES
+from online_migrations.state.tables import TOOL_TABLES
 from tests.database import KEPT_BY_TRIGGERS
 from tests.online_migrations.migrating import traffic
 

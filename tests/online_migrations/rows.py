@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import MetaData, inspect, text
 
 from app.extensions import Base, db
-from online_migrations.state.ledger import TOOL_TABLES
+from online_migrations.state.tables import TOOL_TABLES
 from tests.database import KEPT_BY_TRIGGERS, insert_made_up
 
 # Each filling adds five users, and rows of theirs. So it can be done again at a later revision.

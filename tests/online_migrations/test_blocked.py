@@ -198,7 +198,6 @@ def test_a_statement_is_cancelled(checkout: OwnHistory, database: Database, step
     assert database.scalar("SELECT count(*) FROM things WHERE id > 2") == 0
 
 
-@pytest.mark.smoke
 def test_while_python_computes_the_connection_is_ended(checkout: OwnHistory, database: Database) -> None:
     """There is no statement to cancel. Python finds out when it has computed."""
     checkout.write_revision(2, 'op.execute("ALTER TABLE things ADD mark text")', *UNTIL_TOLD.strip().splitlines())
@@ -254,6 +253,7 @@ def test_what_may_hold_up_goes_on(checkout: OwnHistory, database: Database, step
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
+@pytest.mark.smoke
 def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> None:
     """Else it would hold up one request after the other until the deadline."""
     database.execute("CREATE TABLE things (id int)")

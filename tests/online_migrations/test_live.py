@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, MetaData
 
 from app.extensions import Base
-from online_migrations.state import live
+from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, UNKNOWN, live, read_schema_state, rollback, tables
 from online_migrations.state.forecast import forecast
 from online_migrations.state.live import LiveRelease, record_live
 from online_migrations.state.mapping import mapped_tables
+from tests.databases import HEAD
 from tests.online_migrations.migrating import Database
 from tests.online_migrations.model_project import ModelProject
 from tests.online_migrations.release_before import ReleaseBefore
@@ -33,7 +34,7 @@ OLD, NEW = models("a", "b"), models("a")
 @pytest.fixture
 def prepared(database: Database) -> Database:
     with database.engine.connect() as connection:
-        live.prepare(connection)
+        tables.prepare(connection)
     return database
 
 
@@ -61,7 +62,7 @@ def test_of_a_release_that_noted_no_unique_all_that_was_there_may_be_named(prepa
         prepared.execute(older.format("schema_releases"))
         assert known(prepared).unique == {"things": [{"name": "", "columns": ["a"]}]}
         with prepared.engine.connect() as connection:
-            live.prepare(connection)
+            tables.prepare(connection)
         prepared.execute("SELECT unique_columns FROM schema_releases")
 
 
@@ -99,7 +100,7 @@ def test_twenty_processes_that_start_at_once_leave_one_row_and_the_next_upgrade_
     with ThreadPoolExecutor(RACERS) as threads:
         list(threads.map(lambda _: prepared.goes_live(OLD, "0001"), range(RACERS)))
     with prepared.engine.connect() as connection:
-        live.prepare(connection)
+        tables.prepare(connection)
     assert prepared.scalar("SELECT count(*) FROM schema_releases") == 1
 
 
@@ -124,6 +125,34 @@ def test_it_says_what_a_release_would_miss_or_it_runs(project: ModelProject, cas
         assert forecast(connection, known(project.database)) == ([case.said] if case.said else [])
     if not case.said:
         release.assert_works(project.database.engine)
+
+
+STEP = (
+    "INSERT INTO schema_ledger (revision, down_revisions, phase)"
+    " SELECT :revision, array_agg(CAST(version_num AS text)), :phase FROM alembic_version"
+)
+MOVE = "UPDATE alembic_version SET version_num = :revision"
+
+
+def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: Database) -> None:
+    """It does not have their files, and reads the ledger."""
+
+    def judged(revision: str) -> tuple[str, list[str], str]:
+        with in_use.engine.connect() as connection:
+            state, forecast = read_schema_state(connection), rollback.to_revision(connection, revision)
+        return state.name, state.foreign, forecast.answer
+
+    assert judged(HEAD) == (AT_HEAD, [], "yes")
+    for revision, phase in (("9997", "expand"), ("9998", "contract"), ("9999", "expand")):
+        in_use.execute(STEP, revision=revision, phase=phase)
+        in_use.execute(MOVE, revision=revision)
+        if revision == "9997":
+            assert judged(HEAD) == (AHEAD, ["9997"], "yes")
+    assert judged(HEAD) == (AHEAD_CONTRACT, ["9999", "9998", "9997"], "no")
+    assert judged("9998") == (AHEAD_CONTRACT, ["9999", "9998", "9997"], "yes")
+    assert judged("0000")[2] == "unknown"
+    in_use.execute("DELETE FROM schema_ledger WHERE revision = '9998'")
+    assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown")
 
 
 def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:

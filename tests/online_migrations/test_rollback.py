@@ -75,7 +75,6 @@ def test_an_expand_that_took_something_is_told(today: OwnHistory, tomorrow: OwnH
     assert "roll forward" in refused.stderr
 
 
-@pytest.mark.smoke
 def test_a_release_that_noted_nothing_is_judged_by_the_phases(
     today: OwnHistory, tomorrow: OwnHistory, database: Database
 ) -> None:

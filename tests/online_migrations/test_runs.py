@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from online_migrations.state.ledger import TOOL_TABLES
+from online_migrations.state.tables import TOOL_TABLES
 from tests.child import AS_PID_1, first_process, namespaces_are_allowed
 from tests.databases import Environment
 from tests.online_migrations.checkout import Command, OwnHistory

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Column, Engine, FetchedValue, Index, MetaData, Table, func, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from online_migrations.state import live
+from online_migrations.state import live, tables
 from tests.databases import Environment
 from tests.online_migrations.migrating import connected
 
@@ -35,7 +35,7 @@ def build(environment: Environment) -> None:
                 connection.execute(text(INVALID_INDEX))
             connection.execute(text("ANALYZE"))
         with database.migrating.connect() as connection:
-            live.prepare(connection)
+            tables.prepare(connection)
             live.record_live(connection, live_models(database.engine), "0024")
 
 

@@ -1,0 +1,19 @@
+WITH waiting AS MATERIALIZED (
+    SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks
+    WHERE NOT granted AND pid <> :pid AND clock_timestamp() - waitstart > make_interval(secs => :longest)
+        AND (locktype IN ('transactionid', 'tuple')
+            OR locktype = 'relation' AND mode IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))
+)
+SELECT true AS blocks, pid, coalesce(nullif(application_name, ''), backend_type) AS name, state,
+    extract(epoch FROM now() - coalesce(xact_start, backend_start))::float AS seconds
+FROM pg_stat_activity WHERE pid = ANY ((SELECT pg_blocking_pids(:pid))::int[])
+UNION ALL
+SELECT false, pid,
+    coalesce(relation, (
+        SELECT tuple.relation FROM pg_locks tuple
+        WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1
+    ))::regclass::text, NULL, seconds
+FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before
+WHERE :pid = ANY (before.pids)
+    OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))
+ORDER BY blocks, seconds DESC
