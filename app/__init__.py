@@ -98,7 +98,7 @@ def release_options(app: Flask) -> online_migrations.Options:
         name="semicircle",
         url_variable="MIGRATION_DATABASE_URL",
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
-        unmapped_prefixes=("procrastinate_",),
+        unmapped_prefixes=(queue.TABLES,),
         waiting_jobs=queue.waiting,
         failed_jobs=queue.failed_jobs,
         defer_backfill=job_tasks.defer_batch,

@@ -45,6 +45,11 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", None), "pgcode", None)
 
 
+def server_message(error: DBAPIError) -> str:
+    """Return the first line of what PostgreSQL, or its driver, said."""
+    return str(error.orig).splitlines()[0]
+
+
 def violated_constraint(error: IntegrityError) -> str | None:
     """Return the name of the constraint; None for NOT NULL. A handler raises those that it does not know."""
     diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)

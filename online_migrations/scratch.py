@@ -1,4 +1,8 @@
-"""A scratch database: an empty one, for as long as it takes."""
+"""A scratch database: an empty one, for as long as it takes.
+
+And what else a project's own tools need that work on whole databases, such as a restore: a direct connection, and the
+lock that keeps a migration out.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -10,6 +14,9 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from online_migrations import options
 from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
+from online_migrations.locks import Deadline, migration_lock
+
+__all__ = ["Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"]
 
 # Whoever makes one has its name for application_name, as long as it is used.
 _TAKE_NAME = text("SELECT set_config('application_name', :name, false)")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -15,15 +14,12 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from app.backups import comparison, dump_file, swap
 from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
+from app.database_errors import server_message
 from app.extensions import db
 from app.storage import StorageUnavailable
-from online_migrations.connection import direct_connection, direct_engine
-from online_migrations.doctor import diagnose
-from online_migrations.doctor.diagnosis import ERROR
-from online_migrations.errors import server_message
-from online_migrations.locks import Deadline, migration_lock
-from online_migrations.scratch import scratch_database
-from online_migrations.state import AHEAD_CONTRACT, AT_HEAD, SchemaState, ledger, read_schema_state
+from online_migrations.doctor import ERROR, diagnose
+from online_migrations.scratch import Deadline, direct_connection, direct_engine, migration_lock, scratch_database
+from online_migrations.state import AHEAD_CONTRACT, AT_HEAD, SchemaState, applied_revisions, read_schema_state
 
 # The newest dump of a folder has to be younger: a nightly job that stopped is the most frequent way to lose data.
 OLDEST = timedelta(hours=26)
@@ -48,7 +44,6 @@ _HOLDS = text(
     "SELECT to_regprocedure('recount_figures(bigint)') IS NOT NULL AS figures, EXISTS (SELECT FROM pg_attribute"
     " WHERE attrelid = to_regclass('users') AND attname = 'image_url' AND NOT attisdropped) AS photos"
 )
-_APPLIED = text("SELECT revision, applied_at FROM schema_ledger")
 _RECOUNT = text(
     "SELECT count(*) FROM (SELECT recount_figures(id) AS wrong FROM users OFFSET 0) counted WHERE wrong > 0"
 )
@@ -183,7 +178,7 @@ class Restore:
         if state.database_revision is None:
             self.losses.append("The dump holds no revision: it is another application's, or of an empty database.")
             return False
-        if _applied(live) & _applied(restored) or not comparison.tables(live):
+        if applied_revisions(live).items() & applied_revisions(restored).items() or not comparison.tables(live):
             return True
         self.losses.append(
             "The dump is of another database than DATABASE_URL: no revision ran in both at the same time."
@@ -192,7 +187,7 @@ class Restore:
 
     def _compare(self, live: Connection, restored: Connection, dump: Dump) -> None:
         absent = sorted(comparison.tables(live).keys() - comparison.tables(restored).keys())
-        if absent and ledger.read_entries(live).keys() <= ledger.read_entries(restored).keys():
+        if absent and applied_revisions(live).keys() <= applied_revisions(restored).keys():
             self.losses.append(f"The dump has no table {', '.join(absent)}.")
         for report in comparison.compare(live, restored, dump.made_at):
             self._report_table(report)
@@ -266,10 +261,6 @@ def _require_room(target: Engine, dump: Path) -> None:
 def _how_to_drop(kept: str) -> str:
     quoted = '"' + kept.replace('"', '""') + '"'
     return f"When nothing of it is missed: psql \"$DATABASE_URL\" -c 'DROP DATABASE {quoted}'"
-
-
-def _applied(connection: Connection) -> set[tuple[Any, ...]]:
-    return {tuple(row) for row in connection.execute(_APPLIED)} if ledger.exists(connection) else set()
 
 
 def _listed(first: tuple[int, ...], count: int) -> str:

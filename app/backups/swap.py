@@ -14,10 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups import dump_file
 from app.backups.dump_file import NotRestored
-from online_migrations import options
-from online_migrations.connection import direct_connection, execute_verbatim
-from online_migrations.errors import server_message
-from online_migrations.scratch import scratch_database
+from app.database_errors import server_message
+from online_migrations.scratch import direct_connection, scratch_database
 
 KEPT = "_replaced_"  # stands between the name and the time, in the name of a database that was live
 MOST_BYTES = 63 - len(KEPT) - len("20261125_183000")  # of the name before it; PostgreSQL cuts one at 63 (NAMEDATALEN)
@@ -59,8 +57,8 @@ def inspect(live: Connection) -> Row[Any]:
         )
     if found.owner not in (None, found.role):
         raise NotRestored(
-            f"The tables belong to {found.owner}, and would belong to {found.role}: set"
-            f" {options.current().url_variable} to a URL of {found.owner}."
+            f"The tables belong to {found.owner}, and would belong to {found.role}: set MIGRATION_DATABASE_URL to a URL"
+            f" of {found.owner}."
         )
     _refuse_what_is_in_the_way(live, name)
     return found
@@ -76,7 +74,7 @@ def swap(name: str, restored: str) -> str:
         statements = str(connection.scalar(_SWAP, {"live": name, "restored": restored, "kept": kept}))
         for _ in range(TRIES):
             try:
-                execute_verbatim(connection, statements)
+                _send(connection, statements)
                 connection.commit()
                 return kept
             except DBAPIError as error:
@@ -86,6 +84,11 @@ def swap(name: str, restored: str) -> str:
                 connection.rollback()
         _refuse_what_is_in_the_way(connection, name)
     raise NotRestored(f"{reason} Stop what uses it, and restore again.")
+
+
+def _send(connection: Connection, sql: str) -> None:
+    """Send SQL as it is: in a name, a % stays a %."""
+    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def _prefix(name: str) -> str:
@@ -133,6 +136,6 @@ def carry_over(live: Connection, restored: Engine) -> Iterator[str]:
                 yield f"{left} …"
                 continue
             try:
-                execute_verbatim(connection, statement)
+                _send(connection, statement)
             except DBAPIError as error:
                 yield f"{left}  -- {server_message(error)}"

@@ -31,7 +31,7 @@ from app.extensions import db, reading_connection
 from app.follower import writes
 from app.sql_timing import time_statements
 from app.web import autocommit
-from online_migrations.locks import lock_holder
+from online_migrations.state import migration_in_progress
 
 LOOK_EVERY = 1.0  # seconds
 TRUSTED_FOR = 3.0  # seconds after a look; when nobody has asked for that long, the primary serves until the next look
@@ -153,7 +153,7 @@ class Follower:
         now = time.monotonic()
         try:
             with db.engine.connect() as connection:
-                primary, migrates = Server(*connection.execute(_LOOK).one()), lock_holder(connection) is not None
+                primary, migrates = Server(*connection.execute(_LOOK).one()), migration_in_progress(connection)
             with self.engine.connect() as connection:
                 found = Server(*connection.execute(_LOOK).one())
         except (DBAPIError, PoolTimeout) as error:

@@ -31,6 +31,8 @@ from app.redaction import LONGEST_CAUSE, cause
 
 log = logging.getLogger(__name__)
 
+TABLES = "procrastinate_"  # the beginning of the names of its tables
+
 MOST_ATTEMPTS = 10  # of any job, whatever ended the others
 
 NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea

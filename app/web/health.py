@@ -11,8 +11,7 @@ from werkzeug.wrappers import Response
 from app.extensions import db
 from app.web.access import public
 from app.web.autocommit import in_transaction
-from online_migrations.connection import session_obstacle
-from online_migrations.state import AHEAD, AT_HEAD, SchemaState, read_schema_state
+from online_migrations.state import AHEAD, AT_HEAD, SchemaState, read_schema_state, session_obstacle
 
 READY = (AT_HEAD, AHEAD)  # ahead too: while a release migrates, the live one must stay ready
 CACHE_SECONDS = 5.0  # platforms ask often, and the schema changes rarely

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.autogenerate import COMPARISON_OPTIONS
 from online_migrations.connection import writable_transaction
 from online_migrations.doctor import rows, schema
-from online_migrations.doctor.diagnosis import NOTE, WARNING, Diagnosis
+from online_migrations.doctor.diagnosis import ERROR, NOTE, WARNING, Diagnosis
 from online_migrations.doctor.drift import diagnosis, differences
 from online_migrations.doctor.revisions import revisions
 from online_migrations.doctor.sessions import LIMITS, Limits, read_only_default, sessions, unnoted_releases
@@ -20,7 +20,7 @@ from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
 
-__all__ = ["LIMITS", "Diagnosis", "Limits", "diagnose"]
+__all__ = ["ERROR", "LIMITS", "Diagnosis", "Limits", "diagnose"]
 
 NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
 SAY_AGAIN = "flask release doctor"

@@ -55,6 +55,7 @@ from online_migrations.operations.dual_writes import (
     stop_dual_write_contract,
 )
 from online_migrations.operations.indexes import create_index_online, drop_index_online
+from online_migrations.operations.steps import in_schema
 from online_migrations.operations.tables import drop_compat_view, rename_back_from_view, rename_with_view
 from online_migrations.operations.type_changes import change_type_online, drop_shadow_contract
 
@@ -81,6 +82,7 @@ __all__ = [
     "drop_shadow_contract",
     "drop_table_contract",
     "excused",
+    "in_schema",
     "reinstate_column_online",
     "reinstate_table_online",
     "rename_back_from_view",
