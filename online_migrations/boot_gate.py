@@ -19,7 +19,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from online_migrations import options
 from online_migrations.connection import session_obstacle
-from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, SchemaState, live, read_schema_state, refusal
+from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, live, read_schema_state, refusal
 
 LOOK_EVERY = 1.0  # seconds
 RETRY_AFTER = 2  # seconds
@@ -74,7 +74,8 @@ class BootGate:
                     return f"{at} ({state.name}); see: flask release status"
                 if state.name == AHEAD_CONTRACT:
                     log.error("%s", refusal(state))
-                if _is_worth_noting(state):
+                # Not code that was never live here and meets a contract: it would note the contract's rules as its own.
+                if state.name != AHEAD_CONTRACT or state.obstacles:
                     connection.execute(_NOT_FOR_LONG)
                     live.record_live(
                         connection, options.current().metadata, state.code_head, time.monotonic() - self._since
@@ -104,8 +105,3 @@ def may_work(app: Flask) -> bool:
 def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
     if not gate.is_open and request.endpoint not in exempt and not gate.opens():
         raise ServiceUnavailable(retry_after=RETRY_AFTER)
-
-
-def _is_worth_noting(state: SchemaState) -> bool:
-    """Leave out code that was never live here and meets a contract: it would note the contract's rules as its own."""
-    return state.name != AHEAD_CONTRACT or bool(state.obstacles)

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_ur
 from sqlalchemy.exc import OperationalError
 
 from online_migrations import options
-from online_migrations.errors import ReleaseError, ServerFull, server_message
+from online_migrations.errors import ReleaseError, server_message
 
 DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
 
@@ -80,8 +80,8 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
     """Open a connection that stays on one PostgreSQL backend, as session locks and SET need.
 
     Raises:
-        ServerFull: it has no connection left.
-        ReleaseError: the database does not answer or cannot be used so, or the URL leads to a connection pooler.
+        ReleaseError: the database does not answer, has no connection left or cannot be used so, or the URL leads to a
+            connection pooler.
     """
     try:
         connection = engine.connect()
@@ -175,7 +175,7 @@ def _connection_failure(error: OperationalError) -> ReleaseError:
         variable = options.current().url_variable
         return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
     if any(words in reason for words in FULL):
-        return ServerFull(
+        return ReleaseError(
             f"{reason}. No connection is left for the release, and nothing was changed. Stop a process of the live"
             " release, such as its worker, or one that is not ours, and release again. During a deploy, the processes"
             " of the live release and of the new one run side by side, and the release uses 2 connections more."

@@ -20,10 +20,6 @@ class UnknownRevision(ReleaseError):
     exit_code = 2
 
 
-class ServerFull(ReleaseError):
-    """The server has no connection left. Nothing was begun."""
-
-
 class DeadlineExceeded(ReleaseError):
     """The time limit of the run passed while another session held a lock that the migration needs."""
 

@@ -263,19 +263,13 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
                 ) from error
             if sqlstate(error) == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
-            pause = backoff(attempt)
+            # Jitter, so that two migrations that collided do not collide again (AWS Architecture Blog, "Exponential
+            # Backoff And Jitter", 2015).
+            pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH**attempt)  # noqa: S311 - no secret
             attempt += 1
             blockers.retries += 1
             log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt, pause)
             deadline.sleep(pause)
-
-
-def backoff(attempt: int) -> float:
-    """Return the seconds of an exponential backoff with jitter: two migrations that collided do not collide again.
-
-    Source: AWS Architecture Blog, "Exponential Backoff And Jitter", 2015.
-    """
-    return random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH**attempt)  # noqa: S311 - no secret
 
 
 def sqlstate(error: DBAPIError) -> str | None:

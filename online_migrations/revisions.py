@@ -32,15 +32,10 @@ def _read(directory: Path) -> ScriptDirectory:
     return ScriptDirectory(str(directory))
 
 
-def heads(code: ScriptDirectory) -> list[str]:
-    """Return the head revisions, sorted. More than one when two branches each added a revision."""
-    return sorted(code.get_heads())
-
-
 def unmerged_heads(code: ScriptDirectory) -> list[str]:
     """Return the heads that nobody keeps apart: of one base, and of no branch with a label of its own."""
     alike = defaultdict(list)
-    for head in heads(code):
+    for head in code.get_heads():
         script = code.get_revision(head)
         alike[_base(script, code), frozenset(script.branch_labels)].append(head)
     return sorted(head for same in alike.values() if len(same) > 1 for head in same)

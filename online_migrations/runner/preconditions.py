@@ -66,8 +66,11 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
                 retired_by[_named(call)] = script.revision
             elif call.function in REINSTATE:
                 retired_by.pop(_named(call), None)
-            elif call.function in DROP and (gone := _retired_part(_named(call), retired_by)):
-                return _sentence(gone, retired_by[gone], script.revision)
+            elif call.function in DROP:
+                dropped = _named(call)
+                gone = next((one for one in retired_by if one[: len(dropped)] == dropped), None)  # or a column of it
+                if gone is not None:
+                    return _sentence(gone, retired_by[gone], script.revision)
     return None
 
 
@@ -95,11 +98,6 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
 def _named(call: Call) -> Named:
     names = (call.schema or DEFAULT_SCHEMA, call.given["table"], call.given.get("column"))
     return tuple(str(name) for name in names if name is not None)
-
-
-def _retired_part(dropped: Named, retired_by: dict[Named, str]) -> Named | None:
-    """Return what is retired and dropped: the same, or a column of the table."""
-    return next((one for one in retired_by if one[: len(dropped)] == dropped), None)
 
 
 def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:

@@ -60,7 +60,7 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
     """
     code = code or revisions.script_directory()
     applied = database_revisions(connection)
-    head, revision = ",".join(revisions.heads(code)), ",".join(applied) or None
+    head, revision = ",".join(sorted(code.get_heads())), ",".join(applied) or None
     if revisions.known_revisions(code).issuperset(applied):
         name, foreign, pending = _at_or_behind(code, applied)
         return SchemaState(name, head, revision, pending, foreign)

@@ -140,7 +140,8 @@ def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, R
         tables: the tables of a mapping. One without a schema is looked for on the search path, as its code does.
     """
     mapped = list(tables)
-    found = connection.execute(_RELATIONS, {"mapped": mapped, "quoted": [_quoted(table) for table in mapped]})
+    quoted = [".".join(map(quote, table.split("."))) for table in mapped]
+    found = connection.execute(_RELATIONS, {"mapped": mapped, "quoted": quoted})
     return {
         row.mapped: Relation(
             row.writable,
@@ -149,7 +150,3 @@ def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, R
         )
         for row in found
     }
-
-
-def _quoted(table: str) -> str:
-    return ".".join(quote(part) for part in table.split("."))
