@@ -20,7 +20,7 @@ from online_migrations.autogenerate import REVISION_OPTIONS
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
 from online_migrations.operations.names import spare_name
-from online_migrations.sql import DIALECT, quote
+from online_migrations.sql import DIALECT, quote, quoted_list
 
 NO_VALUE = "none"
 WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
@@ -96,8 +96,11 @@ def _difference(change: tuple[Any, ...]) -> Difference:
     if kind in ("table", "table-comment"):
         shape = ", ".join(sorted(column.name for column in item.columns))
         return Difference(action, kind, item.fullname, item.fullname, (), shape, shape)
-    kind = "primary-key" if isinstance(item, PrimaryKeyConstraint) else kind
     columns = [column.name for column in item.columns]
+    if isinstance(item, PrimaryKeyConstraint):
+        name = str(item.name or f"{item.table.name}_pkey")  # as the server calls one without a name
+        definition = f"PRIMARY KEY ({quoted_list(columns)})"
+        return Difference(action, "primary-key", item.table.fullname, name, columns, definition, definition)
     try:
         definition = _shown_item(item)
     except (CompileError, KeyError):  # SQLAlchemy reads an index of expressions that includes columns, and writes none
@@ -197,8 +200,9 @@ def diagnosis(one: Difference) -> Diagnosis:
         return Diagnosis(ERROR, f"renamed-{one.kind}", f"{what} {IF_THE_MODEL_CHANGED}", _rename(one))
     if one.action == "add":
         what = f"{_named(one)} is in the models and not in the database."
-        command = _build_primary_key(one) if one.kind == "primary-key" else WRITE_REVISION
-        return Diagnosis(ERROR, f"missing-{one.kind}", what, command)
+        if one.kind == "primary-key":
+            return Diagnosis(ERROR, "missing-primary-key", f"{what} {IF_THE_MODEL_CHANGED}", _build_primary_key(one))
+        return Diagnosis(ERROR, f"missing-{one.kind}", what, WRITE_REVISION)
     what = f"{_named(one)} is in the database and in no model."
     return Diagnosis(ERROR, f"extra-{one.kind}", what, WRITE_REVISION)
 
@@ -206,7 +210,8 @@ def diagnosis(one: Difference) -> Diagnosis:
 def _replacement(one: Difference) -> Diagnosis:
     """Say what has another definition, with the command that makes it anew without stopping the site."""
     what = f"{_named(one)} is {one.there} in the database and {one.wanted} in the models."
-    if one.kind == "column" and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted):
+    is_generated = "GENERATED" in one.wanted
+    if one.kind == "column" and not is_generated and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted):
         what = f"{what} It sorts and compares differently; its indexes are rebuilt."
         return Diagnosis(ERROR, "other-collation", what, _collate(one))
     if one.kind == "check":

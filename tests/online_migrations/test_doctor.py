@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import conv
 from app.extensions import Base
 from online_migrations.connection import read_only_connection
 from online_migrations.doctor import LIMITS, Diagnosis, Limits, diagnose
+from online_migrations.doctor.drift import _difference, diagnosis
 from online_migrations.operations.tables import drop_compat_view
 from tests.databases import HEAD
 from tests.online_migrations.dumps import program
@@ -251,6 +252,12 @@ def test_a_check_in_other_words_is_the_same(in_use: Database) -> None:
 
 
 SECRET = "SELECT 'a person''s secret'"
+
+
+def test_a_primary_key_that_no_model_names_is_made_with_the_servers_name() -> None:
+    key = Table("lines", MetaData(), Column("id", Integer, primary_key=True)).primary_key
+    found = diagnosis(_difference(("add_constraint", key)))
+    assert (found.rule, "ADD CONSTRAINT lines_pkey PRIMARY KEY" in found.next) == ("missing-primary-key", True)
 
 
 @contextmanager
