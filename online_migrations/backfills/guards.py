@@ -77,7 +77,7 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
     """
     backfill = read(connection, name)
     if backfill is None:
-        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release."
+        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
         return reason_to_wait("require_backfilled", {"name": name}, [task_of(backfill)])
     query = f"SELECT EXISTS (SELECT FROM {quote(backfill.table_name)} WHERE {backfill.where_sql})"
