@@ -2,8 +2,8 @@
 
 That code sends and gets values through psycopg2, which writes literals without a type. So two types are compatible when
 it reads a value that compares equal in Python, each value that it writes is taken, and its conditions and orderings
-mean the same. `flask db migrate` asks, and the forecast of a rollback. tests/online_migrations/test_compatible_types.py
-tries each pair, and pairs that look alike and are not.
+mean the same. Types are written as format_type() prints them. tests/online_migrations/test_compatible_types.py tries
+each pair, and pairs that look alike and are not.
 
 Sources: PostgreSQL manual, "Numeric Types", "JSON Types"; psycopg2 manual, "Adaptation of Python values to SQL types".
 """
@@ -34,11 +34,7 @@ class _Type(NamedTuple):
 
 
 def is_compatible(old: str, new: str) -> bool:
-    """
-    Args:
-        old: the type that the code knows, as format_type() prints it, such as "character varying(50)".
-        new: the column's type from now on.
-    """
+    """Tell if code that knows the old type, such as "character varying(50)", can go on with the new one."""
     if old == new or old.rpartition(".")[2] == new.rpartition(".")[2]:  # with or without its schema
         return True
     before, after = _parsed(old), _parsed(new)
@@ -49,8 +45,14 @@ def is_compatible(old: str, new: str) -> bool:
     return not before.is_array and _is_higher(before.name, after.name) and _is_no_shorter(before.size, after.size)
 
 
+def is_longer_text(old: str, new: str) -> bool:
+    """Tell if a text becomes as long or longer, for which PostgreSQL changes its catalog only."""
+    found = [parsed.name for parsed in map(_parsed, (old, new)) if parsed and not parsed.is_array]
+    return len(found) == 2 and set(found) <= set(_TEXTS) and is_compatible(old, new)
+
+
 def conversion(old: str, new: str) -> str | None:
-    """The new value of a compatible type, as SQL with {column} and {type}; None when the types are not compatible."""
+    """Return the value of a compatible type as SQL with {column} and {type}; None: the types are not compatible."""
     if not is_compatible(old, new):
         return None
     return _CAST_BY_TEXT if (old, new) == ("real", "double precision") else _CAST

@@ -1,15 +1,8 @@
-"""Changed definitions: what has one name in the models and in the database, and another definition.
+"""Definitions of constraints, indexes and columns, compared as the server prints them.
 
-The one comparison of definitions: of `flask db migrate` and `check`, of an upgrade's last act, of operations, and of
-the doctor.
-
-Marks: comments in the database that say what a table or column is for, where no model does.
-
-Definitions of constraints, indexes and columns, as the server prints them: pg_get_constraintdef and its like.
-
-Two of one name are the same when the server prints them alike: definition_changes.py. Only it knows that `x IN (1, 2)`
-and `x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an empty temporary copy of the table, in a
-transaction that is rolled back, and printed from there.
+Only the server knows that `x IN (1, 2)` and `x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an
+empty temporary copy of its table, printed from there, and rolled back. `flask db migrate` and `check`, the end of an
+upgrade, operations and the doctor compare by this.
 """
 
 import re
@@ -25,11 +18,16 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, ExecutableDDLElement
 from online_migrations.connection import execute_verbatim
 from online_migrations.sql import DIALECT, quote, sql_name
 
+# The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
-
 
 CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
 INDEX = "i"  # our own, for an index that belongs to no constraint
+
+COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
+PRINTS = 3  # what the server prints of a condition that it has printed is settled then
+# A literal of a column that was VARCHAR and became TEXT keeps the detour.
+_TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
 
 _CONSTRAINT_TEXT = "regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '')"
 # Without its own name and that of its table, which the temporary copy has in another schema.
@@ -55,7 +53,7 @@ _COLUMN = text(
     " FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
     " WHERE attrelid = CAST(:table AS regclass) AND attname = :name AND NOT attisdropped"
 )
-# Of all constraints but foreign keys and NOT NULL, and of all indexes that belong to no constraint.
+# All constraints but foreign keys and NOT NULL, and all indexes that belong to no constraint.
 _ALL = text(
     f"SELECT conname::text AS name, contype::text AS kind, {_CONSTRAINT_TEXT} AS text FROM pg_constraint"  # noqa: S608
     " WHERE conrelid = CAST(:table AS regclass) AND contype IN ('c', 'p', 'u', 'x')"
@@ -63,12 +61,12 @@ _ALL = text(
     " WHERE indrelid = CAST(:table AS regclass) AND indisvalid"
     " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)"
 )
-_SEARCH_FIRST = text(
-    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
-)
 _SCHEMA = text(
     "SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid"
     " WHERE c.oid = CAST(:table AS regclass)"
+)
+_SEARCH_FIRST = text(
+    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
 )
 
 
@@ -95,63 +93,98 @@ class ColumnDefinition(NamedTuple):
         return " ".join(filter(None, parts))
 
 
+# Of the database and of the models; None of a primary key or an EXCLUDE that only the other has.
+Changed = tuple[Definition | None, Definition | None]
+
+
+def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
+    """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
+
+    Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
+    """
+    with on_search_path(connection, model.schema):
+        there = all_there(connection, model.name)
+        statements = {name: sql for name, sql in _statements(model, there) if name not in known}
+        key = _create(model.primary_key, model) if model.primary_key.columns else None
+        wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
+        changed: list[Changed] = []
+        for name, sql in statements.items():
+            old, new = there.get(name), wanted.get(name)
+            if new is None:  # the server refuses it, since it names a column that is to come
+                changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
+            elif old is None or not is_same(connection, model.name, old, new):
+                changed.append((old, new))
+    compared = {*statements, *known}
+    changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
+    old, new = _primary_key(there), _primary_key(wanted)
+    if key and new is None:
+        new = Definition("", PRIMARY_KEY, key)
+    return changed if (old and old.text) == (new and new.text) else [*changed, (old, new)]
+
+
+def is_same(connection: Connection, table: str, there: Definition, wanted: Definition) -> bool:
+    """Tell if the server means the same by two definitions that it has printed.
+
+    It prints another text of a condition once it has read what it printed, as after a restore.
+    """
+    if there[1:] == wanted[1:]:
+        return True
+    if there.kind != wanted.kind or there.kind not in (CHECK, INDEX):  # the others are printed in one way
+        return False
+    with empty_copies(connection, table):
+        one, other = (_settled(connection, table, definition) for definition in (there, wanted))
+    return one == other
+
+
 def constraint_there(connection: Connection, table: str, name: str) -> Definition | None:
-    """The definition of a table's constraint of any kind; None: there is no such constraint."""
+    """Return the definition of a table's constraint of any kind; None: there is no such constraint."""
     row = connection.execute(_CONSTRAINT, {"table": quote(table), "name": name}).one_or_none()
     return Definition(*row) if row else None
 
 
 def index_there(connection: Connection, name: str) -> IndexDefinition | None:
-    """None: there is no index of the name, or it is INVALID."""
+    """Return None when there is no index of the name, or it is INVALID."""
     row = connection.execute(_INDEX, {"index": quote(name)}).one_or_none()
     return IndexDefinition(*row) if row else None
 
 
 def column_there(connection: Connection, table: str, name: str) -> ColumnDefinition | None:
-    """None: the table has no such column."""
+    """Return None when the table has no such column."""
     row = connection.execute(_COLUMN, {"table": quote(table), "name": name}).one_or_none()
     return ColumnDefinition(*row) if row else None
+
+
+def all_there(connection: Connection, table: str) -> dict[str, Definition]:
+    """Return by name a table's indexes and its constraints but foreign keys."""
+    return {row.name: Definition(*row) for row in connection.execute(_ALL, {"table": quote(table)})}
 
 
 def wanted_constraint(
     connection: Connection, table: str, name: str, definition: str, referred: str | None = None
 ) -> Definition:
-    """The definition of the constraint that ADD CONSTRAINT makes.
-
-    Args:
-        referred: the table that a foreign key refers to.
-    """
+    """Return the definition of the constraint that ADD CONSTRAINT makes, a foreign key to the table `referred`."""
     with empty_copies(connection, table, *filter(None, [referred]), with_indexes=referred is not None):
         execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {definition}")
         return Definition(*connection.execute(_CONSTRAINT, {"table": quote(table), "name": name}).one())
 
 
 def wanted_index(connection: Connection, table: str, name: str, create: str) -> str:
-    """The definition of the index that a CREATE INDEX makes, which must not be CONCURRENTLY."""
+    """Return the definition of the index that a CREATE INDEX makes, which must not be CONCURRENTLY."""
     with empty_copies(connection, table):
         execute_verbatim(connection, create)
-        return IndexDefinition(*connection.execute(_INDEX, {"index": f"pg_temp.{quote(name)}"}).one()).definition
+        return IndexDefinition(*connection.execute(_INDEX, {"index": f"{COPY}.{quote(name)}"}).one()).definition
 
 
 def wanted_column(connection: Connection, table: str, name: str, definition: str) -> ColumnDefinition:
-    """The definition of the column that ADD COLUMN makes."""
+    """Return the definition of the column that ADD COLUMN makes."""
     with empty_copies(connection, table):
         execute_verbatim(connection, f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(name)}")
         execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD COLUMN {definition}")
         return ColumnDefinition(*connection.execute(_COLUMN, {"table": quote(table), "name": name}).one())
 
 
-def all_there(connection: Connection, table: str) -> dict[str, Definition]:
-    """name: the definition, of a table's indexes and of its constraints but foreign keys."""
-    return {row.name: Definition(*row) for row in connection.execute(_ALL, {"table": quote(table)})}
-
-
 def all_wanted(connection: Connection, table: str, statements: list[str]) -> dict[str, Definition]:
-    """name: the definition of what a statement makes; missing where the server refuses the statement.
-
-    Args:
-        statements: CREATE INDEX, or ALTER TABLE … ADD CONSTRAINT.
-    """
+    """Return by name what CREATE INDEX and ADD CONSTRAINT make, without those that the server refuses."""
     with empty_copies(connection, table):
         for statement in statements:
             try:
@@ -165,8 +198,7 @@ def all_wanted(connection: Connection, table: str, statements: list[str]) -> dic
 def empty_copies(connection: Connection, *tables: str, with_indexes: bool = False) -> Iterator[None]:
     """Give tables empty temporary copies, which stand before them on the search path; roll back everything at the end.
 
-    Args:
-        with_indexes: a foreign key asks for the unique index of what it refers to.
+    A foreign key needs them with indexes: it asks for the unique one of what it refers to.
     """
     # Operations run in autocommit mode; autogenerate in a transaction, which it keeps.
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is in use
@@ -185,12 +217,8 @@ def empty_copies(connection: Connection, *tables: str, with_indexes: bool = Fals
 
 @contextmanager
 def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]:
-    """Look for tables in a schema first, until the end of the block. To read only: what is changed is rolled back.
-
-    Args:
-        schema: None: the default one.
-    """
-    if schema is None:
+    """Look for tables in a schema first, until the end of the block. To read only: what is changed is rolled back."""
+    if schema is None:  # the default one
         yield
         return
     with connection.begin_nested() as trial:
@@ -199,73 +227,18 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
         trial.rollback()
 
 
-COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
-COMPARED = (CheckConstraint, ExcludeConstraint, UniqueConstraint)
-PRINTS = 3  # what the server prints of a condition that it has printed is settled then
-# A literal of a column that was VARCHAR and became TEXT keeps the detour.
-_TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
-
-
-class Changed(NamedTuple):
-    """
-    Args:
-        there, wanted: of database and models; None of a primary key, which only the other has.
-    """
-
-    there: Definition | None
-    wanted: Definition | None
-
-
-def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
-    """Of a table's indexes and of its constraints but foreign keys. Of the primary key the name does not matter.
-
-    Args:
-        known: names to leave out.
-
-    In a transaction that may write; all of it is rolled back.
-    """
-    with on_search_path(connection, model.schema):
-        there = all_there(connection, model.name)
-        statements = {name: sql for name, sql in _statements(model) if name in there and name not in known}
-        key = _create(model.primary_key, model) if model.primary_key.columns else None
-        wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
-        changed = []
-        for name, sql in statements.items():
-            if name not in wanted:  # the server refuses it, since it names a column that is to come
-                changed.append(Changed(there[name], there[name]._replace(text=sql)))
-            elif not is_same(connection, model.name, there[name], wanted[name]):
-                changed.append(Changed(there[name], wanted[name]))
-    old, new = _primary_key(there), _primary_key(wanted)
-    if key and new is None:
-        new = Definition("", PRIMARY_KEY, key)
-    is_same_key = (old and old.text) == (new and new.text)
-    return changed if is_same_key else [*changed, Changed(old, new)]
-
-
-def is_same(connection: Connection, table: str, there: Definition, wanted: Definition) -> bool:
-    """Whether the server means the same by two definitions that it has printed.
-
-    Of a condition it prints another text once it has read what it printed, as after a restore.
-    """
-    if there[1:] == wanted[1:]:
-        return True
-    if there.kind != wanted.kind or there.kind not in (CHECK, INDEX):  # the others are printed in one way
-        return False
-    with empty_copies(connection, table):
-        one, other = (_settled(connection, table, definition) for definition in (there, wanted))
-    return one == other
-
-
-def _statements(model: Table) -> Iterator[tuple[str, str]]:
-    """Name and statement of what the model has, by name: SQLAlchemy keeps constraints and indexes in sets."""
-    items = [item for item in (*model.constraints, *model.indexes) if isinstance(item, (*COMPARED, Index))]
+def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and statement of what is to be compared, by name: SQLAlchemy keeps constraints in sets."""
+    compared = (CheckConstraint, ExcludeConstraint, UniqueConstraint, Index)
+    items = (item for item in (*model.constraints, *model.indexes) if isinstance(item, compared))
     named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
     for name in sorted(named):
-        yield name, _create(named[name], model)
+        if name in there or isinstance(named[name], ExcludeConstraint):
+            yield name, _create(named[name], model)
 
 
 def _create(item: Any, model: Table) -> str:
-    """The statement that makes an index or a constraint on the temporary copy of its table."""
+    """Return the statement that makes an index or a constraint on the temporary copy of its table."""
     isolated = {"isolate_from_table": False}  # else the model's own CREATE TABLE would leave it out from now on
     ddl: ExecutableDDLElement = CreateIndex(item) if isinstance(item, Index) else AddConstraint(item, **isolated)
     return str(ddl.compile(dialect=DIALECT, schema_translate_map={model.schema: COPY}, render_schema_translate=True))
@@ -276,7 +249,7 @@ def _primary_key(found: dict[str, Definition]) -> Definition | None:
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:
-    """The text, printed again until it stays the same."""
+    """Have the text printed again until it stays the same."""
     for _ in range(PRINTS):
         before, definition = definition, _printed(connection, table, definition)
         if definition == before:
@@ -285,7 +258,7 @@ def _settled(connection: Connection, table: str, definition: Definition) -> str:
 
 
 def _printed(connection: Connection, table: str, definition: Definition) -> Definition:
-    """What the server prints when it reads a definition."""
+    """Return what the server prints when it reads a definition."""
     name = quote(definition.name)
     make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {definition.text}"
     if definition.kind == INDEX:

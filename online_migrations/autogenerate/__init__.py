@@ -1,4 +1,8 @@
-"""Autogenerate: `flask db migrate` writes a numbered revision in online operations, with its phase."""
+"""Autogenerate: `flask db migrate` writes a numbered revision in online operations, with its phase.
+
+Models and database are compared in one way, by Alembic and the comparators of compare.py: for `flask db migrate` and
+`check`, at the end of an upgrade, and by the doctor.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,49 +15,46 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from online_migrations import operations, options
-from online_migrations.autogenerate import columns as enums
-from online_migrations.autogenerate.compare import PLUGIN, render_item
+from online_migrations.autogenerate.compare import DEFINITIONS, ENUMS, render_item
 from online_migrations.autogenerate.directives import Call, Change
-from online_migrations.autogenerate.retired import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.autogenerate.rewrite import rewrite_directives
-from online_migrations.operations import steps as schemas
+from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.operations.names import name_checks
+from online_migrations.operations.steps import in_schema
 from online_migrations.state.tables import TOOL_TABLES
 
 
 def target_metadata() -> MetaData:
-    """The models' MetaData. Each CHECK in it has a name, by which it is compared."""
+    """Return the models' MetaData. Each CHECK in it has a name, by which it is compared."""
     metadata = options.current().metadata
     name_checks(metadata)
     return metadata
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Alembic's include_object hook: leave out the tables of tools, parts of other tables, and what was retired."""
+    """Leave out the tables of tools, parts of other tables, and what was retired."""
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
         is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
         return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
-    if type_ == "column":
-        return not is_retired(item)
-    return not stands_on_retired(item)
+    return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
-    """Alembic's include_name hook: look into the default schema, which is None, and into those that the models name."""
+    """Look into the default schema, which is None, and into those that the models name."""
     return type_ != "schema" or name in model_schemas()
 
 
 def model_schemas() -> list[str | None]:
-    """The default one first."""
+    """Return the schemas of the models, the default one first."""
     return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
 
 
 # How models and database are compared, in a transaction that may be read-only.
 COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", enums.PLUGIN],
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", ENUMS],
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
@@ -64,7 +65,7 @@ COMPARISON_OPTIONS: dict[str, Any] = {
 def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
-    """Alembic's process_revision_directives hook, of migrate, revision and check."""
+    """Rewrite and number what migrate, revision and check found. A hook of Alembic."""
     [script] = directives
     if getattr(context.config.cmd_opts, "autogenerate", False):
         change = compute_change(script, migration)
@@ -75,16 +76,16 @@ def process_revision_directives(
     script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or next_number()
 
 
-# Of `flask db`: definitions are compared too, for which temporary tables are made.
+# Of `flask db` and the end of an upgrade: definitions are compared too, for which temporary tables are made.
 REVISION_OPTIONS: dict[str, Any] = {
     **COMPARISON_OPTIONS,
-    "autogenerate_plugins": [*COMPARISON_OPTIONS["autogenerate_plugins"], PLUGIN],
+    "autogenerate_plugins": [*COMPARISON_OPTIONS["autogenerate_plugins"], DEFINITIONS],
     "process_revision_directives": process_revision_directives,
 }
 
 
 def is_written_by_hand() -> bool:
-    """Whether this is `flask db revision` or `merge`. If so, number the file; no database is asked.
+    """Number the file of `flask db revision` or `merge`, for which no database is asked; tell if this is one.
 
     revision_environment in alembic.ini makes Alembic load env.py for them.
     """
@@ -98,13 +99,11 @@ def is_written_by_hand() -> bool:
 
 
 def compute_change(script: MigrationScript, migration: MigrationContext) -> Change:
-    """What the models ask for. If they ask for nothing: drop what an earlier release retired."""
+    """Rewrite what the models ask for. If they ask for nothing: drop what an earlier release retired."""
     autogen = AutogenContext(migration, opts=migration.opts)
     directives = script.upgrade_ops_list[0]
-    if directives.is_empty():
-        change = drop_retired(migration, autogen, model_schemas())
-    else:
-        change = rewrite_directives(directives, autogen)
+    is_same = directives.is_empty()
+    change = drop_retired(autogen, model_schemas()) if is_same else rewrite_directives(directives, autogen)
     script.imports = {*script.imports, *autogen.imports}  # of the types in the arguments; Alembic's default is shared
     return change
 
@@ -118,11 +117,11 @@ def fill_script(script: MigrationScript, change: Change, migration: MigrationCon
         functions = sorted({call.function for call in calls})
         script.imports.add(f"from {operations.__name__} import {', '.join(functions)}")
     if any(call.schema for call in calls):
-        script.imports.add(f"from {schemas.__name__} import {schemas.in_schema.__name__}")
+        script.imports.add(f"from {in_schema.__module__} import {in_schema.__name__}")
     migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
 
 
 def next_number() -> str:
-    """The next revision id, such as "0015". Numbers keep the files in order."""
+    """Return the next revision id, such as "0015". Numbers keep the files in order."""
     revisions = ScriptDirectory.from_config(context.config).walk_revisions()
     return f"{sum(1 for _ in revisions) + 1:04d}"

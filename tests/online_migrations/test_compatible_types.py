@@ -4,6 +4,7 @@ Each pair of types is tried with code of the old one on a column of the new one.
 PostgreSQL's planner proves.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,12 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy import Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql as pg
 
-from online_migrations.compatible_types import conversion, is_compatible
+from online_migrations.compatible_types import conversion, is_compatible, is_longer_text
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.type_changes import change_type_online
 from online_migrations.sql import DIALECT
 from online_migrations.state.mapping import type_name
-from tests.online_migrations.migrating import Database
+from tests.databases import Environment, empty_database
+from tests.online_migrations.migrating import Database, connected
 
 Type = sa.types.TypeEngine[Any]
 
@@ -73,6 +75,7 @@ def is_exact(value: Any) -> bool:
 
 def prepared(database: Database, type_: Type, values: list[Any]) -> Table:
     things = table_of(type_)
+    database.execute("DROP TABLE IF EXISTS things")
     things.create(database.engine)
     with database.engine.begin() as connection:
         for number, value in enumerate(values, start=1):
@@ -80,16 +83,24 @@ def prepared(database: Database, type_: Type, values: list[Any]) -> Table:
     return things
 
 
+@pytest.fixture(scope="module")
+def shared(server_environment: Environment) -> Iterator[Database]:
+    """Hold the tables of one case after the other."""
+    with empty_database(server_environment) as environment, connected(environment) as database:
+        database.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
+        yield database
+
+
 @pytest.mark.parametrize(("old", "new", "values", "written"), COMPATIBLE.values(), ids=COMPATIBLE)
-def test_old_code_does_not_notice(database: Database, old: Type, new: Type, values: list[Any], written: Any) -> None:
-    things = prepared(database, old, values)
-    before = observed(database.engine, things, values, written)
+def test_old_code_does_not_notice(shared: Database, old: Type, new: Type, values: list[Any], written: Any) -> None:
+    things = prepared(shared, old, values)
+    before = observed(shared.engine, things, values, written)
     name = new.compile(dialect=DIALECT)
     using = conversion(type_name(old), type_name(new))
     assert using is not None
-    database.migrate(lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name)))
-    assert observed(database.engine, things, values, written) == before
-    with database.engine.begin() as connection:
+    shared.migrate(lambda: change_type_online("things", "value", name, using=using.format(column="value", type=name)))
+    assert observed(shared.engine, things, values, written) == before
+    with shared.engine.begin() as connection:
         reads = list(connection.scalars(sa.select(table_of(new).c.value).order_by("id")))
     assert reads == values, "and code of the new type reads the same"
 
@@ -116,6 +127,13 @@ THE_SAME = [("integer", "integer"), ("character(3)", "character(3)"), ("mood", "
 def test_a_type_is_compatible_with_itself_and_not_with_another_or_a_smaller_one() -> None:
     assert [pair for pair in THE_SAME if not is_compatible(*pair)] == []
     assert [pair for pair in (*OTHERS, *SMALLER) if is_compatible(*pair)] == []
+
+
+def test_a_longer_text_changes_the_catalog_only() -> None:
+    texts = ("character varying(5)", "character varying(9)", "character varying", "text")
+    pairs = [(old, new) for old in texts for new in texts]
+    assert [pair for pair in pairs if is_longer_text(*pair) != is_compatible(*pair)] == []
+    assert not any(is_longer_text(*pair) for pair in [*OTHERS, *SMALLER, ("json", "jsonb"), ("text[]", "text[]")])
 
 
 THINGS = "CREATE TABLE things (id bigint PRIMARY KEY, size int, kind varchar(9), weight numeric, mood mood, made date)"
@@ -160,19 +178,14 @@ NO_CHECKS = [
 ]
 
 
-@pytest.fixture
-def things(database: Database) -> Database:
-    database.execute(f"CREATE TYPE mood AS ENUM ('good', 'bad'); {THINGS}")
-    return database
-
-
 def checks(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(f"CHECK ({old})", f"CHECK ({new})") for old, new in pairs]
 
 
-def test_a_wider_check_is_told_from_one_that_is_not_known_to_be_wider(things: Database) -> None:
-    assert [pair for pair in checks(WIDER) if not is_wider(things, *pair)] == []
-    assert [pair for pair in [*checks(NARROWER), *checks(NOT_PROVEN), *NO_CHECKS] if is_wider(things, *pair)] == []
+def test_a_wider_check_is_told_from_one_that_is_not_known_to_be_wider(shared: Database) -> None:
+    shared.execute(f"DROP TABLE IF EXISTS things; {THINGS}")
+    assert [pair for pair in checks(WIDER) if not is_wider(shared, *pair)] == []
+    assert [pair for pair in [*checks(NARROWER), *checks(NOT_PROVEN), *NO_CHECKS] if is_wider(shared, *pair)] == []
 
 
 def is_wider(database: Database, old: str, new: str) -> bool:

@@ -28,7 +28,6 @@ from online_migrations import locks as advisory_lock
 from online_migrations import runner
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.state import ledger
-from tests.databases import Environment
 from tests.online_migrations import shop
 from tests.online_migrations.changes import (
     ByHand,
@@ -50,7 +49,7 @@ from tests.online_migrations.model_project import ModelProject
 from tests.online_migrations.release_before import ReleaseBefore
 
 CASES = [*released_together(case for case in (*COLUMN_CASES, *RULE_CASES, *TABLE_CASES) if case.phases)]
-SAMPLE = ("A", "G")  # which `make test` tries, too
+QUICK = "A"  # the group that `make test` tries, too
 CASTS = re.compile(r"::character varying|::text(\[\])?|[(),]")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")
@@ -73,10 +72,6 @@ def as_it_was(project: ModelProject) -> AsItWas:
         release = ReleaseBefore(project.database.engine)
         kept.append(AsItWas(release, project.database.definitions(), rows(project)))
     return kept[0]
-
-
-def environment(project: ModelProject) -> Environment:
-    return {"DATABASE_URL": project.database.url}
 
 
 def rows(project: ModelProject) -> dict[str, str]:
@@ -127,7 +122,7 @@ def following(project: ModelProject, act: Callable[[], None]) -> None:
 
 
 def mark(case: Case) -> object:
-    return pytest.param(case, id=case.name, marks=() if case.group in SAMPLE else pytest.mark.minutes)
+    return pytest.param(case, id=case.name, marks=() if case.group == QUICK else pytest.mark.minutes)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from alembic.operations.ops import CreateForeignKeyOp
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.autogenerate.directives import grouped
+from online_migrations.autogenerate.rewrite import grouped
 from online_migrations.doctor import diagnose
 from online_migrations.doctor.diagnosis import Diagnosis
 from online_migrations.errors import UnsafeOperation
@@ -213,6 +213,7 @@ MADE_BY_SQL = {
         "CREATE TABLE part () INHERITS (dated, logged)"
     ),
 }
+CHILDREN = ("a child with a column of its own", "a child of two tables")
 ROWS = "INSERT INTO part (at, what) SELECT '2025-05-05', 'visit' FROM generate_series(1, 2500)"
 
 
@@ -237,7 +238,9 @@ def rows(project: ModelProject) -> int:
     return int(project.database.scalar("SELECT count(*) FROM logged"))
 
 
-@pytest.mark.parametrize("made", MADE_BY_SQL)
+@pytest.mark.parametrize(
+    "made", ["a partition of a partition", *(pytest.param(made, marks=pytest.mark.minutes) for made in CHILDREN)]
+)
 def test_following_every_advice_keeps_every_row(project: ModelProject, made: str) -> None:
     with_parts(project, made)
     for _ in range(2):

@@ -1,6 +1,5 @@
 """Columns: added in every type, with every default; changed, taken away and brought back."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -88,8 +87,6 @@ def with_each_default(metadata: sa.MetaData) -> None:
         table(metadata).append_column(sa.Column(f"d{number}", kind(), server_default=default, nullable=False))
 
 
-FILLED_BY_SEQUENCE = add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns")))
-
 ADDED = [
     expand(
         "columns of each type, with each default, and with odd names",
@@ -100,15 +97,6 @@ ADDED = [
             add(plain("값" * 21, sa.Integer())),
             add(plain("extra", sa.Integer()), "Odd order"),
         ),
-    ),
-    refused(
-        "a column that a sequence fills",
-        re.escape(
-            "First write a revision by hand, with op.execute('CREATE SEQUENCE turns'), and upgrade; then migrate"
-        ),
-        FILLED_BY_SEQUENCE,
-        ByHand('op.execute("CREATE SEQUENCE turns")', 'op.execute("DROP SEQUENCE turns")', "expand", nothing),
-        FILLED_BY_SEQUENCE,
     ),
 ]
 

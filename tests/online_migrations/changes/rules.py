@@ -187,11 +187,9 @@ def in_excuse(sql: str) -> str:
     return f'with excused("There are three rooms."):\n        op.execute("{sql}")'
 
 
-FREE, BOOKED = (f"EXCLUDE USING gist (period WITH &&) WHERE ({state})" for state in ("NOT booked", "booked"))
-NEW_EXCLUDE = exclude("ex_new", where=sa.text("NOT booked"))
+FREE, BOOKED = (f"EXCLUDE USING gist (period WITH &&) WHERE ({state})" for state in ("(NOT booked)", "booked"))
 WITHOUT_EXCLUDE = without_constraint("ex_rooms_period", "rooms")
 OTHER_EXCLUDE = both(WITHOUT_EXCLUDE, exclude("ex_rooms_period", where=sa.text("NOT booked")))
-ADD_EXCLUDE = f"ALTER TABLE rooms ADD CONSTRAINT ex_new {FREE}"
 CHANGE_EXCLUDE = "ALTER TABLE rooms DROP CONSTRAINT ex_rooms_period, ADD CONSTRAINT ex_rooms_period {}"
 
 KEYS = [
@@ -204,30 +202,11 @@ KEYS = [
         phase="contract",
     ),
     refused(
-        "an EXCLUDE constraint",
-        re.escape(f"one statement op.execute({ADD_EXCLUDE!r})"),
-        NEW_EXCLUDE,
-        ByHand(
-            in_excuse(ADD_EXCLUDE), 'op.execute("ALTER TABLE rooms DROP CONSTRAINT ex_new")', "contract", NEW_EXCLUDE
-        ),
-    ),
-    refused(
         "another EXCLUDE constraint of the same name",
         re.escape(f"one statement op.execute({CHANGE_EXCLUDE.format(FREE)!r})"),
         OTHER_EXCLUDE,
         ByHand(
             in_excuse(CHANGE_EXCLUDE.format(FREE)), in_excuse(CHANGE_EXCLUDE.format(BOOKED)), "contract", OTHER_EXCLUDE
-        ),
-    ),
-    refused(
-        "an EXCLUDE constraint gone",
-        re.escape("by hand, with phase = \"contract\" and drop_constraint_online('rooms', 'ex_rooms_period')"),
-        WITHOUT_EXCLUDE,
-        ByHand(
-            "drop_constraint_online('rooms', 'ex_rooms_period')",
-            in_excuse(f"ALTER TABLE rooms ADD CONSTRAINT ex_rooms_period {BOOKED}"),
-            "contract",
-            WITHOUT_EXCLUDE,
         ),
     ),
     contract("another primary key", keyed_by("number")).of("G"),
