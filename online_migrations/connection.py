@@ -6,10 +6,11 @@ Their driver's connection asks the guard before each statement and each COMMIT, 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection, cursor
+from psycopg2.sql import Composable
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -188,48 +189,70 @@ def _is_pooled(connection: Connection) -> bool:
     return bool(driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND))
 
 
-class WatchedCursor(cursor):
-    """psycopg2's cursor, which tells its connection of each statement before that is sent."""
+class Watcher(Protocol):
+    """Be told of each statement, COMMIT and ROLLBACK of a connection, whoever sends it. Raise to refuse one."""
 
-    def _tell(self) -> None:
-        if isinstance(self.connection, WatchedConnection) and self.connection.on_statement is not None:
-            self.connection.on_statement()
+    def before_statement(self, sql: str) -> None: ...
+
+    def after_statement(self, sql: str) -> None: ...
+
+    def failed(self) -> None:
+        """Be told that the server has refused a statement."""
+
+    def before_commit(self) -> None: ...
+
+    def before_rollback(self) -> None: ...
+
+
+class WatchedCursor(cursor):
+    """Tell the watcher of psycopg2's connection of each statement."""
 
     def execute(self, query: Any, vars: Any = None) -> None:
-        self._tell()
-        super().execute(query, vars)
+        self._watched(query, lambda: super(WatchedCursor, self).execute(query, vars))
 
     def executemany(self, query: Any, vars_list: Any) -> None:
-        self._tell()
-        super().executemany(query, vars_list)
+        self._watched(query, lambda: super(WatchedCursor, self).executemany(query, vars_list))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
-        self._tell()
-        super().callproc(procname, *([] if parameters is None else [parameters]))
+        given = [] if parameters is None else [parameters]
+        self._watched(f"SELECT {procname}()", lambda: super(WatchedCursor, self).callproc(procname, *given))
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
-        self._tell()
-        super().copy_expert(sql, file, size)
+        self._watched(sql, lambda: super(WatchedCursor, self).copy_expert(sql, file, size))
 
     def copy_from(self, file: Any, table: Any, *options: Any, **named: Any) -> None:
-        self._tell()
-        super().copy_from(file, table, *options, **named)
+        send = super().copy_from
+        self._watched(f"COPY {table} FROM STDIN", lambda: send(file, table, *options, **named))
+
+    def _watched(self, query: Any, send: Callable[[], None]) -> None:
+        watcher = self.connection.watcher if isinstance(self.connection, WatchedConnection) else None
+        if watcher is None:
+            send()
+            return
+        query = query.as_string(self) if isinstance(query, Composable) else query
+        sql = query.decode() if isinstance(query, bytes) else str(query)
+        watcher.before_statement(sql)
+        try:
+            send()
+        except Exception:
+            watcher.failed()
+            raise
+        watcher.after_statement(sql)
 
 
 class WatchedConnection(connection):
     """psycopg2's connection. SQLAlchemy, Alembic and a revision that reaches for the driver all go through it."""
 
-    before_commit: Callable[[], None] | None = None  # raises to refuse; the transaction is rolled back then
-    on_statement: Callable[[], None] | None = None  # raises to refuse; nothing is sent then
-    on_rollback: Callable[[], None] | None = None  # likewise
+    watcher: Watcher | None = None
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
         return super().cursor(*arguments, **{"cursor_factory": WatchedCursor, **named})
 
     def commit(self) -> None:
-        if self.before_commit is not None and not self.autocommit:
+        """Commit what the watcher allows. Refused, the transaction is rolled back."""
+        if self.watcher is not None and not self.autocommit:
             try:
-                self.before_commit()
+                self.watcher.before_commit()
             except Exception:
                 if not self.closed:
                     super().rollback()
@@ -237,8 +260,8 @@ class WatchedConnection(connection):
         super().commit()
 
     def rollback(self) -> None:
-        if self.on_rollback is not None:
-            self.on_rollback()
+        if self.watcher is not None:
+            self.watcher.before_rollback()
         super().rollback()
 
 

@@ -19,8 +19,7 @@ from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
-from online_migrations.guard.guard import Guard, Refused
-from online_migrations.guard.record import MANY_ROWS
+from online_migrations.guard.guard import MANY_ROWS, Guard, Refused
 from online_migrations.locks import Blockers, Deadline
 from online_migrations.operations.backfill import BackfillQuery
 from online_migrations.revisions import duplicate_revisions

@@ -91,9 +91,6 @@ def _proven_by_check(change: Change, column: str) -> bool:
     """
     proof = f"CHECK (({column} IS NOT NULL))"
     return any(
-        key[0] == "constraint"
-        and thing.table == change.there.table
-        and thing.facts["validated"]
-        and thing.facts["definition"].replace('"', "") == proof
-        for key, thing in change.before.items()
+        thing.facts["validated"] and thing.facts["definition"].replace('"', "") == proof
+        for _, thing in change.before.of(change.there.table, "constraint")
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from online_migrations.guard.effect import Change, Effect
+from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.snapshot import Snapshot, Thing
 
 CHECK, FOREIGN_KEY = "c", "f"
@@ -54,13 +54,12 @@ def _is_unique_still(change: Change, old: Thing) -> bool:
     """Whether another index finds one row for the values of the same columns, whichever row it is."""
     columns = set(old.facts["columns"])
     is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
-    indexes = (thing for key, thing in change.after.items() if key[0] == "index" and thing.table == old.table)
     return bool(columns and is_unique) and any(
         thing.facts["unique"]
         and thing.facts["valid"]
         and set(thing.facts["columns"]) == columns
         and not (thing.facts["partial"] or thing.facts["expressions"])
-        for thing in indexes
+        for _, thing in change.after.of(old.table, "index")
     )
 
 
@@ -84,9 +83,7 @@ def _is_replaced(change: Change, old: Thing) -> bool:
 
 def _was_there(before: Snapshot, new: Thing) -> bool:
     """Whether one with the same meaning stood on the table, which a type change recreates, for example."""
-    return any(
-        key[0] == "constraint" and thing.table == new.table and _same(thing, new) for key, thing in before.items()
-    )
+    return any(_same(thing, new) for _, thing in before.of(new.table, "constraint"))
 
 
 def _same(one: Thing, other: Thing) -> bool:
@@ -120,19 +117,13 @@ def _is_table_rewritten(change: Change) -> bool:
 
 
 def _left_null(change: Change, columns: list[str]) -> list[str]:
-    """Those columns that are NULL in a row whose writer does not name them. Two such rows are not the same, unless the
-    definition says so."""
+    """Return the columns that are NULL in a row whose writer does not name them: two such rows are not the same, unless
+    the definition says so.
+    """
     if "NULLS NOT DISTINCT" in change.there.facts["definition"]:
         return []
-    of_table = (
-        thing for key, thing in change.after.items() if key[0] == "column" and thing.table == change.there.table
-    )
-    facts = {thing.name: thing.facts for thing in of_table}
-    return [
-        name
-        for name in columns
-        if not any(facts[name][fact] for fact in ("not_null", "has_default", "identity", "filled"))
-    ]
+    of_table = {thing.name: thing for _, thing in change.after.of(change.there.table, "column")}
+    return [name for name in columns if is_left_null(of_table[name])]
 
 
 def _is_served(change: Change, index: Thing) -> bool:

@@ -21,6 +21,7 @@ class Effect(NamedTuple):
         column: that must not be NULL any more, or has lost its default.
         is_copied: whether what is taken can be made again of other columns, since the database computes it.
         unique: the name of a unique index or constraint that goes.
+        rows: that were inserted or updated.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Effect(NamedTuple):
     column: str = ""
     unique: str = ""
     is_copied: bool = False
+    rows: int = 0
 
 
 def qualified(table: str) -> str:
@@ -77,13 +79,8 @@ class Change(NamedTuple):
         return Effect(code, f"{shown(owner.name)}.{thing.name}", owner.name, columns, self.key)
 
     def siblings(self) -> list[Thing]:
-        """Other objects of this kind that are there afterwards, on the same table."""
-        table = self.there.table
-        return [
-            thing
-            for key, thing in self.after.items()
-            if key[0] == self.key[0] and key != self.key and thing.table == table
-        ]
+        """Return the other objects of this kind that are there afterwards, on the same table."""
+        return [thing for key, thing in self.after.of(self.there.table, self.key[0]) if key != self.key]
 
 
 def shown(name: str) -> str:
@@ -91,9 +88,6 @@ def shown(name: str) -> str:
     return name.removeprefix(DEFAULT_SCHEMA)
 
 
-def column_names(snapshot: Snapshot, relation: Key) -> frozenset[str]:
-    """The columns of a table or view."""
-    of_view = snapshot[relation].facts["columns"]
-    if of_view is not None:
-        return frozenset(of_view)
-    return frozenset(thing.name for key, thing in snapshot.items() if key[0] == "column" and thing.table == relation)
+def is_left_null(column: Thing) -> bool:
+    """Tell whether the column is NULL in a row whose writer does not name it."""
+    return not any(column.facts[fact] for fact in ("not_null", "has_default", "identity", "filled"))

@@ -1,6 +1,8 @@
 """Guard: refuses what a revision must not do, before it is committed, and adds up what the revision cost.
 
-An upgrade is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave.
+SQL can be spelled in many ways, the catalog cannot. So a revision is judged by what it did to the catalog, not by its
+text: raw SQL, DO blocks and functions alike. An upgrade is judged by the phase that its file states, a downgrade as a
+contract: it takes what its upgrade gave.
 """
 
 import logging
@@ -14,51 +16,54 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 
 from online_migrations.errors import UnsafeOperation
-from online_migrations.guard import watch as other_connections
 from online_migrations.guard.effect import Effect, in_schema, on_table, shown
 from online_migrations.guard.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost, without_parts
-from online_migrations.guard.proofs import refuses_rows_without, takes_default, takes_rows_without
+from online_migrations.guard.proofs import gives_new_numbers, refuses_rows_without, takes_default, takes_rows_without
 from online_migrations.guard.record import Cost
 from online_migrations.guard.rules import Judge, Violation, is_in_use, judge, left_out, written
-from online_migrations.guard.snapshot import Snapshot, read_snapshot, retired_in, tables_of
+from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.usage import Usage, in_database, with_parts
-from online_migrations.guard.watch import TransactionWatch
+from online_migrations.guard.watch import TransactionWatch, refused
 from online_migrations.locks import Blockers
 from online_migrations.state.ledger import CONTRACT, EXPAND, phase_of
 
 log = logging.getLogger(__name__)
 
-
 _CURRENT_SCHEMA = text("SELECT current_schema()")
 
 MOST_TOLD = 3  # broken rules in one message
+# Rows that one revision may insert or update: about what backfill() writes at a time. They are locked until COMMIT.
+MANY_ROWS = 1000
 
 
 class Refused(NamedTuple):
-    """
-    Args:
-        place: file and line, "0025_x.py:14".
-    """
+    """Name the place of what is refused, by file and line: "0025_x.py:14"."""
 
     place: str
     violation: Violation
 
 
-def refuse(found: list[Refused]) -> None:
-    """
-    Raises:
-        UnsafeOperation: the transaction is rolled back.
+def told(found: list[Refused], kept: list[int]) -> str:
+    """Return what was refused, and what of the revision is kept all the same.
+
+    Args:
+        kept: lines that were committed before: of operations, and of statements in an autocommit block.
     """
     sentences = _sentences(found)
-    told, more = sentences[:MOST_TOLD], len(sentences) - MOST_TOLD
-    if more > 0:
-        told.append(f"And {more} more.")
-    raise UnsafeOperation(" ".join([*told, "Nothing of this step was kept."]))
+    more = [f"And {len(sentences) - MOST_TOLD} more."] if len(sentences) > MOST_TOLD else []
+    return " ".join([*sentences[:MOST_TOLD], *more, _said_of_kept(kept)])
+
+
+def _said_of_kept(kept: list[int]) -> str:
+    if not kept:
+        return "The revision was rolled back."
+    lines = f"line {kept[0]}" if len(kept) == 1 else f"lines {', '.join(map(str, kept[:-1]))} and {kept[-1]}"
+    return f"What {lines} did had been committed before and stays; the rest was rolled back."
 
 
 def _sentences(found: list[Refused]) -> list[str]:
-    """One for each rule that a line broke, with all that it broke it for: TRUNCATE … CASCADE empties many tables."""
+    """Return one for each rule that a line broke, with all that it broke it for, such as the tables of a TRUNCATE."""
     subjects: dict[tuple[str, str, str], list[str]] = {}
     for place, (effect, what, instead) in found:
         same = subjects.setdefault((place, what.replace(effect.subject, "{subject}"), instead), [])
@@ -71,11 +76,12 @@ def _sentences(found: list[Refused]) -> list[str]:
 
 
 class Guard:
-    """
+    """Judge the revisions of one run.
+
     Args:
         live: what the live release uses; None: no release has said so.
         blockers: counts how often a lock was not to be had.
-        found: is told the violations of a transaction or an operation; by default it ends the run.
+        found: is told the violations of a transaction or an operation; by default they end the run.
         lose: columns and tables that a downgrade may throw away, such as "notes.colour".
     """
 
@@ -84,22 +90,23 @@ class Guard:
         connection: Connection,
         live: Mapping[str, Usage] | None,
         blockers: Blockers,
-        found: Callable[[list[Refused]], None] = refuse,
+        found: Callable[[list[Refused]], None] | None = None,
         lose: Collection[str] = (),
     ) -> None:
         self._connection = connection
         self._blockers = blockers
-        self._found = found
+        self._found = found or self._refuse
         self._lose = set(lose)
         self._is_upgrade = True
         self.committed_early = False  # whether a statement of the last revision was committed before its end
-        at_start = self._read_catalog()
+        at_start = read_snapshot(connection)
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
-        self._relations = {key: thing.name for key, thing in at_start.items() if key[0] == "relation"}
-        self._views = {thing.name for key, thing in at_start.items() if thing.facts.get("kind") in VIEWS}
+        self._first_names = {key: thing.name for key, thing in at_start.of(None, "relation")}
+        self._renamed: dict[str, str] = {}  # name of a table now: what it was when the run began
+        self._views = {thing.name for _, thing in at_start.relations() if thing.facts["kind"] in VIEWS}
         schema = str(connection.scalar(_CURRENT_SCHEMA))
         in_use = None if live is None else in_database(live, at_start, schema)
-        self._judge_of = partial(Judge, live=in_use, there=tables_of(at_start), retired=retired_in(at_start))
+        self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), retired=at_start.retired())
         connection.rollback()
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
@@ -114,13 +121,14 @@ class Guard:
     @contextmanager
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
-        self._script, self._is_upgrade, self.cost = script, is_upgrade, Cost()
+        self._script, self._is_upgrade, self.cost, self._rows = script, is_upgrade, Cost(), 0
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
-        catalog, self._catalog = self._catalog or self._read_catalog(), None
-        watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, catalog)
+        catalog, self._catalog = self._catalog, None
+        watch = TransactionWatch(self._connection, script.module, self._judge, self._note_names, catalog)
+        self._watch = watch
         try:
-            with other_connections.refused(script.module, lambda: watch.is_excusing):
+            with refused(script.module, lambda: watch.is_excusing):
                 yield
             self._catalog = watch.transaction.before
         finally:
@@ -129,22 +137,24 @@ class Guard:
     def close(self) -> None:
         """Stop watching: the revision was committed, or failed."""
         if self._watch is not None:
-            self.committed_early = self._watch.commits_early
+            self.committed_early = bool(self._watch.kept)
             self._watch.close()
             self._watch = None
 
     def operation(self, *effects: Effect) -> AbstractContextManager[None]:
-        """Run one of online_migrations.operations, which commits by itself. Its effects are known beforehand.
+        """Run an operation, which commits by itself. Its effects are known beforehand.
 
         Raises:
             UnsafeOperation: the revision may not have one of them; nothing was sent.
         """
         watch = self._watching()
         if effects and not watch.is_excusing:
-            schema = self._connection.scalar(_CURRENT_SCHEMA)
+            catalog = watch.catalog()
+            with watch.looking_away():
+                schema = self._connection.scalar(_CURRENT_SCHEMA)
             try:
                 here = [in_schema(effect, schema) for effect in effects]
-                self._judge((effect, watch.line()) for effect in with_parts(here, watch.transaction.before))
+                self._judge((effect, watch.line()) for effect in with_parts(here, catalog))
             except WouldLose as found:
                 with watch.looking_away():
                     require_nothing_lost(self._connection, found)
@@ -163,26 +173,35 @@ class Guard:
         return self._watching().excusing(reason)
 
     def cost_so_far(self) -> dict[str, Any]:
-        """What the revision cost, with the transaction that is about to commit; for the ledger."""
+        """Return what the revision cost, with the transaction that is about to commit; for the ledger."""
         self.cost.add_transaction(self._watching().transaction)
         return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
-
-    def _read_catalog(self) -> Snapshot:
-        catalog = read_snapshot(self._connection)
-        self._connection.rollback()
-        return catalog
 
     def _watching(self) -> TransactionWatch:
         assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
         return self._watch
 
+    def _note_names(self, catalog: Snapshot, keys: Iterable[Key]) -> None:
+        """A table that this run has renamed is judged as the one that was there."""
+        for key in keys:
+            first = self._first_names.get(key)
+            if first is not None and key in catalog:
+                self._renamed = {now: was for now, was in self._renamed.items() if was != first}
+                if catalog[key].name != first:
+                    self._renamed[catalog[key].name] = first
+
+    def _refuse(self, found: list[Refused]) -> None:
+        """Raises: UnsafeOperation: the transaction is rolled back."""
+        raise UnsafeOperation(told(found, self._watching().kept))
+
     def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
-        """
+        """Judge the effects of a transaction or an operation, each with its line.
+
         Raises:
-            WouldLose: all else is allowed, and a downgrade takes what nobody has named.
+            UnsafeOperation: one of them is not allowed.
+            WouldLose: all of them are, and a downgrade takes what nobody has named.
         """
         by = self._judge_of(phase_of(self._script) if self._is_upgrade else CONTRACT)
-        before = self._watching().transaction.before
         found: list[Refused] = []
         losses: dict[Loss, str] = {}
         for given, line in effects:
@@ -190,38 +209,57 @@ class Guard:
             effect = self._by_its_first_name(self._with_check(given, by) if by.phase == EXPAND else given)
             if self._takes_values(effect, by):
                 is_used = by.live is not None and is_in_use(effect, by)
-                lost = losses_of(given, before, is_used)
-                losses |= dict.fromkeys(lost, place)
+                losses |= dict.fromkeys(losses_of(given, self._watching().catalog(), is_used), place)
             elif violation := self._violation(effect, by):
                 found.append(Refused(place, violation))
-        unnamed = [loss for loss in without_parts(losses, before) if not loss.is_named_in(self._lose)]
+        unnamed: list[Loss] = []
+        if losses:
+            parts_left_out = without_parts(losses, self._watching().catalog())
+            unnamed = [loss for loss in parts_left_out if not loss.is_named_in(self._lose)]
         if found:
             self._found(found)
         elif unnamed:
             raise WouldLose(losses[unnamed[0]], unnamed)
 
     def _violation(self, effect: Effect, by: Judge) -> Violation | None:
+        if effect.code == "writes-rows":
+            return self._of_rows(effect, by)
         violation = judge(self._as_not_null(effect, by), by)
-        is_taken = violation and effect.code == "changes-default" and self._is_taken(effect, by)
-        return None if is_taken else violation
+        if violation and effect.code == "changes-default" and self._is_taken(effect, by):
+            return None
+        if violation and effect.code == "sets-sequence-back" and self._gives_new_numbers(effect):
+            return None
+        return violation
+
+    def _of_rows(self, effect: Effect, by: Judge) -> Violation | None:
+        """Add up what the revision has inserted and updated in tables that it has not made."""
+        if effect.table in by.there:
+            self._rows += effect.rows
+        if self._rows <= MANY_ROWS:
+            return None
+        return judge(
+            effect._replace(code="writes-many-rows", subject=f"{self._rows:,} rows, the last ones of {effect.subject}"),
+            by,
+        )
 
     def _takes_values(self, effect: Effect, by: Judge) -> bool:
-        """Whether a downgrade throws away a table that was there before the run, or columns of it."""
+        """Tell whether a downgrade throws away a table that was there before the run, or columns of it."""
         is_loss = not self._is_upgrade and effect.code in LOSES
         return is_loss and effect.table in by.there and effect.table not in self._views
 
     def _by_its_first_name(self, effect: Effect) -> Effect:
-        """A table that this run has renamed is judged as the one that was there."""
-        known = self._watching().transaction.before
-        renamed = {known[key].name: name for key, name in self._relations.items() if key in known}
-        return effect._replace(table=renamed.get(effect.table, effect.table))
+        return effect._replace(table=self._renamed.get(effect.table, effect.table))
+
+    def _gives_new_numbers(self, effect: Effect) -> bool:
+        with self._watching().looking_away():
+            return gives_new_numbers(self._connection, effect)
 
     def _is_taken(self, effect: Effect, by: Judge) -> bool:
         with self._watching().looking_away():
             return takes_default(self._connection, effect, written(self._by_its_first_name(effect), by))
 
     def _as_not_null(self, effect: Effect, by: Judge) -> Effect:
-        """If a contract's effect is a CHECK that takes no NULL in a column: NOT NULL, in another spelling."""
+        """Return NOT NULL for a contract's CHECK that takes no NULL in a column, which is another spelling of it."""
         usage = (by.live or {}).get(effect.table)
         if by.phase == EXPAND or usage is None or not effect.check:
             return effect
@@ -241,9 +279,9 @@ class Guard:
         return refuses_rows_without(self._connection, effect, left_out, given)
 
     def _with_check(self, effect: Effect, by: Judge) -> Effect:
-        """If the effect is a CHECK: without columns, unless it takes each row that leaves out what is not written.
+        """Return a CHECK without its columns, unless it takes each row that leaves out what is not written.
 
-        Not if it is about both: an UPDATE of what is written meets a row in which new code has filled the rest.
+        Also if it is about both: an UPDATE of what is written meets a row in which new code has filled the rest.
         """
         if not effect.check:
             return effect

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect, shown
 from online_migrations.guard.proofs import tried
-from online_migrations.guard.snapshot import Snapshot, tables_of, wholes_of
+from online_migrations.guard.snapshot import Snapshot
 from online_migrations.locks import QUERY_CANCELED, sqlstate
 from online_migrations.sql import quote
 
@@ -65,9 +65,10 @@ def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
     Args:
         before: the catalog before the transaction, or the operation, of the effect.
     """
-    there = tables_of(before).get(effect.table)
-    if there is None:
+    found = next((key for key, thing in before.relations() if thing.name == effect.table), None)
+    if found is None:
         return []
+    there = before.column_names(found)
     columns = [column for column in effect.columns if column in there] if effect.columns else [None]
     return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
 
@@ -75,7 +76,7 @@ def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
 def without_parts(losses: Iterable[Loss], before: Snapshot) -> Iterator[Loss]:
     """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
     taken = {(loss.table, loss.column) for loss in losses}
-    wholes = {thing.name: set(wholes_of(key, before)) for key, thing in before.items() if key[0] == "relation"}
+    wholes = {thing.name: set(before.wholes(key)) for key, thing in before.relations()}
     for loss in losses:
         if not any((whole, loss.column) in taken for whole in wholes.get(loss.table, ())):
             yield loss

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import driver_connection, execute_raw, execute_verbatim
 from online_migrations.definitions import empty_copies
-from online_migrations.guard.effect import Effect
+from online_migrations.guard.effect import Effect, qualified
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import literal, quote
 
@@ -195,3 +195,37 @@ def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
         query = f"EXPLAIN (FORMAT JSON) SELECT FROM {quote(table)} WHERE NOT {wanted['condition']}"
         [explained] = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one()
     return bool(explained["Plan"].get("One-Time Filter") == "false")
+
+
+# The columns that take their numbers from a sequence: as an identity, a serial, or by a default.
+_NUMBERED = text(
+    "SELECT attrelid::regclass::text AS name, quote_ident(attname) AS column_name, EXISTS (SELECT FROM pg_index"
+    "  WHERE indrelid = attrelid AND indkey[0] = attnum AND indisvalid AND indpred IS NULL) AS is_indexed"
+    " FROM pg_attribute WHERE (attrelid, attnum) IN ("
+    "  SELECT refobjid, refobjsubid FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = :sequence"
+    "   AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')"
+    "  UNION SELECT adrelid, adnum FROM pg_depend JOIN pg_attrdef d ON d.oid = objid"
+    "   WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = :sequence)".replace(
+        "::", r"\:\:"
+    )
+)
+_COUNTS_UP = text(
+    "SELECT seqincrement FROM pg_sequence WHERE seqrelid = :sequence AND seqincrement > 0",
+)
+
+
+def gives_new_numbers(connection: Connection, effect: Effect) -> bool:
+    """Tell whether a sequence that was set back is still above the numbers of all rows.
+
+    Not known where it counts down, where no column takes its numbers, or where finding the highest one would read all
+    rows.
+    """
+    sequence = {"sequence": effect.key[1] if effect.key else 0}
+    increment, columns = connection.scalar(_COUNTS_UP, sequence), connection.execute(_NUMBERED, sequence).all()
+    if increment is None or not columns or not all(column.is_indexed for column in columns):
+        return False
+    schema, _, name = qualified(effect.subject).partition(".")
+    following = f"SELECT CASE WHEN is_called THEN last_value + {increment} ELSE last_value END FROM"
+    highest = (f"(SELECT coalesce(max({one.column_name}), 0) FROM {one.name})" for one in columns)  # noqa: S608
+    query = f"SELECT ({following} {quote(schema)}.{quote(name)}) > greatest({', '.join(highest)})"
+    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one())

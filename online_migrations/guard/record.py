@@ -1,16 +1,10 @@
-"""What a revision cost: the longest lock on each table, rows written, attempts, time.
+"""Record: what a transaction did, which of its statements did it, and what a revision cost.
 
-What a transaction holds and has written so far: locks, rows, and the lock_timeout that it waits with.
-
-Difference of two catalog snapshots, as effects: what was taken, required, rewritten or locked.
-
-Only effects that some phase forbids are listed. What adds or loosens hurts nobody and is none.
-
-What a transaction did, and which of its statements did it.
+Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,10 +12,11 @@ from sqlalchemy import Connection, text
 
 from online_migrations.guard import columns, constraints, objects, tables
 from online_migrations.guard.effect import Change, Effect, shown
-from online_migrations.guard.snapshot import Key, Snapshot, Thing
+from online_migrations.guard.snapshot import Key, Snapshot, Thing, Touched
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
+SOME_ROWS = 100  # that may be written while the table is locked
 
 # Modes that block writes, or reads too. Source: PostgreSQL manual, "Explicit Locking".
 _LOCKS = (
@@ -31,28 +26,97 @@ _LOCKS = (
     " ORDER BY relation, mode) strong"
 )
 _ROWS = (
-    "SELECT jsonb_object_agg(relid, n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables"
-    " WHERE n_tup_upd + n_tup_del > 0"
+    "SELECT jsonb_object_agg(relid, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]) FROM pg_stat_xact_user_tables"
+    " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0"
 )
 _HELD = text(f"SELECT ({_LOCKS}) AS locks, ({_ROWS}) AS rows, current_setting('lock_timeout') AS lock_timeout")
 
 
+class Rows(NamedTuple):
+    """Count the rows of a table that a transaction has inserted, updated and deleted."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def since(self, before: "Rows") -> "Rows":
+        return Rows(*(now - was for now, was in zip(self, before, strict=True)))
+
+
+NO_ROWS = Rows()
+
+
 class Held(NamedTuple):
-    """
+    """Hold what a transaction has so far.
+
     Args:
         locks: oid of a table: the mode in which this transaction holds it; only modes that make others wait.
-        rows: oid of a table: rows that this transaction has updated or deleted.
+        rows: oid of a table: the rows that this transaction has written, also those that a savepoint took back.
     """
 
     locks: Mapping[int, str]
-    rows: Mapping[int, int]
+    rows: Mapping[int, Rows]
     lock_timeout: str
 
 
 def read_held(connection: Connection) -> Held:
     row = connection.execute(_HELD).one()
-    locks, rows = ({int(oid): value for oid, value in (found or {}).items()} for found in (row.locks, row.rows))
-    return Held(locks, rows, row.lock_timeout)
+    locks = {int(oid): mode for oid, mode in (row.locks or {}).items()}
+    return Held(locks, {int(oid): Rows(*counted) for oid, counted in (row.rows or {}).items()}, row.lock_timeout)
+
+
+class Record(NamedTuple):
+    """Hold what was seen after one statement.
+
+    Args:
+        line: of the revision's file; None when no line of it was running.
+        is_judged: False if it was excused, or a savepoint has taken it back.
+        touched: the catalog after it; None when it could only write rows, or while nobody has looked.
+        sent_at: on the monotonic clock.
+    """
+
+    line: int | None
+    is_judged: bool
+    touched: Touched | None
+    held: Held
+    sent_at: float
+
+
+@dataclass
+class Transaction:
+    """Follow a transaction, from its first statement until it commits.
+
+    Args:
+        before: the catalog when it began; None: nobody has looked, since no line of the revision has run in it.
+        written_before: rows that the session had written when it began, by oid of the table; the server's counters may
+            still hold those of the transaction before. None: no statement was sent yet.
+        unseen: place of the record whose catalog is still to be read. It is read before the next statement, or once
+            for both at COMMIT.
+    """
+
+    before: Snapshot | None
+    records: list[Record] = field(default_factory=list)
+    written_before: Mapping[int, Rows] | None = None
+    unseen: int | None = None
+
+    def see_last(self, touched: Touched) -> None:
+        if self.unseen is not None:
+            self.records[self.unseen] = self.records[self.unseen]._replace(touched=touched)
+            self.unseen = None
+
+    def take_back(self, first: int) -> None:
+        """Judge nothing that was written from this record on: a savepoint was rolled back."""
+        self.records[first:] = [record._replace(is_judged=False) for record in self.records[first:]]
+
+    def whole(self, oid: int) -> int:
+        """Return the table of which another one is a partition, or that table itself."""
+        thing = self.before.get(("relation", oid, 0)) if self.before else None
+        return self.whole(thing.facts["parents"][0]) if thing and thing.facts["partition"] else oid
+
+    def table(self, oid: int) -> str | None:
+        """Return the name of a table that was there; None for a new one, an index or a view."""
+        thing = self.before.get(("relation", oid, 0)) if self.before else None
+        return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
 
 
 EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
@@ -63,154 +127,118 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "trigger": objects.behaviour_effects,
     "rule": objects.behaviour_effects,
     "policy": objects.behaviour_effects,
-    "function": objects.object_effects,
+    "function": objects.function_effects,
     "type": objects.object_effects,
     "schema": objects.object_effects,
     "database": objects.database_effects,
     "role": objects.role_effects,
+    "publication": objects.publication_effects,
+    "event trigger": objects.event_trigger_effects,
     "object": objects.object_effects,
     "setting": objects.setting_effects,
 }
 
 
-def difference(before: Snapshot, after: Snapshot) -> Iterator[Effect]:
-    """The effects between two snapshots. What goes or comes together with its table is told by the table alone."""
-    for key in {**before, **after}:
+def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
+    """Yield the effects between two snapshots. What comes or goes with its table is told by the table alone."""
+    for key in keys:
         change = Change(key, before.get(key), after.get(key), before, after)
+        if change.old == change.new:
+            continue
         table = (change.old or change.there).table
-        came_or_went_with_it = table is not None and (table not in before or table not in after)
-        if change.old != change.new and not came_or_went_with_it:
+        if table is None or (table in before and table in after):
             yield from EFFECTS[key[0]](change)
 
 
-# Rows that one transaction may update or delete in a table: about what backfill() writes at a time. Their locks are
-# held until it commits.
-MANY_ROWS = 1000
-SOME_ROWS = 100  # that may be written while the table is locked
-
-
-class Record(NamedTuple):
-    """One statement that ran.
-
-    Args:
-        line: of the revision's file; None when no line of it was running.
-        excuse: the reason of excused(); None when it was not excused.
-        catalog: the snapshot after it; None when it could only write rows, or while nobody has looked.
-        sent_at: on the monotonic clock.
-    """
-
-    line: int | None
-    excuse: str | None
-    catalog: Snapshot | None
-    held: Held
-    sent_at: float
-
-
-@dataclass
-class Transaction:
-    """A transaction, from its first statement until it commits.
-
-    Args:
-        written_before: rows that the session had written when it began, by oid of the table; the server's counters may
-            still hold those of the transaction before. None: no statement was sent yet.
-        unseen: place of the record whose catalog is still to be read. It is read before the next statement, or once
-            for both at COMMIT.
-    """
-
-    before: Snapshot
-    records: list[Record] = field(default_factory=list)
-    written_before: Mapping[int, int] | None = None
-    unseen: int | None = None
-
-    def see_last(self, catalog: Snapshot) -> None:
-        """The catalog after the last statement is known."""
-        if self.unseen is not None:
-            self.records[self.unseen] = self.records[self.unseen]._replace(catalog=catalog)
-            self.unseen = None
-
-    def whole(self, oid: int) -> int:
-        """The table of which another one was a partition, or that table itself."""
-        thing = self.before.get(("relation", oid, 0))
-        return self.whole(thing.facts["parents"][0]) if thing and thing.facts["partition"] else oid
-
-    def table(self, oid: int) -> str | None:
-        """The name of a table that was there; None for a new one, an index or a view."""
-        thing = self.before.get(("relation", oid, 0))
-        return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
-
-
-def effects_of_transaction(transaction: Transaction, after: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
-    """The effects, each with the statement that had it; None when that cannot be told."""
+def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
+    """Yield the effects, each with the statement that had it; None when that cannot be told."""
+    assert transaction.before is not None  # noqa: S101 - a line of the revision has run
     by_statement = list(_effects_of_statements(transaction.before, transaction.records))
     held = transaction.records[-1].held.locks if transaction.records else {}
-    for effect in difference(transaction.before, after):
+    for effect in difference(transaction.before, end.after, end.keys):
         record = _last_with(effect, by_statement)
         if effect.code != "validates":
             yield effect, record
         elif any(transaction.table(oid) == effect.table for oid in held):
             yield effect._replace(code="validates-under-lock"), record
     yield from _rows_written(transaction)
-    yield from _tables_locked(transaction, after)
+    yield from _tables_locked(transaction, end)
 
 
 def _effects_of_statements(before: Snapshot, records: list[Record]) -> Iterator[tuple[Record, set[Effect]]]:
     for record in records:
-        if record.catalog is not None:
-            yield record, set(difference(before, record.catalog))
-            before = record.catalog
+        if record.touched is not None:
+            yield record, set(difference(before, record.touched.after, record.touched.keys))
+            before = record.touched.after
 
 
 def _last_with(effect: Effect, by_statement: list[tuple[Record, set[Effect]]]) -> Record | None:
-    """The last statement with the effect, or else with any effect on the same object."""
+    """Return the last statement with the effect, or else with any effect on the same object."""
     same = [record for record, effects in by_statement if effect in effects]
     similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
     return same[-1] if same else similar[-1] if similar else None
 
 
 def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
-    """Tables of which too many rows were written, or some under a lock that keeps readers out."""
+    """Yield the rows that each statement wrote in tables that were there, those of partitions as their table's."""
     seen = dict(transaction.written_before or {})
-    total: dict[int, int] = {}
+    under_lock: dict[int, int] = {}
     for record in transaction.records:
+        wholes: dict[int, Rows] = {}
         for oid, rows in record.held.rows.items():
-            written, seen[oid] = rows - seen.get(oid, 0), rows
-            name = transaction.table(oid)
-            if name is None or record.excuse is not None or not written:
-                continue
-            if record.line is not None and shown(name) in (*TOOL_TABLES, VERSION_TABLE):
-                yield Effect("writes-tool-table", shown(name), name), record
-            total[oid] = total.get(oid, 0) + written
-            subject = f"{total[oid]} rows of {shown(name)}"
-            if total[oid] > MANY_ROWS:
-                yield Effect("writes-many-rows", subject, name), record
-            elif total[oid] > SOME_ROWS and record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
-                yield Effect("writes-under-lock", subject, name), record
+            written, seen[oid] = rows.since(seen.get(oid, NO_ROWS)), rows
+            if transaction.table(oid) is not None:
+                of_whole = wholes.get(transaction.whole(oid), NO_ROWS)
+                wholes[transaction.whole(oid)] = Rows(*map(sum, zip(of_whole, written, strict=True)))
+        for oid, written in wholes.items() if record.is_judged else ():
+            for effect in _of_rows(str(transaction.table(oid)), written, record):
+                yield effect, record
+            if record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
+                under_lock[oid] = under_lock.get(oid, 0) + sum(written)
+                if under_lock[oid] > SOME_ROWS:
+                    name = str(transaction.table(oid))
+                    yield Effect("writes-under-lock", f"{under_lock[oid]} rows of {shown(name)}", name), record
 
 
-def _tables_locked(transaction: Transaction, after: Snapshot) -> Iterator[tuple[Effect, Record]]:
-    """More than one table under ACCESS EXCLUSIVE. A table that was dropped, and one that a dropped foreign key referred
-    to, is locked by that alone; and the partitions with their table."""
-    gone = {
-        thing.facts["referred"] for key, thing in transaction.before.items() if _is_key(key, thing) and key not in after
-    }
+def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
+    name = shown(table)
+    if name in (*TOOL_TABLES, VERSION_TABLE):
+        if record.line is not None and any(written):
+            yield Effect("writes-tool-table", name, table)
+        return
+    # A row that an UPDATE moves to another partition is inserted there and deleted here.
+    deleted = written.deleted - written.inserted
+    if deleted > 0:
+        rows = "1 row" if deleted == 1 else f"{deleted:,} rows"
+        yield Effect("deletes-rows", f"{rows} of {name}", table)
+    if written.inserted or written.updated:
+        yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
+
+
+def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
+    """Yield each table beyond the first one under ACCESS EXCLUSIVE.
+
+    A table that was dropped, and one that a dropped foreign key referred to, is locked by that alone; and the
+    partitions with their table.
+    """
+    before: Mapping[Key, Thing] = transaction.before or {}
+    dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
+    gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
     for record in transaction.records:
         exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
-        there = (oid for oid in exclusive if ("relation", oid, 0) in after)
+        there = (oid for oid in exclusive if ("relation", oid, 0) in end.after)
         names = {name for oid in there if (name := transaction.table(transaction.whole(oid)))}
-        if record.excuse is None and len(held | names) > 1 and names - held:
+        if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))
             yield Effect("locks-two-tables", together, min(names)), record
         held |= names
 
 
-def _is_key(key: Key, thing: Thing) -> bool:
-    return key[0] == "constraint" and bool(thing.facts["referred"])
-
-
 @dataclass
 class Cost:
-    """
+    """Add up what a revision cost.
+
     Args:
         locks: table: mode and seconds of the longest lock that made others wait. Upper bounds: they begin when the
             statement was sent, so they hold the time that it waited too.
@@ -226,7 +254,7 @@ class Cost:
             self.locks[table] = (mode, seconds)
 
     def add_transaction(self, transaction: Transaction) -> None:
-        """The locks and rows of a transaction that is about to commit."""
+        """Add the locks and rows of a transaction that is about to commit."""
         records = transaction.records
         if not records:
             return
@@ -238,10 +266,13 @@ class Cost:
         for oid, mode in records[-1].held.locks.items():
             if name := transaction.table(oid):
                 self.add_lock(shown(name), mode, now - since[oid])
-        self.rows += sum(records[-1].held.rows.values()) - sum((transaction.written_before or {}).values())
+        before = transaction.written_before or {}
+        for oid, rows in records[-1].held.rows.items():
+            written = rows.since(before.get(oid, NO_ROWS))
+            self.rows += written.updated + written.deleted
 
     def as_json(self, attempts: int) -> dict[str, Any]:
-        """For the ledger; times in milliseconds."""
+        """Return it for the ledger; times in milliseconds."""
         return {
             "locks": {table: [mode, round(seconds * 1000)] for table, (mode, seconds) in self.locks.items()},
             "rows": self.rows,

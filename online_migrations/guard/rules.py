@@ -1,6 +1,6 @@
 """Judgement: which effects a revision's phase allows.
 
-`expand` promises that the release before runs on the result, so it takes nothing and requires nothing. `contract` may
+`expand` promises that the previous release runs on the result, so it takes nothing and requires nothing. `contract` may
 take what the live release does not map any more, and require what that release always writes. What makes requests wait
 is allowed in neither. A downgrade is judged as a contract.
 
@@ -26,8 +26,8 @@ class Rule(NamedTuple):
     instead: str
 
 
-NOT_IN_EXPAND = "An expand step must not, since the release before serves while it runs."
-IN_USE = "The release that is live still uses it."
+NOT_IN_EXPAND = "An expand step must not, since the previous release serves while it runs."
+IN_USE = "The live release still uses it."
 RETIRE = (
     "First release code that does without it, with retire_column_online() or retire_table_online(); then do this in a"
     ' revision with phase = "contract".'
@@ -37,7 +37,7 @@ TAKES = {
     "drops-table": Rule("{subject} and its rows would be gone.", RETIRE),
     "drops-column": Rule("{subject} would be gone.", RETIRE),
     "renames-table": Rule(
-        "The release before knows {subject} by its old name only.",
+        "The previous release knows {subject} by its old name only.",
         "Use rename_with_view(), which leaves a view of the old name; drop_compat_view() one release later.",
     ),
     "hides-table": Rule(
@@ -46,11 +46,11 @@ TAKES = {
         "Give the schema, or the table, another name.",
     ),
     "renames-column": Rule(
-        "The release before knows {subject} by its old name only.",
+        "The previous release knows {subject} by its old name only.",
         "Name the attribute again in the model and leave the column: mapped_column('old_name').",
     ),
     "changes-type": Rule(
-        "The release before reads and writes {subject} as the type that it was.",
+        "The previous release reads and writes {subject} as the type that it was.",
         "Use change_type_online(), or widen_text_online() for a text that only gets longer.",
     ),
     "revokes": Rule("{subject} would lose a privilege or its owner.", 'Do it in a revision with phase = "contract".'),
@@ -60,10 +60,10 @@ TAKES = {
     ),
     "shows-other-rows": Rule(
         "Queries of {subject} would show other rows: a table begins or ceases to be a part of it.",
-        'Say why that is what the release before expects, with excused("…") around the statement.',
+        'Say why that is what the previous release expects, with excused("…") around the statement.',
     ),
     "adds-behaviour": Rule(
-        "Nobody can tell from the catalog what {subject} does to rows that the release before writes.",
+        "Nobody can tell from the catalog what {subject} does to rows that the previous release writes.",
         'Say why it is safe, with excused("…") around the statement.',
     ),
 }
@@ -71,76 +71,98 @@ TAKES = {
 # REFUSES_LIVE makes exceptions.
 CONTRACTS = {
     "drops-constraint": Rule(
-        "The release before may count on {subject}, by which rows go together.",
+        "The previous release may count on {subject}, by which rows go together.",
         'Do it in a revision with phase = "contract", one release after the code that needs it.',
     ),
     "drops-unique": Rule(
-        "The release before may count on {subject}, to find one row for a value.",
+        "The previous release may count on {subject}, to find one row for a value.",
         'Do it in a revision with phase = "contract", one release after the code that needs it.',
     ),
     "drops-behaviour": Rule(
-        "What the server does by itself, {subject}, would stop; the release before counts on it.",
+        "What the server does by itself, {subject}, would stop; the previous release counts on it.",
         'Do it in a revision with phase = "contract".',
     ),
     "drops-object": Rule("{subject} would be gone.", 'Do it in a revision with phase = "contract".'),
     "drops-default": Rule(
-        "Inserts of the release before leave {subject} to its default.", 'Do it in a revision with phase = "contract".'
+        "Inserts of the previous release leave {subject} to its default.",
+        'Do it in a revision with phase = "contract".',
     ),
     "changes-default": Rule(
-        "Inserts of the release before may leave {subject} to its default, and nothing proves that this one is taken.",
+        "Inserts of the previous release may leave {subject} to its default; nothing proves that this one is taken.",
         "Set one that the column's type, NOT NULL, CHECKs and keys take; or do it in a revision with"
         ' phase = "contract".',
     ),
     "requires-value": Rule(
-        "The release before may write NULL into {subject}.",
+        "The previous release may write NULL into {subject}.",
         'Use set_not_null_online() in a revision with phase = "contract", one release after the code that fills it.',
     ),
     "requires-more": Rule(
-        "{subject} may refuse what the release before writes.",
+        "{subject} may refuse what the previous release writes.",
         'Do it in a revision with phase = "contract", one release after the code that writes only what it allows.',
     ),
     "narrows-check": Rule(
-        "{subject} may refuse what the release before writes: nothing proves that it takes all that the old one took.",
+        "{subject} may refuse what the previous release writes: nothing proves that it takes what the old one took.",
         'Do it in a revision with phase = "contract". Or if it does take all, say so by excused("…") around the call.',
     ),
+    "publishes-less": Rule(
+        "Subscribers of {subject} would miss rows or changes that it sends now.",
+        'Say what its subscribers do without them, with excused("…") around the statement; or use phase = "contract".',
+    ),
     "changes-setting": Rule(
-        "Every new session of the release before would begin with {subject}.",
+        "Every new session of the previous release would begin with {subject}.",
         'Set it in the code that needs it, or in a revision with phase = "contract".',
     ),
     "refuses-sessions": Rule(
-        "New sessions of the release before may be refused, by {subject}.",
+        "New sessions of the previous release may be refused, by {subject}.",
         'Do it in a revision with phase = "contract", when no more of them are open.',
     ),
 }
 # Effects that a contract may have, unless what the live release maps says that its own writes would be refused.
 REFUSES_LIVE = {
     "requires-value": Rule(
-        "The release that is live may write NULL into {subject}: its model allows that, or does not know the column.",
+        "The live release may write NULL into {subject}: its model allows that, or does not know the column.",
         'First release code that always fills it. Then say since when, with excused("…") around the call.',
     ),
     "drops-unique": Rule(
-        "The release that is live may name {subject} in ON CONFLICT, since its models declare it.",
+        "The live release may name {subject} in ON CONFLICT, since its models declare it.",
         "First release code whose models do without it, and this revision after that. Or say why no statement names"
         ' it, with excused("…") around the call.',
     ),
     "drops-default": Rule(
-        "Inserts of the release that is live leave {subject} to its default.",
+        "Inserts of the live release leave {subject} to its default.",
         "First release code whose model has no such default, and this revision after that.",
     ),
     "changes-default": Rule(
-        "Inserts of the release that is live leave {subject} to its default; nothing proves that this one is taken.",
+        "Inserts of the live release leave {subject} to its default; nothing proves that this one is taken.",
         "Set one that the column's type, NOT NULL, CHECKs and keys take.",
     ),
 }
 # Effects that no phase may have: requests would fail or wait.
 NEVER = {
-    "restarts-sequence": Rule("{subject} would give numbers that rows have already.", "Leave the sequence as it is."),
+    "restarts-sequence": Rule(
+        "{subject} would turn around, begin again or end sooner, and give numbers that rows have already, or none.",
+        "Leave the sequence as it is.",
+    ),
     "sets-sequence-back": Rule(
-        "{subject} gives numbers that rows have already, and setval() is not undone by a rollback.",
-        "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
+        "{subject} gives numbers that rows have already, or nobody can tell; setval() is not undone by a rollback.",
+        "Leave it out, and see where the sequence stands now with: flask release doctor.",
+    ),
+    "changes-function": Rule(
+        "{subject} would do something else, and nobody can tell from the catalog what: live code, a trigger, an index"
+        " or a default may call it.",
+        'Create one of a new name, and let new code call that. Or say why it is safe, with excused("…") around the'
+        " statement.",
+    ),
+    "overloads": Rule(
+        "{subject} may be chosen in the place of one that the live release means, or make its SQL ambiguous.",
+        'Give it a name that nothing else has. Or say why it is safe, with excused("…") around the statement.',
+    ),
+    "deletes-rows": Rule(
+        "{subject} would be gone, also by ON DELETE CASCADE, and the live release may still show them.",
+        'Delete in code that asks for it. Or say why nobody misses them, with excused("…") around the statement.',
     ),
     "requires-new-column": Rule(
-        "{subject} is required and has no default: inserts of the release that is live would fail.",
+        "{subject} is required and has no default: inserts of the live release would fail.",
         "Use add_column_online() with a constant server_default.",
     ),
     "rewrites-table": Rule(
@@ -165,7 +187,8 @@ NEVER = {
     ),
     "writes-many-rows": Rule(
         "Its rows stay locked until the last one is written; requests that write {subject} wait for that.",
-        "Use backfill(), which writes and commits a few hundred rows at a time and goes on where it was stopped.",
+        "Use backfill(), which writes and commits a few hundred rows at a time and goes on where it was stopped: a"
+        " revision inserts and updates 1,000 rows at most.",
     ),
     "writes-under-lock": Rule(
         "{subject} are written while no request can even read the table.",
@@ -186,10 +209,6 @@ NEVER = {
     "ends-sequence": Rule(
         "{subject} would give few numbers more, and then inserts fail. A rollback does not undo setval().",
         "Leave setval() out, and see where the sequence stands now with: flask release doctor.",
-    ),
-    "opens-connection": Rule(
-        "What {subject} does is committed before anybody has judged it.",
-        "Use op.get_bind(), which is the migration's own.",
     ),
     "rolls-back": Rule(
         "{subject} takes back what the revision did before it, which is then recorded as done.", "Leave it out."

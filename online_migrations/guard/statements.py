@@ -1,4 +1,4 @@
-"""What one statement of a migration must not be, whatever it does to the catalog.
+"""Statements: what one must not be, whatever it does to the catalog.
 
 Most statements are judged by their effects. Text is read only where there is nothing to roll back: transaction control,
 and the few commands that PostgreSQL refuses in a transaction. Their grammar is fixed, so a keyword cannot be hidden.
@@ -7,7 +7,7 @@ and the few commands that PostgreSQL refuses in a transaction. Their grammar is 
 import re
 from collections.abc import Iterator
 
-from online_migrations.guard.effect import Effect
+from online_migrations.guard.effect import Effect, is_left_null
 from online_migrations.guard.snapshot import Snapshot
 from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
 
@@ -18,26 +18,36 @@ _ENDS_TRANSACTION = re.compile(
 # What cannot run in a transaction, and blocks neither reads nor writes.
 _CONCURRENT = re.compile(
     rf"(?:CREATE (?P<unique>UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(?P<created>{NAME} )?"
-    rf"ON (?:ONLY )?(?P<table>{TABLE})"
+    rf"ON (?:ONLY )?(?P<table>{TABLE})(?P<rest>.*)"
     rf"|DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?P<dropped>{TABLE}(?: ?, ?{TABLE})*)"
     rf"|REINDEX (?:\(.*?\) ?)?(?:INDEX|TABLE|SCHEMA) CONCURRENTLY {NAME}|VACUUM(?!.*\bFULL\b))",
+    re.IGNORECASE,
+)
+_SAVEPOINT = re.compile(
+    rf"SAVEPOINT (?P<made>{NAME})$|ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<rolled_back>{NAME})$",
     re.IGNORECASE,
 )
 _ONLY_READS_OR_WRITES = re.compile(r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b", re.IGNORECASE)
 
 
 def pieces(sql: str) -> list[str]:
-    """The statements of a text, each on one line without comments and literals."""
+    """Return the statements of a text, each on one line without comments and literals."""
     return [piece for piece in map(normalize, split_statements(sql)) if piece]
 
 
 def runs_outside_transaction(sql: str) -> bool:
-    """Whether PostgreSQL refuses the statement in a transaction, and it may run outside of one."""
+    """Tell whether PostgreSQL refuses the statement in a transaction, and it may run outside of one."""
     return bool(_CONCURRENT.match(normalize(sql)))
 
 
+def savepoint(sql: str) -> tuple[str | None, str | None]:
+    """Return the savepoint that a statement makes, and the one to which it rolls back."""
+    match = _SAVEPOINT.match(normalize(sql))
+    return (match["made"], match["rolled_back"]) if match else (None, None)
+
+
 def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
-    """The effects that nobody could undo after the statement.
+    """Yield the effects that nobody could undo after the statement.
 
     Args:
         catalog: before the statement, if it is sent outside of a transaction; else None.
@@ -49,16 +59,32 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
     if match is None or catalog is None:
         return
     if match["unique"]:
-        yield Effect("requires-more", f"{match['table']}.{(match['created'] or 'a unique index').strip()}")
+        yield _of_unique_index(match, catalog)
     dropped = {unqualified_name(name) for name in split_at_commas(match["dropped"] or "") if name}
-    for key, thing in catalog.items():
+    for key, thing in catalog.items() if dropped else ():
         if key[0] == "index" and thing.name in dropped and thing.facts["unique"] and thing.facts["valid"]:
             table = catalog[thing.table].name if thing.table else ""
             yield Effect("drops-unique", thing.name, table, tuple(thing.facts["columns"]), unique=thing.name)
 
 
+def _of_unique_index(match: re.Match[str], catalog: Snapshot) -> Effect:
+    """Return what the index asks of rows that leave one of its columns NULL: two of them are not the same."""
+    subject = f"{match['table']}.{(match['created'] or 'a unique index').strip()}"
+    keys = re.fullmatch(rf" ?(?:USING BTREE )?\((?P<names>{NAME}(?: ?, ?{NAME})*)\)", match["rest"], re.IGNORECASE)
+    found = [
+        key for key, thing in catalog.relations() if thing.name.rpartition(".")[2] == unqualified_name(match["table"])
+    ]
+    if keys is None or len(found) != 1:
+        return Effect("requires-more", subject)
+    names = {unqualified_name(name) for name in split_at_commas(keys["names"])}
+    columns = [thing for _, thing in catalog.of(found[0], "column") if thing.name in names]
+    return Effect(
+        "requires-more", subject, catalog[found[0]].name, tuple(one.name for one in columns if is_left_null(one))
+    )
+
+
 def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:
-    """The index that CREATE INDEX CONCURRENTLY named, if one that is INVALID has the name afterwards."""
+    """Yield the index that CREATE INDEX CONCURRENTLY named, if one that is INVALID has the name afterwards."""
     match = _CONCURRENT.match(normalize(sql))
     name = unqualified_name(match["created"]) if match and match["created"] else None
     for key, thing in catalog.items():
@@ -67,6 +93,8 @@ def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:
 
 
 def may_change_catalog(sql: str) -> bool:
-    """Whether to take a snapshot after it. One that only writes rows may call a function that does; that one is
-    judged all the same, before COMMIT, but without its line."""
+    """Tell whether to look at the catalog after it.
+
+    One that only writes rows may call a function that changes it; that is judged before COMMIT, without its line.
+    """
     return not all(_ONLY_READS_OR_WRITES.match(piece) for piece in pieces(sql))

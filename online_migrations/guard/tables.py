@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from online_migrations.guard.effect import Change, Effect, column_names, on_table, shown
+from online_migrations.guard.effect import Change, Effect, on_table, shown
 from online_migrations.guard.objects import is_revoked
 from online_migrations.guard.snapshot import Key, Thing
 
@@ -46,11 +46,11 @@ def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
     Source: PostgreSQL manual, search_path, whose default is "$user", public.
     """
     schema, _, name = new.name.partition(".")
-    roles = {thing.name for key, thing in change.after.items() if key[0] == "role"}
+    roles = {thing.name for _, thing in change.after.of(None, "role")}
     if schema not in roles or (old is not None and old.name == new.name):
         return
-    for key, thing in change.before.items():
-        if key[0] == "relation" and thing.name.partition(".")[2] == name and thing.name != new.name:
+    for _, thing in change.before.of(None, "relation"):
+        if thing.name.partition(".")[2] == name and thing.name != new.name:
             yield on_table("hides-table", thing.name)._replace(key=change.key)
 
 
@@ -62,7 +62,7 @@ def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
     key = _stand_in(change, old) if is_view or change.new else None
     if key is None:
         yield change.effect("renames-table" if change.new else "drops-table")
-    elif missing := column_names(change.before, change.key) - column_names(change.after, key):
+    elif missing := change.before.column_names(change.key) - change.after.column_names(key):
         yield change.effect("drops-column", *sorted(missing))
     elif not _shows_as_many(old, change.after[key]):
         yield change.effect("adds-behaviour")
@@ -70,8 +70,8 @@ def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
 
 def _stand_in(change: Change, old: Thing) -> Key | None:
     """The view that has the old name now, and reads and takes rows as the old one did."""
-    for key, thing in change.after.items():
-        if key[0] == "relation" and thing.name == old.name and thing.facts["kind"] in VIEWS:
+    for key, thing in change.after.of(None, "relation"):
+        if thing.name == old.name and thing.facts["kind"] in VIEWS:
             reads_it = change.new is None or change.key[1] in thing.facts["reads"]
             takes_rows = old.facts["takes"] & ~thing.facts["takes"] == 0  # one bit for each of INSERT, UPDATE, DELETE
             takes_values = set(thing.facts["computed"]) <= _computed(change, old)
@@ -83,8 +83,7 @@ def _computed(change: Change, old: Thing) -> set[str]:
     """Columns to which no value can be given, of a table or view as it was."""
     if old.facts["kind"] in VIEWS:
         return set(old.facts["computed"])
-    columns = (thing for key, thing in change.before.items() if key[0] == "column" and thing.table == change.key)
-    return {thing.name for thing in columns if thing.facts["generated"]}
+    return {thing.name for _, thing in change.before.of(change.key, "column") if thing.facts["generated"]}
 
 
 def _shows_as_many(old: Thing, new: Thing) -> bool:
@@ -104,9 +103,9 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
         yield Effect("drops-object", f"the sequence {shown(old.name)}", "", (), change.key)
     elif new is not None and is_revoked(old, new):
         yield Effect("revokes", f"the sequence {shown(old.name)}", "", (), change.key)
-    elif new is not None and new.facts["file"] != old.facts["file"] and _may_repeat(old, new):
+    elif new is not None and _counts_otherwise(old, new):
         yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
-    elif new is not None and _is_set_back(old, new):
+    elif new is not None and (new.facts["last"] or 0) < (old.facts["last"] or 0):
         yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
     elif new is not None and _left(new) < FEW_NUMBERS <= _left(old):
         yield Effect("ends-sequence", shown(old.name), "", (), change.key)
@@ -119,15 +118,11 @@ def _left(sequence: Thing) -> int:
     return abs(int(end) - int(sequence.facts["last"] or 0)) // abs(int(facts["increment"]))
 
 
-def _may_repeat(old: Thing, new: Thing) -> bool:
-    """Whether ALTER SEQUENCE makes it give numbers again, or end sooner. One that counts on has a new file too."""
+def _counts_otherwise(old: Thing, new: Thing) -> bool:
+    """Tell whether ALTER SEQUENCE makes it turn around, begin again at its end, or end sooner."""
     was, now = old.facts["sequence"], new.facts["sequence"]
     turns = was["increment"] * now["increment"] < 0
-    return turns or now["max"] < was["max"] or (now["cycle"] and not was["cycle"]) or _is_set_back(old, new)
-
-
-def _is_set_back(old: Thing, new: Thing) -> bool:
-    return bool((new.facts["last"] or 0) < (old.facts["last"] or 0))
+    return bool(turns or now["max"] < was["max"] or (now["cycle"] and not was["cycle"]))
 
 
 def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
@@ -163,8 +158,8 @@ def _new_or_other_columns(change: Change) -> list[str]:
     """Columns of the table that came or have another type, so that its rows had to be rewritten."""
     return sorted(
         thing.name
-        for key, thing in change.after.items()
-        if key[0] == "column" and thing.table == change.key and not _has_type(change.before.get(key), thing)
+        for key, thing in change.after.of(change.key, "column")
+        if not _has_type(change.before.get(key), thing)
     )
 
 

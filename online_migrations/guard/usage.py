@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from online_migrations import options
 from online_migrations.guard.effect import Effect, shown
-from online_migrations.guard.snapshot import Snapshot, tables_of, wholes_of
+from online_migrations.guard.snapshot import Snapshot
 from online_migrations.state.mapping import MappedTables, UniqueColumns
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
@@ -55,12 +55,12 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     """
     live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
     found = {**_of_tools(catalog, schema), **live}
-    for key, thing in catalog.items():
-        if key[0] == "relation" and thing.name in live and thing.facts["reads"]:
+    for _, thing in catalog.relations():
+        if thing.name in live and thing.facts["reads"]:
             behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
             found |= {table.name: live[thing.name] for table in behind if table and table.name not in found}
-    for key, thing in catalog.items():
-        whole = next((name for name in wholes_of(key, catalog) if name in found), None)
+    for key, thing in catalog.relations():
+        whole = next((name for name in catalog.wholes(key) if name in found), None)
         if whole is not None and thing.name not in found:
             found[thing.name] = found[whole]
     return found
@@ -69,8 +69,8 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
 def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]:
     """Yield effects on tables, and the same on the parts of each: what an operation does to a whole it does to them."""
     parts: dict[str, list[str]] = {}
-    for key, thing in catalog.items():
-        for whole in wholes_of(key, catalog):
+    for key, thing in catalog.relations():
+        for whole in catalog.wholes(key):
             parts.setdefault(whole, []).append(thing.name)
     for effect in effects:
         yield effect
@@ -82,9 +82,9 @@ def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]
 
 def _of_tools(catalog: Snapshot, schema: str) -> dict[str, Usage]:
     own = (*TOOL_TABLES, VERSION_TABLE)
-    names = {table: table.removeprefix(f"{schema}.") for table in tables_of(catalog)}
+    names = ((table, table.removeprefix(f"{schema}."), columns) for table, columns in catalog.tables().items())
     return {
         table: Usage(columns, nullable=columns, left_to_default=columns)
-        for table, columns in tables_of(catalog).items()
-        if names[table] in own or options.is_of_a_tool(names[table])
+        for table, name, columns in names
+        if name in own or options.is_of_a_tool(name)
     }

@@ -1,23 +1,12 @@
 """Transaction watch: sees every statement and every COMMIT of a connection, and has each transaction judged.
 
-It listens to the connection's events. So it does not matter who sends a statement and who commits: Alembic, an
-operation, a DO block or a function. A statement in an autocommit block gets a transaction of its own for it.
-
-`excused("reason")`: a deliberate exception from the judgement, for one statement of a revision.
-
-Origin of a statement: the line of the revision that is running, and whether it called an operation.
-
-Other ways to a database than the migration's connection. What a revision does there is committed unseen.
-
-A connection from any pool of SQLAlchemy is refused before it is handed out: of another engine, or of the project's own
-session. One that is opened by the driver itself is not seen.
+And `excused("reason")`, a deliberate exception from the judgement for one statement of a revision.
 """
 
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
@@ -30,14 +19,14 @@ from online_migrations.connection import driver_connection, execute_raw, is_auto
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Held, Record, Transaction, effects_of_transaction, read_held
-from online_migrations.guard.snapshot import Snapshot, read_snapshot
+from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
+from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot, read_touched
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
 
 
 class Excuse:
-    """The block of an excused(), which is open or not."""
+    """Hold the reason of an excused() while its block is open."""
 
     def __init__(self) -> None:
         self.reason: str | None = None  # None: no block is open
@@ -92,16 +81,21 @@ OPERATIONS = f"{__name__.partition('.')[0]}.operations"
 
 
 class Origin(NamedTuple):
-    line: int | None  # of the revision's file; None when no line of it is running
-    is_operation: bool  # whether one of online_migrations.operations runs, which are judged beforehand
-    is_by_sqlalchemy: bool  # whether it goes through SQLAlchemy, and not through the driver alone
+    """Tell where a statement comes from.
+
+    Args:
+        line: of the revision's file; None when no line of it is running.
+        is_operation: whether one of our operations runs, which are judged beforehand.
+        is_by_sqlalchemy: whether it goes through SQLAlchemy, and not through the driver alone.
+    """
+
+    line: int | None
+    is_operation: bool
+    is_by_sqlalchemy: bool
 
 
 def origin(module: ModuleType) -> Origin:
-    """
-    Args:
-        module: the revision's.
-    """
+    """Look through the callers for a line of the revision, whose module is given."""
     frame: FrameType | None = sys._getframe(1)
     callers = []
     while frame is not None and frame.f_globals is not module.__dict__:
@@ -112,12 +106,12 @@ def origin(module: ModuleType) -> Origin:
     return Origin(frame.f_lineno if frame else None, is_operation, is_by_sqlalchemy)
 
 
-CONNECTION, CURSOR = "a connection of its own", "a cursor of the driver"
-
-
 @contextmanager
 def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Let no line of the revision take another connection. Also while it is only rendered, or tried on scratch.
+
+    What it does there is committed unseen. A connection from any pool of SQLAlchemy is refused before it is handed out:
+    of another engine, or of the project's own session. One that is opened by the driver itself is not seen.
 
     Args:
         module: the revision's.
@@ -129,8 +123,8 @@ def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) 
         if found.line is None or found.is_operation or is_allowed():
             return
         raise UnsafeOperation(
-            f"{Path(str(module.__file__)).name}:{found.line}: What {CONNECTION} does is committed before anybody has"
-            " judged it. Use op.get_bind(), which is the migration's own."
+            f"{Path(str(module.__file__)).name}:{found.line}: What a connection of its own does is committed before"
+            " anybody has judged it. Use op.get_bind(), which is the migration's own."
         )
 
     event.listen(Pool, "checkout", refuse)
@@ -140,17 +134,21 @@ def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) 
         event.remove(Pool, "checkout", refuse)
 
 
-EVENTS = ("before_cursor_execute", "after_cursor_execute")
 MOST_RECORDS = 100  # statements whose rows and locks are looked at one by one; later writes are told at COMMIT
 _FIRE_DEFERRED_TRIGGERS = text("SET CONSTRAINTS ALL IMMEDIATE")  # they would else run after we have looked
 
 
 class TransactionWatch:
-    """
+    """Watch the connection while one revision runs. It is the watcher of the driver's connection (connection.Watcher).
+
+    So it does not matter who sends a statement and who commits: Alembic, a DO block, a function, or the driver's own
+    cursor. A statement in an autocommit block gets a transaction of its own for it.
+
     Args:
         module: the revision's, whose lines are named.
         judge: is given effects, each with its line; raises to refuse.
-        catalog: as it is now.
+        note_names: is given the catalog whenever it may be another one, and the keys of what may have changed.
+        catalog: as it is now; None: nobody knows.
     """
 
     def __init__(
@@ -158,158 +156,202 @@ class TransactionWatch:
         connection: Connection,
         module: ModuleType,
         judge: Callable[[Iterable[tuple[Effect, int | None]]], None],
-        catalog: Snapshot,
+        note_names: Callable[[Snapshot, Iterable[Key]], None],
+        catalog: Snapshot | None,
     ) -> None:
         self._connection = connection
         self._module = module
         self._judge = judge
+        self._note_names = note_names
         self._excuse = Excuse()
         self._is_paused = False
-        self.commits_early = False  # whether a statement of the revision was committed before its end
+        self._sent_at = 0.0
+        self._lock_timeout = ""
+        self._savepoints: dict[str, int] = {}  # name: how many records there were
+        self.kept: list[int] = []  # lines of which something was committed before the revision's end
         self.transaction = Transaction(catalog)
-        for name in EVENTS:
-            event.listen(connection, name, getattr(self, f"_{name}"))
-        event.listen(connection.engine, "handle_error", self._handle_error)
-        driver_connection(connection).before_commit = self._judge_transaction
-        driver_connection(connection).on_statement = partial(self._judge_driver, Effect("opens-connection", CURSOR))
-        driver_connection(connection).on_rollback = partial(self._judge_driver, Effect("rolls-back", "rollback()"))
+        driver_connection(connection).watcher = self
 
     def close(self) -> None:
-        for name in EVENTS:
-            event.remove(self._connection, name, getattr(self, f"_{name}"))
-        event.remove(self._connection.engine, "handle_error", self._handle_error)
         if not self._connection.invalidated:
-            driver = driver_connection(self._connection)
-            driver.before_commit = driver.on_statement = driver.on_rollback = None
+            driver_connection(self._connection).watcher = None
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Look away while one of online_migrations.operations runs, which commits by itself.
+        """Look away while an operation runs, which commits by itself. Nobody knows the catalog after it.
 
         One that fails may leave something that it takes back next, such as an INVALID index.
         """
+        line = self.line()
         with self.looking_away():
             try:
                 yield
             finally:
-                if not self._connection.invalidated:
-                    self.transaction = Transaction(read_snapshot(self._connection))
+                self._keep(line)
+                self.transaction = Transaction(None)
+
+    def catalog(self) -> Snapshot:
+        """Return the catalog as it was when the transaction began. Where nobody knows, it has locked nothing yet."""
+        if self.transaction.before is None:
+            with self.looking_away():
+                self.transaction.before = read_snapshot(self._connection)
+            self._note_names(self.transaction.before, self.transaction.before)
+        return self.transaction.before
 
     @contextmanager
     def excusing(self, reason: str) -> Iterator[None]:
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            catalog, held = self._read_all()
-            self.transaction.see_last(catalog)
-            records.append(Record(records[-1].line, None, catalog, held, time.monotonic()))
+            with self.looking_away():
+                touched, held = read_touched(self._connection, self.catalog()), read_held(self._connection)
+            self.transaction.see_last(touched)
+            records.append(Record(records[-1].line, True, touched, held, time.monotonic()))
         with self._excuse.block(reason):
             yield
-
-    def _read_all(self) -> tuple[Snapshot, Held]:
-        with self.looking_away():
-            return read_snapshot(self._connection), read_held(self._connection)
 
     @property
     def is_excusing(self) -> bool:
         return self._excuse.reason is not None
 
     def line(self) -> int | None:
-        """The line of the revision's file that is running; None when no line of it is."""
+        """Return the line of the revision's file that is running; None when no line of it is."""
         return origin(self._module).line
-
-    def _looks_away(self) -> bool:
-        """Whether it looks at the catalog itself, or one of our operations runs: those are judged beforehand."""
-        return self._is_paused or origin(self._module).is_operation
 
     @contextmanager
     def looking_away(self) -> Iterator[None]:
+        """Look at the catalog, or let an operation run. Outside of a transaction of SQLAlchemy's, leave none open."""
         was_paused, self._is_paused = self._is_paused, True
+        was_open = self._connection.in_transaction()
         try:
             yield
         finally:
+            if not (was_open or self._connection.invalidated) and is_autocommit(self._connection):
+                self._connection.rollback()
             self._is_paused = was_paused
 
-    def _before_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
+    def _looks_away(self) -> bool:
+        """Tell whether it looks at the catalog itself, or an operation runs, which is judged beforehand; or SQLAlchemy
+        asks about the connection, which it does outside of its transactions.
+        """
+        if self._is_paused:
+            return True
+        found = origin(self._module)
+        return found.is_operation or (found.is_by_sqlalchemy and not self._connection.in_transaction())
+
+    def before_statement(self, sql: str) -> None:
         if self._looks_away():
             return
-        if self.line() is not None and self.transaction.unseen is not None:
-            self.transaction.see_last(self._read_all()[0])
+        if self.line() is not None:
+            self._look_before()
         self._sent_at = time.monotonic()
-        before = self.transaction.before if is_autocommit(connection) else None
-        self._judge_unless_excused(statements.effects_of_text(sql, before))
+        is_autocommitted = is_autocommit(self._connection)
+        self._judge_unless_excused(statements.effects_of_text(sql, self.catalog() if is_autocommitted else None))
         self._excuse.count(sql)
-        if is_autocommit(connection) and not statements.runs_outside_transaction(sql):
-            execute_raw(connection, "BEGIN")
+        if is_autocommitted and not statements.runs_outside_transaction(sql):
+            execute_raw(self._connection, "BEGIN")
         if self.transaction.written_before is None:
             with self.looking_away():
-                held = read_held(connection)
+                held = read_held(self._connection)
             self.transaction.written_before, self._lock_timeout = held.rows, held.lock_timeout
 
-    def _after_cursor_execute(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
+    def _look_before(self) -> None:
+        """Know the catalog before the next statement: as it was at the beginning, or after the last one."""
+        before = self.catalog()
+        if self.transaction.unseen is not None:
+            with self.looking_away():
+                self.transaction.see_last(read_touched(self._connection, before))
+
+    def after_statement(self, sql: str) -> None:
         if self._looks_away():
             return
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
-        is_special = may_change_catalog or self.is_excusing or is_autocommit(connection)
+        is_special = may_change_catalog or self.is_excusing or is_autocommit(self._connection)
         records = self.transaction.records
         if len(records) >= MOST_RECORDS and not is_special:
             return
         with self.looking_away():
             # At once, so that the excuse does not cover what a deferred trigger does at COMMIT.
-            catalog = read_snapshot(connection) if may_change_catalog and self.is_excusing else None
-            held = read_held(connection)
-        if may_change_catalog and catalog is None:
+            is_seen = may_change_catalog and self.is_excusing
+            touched = read_touched(self._connection, self.catalog()) if is_seen else None
+            held = read_held(self._connection)
+        if may_change_catalog and touched is None:
             self.transaction.unseen = len(records)
-        records.append(Record(line, self._excuse.reason, catalog, held, self._sent_at))
+        records.append(Record(line, not self.is_excusing, touched, held, self._sent_at))
+        self._note_savepoint(sql)
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
-        if is_autocommit(connection):
-            self._end_statement(connection, sql)
+        if is_autocommit(self._connection):
+            self._end_statement(sql, line)
 
-    def _end_statement(self, connection: Connection, sql: str) -> None:
-        """The end of a statement in an autocommit block: judge it, then commit it."""
+    def _note_savepoint(self, sql: str) -> None:
+        made, rolled_back = statements.savepoint(sql)
+        if made is not None:
+            self._savepoints[made] = len(self.transaction.records)
+        if rolled_back is not None:
+            self.transaction.take_back(self._savepoints.get(rolled_back, len(self.transaction.records)))
+
+    def _end_statement(self, sql: str, line: int | None) -> None:
+        """End a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
-            self.transaction = Transaction(self._read_all()[0])
-            self._judge_unless_excused(statements.invalid_index(sql, self.transaction.before))
-            self.commits_early = True
+            with self.looking_away():
+                after = read_snapshot(self._connection)
+            self.transaction = Transaction(after)
+            self._keep(line)
+            self._judge_unless_excused(statements.invalid_index(sql, after))
             return
         try:
             self._judge_transaction()
         except UnsafeOperation:
-            execute_raw(connection, "ROLLBACK")
+            execute_raw(self._connection, "ROLLBACK")
             raise
-        execute_raw(connection, "COMMIT")
+        execute_raw(self._connection, "COMMIT")
+        self._keep(line)
 
-    def _handle_error(self, context: Any) -> None:
-        is_ours = context.connection is self._connection and not context.is_disconnect
-        if is_ours and not self._looks_away() and is_autocommit(self._connection):
+    def failed(self) -> None:
+        is_open = not self._looks_away() and not self._connection.closed and not self._connection.invalidated
+        if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
             execute_raw(self._connection, "ROLLBACK")
 
-    def _judge_driver(self, effect: Effect) -> None:
-        """The revision is about to use the driver, maybe past SQLAlchemy."""
+    def before_rollback(self) -> None:
         found = origin(self._module)
         if found.line is not None and not (found.is_by_sqlalchemy or self._looks_away()):
-            self._judge_unless_excused([effect])
+            self._judge_unless_excused([Effect("rolls-back", "rollback()")])
+
+    def before_commit(self) -> None:
+        if self._is_paused:
+            return
+        line = self.line()
+        wrote = self.transaction.before is not None and self.transaction.records
+        self._judge_transaction()
+        if wrote:
+            self._keep(line)
+
+    def _keep(self, line: int | None) -> None:
+        if line is not None and line not in self.kept:
+            self.kept.append(line)
 
     def _judge_transaction(self) -> None:
-        """Compare the catalog with the one before the transaction; called before it commits."""
-        if self._is_paused:
+        """Compare the catalog with the one before the transaction."""
+        before, records = self.transaction.before, self.transaction.records
+        if before is None:  # no line of the revision has run in it
+            self.transaction = Transaction(None)
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-        after, held = self._read_all()
-        self.transaction.see_last(after)
-        records = self.transaction.records
+            touched, held = read_touched(self._connection, before), read_held(self._connection)
+        self.transaction.see_last(touched)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, None, None, held, time.monotonic()))
+            records.append(Record(None, True, None, held, time.monotonic()))
         self._judge(
             (effect, record.line if record else None)
-            for effect, record in effects_of_transaction(self.transaction, after)
-            if record is None or record.excuse is None
+            for effect, record in effects_of_transaction(self.transaction, touched)
+            if record is None or record.is_judged
         )
-        self.commits_early = self.commits_early or (len(records) > 1 and self.line() is not None)
-        self.transaction = Transaction(after)
+        self._note_names(touched.after, touched.keys)
+        self.transaction = Transaction(touched.after)
+        self._savepoints = {}
 
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
         if not self.is_excusing:

@@ -54,9 +54,9 @@ def try_out(database: Database, script: Script, question: str) -> object:
     Return what the question, in SQL, was answered before that; raise ReleaseError when it is refused.
     """
     with _running(database, script) as connection:
-        before_commit = driver_connection(connection).before_commit
-        assert before_commit is not None
-        before_commit()
+        watcher = driver_connection(connection).watcher
+        assert watcher is not None
+        watcher.before_commit()
         answer: object = connection.scalar(text(question))
         connection.rollback()
     return answer

@@ -31,7 +31,7 @@ SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON 
 
 # The lines of upgrade(), and the rules that they break.
 JUDGED: list[tuple[str, list[str]]] = [
-    ('op.drop_column("todos", "note")\nop.execute("DELETE FROM people")', ["drops-column", "writes-many-rows"]),
+    ('op.drop_column("todos", "note")\nop.execute("DELETE FROM people")', ["drops-column", "deletes-rows"]),
     ('with excused("Nobody reads the column since spring."):\n    op.drop_column("todos", "note")', []),
     # A part that is committed early must run again after a kill.
     (f'op.add_column("todos", sa.Column("due", sa.Date()))\n{SPLIT}', ["not-rerunnable"]),
@@ -75,7 +75,7 @@ def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
     file, line = finding.place.split(":")
     assert file == "0002_step.py"
     assert "DELETE FROM todos" in lines[int(line) - 1]
-    assert (finding.revision, finding.rule) == ("0002", "writes-many-rows")
+    assert (finding.revision, finding.rule) == ("0002", "deletes-rows")
     assert "backfill()" in finding.instead
 
 

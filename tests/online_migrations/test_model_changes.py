@@ -110,7 +110,7 @@ def following(project: ModelProject, act: Callable[[], None]) -> None:
             act()
             return
         except UnsafeOperation as refused:
-            if "release that is live" not in refused.message:
+            if "live release" not in refused.message:
                 raise
             if "excused(" in refused.message:
                 project.excuse(int(re.findall(r"_\w+\.py:(\d+)", refused.message)[0]))

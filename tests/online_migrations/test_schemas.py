@@ -131,7 +131,7 @@ def test_tables_are_found_where_the_live_release_finds_them(project: ModelProjec
     )
     project.database.engine.dispose()
     project.write('op.execute("ALTER TABLE things DROP note")', phase="contract")
-    with pytest.raises(UnsafeOperation, match=r"things\.note would be gone\. The release that is live still uses it"):
+    with pytest.raises(UnsafeOperation, match=r"things\.note would be gone\. The live release still uses it"):
         project.upgrade()
     assert project.database.scalar("SELECT count(note) FROM things") == 3
 

@@ -100,3 +100,4 @@ INSERT INTO logged_more SELECT '2025-05-05', 'visit' FROM generate_series(1, 200
 CREATE TABLE happened (day date NOT NULL, what text);
 CREATE TABLE noted () INHERITS (happened);
 INSERT INTO noted VALUES ('2025-05-05', 'visit');
+CREATE PUBLICATION sent FOR TABLE surveys, bookings;
