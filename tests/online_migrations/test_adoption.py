@@ -1,11 +1,13 @@
-"""An ordinary Flask-Migrate project takes a copy of the folder online_migrations, and changes five lines for it.
+"""An ordinary Flask-Migrate project installs the library's wheel, and changes five lines for it.
 
-It is as Flask-Migrate's documentation begins one: no naming convention, revisions without names.
+It runs in an environment that holds Flask-Migrate and psycopg2 besides, and nothing of ours. It is as Flask-Migrate's
+documentation begins one: no naming convention, revisions without names.
 """
 
 import difflib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,12 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, make_url
 
 from tests.databases import Environment, copied_database, template
 from tests.online_migrations.checkout import ROOT
 from tests.online_migrations.migrating import Database, connected
 
+LIBRARY = ROOT / "online_migrations"
 ORDINARY = Path(__file__).with_name("ordinary_project")
 ROWS = """
 INSERT INTO users (email, name) SELECT n || '@example.com', 'Nick ' || n FROM generate_series(1, 2000) n;
@@ -28,7 +31,8 @@ MOST_LINES = 5
 CHANGED = ("shop.py", "migrations/env.py", "migrations/script.py.mako")
 INIT = "    migrate.init_app(app, db)\n"
 URL = 'app.config["SQLALCHEMY_DATABASE_URI"]'
-SET_UP = f'    release.init_app(app, release.Options(metadata=db.metadata, url={URL}, name="shop"))\n'
+OPTIONS = f'online_migrations.Options(metadata=db.metadata, url={URL}, name="shop")'
+SET_UP = f"    online_migrations.init_app(app, {OPTIONS})\n"
 DEPENDS_ON = "depends_on = ${repr(depends_on)}\n"
 PHASE = 'phase = ${repr(context.get("phase", "expand"))}\n'
 # Each argument is what somebody types after `flask`; one that exits is the last. It takes longer to start than to run.
@@ -39,17 +43,20 @@ for line in sys.argv[1:]:
     cli.main(shlex.split(line), prog_name="flask", standalone_mode=False)
 """
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]  # packages are installed
 
 
 class Shop:
     """Work with the project in a folder."""
 
-    def __init__(self, folder: Path, environment: Environment) -> None:
+    def __init__(self, folder: Path, environment: Environment, python: Path) -> None:
         self.folder = folder
+        self._python = python
         # Python would take compiled code for current when second and size of the source are the same.
         ours = {"FLASK_APP": "shop", "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        self.environment = {"DATABASE_URL": environment["DATABASE_URL"], **ours}
+        # SQLAlchemy 2.1 reads postgresql:// as psycopg 3.
+        url = make_url(environment["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
+        self.environment = {"DATABASE_URL": url.render_as_string(hide_password=False), **ours}
 
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.folder / file).read_text()
@@ -58,7 +65,7 @@ class Shop:
 
     def run(self, *arguments: str) -> str:
         """Return what Python prints, which has to end well."""
-        command, environment = [sys.executable, *arguments], {**os.environ, **self.environment}
+        command, environment = [str(self._python), *arguments], {**os.environ, **self.environment}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -67,21 +74,32 @@ class Shop:
         return self.run("-c", FLASK, *lines)
 
     def adopt(self) -> None:
-        """Do what docs/schema-changes.md says under "In another project"."""
-        copy = self.folder / "release"
-        shutil.copytree(ROOT / "online_migrations", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in copy.rglob("*.py"):
-            path.write_text(path.read_text().replace("online_migrations", "release"))
-        self.edit("shop.py", "import os\n", "import os\nimport release\n")
+        """Do what the library's README says under "Adopt it"."""
+        self.edit("shop.py", "import os\n", "import os\nimport online_migrations\n")
         self.edit("shop.py", INIT, INIT + SET_UP)
-        (self.folder / "migrations/env.py").write_text("from release import runner\nrunner.run()\n")
+        (self.folder / "migrations/env.py").write_text("from online_migrations import run\nrun()\n")
         self.edit("migrations/script.py.mako", DEPENDS_ON, DEPENDS_ON + PHASE)
 
 
 @pytest.fixture(scope="session")
-def plain_project(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment into which the wheel was installed, with what it needs from PyPI."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = shutil.copytree(LIBRARY, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    python = folder / "environment/bin/python"
+    for command in (
+        f"{sys.executable} -m venv {folder / 'environment'}",
+        f"{python} -m pip wheel --quiet --no-deps --wheel-dir {folder} {source}",
+        f"{python} -m pip install --quiet --find-links {folder} flask-online-migrations",
+    ):
+        subprocess.run(shlex.split(command), cwd=folder, check=True, timeout=300)
+    return python
+
+
+@pytest.fixture(scope="session")
+def plain_project(server_environment: Environment, python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an ordinary project, as a developer and plain Flask-Migrate write it."""
-    shop = Shop(tmp_path_factory.mktemp("plain"), server_environment)
+    shop = Shop(tmp_path_factory.mktemp("plain"), server_environment, python)
     shutil.copy(ORDINARY / "shop.py.txt", shop.folder / "shop.py")
     shop.flask("db init")
     shutil.copy(ORDINARY / "begin.py.txt", shop.folder / "migrations/versions/e52b90c47f18_begin.py")
@@ -89,11 +107,11 @@ def plain_project(server_environment: Environment, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture
-def environment(server_environment: Environment, plain_project: Path) -> Iterator[Environment]:
+def environment(server_environment: Environment, plain_project: Path, python: Path) -> Iterator[Environment]:
     """Yield the database of that project, migrated by plain Flask-Migrate, with 2,000 users."""
 
     def build(environment: Environment) -> None:
-        Shop(plain_project, environment).flask("db upgrade")
+        Shop(plain_project, environment, python).flask("db upgrade")
         with connected(environment) as database:
             database.execute(ROWS)
 
@@ -102,9 +120,9 @@ def environment(server_environment: Environment, plain_project: Path) -> Iterato
 
 
 @pytest.fixture
-def shop(environment: Environment, plain_project: Path, tmp_path: Path) -> Shop:
-    """Return a copy of the project, with a copy of online_migrations."""
-    shop = Shop(shutil.copytree(plain_project, tmp_path / "shop"), environment)
+def shop(environment: Environment, plain_project: Path, python: Path, tmp_path: Path) -> Shop:
+    """Return a copy of the project, which has adopted the library."""
+    shop = Shop(shutil.copytree(plain_project, tmp_path / "shop"), environment, python)
     shop.adopt()
     return shop
 
@@ -142,7 +160,7 @@ def test_what_plain_flask_migrate_made_is_recognized_and_a_process_serves_once_i
 
 
 def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Database) -> None:
-    """New constraints have a name, by which a downgrade drops them; the operations are imported from the copy."""
+    """New constraints have a name, by which a downgrade drops them."""
     shop.edit("shop.py", "    name = db.Column(db.String(50))\n", "    name = db.Column(db.String(50), unique=True)\n")
     shop.edit("shop.py", '    __table_args__ = (db.CheckConstraint("quantity > 0"),)\n', "    RULES\n")
     rules = '(db.CheckConstraint("quantity > 0"), db.CheckConstraint("quantity < 100"), db.UniqueConstraint("user_id"))'
@@ -151,7 +169,7 @@ def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Databa
     assert "Detected added" in shop.flask("db migrate -m Grow")
     [file] = (shop.folder / "migrations/versions").glob("0002_*.py")
     written = file.read_text()
-    assert "from release.operations import" in written
+    assert "from online_migrations.operations import" in written
     assert "phase = 'contract'" in written
     assert "None" not in re.sub(r"= None\n", "\n", written.partition("def upgrade")[2])
     said = shop.flask("db upgrade", "release lint 0002")
@@ -169,3 +187,25 @@ def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Databa
     assert {found["name"] for found in inspect(database.engine).get_unique_constraints("orders")} == set()
     assert "Nothing is wrong." in shop.flask("db upgrade", "release doctor")
     assert database.scalar("SELECT count(*) FROM users") == database.scalar("SELECT count(*) FROM orders") == 2000
+
+
+def test_a_column_goes_in_two_releases(shop: Shop, database: Database) -> None:
+    """The contract is refused while the release that maps the column is the live one."""
+    shop.flask("db upgrade")
+    assert shop.run("-c", ASK).startswith("404\n")  # it goes live
+    shop.edit("shop.py", "    name = db.Column(db.String(50))\n", "")
+    shop.flask("db migrate -m 'Retire users.name'", "db upgrade", "db migrate -m 'Drop users.name'")
+    [retire] = (shop.folder / "migrations/versions").glob("0002_*.py")
+    [drop] = (shop.folder / "migrations/versions").glob("0003_*.py")
+    assert "phase = 'expand'" in retire.read_text()
+    assert "phase = 'contract'" in drop.read_text()
+    with pytest.raises(AssertionError, match=r"users\.name would be gone\. The live release still uses it"):
+        shop.flask("db upgrade")
+    assert database.scalar("SELECT count(name) FROM users") == 2000
+    drop.rename(drop.with_suffix(".later"))
+    assert shop.run("-c", ASK).startswith("404\n")  # the release without the column goes live
+    drop.with_suffix(".later").rename(drop)
+    assert "the database is at 0003" in shop.flask("db upgrade")
+    assert {one["name"] for one in inspect(database.engine).get_columns("users")} == {"id", "email", "active"}
+    assert "Nothing is wrong." in shop.flask("release doctor")
+    assert database.scalar("SELECT count(*) FROM users") == 2000
