@@ -30,9 +30,11 @@ LOCK_POLL = 0.5  # seconds between two tries of the advisory lock
 POLL = 0.1  # seconds: a third of lock_timeout, so a wait is seen at least twice
 REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
 MOST_NAMED = 5  # sessions in one line of the log
-# Seconds that a request may wait for what a step holds; then the statement is cancelled. A release promises that no
-# request takes longer. While Python computes there is no statement, so after as long again the connection is ended.
-LONGEST_WAIT = 1.0
+# Seconds that a request may wait for what a step holds; then the statement is cancelled. With the time between two
+# looks, and to roll back, no request waits longer than a second, as a release promises. While Python computes there is
+# no statement to cancel, so the connection is ended; and also if cancelling was not enough.
+LONGEST_WAIT = 0.8
+LAST_WAIT = 0.3  # seconds after the cancelling
 
 # Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
 # up: the slowest request took twice as long.
@@ -157,15 +159,15 @@ def _described(holder: LockHolder | None) -> str:
 class HeldUp(NamedTuple):
     """A request that waited for too long, so that the step was ended."""
 
-    table: str | None  # that it waited for, or for a row of it; None: not known
+    table: str | None  # that it waited for, or for a row of it; None: an advisory lock
     seconds: float  # that it had waited
     since: float  # on the monotonic clock
 
     def __str__(self) -> str:
         return (
-            f"A request waited {self.seconds:.1f} s for {self.table or 'a row'}, which this step held, so the step was"
-            " ended and nothing of it was kept. Use the operation that does it beside the requests, or steps that hold"
-            " less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
+            f"A request waited {self.seconds:.1f} s for {self.table or 'an advisory lock'}, which this step held, so"
+            " the step's transaction was rolled back. Use the operation that does it beside the requests, or steps that"
+            " hold less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
             " flask db upgrade"
         )
 
@@ -229,12 +231,13 @@ def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting
     if not waiting or blockers.may_hold_up:
         return False
     now = time.monotonic()
-    if blockers.held_up is None:
-        blockers.held_up = HeldUp(waiting[0].name, waiting[0].seconds, now)
-        connection.execute(_CANCEL, {"pid": pid})
-    elif now - blockers.held_up.since >= LONGEST_WAIT:
+    was_told, is_computing = blockers.held_up is not None, waiting[0].state != "active"
+    blockers.held_up = blockers.held_up or HeldUp(waiting[0].name, waiting[0].seconds, now)
+    if is_computing or now - blockers.held_up.since >= LAST_WAIT:
         connection.execute(_TERMINATE, {"pid": pid})
         return True
+    if not was_told:
+        connection.execute(_CANCEL, {"pid": pid})
     return False
 
 

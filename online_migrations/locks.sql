@@ -1,7 +1,7 @@
 WITH waiting AS MATERIALIZED (
     SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks
     WHERE NOT granted AND pid <> :pid AND clock_timestamp() - waitstart > make_interval(secs => :longest)
-        AND (locktype IN ('transactionid', 'tuple')
+        AND (locktype IN ('transactionid', 'tuple', 'advisory')
             OR locktype = 'relation' AND mode IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))
 )
 SELECT true AS blocks, pid, coalesce(nullif(application_name, ''), backend_type) AS name, state,
@@ -12,7 +12,7 @@ SELECT false, pid,
     coalesce(relation, (
         SELECT tuple.relation FROM pg_locks tuple
         WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1
-    ))::regclass::text, NULL, seconds
+    ))::regclass::text, (SELECT state FROM pg_stat_activity WHERE pid = :pid), seconds
 FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before
 WHERE :pid = ANY (before.pids)
     OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))

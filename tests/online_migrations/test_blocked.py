@@ -152,6 +152,7 @@ def test_another_release_is_waited_for_until_the_deadline(checkout: OwnHistory, 
 SECOND_LOOK = 10.0  # seconds that a busy machine may take to see the wait, to end the step and to answer the request
 # Both wait as long as they are let, so that a test whose step is not ended fails by its timeout.
 LONG = "SELECT pg_sleep(600)"
+OTHER_KEY = 424242  # of an advisory lock that the project uses itself
 UNTIL_TOLD = """
 from pathlib import Path
 import time
@@ -181,6 +182,10 @@ HOLDING = {
     ),
     "in a statement after it": (("ALTER TABLE things ADD mark text", LONG), "SELECT FROM things"),
     "a row": (("UPDATE things SET id = 3 WHERE id = 2", LONG), "UPDATE things SET id = id WHERE id = 2"),
+    "an advisory lock": (
+        (f"SELECT pg_advisory_xact_lock({OTHER_KEY})", "ALTER TABLE things ADD mark text", LONG),
+        f"SELECT pg_advisory_xact_lock({OTHER_KEY})",
+    ),
 }
 
 
@@ -191,8 +196,8 @@ def test_a_statement_is_cancelled(checkout: OwnHistory, database: Database, step
         ended = checkout.flask("db", "upgrade")
         assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
     assert ended.returncode == 1
-    assert "s for things, which this step held" in ended.stderr
-    assert "nothing of it was kept" in ended.stderr
+    assert "which this step held" in ended.stderr
+    assert "the step's transaction was rolled back" in ended.stderr
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert database.scalar("SELECT count(*) FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0") == 1
     assert database.scalar("SELECT count(*) FROM things WHERE id > 2") == 0
@@ -204,7 +209,7 @@ def test_while_python_computes_the_connection_is_ended(checkout: OwnHistory, dat
     with request(database, "SELECT FROM things") as answered:
         answered.add_done_callback(lambda _: (checkout.folder / "told").touch())
         ended = checkout.flask("db", "upgrade")
-        assert 2 * LONGEST_WAIT < answered.result() < 2 * LONGEST_WAIT + SECOND_LOOK
+        assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
     assert ended.returncode == 1
     assert "s for things, which this step held" in ended.stderr
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
