@@ -14,12 +14,11 @@ from app import FEATURES, create_app, storage
 from app.accounts import service as accounts
 from app.backups.comparison import OWN_DATES
 from app.extensions import db
+from app.storage import Bucket
 from config import TestingConfig
 from tests.backups.conftest import pg_dump, run
 from tests.conftest import PASSWORD
 from tests.databases import Environment, at_head, copied_database, template
-
-pytestmark = pytest.mark.servers  # PostgreSQL's programs
 
 # In the past, since what is written in the second of the dump is not looked for in it. Note 9 is an imported one.
 ROWS = """
@@ -99,13 +98,17 @@ def losses(result: Result) -> list[str]:
     return [line.removeprefix("LOST: ") for line in result.stderr.splitlines()]
 
 
-def test_nothing_is_lost_in_a_dump_of_the_live_database(live: Live) -> None:
+def test_nothing_is_lost_in_a_dump_of_the_live_database(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     result = drill(live, live.dump.parent)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
     assert "notes: 20 rows, 0 lost, 1 gone since, 2 new since" in result.output
     assert "note_shares: 1 rows, 0 lost, 0 gone since, 1 new since" in result.output
     assert "photos: 2 in the dump, 0 of them replaced or deleted since" in result.output
     assert result.output.endswith("Nothing is lost: this dump can be restored.\n")
+    unreachable = Bucket({**live.app.config, "S3_ENDPOINT_URL": "http://127.0.0.1:1"})
+    monkeypatch.setitem(live.app.extensions, "bucket", unreachable)
+    [loss] = losses(drill(live, live.dump))
+    assert loss.startswith("The photos were not compared, because the bucket does not answer: list_objects_v2 failed")
 
 
 def test_each_loss_is_a_sentence(live: Live, server_environment: Environment, tmp_path: Path) -> None:

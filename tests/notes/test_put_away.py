@@ -24,8 +24,8 @@ def note_id(alice: User) -> int:
     return service.create_note(alice.id, "Books", "three")
 
 
-def age(note_id: int, days: int) -> None:
-    deleted_at = func.now() - timedelta(days=days)
+def age(note_id: int, days: int, seconds: int = 0) -> None:
+    deleted_at = func.now() - timedelta(days=days, seconds=seconds)
     db.session.execute(update(Note).where(Note.id == note_id).values(deleted_at=deleted_at))
     db.session.commit()
 
@@ -77,8 +77,8 @@ def test_undo_returns_to_the_page_that_deleted_and_its_message_escapes_the_name(
 
 def test_the_trash_says_how_long_each_note_stays(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.delete_note(alice.id, note_id)
-    for days, left in ((0, 30), (1, 29), (29, 1)):
-        age(note_id, days)
+    for days, seconds, left in ((0, 0, 30), (0, 1, 30), (1, 0, 29), (29, 1, 1), (29, 86399, 1)):
+        age(note_id, days, seconds)
         assert f"days left: {left}" in signed_in.get("/notes/trash").text
 
 

@@ -89,9 +89,10 @@ def test_to_count_again_what_is_deleted_or_not_there_is_404(signed_in: Visitor, 
 
 
 def use_up_the_hour(user: User, seconds_ago: int) -> None:
-    age = func.now() - text(f"interval '{seconds_ago} seconds'")
-    values = {"user_id": user.id, "url": "x", "status": DONE, "total_words": 1, "created_at": age}
-    for _ in range(service.MAX_PER_HOUR):
+    """Store the counts of an hour, a second apart, the oldest so long ago."""
+    for number in range(service.MAX_PER_HOUR):
+        age = func.now() - text(f"interval '{seconds_ago - number} seconds'")
+        values = {"user_id": user.id, "url": "x", "status": DONE, "total_words": 1, "created_at": age}
         db.session.execute(insert(Result).values(values))
     db.session.commit()
 
@@ -123,13 +124,13 @@ def test_after_that_time_it_allows_the_next_one(signed_in: Visitor, alice: User)
 
 def test_imported_results_do_not_hide_those_of_the_hour(signed_in: Visitor, alice: User) -> None:
     """Imported rows have the newest ids, though they are old."""
-    use_up_the_hour(alice, 0)
+    use_up_the_hour(alice, 29)
     month = func.now() - text("interval '30 days'")
     for _ in range(60):
         counted = {"url": "x", "status": DONE, "total_words": 1, "created_at": month}
         db.session.execute(insert(Result).values(user_id=alice.id, **counted))
     db.session.commit()
-    refuse_another(signed_in, "3600", "1 hour")
+    refuse_another(signed_in, "3571", "1 hour")
 
 
 def test_the_last_one_of_the_hour_may_be_sent_twice(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
