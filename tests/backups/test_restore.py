@@ -21,6 +21,7 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.servers, pytest.mark.database]
 
 
+@pytest.mark.smoke
 def test_the_dump_is_live_what_was_live_is_kept_and_the_runbook_leads_back(shop: Shop) -> None:
     output = shop.restored()
     assert run(shop.url, COUNT) == IN_THE_DUMP
@@ -46,6 +47,7 @@ Command was: SET transaction_timeout = 0;
 ANOTHER = "pg_restore: error: could not execute query: ERROR:  could not extend file: No space left on device\n"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("complaints", ["", ANOTHER, UNKNOWN_SETTING + ANOTHER, ANOTHER + UNKNOWN_SETTING])
 def test_no_complaint_but_of_the_unknown_setting_is_passed_over(complaints: str) -> None:
     assert is_unknown_setting_alone(UNKNOWN_SETTING)
@@ -96,6 +98,7 @@ PROPERTIES = (
 )
 
 
+@pytest.mark.smoke
 def test_settings_and_privileges_of_the_live_database_come_along(shop: Shop, tmp_path: Path) -> None:
     name = shop.name
     run(
@@ -197,6 +200,7 @@ BY_US = {
 }
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("statement", "reason"), [*BY_SUPERUSER.items(), *BY_US.items()])
 def test_what_cannot_be_swapped_is_told_and_changes_nothing(shop: Shop, statement: str, reason: str) -> None:
     run(as_superuser(shop.url) if statement in BY_SUPERUSER else shop.url, statement.format(name=shop.name))
@@ -215,6 +219,7 @@ def assert_refused(shop: Shop, reason: str, *options: str) -> None:
     assert shop.is_as_it_was()
 
 
+@pytest.mark.smoke
 def test_a_dump_into_what_is_not_empty_or_no_address_is_refused(shop: Shop) -> None:
     assert_refused(shop, "holds tables; give an empty database", "--into", shop.url)
     assert_refused(shop, "--into has to look like postgres://", "--into", "the new one")
@@ -229,6 +234,7 @@ def test_a_dump_of_newer_code_is_refused(shop: Shop) -> None:
     assert_refused(shop, "The dump is at 9999, on which this code does not run")
 
 
+@pytest.mark.smoke
 def test_a_session_that_we_may_not_end_stops_the_restore(shop: Shop) -> None:
     there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)'"
     with child([PROGRAMS[16] / "psql", "-qc", "SELECT pg_sleep(60)", as_superuser(shop.url)]):

@@ -70,6 +70,9 @@ def test_an_empty_list_offers_to_create_a_note(signed_in: Visitor) -> None:
     page = signed_in.get("/notes").text
     assert "Write down your first note." in page
     assert 'href="#new-note"' in page
+    for query, begun in {"": "", "?q=moon&tag=a": "", "?tag=a": "#a ", "?q=%23a+%23b": "#a #b "}.items():
+        [text] = re.findall("<textarea[^>]*>\r?\n?([^<]*)<", signed_in.get(f"/notes{query}").text)
+        assert text == begun, query
     assert "Add #tags" in signed_in.get("/notes/tags").text
 
 

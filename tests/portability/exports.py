@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from PIL import Image
-from sqlalchemy import select, update
+from sqlalchemy import DateTime, Integer, cast, func, select, update
 from werkzeug.test import TestResponse
 
 from app import FEATURES
@@ -57,6 +57,16 @@ def furnish(user: User, browser: Visitor) -> None:
             todos.change_todo(user.id, todo_id, completed=True)
         place = {"position": number % 4 - 2, "due_on": date(2026, 2, 28) if number % 2 else None}
         db.session.execute(update(Todo).where(Todo.id == todo_id).values(place))
+    date_apart(user)
+
+
+def date_apart(user: User) -> None:
+    """Date the user's rows back, so that no two have the same dates, and no two dates of a row are the same."""
+    for table in (each.table for each in PORTABLES):
+        dates = [column for column in table.c if isinstance(column.type, DateTime)]
+        hours = cast(table.c.id % 20, Integer)
+        earlier = {date: date - func.make_interval(0, 0, 0, days, hours) for days, date in enumerate(dates)}
+        db.session.execute(update(table).where(table.c.user_id == user.id).values(earlier))
     db.session.commit()
 
 

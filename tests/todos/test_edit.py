@@ -90,14 +90,17 @@ def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_i
 
 def test_another_value_is_422_and_stores_nothing(signed_in: Visitor, todo_id: int) -> None:
     wrong: list[dict[str, Any]] = [{"completed": value} for value in ("", "2", " 1", ["1", "0"])]
-    for fields in (*wrong, {"title": "neither field"}):
+    for fields in (*wrong, {"title": "neither field"}, {"description": " ", "completed": "1"}):
         answer = signed_in.submit(f"/todos/{todo_id}", **fields)
         assert answer.status_code == 422, fields
         assert 'value="Dune"' in answer.text, fields
         assert row_of(todo_id) == ("Dune", False, None), fields
-    answer = signed_in.submit(f"/todos/{todo_id}", description="better books", completed="maybe")
+    maybe = {"description": "better books", "completed": "maybe", "csrf_token": signed_in.csrf_token()}
+    answer = signed_in.post(f"/todos/{todo_id}", data=maybe)
     assert answer.status_code == 422
     assert "better books" in answer.text
+    refusal = signed_in.post(f"/todos/{todo_id}", data=maybe, headers={"Accept": "application/json"})
+    assert (refusal.status_code, refusal.content_type) == (422, "application/problem+json")
     assert row_of(todo_id) == ("Dune", False, None)
 
 

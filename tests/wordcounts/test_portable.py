@@ -9,7 +9,7 @@ from app.accounts.models import User
 from app.wordcounts import service
 from tests.conftest import browser_of
 from tests.database import row_counts
-from tests.portability.exports import document_of, export, import_, rows_of
+from tests.portability.exports import date_apart, document_of, export, import_, rows_of
 from tests.portability.hostile_archives import document, zipped
 from tests.visitor import Visitor
 from tests.wordcounts import results
@@ -58,6 +58,7 @@ def test_an_import_restores_each_kind_once(app: Flask, signed_in: Visitor, alice
     results.shared(alice, url="https://example.com/shared", title=None)
     results.done(alice, "https://example.com/empty", result_all={}, result_no_stop_words={}, total_words=0,
                  unique_words=0, content_words=0, phrases={"2": {}, "3": {}})  # fmt: skip
+    date_apart(alice)
     archive, browser = export(signed_in), browser_of(app, bob)
     assert {frozenset(item) for item in document_of(archive)["wordcounts"]} == {frozenset(ITEM)}
     for said in ("Imported: notes 0, todos 0, word counts 4.", "You already have everything"):
