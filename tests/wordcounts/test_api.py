@@ -77,12 +77,15 @@ def test_no_more_wait_than_there_are_seats(program: Program, monkeypatch: pytest
     assert (answer.json["status"], answer.headers["Retry-After"]) == ("queued", "2")
 
 
-def test_limits_say_when_to_come_back(program: Program) -> None:
+def test_limits_say_when_to_come_back(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
     for number in range(5):
         assert program.post("/wordcounts", {"url": f"https://example.com/{number}"}).status_code == 202
     before = row_counts()
-    answer = program.post("/wordcounts", ADDRESS, Idempotency_Key="k")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "20")
+    for per_hour, seconds, limit in ((6, "20", "still being counted"), (5, "3600", "hourly limit for word counts")):
+        monkeypatch.setattr(service, "MAX_PER_HOUR", per_hour)
+        answer = program.post("/wordcounts", ADDRESS, Idempotency_Key="k")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, seconds)
+        assert limit in answer.json["detail"]
     assert row_counts() == before
 
 

@@ -97,24 +97,24 @@ def use_up_the_hour(user: User, seconds_ago: int) -> None:
     db.session.commit()
 
 
-def refuse_another(browser: Visitor, seconds: str, words: str) -> None:
+def refuse_another(browser: Visitor, seconds: str, sentence: str) -> None:
     before = row_counts()
     answer = browser.submit("/wordcounts", url="example.com/typed")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, seconds)
-    assert f"Try again in {words}." in answer.text
+    assert f"{sentence}." in answer.text
     assert 'value="example.com/typed"' in answer.text
     assert row_counts() == before
 
 
 def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) -> None:
-    for _ in range(service.MAX_UNFINISHED):
-        waiting(alice)
-    refuse_another(signed_in, "20", "20 seconds")
+    for hours in range(service.MAX_UNFINISHED):  # also where the worker is behind
+        waiting(alice, created_at=func.now() - text(f"interval '{hours} hours'"))
+    refuse_another(signed_in, "20", "Too many of your pages are still being counted. Try again in 20 seconds")
 
 
 def test_it_refuses_more_than_30_counts_an_hour(signed_in: Visitor, alice: User) -> None:
     use_up_the_hour(alice, 2879)
-    refuse_another(signed_in, "721", "13 minutes")
+    refuse_another(signed_in, "721", "reached the hourly limit for word counts. Try again in 13 minutes")
 
 
 def test_after_that_time_it_allows_the_next_one(signed_in: Visitor, alice: User) -> None:
@@ -130,7 +130,7 @@ def test_imported_results_do_not_hide_those_of_the_hour(signed_in: Visitor, alic
         counted = {"url": "x", "status": DONE, "total_words": 1, "created_at": month}
         db.session.execute(insert(Result).values(user_id=alice.id, **counted))
     db.session.commit()
-    refuse_another(signed_in, "3571", "1 hour")
+    refuse_another(signed_in, "3571", "Try again in 1 hour")
 
 
 def test_the_last_one_of_the_hour_may_be_sent_twice(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:

@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.wordcounts import service
+from app.wordcounts.analysis.words import LONGEST_WORD
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.portability.exports import date_apart, document_of, export, import_, rows_of
@@ -53,7 +54,8 @@ def test_the_export_leaves_out_what_is_deleted_or_unfinished(signed_in: Visitor,
 
 
 def test_an_import_restores_each_kind_once(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
-    results.done(alice)
+    longest = " ".join(["x" * LONGEST_WORD] * 3)
+    results.done(alice, phrases={"2": {}, "3": {longest: 2}})
     results.done(alice, "https://example.com/다른", title="Ca\u0301fe", truncated=True)
     results.shared(alice, url="https://example.com/shared", title=None)
     results.done(alice, "https://example.com/empty", result_all={}, result_no_stop_words={}, total_words=0,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.wordcounts.analysis import words
-from app.wordcounts.analysis.text import LONGEST_TITLE, Document, document
+from app.wordcounts.analysis.text import Document, document
 from app.wordcounts.analysis.words import (
     LONGEST_WORD,
     PHRASES_KEPT,
@@ -14,6 +14,7 @@ from app.wordcounts.analysis.words import (
     by_frequency,
     count,
 )
+from app.wordcounts.models import TITLE_LENGTH
 
 SEEN = {
     "inline tags do not part a word": ("<p>un<b>believ</b>able un<wbr>seen</p>", "unbelievable unseen"),
@@ -79,8 +80,8 @@ def test_title() -> None:
 
 
 def test_a_title_is_cut_at_its_longest() -> None:
-    assert document(f"<title>{'x' * LONGEST_TITLE}</title>").title == "x" * LONGEST_TITLE
-    assert document(f"<title>{'x' * (LONGEST_TITLE + 1)}</title>").title == "x" * LONGEST_TITLE
+    assert document(f"<title>{'x' * TITLE_LENGTH}</title>").title == "x" * TITLE_LENGTH
+    assert document(f"<title>{'x' * (TITLE_LENGTH + 1)}</title>").title == "x" * TITLE_LENGTH
 
 
 def test_what_a_browser_without_scripts_is_told_in_the_head_is_not_read() -> None:
