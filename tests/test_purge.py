@@ -40,6 +40,7 @@ PURGES = [
     Purge("accounts.purge_expired_tokens", "access_tokens", "expires_at", "now()"),
     Purge("accounts.purge_expired_tokens", "notices", "created_at", "now() - interval '30 days'"),
     Purge("accounts.purge_pending_sign_ins", "pending_sign_ins", "expires_at", "now()"),
+    Purge("follower.purge_old_marks", "account_writes", "written_at", "now() - interval '1 day'"),
     Purge("passkeys.purge_expired_challenges", "passkey_challenges", "expires_at", "now()"),
     Purge("notes.purge_deleted", "notes", "deleted_at", "now() - interval '30 days'", "notes.remove_forgotten"),
     Purge("todos.purge_deleted", "todos", "deleted_at", "now() - interval '1 day'", "todos.remove_forgotten"),
@@ -48,8 +49,9 @@ PURGES = [
     ),
 ]
 PURGES = [purge for purge in PURGES if purge.task.split(".")[0] not in TAKEN_OUT]
-# The values of columns that have a CHECK, as SQL.
+# The values of columns that have a CHECK, or of a key that has no sequence, as SQL.
 CHECKED = defaultdict(dict, account_events={"kind": "'sign_in'"}, account_tokens={"purpose": "'reset_password'"})
+CHECKED["account_writes"] = {"id": "nextval('users_id_seq')"}
 NOTES = next(purge for purge in PURGES if purge.table == "notes")
 
 
