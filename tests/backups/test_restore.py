@@ -144,6 +144,7 @@ def test_sessions_that_come_again_do_not_stop_the_swap(shop: Shop) -> None:
     assert run(shop.url, COUNT) == IN_THE_DUMP
 
 
+@pytest.mark.smoke
 def test_a_database_that_is_given_is_filled_and_the_live_one_left_alone(shop: Shop) -> None:
     run(shop.root, f"CREATE DATABASE {shop.name}_new OWNER semicircle", "ALTER ROLE semicircle NOCREATEDB")
     result = shop.restore(str(shop.dump), "--into", f"{shop.url}_new".replace("postgresql:", "postgres:"))
@@ -225,6 +226,7 @@ def test_a_dump_into_what_is_not_empty_or_no_address_is_refused(shop: Shop) -> N
     assert_refused(shop, "--into has to look like postgres://", "--into", "the new one")
 
 
+@pytest.mark.smoke
 def test_a_dump_of_newer_code_is_refused(shop: Shop) -> None:
     newer = "INSERT INTO schema_ledger (revision, down_revisions, phase) VALUES ('9999', '{0048}', 'contract')"
     run(shop.url, newer, "UPDATE alembic_version SET version_num = '9999'")
@@ -244,6 +246,7 @@ def test_a_session_that_we_may_not_end_stops_the_restore(shop: Shop) -> None:
     assert shop.is_as_it_was()
 
 
+@pytest.mark.smoke
 def test_a_database_in_the_locale_c_is_refused(shop: Shop) -> None:
     run(shop.root, f"CREATE DATABASE {shop.name}_c OWNER semicircle TEMPLATE template0 LOCALE 'C'")
     result = shop.restore(str(shop.dump), "--into", f"{shop.url}_c")
