@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -40,7 +41,7 @@ def send(browser: Visitor, ids: list[int], action: str, path: str = SELECT, **fi
     return browser.submit(path, note=[str(note_id) for note_id in ids], action=action, **fields)
 
 
-def age(column: InstrumentedAttribute[datetime | None]) -> None:
+def age(column: InstrumentedAttribute[Any]) -> None:
     """Move what was put away to a day ago: in a test, all that happens has one moment."""
     db.session.execute(update(Note).values({column: column - timedelta(days=1)}))
     db.session.commit()
@@ -141,11 +142,13 @@ TEXTS = {
 def test_a_tag_is_written_at_the_end_of_the_text(alice: User) -> None:
     for content, expected in TEXTS.items():
         note_id = service.create_note(alice.id, "title #t", content)
+        age(Note.updated_at)
         for _ in range(2):  # the second time it is there already
             assert selection.tag_notes(alice.id, [note_id], "Book") == (1, 0)
             note = db.session.get_one(Note, note_id, populate_existing=True)
             assert (note.content, note.version) == (expected, 2), content
             assert note.tags == tags_of("title #t", note.content), content
+            assert note.updated_at == note.created_at, content  # now
     assert kept() == counted()
 
 

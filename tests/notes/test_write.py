@@ -1,6 +1,7 @@
 """Write and edit a note: what is stored and refused, that no edit overwrites one it has not seen; drafts; its page."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -155,9 +156,15 @@ def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_oth
     signed_in: Visitor, alice: User, note_id: int
 ) -> None:
     for version, (back, location) in enumerate([("/notes?q=b", "/notes?q=b"), ("//evil.example", "/notes")], start=1):
+        db.session.execute(
+            text("UPDATE notes SET created_at = now() - interval '2 days', updated_at = now() - interval '1 day'")
+        )
+        db.session.commit()
         fields = {"title": "Books", "content": f"four {version}", "version": f"{version}", "next": back}
         assert signed_in.submit(f"/notes/{note_id}", **fields).location == location
         assert stored(alice, note_id) == ("Books", f"four {version}", version + 1)
+        note = service.get_note(alice.id, note_id)
+        assert note.updated_at - note.created_at == timedelta(days=2)
 
 
 def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:
