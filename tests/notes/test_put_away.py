@@ -162,8 +162,9 @@ def test_a_note_goes_from_its_card_to_the_archive_and_back(signed_in: Visitor, a
     assert f'id="note-{note_id}"' in page
 
 
-def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, archived_id: int) -> None:
-    service.create_note(alice.id, "listed", "#read #new")
+def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, bob: User, archived_id: int) -> None:
+    for user in (alice, bob):
+        service.create_note(user.id, "listed", "#read #new")
     page = listing.list_notes(alice.id)
     assert [note.title for note in page.notes] == ["listed"]
     assert (page.total, page.in_archive, page.in_trash) == (1, 1, 0)

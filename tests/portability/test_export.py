@@ -42,6 +42,8 @@ def note(**values: Any) -> dict[str, Any]:
 
 def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(signed_in: Visitor, alice: User) -> None:
     notes.create_note(alice.id, "이사 체크리스트", "냉장고 비우기 #집")
+    written, edited = (datetime(2026, 3, day, 20, 5, tzinfo=UTC) for day in (1, 2))
+    db.session.execute(update(Note).values(created_at=written, updated_at=edited))
     archive_note(alice.id, notes.create_note(alice.id, "put away", ""), archived=True)
     thrown_away = notes.create_note(alice.id, "thrown away", "")
     archive_note(alice.id, thrown_away, archived=True)
@@ -50,21 +52,23 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     todos.change_todo(alice.id, todos.create_todo(alice.id, "second"), completed=True)
     for each in samples():
         each.own(alice)
-    files = files_of(export(signed_in))
-    day = datetime.now(UTC).date()
+    archive = export(signed_in)
+    files = files_of(archive)
+    day, name = datetime.now(UTC).date(), "notes/2026-03-01 이사 체크리스트.md"
     assert list(files) == [
         "README.txt",
-        f"notes/{day} 이사 체크리스트.md",
+        name,
         f"archive/{day} put away.md",
         f"trash/{day} thrown away.md",
         "todos.md",
         "semicircle.json",
     ]
     assert files["todos.md"] == "- [x] second\n- [ ] first\n"
-    text = files[f"notes/{day} 이사 체크리스트.md"]
-    head, body = text.removeprefix("---\n").split("\n---\n\n")
-    assert head.startswith('title: "이사 체크리스트"\ncreated: ')
-    assert head.endswith('pinned: false\ntags: ["집"]')
+    head, body = files[name].removeprefix("---\n").split("\n---\n\n")
+    dates = f'created: "{written.isoformat()}"\nupdated: "{edited.isoformat()}"'
+    assert head == f'title: "이사 체크리스트"\n{dates}\npinned: false\ntags: ["집"]'
+    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+        assert zip_file.getinfo(name).date_time == (2026, 3, 2, 20, 5, 0)
     assert body == "냉장고 비우기 #집\n"
 
 
