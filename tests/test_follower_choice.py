@@ -7,15 +7,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
+from app.accounts import service as accounts
 from app.extensions import db
 from app.follower import follower as follower_module
-from app.follower import writes as _writes  # noqa: F401 - the table is there without a follower too
+from app.follower import writes
 from app.follower.follower import MOST_LAG, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
 from app.web.access import is_public
-from tests.conftest import browser_of
+from tests.conftest import PASSWORD, browser_of
 from tests.databases import Environment, migrated_database
 from tests.samples import TAKEN_OUT
+from tests.visitor import Visitor
 from tests.waiting import wait_until
 from tests.web.database_faults import new_site
 
@@ -92,8 +94,8 @@ def test_without_the_variable_nothing_is_there(migrated_app: Flask) -> None:
     assert not [hook for hook in hooks if hook.__module__.startswith("app.follower")]
 
 
-def test_who_has_written_since_the_look_is_served_by_the_primary(
-    server_environment: Environment, monkeypatch: pytest.MonkeyPatch
+def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_the_follower_fails(
+    server_environment: Environment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Read-your-writes, with a primary that passes for its own follower: what it shows is not the point here."""
     monkeypatch.setattr(follower_module, "obstacle", lambda *_, **__: "")
@@ -105,12 +107,13 @@ def test_who_has_written_since_the_look_is_served_by_the_primary(
         event.listen(follower.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
         with site.app.app_context():
             browser = browser_of(site.app, site.alice)
+            another = browser_of(site.app, accounts.sign_up("bob@example.com", "bob", PASSWORD))
 
-        def serves(look_every: float = 0.0) -> bool:
+        def serves(look_every: float = 0.0, browser: Visitor = browser) -> bool:
             """Read, and look beside. A transaction in any database of the server may hold back what is complete."""
             monkeypatch.setattr(follower_module, "LOOK_EVERY", look_every)
             asked.clear()
-            browser.get("/notes")
+            assert browser.get("/notes").status_code == 200
             return any("FROM notes" in statement for statement in asked)
 
         def no_look_runs() -> bool:
@@ -120,8 +123,27 @@ def test_who_has_written_since_the_look_is_served_by_the_primary(
         wait_until(no_look_runs, "the last look is over")
         assert browser.submit("/notes", title="written", content="").status_code == 302
         assert not serves(look_every=3600.0)
+        assert serves(3600.0, another)
         wait_until(serves, "the follower serves after another look")
         wait_until(no_look_runs, "that look is over too")
+        for end, is_written in (("rollback", False), ("commit", True)):  # as a job, which is in no request
+            with site.app.app_context():
+                writes.mark(site.alice.id)
+                getattr(db.session, end)()
+            assert serves(look_every=3600.0) is not is_written, end
+
+        def die(connection: Any, *_told: object) -> None:
+            pid = connection.connection.dbapi_connection.info.backend_pid
+            site.on_the_server(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+        event.listen(follower.engine, "before_cursor_execute", die)
+        assert serves(3600.0, another)  # it is asked, and the primary answers
+        assert not serves(3600.0, another), "it is left out until the next look"
+        event.remove(follower.engine, "before_cursor_execute", die)
+        wait_until(serves, "the follower serves after a look that finds it")
+        wait_until(no_look_runs, "the look after that is over")
+        said = [record.getMessage().split(":")[0] for record in caplog.records if "follower" in record.name]
+        assert said == ["the follower failed, and the primary answers", "the follower is left out"]
         follower.engine.dispose()
         with site.app.app_context():
             db.engine.dispose()
