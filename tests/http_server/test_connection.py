@@ -19,22 +19,14 @@ Ends = tuple[Connection, socket.socket]
 
 
 @pytest.fixture
-def pairs() -> Iterator[list[Ends]]:
-    """Yield three connections with their other ends."""
-    address, limits, pairs = ("127.0.0.1", 1), BodyLimits(lambda _: 6_000_000), []
-    for _ in range(3):
-        ours, client = socket.socketpair()
-        client.settimeout(5)
-        pairs.append((Connection(Config(), ours, address, address, limits), client))
-    yield pairs
-    for connection, client in pairs:
-        connection.close()
-        client.close()
-
-
-@pytest.fixture
-def ends(pairs: list[Ends]) -> Ends:
-    return pairs[0]
+def ends() -> Iterator[Ends]:
+    """Yield a connection with its other end."""
+    address, (ours, client) = ("127.0.0.1", 1), socket.socketpair()
+    client.settimeout(5)
+    connection = Connection(Config(), ours, address, address, BodyLimits(lambda _: 6_000_000))
+    yield connection, client
+    connection.close()
+    client.close()
 
 
 def test_a_byte_of_the_headers_gives_no_more_time(ends: Ends) -> None:
@@ -57,28 +49,15 @@ def test_a_body_has_time_as_long_as_it_arrives_at_the_least_rate(ends: Ends, sen
     assert connection.deadline == pytest.approx(deadline + seconds, rel=1e-12)
 
 
-def test_a_request_that_was_begun_is_answered_408(ends: Ends) -> None:
+def test_a_client_that_asks_is_told_at_each_request_to_send_the_body(ends: Ends) -> None:
     connection, client = ends
-    client.sendall(HEAD)
-    connection.read()
-    assert connection.answer_timeout()
-    answer = client.recv(1000)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"Connection: close\r\n" in answer
-
-
-def test_a_connection_opened_in_advance_is_closed_without_an_answer(ends: Ends) -> None:
-    connection, client = ends
-    assert not connection.answer_timeout()
-    connection.close()
-    assert client.recv(1000) == b""
-
-
-def test_a_client_that_asks_is_told_to_send_the_body(ends: Ends) -> None:
-    connection, client = ends
-    client.sendall(HEAD.replace(b"Host", b"Expect: 100-continue\r\nHost"))
-    connection.read()
-    assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    for _ in range(2):
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        connection.read()
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"x")
+        connection.read()
+        connection.await_request(5)
 
 
 def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: Ends) -> None:
@@ -97,11 +76,6 @@ def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: Ends) -> None
 
 
 @pytest.fixture
-def connections(pairs: list[Ends]) -> list[Connection]:
-    return [connection for connection, _ in pairs]
-
-
-@pytest.fixture
 def poller() -> Iterator[selectors.BaseSelector]:
     with selectors.DefaultSelector() as poller:
         yield poller
@@ -110,22 +84,6 @@ def poller() -> Iterator[selectors.BaseSelector]:
 @pytest.fixture
 def room(poller: selectors.BaseSelector) -> WaitingRoom:
     return WaitingRoom(poller)
-
-
-def test_an_idle_connection_makes_room_before_one_that_sends(room: WaitingRoom, connections: list[Connection]) -> None:
-    connections[1].state = connections[2].state = State.IDLE
-    for connection in connections:
-        room.add(connection, lambda _: None)
-    assert [room.take_longest() for _ in range(4)] == [connections[1], connections[2], connections[0], None]
-    assert not room
-
-
-def test_only_connections_over_their_deadline_are_overdue(room: WaitingRoom, connections: list[Connection]) -> None:
-    for connection in connections:
-        room.add(connection, lambda _: None)
-    connections[1].deadline = 0
-    assert room.take_overdue() == [connections[1]]
-    assert list(room) == [connections[0], connections[2]]
 
 
 def dispatch(poller: selectors.BaseSelector) -> int:

@@ -5,12 +5,14 @@ import re
 import signal
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 import urllib3
 
+from http_server.refusals import Spool, SpoolFailed
 from http_server.worker import heartbeat_folder
 from tests.child import child
 from tests.waiting import WITHIN, wait_until
@@ -63,6 +65,8 @@ def test_without_memory_they_are_with_the_temporary_files(unusable: str) -> None
 
 def test_without_any_folder_the_start_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with closing(Spool(3)) as spool, pytest.raises(SpoolFailed):
+        spool.write(b"1234")
     refusal = r"^Error: /dev/null, TMPDIR and /tmp take no file \(.*\); mount a tmpfs"
     with pytest.raises(SystemExit, match=refusal) as exit:
         heartbeat_folder("/dev/null")

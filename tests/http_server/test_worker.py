@@ -170,15 +170,3 @@ def test_a_client_that_leaves_is_no_error_of_ours(site: Site) -> None:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
     site.logged('path="/large" route=- status=200 ')
     assert "level=error" not in site.said()
-
-
-def test_a_head_decides_how_it_is_answered_and_whether_its_connection_is_used_again(site: Site) -> None:
-    """tests/http_server/test_request_buffer.py has the others."""
-    heads = {
-        b"GET / HTTP/1.2\r\nHost: a\r\n\r\n": b"505 HTTP Version Not Supported",
-        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n": b"400 Bad Request",
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: TE, close\r\n\r\n": b"200 OK",
-    }
-    assert {head: site.answers(head + GET) for head in heads} == {
-        head: [b"HTTP/1.1 " + status] for head, status in heads.items()
-    }

@@ -6,11 +6,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from http_server.request_buffer import LONG, MOST_LONG
 from tests.live.conftest import Service, fetch
-from tests.waiting import wait_until
 
-PROCESSES = 2
 CLIENTS = 20  # twice as many as threads
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nContent-Type: text/plain\r\n"
 GET = b"GET /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n"
@@ -59,14 +56,6 @@ def test_other_readers_are_answered_while_clients_do_not_read_their_responses(li
         assert live.browser().get("/sign-in").status == 200
 
 
-def test_headers_that_do_not_end_are_408(live: Service) -> None:
-    with connected(live, GET + b"X: y") as client:
-        received = client.makefile("rb").read()
-    assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert b"\r\nConnection: close\r\n" in received
-    live.logged("request timed out: missing=head")
-
-
 @pytest.mark.parametrize("size", [100_000, 20 * 1024 * 1024])
 def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, size: int) -> None:
     with connected(live, HEAD + b"Content-Length: %d\r\n\r\n" % size) as client:
@@ -78,33 +67,6 @@ def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, si
         assert client.recv(1) == b""  # closed in order; a reset would raise
 
 
-def test_long_uploads_wait_for_room_at_the_head_and_find_it_when_others_are_gone(live: Service) -> None:
-    """Uploads lie on the disk as they arrive. The kernel shares the connections among the processes as it likes."""
-    browser = live.browser()
-    browser.sign_up("uploads-much", "a long enough sentence")
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    upload = HEAD.replace(b"/sign-in", b"/mypage/import") + f"Cookie: {cookie}\r\n".encode()
-    head = upload + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (LONG + 1)
-
-    def first_lines(clients: int) -> list[bytes]:
-        with ExitStack() as stack:
-            made = [stack.enter_context(connected(live, head)) for _ in range(clients)]
-            return [client.recv(12)[-3:] for client in made]
-
-    answers = first_lines(PROCESSES * MOST_LONG + 1)
-    assert set(answers) == {b"100", b"503"}
-    assert answers.count(b"100") <= PROCESSES * MOST_LONG
-    wait_until(lambda: first_lines(1) == [b"100"], "the room is given back")
-
-
 def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: Service) -> None:
     with connected(live, HEAD + b"Expect: 100-continue\r\nContent-Length: 7340032\r\n\r\n") as client:
         assert read_response(client)[0].startswith(b"HTTP/1.1 413 ")
-
-
-def test_a_429_is_answered_and_leaves_the_connection_usable(live: Service) -> None:
-    """It comes later than other answers (tarpit), and holds no thread until then."""
-    browser = live.browser()
-    guesses = [browser.post("/sign-in", email="tarpit@example.com", password="a wrong one").status for _ in range(11)]
-    assert guesses == [422] * 10 + [429]
-    assert browser.get("/sign-in").status == 200
