@@ -11,7 +11,7 @@ from tests.databases import Environment, migrated_database
 from tests.live.test_worker import NEVER_POLLS, SETTING
 from tests.live.workers import Queue, running_queue
 from tests.silent_proxy import Connection, SilentProxy, silent_proxy
-from tests.waiting import WITHIN, wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.minutes, pytest.mark.timeout(400)]
 
@@ -23,16 +23,7 @@ from procrastinate import connector
 connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0
 database_timeout.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
 """
-STUCK_SOON = f"{SETTING('STUCK_AFTER', 3)}; {SETTING('LONGEST_JOB', 3)}"
 EXITS_SOON = f"{SETTING('GRACE_PERIOD', 2)}; {SETTING('EXIT_AFTER', 4)}; {SETTING('IDLE_EXIT_AFTER', 2)}"
-# A job that blocks the event loop, whatever one of ours may do.
-BLOCKING = """
-import time
-from app.jobs.queue import queue
-@queue.task(name="blocking")
-async def block(): time.sleep(600)
-"""
-DEFER_BLOCKING = "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('next', 'blocking') RETURNING id"
 
 
 @pytest.fixture
@@ -72,11 +63,3 @@ def test_sigterm_ends_it_while_the_database_is_silent(queue: Queue, proxy: Silen
     with queue.worker(f"{EXITS_SOON}; {IMPATIENT}") as worker, proxy.stopped():
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=20) == 0
-
-
-def test_a_worker_that_is_stuck_ends_itself_and_its_job_is_for_another(queue: Queue) -> None:
-    with queue.worker(f"{STUCK_SOON}\n{BLOCKING}") as worker:
-        queue.rows(DEFER_BLOCKING)
-        assert worker.wait(timeout=WITHIN) == 1
-    assert "the worker is stuck" in (queue.folder / "worker-0.log").read_text()
-    assert queue.rows("SELECT status FROM procrastinate_jobs WHERE task_name = 'blocking'") == [("doing",)]

@@ -16,8 +16,7 @@ from app.wordcounts.fetching.client import DEADLINE_SECONDS
 from tests.databases import Environment
 from tests.live.conftest import connect
 from tests.live.test_silent_database import EXITS_SOON, IMPATIENT, NEXT_JOB_WITHIN, assert_it_does_its_next_job
-from tests.live.test_worker import AGE_HEARTBEATS, NEVER_POLLS, SETTING, end
-from tests.queued import run_queued
+from tests.live.test_worker import AGE_HEARTBEATS, NEVER_POLLS, end
 from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy, silent_proxy
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.live.conftest import STATUSES, UNFINISHED, CountingQueue, Slow
@@ -73,6 +72,7 @@ def test_the_jobs_of_a_killed_worker_are_run_by_others_within_90_seconds_and_non
 def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
     queue: CountingQueue, pages: PageServer, slow: Slow
 ) -> None:
+    assert DEADLINE_SECONDS < GRACE_PERIOD, "the fetch of a page does not outlast it"
     [(of_others,)] = queue.rows(SESSIONS)
     with queue.worker() as worker:
         queue.ask(pages.url("/slow"))
@@ -85,20 +85,6 @@ def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
         assert worker.wait(timeout=25) == 0
     assert sorted(queue.rows(STATUSES)) == [("done", 1), ("queued", 1)]
     assert queue.rows("SELECT count(*) FROM procrastinate_workers") == [(0,)]
-
-
-def test_a_job_that_outlasts_the_grace_period_is_requeued(queue: CountingQueue, pages: PageServer, slow: Slow) -> None:
-    assert DEADLINE_SECONDS < GRACE_PERIOD, "the fetch of a page does not outlast it"
-    with queue.worker(SETTING("GRACE_PERIOD", 1.0)) as worker:
-        queue.ask(pages.url("/slow"))
-        assert slow.asked.acquire(timeout=WITHIN)
-        assert end(worker, signal.SIGTERM) == 0
-    assert queue.rows("SELECT status, error FROM results") == [("running", None)]  # in the middle of it
-    assert queue.rows(UNFINISHED) == [("todo",)]
-    slow.may_answer.set()
-    with queue.app.app_context():
-        run_queued(queue.app)  # as another worker would
-    assert queue.has_counted(1)
 
 
 # Words that the database does not hear, or the worker, and what was said on that connection before.
