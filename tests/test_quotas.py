@@ -91,6 +91,7 @@ def test_a_key_answers_the_person_alone_who_sent_it(app: Flask, alice: User, bob
     notes.create_note(bob.id, "bob's", "", bobs)
     notes.create_notes(bob.id, [("bob's", "")], bobs)
     before = row_counts()["notes"]
+    note_key(alice.id, "another", "/notes", b"alice's")
     alices = note_key(alice.id, "k", "/notes", b"alice's")
     assert note_key(alice.id, "k", "/notes", b"alice's") == (alices.row_key, True)
     used = Key(bobs.row_key, is_used=True)

@@ -82,11 +82,12 @@ def test_each_key_and_each_limit_has_a_bucket_of_its_own() -> None:
 
 def test_a_token_that_was_given_back_can_be_taken_again_and_fills_no_bucket_above_its_capacity() -> None:
     taken(LIMIT, "a", tries=3)
+    taken(LIMIT, "b", tries=3)
     give_back(LIMIT, "a")
     assert taken(LIMIT, "a", tries=10) == 1
     for _ in range(5):
         give_back(LIMIT, "a")
-    assert taken(LIMIT, "a", tries=10) == 3
+    assert (taken(LIMIT, "a", tries=10), taken(LIMIT, "b", tries=1)) == (3, 0)
 
 
 def test_what_was_done_costs_its_token_and_a_rollback_gives_none_back() -> None:

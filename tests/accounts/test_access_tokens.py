@@ -50,29 +50,33 @@ def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
 def add_tokens(user: User, count: int) -> None:
     """Store as many tokens of a user at once. Nobody has them."""
     row = {"user_id": user.id, "name": "one of many", "scopes": ["read"]}
-    db.session.execute(insert(AccessToken), [{**row, "token_hash": f"{number}"} for number in range(count)])
+    db.session.execute(insert(AccessToken), [{**row, "token_hash": f"{user.id} {number}"} for number in range(count)])
     db.session.commit()
 
 
-def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User) -> None:
-    add_tokens(alice, access_tokens.MOST)
+def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: User) -> None:
+    for user in (alice, bob):
+        add_tokens(user, access_tokens.MOST)
     before = row_counts()
     assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
     assert row_counts() == before
-    db.session.execute(update(AccessToken).values(expires_at=func.now()))
+    db.session.execute(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
     db.session.commit()
-    assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200  # those that have expired do not count
+    assert (
+        signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
+    )  # Bob's and those that have expired do not count
 
 
 def test_it_is_revoked_once_and_no_other_with_it(signed_in: Visitor, alice: User, bob: User, app: Flask) -> None:
     with app.test_request_context():
         his = access_tokens.make_token(bob.id, "his", ["read"], None, CLIENT)
-        hers = access_tokens.make_token(alice.id, "hers", ["read"], None, CLIENT)
-    her_id = db.session.scalars(select(AccessToken.id).filter_by(user_id=alice.id)).one()
+        hers, kept = (access_tokens.make_token(alice.id, name, ["read"], None, CLIENT) for name in ("hers", "kept"))
+    her_id = db.session.scalars(select(AccessToken.id).filter_by(name="hers")).one()
     assert signed_in.submit(f"/mypage/tokens/{her_id}/end").location == "/mypage/tokens"
     assert signed_in.submit(f"/mypage/tokens/{her_id}/end").status_code == 404
     with app.test_request_context():
         assert access_tokens.find_holder(his)
+        assert access_tokens.find_holder(kept)
         assert access_tokens.find_holder(hers) is None
 
 

@@ -1,6 +1,7 @@
 """Account events: noted once for the owner and once in the log, without a secret (ASVS 5.0 V16.3.1, V16.2.5)."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -86,9 +87,13 @@ def test_a_sign_in_that_a_new_password_overtook_is_not_noted(app: Flask, alice: 
 
 
 def test_the_line_has_the_latest_address_and_comes_up_again(app: Flask, alice: User) -> None:
+    moments = []
     for address in ("203.0.113.7", "198.51.100.9"):
         events.sign_in_failed(alice.id, ALICE, Client(address, f"browser of {address}"), "key")
         sessions.start_session(alice, Client(None, "test"), remember=False)
+        moments.append(db.session.scalars(select(AccountEvent.created_at).filter_by(kind="sign_in_failed")).one())
+        db.session.execute(update(AccountEvent).values(created_at=AccountEvent.created_at - timedelta(minutes=1)))
+    assert moments[0] == moments[1]
     newest_first = db.session.scalars(select(AccountEvent).order_by(AccountEvent.id.desc())).all()
     assert [event.kind for event in newest_first] == ["sign_in", "sign_in_failed", "sign_in"]
     assert (newest_first[1].ip, newest_first[1].user_agent) == ("198.51.100.9", "browser of 198.51.100.9")
@@ -156,7 +161,8 @@ def test_a_wrong_password_at_any_form_of_a_signed_in_person_is_noted_alone(
     wrong = dict.fromkeys(("password", "current_password", "password_for_email"), "not my password")
     paths = ["/sign-in/confirm", "/mypage/delete", "/mypage/password", "/mypage/email"]
     for number, path in enumerate(paths, 1):
-        assert signed_in.submit(path, **wrong, new_password=NEW, new_email="new@example.com").status_code == 422
+        answer = signed_in.submit(path, **wrong, new_password=NEW, new_email="new@example.com")
+        assert (answer.status_code, "This isn&#39;t your" in answer.text) == (422, True), path
         assert events_of(alice) == [("password_refused", number)], path
         assert lines(caplog)[-1] == f"password_refused: account={alice.id} address=127.0.0.1"
     assert "not my password" not in caplog.text
@@ -177,7 +183,10 @@ def test_an_event_goes_with_the_transaction_that_it_tells_of(app: Flask, alice: 
     assert events_of(alice) == []
 
 
-def test_an_account_that_was_deleted_meanwhile_has_no_events(app: Flask) -> None:
+def test_an_account_that_was_deleted_meanwhile_has_no_events_and_cannot_be_locked(app: Flask, alice: User) -> None:
+    for lock in (accounts.lock_user, accounts.lock_owner):
+        with app.app_context(), pytest.raises(AccountGone):
+            lock(1_000_000)
     with app.app_context(), pytest.raises(AccountGone):
         events.record(1_000_000, EventKind.EXPORTED, CLIENT)
     events.sign_in_failed(1_000_000, ALICE, CLIENT, "key")

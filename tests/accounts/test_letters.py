@@ -123,22 +123,23 @@ def test_a_letter_whose_link_is_gone_says_so(post: Post, client: Visitor, caplog
 
 @pytest.mark.parametrize("happens", [lambda browser: change_email(browser, MALLORY), change_password])
 def test_a_notice_that_is_tried_again_goes_to_the_old_address_and_not_to_the_new_one(
-    post: Post, signed_in: Visitor, alice: User, happens: Callable[[Visitor], object]
+    post: Post, signed_in: Visitor, alice: User, bob: User, happens: Callable[[Visitor], object]
 ) -> None:
     happens(signed_in)
     assert "@" not in str(queued())
     (task, arguments) = queued()[0]
+    change_password(browser_of(post.app, bob))
     post.mailbox.at_data = "451 later"
     with post.app.app_context(), pytest.raises(MailUnavailable):
         queue.tasks[task](**arguments)
-    db.session.execute(update(User).values(email=MALLORY))
+    db.session.execute(update(User).filter_by(id=alice.id).values(email=MALLORY))
     db.session.commit()
     post.mailbox.at_data = "250 OK"
     with post.app.app_context():
         queue.tasks[task](**arguments)
     assert post.mailbox.recipients == [ALICE]
     assert path_in(post.mailbox.messages[0]) == "/forgot-password"
-    assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
+    assert db.session.scalars(select(Notice.user_id)).all() == [bob.id]
 
 
 def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, signed_in: Visitor, alice: User) -> None:

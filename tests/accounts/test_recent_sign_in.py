@@ -109,7 +109,9 @@ def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signe
         assert " download" not in link
 
 
-def test_the_right_password_renews_the_session_and_opens_the_doors(idle: Visitor, alice: User) -> None:
+def test_the_right_password_renews_the_session_and_opens_the_doors(
+    app: Flask, idle: Visitor, alice: User, bob: User
+) -> None:
     before, page = tokens(), idle.get("/sign-in/confirm?next=/mypage/devices").text
     assert "alice@example.com" in page
     assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
@@ -119,6 +121,9 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(idle: Visitor
     assert not tokens() & before
     assert may_export(idle)
     assert idle.submit("/mypage/devices/sign-out-others").location == "/mypage/devices"
+    other = browser_of(app, bob)
+    other.submit("/sign-in/confirm", password=PASSWORD)
+    assert "<bdi>bob</bdi>" in other.get("/mypage").text
 
 
 def test_it_leads_to_no_other_site(idle: Visitor) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -114,15 +115,17 @@ def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_p
 @pytest.mark.parametrize(
     ("created", "left"), [(timedelta(hours=11), 12), (sessions.LONGEST - timedelta(hours=3), 3)], ids=["new", "old"]
 )
-def test_a_visit_extends_a_session_by_its_original_lifetime_up_to_the_absolute_one(
-    signed_in: Visitor, created: timedelta, left: int
+def test_a_visit_extends_its_session_alone_by_its_original_lifetime_up_to_the_absolute_one(
+    signed_in: Visitor, alice: User, created: timedelta, left: int
 ) -> None:
+    add_device(alice)
     seen = func.now() - timedelta(hours=11)
     moments = {"created_at": func.now() - created, "last_seen_at": seen, "expires_at": seen + timedelta(hours=12)}
     db.session.execute(update(UserSession).values(moments))
     db.session.commit()
     assert signed_in.get("/notes").status_code == 200
-    assert db.session.query(UserSession.expires_at - func.now()).scalar() == timedelta(hours=left)
+    lefts: Any = select(UserSession.expires_at - func.now()).order_by(UserSession.id)
+    assert db.session.scalars(lefts).all() == [timedelta(hours=left), timedelta(hours=1)]
 
 
 def test_an_unknown_token_a_forged_signature_and_an_expired_session_are_rejected(
@@ -151,14 +154,16 @@ def test_who_signs_out_leaves_nothing_in_the_browser(signed_in: Visitor, path: s
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
 
 
-def test_every_device_is_listed_and_the_current_one_is_marked(signed_in: Visitor, alice: User) -> None:
+def test_every_device_is_listed_this_one_first_and_then_by_the_last_visit(signed_in: Visitor, alice: User) -> None:
     add_device(alice)
+    past = func.now() - timedelta(minutes=1)
+    db.session.execute(update(UserSession).filter_by(id=add_device(alice, "curl/8.5.0")).values(last_seen_at=past))
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" in page
     assert "203.0.113.7" in page
     assert page.count("This device") == 1
-    assert page.index("This device") < page.index("Chrome on Windows")
-    assert "Besides this device: 1" in signed_in.get("/mypage").text
+    assert page.index("This device") < page.index("Chrome on Windows") < page.index("curl")
+    assert "Besides this device: 2" in signed_in.get("/mypage").text
 
 
 def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Visitor, alice: User, bob: User) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app import create_app, tracing
 from app.extensions import db
+from app.jobs import commands
 from app.jobs.queue import JobRequeued, defer, note_failure, queue
 from app.jobs.tasks import purge_lost_records
 from app.jobs.worker import in_context
@@ -102,9 +103,11 @@ def test_why_it_failed_is_logged_and_kept_and_a_later_cause_replaces_it(
 ) -> None:
     with pytest.raises(KeyError):
         work(app, job, error=KeyError("an earlier one"))
+    db.session.execute(text("UPDATE job_records SET failed_at = '2026-01-02 03:04:05Z'"))
     with pytest.raises(type(error)):
         work(app, job, error=error)
     assert records() == [(job.id, ASKED, told)]
+    assert db.session.scalar(text("SELECT failed_at = now() FROM job_records"))
     written = line(caplog)
     assert (written["level"], written["outcome"], written["error"]) == ("warning", outcome, told)
 
@@ -166,7 +169,9 @@ def test_an_empty_list_says_so(app: Flask) -> None:
     assert run(app, "list", "--failed").stdout == "No job has failed.\n"
 
 
-def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(app: Flask, waiting: int, failed: int) -> None:
+def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(
+    app: Flask, waiting: int, failed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = run(app, "list").stdout.splitlines()
     assert listed[0] == (
         f"{failed}  failed  storage.delete  attempts=4  2026-01-02 03:04:05 UTC  request_id=the-id  ValueError: why"
@@ -174,6 +179,8 @@ def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(app: Flask
     assert listed[1].startswith(f"{waiting}  todo  storage.delete  attempts=0  ")
     assert run(app, "list", "--failed").stdout.splitlines() == listed[:1]
     assert "hidden" not in str(listed)
+    monkeypatch.setattr(commands, "MOST_LISTED", 1)
+    assert run(app, "list").stdout.splitlines() == [listed[0], "… and older ones than these 1."]
 
 
 def test_without_a_database_or_without_its_queue_it_says_what_to_look_at(

@@ -2,12 +2,14 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 from flask import Flask
 from procrastinate.periodic import PeriodicDeferrer
 from sqlalchemy import text
 
+from app.accounts import letters
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
@@ -106,6 +108,7 @@ def ended(status: str, hours_ago: int) -> int:
 
 
 def test_only_what_ended_longer_ago_is_purged(app: Flask) -> None:
+    assert timedelta(hours=FAILED_JOBS_KEPT_HOURS) == letters.KEPT, "what a failed job would send is kept as long"
     have_ended, have_not_ended = ("failed", "cancelled", "aborted"), ("todo", "doing")
     for status in have_ended:
         ended(status, FAILED_JOBS_KEPT_HOURS + 1)

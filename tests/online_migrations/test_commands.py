@@ -112,6 +112,7 @@ def test_status_tells_how_many_jobs_failed_and_why(database: Database, runner: F
     assert answer(runner, "status")["failed_jobs"] == {"failed": 0, "retried": 1, "newest": newest}
     assert f"failed jobs        0, and 1 to be tried again, the newest: {newest}" in release(runner, "status").stdout
     database.execute("UPDATE procrastinate_jobs SET status = 'failed'")
+    database.execute("INSERT INTO job_records (id, error, failed_at) VALUES (8, 'E: before', '2026-01-01 03:04Z')")
     assert answer(runner, "status")["failed_jobs"] == {"failed": 2, "retried": 0, "newest": newest}
     assert f"failed jobs        2, the newest: {newest}" in release(runner, "status").stdout
     database.execute("DELETE FROM job_records")

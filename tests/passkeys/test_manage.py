@@ -7,7 +7,7 @@ import json
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from webauthn.helpers import base64url_to_bytes
 
 from app.accounts import hashing, tokens
@@ -20,6 +20,7 @@ from app.passkeys import ceremonies, service, two_step
 from app.passkeys.models import Passkey, RecoveryCode
 from app.passkeys.service import ChallengeExpired, PasskeyCopied, PasskeyRefused, TooManyPasskeys
 from app.passkeys.two_step import WrongRecoveryCode
+from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
 from tests.database import row_counts
@@ -132,21 +133,29 @@ def test_a_passkey_that_an_account_has_already_is_refused(app: Flask, alice: Use
     assert row_counts()["passkeys"] == 1
 
 
-def test_the_twenty_first_passkey_is_refused(app: Flask, signed_in: Visitor, alice: User) -> None:
+def test_the_twenty_first_passkey_of_an_account_is_refused(signed_in: Visitor, alice: User, bob: User) -> None:
+    add_rows(bob, service.MOST)
+    own = Authenticator().register(ask(signed_in, PAGE))
+    assert signed_in.submit(PAGE, name="phone", credential=own).location == PAGE
     options = ask(signed_in, PAGE)
-    add_rows(alice, service.MOST)
+    db.session.execute(update(Passkey).values(user_id=alice.id))
     answer = signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options))
     assert answer.status_code == 422
     assert signed_in.submit(f"{PAGE}/options").status_code == 409
-    assert row_counts()["passkeys"] == service.MOST
+    assert row_counts()["passkeys"] == service.MOST + 1
 
 
-def test_a_passkey_is_renamed(signed_in: Visitor, passkey: Authenticator) -> None:
+def test_a_passkey_is_renamed_and_no_other(signed_in: Visitor, passkey: Authenticator, alice: User, bob: User) -> None:
     page = f"{PAGE}/{only().id}"
+    add_passkey(alice, "the other one")
+    add_passkey(bob, "his")
     assert signed_in.submit(page, name="a\nb").status_code == 422
     assert 'value="Chrome on macOS"' in signed_in.get(page).text
     assert signed_in.submit(page, name="내 노트북").location == PAGE
-    assert "내 노트북" in signed_in.get(PAGE).text
+    his = db.session.scalars(select(Passkey.id).filter_by(name="his")).one()
+    with signed_in.application.app_context(), pytest.raises(RowNotFound):
+        service.rename_passkey(alice.id, his, "mine")
+    assert set(db.session.scalars(select(Passkey.name))) == {"내 노트북", "the other one", "his"}
 
 
 def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor, alice: User) -> None:

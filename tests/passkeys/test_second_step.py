@@ -41,7 +41,9 @@ def test_nobody_is_signed_in_before_a_passkey_completes_it(half: Visitor, passke
     assert row_counts()["pending_sign_ins"] == 0
 
 
-def test_a_recovery_code_completes_it_once(half: Visitor, codes: list[str]) -> None:
+def test_a_recovery_code_completes_it_once(half: Visitor, codes: list[str], bob: User) -> None:
+    add_passkey(bob)
+    two_step.turn_on(bob.id, CLIENT)
     typed = codes[3].upper().replace("-", " ").replace("0", "O").replace("1", "l")
     assert half.submit(f"{STEP}/recovery-code", code=typed).location == "/notes"
     assert "Recovery codes left: 9" in half.get(PAGE).text
@@ -98,6 +100,7 @@ def test_it_expires(half: Visitor, codes: list[str]) -> None:
     db.session.execute(update(PendingSignIn).values(expires_at=func.now()))
     db.session.commit()
     assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
+    assert "That took too long. Sign in again." in half.get("/sign-in").text
     assert sessions() == 0
 
 
@@ -147,14 +150,18 @@ def test_new_codes_void_those_of_before(signed_in: Visitor, alice: User, codes: 
 
 
 def test_turned_off_the_password_is_enough_and_the_codes_are_void(
-    signed_in: Visitor, client: Visitor, codes: list[str]
+    signed_in: Visitor, client: Visitor, bob: User, codes: list[str]
 ) -> None:
+    add_passkey(bob)
+    two_step.turn_on(bob.id, CLIENT)
     assert signed_in.submit(f"{PAGE}/second-step/off").location == PAGE
-    assert row_counts()["recovery_codes"] == 0
+    assert set(db.session.scalars(select(RecoveryCode.user_id))) == {bob.id}
+    assert db.session.scalars(select(User.id).where(User.passkey_after_password)).all() == [bob.id]
     assert client.sign_in("alice@example.com", PASSWORD).location == "/notes"
 
 
-def test_without_a_passkey_it_cannot_be_turned_on(signed_in: Visitor, alice: User) -> None:
+def test_without_a_passkey_of_ones_own_it_cannot_be_turned_on(signed_in: Visitor, alice: User, bob: User) -> None:
+    add_passkey(bob)
     assert signed_in.submit(f"{PAGE}/second-step").location == PAGE
     assert signed_in.submit(f"{PAGE}/recovery-codes").location == PAGE
     assert row_counts()["recovery_codes"] == 0

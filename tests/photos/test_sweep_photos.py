@@ -42,6 +42,16 @@ def put(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str],
 
 
 @pytest.fixture
+def one_a_page(app: Flask) -> Iterator[None]:
+    """Have the bucket list one object a page, in place of 1,000."""
+    events = app.extensions["bucket"].client.meta.events
+    event_name = "provide-client-params.s3.ListObjectsV2"
+    events.register(event_name, lambda params, **_: {**params, "MaxKeys": 1}, unique_id="one a page")
+    yield
+    events.unregister(event_name, unique_id="one a page")
+
+
+@pytest.fixture
 def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lower the minimum age, because a test cannot store an object with yesterday's date."""
     monkeypatch.setattr(tasks, "MIN_AGE", timedelta(days=-1))
@@ -68,7 +78,7 @@ def sweep(app: Flask) -> None:
 
 
 def test_the_sweep_deletes_orphaned_photos_and_nothing_else(
-    app: Flask, alice: User, put: Callable[[str], str], a_day_later: None
+    app: Flask, alice: User, put: Callable[[str], str], a_day_later: None, one_a_page: None
 ) -> None:
     show(alice, put(photo(0)))
     urls = [put(photo(number)) for number in range(1, 4)]

@@ -32,11 +32,12 @@ def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visi
     assert row_counts() == before
 
 
-def test_the_language_of_the_account_applies_on_every_device(app: Flask, alice: User) -> None:
+def test_the_language_of_the_account_applies_on_every_device_of_it_alone(app: Flask, alice: User, bob: User) -> None:
     assert browser_of(app, alice).submit("/preferences", language="ko").status_code == 302
     other = browser_of(app, alice)
     other.set_cookie("language", "en")
     assert language_of(other.get("/notes", headers=ENGLISH).text) == "ko"
+    assert language_of(browser_of(app, bob).get("/notes", headers=ENGLISH).text) == "en"
 
 
 def test_an_error_page_uses_the_chosen_language(app: Flask, alice: User) -> None:
