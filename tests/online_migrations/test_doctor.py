@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import conv
 from app.extensions import Base
 from online_migrations.connection import read_only_connection
 from online_migrations.doctor import LIMITS, Diagnosis, Limits, diagnose
-from online_migrations.doctor.drift import _difference, diagnosis
+from online_migrations.doctor.drift import Difference, _causes, _difference, diagnosis
 from online_migrations.operations.tables import drop_compat_view
 from tests.databases import HEAD
 from tests.online_migrations.dumps import program
@@ -249,6 +249,16 @@ def test_a_check_in_other_words_is_the_same(in_use: Database) -> None:
         in_use.execute(f"ALTER TABLE notes ADD CONSTRAINT c{number} CHECK ({there})")
     [finding] = diagnosed(models(*(ours for ours, _ in SPELLINGS)))
     assert (finding.rule, "c4 on notes" in finding.what) == ("other-check", True)
+
+
+def test_a_definition_follows_from_a_column_that_is_missing_and_not_from_one_that_is_there_besides() -> None:
+    """A CHECK stands on the column's old name after a rename, and cannot be compared."""
+    check = Difference("replace", "check", "notes", "ck_notes_colour", there="CHECK (hue > 0)", wanted="CHECK (c > 0)")
+    missing = Difference("add", "column", "notes", "c")
+    elsewhere = check._replace(table="todos")
+    assert _causes([missing, check, elsewhere]) == [missing, elsewhere]
+    besides = missing._replace(action="remove")
+    assert _causes([besides, check]) == [besides, check]
 
 
 SECRET = "SELECT 'a person''s secret'"
