@@ -61,7 +61,7 @@ def _forecast(connection: Connection, revision: str, release: LiveRelease | None
 
 
 def _steps_since(connection: Connection, state: SchemaState, revision: str) -> dict[str, LedgerEntry] | None:
-    """Return the steps that code ending with `revision` does not have; None: it is not on their way."""
+    """Return the steps that code ending with `revision` does not have; None: no way is known."""
     code = revisions.script_directory()
     steps = {
         script.revision: LedgerEntry(revisions.parents(script, code.revision_map), ledger.phase_of(script))
@@ -70,7 +70,8 @@ def _steps_since(connection: Connection, state: SchemaState, revision: str) -> d
     parents = {step: entry.down_revisions for step, entry in steps.items()}
     newest = state.code_head if state.pending else state.database_revision or ""
     way = revisions.with_ancestors(newest.split(","), parents)
-    if revision not in way or revision not in steps:
-        return None
     own = revisions.with_ancestors([revision], parents)
-    return {step: steps[step] for step in way if step not in own and step in steps}
+    since = [step for step in way if step not in own]
+    if revision not in way or not steps.keys() >= {revision, *since}:
+        return None
+    return {step: steps[step] for step in since}

@@ -153,6 +153,8 @@ def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: 
     assert judged("0000")[2] == "unknown"
     in_use.execute("DELETE FROM schema_ledger WHERE revision = '9998'")
     assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown")
+    in_use.execute("UPDATE schema_ledger SET down_revisions = ARRAY[:head, '9998'] WHERE revision = '9999'", head=HEAD)
+    assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown"), "a merge of a branch that is lost"
 
 
 def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:
