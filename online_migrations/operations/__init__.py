@@ -1,97 +1,63 @@
-"""Operations for migrations: zero-downtime schema changes, which run while the previous release serves.
+"""The operations of revisions: each one changes the schema while the previous release serves.
 
-How each one runs:
+An operation is a list of steps, each one statement in a transaction of its own, with a question to the catalog that
+tells if it is still needed. So it is idempotent: run it again after a failure or a kill, and it does the rest. What is
+already there is skipped if its definition is the same; what has the name and is something else is refused, or replaced
+if the call says so. What needs a finished backfill of its table or column is refused until that is done. A revision
+consists of operations alone, or of plain Alembic that is one transaction, never of
+both: an operation commits what stands before it. backfill_later, cancel_backfill and require_backfilled are no steps;
+they are a part of the migration's transaction.
 
-- It is a list of steps. A step is one statement in a transaction of its own, with a query that tells whether the step
-  is still needed. So every operation is idempotent: after a failure or a kill, run it again and it does the rest.
-- A statement that needs a strong lock on a table waits for it at most 300 ms (lock_timeout). Before that it takes
-  SHARE UPDATE EXCLUSIVE, waiting at most 2 s; this blocks no reads and no writes. Of two tables, the one that a foreign
+How long a statement waits for its lock, and how long others wait because of it:
+
+- *short*: it needs a strong lock. First it takes SHARE UPDATE EXCLUSIVE, for which it waits 2 seconds at most and which
+  blocks no request. Then it asks for the strong lock, for 300 ms at most; requests can queue behind it for that long.
+  If it does not get the lock, everything is rolled back and the operation tries again after a pause, until the
+  deadline. Once it has the lock, it changes only the catalog, in milliseconds. Of two tables, the one that a foreign
   key refers to is locked first, and in the next attempt last: requests that lock both may do it in either order.
-- A statement that blocks neither reads nor writes may wait until the deadline of the run (50 minutes).
-- After a lock timeout or a deadlock the operation is retried with backoff until the deadline.
-- In --sql mode it prints its statements and asks no database.
-- backfill_later, cancel_backfill and require_backfilled are not steps: they are part of the migration's transaction.
+- *until the deadline*: it blocks neither reads nor writes, neither while it waits nor while it runs. The deadline of a
+  run is 50 minutes (flask db upgrade -x deadline=SECONDS). A run that passes it exits with 1 and names the session that
+  was in the way.
 
-A revision that uses operations must consist of them alone. An operation commits, and with it whatever stands before it
-in the revision, although alembic_version has not moved yet.
-
-"Already there" means the same definition: what has the name and is something else is refused, or replaced if the call
-says so (definitions.py).
-
-Raised by all: DeadlineExceeded when a lock was not to be had before the deadline, ReleaseError when the table or column
-does not exist, or something else has the name. Each one with its SQL and locks: docs/operations-for-migrations.md.
+All raise DeadlineExceeded at the deadline, and ReleaseError when a table or column does not exist. A table is looked
+for on the search path; for one of another schema the call stands in a block of in_schema().
 """
 
-from online_migrations.guard.watch import excused
-from online_migrations.operations.backfill import backfill
-from online_migrations.operations.backfill_later import backfill_later, cancel_backfill, require_backfilled
-from online_migrations.operations.columns import (
-    add_column_online,
-    add_enum_value_online,
-    drop_not_null_online,
-    set_default_online,
-    set_not_null_online,
-    widen_text_online,
-)
-from online_migrations.operations.constraints import (
-    add_check_online,
-    add_foreign_key_online,
-    add_primary_key_online,
-    add_unique_online,
-    drop_constraint_online,
-)
-from online_migrations.operations.drops import (
-    drop_column_contract,
-    drop_table_contract,
-    reinstate_column_online,
-    reinstate_table_online,
-    retire_column_online,
-    retire_table_online,
-)
-from online_migrations.operations.dual_writes import (
-    add_computed_column_online,
-    add_synced_column_online,
-    drop_dual_write_contract,
-    stop_dual_write_contract,
-)
-from online_migrations.operations.indexes import create_index_online, drop_index_online
-from online_migrations.operations.steps import in_schema
-from online_migrations.operations.tables import drop_compat_view, rename_back_from_view, rename_with_view
-from online_migrations.operations.type_changes import change_type_online, drop_shadow_contract
+from inspect import isfunction
 
-__all__ = [
-    "add_check_online",
-    "add_column_online",
-    "add_computed_column_online",
-    "add_enum_value_online",
-    "add_foreign_key_online",
-    "add_primary_key_online",
-    "add_synced_column_online",
-    "add_unique_online",
-    "backfill",
-    "backfill_later",
-    "cancel_backfill",
-    "change_type_online",
-    "create_index_online",
-    "drop_column_contract",
-    "drop_compat_view",
-    "drop_constraint_online",
-    "drop_dual_write_contract",
-    "drop_index_online",
-    "drop_not_null_online",
-    "drop_shadow_contract",
-    "drop_table_contract",
-    "excused",
-    "in_schema",
-    "reinstate_column_online",
-    "reinstate_table_online",
-    "rename_back_from_view",
-    "rename_with_view",
-    "require_backfilled",
-    "retire_column_online",
-    "retire_table_online",
-    "set_default_online",
-    "set_not_null_online",
-    "stop_dual_write_contract",
-    "widen_text_online",
-]
+from online_migrations.guard.watch import excused as excused
+from online_migrations.operations.backfill import backfill as backfill
+from online_migrations.operations.backfill_later import backfill_later as backfill_later
+from online_migrations.operations.backfill_later import cancel_backfill as cancel_backfill
+from online_migrations.operations.backfill_later import require_backfilled as require_backfilled
+from online_migrations.operations.columns import add_column_online as add_column_online
+from online_migrations.operations.columns import add_enum_value_online as add_enum_value_online
+from online_migrations.operations.columns import drop_not_null_online as drop_not_null_online
+from online_migrations.operations.columns import set_default_online as set_default_online
+from online_migrations.operations.columns import set_not_null_online as set_not_null_online
+from online_migrations.operations.columns import widen_text_online as widen_text_online
+from online_migrations.operations.constraints import add_check_online as add_check_online
+from online_migrations.operations.constraints import add_foreign_key_online as add_foreign_key_online
+from online_migrations.operations.constraints import add_primary_key_online as add_primary_key_online
+from online_migrations.operations.constraints import add_unique_online as add_unique_online
+from online_migrations.operations.constraints import drop_constraint_online as drop_constraint_online
+from online_migrations.operations.drops import drop_column_contract as drop_column_contract
+from online_migrations.operations.drops import drop_table_contract as drop_table_contract
+from online_migrations.operations.drops import reinstate_column_online as reinstate_column_online
+from online_migrations.operations.drops import reinstate_table_online as reinstate_table_online
+from online_migrations.operations.drops import retire_column_online as retire_column_online
+from online_migrations.operations.drops import retire_table_online as retire_table_online
+from online_migrations.operations.dual_writes import add_computed_column_online as add_computed_column_online
+from online_migrations.operations.dual_writes import add_synced_column_online as add_synced_column_online
+from online_migrations.operations.dual_writes import drop_dual_write_contract as drop_dual_write_contract
+from online_migrations.operations.dual_writes import stop_dual_write_contract as stop_dual_write_contract
+from online_migrations.operations.indexes import create_index_online as create_index_online
+from online_migrations.operations.indexes import drop_index_online as drop_index_online
+from online_migrations.operations.steps import in_schema as in_schema
+from online_migrations.operations.tables import drop_compat_view as drop_compat_view
+from online_migrations.operations.tables import rename_back_from_view as rename_back_from_view
+from online_migrations.operations.tables import rename_with_view as rename_with_view
+from online_migrations.operations.type_changes import change_type_online as change_type_online
+from online_migrations.operations.type_changes import drop_shadow_contract as drop_shadow_contract
+
+__all__ = [name for name, value in list(globals().items()) if isfunction(value) and value is not isfunction]

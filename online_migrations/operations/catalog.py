@@ -1,13 +1,7 @@
-"""Queries of pg_catalog: what stands on a column. Parameters: `table`, quoted; `column` and `shadow`, bare names.
-
-Queries of the system catalogs (pg_catalog), as SQL expressions.
-
-They find tables on the search path, as DDL does. Parameters: `table` and `index` are quoted identifiers, `column` and
-`constraint` are bare names.
-"""
+"""Questions to the system catalogs, with their parameters bound. Tables are found on the search path, as DDL does."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic import op
 from sqlalchemy import Connection, text
@@ -16,37 +10,93 @@ from online_migrations.connection import connection_of
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import quote
 
-HAS_COLUMN = (
-    "EXISTS (SELECT FROM pg_attribute WHERE attrelid = CAST(:table AS regclass)"
-    " AND attname = :column AND attnum > 0 AND NOT attisdropped)"
-)
 
+class Question(NamedTuple):
+    """Hold an SQL expression. It answers None if what it names does not exist, and in --sql mode, which asks nobody."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+    def __invert__(self) -> "Question":
+        return Question(f"NOT ({self.sql})", self.parameters)
+
+    def __and__(self, other: "Question") -> "Question":
+        return Question(f"({self.sql}) AND ({other.sql})", self.parameters | other.parameters)
+
+    def __or__(self, other: "Question") -> "Question":
+        return Question(f"({self.sql}) OR ({other.sql})", self.parameters | other.parameters)
+
+    def asked(self, connection: Connection) -> Any:
+        return connection.scalar(text(f"SELECT {self.sql}"), self.parameters)
+
+    def answer(self) -> Any:
+        asked = connection()
+        return None if asked is None else self.asked(asked)
+
+
+def connection() -> Connection | None:
+    """Return the connection of the migration; None in --sql mode."""
+    migration = op.get_context()
+    return None if migration.as_sql else connection_of(migration)
+
+
+def _exists(rows: str, **parameters: Any) -> Question:
+    return Question(f"EXISTS (SELECT FROM {rows})", parameters)
+
+
+COLUMN = "a.attrelid = CAST(:table AS regclass) AND a.attname = :column AND NOT a.attisdropped"
 # PostgreSQL 18 has NOT NULL … NOT VALID. It sets attnotnull although old rows may hold NULL; count that as nullable.
-IS_NULLABLE = (
-    "(SELECT NOT a.attnotnull OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid"
+NULLABLE = (
+    "NOT a.attnotnull OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid"
     " AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated)"
-    " FROM pg_attribute a WHERE a.attrelid = CAST(:table AS regclass) AND a.attname = :column AND NOT a.attisdropped)"
 )
+SAME_TYPE = "lower(replace(format_type(atttypid, atttypmod), 'character varying', 'varchar')) = :type"
 
-HAS_ANOTHER_TYPE = (
-    "(SELECT upper(replace(format_type(atttypid, atttypmod), 'character varying', 'varchar')) <> upper(:type)"
-    " FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
-)
 
-# The maximum length of a text column: for VARCHAR(n), atttypmod is n + 4. TEXT has no limit. NULL for other types.
-TEXT_LENGTH = (
-    "(SELECT CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END FROM pg_attribute"
-    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped"
-    " AND atttypid IN ('varchar'::regtype, 'text'::regtype))"
-)
+def of_column(table: str, column: str) -> dict[str, str]:
+    """Return the parameters of COLUMN."""
+    return {"table": quote(table), "column": column}
 
-# Whether an INSERT that leaves the column out fails.
-IS_REQUIRED = (
-    "(SELECT attnotnull AND NOT atthasdef AND attidentity = '' FROM pg_attribute"
-    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column AND NOT attisdropped)"
-)
 
-IS_COMPUTED = "(SELECT attgenerated <> '' FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attname = :column)"
+def has_column(table: str, column: str) -> Question:
+    return _exists(f"pg_attribute a WHERE {COLUMN} AND attnum > 0", **of_column(table, column))
+
+
+def _fact(expression: str, table: str, column: str, **more: str) -> Question:
+    return Question(f"(SELECT {expression} FROM pg_attribute a WHERE {COLUMN})", of_column(table, column) | more)
+
+
+def is_nullable(table: str, column: str) -> Question:
+    return _fact(NULLABLE, table, column)
+
+
+def has_default(table: str, column: str) -> Question:
+    return _fact("atthasdef OR attidentity <> ''", table, column)
+
+
+def is_required(table: str, column: str) -> Question:
+    """Ask if an INSERT that leaves the column out fails."""
+    return _fact("attnotnull AND NOT atthasdef AND attidentity = ''", table, column)
+
+
+def is_computed(table: str, column: str) -> Question:
+    return _fact("attgenerated <> ''", table, column)
+
+
+def has_type(table: str, column: str, type_: str) -> Question:
+    return _fact(SAME_TYPE, table, column, type=type_.lower().replace("character varying", "varchar"))
+
+
+def text_length(table: str, column: str) -> Question:
+    """Ask for the maximum length of a text: for VARCHAR(n), atttypmod is n + 4. TEXT has no limit. NULL: no text."""
+    limit = "CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END"
+    return _fact(f"CASE WHEN atttypid IN ('varchar'::regtype, 'text'::regtype) THEN {limit} END", table, column)
+
+
+def has_enum_value(enum: str, value: str) -> Question:
+    is_it = "enumtypid = CAST(:enum AS regtype) AND enumlabel = :value"
+    return _exists(f"pg_enum WHERE {is_it}", enum=quote(enum), value=value)
+
 
 _LEFT_NULL = text(
     "SELECT attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
@@ -54,48 +104,87 @@ _LEFT_NULL = text(
     f" AND NOT atthasdef AND attidentity = '' AND typdefault IS NULL AND NOT {FILLED_BY_TRIGGER}"
 )
 
-HAS_CONSTRAINT = (
-    "EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint)"
-)
-HAS_NOT_VALID_CONSTRAINT = (
-    "EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint"
-    " AND NOT convalidated)"
-)
 
-# Not a CHECK, nor a foreign key that deletes and updates nothing: those only refuse.
-IS_RELIED_ON = (
-    "EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
-    " AND (contype IN ('p', 'u', 'x') OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))"
-)
+def left_null(table: str, columns: Iterable[str]) -> list[str]:
+    """Return those columns that are NULL in a row whose writer does not name them. None in --sql mode."""
+    asked = connection()
+    return list(asked.scalars(_LEFT_NULL, {"table": quote(table), "names": list(columns)})) if asked else []
 
-# Whether another index finds one row for the values of the same columns.
-_IS_UNIQUE_STILL = (
+
+_CONSTRAINT = "pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint"
+
+
+def has_constraint(table: str, name: str) -> Question:
+    return _exists(_CONSTRAINT, table=quote(table), constraint=name)
+
+
+def is_not_valid(table: str, name: str) -> Question:
+    """Ask if there is such a constraint, which no VALIDATE has looked at yet."""
+    return _exists(f"{_CONSTRAINT} AND NOT convalidated", table=quote(table), constraint=name)
+
+
+# Another index finds one row for the values of the same columns.
+_UNIQUE_STILL = (
     "EXISTS (SELECT FROM pg_index other WHERE other.indrelid = {table} AND other.indexrelid <> {index}"
     " AND other.indisunique AND other.indisvalid AND other.indpred IS NULL AND other.indexprs IS NULL"
     " AND ARRAY(SELECT unnest((other.indkey::int2[])[0:other.indnkeyatts - 1]) ORDER BY 1)"
     " = ARRAY(SELECT unnest({keys}) ORDER BY 1))"
 )
-# Of a PRIMARY KEY, a UNIQUE or an EXCLUDE constraint; NULL for another.
-UNIQUE_COLUMNS = (
-    "(SELECT ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey))"
-    " FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :constraint"
-    " AND contype IN ('p', 'u', 'x'))"
-)
-IS_UNIQUE_BESIDES_CONSTRAINT = (
-    f"(SELECT {_IS_UNIQUE_STILL.format(table='conrelid', index='conindid', keys='conkey')} FROM pg_constraint"
-    " WHERE conrelid = to_regclass(:table) AND conname = :constraint AND contype IN ('p', 'u'))"
-)
-IS_UNIQUE_BESIDES_INDEX = (
-    "(SELECT "
-    + _IS_UNIQUE_STILL.format(table="i.indrelid", index="i.indexrelid", keys="(i.indkey::int2[])[0:i.indnkeyatts - 1]")
-    + " FROM pg_index i WHERE indexrelid = to_regclass(:index))"
-)
-# Its table and its columns, NULL unless the index is unique and valid.
-UNIQUE_INDEX = (
-    "(SELECT relname::text || ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = indrelid AND attnum > 0"
-    " AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])) FROM pg_index JOIN pg_class c ON c.oid = indrelid"
-    " WHERE indexrelid = to_regclass(:index) AND indisunique AND indisvalid)"
-)
+
+
+def relied_on(table: str, name: str) -> Question:
+    """Ask what code may rely on in a constraint that does more than refuse: its kind, its columns; NULL: nothing.
+
+    A CHECK only refuses, and so does a foreign key that deletes and updates nothing. A key that another index has too
+    stays.
+    """
+    still = _UNIQUE_STILL.format(table="conrelid", index="conindid", keys="conkey")
+    return Question(
+        "(SELECT contype::text || ARRAY(SELECT attname::text FROM pg_attribute"
+        " WHERE attrelid = conrelid AND attnum = ANY (conkey)) FROM pg_constraint"
+        f" WHERE conrelid = to_regclass(:table) AND conname = :constraint AND (contype IN ('p', 'u') AND NOT {still}"
+        " OR contype = 'x' OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))",
+        {"table": quote(table), "constraint": name},
+    )
+
+
+def unique_index(name: str) -> Question:
+    """Ask for the table and the columns that only this valid unique index keeps unique; NULL: it keeps none."""
+    keys = "(i.indkey::int2[])[0:i.indnkeyatts - 1]"
+    still = _UNIQUE_STILL.format(table="i.indrelid", index="i.indexrelid", keys=keys)
+    return Question(
+        "(SELECT relname::text || ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid"
+        f" AND attnum > 0 AND attnum = ANY ({keys})) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        f" WHERE i.indexrelid = to_regclass(:index) AND i.indisunique AND i.indisvalid AND NOT {still})",
+        {"index": quote(name)},
+    )
+
+
+def has_index(name: str) -> Question:
+    return Question("to_regclass(:index) IS NOT NULL", {"index": quote(name)})
+
+
+def has_invalid_index(name: str) -> Question:
+    return _exists(
+        "pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready)", index=quote(name)
+    )
+
+
+def is_relation(name: str, kinds: str) -> Question:
+    """Ask if the name is of one of these kinds, as pg_class.relkind has them: r and p are tables, v is a view."""
+    is_one = "oid = to_regclass(:table) AND strpos(:kinds, CAST(relkind AS text)) > 0"
+    return _exists(f"pg_class WHERE {is_one}", table=quote(name), kinds=kinds)
+
+
+def is_named(name: str, other: str) -> Question:
+    """Ask if the table has the one name, not the other; NULL: neither name is a table's."""
+    return Question(
+        "(SELECT CASE WHEN bool_or(oid = to_regclass(:table)) THEN true"
+        " WHEN bool_or(oid = to_regclass(:renamed)) THEN false END FROM pg_class"
+        " WHERE oid IN (to_regclass(:table), to_regclass(:renamed)) AND relkind IN ('r', 'p'))",
+        {"table": quote(name), "renamed": quote(other)},
+    )
+
 
 _REFERRED_TO = text(
     "SELECT DISTINCT other.relname::text FROM pg_constraint c JOIN pg_class other ON other.oid = confrelid"
@@ -105,7 +194,20 @@ _REFERRED_TO = text(
     " WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))"
 )
 
-IS_RELATED = "EXISTS (SELECT FROM pg_inherits WHERE to_regclass(:table) IN (inhrelid, inhparent))"
+
+def tables_locked(table: str, *, column: str | None = None, constraint: str | None = None) -> tuple[str, ...]:
+    """Return the tables that are locked while this one, or its column or constraint, is dropped: also those that its
+    foreign keys refer to. In --sql mode the table alone.
+    """
+    asked, parameters = connection(), {"table": quote(table), "column": column, "constraint": constraint}
+    return (table, *(asked.scalars(_REFERRED_TO, parameters) if asked else ()))
+
+
+def is_related(table: str) -> Question:
+    """Ask if the table is a part, or has parts."""
+    return _exists("pg_inherits WHERE to_regclass(:table) IN (inhrelid, inhparent)", table=quote(table))
+
+
 # The nearest table of some, that is a whole or a part of another one by PARTITION OF or INHERITS, directly or not.
 _RELATED_TO = text(
     "WITH RECURSIVE whole AS (SELECT inhparent AS oid, 1 AS level FROM pg_inherits WHERE inhrelid = to_regclass(:table)"
@@ -116,156 +218,9 @@ _RELATED_TO = text(
     " WHERE oid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:of AS text[])) name)) ORDER BY level LIMIT 1"
 )
 
-HAS_INDEX = "to_regclass(:index) IS NOT NULL"
-HAS_INVALID_INDEX = (
-    "EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready))"
-)
-
-HAS_TABLE = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind IN ('r', 'p'))"
-# Whether the table still has the one name; NULL when neither name is a table's.
-IS_NAMED = (
-    "(SELECT CASE WHEN bool_or(oid = to_regclass(:table)) THEN true"
-    " WHEN bool_or(oid = to_regclass(:renamed)) THEN false END FROM pg_class"
-    " WHERE oid IN (to_regclass(:table), to_regclass(:renamed)) AND relkind IN ('r', 'p'))"
-)
-HAS_VIEW = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND relkind = 'v')"
-
-
-def column_parameters(table: str, column: str) -> dict[str, str]:
-    return {"table": quote(table), "column": column}
-
-
-def constraint_parameters(table: str, constraint: str) -> dict[str, str]:
-    return {"table": quote(table), "constraint": constraint}
-
-
-def connection() -> Connection | None:
-    """To ask the catalog; None in --sql mode, in which no database is asked."""
-    migration = op.get_context()
-    return None if migration.as_sql else connection_of(migration)
-
-
-def tables_locked(table: str, *, column: str | None = None, constraint: str | None = None) -> tuple[str, ...]:
-    """Those that are locked while the table, or this column or constraint of it, is dropped: the table, and those that
-    its foreign keys refer to. In --sql mode the table alone.
-    """
-    asked, parameters = connection(), {"table": quote(table), "column": column, "constraint": constraint}
-    return (table, *(asked.scalars(_REFERRED_TO, parameters) if asked else ()))
-
-
-def left_null(table: str, columns: Iterable[str]) -> list[str]:
-    """Those columns that are NULL in a row whose writer does not name them. None in --sql mode."""
-    asked = connection()
-    return list(asked.scalars(_LEFT_NULL, {"table": quote(table), "names": list(columns)})) if asked else []
-
-
-def answer(expression: str, parameters: dict[str, str]) -> Any:
-    """The value of one of these expressions; None in --sql mode."""
-    asked = connection()
-    return None if asked is None else asked.scalar(text(f"SELECT {expression}"), parameters)
-
 
 def related_to(connection: Connection, table: str, tables: Iterable[str]) -> str | None:
     """Return the one of `tables`, with their schemas, of which this table is a part or the whole; None: of none."""
     names = [".".join(map(quote, name.split("."))) for name in tables]
     found: str | None = connection.scalar(_RELATED_TO, {"table": quote(table), "of": names})
     return found
-
-
-_COLUMN = "a.attrelid = CAST(:table AS regclass) AND a.attname = :column AND NOT a.attisdropped"
-
-STATE = text(
-    f"SELECT format_type(a.atttypid, a.atttypmod), NOT {IS_NULLABLE}, pg_get_expr(adbin, adrelid),"
-    " col_description(a.attrelid, a.attnum),"
-    " CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END, s.seqrelid::regclass::text,"
-    " format('START WITH %s INCREMENT BY %s CACHE %s', seqstart, seqincrement, seqcache)"
-    " || CASE WHEN seqcycle THEN ' CYCLE' ELSE '' END"
-    " FROM pg_attribute a LEFT JOIN pg_attrdef ON adrelid = a.attrelid AND adnum = a.attnum"
-    " LEFT JOIN (pg_depend o JOIN pg_sequence s ON s.seqrelid = o.objid AND o.classid = 'pg_class'::regclass)"
-    " ON o.refclassid = 'pg_class'::regclass AND o.refobjid = a.attrelid AND o.refobjsubid = a.attnum"
-    f" WHERE {_COLUMN}"
-)
-
-INDEXES = text(
-    "SELECT c.relname::text, i.indisunique,"
-    " CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' END,"
-    " CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END"
-    " || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END,"
-    # The definition begins after the names, which may hold any word.
-    " substr(pg_get_indexdef(c.oid), 1 + length(format('CREATE %sINDEX %I ON %I.%I ',"
-    " CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, n.nspname, t.relname)))"
-    " FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid JOIN pg_class c ON c.oid = i.indexrelid"
-    " JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
-    " LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = t.oid AND k.contype IN ('p', 'u')"
-    f" WHERE {_COLUMN} AND i.indisvalid AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend d"
-    " WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refobjid = t.oid AND d.refobjsubid = a.attnum))"
-    " ORDER BY c.relname"
-)
-
-CHECKS = text(
-    "SELECT conname::text FROM pg_attribute a JOIN pg_constraint ON conrelid = a.attrelid AND contype = 'c'"
-    f" AND a.attnum = ANY (conkey) WHERE {_COLUMN} ORDER BY conname"
-)
-
-
-def _list(key: str, relation: str, name: str) -> str:
-    """The columns of a key, as pg_get_constraintdef writes them."""
-    return (
-        f"(SELECT string_agg(quote_ident({name}), ', ' ORDER BY place) FROM unnest({key}) WITH ORDINALITY"
-        f" AS k (attnum, place) JOIN pg_attribute x USING (attnum) WHERE x.attrelid = {relation})"
-    )
-
-
-_NAME = "x.attname"
-_NAME_OR_SHADOW = "CASE WHEN x.attnum = a.attnum THEN :shadow ELSE x.attname::text END"
-_FROM = "'FOREIGN KEY (' || {0} || ')'"
-_TO = "' REFERENCES ' || f.confrelid::regclass::text || '(' || {0} || ')'"
-_KEY = _FROM.format(_list("f.conkey", "f.conrelid", _NAME))
-_KEY_OF_SHADOW = _FROM.format(_list("f.conkey", "f.conrelid", _NAME_OR_SHADOW))
-_REFERRED = _TO.format(_list("f.confkey", "f.confrelid", _NAME))
-_REFERRED_SHADOW = _TO.format(_list("f.confkey", "f.confrelid", _NAME_OR_SHADOW))
-
-
-def _foreign_keys(begin: str, shadowed: str, end: str) -> str:
-    """The name, the two tables, and the definition in which `shadowed` takes the place of `begin`."""
-    return (
-        "SELECT f.conname::text, own.relname::text, other.relname::text,"
-        f" {shadowed} || replace(substr(pg_get_constraintdef(f.oid), 1 + length({begin})), ' NOT VALID', '')"
-        f" FROM pg_attribute a JOIN pg_constraint f ON f.contype = 'f' AND {end}"
-        " JOIN pg_class own ON own.oid = f.conrelid JOIN pg_class other ON other.oid = f.confrelid"
-        f" WHERE {_COLUMN} ORDER BY f.conname"
-    )
-
-
-FOREIGN_KEYS = text(_foreign_keys(_KEY, _KEY_OF_SHADOW, "f.conrelid = a.attrelid AND a.attnum = ANY (f.conkey)"))
-REFERENCES = text(
-    _foreign_keys(
-        f"{_KEY} || {_REFERRED}",
-        f"{_KEY} || {_REFERRED_SHADOW}",
-        "f.confrelid = a.attrelid AND a.attnum = ANY (f.confkey)",
-    )
-)
-
-# Indexes, sequences, the column's default and all constraints but EXCLUDE are carried over. What else depends on the
-# column would stay with the old one.
-OBSTACLES = text(
-    "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_attribute a JOIN pg_depend d"
-    " ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"
-    " LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid"
-    " LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid"
-    " LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid"
-    " LEFT JOIN pg_trigger g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid"
-    f" WHERE {_COLUMN} AND NOT coalesce(c.relkind IN ('i', 'S') OR k.contype <> 'x' OR g.tgname = :own_trigger"
-    " OR (f.adnum = a.attnum AND a.attgenerated = ''), false)"
-    " UNION ALL SELECT 'partitioning or inheritance' FROM pg_class WHERE oid = CAST(:table AS regclass)"
-    " AND (relkind <> 'r' OR relhassubclass OR relispartition)"
-    " UNION ALL SELECT 'privileges on the column' FROM pg_attribute a"
-    f" WHERE {_COLUMN} AND a.attacl IS NOT NULL"
-)
-
-TRIGGER_FUNCTIONS = text(
-    "SELECT DISTINCT format('ALTER FUNCTION %s %s', p.oid::regprocedure,"
-    " CASE provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END)"
-    " FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid JOIN pg_language l ON l.oid = prolang AND lanname = 'plpgsql'"
-    " WHERE tgrelid = CAST(:table AS regclass) AND NOT tgisinternal ORDER BY 1"
-)

@@ -1,35 +1,36 @@
 """Carry what stands on a column over to its shadow, beside the traffic; then let the two swap names in a short lock.
 
-What stands on a column: its default, NOT NULL, identity, indexes and constraints, as the server describes them.
-
-A column that is to take its place needs the same. Definitions are the server's own words (pg_get_indexdef, …).
+What stands on it: its default, NOT NULL, identity, indexes and constraints, in the server's own words.
 """
 
 import re
+from importlib.resources import files
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from online_migrations.connection import execute_verbatim
 from online_migrations.errors import ReleaseError
-from online_migrations.operations.catalog import (
-    CHECKS,
-    FOREIGN_KEYS,
-    HAS_CONSTRAINT,
-    HAS_INDEX,
-    HAS_INVALID_INDEX,
-    INDEXES,
-    OBSTACLES,
-    REFERENCES,
-    STATE,
-    TRIGGER_FUNCTIONS,
-    column_parameters,
-    constraint_parameters,
-)
-from online_migrations.operations.constraints import add_not_valid_then_validate, prove_not_null
+from online_migrations.operations import catalog
+from online_migrations.operations.columns import not_null_check
+from online_migrations.operations.constraints import add_not_valid_then_validate, prove_not_null, take_name
 from online_migrations.operations.names import shadow_of, shorten_identifier
-from online_migrations.operations.steps import Step, run_steps
+from online_migrations.operations.steps import alter, online, run_steps
 from online_migrations.sql import literal, quote
+
+# Queries by their names, each after a line of the file that begins with it.
+_SQL = (files(__package__) / "column_swap.sql").read_text(encoding="utf-8")
+_FILLED = _SQL.replace("{is_column}", catalog.COLUMN).replace("{nullable}", catalog.NULLABLE)
+_QUERIES = {name: text(sql) for name, sql in re.findall(r"^-- (\w+)\b.*\n((?:[^-\n].*\n)+)", _FILLED, re.MULTILINE)}
+
+INTEGERS = ("smallint", "integer", "bigint")
+
+# What a shadow is, in the database, as its column's comment.
+SHADOW_PREFIX = "shadow: "
+SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
+SHADOW_OF_FORMER = (
+    f"{SHADOW_PREFIX}what the column was before its type changed, kept by a trigger; a later release drops it"
+)
 
 
 class ColumnState(NamedTuple):
@@ -43,35 +44,26 @@ class ColumnState(NamedTuple):
 
 
 class Index(NamedTuple):
-    """
-    Args:
-        constraint: "PRIMARY KEY" or "UNIQUE" when the index belongs to one.
-        deferral: DEFERRABLE …, of the constraint.
-        definition: what follows CREATE INDEX … ON table.
-    """
-
     name: str
     is_unique: bool
-    constraint: str | None
-    deferral: str
-    definition: str
+    constraint: str | None  # "PRIMARY KEY" or "UNIQUE" when the index belongs to one
+    deferral: str  # DEFERRABLE …, of the constraint
+    definition: str  # what follows CREATE INDEX … ON table
+
+    @property
+    def create(self) -> str:
+        return f"CREATE {'UNIQUE ' if self.is_unique else ''}INDEX"
 
 
 class ForeignKey(NamedTuple):
-    """
-    Args:
-        table: that has the constraint.
-        other: the table at its other end, which a change of the constraint locks too.
-    """
-
     name: str
-    table: str
-    other: str
+    table: str  # that has the constraint
+    other: str  # at its other end, which a change of the constraint locks too
     definition: str
 
 
 class Uses(NamedTuple):
-    """Indexes and constraints of a column, each with the shadow's name in place of the column's."""
+    """Hold indexes and constraints of a column, each with the shadow's name in place of the column's."""
 
     indexes: list[Index]
     checks: dict[str, str]  # name: definition
@@ -80,47 +72,43 @@ class Uses(NamedTuple):
 
 
 def read_state(connection: Connection, table: str, column: str) -> ColumnState:
-    """
-    Raises:
-        ReleaseError: there is no such column.
-    """
-    row = connection.execute(STATE, column_parameters(table, column)).one_or_none()
+    row = connection.execute(_QUERIES["state"], catalog.of_column(table, column)).one_or_none()
     if row is None:
         raise ReleaseError(f"There is no column {table}.{column}.")
     return ColumnState(*row)
 
 
 def read_uses(connection: Connection, table: str, column: str, shadow: str) -> Uses:
-    """In autocommit mode, and while the table has both columns."""
-    of_column = column_parameters(table, column)
+    """Return what stands on the column. In autocommit mode, and while the table has both columns."""
+    of_column = catalog.of_column(table, column)
     with_shadow = {**of_column, "shadow": shadow}
-    indexes = [Index(*row) for row in connection.execute(INDEXES, of_column)]
+    indexes = [Index(*row) for row in connection.execute(_QUERIES["indexes"], of_column)]
     definitions, all_checks = _definitions_on_shadow(connection, table, column, shadow, indexes)
     return Uses(
         [index._replace(definition=definitions[index.name]) for index in indexes],
-        {name: all_checks[name] for name in connection.scalars(CHECKS, of_column)},
-        [ForeignKey(*row) for row in connection.execute(FOREIGN_KEYS, with_shadow)],
-        [ForeignKey(*row) for row in connection.execute(REFERENCES, with_shadow)],
+        {name: all_checks[name] for name in connection.scalars(_QUERIES["checks"], of_column)},
+        [ForeignKey(*row) for row in connection.execute(_QUERIES["foreign_keys"], with_shadow)],
+        [ForeignKey(*row) for row in connection.execute(_QUERIES["references"], with_shadow)],
     )
 
 
 def read_obstacles(connection: Connection, table: str, column: str, own_trigger: str) -> list[str]:
-    """What stands on the column and cannot be carried over: a view, a generated column, a policy, …."""
-    parameters = {**column_parameters(table, column), "own_trigger": own_trigger}
-    return list(connection.scalars(OBSTACLES, parameters))
+    """Return what stands on the column and cannot be carried over: a view, a generated column, a policy, …."""
+    parameters = {**catalog.of_column(table, column), "own_trigger": own_trigger}
+    return list(connection.scalars(_QUERIES["obstacles"], parameters))
 
 
 def recompile_triggers(connection: Connection, table: str) -> list[str]:
-    """Statements that change nothing but let every session compile the table's trigger functions again.
+    """Return statements that change nothing but let every session compile the table's trigger functions again.
 
     A session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to what
     it is makes it look again.
     """
-    return list(connection.scalars(TRIGGER_FUNCTIONS, {"table": quote(table)}))
+    return list(connection.scalars(_QUERIES["trigger_functions"], {"table": quote(table)}))
 
 
 def canonical_type(connection: Connection, type_: str) -> str:
-    """A type as the server calls it, in autocommit mode: format_type() of a column that has it."""
+    """Return a type as the server calls it, in autocommit mode: format_type() of a column that has it."""
     try:
         execute_verbatim(connection, f"BEGIN; CREATE TEMP TABLE dual_write_type (value {type_})")
         return read_state(connection, "dual_write_type", "value").type
@@ -128,22 +116,29 @@ def canonical_type(connection: Connection, type_: str) -> str:
         execute_verbatim(connection, "ROLLBACK")
 
 
+_COPIED_INDEXES = text(
+    "SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), '^CREATE (UNIQUE )?INDEX [^ ]+ ON [^ ]+ ', '')"
+    " FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'pg_temp.dual_write_copy'::regclass"
+)
+_COPIED_CHECKS = text(
+    "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE conrelid = 'pg_temp.dual_write_copy'::regclass AND contype = 'c'"
+)
+
+
 def _definitions_on_shadow(
     connection: Connection, table: str, column: str, shadow: str, indexes: list[Index]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The server itself puts the shadow's name in: it describes an empty copy of the table with the column renamed.
-
-    So no expression is searched for a word that may stand in a text, or be another name.
-
-    Returns:
-        name: definition, of the indexes; and of all CHECKs of the table.
+    """Return the definitions, by name, of the indexes and of all CHECKs of the table, with the shadow in the column's
+    place. The server itself puts its name in: it describes an empty copy of the table with the column renamed. So no
+    expression is searched for a word that may stand in a text, or be another name.
     """
     script = [
         "BEGIN",
         f"CREATE TEMP TABLE dual_write_copy (LIKE {quote(table)} INCLUDING CONSTRAINTS)",
         f"ALTER TABLE dual_write_copy DROP COLUMN {quote(shadow)}",
         *(
-            f"CREATE {'UNIQUE ' if index.is_unique else ''}INDEX copy_{number} ON dual_write_copy {index.definition}"
+            f"{index.create} copy_{number} ON dual_write_copy {index.definition}"
             for number, index in enumerate(indexes)
         ),
         f"ALTER TABLE dual_write_copy RENAME COLUMN {quote(column)} TO {quote(shadow)}",
@@ -157,34 +152,10 @@ def _definitions_on_shadow(
     return {index.name: found[f"copy_{number}"] for number, index in enumerate(indexes)}, checks
 
 
-_COPIED_INDEXES = text(
-    "SELECT c.relname::text, regexp_replace(pg_get_indexdef(c.oid), '^CREATE (UNIQUE )?INDEX [^ ]+ ON [^ ]+ ', '')"
-    " FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'pg_temp.dual_write_copy'::regclass"
-)
-_COPIED_CHECKS = text(
-    "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint"
-    " WHERE conrelid = 'pg_temp.dual_write_copy'::regclass AND contype = 'c'"
-)
-
-
-INTEGERS = ("smallint", "integer", "bigint")
-
-# What a shadow is, in the database, as its column's comment.
-SHADOW_PREFIX = "shadow: "
-SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
-SHADOW_OF_FORMER = (
-    f"{SHADOW_PREFIX}what the column was before its type changed, kept by a trigger; a later release drops it"
-)
-
-
-def not_null_check(table: str, column: str) -> str:
-    return shorten_identifier(f"ck_{table}_{column}_not_null")
-
-
 def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None:
     """Give the shadow what stands on the column. Nothing of it blocks reads or writes for more than milliseconds.
 
-    Its constraints are not judged: the trigger writes the shadow, not the release before.
+    Its constraints are not judged: the trigger writes the shadow, not the previous release.
     """
     shadow = shadow_of(column)
     if state.not_null:
@@ -192,11 +163,11 @@ def build_twins(table: str, column: str, state: ColumnState, uses: Uses) -> None
     for name, definition in uses.checks.items():
         run_steps(*add_not_valid_then_validate((table,), shadow_of(name), definition))
     for index in uses.indexes:
-        twin = quote(shadow_of(index.name))
-        create = f"CREATE {'UNIQUE ' if index.is_unique else ''}INDEX CONCURRENTLY {twin} ON {quote(table)}"
+        twin = shadow_of(index.name)
+        create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
         run_steps(
-            Step(f"DROP INDEX CONCURRENTLY IF EXISTS {twin}", f"SELECT {HAS_INVALID_INDEX}", {"index": twin}),
-            Step(f"{create} {index.definition}", f"SELECT NOT {HAS_INDEX}", {"index": twin}),
+            online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=catalog.has_invalid_index(twin)),
+            online(create, unless=catalog.has_index(twin)),
         )
     for key in uses.foreign_keys:
         run_steps(*add_not_valid_then_validate((key.table, key.other), shadow_of(key.name), key.definition))
@@ -208,52 +179,38 @@ def move_references(references: list[ForeignKey]) -> None:
     One table at a time: the swap then needs no lock on them.
     """
     for key in references:
-        alter, twin = f"ALTER TABLE {quote(key.table)}", shadow_of(key.name)
-        move = (
-            f"{alter} DROP CONSTRAINT {quote(key.name)}; {alter} RENAME CONSTRAINT {quote(twin)} TO {quote(key.name)}"
-        )
-        tables = tuple(dict.fromkeys((key.table, key.other)))
-        has_twin = constraint_parameters(key.table, twin)
+        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
         run_steps(
             *add_not_valid_then_validate(tables, twin, key.definition),
-            Step(move, f"SELECT {HAS_CONSTRAINT}", has_twin, alters=tables),
+            take_name(tables, key.name, twin, drop="DROP CONSTRAINT"),
         )
 
 
 class Swap(NamedTuple):
-    """The statements that let a column and its shadow swap names. Each changes the catalog only.
-
-    Args:
-        state, uses: of the column, before.
-        type: that the shadow has.
-    """
+    """Let a column and its shadow swap names. Each statement changes the catalog only."""
 
     table: str
     column: str
-    type: str
-    state: ColumnState
+    type: str  # that the shadow has
+    state: ColumnState  # of the column, before, as are its uses
     uses: Uses
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """On which it needs a strong lock: dropping a foreign key locks the other table too."""
+        """Return those on which it needs a strong lock: dropping a foreign key locks the other table too."""
         return tuple(dict.fromkeys([self.table, *(key.other for key in self.uses.foreign_keys)]))
 
     def statements(self) -> list[str]:
         return [*self._drop_former(), *self._swap_names(), *self._move_defaults(), *self._rename_twins()]
 
     def _alter(self, action: str) -> str:
-        return f"ALTER TABLE {quote(self.table)} {action}"
+        return alter(self.table, action)
 
     def _drop_former(self) -> list[str]:
-        constraints = [
-            *(key.name for key in self.uses.foreign_keys),
-            *self.uses.checks,
-            *(index.name for index in self.uses.indexes if index.constraint),
-        ]
-        indexes = [index.name for index in self.uses.indexes if not index.constraint]
+        keys = [index.name for index in self.uses.indexes if index.constraint]
+        constraints = [*(key.name for key in self.uses.foreign_keys), *self.uses.checks, *keys]
         drops = [self._alter(f"DROP CONSTRAINT {quote(name)}") for name in constraints]
-        return [*drops, *(f"DROP INDEX {quote(name)}" for name in indexes)]
+        return [*drops, *(f"DROP INDEX {quote(index.name)}" for index in self.uses.indexes if not index.constraint)]
 
     def _swap_names(self) -> list[str]:
         shadow, between = shadow_of(self.column), shorten_identifier(f"{self.column}_swapped")
@@ -261,50 +218,46 @@ class Swap(NamedTuple):
         return [self._alter(f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in pairs]
 
     def _move_defaults(self) -> list[str]:
-        """Default, identity, NOT NULL and comment go with the name."""
+        """Let default, identity, NOT NULL and comment go with the name."""
         column, shadow = quote(self.column), quote(shadow_of(self.column))
-        moved = self._move_not_null()
+        moved = self._move_not_null(column, shadow)
         if self.state.default is not None:
             moved += [self._alter(f"ALTER COLUMN {column} SET DEFAULT {self._default(self.state.default)}")]
             moved += [self._alter(f"ALTER COLUMN {shadow} DROP DEFAULT")]
         if self.state.sequence and self.state.identity:
-            moved = [self._move_identity(self.state.sequence, self.state.identity, moved)]
+            moved = [self._move_identity(self.state.sequence, moved)]
         elif self.state.sequence:
             moved += [f"ALTER SEQUENCE {self.state.sequence} OWNED BY {quote(self.table)}.{column}"]
             moved += [f"ALTER SEQUENCE {self.state.sequence} AS {self.type}"] if self.type in INTEGERS else []
-        comment = "NULL" if self.state.comment is None else literal(self.state.comment)
         names = f"COMMENT ON COLUMN {quote(self.table)}"
-        return [*moved, f"{names}.{column} IS {comment}", f"{names}.{shadow} IS {literal(SHADOW_OF_FORMER)}"]
+        comments = ((column, self.state.comment), (shadow, SHADOW_OF_FORMER))
+        return [*moved, *(f"{names}.{name} IS {literal(comment)}" for name, comment in comments)]
 
-    def _move_not_null(self) -> list[str]:
-        """The shadow may not hold what the new type holds. SET NOT NULL is proved by the validated CHECK."""
+    def _move_not_null(self, column: str, shadow: str) -> list[str]:
+        """Free the shadow, which may not hold what the new type holds. The validated CHECK proves SET NOT NULL."""
         if not self.state.not_null:
             return []
         check = quote(not_null_check(self.table, shadow_of(self.column)))
-        return [
-            self._alter(f"ALTER COLUMN {quote(shadow_of(self.column))} DROP NOT NULL"),
-            self._alter(f"ALTER COLUMN {quote(self.column)} SET NOT NULL"),
-            self._alter(f"DROP CONSTRAINT {check}"),
-        ]
+        actions = (f"ALTER COLUMN {shadow} DROP NOT NULL", f"ALTER COLUMN {column} SET NOT NULL")
+        return [self._alter(action) for action in (*actions, f"DROP CONSTRAINT {check}")]
 
     def _default(self, default: str) -> str:
-        """A bare literal without the old type's cast; any other expression as it is."""
+        """Return a bare literal without the old type's cast; any other expression as it is."""
         bare = default.removesuffix(f"::{self.state.type}")
         return bare if re.fullmatch(r"'(?:[^']|'')*'", bare) else default
 
-    def _move_identity(self, sequence: str, identity: str, between: list[str]) -> str:
-        """An identity belongs to its column, so it is recreated, to go on where the old one is.
+    def _move_identity(self, sequence: str, between: list[str]) -> str:
+        """Recreate an identity, which belongs to its column, to go on where the old one is.
 
-        Args:
-            between: what needs the column without the one, and with the other.
+        What is `between` needs the column without the one, and with the other.
         """
         column, shadow = quote(self.column), quote(shadow_of(self.column))
-        options = f"SEQUENCE NAME {sequence} {self.state.sequence_options}"
+        identity = f"{self.state.identity} AS IDENTITY (SEQUENCE NAME {sequence} {self.state.sequence_options})"
         statements = [
             f"SELECT last_value, is_called INTO reached FROM {sequence}",
             self._alter(f"ALTER COLUMN {shadow} DROP IDENTITY"),
             *between,
-            self._alter(f"ALTER COLUMN {column} ADD GENERATED {identity} AS IDENTITY ({options})"),
+            self._alter(f"ALTER COLUMN {column} ADD GENERATED {identity}"),
             f"PERFORM setval({literal(sequence)}, reached.last_value, reached.is_called)",
         ]
         return f"DO $identity$ DECLARE reached record; BEGIN {'; '.join(statements)}; END $identity$"

@@ -9,18 +9,8 @@ from typing import Any
 from alembic import op
 from alembic.runtime.migration import MigrationContext
 
-from online_migrations.definitions import (
-    INDEX,
-    ColumnDefinition,
-    Definition,
-    column_there,
-    constraint_there,
-    index_there,
-    is_same,
-    wanted_column,
-    wanted_constraint,
-    wanted_index,
-)
+from online_migrations import definitions
+from online_migrations.definitions import ColumnDefinition, Definition
 from online_migrations.errors import ReleaseError
 from online_migrations.operations import catalog
 from online_migrations.sql import quote
@@ -28,41 +18,30 @@ from online_migrations.sql import quote
 # What came later in a revision may explain these differences: (table, column, what): sentence.
 Unexplained = dict[tuple[str, str, str], str]
 DEFAULT, NOT_NULL = "default", "not_null"
-# A table, view or sequence: PostgreSQL has them and indexes in one space of names.
-_IS_NO_INDEX = "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:index) AND relkind NOT IN ('i', 'I'))"
 
 
 def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
-    """What has the name and another definition; None: nothing has the name, or the same is there.
-
-    Args:
-        definition: of the constraint that is wanted, such as "CHECK (size < 10)".
-        referred: the table that a foreign key refers to.
-    """
+    """Return what has the name and another definition; None: nothing has the name, or the same is there."""
     connection = catalog.connection()
-    there = constraint_there(connection, table, name) if connection else None
+    there = definitions.constraint_there(connection, table, name) if connection else None
     if connection is None or there is None:
         return None
-    wanted = wanted_constraint(connection, table, name, definition, referred)
-    return None if is_same(connection, table, there, wanted) else there.text
+    wanted = definitions.wanted_constraint(connection, table, name, definition, referred)
+    return None if definitions.is_same(connection, table, there, wanted) else there.text
 
 
 def other_index(table: str, name: str, create: str) -> str | None:
-    """As other_constraint().
+    """Return what has the name and another definition than CREATE INDEX (not CONCURRENTLY) would make.
 
-    Args:
-        create: CREATE INDEX of the one that is wanted, not CONCURRENTLY.
-
-    Raises:
-        ReleaseError: an index of another table has the name, or what is no index.
+    Refuse an index of another table; and a table, view or sequence, which are in one space of names with indexes.
     """
-    if catalog.answer(_IS_NO_INDEX, {"index": quote(name)}):
+    if catalog.is_relation(name, "rvmSfpct").answer():
         raise ReleaseError(
             f"The name {name} is that of something else than an index; nothing was changed. Give the new index on"
             f" {table} a name of its own."
         )
     connection = catalog.connection()
-    there = index_there(connection, name) if connection else None
+    there = definitions.index_there(connection, name) if connection else None
     if connection is None or there is None:
         return None
     if there.table != quote(table):
@@ -70,27 +49,23 @@ def other_index(table: str, name: str, create: str) -> str | None:
             f"There is another index {name}, on {there.table} ({there.definition}); nothing was changed. Give the new"
             f" one on {table} a name of its own."
         )
-    wanted = wanted_index(connection, table, name, create)
-    one, other = (Definition(name, INDEX, printed) for printed in (there.definition, wanted))
-    return None if is_same(connection, table, one, other) else there.definition
+    wanted = definitions.wanted_index(connection, table, name, create)
+    one, other = (Definition(name, definitions.INDEX, printed) for printed in (there.definition, wanted))
+    return None if definitions.is_same(connection, table, one, other) else there.definition
 
 
-def replaces(there: str | None, replace: bool) -> bool:
-    """Whether the operation is to put something in the place of another. In --sql mode nobody knows what is there."""
-    return replace and (there is not None or op.get_context().as_sql)
+def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:
+    """Return what is there and is to be replaced; None: nothing. In --sql mode nobody knows what is there: "".
 
-
-def refusal(table: str, kind: str, name: str, there: str, wanted: str) -> ReleaseError:
-    """What is there and what is wanted, and how to replace the one by the other.
-
-    Args:
-        kind: "constraint" or "index".
+    Refuse when something is there that is not to be replaced.
     """
-    return ReleaseError(
-        f"There is another {kind} {name} on {table}: {there}. This revision would make: {wanted}. Nothing was changed."
-        " To put the new one in its place, write replace=True into the call; else give the new one a name of its own."
-        " Then run: flask db upgrade"
-    )
+    if there and not replace:
+        raise ReleaseError(
+            f"There is another {kind} {name} on {table}: {there}. This revision would make: {wanted}. Nothing was"
+            " changed. To put the new one in its place, write replace=True into the call; else give the new one a name"
+            " of its own. Then run: flask db upgrade"
+        )
+    return "" if replace and op.get_context().as_sql else there
 
 
 def refuse_other_column(table: str, column: str, definition: str) -> None:
@@ -98,15 +73,12 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
 
     A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
     again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
-
-    Raises:
-        ReleaseError: with what is there and what is wanted.
     """
     connection = catalog.connection()
-    there = column_there(connection, table, column) if connection else None
+    there = definitions.column_there(connection, table, column) if connection else None
     if connection is None or there is None:
         return
-    wanted = wanted_column(connection, table, column, definition)
+    wanted = definitions.wanted_column(connection, table, column, definition)
     sentence = _other_column(table, column, there, wanted)
     if there.type != wanted.type or (wanted.not_null and not there.not_null):
         raise ReleaseError(sentence)
@@ -117,15 +89,14 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
 
 
 def explain(table: str, column: str, what: str) -> None:
-    """A line of the revision sets the default, or NOT NULL, of a column again."""
+    """Forget a difference: a line of the revision sets the default, or NOT NULL, of the column again."""
     _unexplained().pop((table, column, what), None)
 
 
 def require_explained(*, ctx: MigrationContext, **_: Any) -> None:
-    """Alembic's on_version_apply hook, at the end of a revision.
+    """Refuse a column that was there and differs from the one that the revision adds, when no line says why.
 
-    Raises:
-        ReleaseError: a column that was there differs from the one that the revision adds, and no line says why.
+    Alembic's on_version_apply hook, at the end of a revision.
     """
     for sentence in ctx.opts.pop("unexplained", {}).values():
         raise ReleaseError(sentence)

@@ -1,8 +1,6 @@
-"""Operations on keys, UNIQUE and PRIMARY KEY: build the index concurrently, then attach it to a constraint.
+"""Add a CHECK, a foreign key, a UNIQUE or a primary key; put one in the place of another; drop one.
 
-Adding, replacing and dropping a constraint: the steps of constraints.py, and what they mean to the live release.
-
-Operations on CHECK constraints and foreign keys: ADD … NOT VALID first, VALIDATE CONSTRAINT after it.
+What reads the table runs beside the traffic: VALIDATE CONSTRAINT, or the build of an index. A short lock is enough.
 """
 
 import re
@@ -17,150 +15,44 @@ from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations import catalog, conflicts
 from online_migrations.operations.backfill_later import refuse_while_filling
-from online_migrations.operations.catalog import HAS_CONSTRAINT, HAS_INDEX, constraint_parameters
-from online_migrations.operations.columns import set_not_null_online
+from online_migrations.operations.columns import set_not_null_online, validate
 from online_migrations.operations.indexes import create_index_online
 from online_migrations.operations.names import require_short, spare_name
-from online_migrations.operations.steps import Step, alter_table, run_steps
+from online_migrations.operations.steps import Step, alter, run_steps, strong
 from online_migrations.sql import quote, quoted_list
-
-
-def add_constraint(
-    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, requires: list[Effect]
-) -> None:
-    """Add a constraint, unless the same is there.
-
-    Args:
-        referred: the table that a foreign key refers to.
-        broken: the message when a row does not meet the constraint.
-        requires: what it means that it comes.
-    """
-    require_short(name)
-    there = conflicts.other_constraint(table, name, definition, referred)
-    if there and not replace:
-        raise conflicts.refusal(table, "constraint", name, there, definition)
-    tables = (table, referred) if referred else (table,)
-    replaces = conflicts.replaces(there, replace)
-    if replaces:
-        steps, effects = _replace(tables, name, definition), _replacing(table, name, there or "", definition, requires)
-    else:
-        is_there = catalog.answer(catalog.HAS_CONSTRAINT, catalog.constraint_parameters(table, name))
-        effects = [] if is_there else requires  # there: it asks nothing that it does not ask already
-        steps = add_not_valid_then_validate(tables, name, definition)
-    try:
-        run_steps(*steps, effects=effects)
-    except IntegrityError as error:
-        # NOT VALID still refuses new rows of the live release.
-        run_steps(drop_step(table, spare_name(name) if replaces else name))
-        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Fix the rows, then run: flask db upgrade") from error
-
-
-def dropping(table: str, name: str) -> list[Effect]:
-    """Return what it means to code that may count on a constraint when that goes; see effects/constraints.py."""
-    parameters = catalog.constraint_parameters(table, name)
-    if not catalog.answer(catalog.IS_RELIED_ON, parameters):
-        return []
-    if catalog.answer(catalog.IS_UNIQUE_BESIDES_CONSTRAINT, parameters):
-        return []
-    columns = catalog.answer(catalog.UNIQUE_COLUMNS, parameters)
-    if columns is None:
-        return [on_table("drops-constraint", table, name)]
-    return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
-
-
-def requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """What a constraint asks of new rows, which it takes when one of these columns is left out."""
-    return on_table("requires-more", table, *columns)._replace(subject=name)
-
-
-def _replacing(table: str, name: str, there: str, definition: str, requires: list[Effect]) -> list[Effect]:
-    """What it means that another constraint takes the place of one. A wider CHECK asks nothing more."""
-    if not (there.startswith("CHECK") and definition.startswith("CHECK")):
-        return [*requires, *dropping(table, name)]
-    connection = catalog.connection()
-    is_wider = connection is not None and takes_all(connection, table, there, definition)
-    return [] if is_wider else [effect._replace(code="narrows-check") for effect in requires]
-
-
-def drop_step(table: str, name: str) -> Step:
-    sql = f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {quote(name)}"
-    parameters = catalog.constraint_parameters(table, name)
-    return Step(
-        sql, f"SELECT {catalog.HAS_CONSTRAINT}", parameters, alters=catalog.tables_locked(table, constraint=name)
-    )
-
-
-def add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """In two transactions. In one, the lock of the first statement would be held while the second reads the table.
-
-    Args:
-        tables: that of the constraint, and the one that a foreign key refers to.
-    """
-    alter = f"ALTER TABLE {quote(tables[0])}"
-    parameters = catalog.constraint_parameters(tables[0], name)
-    add = f"{alter} ADD CONSTRAINT {quote(name)} {definition} NOT VALID"
-    validate = f"{alter} VALIDATE CONSTRAINT {quote(name)}"
-    return [
-        Step(add, f"SELECT NOT {catalog.HAS_CONSTRAINT}", parameters, alters=tables, mode="SHARE ROW EXCLUSIVE"),
-        Step(validate, f"SELECT {catalog.HAS_NOT_VALID_CONSTRAINT}", parameters),
-    ]
-
-
-def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """Validate the new one under a spare name. Then the old one goes and the new one takes its name, in one moment."""
-    table, spare = tables[0], spare_name(name)
-    if conflicts.other_constraint(table, spare, definition, *tables[1:]):
-        run_steps(drop_step(table, spare))  # of an attempt with a definition that was fixed since
-    alter = f"ALTER TABLE {quote(table)}"
-    swap = f"{alter} DROP CONSTRAINT IF EXISTS {quote(name)}; {alter} RENAME CONSTRAINT {quote(spare)} TO {quote(name)}"
-    has_spare = f"SELECT {catalog.HAS_CONSTRAINT}"
-    return [
-        *add_not_valid_then_validate(tables, spare, definition),
-        Step(swap, has_spare, catalog.constraint_parameters(table, spare), alters=tables),
-    ]
-
-
-_COLUMNS_NAMED = text(
-    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
-    " AND attname = ANY (:words)"
-)
 
 
 def add_check_online(table: str, name: str, condition: str, *, replace: bool = False) -> None:
     """Add a CHECK constraint, or put it in the place of another one.
+
+    Contract, if the previous release may write what it refuses. On a new column it is expand, if NULL or the column's
+    default meets it, whatever stands in the others. To replace one is expand if PostgreSQL's planner proves that the
+    new one takes each row that the other takes, such as size < 20 after size < 10; else there is excused("…").
 
     Args:
         condition: SQL over the table's columns, such as "size < 10".
         replace: a constraint of the name and another definition goes when the new one is validated. One of both holds
             at any time.
 
-    SQL, each statement in a transaction of its own:
-        ALTER TABLE … ADD CONSTRAINT … CHECK (…) NOT VALID
-            ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried. New rows must meet it from now.
-        ALTER TABLE … VALIDATE CONSTRAINT …
-            SHARE UPDATE EXCLUSIVE, while the table is read. May wait until the deadline.
-        ALTER TABLE … DROP CONSTRAINT …; ALTER TABLE … RENAME CONSTRAINT …
-            Only to replace one. ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
-
-    Run again: each statement is skipped when its result is there.
-
-    An expand step may only put a wider CHECK in the place of another: one that takes each row that the other takes, as
-    PostgreSQL itself proves (implication.py). Or add one that a row meets which leaves a new column out.
-
+    Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
+    SQL: ADD CONSTRAINT … NOT VALID, short; new rows must meet it from now. VALIDATE CONSTRAINT reads the table, until
+        the deadline. To replace one: DROP CONSTRAINT …; RENAME CONSTRAINT …, short.
+    Downgrade: drop_constraint_online; of a replacement, the same call with the condition of before.
     Raises:
-        UnsafeOperation: a row does not meet the condition; the new constraint is dropped again. Or a backfill of one of
-            its columns is not done.
-        ReleaseError: the table has a constraint of this name and another definition, and it is not to be replaced.
+        UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
-    broken = f"a row of {table} does not meet {condition}"
-    requires = requiring(table, name, _columns_in(table, condition))._replace(check=condition)
-    add_constraint(table, name, f"CHECK ({condition})", None, broken, replace, [requires])
+    connection = catalog.connection()
+    words = {"table": quote(table), "words": re.findall(r"\w+", condition)}
+    columns = list(connection.scalars(_COLUMNS_NAMED, words)) if connection else []
+    requires = [_requiring(table, name, columns)._replace(check=condition)]
+    _add(table, name, f"CHECK ({condition})", None, f"a row of {table} does not meet {condition}", replace, requires)
 
 
-def prove_not_null(table: str, name: str, column: str) -> None:
-    """A CHECK that a column is not NULL. It is not judged: a trigger fills the column, so no writer has to."""
-    add_constraint(table, name, f"CHECK ({quote(column)} IS NOT NULL)", None, f"{table}.{column} holds NULL", False, [])
+_COLUMNS_NAMED = text(
+    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
+    " AND attname = ANY (:words)"
+)
 
 
 def add_foreign_key_online(
@@ -179,62 +71,46 @@ def add_foreign_key_online(
 ) -> None:
     """Add a foreign key, or put it in the place of another one. The arguments are those of op.create_foreign_key.
 
-    Args:
-        replace: as for add_check_online.
+    Contract, if the previous release may write what it refuses. Expand on a new column that new rows of the live
+    release leave NULL: without a default, and filled by no trigger.
 
-    SQL, each statement in a transaction of its own:
-        ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … NOT VALID
-            SHARE ROW EXCLUSIVE on both tables, for milliseconds: it blocks writes. Waits at most 300 ms, then is
-            retried. New rows must meet it from now.
-        ALTER TABLE … VALIDATE CONSTRAINT …
-            SHARE UPDATE EXCLUSIVE on the table and ROW SHARE on the other, while the rows are looked up. May wait until
-            the deadline.
-        ALTER TABLE … DROP CONSTRAINT …; ALTER TABLE … RENAME CONSTRAINT …
-            Only to replace one. ACCESS EXCLUSIVE on both tables, for milliseconds. Waits at most 300 ms, then is
-            retried.
-
-    Run again: each statement is skipped when its result is there.
-
-    An expand step may only add one that new rows of the live release leave NULL: on a new column without a default,
-    which no trigger fills.
-
+    Example: add_foreign_key_online("fk_notes_users", "notes", "users", ["user_id"], ["id"])
+    SQL: ADD CONSTRAINT … NOT VALID, short, on both tables; it blocks writes, not reads. VALIDATE CONSTRAINT looks the
+        rows up, until the deadline; also ROW SHARE on the other table. To replace one: as add_check_online, on both.
+    Downgrade: drop_constraint_online.
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
-        ReleaseError: the table has a constraint of this name and another definition, and it is not to be replaced.
     """
-    definition = (
-        f"FOREIGN KEY ({quoted_list(columns)}) REFERENCES {quote(referred_table)} ({quoted_list(referred_columns)})"
-    )
-    definition += f" MATCH {match}" if match else ""
-    definition += f" ON UPDATE {onupdate}" if onupdate else ""
-    definition += f" ON DELETE {ondelete}" if ondelete else ""
-    definition += " DEFERRABLE" if deferrable else ""
-    definition += f" INITIALLY {initially}" if initially else ""
-    broken = f"a row of {table} refers to no {referred_table}"
+    refers = f"REFERENCES {quote(referred_table)} ({quoted_list(referred_columns)})"
+    options = {"MATCH": match, "ON UPDATE": onupdate, "ON DELETE": ondelete}
+    given = "".join(f" {option} {value}" for option, value in options.items() if value)
+    definition = f"FOREIGN KEY ({quoted_list(columns)}) {refers}{given}{_deferral(deferrable, initially)}"
     left_null = catalog.left_null(table, columns)
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
-    requires = requiring(table, name, takes)._replace(leaves_all_out=is_full)
-    add_constraint(table, name, definition, referred_table, broken, replace, [requires])
+    requires = [_requiring(table, name, takes)._replace(leaves_all_out=is_full)]
+    _add(table, name, definition, referred_table, f"a row of {table} refers to no {referred_table}", replace, requires)
+
+
+def _deferral(deferrable: bool | None, initially: str | None) -> str:
+    return (" DEFERRABLE" if deferrable else "") + (f" INITIALLY {initially}" if initially else "")
+
+
+def prove_not_null(table: str, name: str, column: str) -> None:
+    """Add a CHECK that a column is not NULL. It is not judged: a trigger fills the column, so no writer has to."""
+    _add(table, name, f"CHECK ({quote(column)} IS NOT NULL)", None, f"{table}.{column} holds NULL", False, [])
 
 
 def drop_constraint_online(table: str, name: str) -> None:
-    """Drop a constraint of any kind.
+    """Drop a constraint of any kind. Expand if it only refuses: a CHECK, or a foreign key without an action.
 
-    SQL:
-        ALTER TABLE … DROP CONSTRAINT IF EXISTS …
-            ACCESS EXCLUSIVE, for a foreign key on both tables, for milliseconds. Waits at most 300 ms, then is retried.
+    Contract of a key, or of a foreign key that deletes or updates what refers to a row: old code may rely on it.
 
-    Run again: skipped when there is no such constraint.
+    Example: drop_constraint_online("notes", "ck_notes_colour")
+    SQL: ALTER TABLE … DROP CONSTRAINT IF EXISTS …, short; for a foreign key on both tables.
+    Downgrade: the operation that adds it.
     """
-    run_steps(drop_step(table, name), effects=dropping(table, name))
-
-
-def _columns_in(table: str, condition: str) -> list[str]:
-    """The columns of the table that the condition names."""
-    connection = catalog.connection()
-    parameters = {"table": quote(table), "words": re.findall(r"\w+", condition)}
-    return list(connection.scalars(_COLUMNS_NAMED, parameters)) if connection else []
+    run_steps(_drop(table, name), effects=_dropping(table, name))
 
 
 def add_unique_online(
@@ -250,78 +126,138 @@ def add_unique_online(
 ) -> None:
     """Add a UNIQUE constraint, or put it in the place of another one: build its index concurrently, then attach it.
 
+    Contract on columns that the previous release writes.
+
     Args:
         include: columns that the index holds besides.
         replace: a constraint of the name and another definition goes in the moment in which the new one is attached.
 
-    SQL, each statement in a transaction of its own:
-        DROP INDEX CONCURRENTLY IF EXISTS …
-            Only when a build that failed left an INVALID index.
-        CREATE UNIQUE INDEX CONCURRENTLY …
-            SHARE UPDATE EXCLUSIVE, while the table is read twice. May wait until the deadline.
-        ALTER TABLE … ADD CONSTRAINT … UNIQUE USING INDEX …
-            ACCESS EXCLUSIVE, for milliseconds. Waits at most 300 ms, then is retried.
-
-    Run again: each statement is skipped when its result is there.
-
+    Example: add_unique_online("users", "uq_users_image_url", ["image_url"])
+    SQL: the index as by create_index_online, until the deadline. ADD CONSTRAINT … UNIQUE USING INDEX …, short.
+    Downgrade: drop_constraint_online, which drops the index too.
     Raises:
-        UnsafeOperation: two rows are the same; the index is dropped again. Or a backfill of one of the columns is not
-            done.
-        ReleaseError: an index or constraint of this name has another definition, and it is not to be replaced.
+        UnsafeOperation: two rows are the same; the index is dropped again.
     """
     refuse_while_filling("add_unique_online", table=table, name=name, columns=columns)
     key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({quoted_list(columns)})"
     key += f" INCLUDE ({quoted_list(include)})" if include else ""
-    when = " DEFERRABLE" if deferrable else ""
-    when += f" INITIALLY {initially}" if initially else ""
+    when = _deferral(deferrable, initially)
     options: dict[str, Any] = {"postgresql_nulls_not_distinct": True} if nulls_not_distinct else {}
     if include:
         options["postgresql_include"] = list(include)
-    _add(table, name, columns, f"UNIQUE {key}{when}", f"UNIQUE USING INDEX {{}}{when}", replace, options)
+    _attach(table, name, columns, f"UNIQUE {key}{when}", f"UNIQUE USING INDEX {{}}{when}", replace, options)
 
 
 def add_primary_key_online(table: str, name: str, columns: list[str], *, replace: bool = False) -> None:
     """Add a PRIMARY KEY, or put it in the place of another one. Its columns become NOT NULL, as by set_not_null_online.
 
-    A foreign key that refers to the old key is in the way: PostgreSQL refuses, and nothing is changed.
+    A foreign key that refers to the old key is in the way: PostgreSQL refuses, and nothing is changed. Contract.
 
-    Args:
-        replace: as for add_unique_online.
-
-    SQL, each statement in a transaction of its own: as add_unique_online, with PRIMARY KEY USING INDEX.
-
-    Run again: each statement is skipped when its result is there.
-
+    Example: add_primary_key_online("notes", "pk_notes", ["user_id"])
+    SQL: as set_not_null_online and add_unique_online.
+    Downgrade: drop_constraint_online, or the same call with the columns of before.
     Raises:
-        UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again. Or a backfill of one
-            of the columns is not done.
-        ReleaseError: an index or constraint of this name has another definition, and it is not to be replaced.
+        UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
     """
     refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
     for column in columns:
         set_not_null_online(table, column)
-    _add(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
+    _attach(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
 
 
-def _add(
+def _attach(
     table: str, name: str, columns: list[str], definition: str, attach: str, replace: bool, options: dict[str, Any]
 ) -> None:
-    """
-    Args:
-        attach: what ADD CONSTRAINT says, with {} in place of the index.
-    """
-    require_short(name)
-    there = conflicts.other_constraint(table, name, definition)
-    if there and not replace:
-        raise conflicts.refusal(table, "constraint", name, there, definition)
-    if not conflicts.replaces(there, replace):
+    """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
+    if _there(table, name, definition, None, replace) is None:
         create_index_online(name, table, [*columns], unique=True, **options)
-        needed, parameters = f"SELECT NOT {HAS_CONSTRAINT}", constraint_parameters(table, name)
-        run_steps(alter_table(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(name))}", needed, parameters))
+        add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(name))}")
+        run_steps(strong(table, add, unless=catalog.has_constraint(table, name)))
         return
     spare = spare_name(name)
     create_index_online(spare, table, [*columns], unique=True, replace=True, **options)
-    drop = f"DROP CONSTRAINT IF EXISTS {quote(name)}"
-    add = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {attach.format(quote(spare))}"
-    swap = alter_table(table, f"{drop}; {add}", f"SELECT {HAS_INDEX}", {"index": quote(spare)})
-    run_steps(swap, effects=dropping(table, name))
+    drop = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
+    add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(spare))}")
+    run_steps(strong(table, f"{drop}; {add}", when=catalog.has_index(spare)), effects=_dropping(table, name))
+
+
+def _there(table: str, name: str, definition: str, referred: str | None, replace: bool) -> str | None:
+    """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
+    require_short(name)
+    return conflicts.to_replace(
+        table, "constraint", name, conflicts.other_constraint(table, name, definition, referred), definition, replace
+    )
+
+
+def _add(
+    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, requires: list[Effect]
+) -> None:
+    """Add a constraint, unless the same is there. `broken` is said when a row does not meet it."""
+    there = _there(table, name, definition, referred, replace)
+    tables = (table, referred) if referred else (table,)
+    if there is not None:
+        steps, effects = _replace(tables, name, definition), _replacing(table, name, there, definition, requires)
+    else:  # if it is there, it asks nothing that it does not ask already
+        effects = [] if catalog.has_constraint(table, name).answer() else requires
+        steps = add_not_valid_then_validate(tables, name, definition)
+    try:
+        run_steps(*steps, effects=effects)
+    except IntegrityError as error:
+        # NOT VALID still refuses new rows of the live release.
+        run_steps(_drop(table, name if there is None else spare_name(name)))
+        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Fix the rows, then run: flask db upgrade") from error
+
+
+def add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
+    """Add it in two transactions: in one, the lock of the first would be held while the second reads the table."""
+    add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID")
+    is_there = catalog.has_constraint(tables[0], name)
+    return [strong(tables, add, unless=is_there, mode="SHARE ROW EXCLUSIVE"), validate(tables[0], name)]
+
+
+def take_name(tables: tuple[str, ...], name: str, spare: str, *, drop: str) -> Step:
+    """Drop a constraint and give its name to another one, in one moment."""
+    rename = alter(tables[0], f"RENAME CONSTRAINT {quote(spare)} TO {quote(name)}")
+    sql = f"{alter(tables[0], f'{drop} {quote(name)}')}; {rename}"
+    return strong(tables, sql, when=catalog.has_constraint(tables[0], spare))
+
+
+def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
+    """Validate the new one under a spare name. Then the old one goes and the new one takes its name."""
+    table, spare = tables[0], spare_name(name)
+    if conflicts.other_constraint(table, spare, definition, *tables[1:]):
+        run_steps(_drop(table, spare))  # of an attempt with a definition that was fixed since
+    return [
+        *add_not_valid_then_validate(tables, spare, definition),
+        take_name(tables, name, spare, drop="DROP CONSTRAINT IF EXISTS"),
+    ]
+
+
+def _drop(table: str, name: str) -> Step:
+    sql = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
+    return strong(catalog.tables_locked(table, constraint=name), sql, when=catalog.has_constraint(table, name))
+
+
+def _requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
+    """Return what a constraint asks of new rows, which it takes when one of these columns is left out."""
+    return on_table("requires-more", table, *columns)._replace(subject=name)
+
+
+def _dropping(table: str, name: str) -> list[Effect]:
+    """Return what it means to code that may rely on a constraint when that goes."""
+    found = catalog.relied_on(table, name).answer()
+    if found is None:
+        return []
+    kind, *columns = found
+    if kind == "f":
+        return [on_table("drops-constraint", table, name)]
+    return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
+
+
+def _replacing(table: str, name: str, there: str, definition: str, requires: list[Effect]) -> list[Effect]:
+    """Return what it means that another constraint takes the place of one. A wider CHECK asks nothing more."""
+    if not (there.startswith("CHECK") and definition.startswith("CHECK")):
+        return [*requires, *_dropping(table, name)]
+    connection = catalog.connection()
+    is_wider = connection is not None and takes_all(connection, table, there, definition)
+    return [] if is_wider else [effect._replace(code="narrows-check") for effect in requires]

@@ -1,13 +1,9 @@
-"""Constraint names where the project has no naming convention: the names that PostgreSQL itself gives.
+"""Names that fit, and names that PostgreSQL itself gives to constraints where the project has no naming convention.
 
 Without a name in the model, plain Flask-Migrate writes none into the revision either, and the database made one up. So
 what it made up is what the model's constraint is called. A UNIQUE or a foreign key is compared by its columns, and
-needs a name only when a revision adds it; a CHECK is compared by its name.
-
-Source: PostgreSQL, makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
-AddRelationNewConstraints() in src/backend/catalog/heap.c.
-
-Names that the operations make, and identifier length: PostgreSQL truncates names at 63 bytes.
+needs a name only when a revision adds it; a CHECK is compared by its name. Source: makeObjectName() and
+ChooseIndexName() in src/backend/commands/indexcmds.c, and AddRelationNewConstraints() in src/backend/catalog/heap.c.
 """
 
 import hashlib
@@ -25,7 +21,7 @@ MAX_BYTES = 63  # NAMEDATALEN - 1; two long names may be cut to the same one
 
 
 def shorten_identifier(name: str) -> str:
-    """The name, or, when it is too long, its beginning with a hash of the whole."""
+    """Return the name, or, when it is too long, its beginning with a hash of the whole."""
     if len(name.encode()) <= MAX_BYTES:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -33,15 +29,12 @@ def shorten_identifier(name: str) -> str:
 
 
 def spare_name(name: str) -> str:
-    """The name of what is to take the place of `name`, until it does."""
+    """Return the name of what is to take the place of `name`, until it does."""
     return shorten_identifier(f"{name}_new")
 
 
 def require_short(name: str) -> None:
-    """
-    Raises:
-        UnsafeOperation: PostgreSQL would cut the name, maybe to one that is taken, and nobody would find it again.
-    """
+    """Refuse a name that PostgreSQL would cut, maybe to one that is taken; nobody would find it again."""
     length = len(name.encode())
     if length > MAX_BYTES:
         raise UnsafeOperation(
@@ -51,7 +44,7 @@ def require_short(name: str) -> None:
 
 
 def shadow_of(name: str) -> str:
-    """The name of a column's shadow, and of the twin of an index or constraint that stands on it."""
+    """Return the name of a column's shadow, and of the twin of an index or constraint that stands on it."""
     return shorten_identifier(f"{name}_shadow")
 
 
@@ -65,7 +58,7 @@ _WORD = re.compile(r'"((?:[^"]|"")+)"|(\w+)')
 
 
 def default_name(table: str, columns: Sequence[str], label: str) -> str:
-    """TABLE_COLUMN_LABEL, with all columns of a key. When it is too long, table and columns are cut, the longer first.
+    """Return TABLE_COLUMN_LABEL, with all columns of a key; when it is too long, the longer part is cut first.
 
     Args:
         label: one of the constants above, with a number behind it for the second of its kind.
@@ -95,14 +88,14 @@ def name_checks(metadata: MetaData) -> None:
 
 
 def _checks(table: Table) -> Iterator[CheckConstraint]:
-    """In the order in which CREATE TABLE writes them: those within columns come first."""
+    """Return them in the order in which CREATE TABLE writes them: those within columns come first."""
     within = chain.from_iterable(column.constraints for column in table.columns)
     beside = sorted(table.constraints, key=lambda constraint: constraint._creation_order)
     return (constraint for constraint in chain(within, beside) if isinstance(constraint, CheckConstraint))
 
 
 def _free_name(table: Table, check: CheckConstraint, taken: set[str]) -> str:
-    """The column stands in the name when the condition is about one column alone."""
+    """Return a name with the column in it when the condition is about one column alone."""
     columns = _columns_of(table, check)
     about = columns if len(columns) == 1 else []
     names = (default_name(table.name, about, f"{CHECK}{number or ''}") for number in count())
@@ -110,7 +103,7 @@ def _free_name(table: Table, check: CheckConstraint, taken: set[str]) -> str:
 
 
 def _columns_of(table: Table, check: CheckConstraint) -> list[str]:
-    """The table's columns that the condition names. (A function of the same name counts as one.)"""
+    """Return the table's columns that the condition names. (A function of the same name counts as one.)"""
     condition = str(check.sqltext.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
     words = {quoted or bare.lower() for quoted, bare in _WORD.findall(_LITERAL.sub("", condition))}
     return [column.name for column in table.columns if column.name in words]

@@ -1,86 +1,90 @@
-"""Operations on tables of another schema than the one that the search path begins with.
+"""Steps: an operation is a list of them, each one statement in a transaction of its own.
 
-Idempotent steps: one statement each, with a query that tells whether it is still needed.
-
-A process can die between two steps. The next run asks each query again and does the rest.
+A step comes with a question to the catalog that tells if it is still needed. A process can die between two steps; the
+next run asks again and does the rest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.record import ACCESS_EXCLUSIVE
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
-from online_migrations.sql import quote
+from online_migrations.operations.catalog import Question
+from online_migrations.sql import literal, quote
 
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock. The
 # server cancels it for us, but only after deadlock_timeout (1 s). With 300 ms, an ALTER TABLE would fail until the
 # vacuum is done. Only when we hold this lock do we ask for the strong one.
 VACUUM_LOCK_TIMEOUT = "2s"
 
-
 _START_CLOCK = "SELECT set_config('release.locked_at', extract(epoch FROM clock_timestamp())::text, true)"
 _READ_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) - current_setting('release.locked_at')::numeric"
 
-ALWAYS = "SELECT true"  # `needed` of a step that does no harm when it runs twice
-
 
 class Step(NamedTuple):
-    """
-    Args:
-        sql: one statement.
-        needed: a query with one boolean: whether the step is still needed. NULL: what it names does not exist.
-        parameters: of `needed`.
-        alters: tables on which `sql` needs a strong lock: its own, and those that a foreign key refers to. Empty for a
-            statement that blocks nobody while it waits or runs (CREATE INDEX CONCURRENTLY, VALIDATE CONSTRAINT); it may
-            wait until the deadline.
-        mode: of the strong lock.
-    """
-
-    sql: str
-    needed: str
-    parameters: dict[str, Any]
-    alters: tuple[str, ...] = ()
-    mode: str = "ACCESS EXCLUSIVE"
+    sql: str  # one statement, or some that succeed or fail together
+    needed: Question | None  # None: always, for what does no harm when it runs twice
+    tables: tuple[str, ...] = ()  # on which it takes a strong lock: its own, and those that a foreign key refers to
+    mode: str = "ACCESS EXCLUSIVE"  # of the strong lock
 
 
-def alter_table(table: str, action: str, needed: str, parameters: dict[str, Any]) -> Step:
-    """A step that sends ALTER TABLE, under a strong lock on the table."""
-    return Step(f"ALTER TABLE {quote(table)} {action}", needed, parameters, alters=(table,))
+def strong(
+    tables: str | tuple[str, ...],
+    sql: str,
+    *,
+    when: Question | None = None,
+    unless: Question | None = None,
+    mode: str = "ACCESS EXCLUSIVE",
+) -> Step:
+    """Return a step that needs a strong lock on tables, for milliseconds, for which it waits only briefly."""
+    return Step(sql, when if unless is None else ~unless, (tables,) if isinstance(tables, str) else tables, mode)
+
+
+def online(sql: str, *, when: Question | None = None, unless: Question | None = None) -> Step:
+    """Return a step that blocks neither reads nor writes, such as CREATE INDEX CONCURRENTLY or VALIDATE CONSTRAINT."""
+    return Step(sql, when if unless is None else ~unless)
+
+
+def alter(table: str, action: str) -> str:
+    return f"ALTER TABLE {quote(table)} {action}"
+
+
+def comment_on(table: str, column: str, comment: str | None) -> str:
+    return f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS {literal(comment)}"
 
 
 def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
     """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
 
     Args:
-        effects: of all steps together, which the revision's phase must allow.
-
-    Raises:
-        UnsafeOperation: it does not; nothing was sent.
-        DeadlineExceeded: a lock was not to be had before the deadline of the run.
-        ReleaseError: a table or column does not exist.
+        effects: of all steps together, which the revision's phase must allow; else nothing is sent.
     """
     migration = op.get_context()
     with migration.autocommit_block():
         if migration.as_sql:
             for step in steps:
-                migration.impl.static_output(as_script(step))
+                migration.impl.static_output(_as_script(step))
             return
         with judged(migration, effects):
             connection, attempts = connection_of(migration), count()
-            with_lock_retries(
-                lambda: _run_needed(connection, steps, migration, next(attempts)),
-                run_deadline(migration),
-                run_blockers(migration),
-            )
+            with_lock_retries(lambda: _run_needed(connection, steps, migration, next(attempts)), *limits(migration))
+
+
+@contextmanager
+def autocommit() -> Iterator[Connection]:
+    """Yield the connection of the migration, outside of its transaction, which is committed before."""
+    migration = op.get_context()
+    with migration.autocommit_block():
+        yield connection_of(migration)
 
 
 @contextmanager
@@ -95,12 +99,7 @@ def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Itera
 
 
 def add_cost(migration: MigrationContext, *, rows: int = 0, locks: Mapping[str, float] | None = None) -> None:
-    """Add to what the revision cost.
-
-    Args:
-        rows: that were written.
-        locks: table: seconds under ACCESS EXCLUSIVE.
-    """
+    """Add to what the revision cost: rows that were written, and for each table the seconds under ACCESS EXCLUSIVE."""
     guard = migration.opts.get("guard")
     if guard is not None:
         guard.cost.rows += rows
@@ -108,42 +107,33 @@ def add_cost(migration: MigrationContext, *, rows: int = 0, locks: Mapping[str, 
             guard.cost.add_lock(table, ACCESS_EXCLUSIVE, seconds)
 
 
-def run_deadline(migration: MigrationContext) -> Deadline:
-    """The deadline of the run, which the runner passed through Alembic's options."""
-    found: Deadline = migration.opts["deadline"]
-    return found
+def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
+    """Return the deadline of the run and who blocks it, which the runner passed through Alembic's options."""
+    return migration.opts["deadline"], migration.opts["blockers"]
 
 
-def run_blockers(migration: MigrationContext) -> Blockers:
-    """The blocking sessions that the runner watches, passed likewise."""
-    found: Blockers = migration.opts["blockers"]
-    return found
-
-
-def as_script(step: Step) -> str:
-    """The step as a script for psql."""
-    if step.alters:
+def _as_script(step: Step) -> str:
+    """Return the step as a script for psql."""
+    if step.tables:
         return "\n".join(f"{line};" for line in ["BEGIN", *_with_lock_timeouts(step), "COMMIT"])
     return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
 
 
 def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
     for step in steps:
-        needed = connection.scalar(text(step.needed), step.parameters)
+        needed = True if step.needed is None else step.needed.asked(connection)
         if needed is None:
-            raise ReleaseError(f"What it names is not there: {step.sql}")
-        if needed and step.alters:
-            add_cost(migration, locks=dict.fromkeys(step.alters, _execute_locked(connection, step, attempt)))
+            raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
+        if needed and step.tables:
+            add_cost(migration, locks=dict.fromkeys(step.tables, _execute_locked(connection, step, attempt)))
         elif needed:
-            _execute(connection, step, run_deadline(migration))
+            _execute(connection, step, limits(migration)[0])
 
 
 def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
-    """Send a step that needs a strong lock. Sent as one string, its statements are one transaction without a round trip
-    while the lock is held.
+    """Send a step that needs a strong lock, as one string: one transaction without a round trip while the lock is held.
 
-    Returns:
-        the seconds from when the weak lock was held: those of the strong one, and of the wait for it.
+    Return the seconds from when the weak lock was held: those of the strong one, and of the wait for it.
     """
     *prepare, statement = _with_lock_timeouts(step, attempt)
     script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
@@ -160,18 +150,18 @@ def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
 
 
 def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
-    """The step and the locks before it.
+    """Return the step with the locks before it.
 
     A transaction that writes two tables and we, who lock them in the other order, would wait for each other. Most write
     first the row that is referred to, so its table is locked first. The next attempt takes the other order.
     """
-    tables = ", ".join(quote(table) for table in (step.alters if attempt % 2 else reversed(step.alters)))
-    strong = [f"LOCK TABLE {tables} IN {step.mode} MODE"] if len(step.alters) > 1 else []
+    tables = ", ".join(quote(table) for table in (step.tables if attempt % 2 else reversed(step.tables)))
+    both = [f"LOCK TABLE {tables} IN {step.mode} MODE"] if len(step.tables) > 1 else []
     return [
         f"SET LOCAL lock_timeout = '{VACUUM_LOCK_TIMEOUT}'",
         f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE",
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
-        *strong,
+        *both,
         step.sql,
     ]
 
@@ -180,20 +170,15 @@ def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
 def in_schema(name: str) -> Iterator[None]:
     """Put a schema in front of the search_path, so that the operations in the block find and make things there.
 
-    A table that is not there is looked for where it was before, so a foreign key may refer to one of the default
-    schema.
+    A table that does not exist there is looked for where it was before, so a foreign key may refer to one of the
+    default schema.
 
     Args:
         name: of a schema that exists.
-
-    SQL:
-        SELECT set_config('search_path', …), and behind the block RESET search_path
-            No lock.
     """
     front = quote(name).replace("'", "''")
-    put_in_front = f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)"
-    run_steps(Step(put_in_front, ALWAYS, {}))
+    run_steps(online(f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)"))
     try:
         yield
     finally:
-        run_steps(Step("RESET search_path", ALWAYS, {}))
+        run_steps(online("RESET search_path"))

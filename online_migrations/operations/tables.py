@@ -1,18 +1,19 @@
-"""Renaming a table in two releases, with a compatibility view of the old name in between."""
+"""Rename a table in two releases, with a compatibility view of the old name in between."""
 
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import on_table
+from online_migrations.operations import catalog
 from online_migrations.operations.backfill_later import refuse_while_filling
-from online_migrations.operations.catalog import HAS_VIEW, IS_NAMED, answer
-from online_migrations.operations.steps import Step, run_steps
+from online_migrations.operations.catalog import Question
+from online_migrations.operations.steps import run_steps, strong
 from online_migrations.sql import literal, quote
 
-# Whether only the new name is there: an attempt by hand, or one that was undone halfway, has left no view.
+# Only the new name is there: an attempt by hand, or one that was undone halfway, has left no view.
 _LACKS_VIEW = (
     "to_regclass(:table) IS NULL"
     " AND EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:renamed) AND relkind IN ('r', 'p'))"
 )
-# Whether the old name is that of something else than a table, or than a view of all of the renamed table. The bits of
+# The old name is that of something else than a table, or than a view of all of the renamed table. The bits of
 # pg_relation_is_updatable() are those of INSERT, UPDATE and DELETE.
 _IS_ANOTHER = (
     "EXISTS (SELECT FROM pg_class c WHERE oid = to_regclass(:table) AND relkind NOT IN ('r', 'p')"
@@ -38,68 +39,53 @@ LOOP EXECUTE grant_; END LOOP; END $$"""
 def rename_with_view(old: str, new: str) -> None:
     """Rename a table and leave an updatable view of the old name, through which the previous release reads and writes.
 
-    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT (PostgreSQL manual, CREATE
-    VIEW, "Updatable Views"). All statements are one transaction: the old name is never missing, and each role may do
-    through the view what it may do with the table.
+    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. All statements are one
+    transaction: the old name is never missing, and each role may do through the view what it may do with the table.
+    Expand.
 
-    SQL, in one transaction:
-        ALTER TABLE old RENAME TO new; CREATE VIEW old AS SELECT * FROM new; DO … GRANT …
-            ACCESS EXCLUSIVE on the table, for milliseconds. Waits at most 300 ms, then is retried.
-
+    Example: rename_with_view("notes", "pages")
+    SQL: ALTER TABLE … RENAME TO …; CREATE VIEW … AS SELECT * FROM …; the GRANTs of the table; short.
     Run again: skipped when the table is named `new` and `old` is a view of it. A view that is missing is made.
-
+    Downgrade: rename_back_from_view("notes", "pages").
     Raises:
         ReleaseError: neither is a table, or something else has the old name.
     """
     names = {"table": quote(old), "renamed": quote(new)}
-    if answer(_IS_ANOTHER, names):
+    if Question(_IS_ANOTHER, names).answer():
         raise ReleaseError(
             f"There is a table {new}, and {old} is not a view of all of it that takes rows. Nothing was changed. Look"
             f" what {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
         )
     grant = _GRANT_AS_ON.format(table=literal(quote(new)), view=literal(quote(old)))
-    view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"
-    if answer(_LACKS_VIEW, names):
-        run_steps(Step(view, f"SELECT {_LACKS_VIEW}", names, alters=(new,)))
+    view, lacks_view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}", Question(_LACKS_VIEW, names)
+    if lacks_view.answer():
+        run_steps(strong(new, view, when=lacks_view))
         return
-    _rename(old, new, f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; {view}")
+    rename = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"
+    run_steps(strong(old, f"{rename}; {view}", when=catalog.is_named(old, new)))
 
 
 def rename_back_from_view(old: str, new: str) -> None:
     """Undo rename_with_view: drop the view and give the table its old name.
 
-    SQL, in one transaction:
-        DROP VIEW old; ALTER TABLE new RENAME TO old
-            ACCESS EXCLUSIVE on both, for milliseconds. Waits at most 300 ms, then is retried.
-
+    Example: rename_back_from_view("notes", "pages")
+    SQL: DROP VIEW …; ALTER TABLE … RENAME TO …, short, on both.
     Run again: skipped when the table is named `old` and not `new`.
-
+    Downgrade: rename_with_view.
     Raises:
         ReleaseError: neither is a table.
     """
-    _rename(new, old, f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}")
+    back = f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}"
+    run_steps(strong(new, back, when=catalog.is_named(new, old)))
 
 
 def drop_compat_view(old: str) -> None:
-    """The contract step of rename_with_view: drop the view, once no release that may run still uses the old name.
+    """Drop the view of rename_with_view, once no release that may run still uses the old name. Contract.
 
-    SQL:
-        DROP VIEW IF EXISTS old
-            ACCESS EXCLUSIVE on the view, for milliseconds. Waits at most 300 ms, then is retried.
-
-    Run again: skipped when there is no such view.
-
-    Raises:
-        UnsafeOperation: a backfill that was begun under the old name is not done.
+    Example: drop_compat_view("notes")
+    SQL: DROP VIEW IF EXISTS …, short.
+    Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
     refuse_while_filling("drop_compat_view", old=old)
-    sql = f"DROP VIEW IF EXISTS {quote(old)}"
-    run_steps(
-        Step(sql, f"SELECT {HAS_VIEW}", {"table": quote(old)}, alters=(old,)),
-        effects=[on_table("drops-table", old)],
-    )
-
-
-def _rename(old: str, new: str, sql: str) -> None:
-    parameters = {"table": quote(old), "renamed": quote(new)}
-    run_steps(Step(sql, f"SELECT {IS_NAMED}", parameters, alters=(old,)))
+    drop = f"DROP VIEW IF EXISTS {quote(old)}"
+    run_steps(strong(old, drop, when=catalog.is_relation(old, "v")), effects=[on_table("drops-table", old)])

@@ -1,10 +1,14 @@
-"""Generate the parts of docs/operations-for-migrations.md: each operation's signature, and the SQL of its example.
+"""Generate docs/operations-for-migrations.md from the docstrings, with the SQL that each example prints.
 
-Run as a script it writes them again: python -m tests.online_migrations.operation_docs
+Run as a script it writes the page: python -m tests.online_migrations.operation_docs
 """
 
 import inspect
 import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +19,82 @@ from tests.online_migrations.lock_modes import lock_comment
 from tests.online_migrations.migrating import printed
 
 PAGE = Path(__file__).parents[2] / "docs/operations-for-migrations.md"
-EXAMPLE = re.compile(r"```python\n(?P<code>(?:(?!```).)*)```\n\n```sql\n(?P<sql>(?:(?!```).)*)```", re.DOTALL)
-SECTION = re.compile(r"^### `(?P<name>\w+)`\n\n```python\n(?P<signature>(?:(?!```).)*)```\n", re.DOTALL | re.MULTILINE)
-NAMES: dict[str, Any] = {"sa": sa, **vars(operations)}
+SECTION = re.compile(r"^(Args|Returns|Example|SQL|Run again|Downgrade|Raises): ?\n?", re.MULTILINE)
+ITEM = re.compile(r"^(?=[\w, ]+: )", re.MULTILINE)
+HEAD = """\
+# Operations for migrations
+
+Revisions in `migrations/versions/` are written with these functions. `flask db migrate` writes them for you;
+[schema-changes.md](schema-changes.md) says which one to use when. This page is made of their docstrings:
+`python -m tests.online_migrations.operation_docs`.
+
+Each shows the statements of an example, as `--sql` prints them, with the lock that a statement takes. Under SHARE
+UPDATE EXCLUSIVE and ROW EXCLUSIVE requests read and write, under SHARE ROW EXCLUSIVE they read, under ACCESS EXCLUSIVE
+they wait. When an operation runs again, a statement is skipped whose result is there, unless something else is said.
+
+"""
 
 
-def regenerated(page: str) -> str:
-    """Return the page with its signatures and its SQL as the code has them now."""
-    page = SECTION.sub(lambda section: replaced(section, "signature", signature(section["name"])), page)
-    return EXAMPLE.sub(lambda example: replaced(example, "sql", sql_of(example["code"])), page)
+def generated() -> str:
+    """Return the page."""
+    functions = [getattr(operations, name) for name in operations.__all__ if name not in ("excused", "in_schema")]
+    chapters = [f"{HEAD}{inspect.getdoc(operations)}"]
+    for name, group in groupby(functions, lambda function: function.__module__):
+        title = name.rpartition(".")[2].replace("_", " ").capitalize()
+        in_order = sorted(group, key=lambda function: function.__code__.co_firstlineno)
+        chapters += [f"## {title}\n\n{inspect.getdoc(sys.modules[name])}", *map(section, in_order)]
+    return "\n\n".join(chapters) + "\n"
 
 
-def replaced(match: re.Match[str], group: str, new: str) -> str:
-    start, end = (match.start(group) - match.start(), match.end(group) - match.start())
-    return match[0][:start] + new + match[0][end:]
+def section(function: Callable[..., object]) -> str:
+    name, (description, parts) = function.__name__, read(function)
+    example = textwrap.dedent(parts["Example"]).strip()
+    items = [f"- `{argument}`: {said}" for argument, said in said_of(parts.get("Args", ""))]
+    items += [f"- **{part}**: {flowing(parts[part])}" for part in ("SQL", "Run again", "Downgrade") if part in parts]
+    items += [f"- **Raises** `{error}`: {said}" for error, said in said_of(parts.get("Raises", ""))]
+    wrapped = [textwrap.fill(item, 128, subsequent_indent="  ", break_long_words=False) for item in items]
+    return "\n".join(
+        [
+            *(f"### `{name}`", "", "```python", signature(function), "```", ""),
+            *(description, "", "```python", example, "```", "", "```sql", sql_of(example), "```", ""),
+            *wrapped,
+        ]
+    )
 
 
-def signature(name: str) -> str:
-    """Return arguments and defaults; the types stand in the operation's docstring."""
-    parameters = inspect.signature(NAMES[name]).parameters.values()
+def read(function: Callable[..., object]) -> tuple[str, dict[str, str]]:
+    """Return the description that a docstring begins with, and its parts by their names."""
+    description, *rest = SECTION.split(str(inspect.getdoc(function)))
+    return description.strip(), dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def said_of(part: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of Args or Raises, each with what is said of it."""
+    for item in filter(str.strip, ITEM.split(textwrap.dedent(part))):
+        name, _, said = item.partition(": ")
+        yield name, flowing(said)
+
+
+def flowing(text: str) -> str:
+    return " ".join(text.split())
+
+
+def signature(function: Callable[..., object]) -> str:
+    """Return arguments and defaults; the types stand in the code."""
+    parameters = inspect.signature(function).parameters.values()
     plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
-    return f"{name}{inspect.Signature(plain)}\n"
+    return f"{function.__name__}{inspect.Signature(plain)}"
 
 
 def sql_of(code: str) -> str:
     """Return what --sql prints for a call, each line with the strongest lock of its statements."""
-    sent = printed(lambda: exec(code, dict(NAMES)))  # noqa: S102 - an example of our own page
+    names: dict[str, Any] = {"sa": sa, **vars(operations)}
+    sent = printed(lambda: exec(code, names))  # noqa: S102 - an example of our own page
     # The transaction of the migration itself, which the operation ends before and begins again after its statements.
     sent = sent.removeprefix("BEGIN;\n\n").removesuffix("COMMIT;\n\n")
     sent = sent.removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n").replace("BEGIN;\n\nCOMMIT;\n\n", "")
-    return "".join(f"{line.rstrip()}{lock_comment(line)}\n" for line in sent.strip().splitlines())
+    return "\n".join(f"{line.rstrip()}{lock_comment(line)}" for line in sent.strip().splitlines())
 
 
 if __name__ == "__main__":
-    PAGE.write_text(regenerated(PAGE.read_text()))
+    PAGE.write_text(generated())

@@ -182,15 +182,6 @@ def test_a_session_that_was_there_before_goes_on(things: Database, upgrade: Call
     assert row.get("amount", 44) == 44
 
 
-def test_names_are_not_cut_to_the_same_one(things: Database) -> None:
-    long = "a_column_with_a_name_that_is_nearly_as_long_as_a_name_may_be"
-    for last in "ab":
-        column = sa.Column(f"{long}_{last}", sa.Integer)
-        things.migrate(lambda column=column: add_computed_column_online("things", column, "length(name)"))  # type: ignore[misc]
-    things.execute("UPDATE things SET name = 'one' WHERE id = 1")
-    assert things.scalar(f"SELECT {long}_a + {long}_b FROM things WHERE id = 1") == 6
-
-
 def test_a_name_in_an_expression_means_the_same_in_a_session_that_looks_elsewhere(things: Database) -> None:
     things.execute("CREATE FUNCTION twice(x int) RETURNS int LANGUAGE sql AS 'SELECT 2 * x'")
     things.migrate(compute("twice(length(name))"))

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, MetaData, Table, inspect
 from sqlalchemy.dialects import postgresql as pg
 
 from app.extensions import NAMING_CONVENTION
-from online_migrations.operations.names import FOREIGN_KEY, UNIQUE, default_name, name_checks
+from online_migrations.operations.names import FOREIGN_KEY, UNIQUE, default_name, name_checks, shorten_identifier
 from online_migrations.state.mapping import mapped_tables, mapping_hash, type_name
 from tests.online_migrations.migrating import Database
 
@@ -37,6 +37,14 @@ def test_unique_and_foreign_keys_are_called_as_the_server_calls_them(database: D
         if ours != [unique["name"], foreign_key["name"]]:
             wrong.append((ours, unique["name"], foreign_key["name"]))
     assert wrong == []
+
+
+def test_a_long_name_is_not_cut_to_that_of_another() -> None:
+    for long in (LONG * 2, KOREAN * 2):
+        first, second = shorten_identifier(f"{long}_a"), shorten_identifier(f"{long}_b")
+        assert first != second
+        assert max(len(name.encode()) for name in (first, second)) <= 63
+    assert shorten_identifier(LONG) == LONG
 
 
 def checks_of(metadata: MetaData) -> list[object]:

@@ -1,7 +1,7 @@
 """Do the work of every operation, also again and printed; wait for locks empty-handed, and refuse what hurts."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from online_migrations import operations as ops
-from online_migrations.connection import direct_engine
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.operations.backfill import Batch, Progress
+from online_migrations.sql import split_statements
 from online_migrations.state import live, tables
-from tests.databases import Environment, empty_database
 from tests.online_migrations import dumps, judged
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject
-from tests.online_migrations.operation_docs import PAGE, SECTION, regenerated
-from tests.online_migrations.revision_corpus.cases import CASES, WITH_BACKFILLS, Operation, read_operations
+from tests.online_migrations.operation_docs import PAGE, generated
+from tests.online_migrations.operation_docs import read as sections
+from tests.online_migrations.revision_corpus.cases import CASES, WITH_BACKFILLS, Operation, one_in, read_operations
 from tests.waiting import wait_until
 
 
@@ -29,65 +29,68 @@ def things(database: Database) -> Database:
     return database
 
 
-@pytest.fixture
-def printed_things(server_environment: Environment, things: Database) -> Iterator[Database]:
-    """Make the same tables in another database, for the SQL that is printed."""
-    with empty_database(server_environment) as own:
-        engine, migrating = sa.create_engine(own["DATABASE_URL"]), direct_engine(url=own["DATABASE_URL"])
-        database = Database(engine, migrating)
-        database.execute(WITH_BACKFILLS)
-        yield database
-        engine.dispose()
-
-
-# A backfill passes over what is held, a comment and a type ask for no lock that a writer holds, the next run drops what
-# is left of an index, and nobody holds the table of which a key is made.
-NOT_WAITING = (
-    *("backfill", "backfill_later", "cancel_backfill", "retire_table_online", "reinstate_table_online"),
-    *("reinstate_column_online", "drop_index_online", "add_enum_value_online", "add_primary_key_online"),
-)
-LEAVES_AN_INVALID_INDEX = ("create_index_online", "add_unique_online")  # which the next run builds anew
-DEADLINE = 0.2  # seconds; the lock is asked for several times and not had
-
-
 def test_every_operation_is_tried() -> None:
     """test_backfill_steps.py tries the one that is left out."""
     assert {case.name for case in CASES} == {*ops.__all__} - {"excused", "in_schema", "require_backfilled"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_an_operation(
-    things: Database, printed_things: Database, case: Operation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_it_passes_in_its_phase_does_its_work_and_changes_nothing_when_it_is_done_again(
+    things: Database, case: Operation, tmp_path: Path
 ) -> None:
-    """It waits for no lock beyond the deadline, passes in its phase and does its work, changes nothing when it is done
-    again, and what is printed for psql does the same.
-    """
-    if case.setup:
-        things.execute(case.setup)
-        printed_things.execute(case.setup)
+    things.execute(case.setup or "SELECT")
     with things.engine.connect() as connection:
         tables.prepare(connection)
         live.record_live(connection, sa.MetaData(), "0001")  # of a release that uses nothing of it
     assert not things.scalar(case.holds)
-    if case.name not in NOT_WAITING:
-        before = things.schema()
-        monkeypatch.setattr(ops.steps, "LOCK_TIMEOUT", "20ms")
-        with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(DeadlineExceeded):
-            things.migrate(case.upgrade, seconds=DEADLINE)
-        monkeypatch.undo()
-        after = things.schema()
-        assert after >= before if case.name in LEAVES_AN_INVALID_INDEX else after == before
     judged.upgrade(things, judged.written(tmp_path, case.call, case.phase))
     assert things.scalar(case.holds)
     once = things.schema()
     things.migrate(case.upgrade)
     assert things.schema() == once
 
-    dumps.psql({"DATABASE_URL": printed_things.url}, printed(case.upgrade))
-    assert printed_things.scalar(case.holds)
-    by_hand = printed_things.schema()
-    printed_things.migrate(case.upgrade)
-    assert printed_things.schema() == by_hand
+
+@pytest.mark.parametrize("case", one_in(6, CASES), ids=str)
+def test_what_is_printed_for_psql_does_the_same(things: Database, case: Operation) -> None:
+    things.execute(case.setup or "SELECT")
+    dumps.psql({"DATABASE_URL": things.url}, printed(case.upgrade))
+    assert things.scalar(case.holds)
+    by_hand = things.schema()
+    things.migrate(case.upgrade)
+    assert things.schema() == by_hand
+
+
+@pytest.mark.parametrize("name", ["add_column_online", "add_foreign_key_online", "add_unique_online"])
+def test_it_waits_for_no_lock_beyond_the_deadline(things: Database, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of each kind of step; which kind a statement is, the next test holds."""
+    case = next(case for case in CASES if case.name == name)
+    before = things.schema()
+    monkeypatch.setattr(ops.steps, "LOCK_TIMEOUT", "20ms")
+    with things.holding("LOCK TABLE things IN ROW EXCLUSIVE MODE"), pytest.raises(DeadlineExceeded):
+        things.migrate(case.upgrade, seconds=0.2)
+    after = things.schema()
+    assert after >= before if name == "add_unique_online" else after == before, "an INVALID index is left, which goes"
+
+
+IN_A_SHORT_LOCK = re.compile(
+    r"^BEGIN;\nSET LOCAL lock_timeout = '2s';\nLOCK TABLE .* IN SHARE UPDATE EXCLUSIVE MODE;\n"
+    r"SET LOCAL lock_timeout = '300ms';\n.*?^COMMIT;$",
+    re.MULTILINE | re.DOTALL,
+)
+BLOCKS_NOBODY = re.compile(
+    r"(CREATE|DROP) (UNIQUE )?INDEX CONCURRENTLY|ALTER INDEX .* RENAME|ALTER TABLE .* VALIDATE CONSTRAINT|ALTER TYPE"
+    r"|ANALYZE|COMMENT ON|(INSERT INTO|DELETE FROM) schema_backfills|DO \$(backfill|guard)\$|SET lock_timeout"
+    r"|(BEGIN|COMMIT)$"
+)
+
+
+def test_what_could_make_requests_wait_is_sent_in_a_short_lock() -> None:
+    wrong = []
+    for case in CASES:
+        script = re.sub(r"^--.*\n", "", printed(case.upgrade), flags=re.MULTILINE)
+        others = split_statements(IN_A_SHORT_LOCK.sub("", script))
+        wrong += [(case.name, statement) for statement in others if not BLOCKS_NOBODY.match(statement)]
+    assert wrong == []
 
 
 REFUSED_COLUMNS = [
@@ -125,7 +128,7 @@ BREAKS_A_RULE: list[tuple[str, Callable[[], object], str]] = [
     ),
     ("1, 'thing 1'", lambda: ops.add_unique_online("things", "uq_things_name", ["name"]), "cannot be unique"),
     ("1, 'other'", lambda: ops.add_check_online("things", "ck_things_small", "id < 9", replace=True), "does not meet"),
-    ("1, 'other'", lambda: ops.drop_not_null_online("things", "colour"), "not there"),
+    ("1, 'other'", lambda: ops.drop_not_null_online("things", "colour"), "does not exist"),
 ]
 
 
@@ -348,26 +351,25 @@ STEPS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.newest_server
-@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-@pytest.mark.parametrize("held", OTHER)
-def test_it_waits_for_one_table_empty_handed(database: Database, step: Callable[[], object], held: str) -> None:
+@pytest.mark.parametrize(("step", "held"), [*((step, "things") for step in STEPS), ("add a foreign key", "parts")])
+def test_it_waits_for_one_table_empty_handed(database: Database, step: str, held: str) -> None:
     """A transaction that has written the one, and goes on to the other, finds that free, and ends."""
     database.execute(TWO_TABLES)
     tables = {"held": held, "other": OTHER[held]}
     with ThreadPoolExecutor(1) as pool:
         with database.holding(WRITES[held]):
-            migrating = pool.submit(database.migrate, step)
+            migrating = pool.submit(database.migrate, STEPS[step])
             wait_until(lambda: database.scalar(EMPTY_HANDED, **tables) or migrating.done(), "it waits, or fails")
             assert not migrating.done(), migrating.exception()
         migrating.result()
 
 
-PARTS = ("```sql\n", "**Waits:**", "**Run again:**", "**Downgrade:**")
+PARTS = ("Example", "SQL", "Downgrade")
 
 
-def test_the_page_has_a_section_for_every_operation_with_its_sql_and_how_it_behaves() -> None:
-    page = PAGE.read_text()
-    assert regenerated(page) == page, "write signatures and SQL again: python -m tests.online_migrations.operation_docs"
-    assert {*(section["name"] for section in SECTION.finditer(page)), "excused", "in_schema"} == set(ops.__all__)
-    sections = page.split("\n### ")[1:]
-    assert [(each.splitlines()[0], part) for each in sections for part in PARTS if part not in each] == []
+def test_the_page_is_that_of_the_docstrings_which_say_it_all() -> None:
+    assert PAGE.read_text() == generated(), "write it again: python -m tests.online_migrations.operation_docs"
+    said = {name: sections(getattr(ops, name)) for name in ops.__all__ if name not in ("excused", "in_schema")}
+    assert [(name, part) for name, (_, parts) in said.items() for part in PARTS if part not in parts] == []
+    without_phase = {name for name, (text, _) in said.items() if not re.search(r"\b([Ee]xpand|[Cc]ontract)\b", text)}
+    assert without_phase == {"cancel_backfill", "rename_back_from_view", "require_backfilled"}, "used in either phase"
