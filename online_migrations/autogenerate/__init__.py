@@ -20,7 +20,6 @@ from online_migrations.autogenerate.directives import Call, Change
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.operations.names import name_checks
-from online_migrations.operations.steps import in_schema
 from online_migrations.state.tables import TOOL_TABLES
 
 
@@ -114,10 +113,8 @@ def fill_script(script: MigrationScript, change: Change, migration: MigrationCon
     script.downgrade_ops_list[0].ops[:] = change.down
     calls = [op for op in [*change.up, *change.down] if isinstance(op, Call)]
     if calls:
-        functions = sorted({call.function for call in calls})
-        script.imports.add(f"from {operations.__name__} import {', '.join(functions)}")
-    if any(call.schema for call in calls):
-        script.imports.add(f"from {in_schema.__module__} import {in_schema.__name__}")
+        functions = {call.function for call in calls} | ({"in_schema"} if any(call.schema for call in calls) else set())
+        script.imports.add(f"from {operations.__name__} import {', '.join(sorted(functions))}")
     migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
 
 

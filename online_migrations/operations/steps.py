@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError
@@ -121,13 +121,34 @@ def _as_script(step: Step) -> str:
 
 def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
     for step in steps:
-        needed = True if step.needed is None else step.needed.asked(connection)
+        needed = _is_needed(connection, step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
             add_cost(migration, locks=dict.fromkeys(step.tables, _execute_locked(connection, step, attempt)))
         elif needed:
             _execute(connection, step, limits(migration)[0])
+
+
+def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool | None:
+    """Ask if a step is needed; None: what it names does not exist.
+
+    In a block of in_schema() the table or index of a step has to stand in that schema: another one of its name, further
+    on in the search_path, is not meant. What was to be dropped is gone then.
+    """
+    if step.needed is None:
+        return True
+    name = step.needed.parameters.get("table") or step.needed.parameters.get("index")
+    if schema and name and connection.scalar(_IS_ELSEWHERE, {"name": name, "schema": schema}):
+        return False if step.sql.startswith("DROP ") else None
+    answer: bool | None = step.needed.asked(connection)
+    return answer
+
+
+_IS_ELSEWHERE = text(
+    "SELECT nspname <> :schema FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+    " WHERE c.oid = to_regclass(:name)"
+)
 
 
 def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
@@ -170,15 +191,17 @@ def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
 def in_schema(name: str) -> Iterator[None]:
     """Put a schema in front of the search_path, so that the operations in the block find and make things there.
 
-    A table that does not exist there is looked for where it was before, so a foreign key may refer to one of the
-    default schema.
+    A foreign key may refer to a table of the default schema. The table or index that an operation changes or drops has
+    to stand in this one, though another schema may have one of the name.
 
     Args:
         name: of a schema that exists.
     """
-    front = quote(name).replace("'", "''")
+    front, opts = quote(name).replace("'", "''"), op.get_context().opts
     run_steps(online(f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)"))
+    before, opts["schema"] = opts.get("schema"), name
     try:
         yield
     finally:
+        opts["schema"] = before
         run_steps(online("RESET search_path"))

@@ -76,7 +76,7 @@ def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
     assert file == "0002_step.py"
     assert "DELETE FROM todos" in lines[int(line) - 1]
     assert (finding.revision, finding.rule) == ("0002", "deletes-rows")
-    assert "backfill()" in finding.instead
+    assert 'excused("…")' in finding.instead
 
 
 def test_a_step_that_fails_is_a_finding_with_what_the_server_said(tmp_path: Path) -> None:

@@ -15,9 +15,14 @@ from sqlalchemy.exc import ProgrammingError
 from online_migrations.autogenerate.rewrite import grouped
 from online_migrations.doctor import diagnose
 from online_migrations.doctor.diagnosis import Diagnosis
-from online_migrations.errors import UnsafeOperation
-from online_migrations.operations.columns import set_default_online
-from online_migrations.operations.steps import in_schema
+from online_migrations.errors import ReleaseError, UnsafeOperation
+from online_migrations.operations import (
+    drop_column_contract,
+    drop_index_online,
+    drop_table_contract,
+    in_schema,
+    set_default_online,
+)
 from tests.online_migrations.history import findings
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject
@@ -146,6 +151,30 @@ with in_schema("audit"):
     set_default_online("things", "kind", "1")
 """
     assert findings(tmp_path, upgrade, models=models) == []
+
+
+def test_what_is_dropped_already_is_not_taken_for_one_of_another_schema(database: Database) -> None:
+    """After a kill an operation runs again, and the search path would go on to the default schema."""
+    database.execute(
+        "CREATE SCHEMA audit; CREATE TABLE leftovers (id int, note text); INSERT INTO leftovers VALUES (1, 'x')"
+    )
+    database.execute("CREATE INDEX ix_leftovers ON leftovers (id)")
+    before = database.schema()
+
+    def drop() -> None:
+        with in_schema("audit"):
+            drop_table_contract("leftovers")
+            drop_index_online("ix_leftovers")
+
+    def take_column() -> None:
+        with in_schema("audit"):
+            drop_column_contract("leftovers", "note")
+
+    database.migrate(drop)
+    with pytest.raises(ReleaseError, match="does not exist"):
+        database.migrate(take_column)
+    assert database.schema() == before
+    assert database.scalar("SELECT count(*) FROM leftovers") == 1
 
 
 def test_behind_a_block_that_failed_the_search_path_is_as_before(database: Database) -> None:
