@@ -5,6 +5,7 @@ text: raw SQL, DO blocks and functions alike. An upgrade is judged by the phase 
 contract: it takes what its upgrade gave.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -108,6 +109,7 @@ class Guard:
         in_use = None if live is None else in_database(live, at_start, schema)
         self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), retired=at_start.retired())
         connection.rollback()
+        gc.freeze()  # of a large schema, which garbage collection would go through under the locks of a step
         self._watch: TransactionWatch | None = None
         self._retries_before: dict[str, int] = {}
 

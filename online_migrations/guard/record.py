@@ -25,8 +25,15 @@ _LOCKS = (
     " ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
     " ORDER BY relation, mode) strong"
 )
+# Whoever writes rows of a table holds this lock on it. To ask for every table takes long in a large schema.
 _ROWS = (
-    "SELECT jsonb_object_agg(relid, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]) FROM pg_stat_xact_user_tables"
+    "SELECT jsonb_object_agg(relation, rows) FROM (SELECT relation, ARRAY[pg_stat_get_xact_tuples_inserted(relation),"
+    " pg_stat_get_xact_tuples_updated(relation), pg_stat_get_xact_tuples_deleted(relation)] AS rows FROM pg_locks"
+    " WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND mode = 'RowExclusiveLock'"
+    "  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) written"
+)
+_ALL_ROWS = text(
+    "SELECT relid, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
     " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0"
 )
 _HELD = text(f"SELECT ({_LOCKS}) AS locks, ({_ROWS}) AS rows, current_setting('lock_timeout') AS lock_timeout")
@@ -57,6 +64,11 @@ class Held(NamedTuple):
     locks: Mapping[int, str]
     rows: Mapping[int, Rows]
     lock_timeout: str
+
+
+def read_written(connection: Connection) -> dict[int, Rows]:
+    """Return the rows of all tables that the server still counts for this session, also of transactions before."""
+    return {row.relid: Rows(*row[1:]) for row in connection.execute(_ALL_ROWS)}
 
 
 def read_held(connection: Connection) -> Held:
@@ -187,7 +199,7 @@ def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
         wholes: dict[int, Rows] = {}
         for oid, rows in record.held.rows.items():
             written, seen[oid] = rows.since(seen.get(oid, NO_ROWS)), rows
-            if transaction.table(oid) is not None:
+            if transaction.table(oid) is not None and any(written):
                 of_whole = wholes.get(transaction.whole(oid), NO_ROWS)
                 wholes[transaction.whole(oid)] = Rows(*map(sum, zip(of_whole, written, strict=True)))
         for oid, written in wholes.items() if record.is_judged else ():

@@ -19,7 +19,7 @@ from online_migrations.connection import driver_connection, execute_raw, is_auto
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
+from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held, read_written
 from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot, read_touched
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
@@ -251,8 +251,8 @@ class TransactionWatch:
             execute_raw(self._connection, "BEGIN")
         if self.transaction.written_before is None:
             with self.looking_away():
-                held = read_held(self._connection)
-            self.transaction.written_before, self._lock_timeout = held.rows, held.lock_timeout
+                self.transaction.written_before = read_written(self._connection)
+                self._lock_timeout = read_held(self._connection).lock_timeout
 
     def _look_before(self) -> None:
         """Know the catalog before the next statement: as it was at the beginning, or after the last one."""

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterator
 from importlib import resources
+from typing import Any
 
 import alembic
 import sqlalchemy
@@ -13,7 +14,7 @@ from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from online_migrations import options
-from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
+from online_migrations.autogenerate import REVISION_OPTIONS, include_name, target_metadata
 from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.errors import ReleaseError
 from online_migrations.sql import DIALECT
@@ -94,7 +95,7 @@ def require_same(connection: Connection) -> None:
     Raises:
         ReleaseError: something is missing in the database, or another than the models say.
     """
-    found = differences(connection, options.current().metadata, REVISION_OPTIONS)
+    found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
     wrong += unknown_required(connection, mapped_tables(options.current().metadata))
@@ -105,6 +106,14 @@ def require_same(connection: Connection) -> None:
             + " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
             + " Write what is lacking as a revision, with: flask db migrate"
         )
+
+
+def is_mapped(name: str | None, type_: str, parents: Any) -> bool:
+    """Leave out the tables that no model maps, which do no harm: Alembic would read each of them."""
+    if type_ != "table":
+        return include_name(name, type_, parents)
+    mapped = options.current().metadata.tables
+    return name in mapped or parents["schema_qualified_table_name"] in mapped
 
 
 def _is_harmless(one: Difference) -> bool:
