@@ -203,4 +203,4 @@ def _first_error(complaints: str) -> str:
     lines = [line for line in _UNKNOWN_SETTING.sub("", complaints).splitlines() if line.strip()]
     errors = [line for line in lines if re.search("error: .", line)]
     said = (errors or lines or ["pg_restore did not say why"])[0]
-    return said.removeprefix("pg_restore: ").removeprefix("error: ")
+    return re.sub(r"^(?:pg_restore: |error: )+", "", said)  # one of PostgreSQL 15 says it more than once

@@ -139,7 +139,7 @@ class Guard:
     def close(self) -> None:
         """Stop watching: the revision was committed, or failed."""
         if self._watch is not None:
-            self.committed_early = bool(self._watch.kept)
+            self.committed_early = self._watch.commits_early
             self._watch.close()
             self._watch = None
 

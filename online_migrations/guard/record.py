@@ -151,9 +151,14 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
 }
 
 
+_KINDS = list(EFFECTS)
+
+
 def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
-    """Yield the effects between two snapshots. What comes or goes with its table is told by the table alone."""
-    for key in keys:
+    """Yield the effects between two snapshots, those on tables first. What comes or goes with its table is told by the
+    table alone.
+    """
+    for key in sorted(keys, key=lambda key: (_KINDS.index(key[0]), key)):
         change = Change(key, before.get(key), after.get(key), before, after)
         if change.old == change.new:
             continue

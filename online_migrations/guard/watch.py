@@ -169,6 +169,7 @@ class TransactionWatch:
         self._lock_timeout = ""
         self._savepoints: dict[str, int] = {}  # name: how many records there were
         self.kept: list[int] = []  # lines of which something was committed before the revision's end
+        self.commits_early = False  # whether one of them was no operation, which looks first when it runs again
         self.transaction = Transaction(catalog)
         driver_connection(connection).watcher = self
 
@@ -299,6 +300,7 @@ class TransactionWatch:
                 after = read_snapshot(self._connection)
             self.transaction = Transaction(after)
             self._keep(line)
+            self.commits_early = True
             self._judge_unless_excused(statements.invalid_index(sql, after))
             return
         try:
@@ -308,6 +310,7 @@ class TransactionWatch:
             raise
         execute_raw(self._connection, "COMMIT")
         self._keep(line)
+        self.commits_early = True
 
     def failed(self) -> None:
         is_open = not self._looks_away() and not self._connection.closed and not self._connection.invalidated
@@ -325,8 +328,9 @@ class TransactionWatch:
         line = self.line()
         wrote = self.transaction.before is not None and self.transaction.records
         self._judge_transaction()
-        if wrote:
+        if wrote and line is not None:
             self._keep(line)
+            self.commits_early = True
 
     def _keep(self, line: int | None) -> None:
         if line is not None and line not in self.kept:

@@ -32,7 +32,16 @@ from tools.plain_server.setting_up import set_up
 ROOT = Path(__file__).parents[2]
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 # What a release runs. A copy, so that tests can change it, and deploy what is not committed yet.
-DEPLOYED = ("app", "environment", "http_server", "migrations", "*.py", "Procfile", "requirements.txt")
+DEPLOYED = (
+    "app",
+    "environment",
+    "http_server",
+    "migrations",
+    "online_migrations",
+    "*.py",
+    "Procfile",
+    "requirements.txt",
+)
 GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
 # The shape of this repository's Procfile, of a service that needs no database and starts at once.
 SMALL = {
