@@ -117,8 +117,13 @@ class Transaction:
             self.unseen = None
 
     def take_back(self, first: int) -> None:
-        """Judge nothing that was written from this record on: a savepoint was rolled back."""
-        self.records[first:] = [record._replace(is_judged=False) for record in self.records[first:]]
+        """Judge nothing that was written from this record on: a savepoint was rolled back.
+
+        What a later statement does to the catalog is not to be taken for theirs, so nobody has looked after them.
+        """
+        self.records[first:] = [record._replace(is_judged=False, touched=None) for record in self.records[first:]]
+        if self.unseen is not None and self.unseen >= first:
+            self.unseen = None
 
     def whole(self, oid: int) -> int:
         """Return the table of which another one is a partition, or that table itself."""

@@ -39,7 +39,8 @@ relations AS (
     AND d.refobjid IN (SELECT oid FROM touched WHERE catalog = 'pg_class'::regclass)
 )
 SELECT ARRAY(SELECT oid::bigint FROM relations WHERE oid >= 16384) AS relations,
-  ARRAY(SELECT oid::bigint FROM touched WHERE catalog IN ('pg_proc'::regclass, 'pg_type'::regclass) AND oid >= 16384)
-    AS objects,
+  ARRAY(SELECT oid::bigint FROM touched WHERE catalog IN ('pg_proc'::regclass, 'pg_type'::regclass) AND oid >= 16384
+    -- The attributes of a composite type belong to a relation of its own.
+    UNION ALL SELECT reltype::bigint FROM pg_class WHERE relkind = 'c' AND oid IN (SELECT oid FROM relations)) AS objects,
   ARRAY(SELECT oid::bigint FROM touched WHERE catalog = 'pg_namespace'::regclass) AS schemas,
   EXISTS (SELECT FROM changed WHERE catalog = 'pg_publication'::regclass) AS publications

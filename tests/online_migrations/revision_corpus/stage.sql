@@ -10,6 +10,7 @@ UPDATE todos SET due_on = '2030-01-01';
 -- A table that no model of today maps, and what hangs on it.
 CREATE DOMAIN short_text AS varchar(20) CHECK (length(VALUE) < 20);
 CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE TYPE spot AS (hall text, place int);
 CREATE SEQUENCE ticket_numbers;
 CREATE TABLE tickets (
     number bigint CONSTRAINT pk_tickets PRIMARY KEY DEFAULT nextval('ticket_numbers'),
