@@ -327,7 +327,7 @@ RIDDLES = {"What", "Whether", "Who", "Whom", "Whose", "How", "Where", "When", "W
 
 def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
     """As those of Flask do: Return, Refuse, Compare."""
-    folders = ("app", "environment", "http_server", "tools")
+    folders = ("app", "environment", "http_server", "online_migrations", "tools")
     paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     riddles = [
         f"{path.relative_to(ROOT)}:{node.lineno} {docstring.splitlines()[0]}"

@@ -40,7 +40,7 @@ from online_migrations.sql import DIALECT, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name
 
-# What a retired column gets in rows of code that does not know it: no text, none, nothing, now.
+# A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
 CONSTANTS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (String, "''"),
     (Integer, "0"),

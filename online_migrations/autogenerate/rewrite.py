@@ -45,7 +45,7 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     EnumValues: add_values,
 }
 
-# What is made comes before what goes, so that queries always have an index and rows always a rule.
+# New things come before those that go, so that queries always have an index and rows always a rule.
 RANKS = (
     ("reinstate_table_online", "reinstate_column_online", "add_column_online"),
     (),  # what is not named here: another default, a wider type

@@ -1,4 +1,4 @@
-"""What a long backfill keeps from running until it is done, and how far it is.
+"""Keep steps from running until the long backfills that they need are done, and tell how far those are.
 
 `set_not_null_online` and its like ask by themselves, require_backfilled() asks by name. Both are also asked for the
 pending revisions before a run changes anything (runner/preconditions.py).
@@ -40,7 +40,7 @@ def task_of(backfill: Backfill) -> Task:
     return Task(backfill.name, backfill.table_name, backfill.set_sql, backfill.where_sql, how_far)
 
 
-# What an operation needs of the columns that a backfill works on: task and arguments -> whether it has to be done.
+# Operations, and the question if one needs a backfill to be done, of its task and the operation's arguments.
 NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
     "set_not_null_online": lambda task, given: task.fills(given["table"], [given["column"]]),
     "add_check_online": lambda task, given: task.fills(given["table"], names_in(given["condition"])),

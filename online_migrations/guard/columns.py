@@ -61,13 +61,13 @@ def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
 
 
 def _has_value(column: Thing) -> bool:
-    """Whether an INSERT that leaves the column out gets a value."""
+    """Tell whether an INSERT that leaves the column out gets a value."""
     facts = column.facts
     return bool(facts["has_default"] or facts["identity"] or facts["generated"])
 
 
 def _same_or_wider(old: Thing, new: Thing) -> bool:
-    """Whether all code of the old type runs on the new one: the same type without a limit, or with a wider one.
+    """Tell whether all code of the old type runs on the new one: the same type without a limit, or with a wider one.
 
     Where values had to change, the table was rewritten, which is an effect of its own.
     """
@@ -85,7 +85,7 @@ def _base_type(name: str) -> str:
 
 
 def _proven_by_check(change: Change, column: str) -> bool:
-    """Whether a validated CHECK says that the column is not NULL; then SET NOT NULL reads no row.
+    """Tell whether a validated CHECK says that the column is not NULL; then SET NOT NULL reads no row.
 
     Source: PostgreSQL manual, ALTER TABLE, SET NOT NULL.
     """

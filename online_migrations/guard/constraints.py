@@ -51,7 +51,7 @@ def _required_by(change: Change, new: Thing) -> Effect:
 
 
 def _is_unique_still(change: Change, old: Thing) -> bool:
-    """Whether another index finds one row for the values of the same columns, whichever row it is."""
+    """Tell whether another index finds one row for the values of the same columns, whichever row it is."""
     columns = set(old.facts["columns"])
     is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
     return bool(columns and is_unique) and any(
@@ -68,7 +68,7 @@ def _drops(change: Change, old: Thing, code: str) -> Effect:
 
 
 def _is_relied_on(constraint: Thing) -> bool:
-    """Whether code may count on it: on one row for a value, or on what a foreign key deletes and updates.
+    """Tell whether code may count on it: on one row for a value, or on what a foreign key deletes and updates.
 
     A CHECK, or a foreign key without an action, only refuses. Without it the same code still runs.
     """
@@ -77,12 +77,12 @@ def _is_relied_on(constraint: Thing) -> bool:
 
 
 def _is_replaced(change: Change, old: Thing) -> bool:
-    """Whether another one on the table says the same."""
+    """Tell whether another one on the table says the same."""
     return any(_same(thing, old) and thing.facts["validated"] for thing in change.siblings())
 
 
 def _was_there(before: Snapshot, new: Thing) -> bool:
-    """Whether one with the same meaning stood on the table, which a type change recreates, for example."""
+    """Tell whether one with the same meaning stood on the table, which a type change recreates, for example."""
     return any(_same(thing, new) for _, thing in before.of(new.table, "constraint"))
 
 
@@ -111,7 +111,7 @@ def index_effects(change: Change) -> Iterator[Effect]:
 
 
 def _is_table_rewritten(change: Change) -> bool:
-    """Whether the table was rewritten, and its indexes with it; the table tells it then."""
+    """Tell whether the table was rewritten, and its indexes with it; the table tells it then."""
     table = change.there.table
     return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
 
@@ -131,7 +131,7 @@ def _is_served(change: Change, index: Thing) -> bool:
 
 
 def _serves_alike(one: Thing, other: Thing) -> bool:
-    """Whether two indexes differ in nothing but their names."""
+    """Tell whether two indexes differ in nothing but their names."""
     return bool(one.facts["valid"]) and _nameless(one) == _nameless(other)
 
 

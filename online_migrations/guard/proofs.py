@@ -50,7 +50,7 @@ _ROW = text(
 def takes_rows_without(
     connection: Connection, effect: Effect, left_out: Collection[str], given: Mapping[str, str] = NOTHING
 ) -> bool:
-    """Whether every row that leaves out these columns meets the CHECK of the effect, whatever stands in the others.
+    """Prove that a CHECK accepts every row that omits these columns, whatever stands in the others.
 
     Args:
         given: what such a row holds in some of them, as SQL, in place of their defaults.
@@ -64,7 +64,7 @@ def takes_rows_without(
 def refuses_rows_without(
     connection: Connection, effect: Effect, left_out: Collection[str], given: Mapping[str, str] = NOTHING
 ) -> bool:
-    """Whether no such row meets the CHECK, whatever stands in the others. What cannot be computed counts as met."""
+    """Prove that a CHECK refuses every such row. What cannot be computed counts as accepted."""
     return _is_never(connection, effect.table, left_out, given, f"({effect.check}) IS NOT FALSE")
 
 
@@ -99,7 +99,7 @@ _COLUMN = text(
     "SELECT format_type(atttypid, atttypmod) AS type, attnotnull OR typnotnull AS required FROM pg_attribute"
     " JOIN pg_type t ON t.oid = atttypid WHERE attrelid = to_regclass(:table) AND attname = :column"
 )
-# What a row of one column alone can break: CHECKs, foreign keys and unique indexes.
+# Rules that a row of one column alone can break: CHECKs, foreign keys and unique indexes.
 _RULES = text(
     "SELECT contype::text AS type, pg_get_expr(conbin, conrelid) AS condition, confrelid::regclass::text AS referred,"
     " (SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = confrelid AND attnum = confkey[1]) AS key,"
@@ -114,7 +114,7 @@ _RULES = text(
 
 
 def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:
-    """Whether every row that leaves the column of the effect to the new default is taken.
+    """Tell whether every row that leaves the column of the effect to the new default is taken.
 
     A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those above
     are its own: a sequence that starts over meets the rows that are there.
@@ -157,7 +157,7 @@ def takes_default(connection: Connection, effect: Effect, written: frozenset[str
 
 
 def _computed(connection: Connection, type_: str, default: str) -> list[str | None]:
-    """What two rows get, as text.
+    """Return what two rows get, as text.
 
     Raises:
         DBAPIError: it cannot be computed, or does not fit the type.
@@ -182,7 +182,7 @@ _CHECK = re.compile(r"CHECK (?P<condition>\(.*\))", re.DOTALL)  # not so one tha
 
 
 def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
-    """Whether a row that the old constraint takes is sure to be taken by the new one.
+    """Tell whether a row that the old constraint takes is sure to be taken by the new one.
 
     Args:
         old, new: definitions, such as "CHECK (size < 10)". Of other constraints it is not known.

@@ -231,7 +231,7 @@ class Violation(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """What a revision is judged by.
+    """Hold what a revision is judged by.
 
     Args:
         phase: of the revision.
@@ -247,7 +247,7 @@ class Judge(NamedTuple):
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:
-    """Why the effect is not allowed; None when it is."""
+    """Return why the effect is not allowed; None when it is."""
     if effect.table and effect.table not in by.there:
         return None  # the run has made the table, so no release uses it
     if effect.code in NEVER:
@@ -266,7 +266,7 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
 
 
 def _refuses(effect: Effect, usage: Usage) -> bool:
-    """Whether what the live release may write would be refused."""
+    """Tell whether what the live release may write would be refused."""
     if effect.code == "requires-value":
         has_default = bool(effect.columns)
         is_left_out = effect.column not in usage.columns
@@ -277,7 +277,7 @@ def _refuses(effect: Effect, usage: Usage) -> bool:
 
 
 def _is_left_out(effect: Effect, by: Judge) -> bool:
-    """Whether the live release does not write one of the columns, or all of them, so that its rows are accepted."""
+    """Tell whether the live release leaves out one of the columns, or all of them, so that its rows are accepted."""
     unwritten = left_out(effect, by)
     return unwritten == set(effect.columns) != set() if effect.leaves_all_out else bool(unwritten)
 
@@ -294,7 +294,7 @@ def written(effect: Effect, by: Judge) -> frozenset[str]:
 
 
 def is_in_use(effect: Effect, by: Judge) -> bool:
-    """Whether the live release uses what is taken. Without its word: unless it was retired before the run."""
+    """Tell whether the live release uses what is taken. Without its word: unless it was retired before the run."""
     wanted = set(effect.columns)
     if by.live is not None:
         usage = by.live.get(effect.table)

@@ -87,7 +87,7 @@ def _computed(change: Change, old: Thing) -> set[str]:
 
 
 def _shows_as_many(old: Thing, new: Thing) -> bool:
-    """Whether a view shows the rows that the old one showed, or all of the table that it stands in for."""
+    """Tell whether a view shows the rows that the old one showed, or all of the table that it stands in for."""
     if old.facts["kind"] not in VIEWS:
         return new.facts["options"] is None and "\n  WHERE " not in new.facts["view"]
     was, now = (thing.facts["view"].partition("\n   FROM ") for thing in (old, new))
@@ -112,7 +112,7 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
 
 
 def _left(sequence: Thing) -> int:
-    """How many numbers it still gives."""
+    """Return how many numbers it still gives."""
     facts = sequence.facts["sequence"]
     end = facts["max"] if facts["increment"] > 0 else facts["min"]
     return abs(int(end) - int(sequence.facts["last"] or 0)) // abs(int(facts["increment"]))

@@ -11,7 +11,7 @@ from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 
 class Usage(NamedTuple):
-    """What a release does with one table.
+    """Hold what a release does with one table.
 
     Args:
         columns: that it reads and may write.
@@ -26,7 +26,7 @@ class Usage(NamedTuple):
     unique: tuple[UniqueColumns, ...] = ()
 
     def declares(self, name: str, columns: Collection[str]) -> bool:
-        """Whether the models declare it unique: by just these columns, or of expressions, under this name."""
+        """Tell whether the models declare it unique: by just these columns, or of expressions, under this name."""
         wanted = set(columns)
         return any(set(one["columns"]) == wanted if one["columns"] else one["name"] == name for one in self.unique)
 
