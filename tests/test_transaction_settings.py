@@ -1,8 +1,9 @@
 """Each transaction of ours begins with its settings; what serves has a timeout, and a circuit breaker behind it."""
 
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import Any
 
 import psycopg2
@@ -18,6 +19,7 @@ from app.extensions import db
 from app.transaction_settings import TIMEOUTS, add_source
 from app.web.autocommit import PooledConnection
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
+from tests.silent_proxy import silent_proxy
 
 # As the database has them.
 OF_SESSION = {"statement_timeout": STATEMENT_TIMEOUT, "idle_in_transaction_session_timeout": "0"}
@@ -167,20 +169,60 @@ def test_a_page_fails_at_once_after_a_timeout_and_a_job_waits_for_its_own(
             database_timeout._breakers.clear()
 
 
+@pytest.fixture
+def timeout() -> Iterator[None]:
+    """Have psycopg2 wait as in a process that serves pages."""
+    database_timeout.install(fails_fast=True)
+    yield
+    psycopg2.extensions.set_wait_callback(None)
+    database_timeout._breakers.clear()
+
+
+def dsn(environment: Environment) -> str:
+    return environment["DATABASE_URL"].replace("+psycopg2", "")
+
+
+@pytest.mark.parametrize("database", ["postgres", "missing"])
+def test_any_answer_to_a_new_connection_closes_the_circuit_again(
+    timeout: None, server_environment: Environment, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    breaker = CircuitBreaker()
+    monkeypatch.setattr(database_timeout, "_breakers", defaultdict(lambda: breaker))
+    with monkeypatch.context() as now:
+        now.setattr(database_timeout, "RETRY_SECONDS", 0)
+        breaker.trip()
+    refused = pytest.raises(psycopg2.OperationalError, match='"missing" does not exist')
+    with nullcontext() if database == "postgres" else refused:
+        psycopg2.connect(dsn(server_environment), dbname=database).close()
+    assert [breaker.admits() for _ in range(3)] == [True, True, True]
+
+
+def test_a_statement_is_waited_for_while_the_server_is_alive_and_for_no_longer(
+    timeout: None, server_environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_timeout, "PATIENCE_SECONDS", 0.05)
+    with silent_proxy(server_environment) as proxy:
+        url = dsn(proxy.through(server_environment))
+        waits, patient, frozen = (psycopg2.connect(url) for _ in range(3))
+        waits.cursor().execute("SELECT pg_sleep(0.3)")
+        with monkeypatch.context() as hurried:
+            hurried.setattr(database_timeout, "STATEMENT_SECONDS", 0.2)
+            with pytest.raises(DatabaseTimeout, match="a statement"):
+                patient.cursor().execute("SELECT pg_sleep(20)")
+        monkeypatch.setattr(database_timeout, "PROBE_SECONDS", 0.05)
+        with proxy.stopped(), pytest.raises(DatabaseTimeout, match="a statement"):
+            frozen.cursor().execute("SELECT 1")
+        assert (waits.closed, patient.closed, frozen.closed) == (0, 2, 2)
+        waits.close()
+
+
 @pytest.mark.parametrize("reads_only", [True, False])
 def test_a_read_in_autocommit_is_given_more_time_than_a_ping(
-    server_environment: Environment, monkeypatch: pytest.MonkeyPatch, reads_only: bool
+    timeout: None, server_environment: Environment, monkeypatch: pytest.MonkeyPatch, reads_only: bool
 ) -> None:
     monkeypatch.setattr(database_timeout, "PING_SECONDS", 0.05)
-    url = server_environment["DATABASE_URL"].replace("+psycopg2", "")
-    connection = psycopg2.connect(url, connection_factory=PooledConnection)
-    connection.autocommit = True
-    connection.reads_only = reads_only
-    database_timeout.install(fails_fast=True)
-    try:
+    with closing(psycopg2.connect(dsn(server_environment), connection_factory=PooledConnection)) as connection:
+        connection.autocommit = True
+        connection.reads_only = reads_only
         with connection.cursor() as cursor, nullcontext() if reads_only else pytest.raises(DatabaseTimeout):
             cursor.execute("SELECT pg_sleep(0.2)")
-    finally:
-        psycopg2.extensions.set_wait_callback(None)
-        connection.close()
-        database_timeout._breakers.clear()
