@@ -4,14 +4,14 @@ Their driver's connection asks the guard before each statement and each COMMIT, 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection, cursor
 from psycopg2.sql import Composable
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from online_migrations import options
@@ -164,9 +164,9 @@ def connection_of(migration: MigrationContext) -> Connection:
     return migration.connection
 
 
-def execute_verbatim(connection: Connection, sql: str) -> None:
+def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
     """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def _connection_failure(error: OperationalError) -> ReleaseError:
@@ -192,12 +192,7 @@ def _is_pooled(connection: Connection) -> bool:
 class Watcher(Protocol):
     """Be told of each statement, COMMIT and ROLLBACK of a connection, whoever sends it. Raise to refuse one."""
 
-    def before_statement(self, sql: str) -> None: ...
-
-    def after_statement(self, sql: str) -> None: ...
-
-    def failed(self) -> None:
-        """Be told that the server has refused a statement."""
+    def statement(self, sql: str) -> AbstractContextManager[None]: ...
 
     def before_commit(self) -> None: ...
 
@@ -231,13 +226,8 @@ class WatchedCursor(cursor):
             return
         query = query.as_string(self) if isinstance(query, Composable) else query
         sql = query.decode() if isinstance(query, bytes) else str(query)
-        watcher.before_statement(sql)
-        try:
+        with watcher.statement(sql):
             send()
-        except Exception:
-            watcher.failed()
-            raise
-        watcher.after_statement(sql)
 
 
 class WatchedConnection(connection):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from online_migrations.guard.effect import Change, Effect, is_left_null
-from online_migrations.guard.snapshot import Snapshot, Thing
+from online_migrations.guard.snapshot import Thing
 
 CHECK, FOREIGN_KEY = "c", "f"
 NO_ACTION = {"a", "r", " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
@@ -14,11 +14,12 @@ NOT_ENFORCED = "NOT ENFORCED"  # since PostgreSQL 18
 
 def constraint_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
-    if old is None:
-        yield from _added_constraint(change, change.there)
-    elif new is None:
-        if _is_relied_on(old) and not _is_replaced(change, old) and not _is_unique_still(change, old):
-            yield _drops(change, old, "drops-constraint" if old.facts["type"] == FOREIGN_KEY else "drops-unique")
+    if new is None:
+        if _is_relied_on(change.there) and not _is_replaced(change, change.there):
+            code = "drops-constraint" if change.there.facts["type"] == FOREIGN_KEY else "drops-unique"
+            yield _drops(change, code)
+    elif old is None:
+        yield from _added_constraint(change, new)
     else:
         if old.facts["definition"] != new.facts["definition"]:
             yield _required_by(change, new)
@@ -27,17 +28,17 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
 
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
-    columns = new.facts["columns"]
-    was_there = _was_there(change.before, new)
+    # A type change recreates it, for example.
+    was_there = any(_same(thing, new) for _, thing in change.before.of(new.table, "constraint"))
     if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
         return
     if not was_there:
         yield _required_by(change, new)
     if new.facts["type"] in (CHECK, FOREIGN_KEY):
         if new.facts["validated"]:
-            yield change.effect("validates-under-lock", *columns)
+            yield change.effect("validates-under-lock", *new.facts["columns"])
     elif ("index", new.facts["index"], 0) not in change.before:
-        yield change.effect("builds-index-under-lock", *columns)
+        yield change.effect("builds-index-under-lock", *new.facts["columns"])
 
 
 def _required_by(change: Change, new: Thing) -> Effect:
@@ -50,63 +51,53 @@ def _required_by(change: Change, new: Thing) -> Effect:
     return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
 
 
-def _is_unique_still(change: Change, old: Thing) -> bool:
-    """Tell whether another index finds one row for the values of the same columns, whichever row it is."""
+def _is_relied_on(constraint: Thing) -> bool:
+    """Tell whether code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
+    facts = constraint.facts
+    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
+
+
+def _is_replaced(change: Change, old: Thing) -> bool:
+    """Tell whether another one on the table says the same, or an index finds one row for the same values."""
     columns = set(old.facts["columns"])
     is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
-    return bool(columns and is_unique) and any(
+    is_unique_still = bool(columns and is_unique) and any(
         thing.facts["unique"]
         and thing.facts["valid"]
         and set(thing.facts["columns"]) == columns
         and not (thing.facts["partial"] or thing.facts["expressions"])
         for _, thing in change.after.of(old.table, "index")
     )
-
-
-def _drops(change: Change, old: Thing, code: str) -> Effect:
-    return change.effect(code, *old.facts["columns"])._replace(unique=old.name)
-
-
-def _is_relied_on(constraint: Thing) -> bool:
-    """Tell whether code may count on it: on one row for a value, or on what a foreign key deletes and updates.
-
-    A CHECK, or a foreign key without an action, only refuses. Without it the same code still runs.
-    """
-    facts = constraint.facts
-    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
-
-
-def _is_replaced(change: Change, old: Thing) -> bool:
-    """Tell whether another one on the table says the same."""
-    return any(_same(thing, old) and thing.facts["validated"] for thing in change.siblings())
-
-
-def _was_there(before: Snapshot, new: Thing) -> bool:
-    """Tell whether one with the same meaning stood on the table, which a type change recreates, for example."""
-    return any(_same(thing, new) for _, thing in before.of(new.table, "constraint"))
+    return is_unique_still or any(
+        _same(thing, old) and (thing.facts.get("validated") or thing.facts.get("valid")) for thing in change.siblings()
+    )
 
 
 def _same(one: Thing, other: Thing) -> bool:
-    return bool(one.facts["definition"] == other.facts["definition"])
+    """Tell whether two constraints, or two indexes, differ in nothing but their names."""
+    was, now = (re.sub(r"^(CREATE .*?INDEX) \S+ ", r"\1 ", thing.facts["definition"]) for thing in (one, other))
+    return was == now
+
+
+def _drops(change: Change, code: str) -> Effect:
+    return change.effect(code, *change.there.facts["columns"])._replace(unique=change.there.name)
 
 
 def index_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
-    index = change.there
-    columns = index.facts["columns"]
-    if index.facts["of_constraint"] or (old and old.facts["of_constraint"]):
+    facts = change.there.facts
+    columns = facts["columns"]
+    if facts["of_constraint"] or (old and old.facts["of_constraint"]):
         return  # told by the constraint
     if new is None:
-        if index.facts["unique"] and index.facts["valid"] and not _is_served(change, index):
-            yield _drops(change, index, "drops-unique")
+        if facts["unique"] and facts["valid"] and not _is_replaced(change, change.there):
+            yield _drops(change, "drops-unique")
         return
-    if old is None:
+    if old is None or (old.facts["file"] != facts["file"] and not _is_table_rewritten(change)):
         yield change.effect("builds-index-under-lock", *columns)
-        if new.facts["unique"]:
-            yield change.effect("requires-more", *_left_null(change, columns))
-    elif old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change):
-        yield change.effect("builds-index-under-lock", *columns)
-    if not new.facts["valid"]:
+    if old is None and facts["unique"]:
+        yield change.effect("requires-more", *_left_null(change, columns))
+    if not facts["valid"]:
         yield change.effect("leaves-invalid-index", *columns)
 
 
@@ -124,16 +115,3 @@ def _left_null(change: Change, columns: list[str]) -> list[str]:
         return []
     of_table = {thing.name: thing for _, thing in change.after.of(change.there.table, "column")}
     return [name for name in columns if is_left_null(of_table[name])]
-
-
-def _is_served(change: Change, index: Thing) -> bool:
-    return _is_unique_still(change, index) or any(_serves_alike(thing, index) for thing in change.siblings())
-
-
-def _serves_alike(one: Thing, other: Thing) -> bool:
-    """Tell whether two indexes differ in nothing but their names."""
-    return bool(one.facts["valid"]) and _nameless(one) == _nameless(other)
-
-
-def _nameless(index: Thing) -> str:
-    return re.sub(r" INDEX \S+ ON ", " INDEX ON ", str(index.facts["definition"]))

@@ -1,33 +1,30 @@
-"""Judgement: which effects a revision's phase allows.
+"""Rules: which effects a revision's phase allows, what each would do to the live release, and what to write instead.
 
 `expand` promises that the previous release runs on the result, so it takes nothing and requires nothing. `contract` may
 take what the live release does not map any more, and require what that release always writes. What makes requests wait
 is allowed in neither. A downgrade is judged as a contract.
-
-Rules: what each effect would do to the live release, and what to write instead. judgement.py applies them.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from online_migrations import options
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.usage import Usage
+from online_migrations.guard.snapshot import Snapshot
 from online_migrations.state.ledger import EXPAND
+from online_migrations.state.live import Usage
+from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 
 class Rule(NamedTuple):
-    """
-    Args:
-        what: would happen; {subject} stands for the table, column or index.
-        instead: what to write.
-    """
-
-    what: str
-    instead: str
+    what: str  # would happen; {subject} stands for the table, column or index
+    instead: str  # what to write
 
 
 NOT_IN_EXPAND = "An expand step must not, since the previous release serves while it runs."
 IN_USE = "The live release still uses it."
+LATER = 'Do it in a revision with phase = "contract".'
+EXCUSE = 'Say why it is safe, with excused("…") around the statement.'
 RETIRE = (
     "First release code that does without it, with retire_column_online() or retire_table_online(); then do this in a"
     ' revision with phase = "contract".'
@@ -53,7 +50,7 @@ TAKES = {
         "The previous release reads and writes {subject} as the type that it was.",
         "Use change_type_online(), or widen_text_online() for a text that only gets longer.",
     ),
-    "revokes": Rule("{subject} would lose a privilege or its owner.", 'Do it in a revision with phase = "contract".'),
+    "revokes": Rule("{subject} would lose a privilege or its owner.", LATER),
     "hides-rows": Rule(
         "Row security of {subject} would hide its rows, and refuse new ones, but for what a policy lets through.",
         'Say which policy lets all through that code reads and writes, with excused("…") around the statement.',
@@ -63,8 +60,7 @@ TAKES = {
         'Say why that is what the previous release expects, with excused("…") around the statement.',
     ),
     "adds-behaviour": Rule(
-        "Nobody can tell from the catalog what {subject} does to rows that the previous release writes.",
-        'Say why it is safe, with excused("…") around the statement.',
+        "Nobody can tell from the catalog what {subject} does to rows that the previous release writes.", EXCUSE
     ),
 }
 # Effects that only a contract may have, whatever the live release maps: its code no longer needs what they change.
@@ -79,14 +75,10 @@ CONTRACTS = {
         'Do it in a revision with phase = "contract", one release after the code that needs it.',
     ),
     "drops-behaviour": Rule(
-        "What the server does by itself, {subject}, would stop; the previous release counts on it.",
-        'Do it in a revision with phase = "contract".',
+        "What the server does by itself, {subject}, would stop; the previous release counts on it.", LATER
     ),
-    "drops-object": Rule("{subject} would be gone.", 'Do it in a revision with phase = "contract".'),
-    "drops-default": Rule(
-        "Inserts of the previous release leave {subject} to its default.",
-        'Do it in a revision with phase = "contract".',
-    ),
+    "drops-object": Rule("{subject} would be gone.", LATER),
+    "drops-default": Rule("Inserts of the previous release leave {subject} to its default.", LATER),
     "changes-default": Rule(
         "Inserts of the previous release may leave {subject} to its default; nothing proves that this one is taken.",
         "Set one that the column's type, NOT NULL, CHECKs and keys take; or do it in a revision with"
@@ -150,12 +142,11 @@ NEVER = {
     "changes-function": Rule(
         "{subject} would do something else, and nobody can tell from the catalog what: live code, a trigger, an index"
         " or a default may call it.",
-        'Create one of a new name, and let new code call that. Or say why it is safe, with excused("…") around the'
-        " statement.",
+        f"Create one of a new name, and let new code call that. Else: {EXCUSE}",
     ),
     "overloads": Rule(
         "{subject} may be chosen in the place of one that the live release means, or make its SQL ambiguous.",
-        'Give it a name that nothing else has. Or say why it is safe, with excused("…") around the statement.',
+        f"Give it a name that nothing else has. Else: {EXCUSE}",
     ),
     "deletes-rows": Rule(
         "{subject} would be gone, also by ON DELETE CASCADE, and the live release may still show them.",
@@ -178,8 +169,7 @@ NEVER = {
         "Use add_check_online() or add_foreign_key_online(): NOT VALID first, then validated in another transaction.",
     ),
     "builds-index-under-lock": Rule(
-        "Nobody could write to the table until {subject} is built.",
-        "Use create_index_online() or add_unique_online().",
+        "Nobody could write to the table until {subject} is built.", "Use create_index_online() or add_unique_online()."
     ),
     "leaves-invalid-index": Rule(
         "{subject} is INVALID: every write pays for it and no query uses it.",
@@ -224,6 +214,38 @@ NEVER = {
 }
 
 
+def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) -> dict[str, Usage]:
+    """Return the same by all tables through which the release reads and writes, with their schemas.
+
+    Besides its own those are the parts of a table, which hold its rows; the table behind a view that stands in for it;
+    and the tables of tools, such as the job queue's, which it uses without a model.
+
+    Args:
+        schema: in which it finds a table that it names without one.
+    """
+    live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
+    found = {**_of_tools(catalog, schema), **live}
+    for _, thing in catalog.relations():
+        if thing.name in live and thing.facts["reads"]:
+            behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
+            found |= {table.name: live[thing.name] for table in behind if table and table.name not in found}
+    for key, thing in catalog.relations():
+        whole = next((name for name in catalog.wholes(key) if name in found), None)
+        if whole is not None and thing.name not in found:
+            found[thing.name] = found[whole]
+    return found
+
+
+def _of_tools(catalog: Snapshot, schema: str) -> dict[str, Usage]:
+    own = (*TOOL_TABLES, VERSION_TABLE)
+    names = ((table, table.removeprefix(f"{schema}."), columns) for table, columns in catalog.tables().items())
+    return {
+        table: Usage(columns, nullable=columns, left_to_default=columns)
+        for table, name, columns in names
+        if name in own or options.is_of_a_tool(name)
+    }
+
+
 class Violation(NamedTuple):
     effect: Effect
     what: str
@@ -231,19 +253,12 @@ class Violation(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """Hold what a revision is judged by.
-
-    Args:
-        phase: of the revision.
-        live: table: what the live release does with it; None: no release has said so.
-        there: tables that were there before the run, and their columns.
-        retired: those that carried the mark before the run.
-    """
+    """Hold what a revision is judged by; the rest by tables."""
 
     phase: str
-    live: Mapping[str, Usage] | None
-    there: Mapping[str, frozenset[str]]
-    retired: Mapping[str, frozenset[str]]
+    live: Mapping[str, Usage] | None  # what the live release does with them; None: no release has said so
+    there: Mapping[str, frozenset[str]]  # columns of those that were there before the run
+    retired: Mapping[str, frozenset[str]]  # columns that carried the mark before the run
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:
@@ -278,13 +293,8 @@ def _refuses(effect: Effect, usage: Usage) -> bool:
 
 def _is_left_out(effect: Effect, by: Judge) -> bool:
     """Tell whether the live release leaves out one of the columns, or all of them, so that its rows are accepted."""
-    unwritten = left_out(effect, by)
+    unwritten = set(effect.columns) - written(effect, by)
     return unwritten == set(effect.columns) != set() if effect.leaves_all_out else bool(unwritten)
-
-
-def left_out(effect: Effect, by: Judge) -> set[str]:
-    """The columns that the live release does not write."""
-    return set(effect.columns) - written(effect, by)
 
 
 def written(effect: Effect, by: Judge) -> frozenset[str]:

@@ -47,11 +47,7 @@ def savepoint(sql: str) -> tuple[str | None, str | None]:
 
 
 def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
-    """Yield the effects that nobody could undo after the statement.
-
-    Args:
-        catalog: before the statement, if it is sent outside of a transaction; else None.
-    """
+    """Yield the effects that nobody could undo after it; of the catalog, if it is sent outside of a transaction."""
     for piece in pieces(sql):
         if _ENDS_TRANSACTION.match(piece):
             yield Effect("ends-transaction", piece)
