@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alembic.script import Script
@@ -31,18 +31,22 @@ def operation_calls(script: Script) -> list[Call]:
     return reader.calls
 
 
+class _Computed(Exception):
+    """The text does not say the value of an expression: it calls something, or names what only upgrade() knows."""
+
+
 class _Reader(ast.NodeVisitor):
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, module: Mapping[str, Any]) -> None:
         self.calls: list[Call] = []
-        self._namespace = dict(namespace)  # of the module; constants and loops of the function add to it
+        self._names = dict(module)  # constants and loops of the function add to it
         self._schema: str | None = None
 
     def visit_With(self, node: ast.With) -> None:
         outer = self._schema
         for item in node.items:
             call = item.context_expr
-            if isinstance(call, ast.Call) and self._named(call.func) is in_schema:
-                self._schema = (_bound(in_schema, call, self._namespace) or {}).get("name", outer)
+            if isinstance(call, ast.Call) and self._function(call) is in_schema:
+                self._schema = (self._bound(in_schema, call) or {}).get("name", outer)
             self.visit(call)
         for statement in node.body:
             self.visit(statement)
@@ -51,7 +55,7 @@ class _Reader(ast.NodeVisitor):
     def visit_For(self, node: ast.For) -> None:
         """Read the body once for each value, if the text says which there are."""
         try:
-            values = list(_value(node.iter, self._namespace))
+            values = list(self._value(node.iter))
         except _Computed:
             values = []
         for value in values:
@@ -65,30 +69,21 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         for target in node.targets:
             try:
-                self._assign(target, _value(node.value, self._namespace))
+                self._assign(target, self._value(node.value))
             except _Computed:
                 self._forget(target)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
-        function = self._named(node.func)
+        function = self._function(node)
         name = getattr(function, "__name__", "")
-        if function is None or getattr(operations, name, None) is not function:
-            return
-        given = _bound(function, node, self._namespace)
-        if given is not None:
+        is_operation = function is not None and getattr(operations, name, None) is function
+        if is_operation and (given := self._bound(function, node)) is not None:
             self.calls.append(Call(name, given, self._schema))
-
-    def _named(self, node: ast.expr) -> Any:
-        """Return the object that a name or an attribute stands for; None when that is computed."""
-        try:
-            return _value(node, self._namespace)
-        except _Computed:
-            return None
 
     def _assign(self, target: ast.expr, value: Any) -> None:
         if isinstance(target, ast.Name):
-            self._namespace[target.id] = value
+            self._names[target.id] = value
         elif isinstance(target, ast.Tuple) and isinstance(value, tuple | list) and len(value) == len(target.elts):
             for element, part in zip(target.elts, value, strict=True):
                 self._assign(element, part)
@@ -98,45 +93,33 @@ class _Reader(ast.NodeVisitor):
     def _forget(self, target: ast.expr) -> None:
         for node in ast.walk(target):
             if isinstance(node, ast.Name):
-                self._namespace.pop(node.id, None)
+                self._names.pop(node.id, None)
 
+    def _function(self, node: ast.Call) -> Any:
+        """Return what a call calls; None when that is computed."""
+        try:
+            return self._value(node.func)
+        except _Computed:
+            return None
 
-class _Computed(Exception):
-    """The text does not say the value of an expression."""
-
-
-def _bound(function: Any, node: ast.Call, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or do
-    not fit the function.
-    """
-    bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
-    given = (*node.args, *(keyword.value for keyword in node.keywords))
-    if any(map(_is_computed, given)):
-        return None
-    try:
+    def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
+        """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
+        do not fit the function.
+        """
+        bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
         call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
-        return dict(_evaluated(call, {**namespace, _BIND: inspect.signature(function).bind}).arguments)
-    except _Computed:
-        return None
+        try:
+            return dict(self._value(call, inspect.signature(function).bind).arguments)
+        except _Computed:
+            return None
 
-
-def _value(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
-    """Return the value of an expression of literals and known names, such as f"words = {WORDS}".
-
-    Raises:
-        _Computed: it calls something, or names something that only upgrade() knows.
-    """
-    if _is_computed(node):
-        raise _Computed
-    return _evaluated(node, namespace)
-
-
-def _is_computed(node: ast.expr) -> bool:
-    return any(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
-
-
-def _evaluated(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
-    try:
-        return eval(compile(ast.Expression(node), "<revision>", "eval"), dict(namespace))  # noqa: S307 - our own revision
-    except Exception as error:  # such as a NameError, or an index that is out of range
-        raise _Computed from error
+    def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:
+        """Return the value of an expression of literals and known names, which may call `bind` alone."""
+        calls = sum(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
+        if calls > (bind is not None):
+            raise _Computed
+        try:
+            code = compile(ast.Expression(node), "<revision>", "eval")
+            return eval(code, {**self._names, _BIND: bind})  # noqa: S307 - our own revision
+        except Exception as error:  # such as a NameError, or an index that is out of range
+            raise _Computed from error

@@ -5,7 +5,7 @@ the run drops it. A run that begins a backfill and needs it cannot succeed: a wo
 read from the text of the revisions, so a second try is refused for the same reason.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alembic import context
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, task_of
 from online_migrations.backfills.store import is_small, unfinished_backfills
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
+from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
 from online_migrations.revisions import unmerged_heads
 from online_migrations.runner.calls import Call, operation_calls
 from online_migrations.sql import quote
@@ -25,7 +26,6 @@ RETIRE = ("retire_column_online", "retire_table_online")
 REINSTATE = ("reinstate_column_online", "reinstate_table_online")
 DROP = ("drop_column_contract", "drop_table_contract")
 
-DEFAULT_SCHEMA = "public"
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
 _EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
@@ -54,11 +54,7 @@ def check(current: SchemaState, connection: Connection, command: str) -> list[Sc
 
 
 def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
-    """Return a sentence that refuses the run when one of its steps drops what an earlier one retires; else None.
-
-    Args:
-        to_apply: the revisions that the run would apply, in order.
-    """
+    """Return a sentence that refuses these revisions when one of them drops what an earlier one retires; else None."""
     retired_by: dict[Named, str] = {}
     for script in to_apply:
         for call in operation_calls(script):
@@ -75,11 +71,7 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
 
 
 def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> str | None:
-    """Return a sentence that refuses the run when one of its steps needs a backfill that is not done; else None.
-
-    Args:
-        to_apply: the revisions that the run would apply, in order.
-    """
+    """Return a sentence that refuses these revisions when one needs a backfill that is not done; else None."""
     tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
@@ -90,18 +82,21 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
                 tasks.pop(given["name"], None)
-            elif function in NEEDS and (reason := _refusal(connection, function, given, tasks.values(), begun)):
-                return f"{script.revision}: {reason}. Nothing was changed."
+            elif function in NEEDS:
+                is_asked = function == "require_backfilled" and given["name"] not in begun
+                reason = reason_to_wait(function, given, tasks.values())
+                if reason := reason or (reason_not_done(connection, given["name"]) if is_asked else None):
+                    return f"{script.revision}: {reason}. Nothing was changed."
     return None
 
 
 def _named(call: Call) -> Named:
-    names = (call.schema or DEFAULT_SCHEMA, call.given["table"], call.given.get("column"))
+    names = (call.schema or DEFAULT_SCHEMA.rstrip("."), call.given["table"], call.given.get("column"))
     return tuple(str(name) for name in names if name is not None)
 
 
 def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
-    name = ".".join(named).removeprefix(f"{DEFAULT_SCHEMA}.")
+    name = shown(".".join(named))
     if dropped_by == retired_by:
         return (
             f"{dropped_by} both retires and drops {name}, which the live release still uses; nothing was changed."
@@ -112,15 +107,6 @@ def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
         f" still uses it; nothing was changed. Release what comes before {dropped_by} first, and {dropped_by} after it."
         f" (On a database that no release serves: flask db upgrade {retired_by}, then flask db upgrade.)"
     )
-
-
-def _refusal(
-    connection: Connection, function: str, given: Mapping[str, Any], tasks: Iterable[Task], begun: Container[str]
-) -> str | None:
-    reason = reason_to_wait(function, given, tasks)
-    if not reason and function == "require_backfilled" and given["name"] not in begun:
-        return reason_not_done(connection, given["name"])
-    return reason
 
 
 def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
