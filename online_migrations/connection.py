@@ -89,7 +89,8 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
     except OperationalError as error:
         raise _connection_failure(error) from error
     with connection:
-        if _is_pooled(connection):
+        # A pooler announces a process id of its own on connect.
+        if driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND):
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
                 f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
@@ -101,11 +102,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
 
 
 def session_obstacle(connection: Connection) -> str:
-    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so.
-
-    SQL_ASCII knows no character: lengths, letters and searches are wrong. What another encoding lacks is an error when
-    somebody writes it. Without standard strings, SQL of ours with a backslash means something else.
-    """
+    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so."""
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
     told = connection.connection.dbapi_connection.info.parameter_status
     if (encoding := told("server_encoding")) != "UTF8":
@@ -182,11 +179,6 @@ def _connection_failure(error: OperationalError) -> ReleaseError:
             " of the live release and of the new one run side by side, and the release uses 2 connections more."
         )
     return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
-
-
-def _is_pooled(connection: Connection) -> bool:
-    """Compare the process id that was announced on connect with the backend's: a pooler announces one of its own."""
-    return bool(driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND))
 
 
 class Watcher(Protocol):

@@ -1,9 +1,8 @@
 """Locks of a migration: the advisory lock, the deadline, retry with backoff, and who blocks and waits.
 
-The advisory lock lets one migration at a time into a database. It is a session lock on the connection that migrates;
-when that dies, the lock goes with it. A short lock_timeout and retries keep requests from queueing for long behind a
-migration that waits. A thread with its own connection looks at who blocks and who waits while it runs: after a lock
-timeout it is too late, and lock_timeout bounds only the wait for a lock, not how long a step then holds it.
+The advisory lock, one of the session that migrates, lets one migration at a time into a database. A short lock_timeout
+and retries keep requests from queueing for long behind a migration that waits. A thread with its own connection looks
+at who blocks and who waits: lock_timeout bounds only the wait for a lock, not how long a step then holds it.
 """
 
 import logging
@@ -174,10 +173,7 @@ class Blockers:
 
 @contextmanager
 def watch_blockers(engine: Engine, connection: Connection) -> Iterator[Blockers]:
-    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work.
-
-    Also on a database that no release is known to serve: whoever waits uses it.
-    """
+    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     connection.commit()
     blockers, ended = Blockers(), threading.Event()

@@ -1,8 +1,7 @@
 """Guard: refuses what a revision must not do, before it is committed, and adds up what the revision cost.
 
-SQL can be spelled in many ways, the catalog cannot. So a revision is judged by what it did to the catalog, not by its
-text: raw SQL, DO blocks and functions alike. An upgrade is judged by the phase that its file states, a downgrade as a
-contract: it takes what its upgrade gave.
+SQL can be spelled in many ways, the catalog cannot. So a revision is judged by what it did to the catalog. An upgrade
+is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave.
 """
 
 import gc
@@ -11,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.script import Script
 from sqlalchemy import Connection, text
@@ -38,17 +37,10 @@ MOST_TOLD = 3  # broken rules in one message
 MANY_ROWS = 1000
 
 
-class Refused(NamedTuple):
-    """Name the place of what is refused, by file and line: "0025_x.py:14"."""
-
-    place: str
-    violation: Violation
-
-
-def told(found: list[Refused], kept: list[int]) -> str:
+def told(found: list[Violation], kept: list[int]) -> str:
     """Return what was refused, a sentence for each rule that a line broke, and which lines were committed before."""
     subjects: dict[tuple[str, str, str], list[str]] = {}  # of one rule, such as the tables of a TRUNCATE
-    for place, (effect, what, instead) in found:
+    for effect, what, instead, place in found:
         same = subjects.setdefault((place, what.replace(effect.subject, "{subject}"), instead), [])
         if effect.subject not in same:
             same.append(effect.subject)
@@ -65,22 +57,15 @@ def told(found: list[Refused], kept: list[int]) -> str:
 
 
 class Guard:
-    """Judge the revisions of one run.
-
-    Args:
-        live: what the live release uses; None: no release has said so.
-        blockers: counts how often a lock was not to be had.
-        found: is told the violations of a transaction or an operation; by default they end the run.
-        lose: columns and tables that a downgrade may throw away, such as "notes.colour".
-    """
+    """Judge the revisions of one run."""
 
     def __init__(
         self,
         connection: Connection,
-        live: Mapping[str, Usage] | None,
+        live: Mapping[str, Usage] | None,  # what the live release uses; None: no release has said so
         blockers: Blockers,
-        found: Callable[[list[Refused]], None] | None = None,
-        lose: Collection[str] = (),
+        found: Callable[[list[Violation]], None] | None = None,  # is told violations, which else end the run
+        lose: Collection[str] = (),  # what a downgrade may throw away, such as "notes.colour"
     ) -> None:
         self._connection = connection
         self._blockers = blockers
@@ -159,7 +144,7 @@ class Guard:
         assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
         return self._watch
 
-    def _refuse(self, found: list[Refused]) -> None:
+    def _refuse(self, found: list[Violation]) -> None:
         """Raises: UnsafeOperation: the transaction is rolled back."""
         raise UnsafeOperation(told(found, self.watching.kept))
 
@@ -176,7 +161,7 @@ class Guard:
         catalog = self.watching.catalog()
         tables = {thing.name: key for key, thing in catalog.relations()}
         by = self._judge_of(phase_of(self._script) if self._is_upgrade else CONTRACT)
-        found: list[Refused] = []
+        found: list[Violation] = []
         losses: dict[Loss, str] = {}
         with self.watching.looking_away():
             for effect, line in given:
@@ -188,7 +173,7 @@ class Guard:
                     is_used = by.live is not None and is_in_use(named, by)
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
-                    found.append(Refused(place, violation))
+                    found.append(violation._replace(place=place))
         unnamed = [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)]
         if found:
             self._found(found)

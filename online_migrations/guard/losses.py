@@ -1,7 +1,7 @@
 """Losses: what a downgrade throws away, which somebody has to name before it does.
 
-An upgrade takes nothing that the live release maps. A downgrade takes what its upgrade gave, with all that was written
-there since. So it stops, says what is there, and goes on when the command names it: -x lose=notes.colour.
+A downgrade takes what its upgrade gave, with all that was written there since. So it stops, says what is there, and
+goes on when the command names it: -x lose=notes.colour.
 """
 
 import shlex
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect, shown
-from online_migrations.guard.proofs import tried
+from online_migrations.guard.proofs import quoted, tried
 from online_migrations.guard.snapshot import Key, Snapshot
 from online_migrations.locks import QUERY_CANCELED, sqlstate
 from online_migrations.sql import quote
@@ -106,9 +106,8 @@ def _count(connection: Connection, loss: Loss) -> int | None:
 
     A composite value is one also if all of its fields are NULL, which IS NOT NULL denies.
     """
-    schema, _, name = loss.table.partition(".")
     where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
-    rows = f"SELECT FROM {quote(schema)}.{quote(name)}{where} LIMIT {MOST_COUNTED + 1}"
+    rows = f"SELECT FROM {quoted(loss.table)}{where} LIMIT {MOST_COUNTED + 1}"
     try:
         with tried(connection):
             connection.execute(SETTINGS)

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Collection, Iterator
 
-from online_migrations.guard.constraints import constraint_effects, index_effects
 from online_migrations.guard.effect import Change, Effect
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
-from online_migrations.guard.tables import column_effects, relation_effects
+from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
 
 NO_LIMIT = -1  # pg_database.datconnlimit, pg_roles.rolconnlimit
 FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObjectId)
 
 
 def behaviour_effects(change: Change) -> Iterator[Effect]:
-    """A trigger, rule or policy: what the server does by itself when a row is read or written."""
+    """A trigger, rule or policy: what the server does when a row is read or written. Or an event trigger, which
+    may refuse any statement that changes the schema.
+    """
     old, new = change.old, change.new
     if old is None:
         if change.there not in [thing for _, thing in change.before.of(change.there.table, change.key[0])]:
@@ -23,11 +24,6 @@ def behaviour_effects(change: Change) -> Iterator[Effect]:
         yield change.effect("hides-rows" if change.key[0] == "policy" else "drops-behaviour")
 
 
-def event_trigger_effects(change: Change) -> Iterator[Effect]:
-    """It may refuse any statement that changes the schema, of this release or of the next one."""
-    yield change.effect("adds-behaviour" if change.new else "drops-behaviour")
-
-
 def setting_effects(change: Change) -> Iterator[Effect]:
     """A setting of the database or of a role, which every new session begins with."""
     yield change.effect("changes-setting")._replace(subject=change.there.name)
@@ -36,8 +32,8 @@ def setting_effects(change: Change) -> Iterator[Effect]:
 def object_effects(change: Change) -> Iterator[Effect]:
     """A function, a type, a schema, an operator, a cast, a collation or a configuration of the text search.
 
-    Nobody can tell what a function's body does: one that is there stays as it is, and a new one has a name of its own.
-    An overload may be chosen in the place of the one that live code means, or make its call ambiguous.
+    Nobody can tell what a function's body does, so one that is there stays as it is. An overload may be chosen in the
+    place of the one that live code means, or make its call ambiguous.
     """
     old, new = change.old, change.new
     if old is None:
@@ -131,7 +127,7 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "database": session_effects,
     "role": session_effects,
     "publication": publication_effects,
-    "event trigger": event_trigger_effects,
+    "event trigger": behaviour_effects,
     "object": object_effects,
     "setting": setting_effects,
 }

@@ -33,7 +33,7 @@ def no_row_meets(connection: Connection, table: str, condition: str, values: Map
         values: of columns, as SQL; None: the row leaves the column to its default. What a trigger may fill counts as
             one of the others. What cannot be computed beforehand, such as now(), may meet the condition.
     """
-    name = _quoted(table)
+    name = quoted(table)
     row = connection.scalar(_ROW, {"table": name, "values": json.dumps(values)})
     rows = f"SELECT {row} FROM {name}"  # noqa: S608 - of the catalog
     try:
@@ -70,7 +70,7 @@ def takes_default(connection: Connection, effect: Effect, written: frozenset[str
     Args:
         written: columns in which such a row may hold anything.
     """
-    table, column = _quoted(effect.table), effect.column
+    table, column = quoted(effect.table), effect.column
     rules = connection.execute(_COLUMN_RULES, {"table": table, "column": column}).one_or_none()
     try:
         value, next_value = _computed(connection, rules.type, effect.default) if rules else (None, None)
@@ -106,11 +106,7 @@ def _computed(connection: Connection, type_: str, default: str) -> list[str | No
 
 
 def gives_new_numbers(connection: Connection, effect: Effect) -> bool:
-    """Tell whether a sequence that was set back is still above the numbers of all rows.
-
-    Not known where it counts down, where no column takes its numbers, or where finding the highest one would read all
-    rows.
-    """
+    """Tell whether a sequence that was set back is still above the numbers of all rows, where an index says that."""
     columns = connection.execute(_NUMBERED_COLUMNS, {"sequence": effect.key[1] if effect.key else 0}).all()
     if not columns or not all(column.is_indexed for column in columns):
         return False
@@ -128,7 +124,7 @@ def _is_any(connection: Connection, rows: str) -> bool:
     return bool(execute_verbatim(connection, f"SELECT EXISTS (SELECT FROM {rows})").scalar_one())  # noqa: S608
 
 
-def _quoted(table: str) -> str:
+def quoted(table: str) -> str:
     schema, _, name = table.partition(".")
     return f"{quote(schema)}.{quote(name)}"
 

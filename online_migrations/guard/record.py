@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Effect, shown
 from online_migrations.guard.objects import difference
@@ -20,10 +20,7 @@ ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 SOME_ROWS = 100  # that may be written while the table is locked
 
 _HELD = read_sql(__file__, "held.sql")
-_ALL_ROWS = text(
-    "SELECT relid, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
-    " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0"
-)
+_WRITTEN = read_sql(__file__, "written.sql")
 
 
 class Rows(NamedTuple):
@@ -50,7 +47,7 @@ class Held(NamedTuple):
 
 def read_written(connection: Connection) -> dict[int, Rows]:
     """Return the rows of all tables that the server still counts for this session, also of transactions before."""
-    return {row.relid: Rows(*row[1:]) for row in connection.execute(_ALL_ROWS)}
+    return {row.relid: Rows(*row[1:]) for row in connection.execute(_WRITTEN)}
 
 
 def read_held(connection: Connection) -> Held:
@@ -86,10 +83,7 @@ class Transaction:
             self.unseen = None
 
     def take_back(self, first: int) -> None:
-        """Judge nothing that was written from this record on: a savepoint was rolled back.
-
-        What a later statement does to the catalog is not to be taken for theirs, so nobody has looked after them.
-        """
+        """Judge nothing from this record on: a savepoint was rolled back. What comes later is not taken for it."""
         self.records[first:] = [record._replace(is_judged=False, touched=None) for record in self.records[first:]]
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
@@ -169,11 +163,7 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
 
 
 def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
-    """Yield each table beyond the first one under ACCESS EXCLUSIVE.
-
-    A table that was dropped, and one that a dropped foreign key referred to, is locked by that alone; and the
-    partitions with their table.
-    """
+    """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
     before: Mapping[Key, Thing] = transaction.before or {}
     dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
     gone = {thing.facts["referred"] for thing in dropped}

@@ -69,6 +69,7 @@ class Violation(NamedTuple):
     effect: Effect
     what: str
     instead: str
+    place: str = ""  # file and line, "0025_x.py:14"
 
 
 class Judge(NamedTuple):

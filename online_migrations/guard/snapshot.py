@@ -1,7 +1,7 @@
 """Catalog snapshot: what stands in PostgreSQL's system catalogs about the objects of all user schemas.
 
 A whole one is taken before a revision locks anything. Afterwards only what the transaction has touched is read again,
-so the time under its locks does not grow with the schema. Neither waits for a lock on a table.
+so the time under its locks does not grow with the schema.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping

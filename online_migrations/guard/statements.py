@@ -89,8 +89,5 @@ def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:
 
 
 def may_change_catalog(sql: str) -> bool:
-    """Tell whether to look at the catalog after it.
-
-    One that only writes rows may call a function that changes it; that is judged before COMMIT, without its line.
-    """
+    """Tell whether to look at the catalog after it. What a function does that an INSERT calls is seen before COMMIT."""
     return not all(_ONLY_READS_OR_WRITES.match(piece) for piece in pieces(sql))

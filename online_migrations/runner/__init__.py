@@ -1,8 +1,7 @@
 """Migration runner: what `flask db …` runs. migrations/env.py calls run().
 
 One migration runs at a time, with short locks that are tried again, and the guard judges each step before it is
-committed. Exit code 0 means that the schema is in the database: the revision is read again afterwards. A failed upgrade
-leaves the database at a complete revision that the live release supports.
+committed. A failed upgrade leaves the database at a complete revision that the live release supports.
 """
 
 import logging
@@ -73,7 +72,7 @@ def run() -> None:
 def heed_signals() -> None:
     """Let SIGTERM and SIGINT end a process that is PID 1 of a container, for which the kernel ignores them.
 
-    A thread, since a handler would wait for the driver. The server rolls back when it finds the client gone.
+    A thread, since a handler would wait for the driver.
     """
     if os.getpid() == 1:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
@@ -147,7 +146,7 @@ def schema_state(connection: Connection) -> state.SchemaState:
 
 def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
     """Return whether a release may be live on the database: not on an empty one, nor on one that was made by releases
-    which note themselves when they go live (live.py) and of which none has.
+    which note themselves when they go live, and of which none has.
     """
     if current.database_revision is None:
         return False

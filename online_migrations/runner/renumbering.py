@@ -1,8 +1,7 @@
 """Renumbered and edited revisions: what ran here, compared with the files of this code by content hash.
 
-Two branches that each add revision 0015 are merged by giving one of them the next number. A database that ran that one
-as 0015 has never run the other, although its version says so. Here that is put right: the ledger's row moves to the new
-number, the version goes back, and the upgrade runs what is missing.
+Two branches that each add revision 0015 are merged by giving one of them the next number. On a database that ran that
+one as 0015, the ledger's row moves to the new number, the version goes back, and the upgrade runs what is missing.
 """
 
 import logging

@@ -93,10 +93,7 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
 
 
 def _passed(step: MigrationInfo) -> list[Any]:
-    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out.
-
-    What a migration's `depends_on` names has run before, in a step of its own.
-    """
+    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out."""
     if step.is_migration:
         return list(step.up_revisions)
     up, down = step.up_revision_ids, step.down_revision_ids
