@@ -159,7 +159,7 @@ class Guard:
         if not given:
             return
         catalog = self.watching.catalog()
-        tables = {thing.name: key for key, thing in catalog.relations()}
+        tables = {catalog[key].name: key for key in self._first_names if key in catalog}
         by = self._judge_of(phase_of(self._script) if self._is_upgrade else CONTRACT)
         found: list[Violation] = []
         losses: dict[Loss, str] = {}
@@ -174,10 +174,14 @@ class Guard:
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
                     found.append(violation._replace(place=place))
-        unnamed = [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)]
         if found:
             self._found(found)
-        elif unnamed:
+        elif losses:
+            self._require_named(losses, catalog)
+
+    def _require_named(self, losses: Mapping[Loss, str], catalog: Snapshot) -> None:
+        unnamed = [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)]
+        if unnamed:
             raise WouldLose(losses[unnamed[0]], unnamed)
 
     def _violation(self, given: Effect, effect: Effect, by: Judge) -> Violation | None:
