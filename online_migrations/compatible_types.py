@@ -2,8 +2,7 @@
 
 That code sends and gets values through psycopg2, which writes literals without a type. So two types are compatible when
 it reads a value that compares equal in Python, each value that it writes is taken, and its conditions and orderings
-mean the same. Types are written as format_type() prints them. tests/online_migrations/test_compatible_types.py tries
-each pair, and pairs that look alike and are not.
+mean the same. Types are written as format_type() prints them.
 
 Sources: PostgreSQL manual, "Numeric Types", "JSON Types"; psycopg2 manual, "Adaptation of Python values to SQL types".
 """

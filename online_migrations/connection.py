@@ -4,14 +4,14 @@ Their driver's connection asks the guard before each statement and each COMMIT, 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection, cursor
 from psycopg2.sql import Composable
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from online_migrations import options
@@ -89,7 +89,8 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
     except OperationalError as error:
         raise _connection_failure(error) from error
     with connection:
-        if _is_pooled(connection):
+        # A pooler announces a process id of its own on connect.
+        if driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND):
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
                 f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
@@ -101,11 +102,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
 
 
 def session_obstacle(connection: Connection) -> str:
-    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so.
-
-    SQL_ASCII knows no character: lengths, letters and searches are wrong. What another encoding lacks is an error when
-    somebody writes it. Without standard strings, SQL of ours with a backslash means something else.
-    """
+    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so."""
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
     told = connection.connection.dbapi_connection.info.parameter_status
     if (encoding := told("server_encoding")) != "UTF8":
@@ -164,9 +161,9 @@ def connection_of(migration: MigrationContext) -> Connection:
     return migration.connection
 
 
-def execute_verbatim(connection: Connection, sql: str) -> None:
+def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
     """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def _connection_failure(error: OperationalError) -> ReleaseError:
@@ -184,20 +181,10 @@ def _connection_failure(error: OperationalError) -> ReleaseError:
     return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
 
 
-def _is_pooled(connection: Connection) -> bool:
-    """Compare the process id that was announced on connect with the backend's: a pooler announces one of its own."""
-    return bool(driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND))
-
-
 class Watcher(Protocol):
     """Be told of each statement, COMMIT and ROLLBACK of a connection, whoever sends it. Raise to refuse one."""
 
-    def before_statement(self, sql: str) -> None: ...
-
-    def after_statement(self, sql: str) -> None: ...
-
-    def failed(self) -> None:
-        """Be told that the server has refused a statement."""
+    def statement(self, sql: str) -> AbstractContextManager[None]: ...
 
     def before_commit(self) -> None: ...
 
@@ -231,13 +218,8 @@ class WatchedCursor(cursor):
             return
         query = query.as_string(self) if isinstance(query, Composable) else query
         sql = query.decode() if isinstance(query, bytes) else str(query)
-        watcher.before_statement(sql)
-        try:
+        with watcher.statement(sql):
             send()
-        except Exception:
-            watcher.failed()
-            raise
-        watcher.after_statement(sql)
 
 
 class WatchedConnection(connection):

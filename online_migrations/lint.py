@@ -19,7 +19,8 @@ from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
-from online_migrations.guard.guard import MANY_ROWS, Guard, Refused
+from online_migrations.guard.guard import MANY_ROWS, Guard
+from online_migrations.guard.rules import Violation
 from online_migrations.locks import Blockers, Deadline
 from online_migrations.operations.backfill import BackfillQuery
 from online_migrations.revisions import duplicate_revisions
@@ -137,8 +138,8 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     """Return all that the guard would refuse; the step is then committed, for those after it."""
     findings: list[Finding] = []
 
-    def found(refused: list[Refused]) -> None:
-        for place, (effect, what, instead) in refused:
+    def found(refused: list[Violation]) -> None:
+        for effect, what, instead, place in refused:
             findings.append(Finding(script.revision, place, effect.code, what, instead))
 
     fill(connection)

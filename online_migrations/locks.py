@@ -1,9 +1,8 @@
 """Locks of a migration: the advisory lock, the deadline, retry with backoff, and who blocks and waits.
 
-The advisory lock lets one migration at a time into a database. It is a session lock on the connection that migrates;
-when that dies, the lock goes with it. A short lock_timeout and retries keep requests from queueing for long behind a
-migration that waits. A thread with its own connection looks at who blocks and who waits while it runs: after a lock
-timeout it is too late, and lock_timeout bounds only the wait for a lock, not how long a step then holds it.
+The advisory lock, one of the session that migrates, lets one migration at a time into a database. A short lock_timeout
+and retries keep requests from queueing for long behind a migration that waits. A thread with its own connection looks
+at who blocks and who waits: lock_timeout bounds only the wait for a lock, not how long a step then holds it.
 """
 
 import logging
@@ -11,9 +10,8 @@ import random
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import resources
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
@@ -21,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
 from online_migrations.errors import DeadlineExceeded, ReleaseError, RequestsHeldUp
+from online_migrations.sql import read_sql
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
 # at a complete revision and with a message that says what was in the way.
@@ -49,19 +48,8 @@ QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
 _RELEASE = text("SELECT pg_advisory_unlock(:key)")
-# pg_locks shows a bigint key in two halves: the upper one as classid, the lower one as objid.
-_HOLDER = text(
-    "SELECT a.pid, coalesce(nullif(a.application_name, ''), 'without a name') AS name,"
-    " extract(epoch FROM clock_timestamp() - a.backend_start)::float AS age,"
-    " CASE WHEN a.state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float END AS idle_for"
-    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
-    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-# Who blocks us: without the query text, which may hold personal data. Who waits for us: only with locks that requests
-# take, on a table or a row; a DDL may wait, as behind an index that is built, but not a request behind that DDL. Who
-# waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL manual, "pg_locks".
-_LOOK = text(resources.files(__package__).joinpath("locks.sql").read_text(encoding="utf-8"))
+_HOLDER = read_sql(__file__, "lock_holder.sql")
+_LOOK = read_sql(__file__, "locks.sql")
 _CANCEL = text("SELECT pg_cancel_backend(:pid)")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
@@ -78,15 +66,13 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left; never negative."""
         return max(0.0, self._end - time.monotonic())
 
     def milliseconds(self) -> int:
-        """Return what is left, as a value for statement_timeout. Never 0, because 0 means no limit there."""
+        """Return what is left, for statement_timeout. Never 0, which means no limit there."""
         return int(self.left() * 1000) + 1
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but not past the deadline."""
         time.sleep(min(seconds, self.left()))
 
 
@@ -97,6 +83,9 @@ class LockHolder(NamedTuple):
     name: str  # its application_name
     age: float
     idle_for: float | None  # since its last statement; None while one runs
+
+    def __str__(self) -> str:
+        return f"pid={self.pid} age={self.age:.0f}s application={self.name}"
 
 
 @contextmanager
@@ -112,7 +101,7 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
             raise DeadlineExceeded(
                 "Another release held the migration lock until the deadline; see: flask release status"
             )
-        log.info("waiting for another release: %s", _described(lock_holder(connection)))
+        log.info("waiting for another release: %s", lock_holder(connection) or "it has just ended")
         deadline.sleep(LOCK_POLL)
     if connection.in_transaction():
         # Alembic would think that its caller owns the transaction. It would never commit, and exit with 0.
@@ -152,10 +141,6 @@ def _key() -> dict[str, int]:
     return {"key": lock_key(options.current().name)}
 
 
-def _described(holder: LockHolder | None) -> str:
-    return f"pid={holder.pid} age={holder.age:.0f}s application={holder.name}" if holder else "it has just ended"
-
-
 class HeldUp(NamedTuple):
     """A request that waited for too long, so that the step was ended."""
 
@@ -188,10 +173,7 @@ class Blockers:
 
 @contextmanager
 def watch_blockers(engine: Engine, connection: Connection) -> Iterator[Blockers]:
-    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work.
-
-    Also on a database that no release is known to serve: whoever waits uses it.
-    """
+    """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     connection.commit()
     blockers, ended = Blockers(), threading.Event()
@@ -210,7 +192,8 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
             unblocked_at = time.monotonic()
             while not ended.wait(POLL):
                 rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
-                if _end_long_wait(connection, pid, blockers, [row for row in rows if not row.blocks]):
+                waiting = [row for row in rows if not row.blocks]  # the longest first
+                if waiting and not blockers.may_hold_up and _end_work(connection, pid, blockers, waiting[0]):
                     return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:
@@ -226,14 +209,11 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
         log.warning("cannot see who blocks, nor who waits: %s", error)
 
 
-def _end_long_wait(connection: Connection, pid: int, blockers: Blockers, waiting: Sequence[Row[Any]]) -> bool:
-    """End the work for which requests have waited too long, the longest first. Return whether its connection ended."""
-    if not waiting or blockers.may_hold_up:
-        return False
-    now = time.monotonic()
-    was_told, is_computing = blockers.held_up is not None, waiting[0].state != "active"
-    blockers.held_up = blockers.held_up or HeldUp(waiting[0].name, waiting[0].seconds, now)
-    if is_computing or now - blockers.held_up.since >= LAST_WAIT:
+def _end_work(connection: Connection, pid: int, blockers: Blockers, request: Row[Any]) -> bool:
+    """End the work for which a request has waited too long. Return whether its connection ended."""
+    now, was_told = time.monotonic(), blockers.held_up is not None
+    blockers.held_up = blockers.held_up or HeldUp(request.name, request.seconds, now)
+    if request.state != "active" or now - blockers.held_up.since >= LAST_WAIT:  # it computes, or goes on
         connection.execute(_TERMINATE, {"pid": pid})
         return True
     if not was_told:

@@ -1,3 +1,7 @@
+-- Who blocks the session :pid, without the query text, which may hold personal data; and who waits for it longer than
+-- :longest, only with locks that requests take, on a table or a row: a DDL may wait, as behind an index that is built, but
+-- not a request behind that DDL. Who waits for a row has locked its tuple, by which the table is known. Source: PostgreSQL
+-- manual, "pg_locks".
 WITH waiting AS MATERIALIZED (
     SELECT pid, relation, extract(epoch FROM clock_timestamp() - waitstart)::float AS seconds FROM pg_locks
     WHERE NOT granted AND pid <> :pid AND clock_timestamp() - waitstart > make_interval(secs => :longest)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
 
@@ -25,9 +27,9 @@ def quoted_list(names: Iterable[str]) -> str:
     return ", ".join(map(quote, names))
 
 
-def literal(text: str | None) -> str:
+def literal(value: str | None) -> str:
     """Quote a text as an SQL literal; None becomes NULL."""
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
 def sql_name(name: str) -> str:
@@ -75,13 +77,18 @@ def unqualified_name(name: str) -> str:
     return str(last[1:-1].replace('""', '"')) if last.startswith('"') else str(last.lower())
 
 
-def split_at_commas(text: str) -> list[str]:
+def split_at_commas(sql: str) -> list[str]:
     """Split at the commas outside of parentheses."""
     pieces, depth = [""], 0
-    for character in text:
+    for character in sql:
         depth += {"(": 1, ")": -1}.get(character, 0)
         if character == "," and depth == 0:
             pieces.append("")
         else:
             pieces[-1] += character
     return [piece.strip() for piece in pieces]
+
+
+def read_sql(module: str, name: str) -> TextClause:
+    """Return the query of a file that stands beside a module, whose `__file__` is given."""
+    return text(Path(module).with_name(name).read_text(encoding="utf-8"))

@@ -1,57 +1,54 @@
 """One effect of a migration, and what it is found from: one object before and after."""
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
 
 DEFAULT_SCHEMA = "public."
+SEQUENCE = "S"  # pg_class.relkind
+PRIVILEGES = re.compile(r"(?P<role>.*)=(?P<letters>[A-Za-z*]*)/.*", re.DOTALL)  # of an item of an access control list
 
 
 class Effect(NamedTuple):
-    """
-    Args:
-        code: one of rules.py.
-        subject: what it happens to, as a person writes it: "notes.pinned".
-        table: with its schema, "public.notes"; "" for what belongs to no table.
-        columns: of the table, that are taken, or of which a row must leave one out to be accepted.
-        key: of the object, by which the statement that did it is found.
-        leaves_all_out: whether a row must leave out all of the columns, not one of them.
-        check: the condition of a CHECK, "(size < 10)", which such a row has to meet besides.
-        default: that a column has now, as SQL; "" for none.
-        column: that must not be NULL any more, or has lost its default.
-        is_copied: whether what is taken can be made again of other columns, since the database computes it.
-        unique: the name of a unique index or constraint that goes.
-        rows: that were inserted or updated.
-    """
-
-    code: str
-    subject: str
-    table: str = ""
-    columns: tuple[str, ...] = ()
-    key: Key | None = None
-    leaves_all_out: bool = False
-    check: str = ""
-    default: str = ""
-    column: str = ""
-    unique: str = ""
-    is_copied: bool = False
-    rows: int = 0
+    code: str  # one of rules.py
+    subject: str  # what it happens to, as a person writes it: "notes.pinned"
+    table: str = ""  # with its schema, "public.notes"; "" for what belongs to no table
+    columns: tuple[str, ...] = ()  # that are taken, or of which a row must leave one out to be accepted
+    key: Key | None = None  # of the object, by which the statement that did it is found
+    leaves_all_out: bool = False  # a row must leave out all of the columns, not one of them
+    check: str = ""  # the condition of a CHECK, "(size < 10)", which such a row has to meet besides
+    default: str = ""  # that a column has now, as SQL; "" for none
+    column: str = ""  # that must not be NULL any more, or has lost its default
+    unique: str = ""  # the name of a unique index or constraint that goes
+    is_copied: bool = False  # what is taken can be made again of other columns, since the database computes it
+    rows: int = 0  # that were inserted or updated
 
 
-def qualified(table: str) -> str:
-    """A table's name with its schema."""
-    return table if "." in table else f"{DEFAULT_SCHEMA}{table}"
-
-
-def in_schema(effect: Effect, schema: str) -> Effect:
-    """The effect of an operation, which names a table as the search path finds it."""
-    return effect._replace(table=f"{schema}.{shown(effect.table)}") if effect.table else effect
+def shown(name: str) -> str:
+    """Return a name without its schema when that is the usual one."""
+    return name.removeprefix(DEFAULT_SCHEMA)
 
 
 def on_table(code: str, table: str, *columns: str) -> Effect:
-    """The effect of an operation on a table, or on columns of it."""
-    name = qualified(table)
-    return Effect(code, ".".join([shown(name), ", ".join(columns)]) if columns else shown(name), name, columns)
+    """Return an effect on a table, or on columns of it. A name without a schema is one of the usual schema."""
+    subject = ".".join([shown(table), ", ".join(columns)]) if columns else shown(table)
+    return Effect(code, subject, table if "." in table else f"{DEFAULT_SCHEMA}{table}", columns)
+
+
+def in_schema(effect: Effect, schema: str) -> Effect:
+    """Return the effect of an operation, which names a table as the search path finds it."""
+    return effect._replace(table=f"{schema}.{shown(effect.table)}") if effect.table else effect
+
+
+def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]:
+    """Yield effects on tables, and the same on the parts of each: what an operation does to a whole it does to them."""
+    wholes = {thing.name: set(catalog.wholes(key)) for key, thing in catalog.relations() if thing.facts["parents"]}
+    for effect in effects:
+        yield effect
+        for part in (name for name, above in wholes.items() if effect.table in above):
+            yield effect._replace(table=part, subject=f"{shown(part)}, a part of {effect.subject},")
 
 
 class Change(NamedTuple):
@@ -65,27 +62,49 @@ class Change(NamedTuple):
 
     @property
     def there(self) -> Thing:
-        """The object as it is now, or as it was."""
+        """Return the object as it is now, or as it was."""
         found = self.new or self.old
         assert found is not None  # noqa: S101 - a key stands in one of the snapshots
         return found
 
     def effect(self, code: str, *columns: str) -> Effect:
-        """An effect on the object; its table has the name that it had before."""
-        thing = self.old or self.there
+        """Return an effect on the object. It and its table have the names that they had before."""
+        thing, kind = self.old or self.there, self.key[0]
         owner = self.before.get(thing.table) if thing.table else None
-        if owner is None:
+        if owner is not None:
+            return Effect(code, f"{shown(owner.name)}.{thing.name}", owner.name, columns, self.key)
+        if kind == "relation" and thing.facts["kind"] != SEQUENCE:
             return on_table(code, thing.name, *columns)._replace(key=self.key)
-        return Effect(code, f"{shown(owner.name)}.{thing.name}", owner.name, columns, self.key)
+        kinds = {"relation": "the sequence ", "object": "", "event trigger": "", "setting": ""}  # "": the name says it
+        return Effect(code, f"{kinds.get(kind, f'the {kind} ')}{shown(thing.name)}", key=self.key)
 
     def siblings(self) -> list[Thing]:
         """Return the other objects of this kind that are there afterwards, on the same table."""
         return [thing for key, thing in self.after.of(self.there.table, self.key[0]) if key != self.key]
 
+    def namesake(self) -> Thing | None:
+        """Return the other one that has the former name now."""
+        return next((thing for thing in self.siblings() if self.old and thing.name == self.old.name), None)
 
-def shown(name: str) -> str:
-    """A name without its schema when that is the usual one."""
-    return name.removeprefix(DEFAULT_SCHEMA)
+    @property
+    def is_revoked(self) -> bool:
+        """Tell whether a role may do less with it, or another one owns it."""
+        if self.old is None or self.new is None:
+            return False
+        was, now = self.old.facts, self.new.facts
+        if was.get("role") != now.get("role"):
+            return True
+        return was.get("grants") != now.get("grants") and not _privileges(self.old) <= _privileges(self.new)
+
+
+def _privileges(thing: Thing) -> set[str]:
+    """Return single privileges: "reader r", and "reader r*" besides when the role may pass it on."""
+    found = set()
+    for item in thing.facts["grants"] or ():
+        if match := PRIVILEGES.fullmatch(item):
+            for letter, star in re.findall(r"([A-Za-z])(\*?)", match["letters"]):
+                found |= {f"{match['role']} {letter}", f"{match['role']} {letter}{star}"}
+    return found
 
 
 def is_left_null(column: Thing) -> bool:

@@ -1,20 +1,21 @@
 """Losses: what a downgrade throws away, which somebody has to name before it does.
 
-An upgrade takes nothing that the live release maps. A downgrade takes what its upgrade gave, with all that was written
-there since. So it stops, says what is there, and goes on when the command names it: -x lose=notes.colour.
+A downgrade takes what its upgrade gave, with all that was written there since. So it stops, says what is there, and
+goes on when the command names it: -x lose=notes.colour.
 """
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect, shown
-from online_migrations.guard.proofs import tried
-from online_migrations.guard.snapshot import Snapshot
+from online_migrations.guard.proofs import quoted, tried
+from online_migrations.guard.snapshot import Key, Snapshot
 from online_migrations.locks import QUERY_CANCELED, sqlstate
 from online_migrations.sql import quote
 
@@ -26,18 +27,10 @@ NOT_ALLOWED = "42501"  # SQLSTATE insufficient_privilege
 
 
 class Loss(NamedTuple):
-    """
-    Args:
-        table: with its schema.
-        column: None: the whole table.
-        is_in_use: by the live release.
-        is_copied: whether its values can be made again of other columns.
-    """
-
-    table: str
-    column: str | None
-    is_in_use: bool
-    is_copied: bool
+    table: str  # with its schema
+    column: str | None  # None: the whole table
+    is_in_use: bool  # by the live release
+    is_copied: bool  # its values can be made again of other columns
 
     @property
     def name(self) -> str:
@@ -59,33 +52,27 @@ class WouldLose(UnsafeOperation):
         super().__init__(f"{place}: this downgrade takes {names}. {self.insist}")
 
 
-def losses_of(effect: Effect, before: Snapshot, is_in_use: bool) -> list[Loss]:
-    """Return what the effect takes of what was there; nothing when an earlier attempt has taken it.
-
-    Args:
-        before: the catalog before the transaction, or the operation, of the effect.
-    """
-    found = next((key for key, thing in before.relations() if thing.name == effect.table), None)
-    if found is None:
+def losses_of(effect: Effect, before: Snapshot, table: Key | None, is_in_use: bool) -> list[Loss]:
+    """Return what the effect takes of a table that was there before; None: an earlier attempt has taken it."""
+    if table is None:
         return []
-    there = before.column_names(found)
+    there = before.column_names(table)
     columns = [column for column in effect.columns if column in there] if effect.columns else [None]
     return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
 
 
-def without_parts(losses: Iterable[Loss], before: Snapshot) -> Iterator[Loss]:
+def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:
     """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
     taken = {(loss.table, loss.column) for loss in losses}
-    wholes = {thing.name: set(before.wholes(key)) for key, thing in before.relations()}
+    names = {loss.table for loss in losses}
+    wholes = {thing.name: set(before.wholes(key)) for key, thing in before.relations() if thing.name in names}
     for loss in losses:
-        if not any((whole, loss.column) in taken for whole in wholes.get(loss.table, ())):
+        if not any((whole, loss.column) in taken for whole in wholes[loss.table]):
             yield loss
 
 
 def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
-    """Let the downgrade go on if what it takes is empty, and no release uses it.
-
-    Looks at the values, so the transaction that took them must have been rolled back.
+    """Let the downgrade, which has been rolled back, go on if what it takes is empty, and no release uses it.
 
     Raises:
         UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
@@ -103,37 +90,28 @@ def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
 def _said(connection: Connection, loss: Loss) -> str:
     """Return what is said of a loss; empty when nothing is lost."""
     number = 0 if loss.is_copied else _count(connection, loss)
+    if number == 0 and not loss.is_in_use:
+        return ""
+    rows = "1 row" if number == 1 else f"{number or 0:,} rows"
+    if number is not None and number > MOST_COUNTED:
+        rows = f"more than {MOST_COUNTED:,} rows"
+    what = f"with {'values in ' if loss.column else ''}{rows}"
     if number is None:
         what = "of which we may not see all, or not within 5 seconds"
-    elif number > MOST_COUNTED:
-        what = f"with {'values in ' if loss.column else ''}more than {MOST_COUNTED:,} rows"
-    else:
-        rows = "1 row" if number == 1 else f"{number:,} rows"
-        what = f"with values in {rows}" if loss.column else f"with {rows}"
-    if loss.is_in_use:
-        return f"{what}, which the live release still uses"
-    return "" if number == 0 else what
+    return f"{what}, which the live release still uses" if loss.is_in_use else what
 
 
 def _count(connection: Connection, loss: Loss) -> int | None:
-    """Count the rows, or those with a value, up to MOST_COUNTED and one more.
+    """Count the rows, or those with a value, up to MOST_COUNTED and one more; None: too slow, or not all are seen.
 
     A composite value is one also if all of its fields are NULL, which IS NOT NULL denies.
-
-    Returns:
-        None: that takes too long, or row security hides rows.
     """
-    schema, _, name = loss.table.partition(".")
     where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
-    rows = f"SELECT FROM {quote(schema)}.{quote(name)}{where} LIMIT {MOST_COUNTED + 1}"
+    rows = f"SELECT FROM {quoted(loss.table)}{where} LIMIT {MOST_COUNTED + 1}"
     try:
         with tried(connection):
             connection.execute(SETTINGS)
-            counted = connection.exec_driver_sql(
-                f"SELECT count(*) FROM ({rows}) found",  # noqa: S608
-                execution_options={"no_parameters": True},
-            )
-            return int(counted.scalar_one())
+            return int(execute_verbatim(connection, f"SELECT count(*) FROM ({rows}) found").scalar_one())  # noqa: S608
     except DBAPIError as error:
         if sqlstate(error) not in (QUERY_CANCELED, NOT_ALLOWED):
             raise

@@ -1,24 +1,12 @@
-"""Predicate implication: whether every row that one CHECK takes, another one takes too.
+"""Proofs: what a step does to rows that nobody has written yet, as PostgreSQL's planner proves it.
 
-PostgreSQL's planner proves it. With constraint exclusion it does not read a table whose CHECK refutes the condition of
-a query. So the old CHECK is put on an empty temporary copy of the table, and the query asks for rows that the new one
-refuses. NULL passes both. What the planner cannot prove counts as not so: another function, a regular expression, or a
-list of more than 100 values (MAX_SAOP_ARRAY_SIZE in src/backend/optimizer/util/predtest.c).
-
-Columns that a row leaves out: whether a CHECK is sure to take such a row, or to refuse it.
-
-PostgreSQL's planner tells. In a query for the rows that the CHECK refuses, the columns that are left out are replaced
-by their defaults, or NULL. When the planner folds the condition to false, there can be no such row.
-
-Defaults: whether the table is sure to take a row that leaves a column to its default.
-
-PostgreSQL keeps a default as an expression, and computes it with the row. So one that does not fit its column is not
-refused before. Here it is computed in a temporary table, which is rolled back, and held against the column's rules.
+When it folds a condition to false, no row can meet it. What it cannot prove counts as not so: another function, a
+regular expression, or a list of more than 100 values (MAX_SAOP_ARRAY_SIZE in src/backend/optimizer/util/predtest.c).
 """
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -27,61 +15,118 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import driver_connection, execute_raw, execute_verbatim
 from online_migrations.definitions import empty_copies
-from online_migrations.guard.effect import Effect, qualified
+from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
-from online_migrations.sql import literal, quote
+from online_migrations.sql import literal, quote, read_sql
 
-NOTHING: Mapping[str, str] = {}
+_ROW = text(read_sql(__file__, "row.sql").text.replace("{FILLED_BY_TRIGGER}", FILLED_BY_TRIGGER))
+_COLUMN_RULES = read_sql(__file__, "column_rules.sql")
+_NUMBERED_COLUMNS = read_sql(__file__, "numbered_columns.sql")
 
-_ROW = text(
-    "SELECT string_agg(CASE WHEN CAST(:given AS jsonb) ? attname"  # noqa: S608 - of constants
-    " THEN format('CAST(%s AS %s) AS %I', CAST(:given AS jsonb) ->> attname, format_type(atttypid, atttypmod), attname)"
-    " WHEN attname <> ALL (:left_out) OR attgenerated <> '' OR attidentity <> ''"
-    f" OR {FILLED_BY_TRIGGER}"
-    " THEN quote_ident(attname) ELSE format('CAST(%s AS %s) AS %I',"
-    " coalesce(pg_get_expr(adbin, adrelid), pg_get_expr(typdefaultbin, 0), 'NULL'),"
-    " format_type(atttypid, atttypmod), attname) END, ', ')"
-    " FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
-    " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
-    " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
-)
+_CHECK = re.compile(r"CHECK (?P<condition>\(.*\))", re.DOTALL)  # not so one that is NO INHERIT or NOT ENFORCED
 
 
-def takes_rows_without(
-    connection: Connection, effect: Effect, left_out: Collection[str], given: Mapping[str, str] = NOTHING
-) -> bool:
-    """Prove that a CHECK accepts every row that omits these columns, whatever stands in the others.
+def no_row_meets(connection: Connection, table: str, condition: str, values: Mapping[str, str | None]) -> bool:
+    """Prove that no row of these values meets a condition, whatever stands in its other columns.
 
     Args:
-        given: what such a row holds in some of them, as SQL, in place of their defaults.
-
-    What a trigger may fill counts as one of the others. What cannot be computed beforehand, such as now(),
-    counts as not met. A CHECK is met unless it is false (PostgreSQL manual, "Check Constraints").
+        values: of columns, as SQL; None: the row leaves the column to its default. What a trigger may fill counts as
+            one of the others. What cannot be computed beforehand, such as now(), may meet the condition.
     """
-    return _is_never(connection, effect.table, left_out, given, f"NOT ({effect.check})")
-
-
-def refuses_rows_without(
-    connection: Connection, effect: Effect, left_out: Collection[str], given: Mapping[str, str] = NOTHING
-) -> bool:
-    """Prove that a CHECK refuses every such row. What cannot be computed counts as accepted."""
-    return _is_never(connection, effect.table, left_out, given, f"({effect.check}) IS NOT FALSE")
-
-
-def _is_never(
-    connection: Connection, table: str, left_out: Collection[str], given: Mapping[str, str], condition: str
-) -> bool:
-    schema, _, name = table.partition(".")
-    table = f"{quote(schema)}.{quote(name)}"
-    row = connection.scalar(_ROW, {"table": table, "left_out": list(left_out), "given": json.dumps(given)})
-    rows = f"SELECT {row} FROM {table}"  # noqa: S608 - of the catalog
-    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM ({rows}) row_of_old_code WHERE {condition}"
+    name = quoted(table)
+    row = connection.scalar(_ROW, {"table": name, "values": json.dumps(values)})
+    rows = f"SELECT {row} FROM {name}"  # noqa: S608 - of the catalog
     try:
         with tried(connection):
-            [plan] = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
+            return _is_folded(connection, f"SELECT FROM ({rows}) row_of_old_code WHERE {condition}")
     except DBAPIError:
         return False
-    return bool(plan["Plan"].get("One-Time Filter") == "false")
+
+
+def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
+    """Tell whether a row that the old constraint takes is sure to be taken by the new one.
+
+    With constraint exclusion, PostgreSQL does not read a table whose CHECK refutes the condition of a query. So the old
+    CHECK is put on an empty copy of the table, and the query asks for rows that the new one refuses. NULL passes both.
+
+    Args:
+        old, new: definitions, such as "CHECK (size < 10)". Of other constraints it is not known.
+    """
+    wanted = _CHECK.fullmatch(new)
+    if wanted is None or not _CHECK.fullmatch(old):
+        return False
+    with empty_copies(connection, table):
+        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD {old}; SET LOCAL constraint_exclusion = on")
+        return _is_folded(connection, f"SELECT FROM {quote(table)} WHERE NOT {wanted['condition']}")
+
+
+def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:
+    """Tell whether every row that leaves the column of the effect to the new default is taken.
+
+    PostgreSQL keeps a default as an expression, and computes it with the row: one that does not fit is not refused
+    before. A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those
+    above are its own: a sequence that starts over meets the rows that are there.
+
+    Args:
+        written: columns in which such a row may hold anything.
+    """
+    table, column = quoted(effect.table), effect.column
+    rules = connection.execute(_COLUMN_RULES, {"table": table, "column": column}).one_or_none()
+    try:
+        value, next_value = _computed(connection, rules.type, effect.default) if rules else (None, None)
+    except DBAPIError:  # it cannot be computed, or does not fit the type
+        return False
+    if rules is None or (value is None and rules.required):  # renamed since
+        return False
+    given = literal(value)
+    for check, columns in rules.checks:
+        values = dict.fromkeys(set(columns) - written) | {column: given}
+        if not no_row_meets(connection, effect.table, f"NOT ({check})", values):
+            return False
+    if value is None:
+        return True
+    if rules.is_unique:
+        is_number = rules.type in ("smallint", "integer", "bigint")
+        if value == next_value or (is_number and _is_any(connection, f"{table} WHERE {quote(column)} >= {given}")):
+            return False
+    return all(_is_any(connection, f"{referred} {given}") for referred in rules.referred)
+
+
+def _computed(connection: Connection, type_: str, default: str) -> list[str | None]:
+    """Return as text what two rows get."""
+    if not default:
+        return [None, None]
+    with tried(connection):
+        sql = (
+            f"CREATE TEMPORARY TABLE default_probe (value {type_});"  # noqa: S608 - of the catalog, and of the revision
+            f" ALTER TABLE pg_temp.default_probe ALTER value SET DEFAULT {default};"
+            " INSERT INTO pg_temp.default_probe VALUES (DEFAULT), (DEFAULT) RETURNING CAST(value AS text)"
+        )
+        return list(execute_verbatim(connection, sql).scalars())
+
+
+def gives_new_numbers(connection: Connection, effect: Effect) -> bool:
+    """Tell whether a sequence that was set back is still above the numbers of all rows, where an index says that."""
+    columns = connection.execute(_NUMBERED_COLUMNS, {"sequence": effect.key[1] if effect.key else 0}).all()
+    if not columns or not all(column.is_indexed for column in columns):
+        return False
+    following = f"last_value + CASE WHEN is_called THEN {columns[0].increment} ELSE 0 END"
+    highest = (f"(SELECT coalesce(max({one.column_name}), 0) FROM {one.table_name})" for one in columns)  # noqa: S608
+    return _is_any(connection, f"{columns[0].sequence} WHERE {following} > greatest({', '.join(highest)})")
+
+
+def _is_folded(connection: Connection, query: str) -> bool:
+    [explained] = execute_verbatim(connection, f"EXPLAIN (FORMAT JSON) {query}").scalar_one()
+    return bool(explained["Plan"].get("One-Time Filter") == "false")
+
+
+def _is_any(connection: Connection, rows: str) -> bool:
+    return bool(execute_verbatim(connection, f"SELECT EXISTS (SELECT FROM {rows})").scalar_one())  # noqa: S608
+
+
+def quoted(table: str) -> str:
+    schema, _, name = table.partition(".")
+    return f"{quote(schema)}.{quote(name)}"
 
 
 @contextmanager
@@ -93,139 +138,3 @@ def tried(connection: Connection) -> Iterator[None]:
         yield
     finally:
         execute_raw(connection, "ROLLBACK" if is_idle else "ROLLBACK TO tried; RELEASE tried")
-
-
-_COLUMN = text(
-    "SELECT format_type(atttypid, atttypmod) AS type, attnotnull OR typnotnull AS required FROM pg_attribute"
-    " JOIN pg_type t ON t.oid = atttypid WHERE attrelid = to_regclass(:table) AND attname = :column"
-)
-# Rules that a row of one column alone can break: CHECKs, foreign keys and unique indexes.
-_RULES = text(
-    "SELECT contype::text AS type, pg_get_expr(conbin, conrelid) AS condition, confrelid::regclass::text AS referred,"
-    " (SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = confrelid AND attnum = confkey[1]) AS key,"
-    " ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns"
-    " FROM pg_constraint JOIN pg_attribute a ON attrelid = conrelid AND attnum = ANY (conkey)"
-    " WHERE conrelid = to_regclass(:table) AND attname = :column AND pg_get_constraintdef(pg_constraint.oid)"
-    "  NOT LIKE '% NOT ENFORCED' AND (contype = 'c' OR contype = 'f' AND cardinality(conkey) = 1)"
-    " UNION ALL SELECT 'u', NULL, NULL, NULL, NULL FROM pg_index JOIN pg_attribute ON attrelid = indrelid"
-    "  AND attnum = indkey[0] WHERE indrelid = to_regclass(:table) AND attname = :column AND indisunique AND indislive"
-    "  AND indnkeyatts = 1 AND indpred IS NULL"
-)
-
-
-def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:
-    """Tell whether every row that leaves the column of the effect to the new default is taken.
-
-    A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those above
-    are its own: a sequence that starts over meets the rows that are there.
-
-    Args:
-        written: columns in which such a row may hold anything.
-    """
-    schema, _, name = effect.table.partition(".")
-    table = f"{quote(schema)}.{quote(name)}"
-    [column] = effect.columns
-    of_column = {"table": table, "column": column}
-    found = connection.execute(_COLUMN, of_column).one_or_none()
-    if found is None:  # renamed since
-        return False
-    try:
-        value, next_value = _computed(connection, found.type, effect.default)
-    except DBAPIError:
-        return False
-    if value is None and found.required:
-        return False
-    sql_value = "NULL" if value is None else literal(value)
-    rules = connection.execute(_RULES, of_column).all()
-    if not all(
-        takes_rows_without(
-            connection, effect._replace(check=rule.condition), set(rule.columns) - written, {column: sql_value}
-        )
-        for rule in rules
-        if rule.type == "c"
-    ):
-        return False
-    if value is None:
-        return True
-    if any(rule.type == "u" for rule in rules):
-        is_number = found.type in ("smallint", "integer", "bigint")
-        if value == next_value or (is_number and _is_used(connection, f"{table} WHERE {quote(column)} >= {sql_value}")):
-            return False
-    return all(
-        _is_used(connection, f"{rule.referred} WHERE {rule.key} = {sql_value}") for rule in rules if rule.type == "f"
-    )
-
-
-def _computed(connection: Connection, type_: str, default: str) -> list[str | None]:
-    """Return what two rows get, as text.
-
-    Raises:
-        DBAPIError: it cannot be computed, or does not fit the type.
-    """
-    if not default:
-        return [None, None]
-    sql = (
-        f"CREATE TEMPORARY TABLE default_probe (value {type_});"  # noqa: S608 - of the catalog, and of the revision
-        f" ALTER TABLE pg_temp.default_probe ALTER value SET DEFAULT {default};"
-        " INSERT INTO pg_temp.default_probe VALUES (DEFAULT), (DEFAULT) RETURNING CAST(value AS text)"
-    )
-    with tried(connection):
-        return list(connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalars())
-
-
-def _is_used(connection: Connection, rows: str) -> bool:
-    query = f"SELECT EXISTS (SELECT FROM {rows})"  # noqa: S608 - of the catalog
-    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one())
-
-
-_CHECK = re.compile(r"CHECK (?P<condition>\(.*\))", re.DOTALL)  # not so one that is NO INHERIT or NOT ENFORCED
-
-
-def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
-    """Tell whether a row that the old constraint takes is sure to be taken by the new one.
-
-    Args:
-        old, new: definitions, such as "CHECK (size < 10)". Of other constraints it is not known.
-    """
-    wanted = _CHECK.fullmatch(new)
-    if wanted is None or not _CHECK.fullmatch(old):
-        return False
-    with empty_copies(connection, table):
-        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD {old}; SET LOCAL constraint_exclusion = on")
-        query = f"EXPLAIN (FORMAT JSON) SELECT FROM {quote(table)} WHERE NOT {wanted['condition']}"
-        [explained] = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one()
-    return bool(explained["Plan"].get("One-Time Filter") == "false")
-
-
-# The columns that take their numbers from a sequence: as an identity, a serial, or by a default.
-_NUMBERED = text(
-    "SELECT attrelid::regclass::text AS name, quote_ident(attname) AS column_name, EXISTS (SELECT FROM pg_index"
-    "  WHERE indrelid = attrelid AND indkey[0] = attnum AND indisvalid AND indpred IS NULL) AS is_indexed"
-    " FROM pg_attribute WHERE (attrelid, attnum) IN ("
-    "  SELECT refobjid, refobjsubid FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = :sequence"
-    "   AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')"
-    "  UNION SELECT adrelid, adnum FROM pg_depend JOIN pg_attrdef d ON d.oid = objid"
-    "   WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = :sequence)".replace(
-        "::", r"\:\:"
-    )
-)
-_COUNTS_UP = text(
-    "SELECT seqincrement FROM pg_sequence WHERE seqrelid = :sequence AND seqincrement > 0",
-)
-
-
-def gives_new_numbers(connection: Connection, effect: Effect) -> bool:
-    """Tell whether a sequence that was set back is still above the numbers of all rows.
-
-    Not known where it counts down, where no column takes its numbers, or where finding the highest one would read all
-    rows.
-    """
-    sequence = {"sequence": effect.key[1] if effect.key else 0}
-    increment, columns = connection.scalar(_COUNTS_UP, sequence), connection.execute(_NUMBERED, sequence).all()
-    if increment is None or not columns or not all(column.is_indexed for column in columns):
-        return False
-    schema, _, name = qualified(effect.subject).partition(".")
-    following = f"SELECT CASE WHEN is_called THEN last_value + {increment} ELSE last_value END FROM"
-    highest = (f"(SELECT coalesce(max({one.column_name}), 0) FROM {one.name})" for one in columns)  # noqa: S608
-    query = f"SELECT ({following} {quote(schema)}.{quote(name)}) > greatest({', '.join(highest)})"
-    return bool(connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one())

@@ -4,39 +4,23 @@ Only effects that some phase forbids are told. What adds or loosens hurts nobody
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from online_migrations.guard import columns, constraints, objects, tables
-from online_migrations.guard.effect import Change, Effect, shown
+from online_migrations.guard.effect import Effect, shown
+from online_migrations.guard.objects import difference
 from online_migrations.guard.snapshot import Key, Snapshot, Thing, Touched
+from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 SOME_ROWS = 100  # that may be written while the table is locked
 
-# Modes that block writes, or reads too. Source: PostgreSQL manual, "Explicit Locking".
-_LOCKS = (
-    "SELECT jsonb_object_agg(relation, mode) FROM (SELECT DISTINCT ON (relation) relation, mode FROM pg_locks"
-    " WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND mode IN"
-    " ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
-    " ORDER BY relation, mode) strong"
-)
-# Whoever writes rows of a table holds this lock on it. To ask for every table takes long in a large schema.
-_ROWS = (
-    "SELECT jsonb_object_agg(relation, rows) FROM (SELECT relation, ARRAY[pg_stat_get_xact_tuples_inserted(relation),"
-    " pg_stat_get_xact_tuples_updated(relation), pg_stat_get_xact_tuples_deleted(relation)] AS rows FROM pg_locks"
-    " WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND mode = 'RowExclusiveLock'"
-    "  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) written"
-)
-_ALL_ROWS = text(
-    "SELECT relid, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
-    " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0"
-)
-_HELD = text(f"SELECT ({_LOCKS}) AS locks, ({_ROWS}) AS rows, current_setting('lock_timeout') AS lock_timeout")
+_HELD = read_sql(__file__, "held.sql")
+_WRITTEN = read_sql(__file__, "written.sql")
 
 
 class Rows(NamedTuple):
@@ -54,21 +38,16 @@ NO_ROWS = Rows()
 
 
 class Held(NamedTuple):
-    """Hold what a transaction has so far.
+    """Hold what a transaction has so far, by oids of tables."""
 
-    Args:
-        locks: oid of a table: the mode in which this transaction holds it; only modes that make others wait.
-        rows: oid of a table: the rows that this transaction has written, also those that a savepoint took back.
-    """
-
-    locks: Mapping[int, str]
-    rows: Mapping[int, Rows]
+    locks: Mapping[int, str]  # the modes in which it holds them; only those that make others wait
+    rows: Mapping[int, Rows]  # that it has written, also those that a savepoint took back
     lock_timeout: str
 
 
 def read_written(connection: Connection) -> dict[int, Rows]:
     """Return the rows of all tables that the server still counts for this session, also of transactions before."""
-    return {row.relid: Rows(*row[1:]) for row in connection.execute(_ALL_ROWS)}
+    return {row.relid: Rows(*row[1:]) for row in connection.execute(_WRITTEN)}
 
 
 def read_held(connection: Connection) -> Held:
@@ -78,37 +57,24 @@ def read_held(connection: Connection) -> Held:
 
 
 class Record(NamedTuple):
-    """Hold what was seen after one statement.
+    """Hold what was seen after one statement."""
 
-    Args:
-        line: of the revision's file; None when no line of it was running.
-        is_judged: False if it was excused, or a savepoint has taken it back.
-        touched: the catalog after it; None when it could only write rows, or while nobody has looked.
-        sent_at: on the monotonic clock.
-    """
-
-    line: int | None
-    is_judged: bool
-    touched: Touched | None
+    line: int | None  # of the revision's file; None when no line of it was running
+    is_judged: bool  # False if it was excused, or a savepoint has taken it back
+    touched: Touched | None  # None when it could only write rows, or while nobody has looked
     held: Held
-    sent_at: float
+    sent_at: float  # on the monotonic clock
 
 
 @dataclass
 class Transaction:
-    """Follow a transaction, from its first statement until it commits.
+    """Follow a transaction, from its first statement until it commits."""
 
-    Args:
-        before: the catalog when it began; None: nobody has looked, since no line of the revision has run in it.
-        written_before: rows that the session had written when it began, by oid of the table; the server's counters may
-            still hold those of the transaction before. None: no statement was sent yet.
-        unseen: place of the record whose catalog is still to be read. It is read before the next statement, or once
-            for both at COMMIT.
-    """
-
-    before: Snapshot | None
+    before: Snapshot | None  # None: nobody has looked, since no line of the revision has run in it
     records: list[Record] = field(default_factory=list)
+    # Of the transaction before, which the server's counters may still hold. None: no statement was sent yet.
     written_before: Mapping[int, Rows] | None = None
+    # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
 
     def see_last(self, touched: Touched) -> None:
@@ -117,10 +83,7 @@ class Transaction:
             self.unseen = None
 
     def take_back(self, first: int) -> None:
-        """Judge nothing that was written from this record on: a savepoint was rolled back.
-
-        What a later statement does to the catalog is not to be taken for theirs, so nobody has looked after them.
-        """
+        """Judge nothing from this record on: a savepoint was rolled back. What comes later is not taken for it."""
         self.records[first:] = [record._replace(is_judged=False, touched=None) for record in self.records[first:]]
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
@@ -134,42 +97,6 @@ class Transaction:
         """Return the name of a table that was there; None for a new one, an index or a view."""
         thing = self.before.get(("relation", oid, 0)) if self.before else None
         return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
-
-
-EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
-    "relation": tables.relation_effects,
-    "column": columns.column_effects,
-    "constraint": constraints.constraint_effects,
-    "index": constraints.index_effects,
-    "trigger": objects.behaviour_effects,
-    "rule": objects.behaviour_effects,
-    "policy": objects.behaviour_effects,
-    "function": objects.function_effects,
-    "type": objects.object_effects,
-    "schema": objects.object_effects,
-    "database": objects.database_effects,
-    "role": objects.role_effects,
-    "publication": objects.publication_effects,
-    "event trigger": objects.event_trigger_effects,
-    "object": objects.object_effects,
-    "setting": objects.setting_effects,
-}
-
-
-_KINDS = list(EFFECTS)
-
-
-def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
-    """Yield the effects between two snapshots, those on tables first. What comes or goes with its table is told by the
-    table alone.
-    """
-    for key in sorted(keys, key=lambda key: (_KINDS.index(key[0]), key)):
-        change = Change(key, before.get(key), after.get(key), before, after)
-        if change.old == change.new:
-            continue
-        table = (change.old or change.there).table
-        if table is None or (table in before and table in after):
-            yield from EFFECTS[key[0]](change)
 
 
 def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
@@ -213,36 +140,30 @@ def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
                 of_whole = wholes.get(transaction.whole(oid), NO_ROWS)
                 wholes[transaction.whole(oid)] = Rows(*map(sum, zip(of_whole, written, strict=True)))
         for oid, written in wholes.items() if record.is_judged else ():
-            for effect in _of_rows(str(transaction.table(oid)), written, record):
-                yield effect, record
+            name = str(transaction.table(oid))
+            yield from ((effect, record) for effect in _of_rows(name, written, record))
             if record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
                 under_lock[oid] = under_lock.get(oid, 0) + sum(written)
                 if under_lock[oid] > SOME_ROWS:
-                    name = str(transaction.table(oid))
                     yield Effect("writes-under-lock", f"{under_lock[oid]} rows of {shown(name)}", name), record
 
 
 def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
     name = shown(table)
     if name in (*TOOL_TABLES, VERSION_TABLE):
-        if record.line is not None and any(written):
+        if record.line is not None:
             yield Effect("writes-tool-table", name, table)
         return
     # A row that an UPDATE moves to another partition is inserted there and deleted here.
     deleted = written.deleted - written.inserted
     if deleted > 0:
-        rows = "1 row" if deleted == 1 else f"{deleted:,} rows"
-        yield Effect("deletes-rows", f"{rows} of {name}", table)
+        yield Effect("deletes-rows", f"{'1 row' if deleted == 1 else f'{deleted:,} rows'} of {name}", table)
     if written.inserted or written.updated:
         yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
 
 
 def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
-    """Yield each table beyond the first one under ACCESS EXCLUSIVE.
-
-    A table that was dropped, and one that a dropped foreign key referred to, is locked by that alone; and the
-    partitions with their table.
-    """
+    """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
     before: Mapping[Key, Thing] = transaction.before or {}
     dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
     gone = {thing.facts["referred"] for thing in dropped}
@@ -259,16 +180,12 @@ def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Eff
 
 @dataclass
 class Cost:
-    """Add up what a revision cost.
+    """Add up what a revision cost."""
 
-    Args:
-        locks: table: mode and seconds of the longest lock that made others wait. Upper bounds: they begin when the
-            statement was sent, so they hold the time that it waited too.
-        rows: updated, deleted or backfilled.
-    """
-
+    # Table: mode and seconds of the longest lock that made others wait. Upper bounds: they begin when the statement was
+    # sent, so they hold the time that it waited too.
     locks: dict[str, tuple[str, float]] = field(default_factory=dict)
-    rows: int = 0
+    rows: int = 0  # updated, deleted or backfilled
     began: float = field(default_factory=time.monotonic)
 
     def add_lock(self, table: str, mode: str, seconds: float) -> None:
@@ -277,19 +194,15 @@ class Cost:
 
     def add_transaction(self, transaction: Transaction) -> None:
         """Add the locks and rows of a transaction that is about to commit."""
-        records = transaction.records
-        if not records:
+        if not transaction.records:
             return
-        now = time.monotonic()
-        since: dict[int, float] = {}
-        for record in records:
-            for oid in record.held.locks:
-                since.setdefault(oid, record.sent_at)
-        for oid, mode in records[-1].held.locks.items():
+        now, at_end = time.monotonic(), transaction.records[-1].held
+        since = {oid: record.sent_at for record in reversed(transaction.records) for oid in record.held.locks}
+        for oid, mode in at_end.locks.items():
             if name := transaction.table(oid):
                 self.add_lock(shown(name), mode, now - since[oid])
         before = transaction.written_before or {}
-        for oid, rows in records[-1].held.rows.items():
+        for oid, rows in at_end.rows.items():
             written = rows.since(before.get(oid, NO_ROWS))
             self.rows += written.updated + written.deleted
 

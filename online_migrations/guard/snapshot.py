@@ -1,27 +1,20 @@
 """Catalog snapshot: what stands in PostgreSQL's system catalogs about the objects of all user schemas.
 
 A whole one is taken before a revision locks anything. Afterwards only what the transaction has touched is read again,
-so the time under its locks does not grow with the schema. Neither waits for a lock on a table.
+so the time under its locks does not grow with the schema.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
 from online_migrations.definitions import RETIRED_COMMENT
+from online_migrations.sql import read_sql
 
-# A column `a` that a trigger fills when a row leaves it out. One that fires BEFORE INSERT or UPDATE for each row may
-# set any column of NEW (PostgreSQL manual, "Overview of Trigger Behavior"). One in PL/pgSQL does not set a column if
-# its source does not name the column, and NEW as a whole is only returned. The bits of tgtype: 1 is FOR EACH ROW,
-# 2 BEFORE, 4 INSERT, 16 UPDATE (src/include/catalog/pg_trigger.h).
-FILLED_BY_TRIGGER = r"""EXISTS (SELECT FROM pg_trigger f JOIN pg_proc p ON p.oid = f.tgfoid
-  JOIN pg_language l ON l.oid = p.prolang
-  WHERE f.tgrelid = a.attrelid AND NOT f.tgisinternal AND f.tgenabled IN ('O', 'A')
-    AND f.tgtype & 3 = 3 AND f.tgtype & 20 <> 0
-    AND (l.lanname <> 'plpgsql' OR strpos(lower(p.prosrc), lower(a.attname)) > 0
-      OR regexp_replace(p.prosrc, '\mRETURN\s+(NEW|OLD|NULL)\s*;|\mNEW\s*\.', '', 'gi') ~* '\m(NEW|RETURN)\M'))"""
+FILLED_BY_TRIGGER = read_sql(__file__, "filled_by_trigger.sql").text  # a condition on a column `a` of pg_attribute
+_SNAPSHOT = text(read_sql(__file__, "snapshot.sql").text.replace("{FILLED_BY_TRIGGER}", FILLED_BY_TRIGGER))
+_TOUCHED = read_sql(__file__, "touched.sql")
 
 # Kinds of which a database has a handful, or of which only some may be seen by their rows: they are read each time.
 FEW = ("schema", "database", "role", "publication", "event trigger", "object", "setting")
@@ -30,29 +23,30 @@ Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps i
 
 
 class Thing(NamedTuple):
-    """Hold one object of the catalog.
+    """Hold one object of the catalog."""
 
-    Args:
-        table: key of the table or view that a column, constraint, index, trigger, rule or policy belongs to.
-        name: of a relation or type with its schema, "public.notes"; of a function with its arguments.
-        facts: what can change about it.
-    """
-
-    table: Key | None
-    name: str
-    facts: Mapping[str, Any]
+    table: Key | None  # or view that a column, constraint, index, trigger, rule or policy belongs to
+    name: str  # of a relation or type with its schema, "public.notes"; of a function with its arguments
+    facts: Mapping[str, Any]  # what can change about it
 
 
 class Snapshot(Mapping[Key, Thing]):
     """Find things by their keys, and by the table that they belong to."""
 
-    def __init__(
-        self, things: dict[Key, Thing], of_table: dict[Key, list[Key]], few: set[Key], granted: set[Key]
-    ) -> None:
-        self._things = things
-        self._of_table = of_table
-        self.few = few  # keys of the kinds of FEW
-        self.granted = granted  # relations with privileges on single columns
+    def __init__(self, things: Mapping[Key, Thing]) -> None:
+        self._things: dict[Key, Thing] = {}
+        self._of_table: dict[Key, list[Key]] = {}
+        self.granted: set[Key] = set()  # relations with privileges on single columns
+        self._add(things)
+
+    def _add(self, things: Mapping[Key, Thing]) -> None:
+        self._things |= things
+        self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
+        for key, thing in things.items():
+            if thing.table is not None:
+                self._of_table.setdefault(thing.table, []).append(key)
+                if key[0] == "column" and thing.facts["grants"]:
+                    self.granted.add(thing.table)
 
     def __getitem__(self, key: Key) -> Thing:
         return self._things[key]
@@ -90,16 +84,14 @@ class Snapshot(Mapping[Key, Thing]):
 
         A part of a table goes with the whole, so a mark of its own says nothing.
         """
-        found: dict[str, frozenset[str]] = {}
+        marks: dict[str, frozenset[str]] = {}
         for key, thing in self.relations():
-            marked = frozenset(column.name for _, column in self.of(key, "column") if column.facts["retired"])
-            if marked or thing.facts["retired"]:
-                found[thing.name] = frozenset() if thing.facts["retired"] else marked
-        of_whole: dict[str, frozenset[str] | None] = {}
-        for key, thing in self.relations():
-            if thing.facts["parents"]:
-                of_whole[thing.name] = next((found[whole] for whole in self.wholes(key) if whole in found), None)
-        return {name: columns for name, columns in {**found, **of_whole}.items() if columns is not None}
+            columns = frozenset(column.name for _, column in self.of(key, "column") if column.facts["retired"])
+            if columns or thing.facts["retired"]:
+                marks[thing.name] = frozenset() if thing.facts["retired"] else columns
+        wholes = {thing.name: [*self.wholes(key)] or [thing.name] for key, thing in self.relations()}
+        found = {name: next((one for one in names if one in marks), "") for name, names in wholes.items()}
+        return {name: marks[whole] for name, whole in found.items() if whole}
 
     def wholes(self, key: Key) -> Iterator[str]:
         """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
@@ -110,14 +102,15 @@ class Snapshot(Mapping[Key, Thing]):
                 yield self[above].name
                 to_visit += self[above].facts["parents"]
 
-    def replaced(self, keys: Collection[Key], found: dict[Key, Thing]) -> "Snapshot":
+    def replaced(self, keys: Collection[Key], found: Mapping[Key, Thing]) -> "Snapshot":
         """Return another one, in which `found` stands in the place of what had the keys."""
-        things, of_table = {**self._things}, {**self._of_table}
+        new = Snapshot({})
+        new._things, new._of_table, new.granted = {**self._things}, {**self._of_table}, self.granted - {*keys}
         for key in keys:
-            things.pop(key, None)
-            of_table.pop(key, None)
-        part = _indexed(found)
-        return Snapshot(things | found, of_table | part._of_table, part.few, (self.granted - {*keys}) | part.granted)
+            new._things.pop(key, None)
+            new._of_table.pop(key, None)
+        new._add(found)
+        return new
 
 
 class Touched(NamedTuple):
@@ -129,7 +122,7 @@ class Touched(NamedTuple):
 
 def read_snapshot(connection: Connection) -> Snapshot:
     """Return the catalog as this transaction sees it, with what it has changed itself."""
-    return _indexed(_read(connection, everything=True))
+    return Snapshot(_read(connection, everything=True))
 
 
 def read_touched(connection: Connection, before: Snapshot) -> Touched:
@@ -157,24 +150,3 @@ def _read(
         (row.kind, row.id, row.sub): Thing(("relation", row.owner, 0) if row.owner else None, row.name, row.facts)
         for row in connection.execute(_SNAPSHOT, {**asked, "retired": RETIRED_COMMENT})
     }
-
-
-def _indexed(things: Mapping[Key, Thing]) -> Snapshot:
-    of_table: dict[Key, list[Key]] = {}
-    few, granted = set(), set()
-    for key, thing in things.items():
-        if thing.table is not None:
-            of_table.setdefault(thing.table, []).append(key)
-        if key[0] in FEW:
-            few.add(key)
-        if key[0] == "column" and thing.table is not None and thing.facts["grants"]:
-            granted.add(thing.table)
-    return Snapshot(dict(things), of_table, few, granted)
-
-
-def _sql(name: str) -> TextClause:
-    source = (files(__package__) / name).read_text(encoding="utf-8")
-    return text(source.replace("{FILLED_BY_TRIGGER}", FILLED_BY_TRIGGER).replace("::", r"\:\:"))
-
-
-_SNAPSHOT, _TOUCHED = _sql("snapshot.sql"), _sql("touched.sql")

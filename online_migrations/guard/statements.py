@@ -47,11 +47,7 @@ def savepoint(sql: str) -> tuple[str | None, str | None]:
 
 
 def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
-    """Yield the effects that nobody could undo after the statement.
-
-    Args:
-        catalog: before the statement, if it is sent outside of a transaction; else None.
-    """
+    """Yield the effects that nobody could undo after it; of the catalog, if it is sent outside of a transaction."""
     for piece in pieces(sql):
         if _ENDS_TRANSACTION.match(piece):
             yield Effect("ends-transaction", piece)
@@ -93,8 +89,5 @@ def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:
 
 
 def may_change_catalog(sql: str) -> bool:
-    """Tell whether to look at the catalog after it.
-
-    One that only writes rows may call a function that changes it; that is judged before COMMIT, without its line.
-    """
+    """Tell whether to look at the catalog after it. What a function does that an INSERT calls is seen before COMMIT."""
     return not all(_ONLY_READS_OR_WRITES.match(piece) for piece in pieces(sql))

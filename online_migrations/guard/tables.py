@@ -1,15 +1,27 @@
-"""Effects on tables, views and sequences."""
+"""Effects on views, sequences and tables, and on their columns, constraints and indexes."""
 
+import re
 from collections.abc import Iterator
 
-from online_migrations.guard.effect import Change, Effect, on_table, shown
-from online_migrations.guard.objects import is_revoked
+from online_migrations.guard.effect import SEQUENCE, Change, Effect, is_left_null, on_table, shown
 from online_migrations.guard.snapshot import Key, Thing
 
-SEQUENCE = "S"
 PARTITIONED = "p"
 VIEWS = ("v", "m")
+ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
 FEW_NUMBERS = 1000  # that a sequence has left
+CHECK, FOREIGN_KEY = "c", "f"
+NO_ACTION = {"a", "r", " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+MATCH_FULL = "f"
+NOT_ENFORCED = "NOT ENFORCED"  # since PostgreSQL 18
+
+# Facts of a table that must not rise, and the effect when one does.
+RISES = {
+    "off": "drops-behaviour",  # how many triggers are disabled
+    "row_security": "hides-rows",
+    "refuses_changes": "refuses-changes",
+    "partition": "requires-more",
+}
 
 
 def relation_effects(change: Change) -> Iterator[Effect]:
@@ -29,10 +41,7 @@ def relation_effects(change: Change) -> Iterator[Effect]:
 
 
 def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
-    """A query of a table shows the rows of tables that inherit from it, and of its partitions.
-
-    One that becomes a partition is told as that, and a new one has no rows yet.
-    """
+    """Tell of a table whose rows a query of another shows from now on, or no more. New partitions have none yet."""
     was, now = set(old.facts["parents"] if old else ()), set(new.facts["parents"])
     for parent in was ^ now:
         table = change.before.get(("relation", parent, 0))
@@ -41,7 +50,7 @@ def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect
 
 
 def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
-    """Tables that code finds by their names alone, until a role has one of that name in a schema of its own.
+    """Tell of tables that code finds by their names alone, until a role has one of that name in a schema of its own.
 
     Source: PostgreSQL manual, search_path, whose default is "$user", public.
     """
@@ -55,21 +64,25 @@ def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
 
 
 def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
-    """A table or view was dropped or renamed. A view of the same name may stand in for it, but for no dropped table:
-    its rows are gone.
-    """
+    """Tell of a table or view that was dropped or renamed. A view of the old name may stand in."""
     is_view = old.facts["kind"] in VIEWS
-    key = _stand_in(change, old) if is_view or change.new else None
+    key = _stand_in(change, old) if is_view or change.new else None  # the rows of a table that was dropped are gone
     if key is None:
         yield change.effect("renames-table" if change.new else "drops-table")
-    elif missing := change.before.column_names(change.key) - change.after.column_names(key):
+    else:
+        yield from _shown_effects(change, old, key)
+
+
+def _shown_effects(change: Change, old: Thing, view: Key) -> Iterator[Effect]:
+    """Tell of columns and rows that a view does not show as they were."""
+    if missing := change.before.column_names(change.key) - change.after.column_names(view):
         yield change.effect("drops-column", *sorted(missing))
-    elif not _shows_as_many(old, change.after[key]):
+    elif not _shows_as_many(old, change.after[view]):
         yield change.effect("adds-behaviour")
 
 
 def _stand_in(change: Change, old: Thing) -> Key | None:
-    """The view that has the old name now, and reads and takes rows as the old one did."""
+    """Return the view that has the old name now, if it reads and takes rows as the old one did."""
     for key, thing in change.after.of(None, "relation"):
         if thing.name == old.name and thing.facts["kind"] in VIEWS:
             reads_it = change.new is None or change.key[1] in thing.facts["reads"]
@@ -80,7 +93,7 @@ def _stand_in(change: Change, old: Thing) -> Key | None:
 
 
 def _computed(change: Change, old: Thing) -> set[str]:
-    """Columns to which no value can be given, of a table or view as it was."""
+    """Return the columns to which no value can be given, of a table or view as it was."""
     if old.facts["kind"] in VIEWS:
         return set(old.facts["computed"])
     return {thing.name for _, thing in change.before.of(change.key, "column") if thing.facts["generated"]}
@@ -100,15 +113,13 @@ def _sequence_effects(change: Change, old: Thing) -> Iterator[Effect]:
     """A sequence that a column owns goes and moves with it, and its default is compared with the column."""
     new = change.new
     if not old.facts["owned"] and (new is None or new.name != old.name):
-        yield Effect("drops-object", f"the sequence {shown(old.name)}", "", (), change.key)
-    elif new is not None and is_revoked(old, new):
-        yield Effect("revokes", f"the sequence {shown(old.name)}", "", (), change.key)
+        yield change.effect("drops-object")
     elif new is not None and _counts_otherwise(old, new):
-        yield Effect("restarts-sequence", shown(old.name), "", (), change.key)
+        yield change.effect("restarts-sequence")
     elif new is not None and (new.facts["last"] or 0) < (old.facts["last"] or 0):
-        yield Effect("sets-sequence-back", shown(old.name), "", (), change.key)
+        yield change.effect("sets-sequence-back")
     elif new is not None and _left(new) < FEW_NUMBERS <= _left(old):
-        yield Effect("ends-sequence", shown(old.name), "", (), change.key)
+        yield change.effect("ends-sequence")
 
 
 def _left(sequence: Thing) -> int:
@@ -128,40 +139,196 @@ def _counts_otherwise(old: Thing, new: Thing) -> bool:
 def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     was, now = old.facts, new.facts
     if was["file"] != now["file"] or was["persistence"] != now["persistence"]:
-        columns = _new_or_other_columns(change)
-        subject = shown(old.name) + (f" (for {', '.join(columns)})" if columns else "")
-        yield change.effect("rewrites-table")._replace(subject=subject)
+        columns = ", ".join(_new_or_other_columns(change))
+        yield change.effect("rewrites-table")._replace(
+            subject=shown(old.name) + (f" (for {columns})" if columns else "")
+        )
     if was["kind"] in VIEWS:
-        yield from _view_facts(change, old, new)
-    if is_revoked(old, new):
-        yield change.effect("revokes")
-    if now["off"] > was["off"]:
-        yield change.effect("drops-behaviour")
-    if now["row_security"] > was["row_security"]:
-        yield change.effect("hides-rows")
-    if now["refuses_changes"] and not was["refuses_changes"]:
-        yield change.effect("refuses-changes")
-    if now["partition"] and not was["partition"]:
-        yield change.effect("requires-more")
-
-
-def _view_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
-    if missing := sorted(set(old.facts["columns"]) - set(new.facts["columns"])):
-        yield change.effect("drops-column", *missing)
-    elif not _shows_as_many(old, new):
-        yield change.effect("adds-behaviour")
-    if old.facts["takes"] & ~new.facts["takes"]:
-        yield change.effect("drops-behaviour")
+        yield from _shown_effects(change, old, change.key)
+        if was["takes"] & ~now["takes"]:
+            yield change.effect("drops-behaviour")
+    for fact, code in RISES.items():
+        if now[fact] > was[fact]:
+            yield change.effect(code)
 
 
 def _new_or_other_columns(change: Change) -> list[str]:
-    """Columns of the table that came or have another type, so that its rows had to be rewritten."""
-    return sorted(
-        thing.name
-        for key, thing in change.after.of(change.key, "column")
-        if not _has_type(change.before.get(key), thing)
+    """Return the columns that came or have another type, so that the table's rows had to be rewritten."""
+    before = {key: thing.facts["type"] for key, thing in change.before.of(change.key, "column")}
+    columns = change.after.of(change.key, "column")
+    return sorted(thing.name for key, thing in columns if before.get(key) != thing.facts["type"])
+
+
+def column_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if new is None:
+        yield change.effect("drops-column", change.there.name)._replace(is_copied=bool(change.there.facts["generated"]))
+    elif old is not None:
+        yield from _column_facts(change, old, new)
+    elif new.facts["required"] and not _has_value(new):
+        yield change.effect("requires-new-column", new.name)
+    elif new.facts["required"] and new.facts["generated"]:
+        yield change.effect("requires-value")._replace(column=new.name)
+    elif new.facts["default"]:
+        yield _changes_default(change, new)
+
+
+def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    was, now = old.facts, new.facts
+    if old.name != new.name:
+        yield change.effect("renames-column", old.name)
+    if not _same_or_wider(old, new):
+        yield change.effect("changes-type", old.name)
+    yield from _required_facts(change, old, new)
+    had_value, has_value = (_has_value(column) or column.facts["filled"] for column in (old, new))
+    if (now["required"] or was["generated"]) and had_value and not has_value:
+        yield change.effect("drops-default", old.name)._replace(column=old.name)
+    elif now["default"] != was["default"]:
+        yield _changes_default(change, new)
+    if was["expression"] and now["expression"] not in (None, was["expression"]):
+        yield change.effect("adds-behaviour", old.name)
+    if now["identity"] == ALWAYS != was["identity"]:
+        yield change.effect("requires-more", old.name)
+
+
+def _changes_default(change: Change, new: Thing) -> Effect:
+    return change.effect("changes-default", new.name)._replace(default=new.facts["default"] or "", column=new.name)
+
+
+def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
+    """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
+    if new.facts["required"] and not old.facts["required"]:
+        effect = change.effect("requires-value", *([old.name] if _has_value(new) else []))
+        yield effect._replace(column=old.name)
+    if new.facts["not_null"] and not old.facts["not_null"]:
+        if old.facts["required"]:
+            yield change.effect("validates", old.name)
+        elif not _proven_by_check(change, old.name):
+            yield change.effect("scans-for-null", old.name)
+
+
+def _has_value(column: Thing) -> bool:
+    """Tell whether an INSERT that leaves the column out gets a value."""
+    return any(column.facts[fact] for fact in ("has_default", "identity", "generated"))
+
+
+def _same_or_wider(old: Thing, new: Thing) -> bool:
+    """Tell whether it is the same type with another limit. Where values had to change, the table was rewritten."""
+    if old.facts["collation"] != new.facts["collation"]:
+        return False
+    was, now = (re.sub(r"\(.*?\)", "", thing.facts["type"]) for thing in (old, new))
+    return was == now or (was, now) == ("character varying", "text")
+
+
+def _proven_by_check(change: Change, column: str) -> bool:
+    """Tell whether a validated CHECK says that it is not NULL; SET NOT NULL reads no row then (PostgreSQL manual)."""
+    proof = f"CHECK (({column} IS NOT NULL))"
+    return any(
+        thing.facts["validated"] and thing.facts["definition"].replace('"', "") == proof
+        for _, thing in change.before.of(change.there.table, "constraint")
     )
 
 
-def _has_type(old: Thing | None, new: Thing) -> bool:
-    return old is not None and old.facts["type"] == new.facts["type"]
+def constraint_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    if new is None:
+        if _is_relied_on(change.there) and not _is_replaced(change, change.there):
+            code = "drops-constraint" if change.there.facts["type"] == FOREIGN_KEY else "drops-unique"
+            yield _drops(change, code)
+    elif old is None:
+        yield from _added_constraint(change, new)
+    else:
+        if old.facts["definition"] != new.facts["definition"]:
+            yield _required_by(change, new)
+        if new.facts["validated"] and not old.facts["validated"]:
+            yield change.effect("validates", *new.facts["columns"])
+
+
+def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
+    # A type change recreates it, for example.
+    was_there = any(_same(thing, new) for _, thing in change.before.of(new.table, "constraint"))
+    if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
+        return
+    if not was_there:
+        yield _required_by(change, new)
+    if new.facts["type"] in (CHECK, FOREIGN_KEY):
+        if new.facts["validated"]:
+            yield change.effect("validates-under-lock", *new.facts["columns"])
+    elif ("index", new.facts["index"], 0) not in change.before:
+        yield change.effect("builds-index-under-lock", *new.facts["columns"])
+
+
+def _required_by(change: Change, new: Thing) -> Effect:
+    """A foreign key takes NULL in one of its columns; one of MATCH FULL takes NULL in all of them, not in one."""
+    facts = new.facts
+    columns = facts["columns"] if facts["type"] == CHECK else _left_null(change, facts["columns"])
+    is_full = facts["match"] == MATCH_FULL
+    if is_full and columns != facts["columns"]:
+        columns = []
+    return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
+
+
+def _is_relied_on(constraint: Thing) -> bool:
+    """Tell whether code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
+    facts = constraint.facts
+    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
+
+
+def _is_replaced(change: Change, old: Thing) -> bool:
+    """Tell whether another one on the table says the same, or an index finds one row for the same values."""
+    columns = set(old.facts["columns"])
+    is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
+    is_unique_still = bool(columns and is_unique) and any(
+        thing.facts["unique"]
+        and thing.facts["valid"]
+        and set(thing.facts["columns"]) == columns
+        and not (thing.facts["partial"] or thing.facts["expressions"])
+        for _, thing in change.after.of(old.table, "index")
+    )
+    return is_unique_still or any(
+        _same(thing, old) and (thing.facts.get("validated") or thing.facts.get("valid")) for thing in change.siblings()
+    )
+
+
+def _same(one: Thing, other: Thing) -> bool:
+    """Tell whether two constraints, or two indexes, differ in nothing but their names."""
+    was, now = (re.sub(r"^(CREATE .*?INDEX) \S+ ", r"\1 ", thing.facts["definition"]) for thing in (one, other))
+    return was == now
+
+
+def _drops(change: Change, code: str) -> Effect:
+    return change.effect(code, *change.there.facts["columns"])._replace(unique=change.there.name)
+
+
+def index_effects(change: Change) -> Iterator[Effect]:
+    old, new = change.old, change.new
+    facts = change.there.facts
+    columns = facts["columns"]
+    if facts["of_constraint"] or (old and old.facts["of_constraint"]):
+        return  # told by the constraint
+    if new is None:
+        if facts["unique"] and facts["valid"] and not _is_replaced(change, change.there):
+            yield _drops(change, "drops-unique")
+        return
+    if old is None or (old.facts["file"] != facts["file"] and not _is_table_rewritten(change)):
+        yield change.effect("builds-index-under-lock", *columns)
+    if old is None and facts["unique"]:
+        yield change.effect("requires-more", *_left_null(change, columns))
+    if not facts["valid"]:
+        yield change.effect("leaves-invalid-index", *columns)
+
+
+def _is_table_rewritten(change: Change) -> bool:
+    """Tell whether the table was rewritten, and its indexes with it; the table tells it then."""
+    table = change.there.table
+    return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
+
+
+def _left_null(change: Change, columns: list[str]) -> list[str]:
+    """Return the columns that are NULL in a row whose writer does not name them: two such rows are not the same, unless
+    the definition says so.
+    """
+    if "NULLS NOT DISTINCT" in change.there.facts["definition"]:
+        return []
+    of_table = {thing.name: thing for _, thing in change.after.of(change.there.table, "column")}
+    return [name for name in columns if is_left_null(of_table[name])]

@@ -19,35 +19,10 @@ from online_migrations.connection import driver_connection, execute_raw, is_auto
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held, read_written
-from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot, read_touched
+from online_migrations.guard.record import Held, Record, Transaction, effects_of_transaction, read_held, read_written
+from online_migrations.guard.snapshot import Snapshot, Touched, read_snapshot, read_touched
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
-
-
-class Excuse:
-    """Hold the reason of an excused() while its block is open."""
-
-    def __init__(self) -> None:
-        self.reason: str | None = None  # None: no block is open
-        self._statements = 0
-
-    @contextmanager
-    def block(self, reason: str) -> Iterator[None]:
-        self.reason, self._statements = reason, 0
-        try:
-            yield
-        finally:
-            self.reason = None
-
-    def count(self, sql: str) -> None:
-        """
-        Raises:
-            UnsafeOperation: it is the second statement of an open block.
-        """
-        self._statements += len(statements.pieces(sql)) if self.reason is not None else 0
-        if self._statements > 1:
-            raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
 
 
 @contextmanager
@@ -67,7 +42,7 @@ def excused(reason: str) -> Iterator[None]:
         opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
     guard = opts.get("guard")
     if guard is not None:
-        with guard.excusing(reason):
+        with guard.watching.excusing():
             yield
         return
     opts["excused"] = True  # --sql mode, or a database that no release serves: for what an operation asks by itself
@@ -81,17 +56,11 @@ OPERATIONS = f"{__name__.partition('.')[0]}.operations"
 
 
 class Origin(NamedTuple):
-    """Tell where a statement comes from.
+    """Tell where a statement comes from."""
 
-    Args:
-        line: of the revision's file; None when no line of it is running.
-        is_operation: whether one of our operations runs, which are judged beforehand.
-        is_by_sqlalchemy: whether it goes through SQLAlchemy, and not through the driver alone.
-    """
-
-    line: int | None
-    is_operation: bool
-    is_by_sqlalchemy: bool
+    line: int | None  # of the revision's file; None when no line of it is running
+    is_operation: bool  # one of our operations runs, which are judged beforehand
+    is_by_sqlalchemy: bool  # and not sent by the driver alone
 
 
 def origin(module: ModuleType) -> Origin:
@@ -112,10 +81,6 @@ def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) 
 
     What it does there is committed unseen. A connection from any pool of SQLAlchemy is refused before it is handed out:
     of another engine, or of the project's own session. One that is opened by the driver itself is not seen.
-
-    Args:
-        module: the revision's.
-        is_allowed: whether one may be taken now.
     """
 
     def refuse(*_: Any) -> None:
@@ -143,29 +108,21 @@ class TransactionWatch:
 
     So it does not matter who sends a statement and who commits: Alembic, a DO block, a function, or the driver's own
     cursor. A statement in an autocommit block gets a transaction of its own for it.
-
-    Args:
-        module: the revision's, whose lines are named.
-        judge: is given effects, each with its line; raises to refuse.
-        note_names: is given the catalog whenever it may be another one, and the keys of what may have changed.
-        catalog: as it is now; None: nobody knows.
     """
 
     def __init__(
         self,
         connection: Connection,
-        module: ModuleType,
-        judge: Callable[[Iterable[tuple[Effect, int | None]]], None],
-        note_names: Callable[[Snapshot, Iterable[Key]], None],
-        catalog: Snapshot | None,
+        module: ModuleType,  # the revision's, whose lines are named
+        judge: Callable[[Iterable[tuple[Effect, int | None]]], None],  # is given effects with their lines
+        catalog: Snapshot | None,  # as it is now; None: nobody knows
     ) -> None:
         self._connection = connection
         self._module = module
         self._judge = judge
-        self._note_names = note_names
-        self._excuse = Excuse()
+        self.is_excusing = False  # a block of excused() is open
+        self._excused_statements = 0  # of the block
         self._is_paused = False
-        self._sent_at = 0.0
         self._lock_timeout = ""
         self._savepoints: dict[str, int] = {}  # name: how many records there were
         self.kept: list[int] = []  # lines of which something was committed before the revision's end
@@ -176,6 +133,17 @@ class TransactionWatch:
     def close(self) -> None:
         if not self._connection.invalidated:
             driver_connection(self._connection).watcher = None
+
+    def line(self) -> int | None:
+        """Return the line of the revision's file that is running; None when no line of it is."""
+        return origin(self._module).line
+
+    def catalog(self) -> Snapshot:
+        """Return the catalog as it was when the transaction began. Where nobody knows, it has locked nothing yet."""
+        if self.transaction.before is None:
+            with self.looking_away():
+                self.transaction.before = read_snapshot(self._connection)
+        return self.transaction.before
 
     @contextmanager
     def operation(self) -> Iterator[None]:
@@ -191,32 +159,19 @@ class TransactionWatch:
                 self._keep(line)
                 self.transaction = Transaction(None)
 
-    def catalog(self) -> Snapshot:
-        """Return the catalog as it was when the transaction began. Where nobody knows, it has locked nothing yet."""
-        if self.transaction.before is None:
-            with self.looking_away():
-                self.transaction.before = read_snapshot(self._connection)
-            self._note_names(self.transaction.before, self.transaction.before)
-        return self.transaction.before
-
     @contextmanager
-    def excusing(self, reason: str) -> Iterator[None]:
+    def excusing(self) -> Iterator[None]:
+        """See excused()."""
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            with self.looking_away():
-                touched, held = read_touched(self._connection, self.catalog()), read_held(self._connection)
+            touched, held = self._look()
             self.transaction.see_last(touched)
             records.append(Record(records[-1].line, True, touched, held, time.monotonic()))
-        with self._excuse.block(reason):
+        self.is_excusing, self._excused_statements = True, 0
+        try:
             yield
-
-    @property
-    def is_excusing(self) -> bool:
-        return self._excuse.reason is not None
-
-    def line(self) -> int | None:
-        """Return the line of the revision's file that is running; None when no line of it is."""
-        return origin(self._module).line
+        finally:
+            self.is_excusing = False
 
     @contextmanager
     def looking_away(self) -> Iterator[None]:
@@ -239,15 +194,38 @@ class TransactionWatch:
         found = origin(self._module)
         return found.is_operation or (found.is_by_sqlalchemy and not self._connection.in_transaction())
 
-    def before_statement(self, sql: str) -> None:
+    def _look(self) -> tuple[Touched, Held]:
+        with self.looking_away():
+            return read_touched(self._connection, self.catalog()), read_held(self._connection)
+
+    @contextmanager
+    def statement(self, sql: str) -> Iterator[None]:
         if self._looks_away():
+            yield
             return
+        self._before_statement(sql)
+        sent_at = time.monotonic()
+        try:
+            yield
+        except Exception:
+            is_open = not (self._connection.closed or self._connection.invalidated)
+            if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
+                execute_raw(self._connection, "ROLLBACK")
+            raise
+        self._after_statement(sql, sent_at)
+
+    def _before_statement(self, sql: str) -> None:
         if self.line() is not None:
-            self._look_before()
-        self._sent_at = time.monotonic()
+            before = self.catalog()  # known before it: as it was at the beginning, or after the last statement
+            if self.transaction.unseen is not None:
+                with self.looking_away():
+                    self.transaction.see_last(read_touched(self._connection, before))
         is_autocommitted = is_autocommit(self._connection)
         self._judge_unless_excused(statements.effects_of_text(sql, self.catalog() if is_autocommitted else None))
-        self._excuse.count(sql)
+        if self.is_excusing:
+            self._excused_statements += len(statements.pieces(sql))
+            if self._excused_statements > 1:
+                raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
         if is_autocommitted and not statements.runs_outside_transaction(sql):
             execute_raw(self._connection, "BEGIN")
         if self.transaction.written_before is None:
@@ -255,43 +233,31 @@ class TransactionWatch:
                 self.transaction.written_before = read_written(self._connection)
                 self._lock_timeout = read_held(self._connection).lock_timeout
 
-    def _look_before(self) -> None:
-        """Know the catalog before the next statement: as it was at the beginning, or after the last one."""
-        before = self.catalog()
-        if self.transaction.unseen is not None:
-            with self.looking_away():
-                self.transaction.see_last(read_touched(self._connection, before))
-
-    def after_statement(self, sql: str) -> None:
-        if self._looks_away():
-            return
+    def _after_statement(self, sql: str, sent_at: float) -> None:
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
         is_special = may_change_catalog or self.is_excusing or is_autocommit(self._connection)
         records = self.transaction.records
         if len(records) >= MOST_RECORDS and not is_special:
             return
+        touched = None
         with self.looking_away():
-            # At once, so that the excuse does not cover what a deferred trigger does at COMMIT.
-            is_seen = may_change_catalog and self.is_excusing
-            touched = read_touched(self._connection, self.catalog()) if is_seen else None
+            if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
+                touched = read_touched(self._connection, self.catalog())
             held = read_held(self._connection)
         if may_change_catalog and touched is None:
             self.transaction.unseen = len(records)
-        records.append(Record(line, not self.is_excusing, touched, held, self._sent_at))
-        self._note_savepoint(sql)
+        records.append(Record(line, not self.is_excusing, touched, held, sent_at))
+        made, rolled_back = statements.savepoint(sql)
+        if made is not None:
+            self._savepoints[made] = len(records)
+        if rolled_back is not None:
+            self.transaction.take_back(self._savepoints.get(rolled_back, len(records)))
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
         if is_autocommit(self._connection):
             self._end_statement(sql, line)
-
-    def _note_savepoint(self, sql: str) -> None:
-        made, rolled_back = statements.savepoint(sql)
-        if made is not None:
-            self._savepoints[made] = len(self.transaction.records)
-        if rolled_back is not None:
-            self.transaction.take_back(self._savepoints.get(rolled_back, len(self.transaction.records)))
 
     def _end_statement(self, sql: str, line: int | None) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
@@ -299,8 +265,7 @@ class TransactionWatch:
             with self.looking_away():
                 after = read_snapshot(self._connection)
             self.transaction = Transaction(after)
-            self._keep(line)
-            self.commits_early = True
+            self._keep(line, is_early=True)
             self._judge_unless_excused(statements.invalid_index(sql, after))
             return
         try:
@@ -309,13 +274,7 @@ class TransactionWatch:
             execute_raw(self._connection, "ROLLBACK")
             raise
         execute_raw(self._connection, "COMMIT")
-        self._keep(line)
-        self.commits_early = True
-
-    def failed(self) -> None:
-        is_open = not self._looks_away() and not self._connection.closed and not self._connection.invalidated
-        if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
-            execute_raw(self._connection, "ROLLBACK")
+        self._keep(line, is_early=True)
 
     def before_rollback(self) -> None:
         found = origin(self._module)
@@ -325,26 +284,25 @@ class TransactionWatch:
     def before_commit(self) -> None:
         if self._is_paused:
             return
-        line = self.line()
         wrote = self.transaction.before is not None and self.transaction.records
         self._judge_transaction()
-        if wrote and line is not None:
-            self._keep(line)
-            self.commits_early = True
+        if wrote and (line := self.line()) is not None:
+            self._keep(line, is_early=True)
 
-    def _keep(self, line: int | None) -> None:
+    def _keep(self, line: int | None, *, is_early: bool = False) -> None:
+        self.commits_early |= is_early
         if line is not None and line not in self.kept:
             self.kept.append(line)
 
     def _judge_transaction(self) -> None:
         """Compare the catalog with the one before the transaction."""
-        before, records = self.transaction.before, self.transaction.records
-        if before is None:  # no line of the revision has run in it
+        records = self.transaction.records
+        if self.transaction.before is None:  # no line of the revision has run in it
             self.transaction = Transaction(None)
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            touched, held = read_touched(self._connection, before), read_held(self._connection)
+            touched, held = self._look()
         self.transaction.see_last(touched)
         if records:  # else the counters hold the rows of an operation before
             records.append(Record(None, True, None, held, time.monotonic()))
@@ -353,7 +311,6 @@ class TransactionWatch:
             for effect, record in effects_of_transaction(self.transaction, touched)
             if record is None or record.is_judged
         )
-        self._note_names(touched.after, touched.keys)
         self.transaction = Transaction(touched.after)
         self._savepoints = {}
 

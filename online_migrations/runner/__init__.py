@@ -1,8 +1,7 @@
 """Migration runner: what `flask db …` runs. migrations/env.py calls run().
 
 One migration runs at a time, with short locks that are tried again, and the guard judges each step before it is
-committed. Exit code 0 means that the schema is in the database: the revision is read again afterwards. A failed upgrade
-leaves the database at a complete revision that the live release supports.
+committed. A failed upgrade leaves the database at a complete revision that the live release supports.
 """
 
 import logging
@@ -18,38 +17,20 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
+from online_migrations import state
 from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard
 from online_migrations.guard.losses import WouldLose, require_nothing_lost
-from online_migrations.locks import (
-    DEFAULT_SECONDS,
-    Blockers,
-    Deadline,
-    migration_lock,
-    watch_blockers,
-    with_lock_retries,
-)
+from online_migrations.locks import Blockers, Deadline, migration_lock, watch_blockers, with_lock_retries
 from online_migrations.operations import conflicts
 from online_migrations.output import show_log
 from online_migrations.revisions import require_consistent_files
 from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
 from online_migrations.sql import OFFLINE_OPTIONS
-from online_migrations.state import (
-    AHEAD,
-    AT_HEAD,
-    BEHIND,
-    SchemaState,
-    ahead_and_compatible,
-    database_revisions,
-    ledger,
-    live,
-    read_schema_state,
-    refusal,
-    tables,
-)
+from online_migrations.state import ledger, live, tables
 
 ALEMBIC_OPTIONS: dict[str, Any] = {
     "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
@@ -91,7 +72,7 @@ def run() -> None:
 def heed_signals() -> None:
     """Let SIGTERM and SIGINT end a process that is PID 1 of a container, for which the kernel ignores them.
 
-    A thread, since a handler would wait for the driver. The server rolls back when it finds the client gone.
+    A thread, since a handler would wait for the driver.
     """
     if os.getpid() == 1:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
@@ -124,30 +105,27 @@ def run_read_only(connection: Connection, command: str) -> None:
     Raises:
         ReleaseError: in place of Alembic's "Target database is not up to date" and "Can't locate revision".
     """
-    current = read_schema_state(connection, context.script)
-    connection.rollback()
+    current = schema_state(connection)
     needs_head = command == "retrieve_migrations"  # check, and migrate
-    if current.foreign or (needs_head and current.name == BEHIND):
-        raise ReleaseError(refusal(current))
+    if current.foreign or (needs_head and current.name == state.BEHIND):
+        raise ReleaseError(state.refusal(current))
     with context.begin_transaction():
         context.run_migrations()
 
 
 def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
-    deadline = Deadline(deadline_option())
+    deadline = deadline_option()
     with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
         tables.prepare(connection)
         # Read under the lock: the migration that held it before may have been a newer one.
-        current = read_schema_state(connection, context.script)
-        connection.rollback()
-        if command == "upgrade" and current.name == AHEAD:
-            log.warning("%s", ahead_and_compatible(current))
+        current = schema_state(connection)
+        if command == "upgrade" and current.name == state.AHEAD:
+            log.warning("%s", state.ahead_and_compatible(current))
             return
-        if command == "upgrade" and current.name in (AT_HEAD, BEHIND):
-            renumbering.put_right(connection, context.script, database_revisions(connection))
-            current = read_schema_state(connection, context.script)
-            connection.rollback()
+        if command == "upgrade" and current.name in (state.AT_HEAD, state.BEHIND):
+            renumbering.put_right(connection, context.script, state.database_revisions(connection))
+            current = schema_state(connection)
         to_run = check(current, connection, command)
         guard = None
         if to_run and may_be_served(connection, current):
@@ -155,20 +133,28 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             guard = with_lock_retries(lambda: Guard(connection, in_use, blockers, lose=lose), deadline, blockers)
         is_new = current.database_revision is None
         with_lock_retries(lambda: run_steps(connection, deadline, blockers, guard, is_new), deadline, blockers)
-        verification.verify_committed(connection, database_revisions(connection))
+        verification.verify_committed(connection, state.database_revisions(connection))
         if command == "upgrade":
             verification.compare_with_models(connection)
 
 
-def may_be_served(connection: Connection, current: SchemaState) -> bool:
+def schema_state(connection: Connection) -> state.SchemaState:
+    current = state.read_schema_state(connection, context.script)
+    connection.rollback()
+    return current
+
+
+def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
     """Return whether a release may be live on the database: not on an empty one, nor on one that was made by releases
-    which note themselves when they go live (live.py) and of which none has.
+    which note themselves when they go live, and of which none has.
     """
+    if current.database_revision is None:
+        return False
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
-    if current.database_revision is not None and was_never_served:
+    if was_never_served:
         log.info("no release has noted that it serves this database, so nothing is judged; see: flask release doctor")
-    return current.database_revision is not None and not was_never_served
+    return not was_never_served
 
 
 def run_steps(
@@ -225,16 +211,19 @@ def lose_option(command: str) -> list[str]:
     return lose
 
 
-def deadline_option() -> float:
-    """Return the seconds of `flask db upgrade -x deadline=SECONDS`.
+def deadline_option() -> Deadline:
+    """Return the deadline of `flask db upgrade -x deadline=SECONDS`.
 
     Raises:
         ReleaseError: not a number between 0 and 86400 (a day).
     """
+    given = context.get_x_argument(as_dictionary=True).get("deadline")
+    if given is None:
+        return Deadline()
     try:
-        seconds = float(context.get_x_argument(as_dictionary=True).get("deadline", DEFAULT_SECONDS))
+        seconds = float(given)
     except ValueError:
         seconds = 0
     if not 0 < seconds <= 86400:
         raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
-    return seconds
+    return Deadline(seconds)

@@ -1,23 +1,27 @@
 """Preconditions of a migration: what is refused before anything is changed.
 
-Retire and drop in one run would be the outage that the two steps avoid: the live release still reads the column while
-the run drops it. A run that begins a backfill and needs it cannot succeed: a worker fills the rows in between. Both are
-read from the text of the revisions, so a second try is refused for the same reason.
+Retire and drop in one run would be the outage that the two steps avoid. A run that begins a backfill and needs it
+cannot succeed: a worker fills the rows in between. Both are read from the text of the revisions.
 """
 
-from collections.abc import Container, Iterable, Mapping
-from typing import Any
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from online_migrations import operations
 from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, task_of
 from online_migrations.backfills.store import is_small, unfinished_backfills
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
+from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
+from online_migrations.operations.steps import in_schema
 from online_migrations.revisions import unmerged_heads
-from online_migrations.runner.calls import Call, operation_calls
 from online_migrations.sql import quote
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, UNKNOWN, SchemaState, refusal, two_heads
 
@@ -25,10 +29,16 @@ RETIRE = ("retire_column_online", "retire_table_online")
 REINSTATE = ("reinstate_column_online", "reinstate_table_online")
 DROP = ("drop_column_contract", "drop_table_contract")
 
-DEFAULT_SCHEMA = "public"
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
+_BIND = "the arguments"  # as no revision can name anything
 _EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
+
+
+class Call(NamedTuple):
+    function: str  # the operation's own name, whatever the file calls it
+    given: Mapping[str, Any]  # its arguments by their names, however the file passes them
+    schema: str | None  # of the block of in_schema() around the call; None: the search path's first one
 
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
@@ -54,11 +64,7 @@ def check(current: SchemaState, connection: Connection, command: str) -> list[Sc
 
 
 def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
-    """Return a sentence that refuses the run when one of its steps drops what an earlier one retires; else None.
-
-    Args:
-        to_apply: the revisions that the run would apply, in order.
-    """
+    """Return a sentence that refuses these revisions when one of them drops what an earlier one retires; else None."""
     retired_by: dict[Named, str] = {}
     for script in to_apply:
         for call in operation_calls(script):
@@ -75,11 +81,7 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
 
 
 def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> str | None:
-    """Return a sentence that refuses the run when one of its steps needs a backfill that is not done; else None.
-
-    Args:
-        to_apply: the revisions that the run would apply, in order.
-    """
+    """Return a sentence that refuses these revisions when one needs a backfill that is not done; else None."""
     tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
@@ -90,18 +92,21 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
                 tasks.pop(given["name"], None)
-            elif function in NEEDS and (reason := _refusal(connection, function, given, tasks.values(), begun)):
-                return f"{script.revision}: {reason}. Nothing was changed."
+            elif function in NEEDS:
+                is_asked = function == "require_backfilled" and given["name"] not in begun
+                reason = reason_to_wait(function, given, tasks.values())
+                if reason := reason or (reason_not_done(connection, given["name"]) if is_asked else None):
+                    return f"{script.revision}: {reason}. Nothing was changed."
     return None
 
 
 def _named(call: Call) -> Named:
-    names = (call.schema or DEFAULT_SCHEMA, call.given["table"], call.given.get("column"))
+    names = (call.schema or DEFAULT_SCHEMA.rstrip("."), call.given["table"], call.given.get("column"))
     return tuple(str(name) for name in names if name is not None)
 
 
 def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
-    name = ".".join(named).removeprefix(f"{DEFAULT_SCHEMA}.")
+    name = shown(".".join(named))
     if dropped_by == retired_by:
         return (
             f"{dropped_by} both retires and drops {name}, which the live release still uses; nothing was changed."
@@ -112,15 +117,6 @@ def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
         f" still uses it; nothing was changed. Release what comes before {dropped_by} first, and {dropped_by} after it."
         f" (On a database that no release serves: flask db upgrade {retired_by}, then flask db upgrade.)"
     )
-
-
-def _refusal(
-    connection: Connection, function: str, given: Mapping[str, Any], tasks: Iterable[Task], begun: Container[str]
-) -> str | None:
-    reason = reason_to_wait(function, given, tasks)
-    if not reason and function == "require_backfilled" and given["name"] not in begun:
-        return reason_not_done(connection, given["name"])
-    return reason
 
 
 def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
@@ -153,3 +149,108 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
             raise ReleaseError(two_heads(current, unmerged_heads(context.script))) from error
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
     return [step.revision for step in steps]
+
+
+def operation_calls(script: Script) -> list[Call]:
+    """Return the calls of operations in upgrade(), in the order of the text.
+
+    Left out are a call through a function of the author's, and one whose arguments are computed: upgrade() does not run
+    for this. The operations ask again when they run.
+    """
+    reader = _Reader(vars(script.module))
+    reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
+    return reader.calls
+
+
+class _Computed(Exception):
+    """The text does not say the value of an expression: it calls something, or names what only upgrade() knows."""
+
+
+class _Reader(ast.NodeVisitor):
+    def __init__(self, module: Mapping[str, Any]) -> None:
+        self.calls: list[Call] = []
+        self._names = dict(module)  # constants and loops of the function add to it
+        self._schema: str | None = None
+
+    def visit_With(self, node: ast.With) -> None:
+        outer = self._schema
+        for item in node.items:
+            call = item.context_expr
+            if isinstance(call, ast.Call) and self._function(call) is in_schema:
+                self._schema = (self._bound(in_schema, call) or {}).get("name", outer)
+            self.visit(call)
+        for statement in node.body:
+            self.visit(statement)
+        self._schema = outer
+
+    def visit_For(self, node: ast.For) -> None:
+        """Read the body once for each value, if the text says which there are."""
+        try:
+            values = list(self._value(node.iter))
+        except _Computed:
+            values = []
+        for value in values:
+            self._assign(node.target, value)
+            for statement in node.body:
+                self.visit(statement)
+        if not values:
+            self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            try:
+                self._assign(target, self._value(node.value))
+            except _Computed:
+                self._forget(target)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        function = self._function(node)
+        name = getattr(function, "__name__", "")
+        is_operation = function is not None and getattr(operations, name, None) is function
+        if is_operation and (given := self._bound(function, node)) is not None:
+            self.calls.append(Call(name, given, self._schema))
+
+    def _assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self._names[target.id] = value
+        elif isinstance(target, ast.Tuple) and isinstance(value, tuple | list) and len(value) == len(target.elts):
+            for element, part in zip(target.elts, value, strict=True):
+                self._assign(element, part)
+        else:
+            self._forget(target)
+
+    def _forget(self, target: ast.expr) -> None:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                self._names.pop(node.id, None)
+
+    def _function(self, node: ast.Call) -> Any:
+        """Return what a call calls; None when that is computed."""
+        try:
+            return self._value(node.func)
+        except _Computed:
+            return None
+
+    def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
+        """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
+        do not fit the function.
+        """
+        bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
+        call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
+        try:
+            return dict(self._value(call, inspect.signature(function).bind).arguments)
+        except _Computed:
+            return None
+
+    def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:
+        """Return the value of an expression of literals and known names, which may call `bind` alone."""
+        calls = sum(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
+        if calls > (bind is not None):
+            raise _Computed
+        try:
+            code = compile(ast.Expression(node), "<revision>", "eval")
+            return eval(code, {**self._names, _BIND: bind})  # noqa: S307 - our own revision
+        except Exception as error:  # such as a NameError, or an index that is out of range
+            raise _Computed from error

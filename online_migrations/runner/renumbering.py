@@ -1,8 +1,7 @@
 """Renumbered and edited revisions: what ran here, compared with the files of this code by content hash.
 
-Two branches that each add revision 0015 are merged by giving one of them the next number. A database that ran that one
-as 0015 has never run the other, although its version says so. Here that is put right: the ledger's row moves to the new
-number, the version goes back, and the upgrade runs what is missing.
+Two branches that each add revision 0015 are merged by giving one of them the next number. On a database that ran that
+one as 0015, the ledger's row moves to the new number, the version goes back, and the upgrade runs what is missing.
 """
 
 import logging
@@ -37,21 +36,29 @@ class Renumbered(NamedTuple):
 def put_right(connection: Connection, code: ScriptDirectory, applied: list[str]) -> None:
     """Compare what ran with the files, and follow a renumbering. Commits.
 
-    Args:
-        applied: what alembic_version holds.
-
     Raises:
-        ReleaseError: a file was edited after it had run here.
+        ReleaseError: as find() does.
     """
-    if found := find(connection, code, applied):
-        _follow(connection, *found)
+    found = find(connection, code, applied)
+    if found is None:
+        return
+    moved, parent = found
+    for one in moved:
+        log.warning("%s", one)
+    for one in moved:  # the highest first, so the new number is free
+        connection.execute(_MOVE, {"was": one.was, "to": one.now, "hash": one.hash})
+    connection.execute(_VERSION, {"parent": parent})
+    connection.commit()
 
 
 def find(connection: Connection, code: ScriptDirectory, applied: list[str]) -> tuple[list[Renumbered], str] | None:
     """Return what has another number now, and the revision from which the upgrade goes on; None: nothing has.
 
+    Args:
+        applied: what alembic_version holds.
+
     Raises:
-        ReleaseError: as put_right() does.
+        ReleaseError: a file was edited after it had run here.
     """
     ran = ledger.read_contents(connection)
     scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
@@ -67,33 +74,13 @@ def find(connection: Connection, code: ScriptDirectory, applied: list[str]) -> t
 
 
 def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
-    """Yield Alembic's steps; one whose content ran here under another number only moves the version.
-
-    Args:
-        ran: revision: content hash.
-    """
+    """Yield Alembic's steps; one whose content (`ran`: its hash) ran under another number only moves the version."""
     for step in steps:
-        if (
-            isinstance(step, RevisionStep)
-            and step.is_upgrade
-            and ran.get(step.revision.revision) in content_hashes(step.revision.path)
-        ):
-            log.info("%s ran here under another number", step.revision.revision)
-            step.migration_fn = _nothing
+        upgrade = step.revision if isinstance(step, RevisionStep) and step.is_upgrade else None
+        if upgrade and ran.get(upgrade.revision) in content_hashes(upgrade.path):
+            log.info("%s ran here under another number", upgrade.revision)
+            step.migration_fn = lambda **_: None
         yield step
-
-
-def _nothing(**kwargs: object) -> None:
-    """In place of upgrade()."""
-
-
-def _follow(connection: Connection, moved: list[Renumbered], parent: str) -> None:
-    for one in moved:
-        log.warning("%s", one)
-    for one in moved:  # the highest first, so the new number is free
-        connection.execute(_MOVE, {"was": one.was, "to": one.now, "hash": one.hash})
-    connection.execute(_VERSION, {"parent": parent})
-    connection.commit()
 
 
 def _edited(script: Script) -> str:

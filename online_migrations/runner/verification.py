@@ -3,13 +3,12 @@
 import hashlib
 import logging
 from collections.abc import Collection, Iterator
-from importlib import resources
 from typing import Any
 
 import alembic
 import sqlalchemy
 from alembic import context
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
@@ -17,18 +16,18 @@ from online_migrations import options
 from online_migrations.autogenerate import REVISION_OPTIONS, include_name, target_metadata
 from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.errors import ReleaseError
-from online_migrations.sql import DIALECT
+from online_migrations.sql import DIALECT, read_sql
 from online_migrations.state import AT_HEAD, database_revisions, ledger, read_schema_state
 from online_migrations.state.forecast import unknown_required
 from online_migrations.state.mapping import mapped_tables
 
-_CATALOG = text(resources.files(__package__).joinpath("catalog.sql").read_text(encoding="utf-8"))
+_CATALOG = read_sql(__file__, "catalog.sql")
 
 log = logging.getLogger(__name__)
 
 
 def verify_committed(connection: Connection, expected: list[str]) -> None:
-    """Read the revision again after a rollback, which leaves only what was committed.
+    """Read the revision again, after a rollback.
 
     Raises:
         ReleaseError: the migration was not committed.
@@ -47,23 +46,18 @@ def verify_committed(connection: Connection, expected: list[str]) -> None:
 def compare_with_models(connection: Connection) -> None:
     """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
 
-    What the models map has to be there, and as they say; what is there besides does no harm. Definitions are compared
-    too, on temporary tables that are rolled back. The ledger keeps a fingerprint of what was found alike, so that an
-    upgrade compares again when the models or the catalog have changed, and only then.
+    The ledger keeps a fingerprint of what was found alike, so that an upgrade compares again when the models or the
+    catalog have changed, and only then.
 
     Raises:
         ReleaseError: something is missing or another than the models say; the release must not go live.
     """
-    state = read_schema_state(connection, context.script)
-    metadata = target_metadata()
-    if state.name != AT_HEAD or not metadata.tables:
-        connection.rollback()
-        return
-    heads = database_revisions(connection)
-    now = fingerprint(connection, metadata, heads)
+    metadata, heads = target_metadata(), database_revisions(connection)
+    is_at_head = read_schema_state(connection, context.script).name == AT_HEAD
+    now = fingerprint(connection, metadata, heads) if is_at_head and metadata.tables else None
     is_known = now is not None and ledger.verified(connection, heads) == now
     connection.rollback()
-    if is_known:
+    if is_known or not (is_at_head and metadata.tables):
         return
     require_same(connection)
     if now is not None:
@@ -91,9 +85,10 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
 
 
 def require_same(connection: Connection) -> None:
-    """
+    """Require that what the models map is there, and as they say. What is there besides does no harm.
+
     Raises:
-        ReleaseError: something is missing in the database, or another than the models say.
+        ReleaseError: something is missing or another.
     """
     found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()

@@ -62,8 +62,11 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
     applied = database_revisions(connection)
     head, revision = ",".join(sorted(code.get_heads())), ",".join(applied) or None
     if revisions.known_revisions(code).issuperset(applied):
-        name, foreign, pending = _at_or_behind(code, applied)
-        return SchemaState(name, head, revision, pending, foreign)
+        try:
+            pending = [step.revision for step in revisions.pending(code, applied)]
+        except RevisionError:  # rows of alembic_version that contradict each other
+            return SchemaState(UNKNOWN, head, revision, [], applied)
+        return SchemaState(BEHIND if pending else AT_HEAD, head, revision, pending, [])
     name, foreign = _ahead(code, applied, ledger.read_entries(connection))
     release = None if name == UNKNOWN else live.own_release(connection, options.current().metadata, head)
     if release is None:
@@ -91,22 +94,10 @@ def migration_in_progress(connection: Connection) -> bool:
     return lock_holder(connection) is not None
 
 
-def _at_or_behind(code: ScriptDirectory, applied: list[str]) -> tuple[str, list[str], list[str]]:
-    try:
-        pending = [step.revision for step in revisions.pending(code, applied)]
-    except RevisionError:  # rows of alembic_version that contradict each other
-        return UNKNOWN, applied, []
-    return BEHIND if pending else AT_HEAD, [], pending
-
-
 def _ahead(
     code: ScriptDirectory, applied: list[str], entries: Mapping[str, ledger.LedgerEntry]
 ) -> tuple[str, list[str]]:
-    """Follow the ledger from the database's revisions down to revisions that this code knows.
-
-    Returns:
-        the state, and the revisions on the way.
-    """
+    """Follow the ledger from the database's revisions to those that this code knows: the state, and the way."""
     known = revisions.known_revisions(code)
     parents = {revision: entry.down_revisions for revision, entry in entries.items() if revision not in known}
     way = revisions.with_ancestors(applied, parents)

@@ -1,9 +1,8 @@
 """Forecast: can the code of a release run on the schema as it is? Answered before that code is started.
 
-It needs each table and column of its mapping, of a type that it can read and write; no NULL where it expects none;
-nothing required that it does not know; and no rule that did not exist when it was live, but a CHECK that is wider than
-one of then. Not seen: triggers, row security, rows of new tables that hold old ones by a foreign key, values that only
-newer code knows, and SQL that code sends past its models.
+It needs its tables and columns, of types that it can read and write; nothing required that it does not know; and no
+rule that did not exist when it was live, but a CHECK that is wider than one of then. Not seen: triggers, row security,
+foreign keys of new tables, values that only newer code knows, and SQL that code sends past its models.
 """
 
 import re
@@ -88,16 +87,12 @@ def _of_required_columns(table: str, mapped: Mapping[str, MappedColumn], relatio
 def _of_new_rules(
     connection: Connection, table: str, mapped: Mapping[str, MappedColumn], relation: Relation, known: list[str]
 ) -> Iterator[str]:
-    """
-    Args:
-        known: the definitions of the rules that the table had when the code was live.
-    """
+    """Tell of rules besides those that the table had when the code was live, whose definitions are known."""
     were = {_meaning(definition) for definition in known}
     kept = [rule for rule in relation.rules if _meaning(rule.definition) in were]
     for rule in relation.rules:
-        if rule in kept or any(_implies(other, rule) for other in kept):
-            continue
-        if not _concerns(rule, mapped, relation.columns):
+        is_met = rule in kept or any(_implies(other, rule) for other in kept)
+        if is_met or not _concerns(rule, mapped, relation.columns):
             continue
         if not any(_takes_all(connection, table, before, rule.definition) for before in known):
             yield f"{table} has a rule that the code does not know: {rule.definition}"

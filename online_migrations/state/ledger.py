@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
-from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Executable, Row, Select, Text, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from online_migrations.revisions import content_hash, parents
@@ -42,25 +42,26 @@ def phase_of(script: Script) -> str:
 
 def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
     """Return the entries by revision; none of a database that this runner has never migrated."""
-    if not tables.exists(connection, LEDGER):
-        return {}
-    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in connection.execute(_ALL)}
+    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in _rows(connection, _ALL)}
 
 
 def read_history(connection: Connection) -> list[Row[Any]]:
     """Return all rows, the newest first."""
-    return list(connection.execute(_HISTORY)) if tables.exists(connection, LEDGER) else []
+    return _rows(connection, _HISTORY)
 
 
 def read_contents(connection: Connection) -> dict[str, str]:
     """Return by revision the hash of the file that ran here. Only revisions that ran since hashes are kept have one."""
-    found = connection.execute(_CONTENTS) if tables.exists(connection, LEDGER) else ()
-    return {row.revision: row.content_hash for row in found}
+    return {row.revision: row.content_hash for row in _rows(connection, _CONTENTS)}
 
 
 def read_renumbered(connection: Connection) -> dict[str, str]:
     """Return the same of those that ran under another number; they must not run again."""
-    return {row.revision: row.content_hash for row in connection.execute(_RENUMBERED)}
+    return {row.revision: row.content_hash for row in _rows(connection, _RENUMBERED)}
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
+    return list(connection.execute(query)) if tables.exists(connection, LEDGER) else []
 
 
 def holds_all(connection: Connection) -> bool:
@@ -92,10 +93,7 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
 
 
 def _passed(step: MigrationInfo) -> list[Any]:
-    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out.
-
-    What a migration's `depends_on` names has run before, in a step of its own.
-    """
+    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out."""
     if step.is_migration:
         return list(step.up_revisions)
     up, down = step.up_revision_ids, step.down_revision_ids

@@ -6,16 +6,15 @@ mapping and its head revision. Its newest start counts, so after a rollback the 
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, MetaData, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, MetaData, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations.errors import server_message
-from online_migrations.guard.usage import Usage, usages
 from online_migrations.state.mapping import (
     MappedTables,
     UniqueColumns,
@@ -36,6 +35,20 @@ _UNIQUE_RULE = re.compile(r"UNIQUE \((?P<columns>[^()]+)\)")
 log = logging.getLogger(__name__)
 
 
+class Usage(NamedTuple):
+    """Hold what a release does with one table."""
+
+    columns: frozenset[str]  # that it reads and may write
+    nullable: frozenset[str]  # into which it may write NULL
+    left_to_default: frozenset[str]  # that its inserts may leave out
+    unique: tuple[UniqueColumns, ...] = ()  # that its models declare, by which ON CONFLICT finds a row
+
+    def declares(self, name: str, columns: Collection[str]) -> bool:
+        """Tell whether the models declare it unique: by just these columns, or of expressions, under this name."""
+        wanted = set(columns)
+        return any(set(one["columns"]) == wanted if one["columns"] else one["name"] == name for one in self.unique)
+
+
 class LiveRelease(NamedTuple):
     code_head: str  # several, with commas, when branches of the code were not merged
     live_at: datetime  # when its newest process began
@@ -54,8 +67,8 @@ class LiveRelease(NamedTuple):
 def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
     """Note that code with these models serves: one upsert, in a transaction of its own.
 
-    A process that cannot note it, because the database takes no changes or has no such table yet, logs that and serves
-    all the same. The release that was noted last then counts as the live one.
+    Where the database takes no changes, or has no such table yet, this is logged, and the release that was noted last
+    counts as the live one.
 
     Args:
         age: seconds for which it could have served; its first request may come late.
@@ -87,14 +100,25 @@ def record_live(connection: Connection, metadata: MetaData, code_head: str, age:
 
 def live_release(connection: Connection) -> LiveRelease | None:
     """Return the release whose processes began last; None: none has noted that it serves."""
-    return _first(connection, _NEWEST_FIRST)
+    return _first(connection)
 
 
 def in_use(connection: Connection) -> dict[str, Usage] | None:
     """Return what the live release uses, by tables as its models name them; None: none has noted that it serves."""
     release = live_release(connection)
     connection.rollback()
-    return None if release is None else usages(release.mapping, release.unique)
+    if release is None:
+        return None
+    unique = release.unique
+    return {
+        table: Usage(
+            frozenset(columns),
+            frozenset(name for name, column in columns.items() if not column["not_null"]),
+            frozenset(name for name, column in columns.items() if column["has_default"] or column["generated"]),
+            tuple(unique.get(table, ())),
+        )
+        for table, columns in release.mapping.items()
+    }
 
 
 def mapped_by_live(connection: Connection) -> list[str]:
@@ -105,24 +129,24 @@ def mapped_by_live(connection: Connection) -> list[str]:
 
 def release_before(connection: Connection) -> LiveRelease | None:
     """Return the release that was live before the live one."""
-    return _first(connection, _NEWEST_FIRST.offset(1))
+    return _first(connection, place=1)
 
 
 def release_at(connection: Connection, code_head: str) -> LiveRelease | None:
     """Return the newest release whose code ended with this revision."""
-    return _first(connection, _NEWEST_FIRST.where(RELEASES.c.code_head == code_head))
+    return _first(connection, RELEASES.c.code_head == code_head)
 
 
 def own_release(connection: Connection, metadata: MetaData, code_head: str) -> LiveRelease | None:
     """Return what code with these models noted when it was live; None: it never was, in this database."""
-    own = (RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata)), RELEASES.c.code_head == code_head)
-    return _first(connection, _NEWEST_FIRST.where(*own))
+    is_same = RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata))
+    return _first(connection, is_same, RELEASES.c.code_head == code_head)
 
 
-def _first(connection: Connection, query: Select[Any]) -> LiveRelease | None:
+def _first(connection: Connection, *which: ColumnElement[bool], place: int = 0) -> LiveRelease | None:
     if not exists(connection, RELEASES):
         return None
-    row = connection.execute(query.limit(1)).one_or_none()
+    row = connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
     return LiveRelease(*row) if row else None
 
 

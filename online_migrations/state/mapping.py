@@ -1,22 +1,18 @@
-"""Mapping: the tables and columns that a release uses, told from its models' MetaData. Plain data, fit for JSON.
-
-And what the system catalog has of them now: relations.sql.
-"""
+"""Mapping: the tables and columns that a release uses, by its models' MetaData; and what there is of them."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable
-from importlib import resources
 from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.types import TypeEngine
 
-from online_migrations.sql import DIALECT, quote, sql_name
+from online_migrations.sql import DIALECT, quote, read_sql, sql_name
 
 
-class MappedColumn(TypedDict):
+class MappedColumn(TypedDict):  # fit for JSON, as it is stored
     type: str  # as PostgreSQL's format_type() prints it
     not_null: bool
     has_default: bool  # the database gives a value to a row that leaves the column out
@@ -55,7 +51,7 @@ class Relation(NamedTuple):
     rules: list[Rule]
 
 
-_RELATIONS = text(resources.files(__package__).joinpath("relations.sql").read_text(encoding="utf-8"))
+_RELATIONS = read_sql(__file__, "relations.sql")
 
 # SQLAlchemy's name of a type in DDL: PostgreSQL's own. Other names differ in nothing but case.
 _NAMES = {
@@ -134,19 +130,14 @@ def type_name(type_: TypeEngine[Any]) -> str:
 
 
 def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, Relation]:
-    """Return by mapped table what there is of this name. Tables that do not exist are left out.
-
-    Args:
-        tables: the tables of a mapping. One without a schema is looked for on the search path, as its code does.
-    """
+    """Return by mapped table what there is of this name; one without a schema is looked for on the search path."""
     mapped = list(tables)
     quoted = [".".join(map(quote, table.split("."))) for table in mapped]
-    found = connection.execute(_RELATIONS, {"mapped": mapped, "quoted": quoted})
     return {
         row.mapped: Relation(
             row.writable,
             {name: StoredColumn(*column) for name, column in (row.columns or {}).items()},
             [Rule(*rule) for rule in row.rules or []],
         )
-        for row in found
+        for row in connection.execute(_RELATIONS, {"mapped": mapped, "quoted": quoted})
     }

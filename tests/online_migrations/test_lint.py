@@ -15,8 +15,7 @@ from online_migrations import options
 from online_migrations.errors import ReleaseError
 from online_migrations.lint import lint
 from online_migrations.revisions import content_hash
-from online_migrations.runner.calls import operation_calls
-from online_migrations.runner.preconditions import drop_in_same_release
+from online_migrations.runner.preconditions import drop_in_same_release, operation_calls
 from online_migrations.state.ledger import phase_of
 from tests.databases import OUR_HISTORY
 from tests.online_migrations.history import CONTRACT, NO_MODELS, findings, history, rules_of, write_revision

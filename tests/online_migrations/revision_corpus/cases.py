@@ -12,7 +12,7 @@ A danger has one spelling for each path by which it reaches the code that judges
     with op.get_context().autocommit_block():
         > so it goes with Python
 
-`rule` is a key of online_migrations/guard/rules.py, or "no rule" if the revision is refused before. `names` are regular
+`rule` is one of online_migrations/guard/rules.toml, or "no rule" if the revision is refused before. `names` are regular
 expressions, apart by spaces; the refusal matches each of them, in any case of letters. `instead` is one more, of the
 way out that it has to name; without it any will do. A question is SQL with one boolean, or an expression of `probes`.
 Another case has a title, a question and the lines of upgrade(), maybe `< SQL` that sets it up, and `! what is said` of
