@@ -1,20 +1,17 @@
 """Keep steps from running until the long backfills that they need are done, and tell how far those are.
 
-`set_not_null_online` and its like ask by themselves, require_backfilled() asks by name. Both are also asked for the
-pending revisions before a run changes anything (runner/preconditions.py).
+Operations ask by themselves, and are asked before a run changes anything (runner/preconditions.py).
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.backfills.store import DONE, FAILED, PAUSED, RUNNING, Backfill, read, take_search_path
-from online_migrations.operations.backfill import time_left
-from online_migrations.operations.names import shadow_of
-from online_migrations.sql import NAME, normalize, quote, split_at_commas, unqualified_name
+from online_migrations.backfills import store
+from online_migrations.backfills.store import DONE, FAILED, PAUSED, RUNNING, Backfill, BackfillQuery
+from online_migrations.sql import names_in, shadow_of
 
 STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
 
@@ -23,46 +20,37 @@ class Task(NamedTuple):
     """Say what a backfill does, whether it is recorded or about to be."""
 
     name: str
-    table: str
-    set_sql: str
-    where: str
+    query: BackfillQuery
     how_far: str  # the end of a sentence that begins with its name
-
-    def fills(self, table: str, columns: Iterable[str]) -> bool:
-        return self.table == table and not assigned_columns(self.set_sql).isdisjoint(columns)
-
-    def uses(self, table: str, column: str) -> bool:
-        return self.table == table and column in names_in(f"{self.set_sql} {self.where}")
-
-
-def task_of(backfill: Backfill) -> Task:
-    how_far = f"{progress(backfill)}. {what_to_do(backfill)}"
-    return Task(backfill.name, backfill.table_name, backfill.set_sql, backfill.where_sql, how_far)
 
 
 # Operations, and the question if one needs a backfill to be done, of its task and the operation's arguments.
 NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
-    "set_not_null_online": lambda task, given: task.fills(given["table"], [given["column"]]),
-    "add_check_online": lambda task, given: task.fills(given["table"], names_in(given["condition"])),
-    "add_unique_online": lambda task, given: task.fills(given["table"], given["columns"]),
-    "add_primary_key_online": lambda task, given: task.fills(given["table"], given["columns"]),
-    "drop_column_contract": lambda task, given: task.uses(given["table"], given["column"]),
-    "drop_table_contract": lambda task, given: task.table == given["table"],
-    "drop_compat_view": lambda task, given: task.table == given["old"],
-    "drop_shadow_contract": lambda task, given: task.uses(given["table"], shadow_of(given["column"])),
-    "drop_dual_write_contract": lambda task, given: task.uses(given["table"], given["column"]),
-    "stop_dual_write_contract": lambda task, given: task.fills(given["table"], [given["column"]]),
+    "set_not_null_online": lambda task, given: task.query.fills(given["table"], [given["column"]]),
+    "add_check_online": lambda task, given: task.query.fills(given["table"], names_in(given["condition"])),
+    "add_unique_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "add_primary_key_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "drop_column_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "drop_table_contract": lambda task, given: task.query.table == given["table"],
+    "drop_compat_view": lambda task, given: task.query.table == given["old"],
+    "drop_shadow_contract": lambda task, given: task.query.uses(given["table"], shadow_of(given["column"])),
+    "drop_dual_write_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "stop_dual_write_contract": lambda task, given: task.query.fills(given["table"], [given["column"]]),
     "require_backfilled": lambda task, given: task.name == given["name"],
 }
 
 
-def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
-    """Say why an operation cannot run while these backfills are not done; None: none of them matters to it.
+def unfinished_tasks(connection: Connection) -> list[Task]:
+    """Return those that are recorded and not done, the oldest first."""
+    return [_task(backfill) for backfill in store.unfinished_backfills(connection)]
 
-    Args:
-        function: one of NEEDS.
-        given: its arguments, by their names.
-    """
+
+def _task(backfill: Backfill) -> Task:
+    return Task(backfill.name, backfill.query, f"{progress(backfill)}. {what_to_do(backfill)}")
+
+
+def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
+    """Say why a function of NEEDS with these arguments cannot run while these backfills are not done; None: it can."""
     for task in tasks:
         if NEEDS[function](task, given):
             step = f"{function}({', '.join(repr(value) for value in given.values())})"
@@ -75,16 +63,15 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
 
     A column that does not exist was dropped by a later step of a run that was interrupted.
     """
-    backfill = read(connection, name)
+    backfill = store.read(connection, name)
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
-        return reason_to_wait("require_backfilled", {"name": name}, [task_of(backfill)])
-    query = f"SELECT EXISTS (SELECT FROM {quote(backfill.table_name)} WHERE {backfill.where_sql})"
+        return reason_to_wait("require_backfilled", {"name": name}, [_task(backfill)])
     try:
         with connection.begin_nested() as savepoint:
-            take_search_path(connection, backfill.search_path)
-            is_needed = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar()
+            store.take_search_path(connection, backfill.search_path)
+            is_needed = backfill.query.is_needed(connection)
             savepoint.rollback()  # and with it the search path
     except ProgrammingError:
         return None
@@ -95,17 +82,6 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
             f" flask release resume {name}"
         )
     return None
-
-
-def names_in(sql: str) -> set[str]:
-    """Return every name in it, as the catalog stores them; key words too, which do no harm."""
-    return {unqualified_name(name) for name in re.findall(NAME, normalize(sql))}
-
-
-def assigned_columns(set_sql: str) -> set[str]:
-    """Return the columns on the left of "a = …, (b, c) = …"."""
-    left = (part.partition("=")[0] for part in split_at_commas(normalize(set_sql)))
-    return {unqualified_name(name) for names in left for name in re.findall(NAME, names)}
 
 
 def progress(backfill: Backfill) -> str:
@@ -133,6 +109,10 @@ def is_stalled(backfill: Backfill) -> bool:
 def document(backfill: Backfill) -> dict[str, Any]:
     """Return what `flask release status` shows of it, as JSON values."""
     waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
+    rate, speed = backfill.rows_per_second, None
+    if rate and backfill.state == RUNNING:
+        left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
+        speed = f"{rate:,.0f} a second, {store.time_left(left)} left"
     return {
         "name": backfill.name,
         "table": backfill.table_name,
@@ -142,8 +122,8 @@ def document(backfill: Backfill) -> dict[str, Any]:
         "rows_seen": backfill.pass_scanned,
         "rows_filled": backfill.rows_done,
         "estimated_rows": backfill.estimated_rows,
-        "rows_per_second": round(backfill.rows_per_second) if backfill.rows_per_second else None,
-        "speed": _speed(backfill),
+        "rows_per_second": round(rate) if rate else None,
+        "speed": speed,
         "waiting_for": waits_for or backfill.waiting_for,
         "error": backfill.error,
         "started_at": backfill.started_at.isoformat(),
@@ -151,11 +131,3 @@ def document(backfill: Backfill) -> dict[str, Any]:
         "finished_at": backfill.finished_at.isoformat() if backfill.finished_at else None,
         "next": None if backfill.state in (RUNNING, DONE) else what_to_do(backfill),
     }
-
-
-def _speed(backfill: Backfill) -> str | None:
-    """Say how many rows a second, and how long the pass will take at this rate."""
-    if backfill.state != RUNNING or not backfill.rows_per_second:
-        return None
-    left = max(0, backfill.estimated_rows - backfill.pass_scanned) / backfill.rows_per_second
-    return f"{backfill.rows_per_second:,.0f} a second, {time_left(left)} left"

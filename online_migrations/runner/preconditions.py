@@ -13,8 +13,8 @@ from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, task_of
-from online_migrations.backfills.store import is_small, unfinished_backfills
+from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, unfinished_tasks
+from online_migrations.backfills.store import BackfillQuery, is_small
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.revisions import unmerged_heads
 from online_migrations.runner.calls import Call, operation_calls
@@ -80,7 +80,7 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
     Args:
         to_apply: the revisions that the run would apply, in order.
     """
-    tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
+    tasks = {task.name: task for task in unfinished_tasks(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
         for function, given, _ in operation_calls(script):
@@ -128,7 +128,8 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
         f"{script.revision} begins it in this same run. Release up to {script.revision} first (on a database that no"
         f" release serves: flask db upgrade {script.revision}), let a worker fill it, and release the rest after it"
     )
-    return Task(given["name"], given["table"], given["set_sql"], given["where"], how_far)
+    query = BackfillQuery(given["table"], given["set_sql"], given["where"], given.get("pk", "id"))
+    return Task(given["name"], query, how_far)
 
 
 def _is_for_the_worker(connection: Connection, table: str) -> bool:
