@@ -1,9 +1,10 @@
 """The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch.
 
-backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows.
+backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows. A step that needs its
+values is refused until it is done: operations ask by themselves, and are asked before a run changes anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection, Executable, TextClause, func, text
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.errors import UnsafeOperation
-from online_migrations.sql import literal, names_in, normalize, quote, split_at_commas
+from online_migrations.sql import literal, names_in, normalize, quote, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -148,6 +150,7 @@ class Backfill(NamedTuple):
         return BackfillQuery(self.table_name, self.set_sql, self.where_sql, self.pk)
 
 
+STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
 KEPT_DAYS = 7  # how long `flask release status` shows one that is done
 
 _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
@@ -246,3 +249,120 @@ def is_small(connection: Connection, table: str) -> bool:
     """Tell whether the table has at most AT_ONCE rows."""
     counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
+
+
+class Task(NamedTuple):
+    """Say what a backfill does, whether it is recorded or about to be."""
+
+    name: str
+    query: BackfillQuery
+    how_far: str  # the end of a sentence that begins with its name
+
+
+# Operations, and the question if one needs a backfill to be done, of its task and the operation's arguments.
+NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
+    "set_not_null_online": lambda task, given: task.query.fills(given["table"], [given["column"]]),
+    "add_check_online": lambda task, given: task.query.fills(given["table"], names_in(given["condition"])),
+    "add_unique_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "add_primary_key_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "drop_column_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "drop_table_contract": lambda task, given: task.query.table == given["table"],
+    "drop_compat_view": lambda task, given: task.query.table == given["old"],
+    "drop_shadow_contract": lambda task, given: task.query.uses(given["table"], shadow_of(given["column"])),
+    "drop_dual_write_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "stop_dual_write_contract": lambda task, given: task.query.fills(given["table"], [given["column"]]),
+    "require_backfilled": lambda task, given: task.name == given["name"],
+}
+
+
+def unfinished_tasks(connection: Connection) -> list[Task]:
+    """Return those that are recorded and not done, the oldest first."""
+    return [_task(backfill) for backfill in unfinished_backfills(connection)]
+
+
+def _task(backfill: Backfill) -> Task:
+    return Task(backfill.name, backfill.query, f"{progress(backfill)}. {what_to_do(backfill)}")
+
+
+def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
+    """Say why a function of NEEDS with these arguments cannot run while these backfills are not done; None: it can."""
+    for task in tasks:
+        if NEEDS[function](task, given):
+            step = f"{function}({', '.join(repr(value) for value in given.values())})"
+            return f"{step} needs the backfill {task.name!r}, which is not done: {task.how_far}"
+    return None
+
+
+def reason_not_done(connection: Connection, name: str) -> str | None:
+    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
+
+    A column that does not exist was dropped by a later step of a run that was interrupted.
+    """
+    backfill = read(connection, name)
+    if backfill is None:
+        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
+    if backfill.state != DONE:
+        return reason_to_wait("require_backfilled", {"name": name}, [_task(backfill)])
+    try:
+        with connection.begin_nested() as savepoint:
+            take_search_path(connection, backfill.search_path)
+            is_needed = backfill.query.is_needed(connection)
+            savepoint.rollback()  # and with it the search path
+    except ProgrammingError:
+        return None
+    if is_needed:
+        return (
+            f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet"
+            f" {backfill.where_sql!r}. Have the release that is live give them a value, or a default, then:"
+            f" flask release resume {name}"
+        )
+    return None
+
+
+def progress(backfill: Backfill) -> str:
+    """Say how far it is, such as "45 % of about 5,000,000 rows of notes, pass 1"."""
+    if backfill.state == DONE:
+        return f"{backfill.rows_done:,} rows of {backfill.table_name} filled"
+    rows = max(backfill.estimated_rows, backfill.pass_scanned)
+    percent = 100 * backfill.pass_scanned // rows if rows else 0
+    return f"{percent} % of about {rows:,} rows of {backfill.table_name}, pass {backfill.pass_number}"
+
+
+def what_to_do(backfill: Backfill) -> str:
+    if backfill.state == FAILED:
+        return f"It failed at {backfill.error}. Fix that, then: flask release resume {backfill.name}"
+    if backfill.state == PAUSED:
+        return f"It is paused; let it go on with: flask release resume {backfill.name}"
+    return "A worker fills it; when flask release status says done, run: flask db upgrade"
+
+
+def is_stalled(backfill: Backfill) -> bool:
+    """Tell whether it should run, and no batch has ended for STALLED_AFTER seconds."""
+    return backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER
+
+
+def document(backfill: Backfill) -> dict[str, Any]:
+    """Return what `flask release status` shows of it, as JSON values."""
+    waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
+    rate, speed = backfill.rows_per_second, None
+    if rate and backfill.state == RUNNING:
+        left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
+        speed = f"{rate:,.0f} a second, {time_left(left)} left"
+    return {
+        "name": backfill.name,
+        "table": backfill.table_name,
+        "state": backfill.state,
+        "progress": progress(backfill),
+        "pass": backfill.pass_number,
+        "rows_seen": backfill.pass_scanned,
+        "rows_filled": backfill.rows_done,
+        "estimated_rows": backfill.estimated_rows,
+        "rows_per_second": round(rate) if rate else None,
+        "speed": speed,
+        "waiting_for": waits_for or backfill.waiting_for,
+        "error": backfill.error,
+        "started_at": backfill.started_at.isoformat(),
+        "updated_at": backfill.updated_at.isoformat(),
+        "finished_at": backfill.finished_at.isoformat() if backfill.finished_at else None,
+        "next": None if backfill.state in (RUNNING, DONE) else what_to_do(backfill),
+    }

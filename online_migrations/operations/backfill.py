@@ -13,7 +13,6 @@ from alembic import op
 from sqlalchemy import Connection, text
 
 from online_migrations.backfills import store
-from online_migrations.backfills.guards import reason_not_done, reason_to_wait, unfinished_tasks
 from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, Batch, next_batch_size
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import connection_of
@@ -134,16 +133,16 @@ def require_backfilled(name: str) -> None:
         query = f"SELECT CASE WHEN max(state) = '{store.DONE}' THEN 0 ELSE {told} END FROM {BACKFILLS.name}"
         migration.impl.static_output(f"{query} WHERE name = {literal(name)};")
         return
-    if reason := reason_not_done(connection_of(migration), name):
+    if reason := store.reason_not_done(connection_of(migration), name):
         raise UnsafeOperation(reason)
 
 
 def refuse_while_filling(function: str, **given: Any) -> None:
-    """Refuse an operation that needs a finished backfill (guards.NEEDS), before it changes anything."""
+    """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
     migration = op.get_context()
     if migration.as_sql:
         return
-    if reason := reason_to_wait(function, given, unfinished_tasks(connection_of(migration))):
+    if reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection_of(migration))):
         raise UnsafeOperation(reason)
 
 

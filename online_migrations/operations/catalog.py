@@ -61,6 +61,7 @@ def tables_locked(table: str, *, column: str | None = None, constraint: str | No
 
 
 def _read(**texts: str) -> dict[str, str]:
+    """Return the texts of catalog.sql by their names, each with those that it names in braces."""
     source = (files(__package__) / "catalog.sql").read_text(encoding="utf-8")
     for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
         texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))

@@ -13,8 +13,8 @@ from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, unfinished_tasks
-from online_migrations.backfills.store import BackfillQuery, is_small
+from online_migrations.backfills import store
+from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.revisions import unmerged_heads
 from online_migrations.runner.calls import Call, operation_calls
@@ -80,7 +80,7 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
     Args:
         to_apply: the revisions that the run would apply, in order.
     """
-    tasks = {task.name: task for task in unfinished_tasks(connection)}
+    tasks = {task.name: task for task in store.unfinished_tasks(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
         for function, given, _ in operation_calls(script):
@@ -134,7 +134,7 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
 
 def _is_for_the_worker(connection: Connection, table: str) -> bool:
     """Tell a table that a worker fills from one that this run creates, or a small one, which the migration fills."""
-    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not is_small(connection, table)
+    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not store.is_small(connection, table)
 
 
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
