@@ -19,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 from online_migrations import options, output
 from online_migrations.autogenerate import target_metadata
 from online_migrations.backfills import store
-from online_migrations.backfills.guards import document
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
 from online_migrations.doctor import LIMITS, diagnose
@@ -183,7 +182,7 @@ def _status(connection: Connection) -> output.Document:
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": running.what if running else None,
         **{name: row._asdict() if row else None for name, row in counted.items()},
-        "backfills": [document(backfill) for backfill in store.recent_backfills(connection)],
+        "backfills": [store.document(backfill) for backfill in store.recent_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }
 

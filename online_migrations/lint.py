@@ -22,7 +22,6 @@ from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
 from online_migrations.guard.rules import Violation
 from online_migrations.locks import Blockers, Deadline
-from online_migrations.operations.backfill import BackfillQuery
 from online_migrations.revisions import duplicate_revisions
 from online_migrations.scratch import scratch_database
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -241,9 +240,8 @@ def _insert(connection: Connection, table: str, columns: dict[str, str], rows: i
 def _end_backfills(connection: Connection) -> None:
     """Do what a worker does between two releases: fill what earlier revisions left to it."""
     for backfill in store.unfinished_backfills(connection):
-        query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
-        with suppress(DBAPIError), connection.begin_nested():  # rows of our making may refuse
+        with suppress(DBAPIError, store.StillWanted), connection.begin_nested():  # rows of our making may refuse
             store.take_search_path(connection, backfill.search_path)
-            query.fill_batch(connection, None, ROWS)
+            backfill.query.fill_batch(connection, None, ROWS)
         connection.execute(store.completion(backfill.name, ROWS))
     connection.commit()

@@ -1,13 +1,17 @@
 """Names, literals and statements of PostgreSQL's SQL: written by its dialect, and told apart in a text."""
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import CheckConstraint, MetaData, Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
+
+from online_migrations.errors import UnsafeOperation
 
 # psycopg2's own paramstyle would double each %.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -30,6 +34,14 @@ def quoted_list(names: Iterable[str]) -> str:
 def literal(value: str | None) -> str:
     """Quote a text as an SQL literal; None becomes NULL."""
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def alter(table: str, action: str) -> str:
+    return f"ALTER TABLE {quote(table)} {action}"
+
+
+def comment_on(table: str, column: str, comment: str | None) -> str:
+    return f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS {literal(comment)}"
 
 
 def sql_name(name: str) -> str:
@@ -77,6 +89,11 @@ def unqualified_name(name: str) -> str:
     return str(last[1:-1].replace('""', '"')) if last.startswith('"') else str(last.lower())
 
 
+def names_in(sql: str) -> set[str]:
+    """Return every name in it, as the catalog stores them; key words too, which do no harm."""
+    return {unqualified_name(name) for name in re.findall(NAME, normalize(sql))}
+
+
 def split_at_commas(sql: str) -> list[str]:
     """Split at the commas outside of parentheses."""
     pieces, depth = [""], 0
@@ -92,3 +109,79 @@ def split_at_commas(sql: str) -> list[str]:
 def read_sql(module: str, name: str) -> TextClause:
     """Return the query of a file that stands beside a module, whose `__file__` is given."""
     return text(Path(module).with_name(name).read_text(encoding="utf-8"))
+
+
+MAX_BYTES = 63  # NAMEDATALEN - 1; two long names may be cut to the same one
+
+
+def shorten_identifier(name: str) -> str:
+    """Return the name, or, when it is too long, its beginning with a hash of the whole."""
+    if len(name.encode()) <= MAX_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: MAX_BYTES - 9].decode(errors='ignore')}_{digest}"
+
+
+def spare_name(name: str) -> str:
+    """Return the name of what is to take the place of `name`, until it does."""
+    return shorten_identifier(f"{name}_new")
+
+
+def require_short(name: str) -> None:
+    """Refuse a name that PostgreSQL would cut, maybe to one that is taken; nobody would find it again."""
+    length = len(name.encode())
+    if length > MAX_BYTES:
+        raise UnsafeOperation(
+            f"The name {name} has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}; nothing was changed. Give"
+            " it a shorter one."
+        )
+
+
+def shadow_of(name: str) -> str:
+    """Return the name of a column's shadow, and of the twin of an index or constraint that stands on it."""
+    return shorten_identifier(f"{name}_shadow")
+
+
+# What PostgreSQL calls a constraint without a name, as revisions of plain Flask-Migrate leave them. A UNIQUE or a
+# foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
+# name. Source: makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
+# AddRelationNewConstraints() in src/backend/catalog/heap.c.
+UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY = "key", "fkey", "check", "pkey"  # and a number, for the second of a kind
+
+
+def default_name(table: str, columns: Sequence[str], label: str) -> str:
+    """Return TABLE_COLUMN_LABEL, with all columns of a key; when it is too long, the longer part is cut first."""
+    first, second = table.encode(), "_".join(columns).encode()
+    room = MAX_BYTES - len(label) - (2 if second else 1)
+    while len(first) + len(second) > room:
+        if len(first) > len(second):
+            first = first[:-1]
+        else:
+            second = second[:-1]
+    parts = (part.decode(errors="ignore") for part in (first, second) if part)  # no half of a character
+    return "_".join([*parts, label])
+
+
+def name_checks(metadata: MetaData) -> None:
+    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it."""
+    if metadata.naming_convention.keys() & {"ck", CheckConstraint}:
+        return
+    for table in metadata.tables.values():
+        # In the order in which CREATE TABLE writes them: those within columns come first.
+        within = chain.from_iterable(column.constraints for column in table.columns)
+        beside = sorted(table.constraints, key=lambda constraint: constraint._creation_order)
+        checks = [check for check in chain(within, beside) if isinstance(check, CheckConstraint)]
+        taken = {check.name for check in checks if isinstance(check.name, str)}
+        for check in checks:
+            if not isinstance(check.name, str):
+                check.name = conv(_free_name(table, check, taken))
+                taken.add(check.name)
+
+
+def _free_name(table: Table, check: CheckConstraint, taken: set[str]) -> str:
+    """Return a name with the column in it when the condition names one alone. A function of the name counts as one."""
+    named = names_in(str(check.sqltext.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})))
+    columns = [column.name for column in table.columns if column.name in named]
+    about = columns if len(columns) == 1 else []
+    names = (default_name(table.name, about, f"{CHECK}{number or ''}") for number in count())
+    return next(name for name in names if name not in taken)

@@ -19,7 +19,7 @@ from online_migrations.autogenerate.compare import DEFINITIONS, ENUMS, render_it
 from online_migrations.autogenerate.directives import Call, Change
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
-from online_migrations.operations.names import name_checks
+from online_migrations.sql import name_checks
 from online_migrations.state.tables import TOOL_TABLES
 
 

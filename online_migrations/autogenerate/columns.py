@@ -35,7 +35,8 @@ from online_migrations.autogenerate.directives import (
 from online_migrations.compatible_types import conversion, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
-from online_migrations.operations.columns import computed_indexes, table_rewrite_reason
+from online_migrations.operations.catalog import ask
+from online_migrations.operations.columns import table_rewrite_reason
 from online_migrations.sql import DIALECT, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name
@@ -177,7 +178,7 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
 
 def has_computed_index(op: ops.AlterColumnOp, diff: Diff) -> bool:
     with on_search_path(diff.connection, op.schema):
-        return bool(computed_indexes(diff.connection, op.table_name, op.column_name))
+        return bool(ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).all())
 
 
 def primary_key_argument(table: str, diff: Diff) -> str:

@@ -31,8 +31,7 @@ from online_migrations.definitions import (
     wanted_column,
 )
 from online_migrations.guard.proofs import takes_all
-from online_migrations.operations.names import require_short
-from online_migrations.sql import DIALECT, quote, sql_name
+from online_migrations.sql import DIALECT, quote, require_short, sql_name
 
 ENUMS = f"{__name__}.enums"
 DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made

@@ -13,8 +13,7 @@ from sqlalchemy import text
 from online_migrations.autogenerate.directives import Call, Change, Diff, Replacement, arguments_of
 from online_migrations.definitions import constraint_there, on_search_path
 from online_migrations.errors import UnsafeOperation
-from online_migrations.operations.names import FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name
-from online_migrations.sql import DIALECT, quote, sql_name
+from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -15,9 +16,9 @@ from online_migrations.autogenerate.directives import Call, Change, Diff, argume
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
-from online_migrations.operations.column_swap import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.operations.dual_writes import dual_writes_on
-from online_migrations.operations.names import shadow_of
+from online_migrations.operations.catalog import ask
+from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
+from online_migrations.sql import shadow_of
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,8 @@ def _stop_dual_writes(connection: Connection, table: Table) -> Iterator[ops.Migr
             yield Call("drop_shadow_contract", f"{table.name!r}, {column.name!r}", table.schema)
     with on_search_path(connection, table.schema):
         retired = [column.name for column in table.columns if column.comment == RETIRED_COMMENT]
-        for kept in (kept for name in retired for kept in dual_writes_on(connection, table.name, name)):
+        needing = (ask("dual_writes_on", table.name, column=name).rows(connection).scalars() for name in retired)
+        for kept in chain.from_iterable(needing):
             yield Call("stop_dual_write_contract", f"{table.name!r}, {kept!r}", table.schema)
 
 

@@ -1,16 +1,21 @@
-"""The table `schema_backfills`: one row for each long backfill, with how far it is.
+"""The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch.
 
-backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows.
+backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows. A step that needs its
+values is refused until it is done: operations ask by themselves, and are asked before a run changes anything.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Executable, func, text
+from sqlalchemy import Connection, Executable, TextClause, func, text
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.sql import literal, quote
+from online_migrations.errors import UnsafeOperation
+from online_migrations.sql import literal, names_in, normalize, quote, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -20,6 +25,98 @@ FAILED = "failed"  # a row cannot be filled; `error` says which
 
 FIRST_BATCH = 500  # rows
 AT_ONCE = 1_000  # rows of a table that the migration itself fills; more would be locked for too long
+
+TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
+SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000  # rows
+OFFLINE_BATCH = 1_000  # rows; a script cannot adapt the size to the time that a batch takes
+
+_comment, _, _BATCH = (files(__package__) / "batch.sql").read_text(encoding="utf-8").partition("\n\n")
+
+
+def time_left(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def next_batch_size(size: int, seconds: float) -> int:
+    """Return how many rows take TARGET_SECONDS; at most twice and at least half of what this batch had."""
+    factor = min(2.0, max(0.5, TARGET_SECONDS / max(seconds, 0.001)))
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, int(size * factor)))
+
+
+class StillWanted(UnsafeOperation):
+    """Filled rows still meet the condition, so the backfill would never end."""
+
+
+class Batch(NamedTuple):
+    last: str | None  # key of the last row that was scanned, as text; None when no row was left
+    scanned: int  # rows
+    wanted: int  # those of them that met the condition
+    filled: int  # those of them that nobody had locked
+    unfilled: int  # filled rows that still meet the condition
+
+
+class BackfillQuery(NamedTuple):
+    """Make the SQL of backfill() from its arguments."""
+
+    table: str
+    set_sql: str
+    where: str
+    pk: str
+
+    def fills(self, table: str, columns: Iterable[str]) -> bool:
+        return self.table == table and not assigned_columns(self.set_sql).isdisjoint(columns)
+
+    def uses(self, table: str, column: str) -> bool:
+        return self.table == table and column in names_in(f"{self.set_sql} {self.where}")
+
+    def is_needed(self, connection: Connection) -> bool:
+        query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"
+        return bool(connection.scalar(text(_escape_colons(query))))
+
+    def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
+        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
+
+        UPDATE takes the row lock NO KEY UPDATE. Foreign keys can still refer to a row that is locked so.
+        """
+        batch = Batch(*connection.execute(*self._statement(after, size)).one())
+        if batch.unfilled:
+            raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")
+        return batch
+
+    def require_valid(self, connection: Connection) -> None:
+        """Have the server plan a batch without running it: it refuses what is no SQL, or names what does not exist."""
+        statement, parameters = self._statement(None, 1)
+        connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
+
+    def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
+        """Return the statement of one batch, and its parameters."""
+        key, where, set_sql = quote(self.pk), _escape_colons(self.where), _escape_colons(self.set_sql)
+        begin = "" if after is None else f"WHERE {key} > :after"
+        statement = _BATCH.format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
+        return text(statement), {"size": size} if after is None else {"size": size, "after": after}
+
+    def as_script(self) -> str:
+        """Return the whole backfill for psql, outside of a transaction: a loop that commits each batch."""
+        table, key = quote(self.table), quote(self.pk)
+        return (
+            f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n"
+            f"DO $backfill$ BEGIN LOOP\n"
+            f"  UPDATE {table} SET {self.set_sql} WHERE {key} IN (SELECT {key} FROM {table} WHERE {self.where}"
+            f" ORDER BY {key} LIMIT {OFFLINE_BATCH} FOR NO KEY UPDATE);\n"
+            f"  EXIT WHEN NOT FOUND; COMMIT; PERFORM pg_sleep(0.05);\n"
+            f"END LOOP; END $backfill$;"
+        )
+
+
+def assigned_columns(set_sql: str) -> set[str]:
+    """Return the columns on the left of "a = …, (b, c) = …"."""
+    left = (part.partition("=")[0] for part in split_at_commas(normalize(set_sql)))
+    return {name for names in left for name in names_in(names)}
+
+
+def _escape_colons(sql: str) -> str:
+    """Return an author's SQL for text(), where a colon would begin a parameter."""
+    return sql.replace(":", r"\:")
 
 
 class Backfill(NamedTuple):
@@ -48,14 +145,16 @@ class Backfill(NamedTuple):
     finished_at: datetime | None
     idle_for: float  # seconds since updated_at
 
+    @property
+    def query(self) -> BackfillQuery:
+        return BackfillQuery(self.table_name, self.set_sql, self.where_sql, self.pk)
 
+
+STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
 KEPT_DAYS = 7  # how long `flask release status` shows one that is done
 
 _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
 _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
-_UNFINISHED = _ALL.where(BACKFILLS.c.state != DONE)
-_RECENT = _ALL.where((BACKFILLS.c.state != DONE) | (BACKFILLS.c.finished_at > func.now() - timedelta(days=KEPT_DAYS)))
-_RUNNING_AND_FREE = _ALL.where(BACKFILLS.c.state == RUNNING).with_for_update(skip_locked=True)
 
 _PAUSE = text(
     f"UPDATE schema_backfills SET state = '{PAUSED}', waiting_for = NULL, updated_at = clock_timestamp()"
@@ -70,10 +169,7 @@ _RESUME = text(
 
 
 def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
-    """Write the INSERT of a new backfill. In an empty table there is nothing to fill, so it is done at once.
-
-    One of this name that exists stays as it is, and no row is returned.
-    """
+    """Write the INSERT of a new backfill; in an empty table it is done. If it exists, no row is returned."""
     is_empty: sa.ColumnClause[bool] = sa.literal_column(f"NOT EXISTS (SELECT FROM {quote(table)})")
     oid = f"CAST({literal(quote(table))} AS regclass)"
     estimate = f"(SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = {oid})"
@@ -94,8 +190,12 @@ def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Inser
     )
 
 
-def deletion(name: str) -> Executable:
-    return sa.delete(BACKFILLS).where(BACKFILLS.c.name == name)
+def save(connection: Connection, backfill: Backfill) -> None:
+    """Store how far it is, and move its turn on: a job of this turn that comes again is late."""
+    now = func.clock_timestamp()
+    values = {column.name: getattr(backfill, column.name) for column in BACKFILLS.columns}
+    moved = {"turn": backfill.turn + 1, "updated_at": now, "finished_at": now if backfill.state == DONE else None}
+    connection.execute(sa.update(BACKFILLS).where(BACKFILLS.c.name == backfill.name).values(values | moved))
 
 
 def completion(name: str, rows: int) -> Executable:
@@ -105,28 +205,25 @@ def completion(name: str, rows: int) -> Executable:
 
 
 def read(connection: Connection, name: str, *, lock: bool = False) -> Backfill | None:
-    """Return the backfill of this name; None: there is none.
-
-    Args:
-        lock: wait for the batch that works on it, and keep its row locked until the transaction ends.
-    """
+    """Return the backfill of this name, or None; to lock it is to wait for the batch that works on it."""
     named = _ALL.where(BACKFILLS.c.name == name)
     return next(iter(_read(connection, named.with_for_update() if lock else named)), None)
 
 
 def unfinished_backfills(connection: Connection) -> list[Backfill]:
     """Return those that run, are paused or have failed, the oldest first."""
-    return _read(connection, _UNFINISHED)
+    return _read(connection, _ALL.where(BACKFILLS.c.state != DONE))
 
 
 def recent_backfills(connection: Connection) -> list[Backfill]:
     """Return the same, and those that were done in the last KEPT_DAYS days."""
-    return _read(connection, _RECENT)
+    is_recent = BACKFILLS.c.finished_at > func.now() - timedelta(days=KEPT_DAYS)
+    return _read(connection, _ALL.where((BACKFILLS.c.state != DONE) | is_recent))
 
 
 def lock_running(connection: Connection) -> list[Backfill]:
     """Lock the rows of those that run and on which no batch works at this moment."""
-    return _read(connection, _RUNNING_AND_FREE)
+    return _read(connection, _ALL.where(BACKFILLS.c.state == RUNNING).with_for_update(skip_locked=True))
 
 
 def _read(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Backfill]:
@@ -139,11 +236,7 @@ def pause(connection: Connection, name: str | None) -> list[str]:
 
 
 def resume(connection: Connection, name: str | None) -> list[tuple[str, int]]:
-    """Let the backfill of this name run again, or all that were paused.
-
-    Returns:
-        name and turn of each. Its next batch is the caller's to defer.
-    """
+    """Let the backfill of this name run again, or all that were paused; return names and turns, to be deferred."""
     return [(row.name, row.turn) for row in connection.execute(_RESUME, {"name": name})]
 
 
@@ -156,3 +249,120 @@ def is_small(connection: Connection, table: str) -> bool:
     """Tell whether the table has at most AT_ONCE rows."""
     counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
+
+
+class Task(NamedTuple):
+    """Say what a backfill does, whether it is recorded or about to be."""
+
+    name: str
+    query: BackfillQuery
+    how_far: str  # the end of a sentence that begins with its name
+
+
+# Operations, and the question if one needs a backfill to be done, of its task and the operation's arguments.
+NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
+    "set_not_null_online": lambda task, given: task.query.fills(given["table"], [given["column"]]),
+    "add_check_online": lambda task, given: task.query.fills(given["table"], names_in(given["condition"])),
+    "add_unique_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "add_primary_key_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
+    "drop_column_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "drop_table_contract": lambda task, given: task.query.table == given["table"],
+    "drop_compat_view": lambda task, given: task.query.table == given["old"],
+    "drop_shadow_contract": lambda task, given: task.query.uses(given["table"], shadow_of(given["column"])),
+    "drop_dual_write_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
+    "stop_dual_write_contract": lambda task, given: task.query.fills(given["table"], [given["column"]]),
+    "require_backfilled": lambda task, given: task.name == given["name"],
+}
+
+
+def unfinished_tasks(connection: Connection) -> list[Task]:
+    """Return those that are recorded and not done, the oldest first."""
+    return [_task(backfill) for backfill in unfinished_backfills(connection)]
+
+
+def _task(backfill: Backfill) -> Task:
+    return Task(backfill.name, backfill.query, f"{progress(backfill)}. {what_to_do(backfill)}")
+
+
+def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
+    """Say why a function of NEEDS with these arguments cannot run while these backfills are not done; None: it can."""
+    for task in tasks:
+        if NEEDS[function](task, given):
+            step = f"{function}({', '.join(repr(value) for value in given.values())})"
+            return f"{step} needs the backfill {task.name!r}, which is not done: {task.how_far}"
+    return None
+
+
+def reason_not_done(connection: Connection, name: str) -> str | None:
+    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
+
+    A column that does not exist was dropped by a later step of a run that was interrupted.
+    """
+    backfill = read(connection, name)
+    if backfill is None:
+        return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
+    if backfill.state != DONE:
+        return reason_to_wait("require_backfilled", {"name": name}, [_task(backfill)])
+    try:
+        with connection.begin_nested() as savepoint:
+            take_search_path(connection, backfill.search_path)
+            is_needed = backfill.query.is_needed(connection)
+            savepoint.rollback()  # and with it the search path
+    except ProgrammingError:
+        return None
+    if is_needed:
+        return (
+            f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet"
+            f" {backfill.where_sql!r}. Have the release that is live give them a value, or a default, then:"
+            f" flask release resume {name}"
+        )
+    return None
+
+
+def progress(backfill: Backfill) -> str:
+    """Say how far it is, such as "45 % of about 5,000,000 rows of notes, pass 1"."""
+    if backfill.state == DONE:
+        return f"{backfill.rows_done:,} rows of {backfill.table_name} filled"
+    rows = max(backfill.estimated_rows, backfill.pass_scanned)
+    percent = 100 * backfill.pass_scanned // rows if rows else 0
+    return f"{percent} % of about {rows:,} rows of {backfill.table_name}, pass {backfill.pass_number}"
+
+
+def what_to_do(backfill: Backfill) -> str:
+    if backfill.state == FAILED:
+        return f"It failed at {backfill.error}. Fix that, then: flask release resume {backfill.name}"
+    if backfill.state == PAUSED:
+        return f"It is paused; let it go on with: flask release resume {backfill.name}"
+    return "A worker fills it; when flask release status says done, run: flask db upgrade"
+
+
+def is_stalled(backfill: Backfill) -> bool:
+    """Tell whether it should run, and no batch has ended for STALLED_AFTER seconds."""
+    return backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER
+
+
+def document(backfill: Backfill) -> dict[str, Any]:
+    """Return what `flask release status` shows of it, as JSON values."""
+    waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
+    rate, speed = backfill.rows_per_second, None
+    if rate and backfill.state == RUNNING:
+        left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
+        speed = f"{rate:,.0f} a second, {time_left(left)} left"
+    return {
+        "name": backfill.name,
+        "table": backfill.table_name,
+        "state": backfill.state,
+        "progress": progress(backfill),
+        "pass": backfill.pass_number,
+        "rows_seen": backfill.pass_scanned,
+        "rows_filled": backfill.rows_done,
+        "estimated_rows": backfill.estimated_rows,
+        "rows_per_second": round(rate) if rate else None,
+        "speed": speed,
+        "waiting_for": waits_for or backfill.waiting_for,
+        "error": backfill.error,
+        "started_at": backfill.started_at.isoformat(),
+        "updated_at": backfill.updated_at.isoformat(),
+        "finished_at": backfill.finished_at.isoformat() if backfill.finished_at else None,
+        "next": None if backfill.state in (RUNNING, DONE) else what_to_do(backfill),
+    }

@@ -13,10 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
 from online_migrations.backfills import store
-from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill
+from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
-from online_migrations.operations.backfill import BackfillQuery, Batch, next_batch_size
 from online_migrations.sql import quote
 
 MOST_LAG = 5.0  # seconds
@@ -34,26 +33,11 @@ _LAG = text(
     "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
     " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
 )
-_CONTINUE = text(
-    "UPDATE schema_backfills SET turn = turn + 1, state = :state, pass_number = :pass_number,"
-    " pass_scanned = :pass_scanned, pass_wanted = :pass_wanted, position = :position, rows_done = :rows_done,"
-    " rows_per_second = :rows_per_second, batch_size = :batch_size, waiting_for = :waiting_for, error = :error,"
-    " updated_at = clock_timestamp(), finished_at = CASE WHEN :state = 'done' THEN clock_timestamp() END"
-    " WHERE name = :name"
-)
-
 log = logging.getLogger(__name__)
 
 
-class StillWanted(Exception):
-    """Filled rows still meet the condition. The backfill would never end."""
-
-
 def run_batch(connection: Connection, name: str, turn: int) -> None:
-    """Fill one batch and defer the next, or find that this job is late. The caller commits.
-
-    Args:
-        turn: the one that this job was deferred for.
+    """Fill one batch and defer the next, or find that this job is late: its turn is over. The caller commits.
 
     Raises:
         DBAPIError: the database cannot do it now; nothing is changed, and the same job may try again.
@@ -68,7 +52,8 @@ def run_batch(connection: Connection, name: str, turn: int) -> None:
     store.take_search_path(connection, backfill.search_path)
     began = time.monotonic()
     try:
-        batch = _fill(connection, backfill)
+        with connection.begin_nested():  # when it fails, that it failed can still be recorded
+            batch = backfill.query.fill_batch(connection, backfill.position, backfill.batch_size)
     except (DBAPIError, StillWanted) as error:
         _narrow_or_fail(connection, backfill, error)
         return
@@ -79,10 +64,8 @@ def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) 
     """Defer the next batch of each backfill that runs and has no job. The caller commits.
 
     A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
-    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
-
-    Args:
-        is_queued: tells whether the queue has a job for this name and turn, waiting or running.
+    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on. `is_queued`
+    tells whether the queue has a job for a name and turn, waiting or running.
     """
     for backfill in store.lock_running(connection):
         if not is_queued(backfill.name, backfill.turn):
@@ -91,10 +74,7 @@ def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) 
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of the next batch to the transaction, by the project's queue.
-
-    Args:
-        delay: seconds that it waits at least.
+    """Add the job of the next batch to the transaction, by the project's queue, after so many seconds.
 
     Raises:
         ReleaseError: the project has no queue.
@@ -121,16 +101,6 @@ def _lag(connection: Connection, backfill: Backfill) -> str | None:
     return f"a follower that is {lag.seconds:.0f} s behind" if lag.seconds > MOST_LAG else None
 
 
-def _fill(connection: Connection, backfill: Backfill) -> Batch:
-    """Fill the batch in a savepoint: when it fails, that it failed can still be recorded."""
-    query = BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
-    with connection.begin_nested():
-        batch = query.fill_batch(connection, backfill.position, backfill.batch_size)
-        if batch.unfilled:
-            raise StillWanted(f"filled, it still meets the condition {backfill.where_sql!r}: without an end")
-        return batch
-
-
 def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: float) -> None:
     """Move on by a batch, into a new pass, or to the end."""
     moved = backfill._replace(
@@ -155,7 +125,7 @@ def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: 
         # Rows that were locked, or written behind the key, come now.
         _continue(connection, at_start._replace(pass_number=moved.pass_number + 1), PASS_PAUSE)
     else:
-        _store(connection, at_start._replace(state=DONE))
+        store.save(connection, at_start._replace(state=DONE))
 
 
 def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIError | StillWanted) -> None:
@@ -177,7 +147,7 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
         where += f", the row with {backfill.pk} {_next_key(connection, backfill)}"
     # The message may quote the row, so it is kept in the table and not logged.
     log.error("backfill %s failed at %s: sqlstate=%s", backfill.name, where, state or "none")
-    _store(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
+    store.save(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
 
 
 def _next_key(connection: Connection, backfill: Backfill) -> str:
@@ -189,17 +159,13 @@ def _next_key(connection: Connection, backfill: Backfill) -> str:
 
 
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:
-    _store(connection, backfill)
+    store.save(connection, backfill)
     defer_batch(connection, backfill.name, backfill.turn + 1, delay)
-
-
-def _store(connection: Connection, backfill: Backfill) -> None:
-    connection.execute(_CONTINUE, backfill._asdict())
 
 
 def _next_size(backfill: Backfill, batch: Batch, seconds: float) -> int:
     """Return the rows of the next batch. One that filled few does not tell how long a full one locks its rows."""
-    size = next_batch_size(backfill.batch_size, seconds)
+    size = store.next_batch_size(backfill.batch_size, seconds)
     is_full = 2 * batch.filled >= batch.scanned
     return size if is_full else min(size, max(backfill.batch_size, FIRST_BATCH))
 

@@ -19,8 +19,7 @@ from sqlalchemy.types import NullType
 from online_migrations.autogenerate import REVISION_OPTIONS
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
-from online_migrations.operations.names import spare_name
-from online_migrations.sql import DIALECT, quote, quoted_list
+from online_migrations.sql import DIALECT, quote, quoted_list, spare_name
 
 NO_VALUE = "none"
 WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'

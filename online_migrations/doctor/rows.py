@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from online_migrations.backfills import store
-from online_migrations.backfills.guards import is_stalled
 from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis, psql, query
 from online_migrations.sql import literal
 
@@ -50,6 +49,6 @@ def unfinished_backfills(connection: Connection) -> Iterator[Diagnosis]:
         elif one.state == store.PAUSED:
             what = f"{named} is paused, after {one.rows_done} rows."
             yield Diagnosis(WARNING, "backfill-paused", what, f"flask release resume {one.name}")
-        elif is_stalled(one):
+        elif store.is_stalled(one):
             what = f"{named} has done nothing for {one.idle_for:.0f} s: does the worker run?"
             yield Diagnosis(WARNING, "backfill-stalled", what, "flask release status")

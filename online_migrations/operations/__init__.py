@@ -4,9 +4,8 @@ An operation is a list of steps, each one statement in a transaction of its own,
 tells if it is still needed. So it is idempotent: run it again after a failure or a kill, and it does the rest. What is
 already there is skipped if its definition is the same; what has the name and is something else is refused, or replaced
 if the call says so. What needs a finished backfill of its table or column is refused until that is done. A revision
-consists of operations alone, or of plain Alembic that is one transaction, never of
-both: an operation commits what stands before it. backfill_later, cancel_backfill and require_backfilled are no steps;
-they are a part of the migration's transaction.
+consists of operations alone, or of plain Alembic that is one transaction: an operation commits what stands before it.
+backfill_later, cancel_backfill and require_backfilled are no steps, but a part of the migration's transaction.
 
 How long a statement waits for its lock, and how long others wait because of it:
 
@@ -27,12 +26,15 @@ from inspect import isfunction
 
 from online_migrations.guard.watch import excused as excused
 from online_migrations.operations.backfill import backfill as backfill
-from online_migrations.operations.backfill_later import backfill_later as backfill_later
-from online_migrations.operations.backfill_later import cancel_backfill as cancel_backfill
-from online_migrations.operations.backfill_later import require_backfilled as require_backfilled
+from online_migrations.operations.backfill import backfill_later as backfill_later
+from online_migrations.operations.backfill import cancel_backfill as cancel_backfill
+from online_migrations.operations.backfill import require_backfilled as require_backfilled
 from online_migrations.operations.columns import add_column_online as add_column_online
 from online_migrations.operations.columns import add_enum_value_online as add_enum_value_online
+from online_migrations.operations.columns import drop_column_contract as drop_column_contract
 from online_migrations.operations.columns import drop_not_null_online as drop_not_null_online
+from online_migrations.operations.columns import reinstate_column_online as reinstate_column_online
+from online_migrations.operations.columns import retire_column_online as retire_column_online
 from online_migrations.operations.columns import set_default_online as set_default_online
 from online_migrations.operations.columns import set_not_null_online as set_not_null_online
 from online_migrations.operations.columns import widen_text_online as widen_text_online
@@ -40,23 +42,20 @@ from online_migrations.operations.constraints import add_check_online as add_che
 from online_migrations.operations.constraints import add_foreign_key_online as add_foreign_key_online
 from online_migrations.operations.constraints import add_primary_key_online as add_primary_key_online
 from online_migrations.operations.constraints import add_unique_online as add_unique_online
+from online_migrations.operations.constraints import create_index_online as create_index_online
 from online_migrations.operations.constraints import drop_constraint_online as drop_constraint_online
-from online_migrations.operations.drops import drop_column_contract as drop_column_contract
-from online_migrations.operations.drops import drop_table_contract as drop_table_contract
-from online_migrations.operations.drops import reinstate_column_online as reinstate_column_online
-from online_migrations.operations.drops import reinstate_table_online as reinstate_table_online
-from online_migrations.operations.drops import retire_column_online as retire_column_online
-from online_migrations.operations.drops import retire_table_online as retire_table_online
+from online_migrations.operations.constraints import drop_index_online as drop_index_online
 from online_migrations.operations.dual_writes import add_computed_column_online as add_computed_column_online
 from online_migrations.operations.dual_writes import add_synced_column_online as add_synced_column_online
 from online_migrations.operations.dual_writes import drop_dual_write_contract as drop_dual_write_contract
 from online_migrations.operations.dual_writes import stop_dual_write_contract as stop_dual_write_contract
-from online_migrations.operations.indexes import create_index_online as create_index_online
-from online_migrations.operations.indexes import drop_index_online as drop_index_online
 from online_migrations.operations.steps import in_schema as in_schema
 from online_migrations.operations.tables import drop_compat_view as drop_compat_view
+from online_migrations.operations.tables import drop_table_contract as drop_table_contract
+from online_migrations.operations.tables import reinstate_table_online as reinstate_table_online
 from online_migrations.operations.tables import rename_back_from_view as rename_back_from_view
 from online_migrations.operations.tables import rename_with_view as rename_with_view
+from online_migrations.operations.tables import retire_table_online as retire_table_online
 from online_migrations.operations.type_changes import change_type_online as change_type_online
 from online_migrations.operations.type_changes import drop_shadow_contract as drop_shadow_contract
 

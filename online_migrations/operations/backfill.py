@@ -1,24 +1,29 @@
-"""Fill a column of a table in use, a few rows at a time, each batch in a transaction of its own."""
+"""Fill a column of a table in use, a few rows at a time: within the release, or after it by jobs of its queue.
+
+Each batch is a transaction of its own. A later step can require that all of them are done.
+"""
 
 import logging
+import re
 import time
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic import op
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
+from online_migrations.backfills import store
+from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, Batch, next_batch_size
+from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import connection_of
-from online_migrations.errors import DeadlineExceeded, UnsafeOperation
+from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
-from online_migrations.operations import catalog
+from online_migrations.operations.catalog import ask
 from online_migrations.operations.steps import add_cost, judged, limits
-from online_migrations.sql import quote
+from online_migrations.sql import literal, quote
+from online_migrations.state.tables import BACKFILLS
 
-TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
-SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000  # rows; the first is small, since nobody knows yet what a row costs
 PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
-OFFLINE_BATCH = 1_000  # rows; a script cannot adapt the size to the time that a batch takes
 REPORT_EVERY = 5.0  # seconds
 
 log = logging.getLogger(__name__)
@@ -30,21 +35,16 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
     It goes through the table in the order of the key (keyset pagination). Rows that another session has locked are
     skipped (SKIP LOCKED) and come in the next pass. A batch takes about 50 ms, from which its size follows, 50 to 5,000
     rows; the pause after it is as long. On a million rows under 150 requests a second the p99 was 100 ms, instead of
-    3.9 s for one UPDATE of the whole table.
-
-    Rows that the live release inserts meanwhile must come with a value: set a default first, with set_default_online.
+    3.9 s for one UPDATE of the whole table. Rows that the live release inserts meanwhile must come with a value: set a
+    default first, with set_default_online. Return the number of rows that this run filled.
 
     Args:
         set_sql: "column = expression, …".
         where: SQL that is true of rows to fill and not true of filled rows, such as "column IS NULL".
         pk: a column that is NOT NULL, unique and ordered.
 
-    Returns:
-        the number of rows that this run filled.
-
     Example: backfill("notes", set_sql="words = cardinality(string_to_array(content, ' '))", where="words IS NULL")
-    SQL: what is printed for --sql is a loop; a run sends each batch by itself, WITH … FOR NO KEY UPDATE SKIP LOCKED …
-        UPDATE …, which locks its rows for about 50 ms. Until the deadline.
+    SQL: until the deadline. What is printed for --sql is a loop; a run sends each batch by itself.
     Run again: continues with the rows that still meet the condition.
     Downgrade: none; the downgrade of the step that added the column drops it.
     Raises:
@@ -63,126 +63,120 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
         return filled
 
 
-def _fill_all(query: "BackfillQuery", connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
-    """Repeat passes through the table until nothing is left."""
-    query.require_key(connection)
-    progress = Progress(query.table, query.estimated_rows(connection))
-    while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
-        filled = _fill_pass(query, connection, deadline, blockers, progress)
-        if not deadline.left():
-            raise DeadlineExceeded(
-                f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
-                f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
-            )
-        if not filled:  # other sessions hold the rows that are left
-            deadline.sleep(TARGET_SECONDS)
-    progress.report("done")
-    return progress.filled
+def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:
+    """Begin a backfill that the worker fills after the release, in batches of about 50 ms, without a deadline.
+
+    The migration records it and defers the first job. Each job fills one batch and defers the next, in one transaction,
+    so it survives a killed worker, a deploy and a restart of the database. A pause as long follows, and every other job
+    of the queue goes first. It waits while a follower of the database lags by more than 5 s (if the worker's role may
+    see it: GRANT pg_read_all_stats), or while flask release pause holds it. It is done when a whole pass through the
+    table has found no row to fill. Then a later release may call require_backfilled. Expand.
+
+    Args:
+        name: for require_backfilled, flask release status, pause and resume. Used once in a project's history.
+        set_sql, where, pk: as backfill takes them.
+
+    Example: backfill_later("note_words", "notes", set_sql="words = cardinality(tags)", where="words IS NULL")
+    SQL: in the migration's own transaction. A table of at most 1,000 rows is filled at once, so that a developer's
+        database needs no worker between two revisions.
+    Run again: one that is done makes another pass, because a downgrade may have dropped the column in between.
+    Downgrade: cancel_backfill("note_words").
+    Raises:
+        UnsafeOperation: the key may be NULL, or the condition is still true of filled rows.
+        ReleaseError: the name was used for something else or has a space, or the project has no queue.
+    """
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ReleaseError(f"The name {name!r} would not fit into a command; use letters, digits, _, . and - only.")
+    migration = op.get_context()
+    record = store.insertion(name, table, set_sql, where, pk)
+    if migration.as_sql:  # the worker looks every minute for a backfill without a job
+        migration.execute(record)
+        return
+    connection = connection_of(migration)
+    query = BackfillQuery(table, set_sql, where, pk)
+    _require_key(query, connection)
+    query.require_valid(connection)
+    turn = connection.scalar(record.returning(BACKFILLS.c.turn))
+    if turn is None:
+        turn = _begun_again(connection, name, query)
+    if turn is not None and not _filled_at_once(connection, name, query):
+        defer_batch(connection, name, turn, 0)
 
 
-def _fill_pass(
-    query: "BackfillQuery", connection: Connection, deadline: Deadline, blockers: Blockers, progress: "Progress"
-) -> int:
-    """Go through the table once, in the order of the key; return the number of rows that were filled."""
-    last, size, filled = None, SMALLEST_BATCH, 0
-    progress.begin_pass()
-    while deadline.left():
-        began = time.monotonic()
-        batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
-        seconds = time.monotonic() - began
-        if not batch.scanned or batch.last == last:
-            break
-        if batch.unfilled:
-            raise UnsafeOperation(
-                f"{batch.unfilled} filled rows of {query.table} still meet {query.where!r}: without an end."
-            )
-        last, filled, size = batch.last, filled + batch.filled, next_batch_size(size, seconds)
-        progress.add(batch)
-        deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
-    return filled
+def cancel_backfill(name: str) -> None:
+    """Forget a backfill, in the downgrade of the revision that began it. Rows that are filled stay filled.
+
+    Example: cancel_backfill("note_words")
+    SQL: in the migration's own transaction; waits for the batch that works just now.
+    Run again: deletes nothing.
+    Downgrade: none; it is one.
+    """
+    op.get_context().execute(BACKFILLS.delete().where(BACKFILLS.c.name == name))
 
 
-def next_batch_size(size: int, seconds: float) -> int:
-    """Return how many rows take TARGET_SECONDS; at most twice and at least half of what this batch had."""
-    factor = min(2.0, max(0.5, TARGET_SECONDS / max(seconds, 0.001)))
-    return min(LARGEST_BATCH, max(SMALLEST_BATCH, int(size * factor)))
+def require_backfilled(name: str) -> None:
+    """Begin the revision that needs the values: go on only when a backfill is done, and no row has come since.
+
+    It is asked for all pending revisions before the run changes anything, and here once more.
+
+    Example: require_backfilled("note_words")
+    SQL: the condition is looked for in the table; blocks nobody.
+    Run again: asks again.
+    Downgrade: none.
+    Raises:
+        UnsafeOperation: it is not done. The sentence says how far it is, and what to do.
+    """
+    migration = op.get_context()
+    if migration.as_sql:
+        # The cast fails, with these words, when the script runs too early.
+        told = f"CAST('backfill ' || {literal(name)} || ' is ' || coalesce(max(state), 'unknown') AS bigint)"
+        query = f"SELECT CASE WHEN max(state) = '{store.DONE}' THEN 0 ELSE {told} END FROM {BACKFILLS.name}"
+        migration.impl.static_output(f"{query} WHERE name = {literal(name)};")
+        return
+    if reason := store.reason_not_done(connection_of(migration), name):
+        raise UnsafeOperation(reason)
 
 
-class Batch(NamedTuple):
-    last: str | None  # key of the last row that was scanned, as text; None when no row was left
-    scanned: int  # rows
-    wanted: int  # those of them that met the condition
-    filled: int  # those of them that nobody had locked
-    unfilled: int  # filled rows that still meet the condition
+def refuse_while_filling(function: str, **given: Any) -> None:
+    """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
+    migration = op.get_context()
+    if migration.as_sql:
+        return
+    if reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection_of(migration))):
+        raise UnsafeOperation(reason)
 
 
-class BackfillQuery(NamedTuple):
-    """Make the SQL of backfill() from its arguments."""
+def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> bool:
+    """Fill a small table here and now; return False if it is not small, or another session holds some of its rows."""
+    if not store.is_small(connection, query.table):
+        return False
+    batch = query.fill_batch(connection, None, store.AT_ONCE)
+    if batch.filled < batch.wanted:
+        return False
+    connection.execute(store.completion(name, batch.filled))
+    add_cost(op.get_context(), rows=batch.filled)
+    return True
 
-    table: str
-    set_sql: str
-    where: str
-    pk: str
 
-    def estimated_rows(self, connection: Connection) -> int:
-        """Return the server's estimate of the table's rows, for the log."""
-        query = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
-        return int(connection.scalar(query, {"table": quote(self.table)}) or 0)
-
-    def require_key(self, connection: Connection) -> None:
-        """Refuse a key that may be NULL; a pass in the order of the key would miss such rows."""
-        if catalog.is_nullable(self.table, self.pk).asked(connection) is not False:
-            raise UnsafeOperation(f"{self.table}.{self.pk} may be NULL, so it cannot be the key; name one with pk=….")
-
-    def is_needed(self, connection: Connection) -> bool:
-        query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"
-        return bool(connection.scalar(text(_escape_colons(query))))
-
-    def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
-        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
-
-        UPDATE takes the row lock NO KEY UPDATE. Foreign keys can still refer to a row that is locked so.
-        """
-        return Batch(*connection.execute(*self._statement(after, size)).one())
-
-    def require_valid(self, connection: Connection) -> None:
-        """Have the server plan a batch without running it: it refuses what is no SQL, or names what does not exist."""
-        statement, parameters = self._statement(None, 1)
-        connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
-
-    def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
-        """Return the statement of one batch, and its parameters.
-
-        `span` is the part of the key's order that the batch looks at. `free` asks for the condition once more, because
-        a row may have changed before it was locked. The key travels as text, which every type can be read from.
-        """
-        table, key = quote(self.table), quote(self.pk)
-        begin = "" if after is None else f"WHERE {key} > :after"
-        where = _escape_colons(self.where)
-        query = (
-            f"WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin}"
-            f" ORDER BY {key} LIMIT :size),"
-            f" free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span WHERE"
-            f" span_wanted) AND ({where}) ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),"
-            f" filled (still) AS (UPDATE {table} SET {_escape_colons(self.set_sql)} FROM free WHERE {key} = free_key"
-            f" RETURNING ({where}))"
-            " SELECT (SELECT CAST(span_key AS text) FROM span ORDER BY span_key DESC LIMIT 1),"
-            " (SELECT count(*) FROM span), (SELECT count(*) FROM span WHERE span_wanted),"
-            " (SELECT count(*) FROM filled), (SELECT count(*) FROM filled WHERE still)"
+def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int | None:
+    """Return the turn of another pass; None: the backfill that is recorded goes on, or waits for somebody."""
+    recorded = store.read(connection, name)
+    if recorded and recorded.query != query:
+        raise ReleaseError(
+            f"There is another backfill {name!r}, of {recorded.table_name} ({recorded.state}). Give this one a name of"
+            ' its own; or, if it is the same one fixed, forget the other with: psql "$DATABASE_URL" -c'
+            f' "DELETE FROM schema_backfills WHERE name = {literal(name)}"'
         )
-        return text(query), {"size": size} if after is None else {"size": size, "after": after}
+    if recorded is None or recorded.state != store.DONE:
+        return None
+    [(_, turn)] = store.resume(connection, name)
+    return turn
 
-    def as_script(self) -> str:
-        """Return the whole backfill for psql, outside of a transaction: a loop that commits each batch."""
-        table, key = quote(self.table), quote(self.pk)
-        return (
-            f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n"
-            f"DO $backfill$ BEGIN LOOP\n"
-            f"  UPDATE {table} SET {self.set_sql} WHERE {key} IN (SELECT {key} FROM {table} WHERE {self.where}"
-            f" ORDER BY {key} LIMIT {OFFLINE_BATCH} FOR NO KEY UPDATE);\n"
-            f"  EXIT WHEN NOT FOUND; COMMIT; PERFORM pg_sleep(0.05);\n"
-            f"END LOOP; END $backfill$;"
-        )
+
+def _require_key(query: BackfillQuery, connection: Connection) -> None:
+    """Refuse a key that may be NULL; a pass in the order of the key would miss such rows."""
+    if ask("is_nullable", query.table, column=query.pk).asked(connection) is not False:
+        raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
 
 
 class Progress:
@@ -212,13 +206,32 @@ class Progress:
 
     def _left(self) -> str:
         done = self._scanned / max(self.rows, self._scanned)
-        return time_left((time.monotonic() - self._began) * (1 - done) / done)
+        return store.time_left((time.monotonic() - self._began) * (1 - done) / done)
 
 
-def time_left(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _escape_colons(sql: str) -> str:
-    """Return an author's SQL for text(), where a colon would begin a parameter."""
-    return sql.replace(":", r"\:")
+def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
+    """Go through the table in the order of the key, again and again, until nothing is left."""
+    _require_key(query, connection)
+    estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
+    progress = Progress(query.table, connection.scalar(estimate, {"table": quote(query.table)}) or 0)
+    while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
+        before, last, size = progress.filled, None, SMALLEST_BATCH
+        progress.begin_pass()
+        while deadline.left():
+            began = time.monotonic()
+            batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
+            seconds = time.monotonic() - began
+            if not batch.scanned or batch.last == last:
+                break
+            last, size = batch.last, next_batch_size(size, seconds)
+            progress.add(batch)
+            deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
+        if not deadline.left():
+            raise DeadlineExceeded(
+                f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
+                f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
+            )
+        if progress.filled == before:  # other sessions hold the rows that are left
+            deadline.sleep(TARGET_SECONDS)
+    progress.report("done")
+    return progress.filled

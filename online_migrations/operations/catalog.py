@@ -1,226 +1,158 @@
-"""Questions to the system catalogs, with their parameters bound. Tables are found on the search path, as DDL does."""
+"""Questions to the system catalogs, the SQL of catalog.sql by its names; and what has a name that is to be given."""
 
-from collections.abc import Iterable
+import re
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from alembic import op
-from sqlalchemy import Connection, text
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, CursorResult, text
 
+from online_migrations import definitions
 from online_migrations.connection import connection_of
+from online_migrations.definitions import Definition
+from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import quote
 
 
 class Question(NamedTuple):
-    """Hold an SQL expression. It answers None if what it names does not exist, and in --sql mode, which asks nobody."""
+    """Hold a SELECT. It answers None if what it names does not exist, and in --sql mode, which asks nobody."""
 
     sql: str
     parameters: dict[str, Any]
 
     def __invert__(self) -> "Question":
-        return Question(f"NOT ({self.sql})", self.parameters)
+        return Question(f"SELECT NOT ({self.sql})", self.parameters)
 
     def __and__(self, other: "Question") -> "Question":
-        return Question(f"({self.sql}) AND ({other.sql})", self.parameters | other.parameters)
+        return Question(f"SELECT ({self.sql}) AND ({other.sql})", self.parameters | other.parameters)
 
-    def __or__(self, other: "Question") -> "Question":
-        return Question(f"({self.sql}) OR ({other.sql})", self.parameters | other.parameters)
+    def rows(self, connection: Connection) -> CursorResult[*tuple[Any, ...]]:
+        return connection.execute(text(self.sql), self.parameters)
 
     def asked(self, connection: Connection) -> Any:
-        return connection.scalar(text(f"SELECT {self.sql}"), self.parameters)
+        return self.rows(connection).scalar()
 
     def answer(self) -> Any:
-        asked = connection()
-        return None if asked is None else self.asked(asked)
+        connection = bind()
+        return None if connection is None else self.asked(connection)
+
+    def listed(self) -> list[str]:
+        """Return the values of a column; none in --sql mode."""
+        connection = bind()
+        return [] if connection is None else list(self.rows(connection).scalars())
 
 
-def connection() -> Connection | None:
+def bind() -> Connection | None:
     """Return the connection of the migration; None in --sql mode."""
     migration = op.get_context()
     return None if migration.as_sql else connection_of(migration)
 
 
-def _exists(rows: str, **parameters: Any) -> Question:
-    return Question(f"EXISTS (SELECT FROM {rows})", parameters)
-
-
-COLUMN = "a.attrelid = CAST(:table AS regclass) AND a.attname = :column AND NOT a.attisdropped"
-# PostgreSQL 18 has NOT NULL … NOT VALID. It sets attnotnull although old rows may hold NULL; count that as nullable.
-NULLABLE = (
-    "NOT a.attnotnull OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid"
-    " AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated)"
-)
-SAME_TYPE = "lower(replace(format_type(atttypid, atttypmod), 'character varying', 'varchar')) = :type"
-
-
-def of_column(table: str, column: str) -> dict[str, str]:
-    """Return the parameters of COLUMN."""
-    return {"table": quote(table), "column": column}
-
-
-def has_column(table: str, column: str) -> Question:
-    return _exists(f"pg_attribute a WHERE {COLUMN} AND attnum > 0", **of_column(table, column))
-
-
-def _fact(expression: str, table: str, column: str, **more: str) -> Question:
-    return Question(f"(SELECT {expression} FROM pg_attribute a WHERE {COLUMN})", of_column(table, column) | more)
-
-
-def is_nullable(table: str, column: str) -> Question:
-    return _fact(NULLABLE, table, column)
-
-
-def has_default(table: str, column: str) -> Question:
-    return _fact("atthasdef OR attidentity <> ''", table, column)
-
-
-def is_required(table: str, column: str) -> Question:
-    """Ask if an INSERT that leaves the column out fails."""
-    return _fact("attnotnull AND NOT atthasdef AND attidentity = ''", table, column)
-
-
-def is_computed(table: str, column: str) -> Question:
-    return _fact("attgenerated <> ''", table, column)
-
-
-def has_type(table: str, column: str, type_: str) -> Question:
-    return _fact(SAME_TYPE, table, column, type=type_.lower().replace("character varying", "varchar"))
-
-
-def text_length(table: str, column: str) -> Question:
-    """Ask for the maximum length of a text: for VARCHAR(n), atttypmod is n + 4. TEXT has no limit. NULL: no text."""
-    limit = "CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END"
-    return _fact(f"CASE WHEN atttypid IN ('varchar'::regtype, 'text'::regtype) THEN {limit} END", table, column)
-
-
-def has_enum_value(enum: str, value: str) -> Question:
-    is_it = "enumtypid = CAST(:enum AS regtype) AND enumlabel = :value"
-    return _exists(f"pg_enum WHERE {is_it}", enum=quote(enum), value=value)
-
-
-_LEFT_NULL = text(
-    "SELECT attname::text FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid"
-    " WHERE attrelid = to_regclass(:table) AND attname = ANY (:names) AND NOT attisdropped AND NOT attnotnull"
-    f" AND NOT atthasdef AND attidentity = '' AND typdefault IS NULL AND NOT {FILLED_BY_TRIGGER}"
-)
-
-
-def left_null(table: str, columns: Iterable[str]) -> list[str]:
-    """Return those columns that are NULL in a row whose writer does not name them. None in --sql mode."""
-    asked = connection()
-    return list(asked.scalars(_LEFT_NULL, {"table": quote(table), "names": list(columns)})) if asked else []
-
-
-_CONSTRAINT = "pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint"
-
-
-def has_constraint(table: str, name: str) -> Question:
-    return _exists(_CONSTRAINT, table=quote(table), constraint=name)
-
-
-def is_not_valid(table: str, name: str) -> Question:
-    """Ask if there is such a constraint, which no VALIDATE has looked at yet."""
-    return _exists(f"{_CONSTRAINT} AND NOT convalidated", table=quote(table), constraint=name)
-
-
-# Another index finds one row for the values of the same columns.
-_UNIQUE_STILL = (
-    "EXISTS (SELECT FROM pg_index other WHERE other.indrelid = {table} AND other.indexrelid <> {index}"
-    " AND other.indisunique AND other.indisvalid AND other.indpred IS NULL AND other.indexprs IS NULL"
-    " AND ARRAY(SELECT unnest((other.indkey::int2[])[0:other.indnkeyatts - 1]) ORDER BY 1)"
-    " = ARRAY(SELECT unnest({keys}) ORDER BY 1))"
-)
-
-
-def relied_on(table: str, name: str) -> Question:
-    """Ask what code may rely on in a constraint that does more than refuse: its kind, its columns; NULL: nothing.
-
-    A CHECK only refuses, and so does a foreign key that deletes and updates nothing. A key that another index has too
-    stays.
-    """
-    still = _UNIQUE_STILL.format(table="conrelid", index="conindid", keys="conkey")
-    return Question(
-        "(SELECT contype::text || ARRAY(SELECT attname::text FROM pg_attribute"
-        " WHERE attrelid = conrelid AND attnum = ANY (conkey)) FROM pg_constraint"
-        f" WHERE conrelid = to_regclass(:table) AND conname = :constraint AND (contype IN ('p', 'u') AND NOT {still}"
-        " OR contype = 'x' OR confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')))",
-        {"table": quote(table), "constraint": name},
-    )
-
-
-def unique_index(name: str) -> Question:
-    """Ask for the table and the columns that only this valid unique index keeps unique; NULL: it keeps none."""
-    keys = "(i.indkey::int2[])[0:i.indnkeyatts - 1]"
-    still = _UNIQUE_STILL.format(table="i.indrelid", index="i.indexrelid", keys=keys)
-    return Question(
-        "(SELECT relname::text || ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid"
-        f" AND attnum > 0 AND attnum = ANY ({keys})) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        f" WHERE i.indexrelid = to_regclass(:index) AND i.indisunique AND i.indisvalid AND NOT {still})",
-        {"index": quote(name)},
-    )
-
-
-def has_index(name: str) -> Question:
-    return Question("to_regclass(:index) IS NOT NULL", {"index": quote(name)})
-
-
-def has_invalid_index(name: str) -> Question:
-    return _exists(
-        "pg_index WHERE indexrelid = to_regclass(:index) AND NOT (indisvalid AND indisready)", index=quote(name)
-    )
-
-
-def is_relation(name: str, kinds: str) -> Question:
-    """Ask if the name is of one of these kinds, as pg_class.relkind has them: r and p are tables, v is a view."""
-    is_one = "oid = to_regclass(:table) AND strpos(:kinds, CAST(relkind AS text)) > 0"
-    return _exists(f"pg_class WHERE {is_one}", table=quote(name), kinds=kinds)
-
-
-def is_named(name: str, other: str) -> Question:
-    """Ask if the table has the one name, not the other; NULL: neither name is a table's."""
-    return Question(
-        "(SELECT CASE WHEN bool_or(oid = to_regclass(:table)) THEN true"
-        " WHEN bool_or(oid = to_regclass(:renamed)) THEN false END FROM pg_class"
-        " WHERE oid IN (to_regclass(:table), to_regclass(:renamed)) AND relkind IN ('r', 'p'))",
-        {"table": quote(name), "renamed": quote(other)},
-    )
-
-
-_REFERRED_TO = text(
-    "SELECT DISTINCT other.relname::text FROM pg_constraint c JOIN pg_class other ON other.oid = confrelid"
-    " WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid"
-    " AND pg_table_is_visible(confrelid) AND (CAST(:constraint AS text) IS NULL OR conname = :constraint)"
-    " AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute"
-    " WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))"
-)
+def ask(name: str, table: str | None = None, /, **parameters: Any) -> Question:
+    """Return the question of this name, about a table, index or view on the search path."""
+    return Question(TEXTS[name], {"table": quote(table), **parameters} if table else parameters)
 
 
 def tables_locked(table: str, *, column: str | None = None, constraint: str | None = None) -> tuple[str, ...]:
-    """Return the tables that are locked while this one, or its column or constraint, is dropped: also those that its
-    foreign keys refer to. In --sql mode the table alone.
+    """Return what a drop of the table, its column or constraint locks: also what its foreign keys refer to."""
+    return (table, *ask("referred_to", table, column=column, constraint=constraint).listed())
+
+
+def _read(**texts: str) -> dict[str, str]:
+    """Return the texts of catalog.sql by their names, each with those that it names in braces."""
+    source = (files(__package__) / "catalog.sql").read_text(encoding="utf-8")
+    for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
+        texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
+    return texts
+
+
+TEXTS = _read(filled_by_trigger=FILLED_BY_TRIGGER)
+
+# Something may have the name of what an operation would make, and be something else. "Already there" means the same
+# definition: otherwise an operation would skip what a developer has fixed since an earlier attempt, and the release
+# would be green without it.
+DEFAULT, NOT_NULL = "default", "not_null"
+
+
+def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
+    """Return what has the name and another definition; None: nothing has the name, or the same is there."""
+    connection = bind()
+    if connection is None or (there := definitions.constraint_there(connection, table, name)) is None:
+        return None
+    wanted = definitions.wanted_constraint(connection, table, name, definition, referred)
+    return None if definitions.is_same(connection, table, there, wanted) else there.text
+
+
+def other_index(table: str, name: str, create: str) -> str | None:
+    """Return what has the name and another definition than CREATE INDEX (not CONCURRENTLY) would make.
+
+    Refuse an index of another table; and a table, view or sequence, which are in one space of names with indexes.
     """
-    asked, parameters = connection(), {"table": quote(table), "column": column, "constraint": constraint}
-    return (table, *(asked.scalars(_REFERRED_TO, parameters) if asked else ()))
+    if ask("is_relation", name, kinds="rvmSfpct").answer():
+        raise ReleaseError(
+            f"The name {name} is that of something else than an index; nothing was changed. Give the new index on"
+            f" {table} a name of its own."
+        )
+    connection = bind()
+    if connection is None or (there := definitions.index_there(connection, name)) is None:
+        return None
+    if there.table != quote(table):
+        raise ReleaseError(
+            f"There is another index {name}, on {there.table} ({there.definition}); nothing was changed. Give the new"
+            f" one on {table} a name of its own."
+        )
+    wanted = definitions.wanted_index(connection, table, name, create)
+    one, other = (Definition(name, definitions.INDEX, printed) for printed in (there.definition, wanted))
+    return None if definitions.is_same(connection, table, one, other) else there.definition
 
 
-def is_related(table: str) -> Question:
-    """Ask if the table is a part, or has parts."""
-    return _exists("pg_inherits WHERE to_regclass(:table) IN (inhrelid, inhparent)", table=quote(table))
+def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:
+    """Return what is there and is to be replaced; None: nothing. In --sql mode nobody knows what is there: "".
+
+    Refuse when something is there that is not to be replaced.
+    """
+    if there and not replace:
+        raise ReleaseError(
+            f"There is another {kind} {name} on {table}: {there}. This revision would make: {wanted}. Nothing was"
+            " changed. To put the new one in its place, write replace=True into the call; else give the new one a name"
+            " of its own. Then run: flask db upgrade"
+        )
+    return "" if replace and op.get_context().as_sql else there
 
 
-# The nearest table of some, that is a whole or a part of another one by PARTITION OF or INHERITS, directly or not.
-_RELATED_TO = text(
-    "WITH RECURSIVE whole AS (SELECT inhparent AS oid, 1 AS level FROM pg_inherits WHERE inhrelid = to_regclass(:table)"
-    " UNION ALL SELECT inhparent, level + 1 FROM pg_inherits JOIN whole ON inhrelid = whole.oid),"
-    " part AS (SELECT inhrelid AS oid, 1 AS level FROM pg_inherits WHERE inhparent = to_regclass(:table)"
-    " UNION ALL SELECT inhrelid, level + 1 FROM pg_inherits JOIN part ON inhparent = part.oid)"
-    " SELECT oid::regclass::text FROM (SELECT * FROM whole UNION ALL SELECT * FROM part) related"
-    " WHERE oid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:of AS text[])) name)) ORDER BY level LIMIT 1"
-)
+def refuse_other_column(table: str, column: str, definition: str) -> None:
+    """Refuse when the table has the column, and with another type.
+
+    A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
+    again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
+    """
+    connection = bind()
+    if connection is None or (there := definitions.column_there(connection, table, column)) is None:
+        return
+    wanted = definitions.wanted_column(connection, table, column, definition)
+    sentence = (
+        f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
+        " attempt of this revision left it and no release has written to it, drop it with:"
+        f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
+        " — and then run: flask db upgrade. Else give the new column a name of its own."
+    )
+    if there.type != wanted.type or (wanted.not_null and not there.not_null):
+        raise ReleaseError(sentence)
+    unexplained = op.get_context().opts.setdefault("unexplained", {})
+    if there.default != wanted.default:
+        unexplained[table, column, DEFAULT] = sentence
+    if there.not_null != wanted.not_null:
+        unexplained[table, column, NOT_NULL] = sentence
 
 
-def related_to(connection: Connection, table: str, tables: Iterable[str]) -> str | None:
-    """Return the one of `tables`, with their schemas, of which this table is a part or the whole; None: of none."""
-    names = [".".join(map(quote, name.split("."))) for name in tables]
-    found: str | None = connection.scalar(_RELATED_TO, {"table": quote(table), "of": names})
-    return found
+def explain(table: str, column: str, what: str) -> None:
+    """Forget a difference: a line of the revision sets the default, or NOT NULL, of the column again."""
+    op.get_context().opts.get("unexplained", {}).pop((table, column, what), None)
+
+
+def require_explained(*, ctx: MigrationContext, **_: Any) -> None:
+    """Refuse, at the end of a revision, a column that was there and differs, when no line says why."""
+    for sentence in ctx.opts.pop("unexplained", {}).values():
+        raise ReleaseError(sentence)

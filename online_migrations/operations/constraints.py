@@ -1,25 +1,95 @@
-"""Add a CHECK, a foreign key, a UNIQUE or a primary key; put one in the place of another; drop one.
+"""Add, replace or drop an index, a CHECK, a foreign key, a UNIQUE or a primary key.
 
-What reads the table runs beside the traffic: VALIDATE CONSTRAINT, or the build of an index. A short lock is enough.
+What reads the table, the build of an index or VALIDATE CONSTRAINT, runs beside the traffic; the rest in a short lock.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from alembic.operations.ops import CreateIndexOp
+from sqlalchemy import Column
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.types import NullType
 
-from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
-from online_migrations.operations import catalog, conflicts
-from online_migrations.operations.backfill_later import refuse_while_filling
-from online_migrations.operations.columns import set_not_null_online, validate
-from online_migrations.operations.indexes import create_index_online
-from online_migrations.operations.names import require_short, spare_name
-from online_migrations.operations.steps import Step, alter, run_steps, strong
-from online_migrations.sql import quote, quoted_list
+from online_migrations.operations import catalog
+from online_migrations.operations.backfill import refuse_while_filling
+from online_migrations.operations.catalog import ask, tables_locked
+from online_migrations.operations.columns import set_not_null_online
+from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
+from online_migrations.sql import (
+    DIALECT,
+    alter,
+    names_in,
+    quote,
+    quoted_list,
+    require_short,
+    shorten_identifier,
+    spare_name,
+)
+
+
+def create_index_online(
+    name: str,
+    table: str,
+    columns: list[str | TextClause],
+    *,
+    unique: bool = False,
+    replace: bool = False,
+    **options: Any,
+) -> None:
+    """Build an index beside the traffic, or put it in the place of another one.
+
+    A build that failed leaves an INVALID index, which costs every write and serves no query; it is dropped first.
+    Expand; a unique index on columns that the previous release writes is contract.
+
+    Args:
+        columns: names, or expressions in text().
+        replace: an index of the name goes when the new one is built. Queries have one of both at any time.
+        options: those of op.create_index, such as postgresql_where.
+
+    Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
+    SQL: until the deadline. Only an INVALID index is dropped. To build one, PostgreSQL reads the table twice and waits
+        for all open transactions. To replace one: ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
+    Downgrade: drop_index_online.
+    Raises:
+        UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
+    """
+    require_short(name)
+    wanted = _create(name, table, columns, unique, options)
+    there = catalog.other_index(table, name, wanted)
+    replaces = catalog.to_replace(table, "index", name, there, wanted, replace) is not None
+    if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
+        run_steps(_drop_index(spare_name(name)), _drop_index(shorten_identifier(f"{name}_old")))
+    built = spare_name(name) if replaces else name
+    if replaces and catalog.other_index(table, built, _create(built, table, columns, unique, options)):
+        run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
+    # Two rows that are NULL in a column are not the same.
+    distinct = () if options.get("postgresql_nulls_not_distinct") else columns
+    names = [column for column in distinct if isinstance(column, str)]
+    requires = [_requiring(table, name, ask("left_null", table, columns=names).listed())] if unique else []
+    concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
+    drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
+    same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
+    run_or_undo(
+        *(drop_invalid, online(concurrently, unless=ask("has_index", built))),
+        *(_swap(name) if replaces else ()),
+        undo=drop_invalid,
+        broken=f"{same}, so {name} cannot be unique. Fix the rows",
+        effects=[*requires, *(_dropping_index(name) if replaces else ())],
+    )
+
+
+def drop_index_online(name: str) -> None:
+    """Drop an index beside the traffic. Expand; a unique one that the previous release relies on is contract.
+
+    Example: drop_index_online("ix_notes_colour")
+    SQL: waits for the transactions that use the table, until the deadline.
+    Downgrade: create_index_online.
+    """
+    run_steps(_drop_index(name), effects=_dropping_index(name))
 
 
 def add_check_online(table: str, name: str, condition: str, *, replace: bool = False) -> None:
@@ -27,32 +97,20 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
 
     Contract, if the previous release may write what it refuses. On a new column it is expand, if NULL or the column's
     default meets it, whatever stands in the others. To replace one is expand if PostgreSQL's planner proves that the
-    new one takes each row that the other takes, such as size < 20 after size < 10; else there is excused("…").
-
-    Args:
-        condition: SQL over the table's columns, such as "size < 10".
-        replace: a constraint of the name and another definition goes when the new one is validated. One of both holds
-            at any time.
+    new one takes each row that the other takes, such as size < 20 after size < 10; else there is excused("…"). The
+    constraint of the name that is replaced goes when the new one is validated: one of both holds at any time.
 
     Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
-    SQL: ADD CONSTRAINT … NOT VALID, short; new rows must meet it from now. VALIDATE CONSTRAINT reads the table, until
-        the deadline. To replace one: DROP CONSTRAINT …; RENAME CONSTRAINT …, short.
+    SQL: NOT VALID, short; new rows must meet it from now. VALIDATE CONSTRAINT reads the table, until the deadline. To
+        replace one: DROP CONSTRAINT …; RENAME CONSTRAINT …, short.
     Downgrade: drop_constraint_online; of a replacement, the same call with the condition of before.
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
-    connection = catalog.connection()
-    words = {"table": quote(table), "words": re.findall(r"\w+", condition)}
-    columns = list(connection.scalars(_COLUMNS_NAMED, words)) if connection else []
-    requires = [_requiring(table, name, columns)._replace(check=condition)]
+    columns = ask("columns_named", table, words=list(names_in(condition))).listed()
+    requires = _requiring(table, name, columns)._replace(check=condition)
     _add(table, name, f"CHECK ({condition})", None, f"a row of {table} does not meet {condition}", replace, requires)
-
-
-_COLUMNS_NAMED = text(
-    "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
-    " AND attname = ANY (:words)"
-)
 
 
 def add_foreign_key_online(
@@ -75,8 +133,8 @@ def add_foreign_key_online(
     release leave NULL: without a default, and filled by no trigger.
 
     Example: add_foreign_key_online("fk_notes_users", "notes", "users", ["user_id"], ["id"])
-    SQL: ADD CONSTRAINT … NOT VALID, short, on both tables; it blocks writes, not reads. VALIDATE CONSTRAINT looks the
-        rows up, until the deadline; also ROW SHARE on the other table. To replace one: as add_check_online, on both.
+    SQL: NOT VALID, short, on both tables; it blocks writes, not reads. VALIDATE CONSTRAINT looks the rows up, until the
+        deadline; also ROW SHARE on the other table. To replace one: as add_check_online, on both.
     Downgrade: drop_constraint_online.
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
@@ -85,20 +143,15 @@ def add_foreign_key_online(
     options = {"MATCH": match, "ON UPDATE": onupdate, "ON DELETE": ondelete}
     given = "".join(f" {option} {value}" for option, value in options.items() if value)
     definition = f"FOREIGN KEY ({quoted_list(columns)}) {refers}{given}{_deferral(deferrable, initially)}"
-    left_null = catalog.left_null(table, columns)
+    left_null = ask("left_null", table, columns=list(columns)).listed()
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
-    requires = [_requiring(table, name, takes)._replace(leaves_all_out=is_full)]
+    requires = _requiring(table, name, takes)._replace(leaves_all_out=is_full)
     _add(table, name, definition, referred_table, f"a row of {table} refers to no {referred_table}", replace, requires)
 
 
 def _deferral(deferrable: bool | None, initially: str | None) -> str:
     return (" DEFERRABLE" if deferrable else "") + (f" INITIALLY {initially}" if initially else "")
-
-
-def prove_not_null(table: str, name: str, column: str) -> None:
-    """Add a CHECK that a column is not NULL. It is not judged: a trigger fills the column, so no writer has to."""
-    _add(table, name, f"CHECK ({quote(column)} IS NOT NULL)", None, f"{table}.{column} holds NULL", False, [])
 
 
 def drop_constraint_online(table: str, name: str) -> None:
@@ -107,10 +160,11 @@ def drop_constraint_online(table: str, name: str) -> None:
     Contract of a key, or of a foreign key that deletes or updates what refers to a row: old code may rely on it.
 
     Example: drop_constraint_online("notes", "ck_notes_colour")
-    SQL: ALTER TABLE … DROP CONSTRAINT IF EXISTS …, short; for a foreign key on both tables.
+    SQL: short; for a foreign key on both tables.
     Downgrade: the operation that adds it.
     """
-    run_steps(_drop(table, name), effects=_dropping(table, name))
+    tables = tables_locked(table, constraint=name)
+    run_steps(_drop(tables, name), effects=_dropping(table, name))
 
 
 def add_unique_online(
@@ -130,10 +184,10 @@ def add_unique_online(
 
     Args:
         include: columns that the index holds besides.
-        replace: a constraint of the name and another definition goes in the moment in which the new one is attached.
+        replace: a constraint of the name goes in the moment in which the new one is attached.
 
     Example: add_unique_online("users", "uq_users_image_url", ["image_url"])
-    SQL: the index as by create_index_online, until the deadline. ADD CONSTRAINT … UNIQUE USING INDEX …, short.
+    SQL: the index as by create_index_online, until the deadline; the constraint short.
     Downgrade: drop_constraint_online, which drops the index too.
     Raises:
         UnsafeOperation: two rows are the same; the index is dropped again.
@@ -142,9 +196,7 @@ def add_unique_online(
     key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({quoted_list(columns)})"
     key += f" INCLUDE ({quoted_list(include)})" if include else ""
     when = _deferral(deferrable, initially)
-    options: dict[str, Any] = {"postgresql_nulls_not_distinct": True} if nulls_not_distinct else {}
-    if include:
-        options["postgresql_include"] = list(include)
+    options = {"postgresql_nulls_not_distinct": nulls_not_distinct or None, "postgresql_include": list(include)}
     _attach(table, name, columns, f"UNIQUE {key}{when}", f"UNIQUE USING INDEX {{}}{when}", replace, options)
 
 
@@ -169,83 +221,91 @@ def _attach(
     table: str, name: str, columns: list[str], definition: str, attach: str, replace: bool, options: dict[str, Any]
 ) -> None:
     """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
-    if _there(table, name, definition, None, replace) is None:
-        create_index_online(name, table, [*columns], unique=True, **options)
-        add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(name))}")
-        run_steps(strong(table, add, unless=catalog.has_constraint(table, name)))
+    replaces = _there(table, name, definition, None, replace) is not None
+    index = spare_name(name) if replaces else name
+    create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
+    add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(index))}")
+    if not replaces:
+        run_steps(strong(table, add, unless=ask("has_constraint", table, constraint=name)))
         return
-    spare = spare_name(name)
-    create_index_online(spare, table, [*columns], unique=True, replace=True, **options)
     drop = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
-    add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(spare))}")
-    run_steps(strong(table, f"{drop}; {add}", when=catalog.has_index(spare)), effects=_dropping(table, name))
+    run_steps(strong(table, f"{drop}; {add}", when=ask("has_index", index)), effects=_dropping(table, name))
+
+
+def _add(
+    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, requires: Effect
+) -> None:
+    """Add a constraint, unless the same is there; to replace one, add it under a spare name, which changes at the end.
+
+    `referred` is the table of a foreign key, which is locked too; `broken` is said when a row does not meet it.
+    """
+    tables = (table, referred) if referred else (table,)
+    there = _there(table, name, definition, referred, replace)
+    built = name if there is None else spare_name(name)
+    if there is None:  # if it is there, it asks nothing that it does not ask already
+        effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
+    else:
+        effects = _replacing(table, name, there, definition, requires)
+        if catalog.other_constraint(table, built, definition, referred):
+            # of an attempt with a definition that was fixed since
+            run_steps(_drop(tables_locked(table, constraint=built), built))
+    run_or_undo(
+        *add_validated(tables, built, definition),
+        *(() if there is None else (take_name(tables, name, built),)),
+        undo=_drop(tables, built),
+        broken=f"{broken}, so {name} cannot hold. Fix the rows",
+        effects=effects,
+    )
 
 
 def _there(table: str, name: str, definition: str, referred: str | None, replace: bool) -> str | None:
     """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
     require_short(name)
-    return conflicts.to_replace(
-        table, "constraint", name, conflicts.other_constraint(table, name, definition, referred), definition, replace
-    )
+    there = catalog.other_constraint(table, name, definition, referred)
+    return catalog.to_replace(table, "constraint", name, there, definition, replace)
 
 
-def _add(
-    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, requires: list[Effect]
-) -> None:
-    """Add a constraint, unless the same is there. `broken` is said when a row does not meet it."""
-    there = _there(table, name, definition, referred, replace)
-    tables = (table, referred) if referred else (table,)
-    if there is not None:
-        steps, effects = _replace(tables, name, definition), _replacing(table, name, there, definition, requires)
-    else:  # if it is there, it asks nothing that it does not ask already
-        effects = [] if catalog.has_constraint(table, name).answer() else requires
-        steps = add_not_valid_then_validate(tables, name, definition)
-    try:
-        run_steps(*steps, effects=effects)
-    except IntegrityError as error:
-        # NOT VALID still refuses new rows of the live release.
-        run_steps(_drop(table, name if there is None else spare_name(name)))
-        raise UnsafeOperation(f"{broken}, so {name} cannot hold. Fix the rows, then run: flask db upgrade") from error
-
-
-def add_not_valid_then_validate(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """Add it in two transactions: in one, the lock of the first would be held while the second reads the table."""
-    add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID")
-    is_there = catalog.has_constraint(tables[0], name)
-    return [strong(tables, add, unless=is_there, mode="SHARE ROW EXCLUSIVE"), validate(tables[0], name)]
-
-
-def take_name(tables: tuple[str, ...], name: str, spare: str, *, drop: str) -> Step:
+def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
     """Drop a constraint and give its name to another one, in one moment."""
+    drop = alter(tables[0], f"DROP CONSTRAINT IF EXISTS {quote(name)}")
     rename = alter(tables[0], f"RENAME CONSTRAINT {quote(spare)} TO {quote(name)}")
-    sql = f"{alter(tables[0], f'{drop} {quote(name)}')}; {rename}"
-    return strong(tables, sql, when=catalog.has_constraint(tables[0], spare))
+    return strong(tables, f"{drop}; {rename}", when=ask("has_constraint", tables[0], constraint=spare))
 
 
-def _replace(tables: tuple[str, ...], name: str, definition: str) -> list[Step]:
-    """Validate the new one under a spare name. Then the old one goes and the new one takes its name."""
-    table, spare = tables[0], spare_name(name)
-    if conflicts.other_constraint(table, spare, definition, *tables[1:]):
-        run_steps(_drop(table, spare))  # of an attempt with a definition that was fixed since
-    return [
-        *add_not_valid_then_validate(tables, spare, definition),
-        take_name(tables, name, spare, drop="DROP CONSTRAINT IF EXISTS"),
-    ]
+def _drop(tables: tuple[str, ...], name: str) -> Step:
+    sql = alter(tables[0], f"DROP CONSTRAINT IF EXISTS {quote(name)}")
+    return strong(tables, sql, when=ask("has_constraint", tables[0], constraint=name))
 
 
-def _drop(table: str, name: str) -> Step:
-    sql = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
-    return strong(catalog.tables_locked(table, constraint=name), sql, when=catalog.has_constraint(table, name))
+def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
+    """Return CREATE INDEX."""
+    index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
+    for included in options.get("postgresql_include", ()):
+        if index.table is not None and included not in index.table.columns:
+            index.table.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
+    return str(CreateIndex(index).compile(dialect=DIALECT))
+
+
+def _drop_index(name: str) -> Step:
+    return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=ask("has_index", name))
+
+
+def _swap(name: str) -> list[Step]:
+    """Let the new index, which has a spare name, take the name of the old one; then the old one goes."""
+    spare, old = spare_name(name), shorten_identifier(f"{name}_old")
+    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
+    take = f"ALTER INDEX {quote(spare)} RENAME TO {quote(name)}"
+    return [online(f"{rename}; {take}", when=ask("has_index", spare)), _drop_index(old)]
 
 
 def _requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """Return what a constraint asks of new rows, which it takes when one of these columns is left out."""
+    """Return what a rule asks of new rows, which it takes when one of these columns is left out."""
     return on_table("requires-more", table, *columns)._replace(subject=name)
 
 
 def _dropping(table: str, name: str) -> list[Effect]:
     """Return what it means to code that may rely on a constraint when that goes."""
-    found = catalog.relied_on(table, name).answer()
+    found = ask("relied_on", table, constraint=name).answer()
     if found is None:
         return []
     kind, *columns = found
@@ -254,10 +314,15 @@ def _dropping(table: str, name: str) -> list[Effect]:
     return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
 
 
-def _replacing(table: str, name: str, there: str, definition: str, requires: list[Effect]) -> list[Effect]:
+def _dropping_index(name: str) -> list[Effect]:
+    found = ask("unique_index", name).answer()
+    return [on_table("drops-unique", *found)._replace(subject=name, unique=name)] if found else []
+
+
+def _replacing(table: str, name: str, there: str, definition: str, requires: Effect) -> list[Effect]:
     """Return what it means that another constraint takes the place of one. A wider CHECK asks nothing more."""
     if not (there.startswith("CHECK") and definition.startswith("CHECK")):
-        return [*requires, *_dropping(table, name)]
-    connection = catalog.connection()
+        return [requires, *_dropping(table, name)]
+    connection = catalog.bind()
     is_wider = connection is not None and takes_all(connection, table, there, definition)
-    return [] if is_wider else [effect._replace(code="narrows-check") for effect in requires]
+    return [] if is_wider else [requires._replace(code="narrows-check")]

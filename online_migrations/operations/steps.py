@@ -1,7 +1,6 @@
 """Steps: an operation is a list of them, each one statement in a transaction of its own.
 
-A step comes with a question to the catalog that tells if it is still needed. A process can die between two steps; the
-next run asks again and does the rest.
+A process can die between two steps; the next run asks the catalog which are still needed, and does the rest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,19 +10,19 @@ from typing import NamedTuple
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
-from online_migrations.errors import ReleaseError
+from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.record import ACCESS_EXCLUSIVE
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
-from online_migrations.operations.catalog import Question
-from online_migrations.sql import literal, quote
+from online_migrations.operations.catalog import Question, ask
+from online_migrations.sql import alter, quote
 
-# lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock. The
-# server cancels it for us, but only after deadlock_timeout (1 s). With 300 ms, an ALTER TABLE would fail until the
-# vacuum is done. Only when we hold this lock do we ask for the strong one.
+# lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock, and
+# the server cancels it for us after deadlock_timeout (1 s). Only when we hold this lock do we ask for the strong one.
 VACUUM_LOCK_TIMEOUT = "2s"
 
 _START_CLOCK = "SELECT set_config('release.locked_at', extract(epoch FROM clock_timestamp())::text, true)"
@@ -32,21 +31,16 @@ _READ_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) - current_setting('r
 
 class Step(NamedTuple):
     sql: str  # one statement, or some that succeed or fail together
-    needed: Question | None  # None: always, for what does no harm when it runs twice
+    needed: Question | None  # None: always, since it does no harm when it runs twice
     tables: tuple[str, ...] = ()  # on which it takes a strong lock: its own, and those that a foreign key refers to
     mode: str = "ACCESS EXCLUSIVE"  # of the strong lock
 
 
 def strong(
-    tables: str | tuple[str, ...],
-    sql: str,
-    *,
-    when: Question | None = None,
-    unless: Question | None = None,
-    mode: str = "ACCESS EXCLUSIVE",
+    tables: str | tuple[str, ...], sql: str, *, when: Question | None = None, unless: Question | None = None
 ) -> Step:
     """Return a step that needs a strong lock on tables, for milliseconds, for which it waits only briefly."""
-    return Step(sql, when if unless is None else ~unless, (tables,) if isinstance(tables, str) else tables, mode)
+    return Step(sql, when if unless is None else ~unless, (tables,) if isinstance(tables, str) else tables)
 
 
 def online(sql: str, *, when: Question | None = None, unless: Question | None = None) -> Step:
@@ -54,19 +48,24 @@ def online(sql: str, *, when: Question | None = None, unless: Question | None = 
     return Step(sql, when if unless is None else ~unless)
 
 
-def alter(table: str, action: str) -> str:
-    return f"ALTER TABLE {quote(table)} {action}"
+def validate(table: str, constraint: str) -> Step:
+    """Look at the rows that were there when a constraint was added NOT VALID."""
+    sql = alter(table, f"VALIDATE CONSTRAINT {quote(constraint)}")
+    return online(sql, when=ask("is_not_valid", table, constraint=constraint))
 
 
-def comment_on(table: str, column: str, comment: str | None) -> str:
-    return f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS {literal(comment)}"
+def add_validated(tables: tuple[str, ...], name: str, definition: str, when: Question | None = None) -> list[Step]:
+    """Add a constraint in two transactions: in one, the lock of the first would be held while the second reads rows."""
+    add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID")
+    lacks = ~ask("has_constraint", tables[0], constraint=name)
+    added = Step(add, when & lacks if when else lacks, tables, "SHARE ROW EXCLUSIVE")
+    return [added, validate(tables[0], name)]
 
 
 def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
     """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
 
-    Args:
-        effects: of all steps together, which the revision's phase must allow; else nothing is sent.
+    Nothing is sent unless the revision's phase allows the effects of all steps together.
     """
     migration = op.get_context()
     with migration.autocommit_block():
@@ -77,6 +76,15 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
         with judged(migration, effects):
             connection, attempts = connection_of(migration), count()
             with_lock_retries(lambda: _run_needed(connection, steps, migration, next(attempts)), *limits(migration))
+
+
+def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect] = ()) -> None:
+    """Run the steps; if a row breaks the rule that they make, undo it, since it refuses new rows, and say so."""
+    try:
+        run_steps(*steps, effects=effects)
+    except IntegrityError as error:
+        run_steps(undo)
+        raise UnsafeOperation(f"{broken}, then run: flask db upgrade") from error
 
 
 @contextmanager
@@ -138,24 +146,15 @@ def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool |
     """
     if step.needed is None:
         return True
-    name = step.needed.parameters.get("table") or step.needed.parameters.get("index")
-    if schema and name and connection.scalar(_IS_ELSEWHERE, {"name": name, "schema": schema}):
+    name = step.needed.parameters.get("table")
+    if schema and name and ask("is_elsewhere", table=name, schema=schema).asked(connection):
         return False if step.sql.startswith("DROP ") else None
     answer: bool | None = step.needed.asked(connection)
     return answer
 
 
-_IS_ELSEWHERE = text(
-    "SELECT nspname <> :schema FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-    " WHERE c.oid = to_regclass(:name)"
-)
-
-
 def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
-    """Send a step that needs a strong lock, as one string: one transaction without a round trip while the lock is held.
-
-    Return the seconds from when the weak lock was held: those of the strong one, and of the wait for it.
-    """
+    """Send a step as one string, without a round trip under its lock; return the seconds of the lock and the wait."""
     *prepare, statement = _with_lock_timeouts(step, attempt)
     script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
     return float(connection.exec_driver_sql(script, execution_options={"no_parameters": True}).scalar_one())
@@ -189,13 +188,10 @@ def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
 
 @contextmanager
 def in_schema(name: str) -> Iterator[None]:
-    """Put a schema in front of the search_path, so that the operations in the block find and make things there.
+    """Put a schema that exists in front of the search_path: the operations in the block find and make things there.
 
     A foreign key may refer to a table of the default schema. The table or index that an operation changes or drops has
     to stand in this one, though another schema may have one of the name.
-
-    Args:
-        name: of a schema that exists.
     """
     front, opts = quote(name).replace("'", "''"), op.get_context().opts
     run_steps(online(f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)"))

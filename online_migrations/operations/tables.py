@@ -1,91 +1,130 @@
-"""Rename a table in two releases, with a compatibility view of the old name in between."""
+"""Rename a table, with a compatibility view of the old name in between; or retire it, and drop it a release later."""
 
-from online_migrations.errors import ReleaseError
+from alembic import op
+
+from online_migrations import options
+from online_migrations.definitions import RETIRED_COMMENT
+from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import on_table
 from online_migrations.operations import catalog
-from online_migrations.operations.backfill_later import refuse_while_filling
-from online_migrations.operations.catalog import Question
-from online_migrations.operations.steps import run_steps, strong
+from online_migrations.operations.backfill import refuse_while_filling
+from online_migrations.operations.catalog import TEXTS, ask, tables_locked
+from online_migrations.operations.steps import online, run_steps, strong
 from online_migrations.sql import literal, quote
-
-# Only the new name is there: an attempt by hand, or one that was undone halfway, has left no view.
-_LACKS_VIEW = (
-    "to_regclass(:table) IS NULL"
-    " AND EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:renamed) AND relkind IN ('r', 'p'))"
-)
-# The old name is that of something else than a table, or than a view of all of the renamed table. The bits of
-# pg_relation_is_updatable() are those of INSERT, UPDATE and DELETE.
-_IS_ANOTHER = (
-    "EXISTS (SELECT FROM pg_class c WHERE oid = to_regclass(:table) AND relkind NOT IN ('r', 'p')"
-    " AND to_regclass(:renamed) IS NOT NULL AND NOT (relkind = 'v' AND pg_relation_is_updatable(oid, false) & 28 = 28"
-    " AND pg_get_viewdef(oid) NOT LIKE '%WHERE%' AND EXISTS (SELECT FROM pg_rewrite r JOIN pg_depend d"
-    " ON d.classid = CAST('pg_rewrite' AS regclass) AND d.objid = r.oid"
-    " AND d.refclassid = CAST('pg_class' AS regclass) AND d.refobjid = to_regclass(:renamed)"
-    " WHERE r.ev_class = c.oid)))"
-)
-# Of the table and of its columns, for all roles but the one that owns the view and has them as its owner.
-_GRANT_AS_ON = """DO $$ DECLARE grant_ text; BEGIN FOR grant_ IN
-SELECT format('GRANT %s%s ON %s TO %s%s', privilege_type, of_column, {view}::regclass,
-  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM (SELECT '' AS of_column, coalesce(relacl, acldefault('r', relowner)) AS acl FROM pg_class
-    WHERE oid = {table}::regclass
-  UNION ALL SELECT format(' (%I)', attname), attacl FROM pg_attribute
-    WHERE attrelid = {table}::regclass AND attacl IS NOT NULL AND NOT attisdropped) access, aclexplode(acl)
-WHERE grantee <> (SELECT relowner FROM pg_class WHERE oid = {view}::regclass)
-LOOP EXECUTE grant_; END LOOP; END $$"""
+from online_migrations.state import live
 
 
 def rename_with_view(old: str, new: str) -> None:
     """Rename a table and leave an updatable view of the old name, through which the previous release reads and writes.
 
-    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. All statements are one
-    transaction: the old name is never missing, and each role may do through the view what it may do with the table.
-    Expand.
+    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. In one transaction, so the
+    old name is never missing; each role may do through the view what it may do with the table. Expand.
 
     Example: rename_with_view("notes", "pages")
-    SQL: ALTER TABLE … RENAME TO …; CREATE VIEW … AS SELECT * FROM …; the GRANTs of the table; short.
+    SQL: short.
     Run again: skipped when the table is named `new` and `old` is a view of it. A view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
     Raises:
         ReleaseError: neither is a table, or something else has the old name.
     """
-    names = {"table": quote(old), "renamed": quote(new)}
-    if Question(_IS_ANOTHER, names).answer():
+    if ask("is_another", old, renamed=quote(new)).answer():
         raise ReleaseError(
             f"There is a table {new}, and {old} is not a view of all of it that takes rows. Nothing was changed. Look"
             f" what {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
         )
-    grant = _GRANT_AS_ON.format(table=literal(quote(new)), view=literal(quote(old)))
-    view, lacks_view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}", Question(_LACKS_VIEW, names)
+    grant = TEXTS["grant_as_on"].format(table=literal(quote(new)), view=literal(quote(old)))
+    view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"
+    lacks_view = ask("lacks_view", old, renamed=quote(new))
     if lacks_view.answer():
         run_steps(strong(new, view, when=lacks_view))
         return
     rename = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"
-    run_steps(strong(old, f"{rename}; {view}", when=catalog.is_named(old, new)))
+    run_steps(strong(old, f"{rename}; {view}", when=ask("is_named", old, renamed=quote(new))))
 
 
 def rename_back_from_view(old: str, new: str) -> None:
     """Undo rename_with_view: drop the view and give the table its old name.
 
     Example: rename_back_from_view("notes", "pages")
-    SQL: DROP VIEW …; ALTER TABLE … RENAME TO …, short, on both.
+    SQL: short, on both.
     Run again: skipped when the table is named `old` and not `new`.
     Downgrade: rename_with_view.
     Raises:
         ReleaseError: neither is a table.
     """
     back = f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}"
-    run_steps(strong(new, back, when=catalog.is_named(new, old)))
+    run_steps(strong(new, back, when=ask("is_named", new, renamed=quote(old))))
 
 
 def drop_compat_view(old: str) -> None:
     """Drop the view of rename_with_view, once no release that may run still uses the old name. Contract.
 
     Example: drop_compat_view("notes")
-    SQL: DROP VIEW IF EXISTS …, short.
+    SQL: short.
     Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
     refuse_while_filling("drop_compat_view", old=old)
-    drop = f"DROP VIEW IF EXISTS {quote(old)}"
-    run_steps(strong(old, drop, when=catalog.is_relation(old, "v")), effects=[on_table("drops-table", old)])
+    drop, is_view = f"DROP VIEW IF EXISTS {quote(old)}", ask("is_relation", old, kinds="v")
+    run_steps(strong(old, drop, when=is_view), effects=[on_table("drops-table", old)])
+
+
+def retire_table_online(table: str) -> None:
+    """Begin to drop a table, in the first of two releases: mark it while the previous release still uses it. Expand.
+
+    The mark hides the table from flask db check, and lets a later flask db migrate drop it.
+
+    Example: retire_table_online("notes")
+    SQL: COMMENT ON TABLE … IS …, until the deadline.
+    Downgrade: reinstate_table_online.
+    Raises:
+        UnsafeOperation: the table is a part of another one that is in use.
+    """
+    _refuse_part("retire_table_online", table)
+    run_steps(online(f"COMMENT ON TABLE {quote(table)} IS '{RETIRED_COMMENT}'"))
+
+
+def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
+    """Undo retire_table_online: put back the comment that the table had before. Expand.
+
+    Example: reinstate_table_online("notes")
+    SQL: COMMENT ON TABLE … IS …, until the deadline.
+    Downgrade: retire_table_online.
+    """
+    run_steps(
+        online(f"COMMENT ON TABLE {quote(table)} IS {literal(comment)}", when=ask("is_relation", table, kinds="rp"))
+    )
+
+
+def drop_table_contract(table: str) -> None:
+    """Drop a table in the second release, when not even the live one uses it any more. Contract.
+
+    Example: drop_table_contract("notes")
+    SQL: DROP TABLE IF EXISTS …, short, also on tables that its foreign keys refer to.
+    Downgrade: none that brings the rows back, so flask db migrate writes none.
+    Raises:
+        UnsafeOperation: the table is a part of another one that is in use.
+    """
+    refuse_while_filling("drop_table_contract", table=table)
+    _refuse_part("drop_table_contract", table)
+    drop, is_there = f"DROP TABLE IF EXISTS {quote(table)}", ask("is_relation", table, kinds="rp")
+    run_steps(strong(tables_locked(table), drop, when=is_there), effects=[on_table("drops-table", table)])
+
+
+def _refuse_part(operation: str, table: str) -> None:
+    """Refuse to take a table that shares its rows with one that the models or the live release map, unless excused().
+
+    The rows of a partition, or of a table that inherits, are rows of the whole. On a new database nothing is in use.
+    """
+    opts = op.get_context().opts
+    guard, connection = opts.get("guard"), catalog.bind()
+    is_excused = opts.get("excused") if guard is None else guard.is_excusing
+    if connection is None or is_excused or opts.get("is_new") or not ask("is_related", table).asked(connection):
+        return
+    in_use = [*options.current().metadata.tables, *live.mapped_by_live(connection)]
+    names = [".".join(map(quote, name.split("."))) for name in in_use]
+    other = ask("related_to", table, tables=names).asked(connection)
+    if other is not None:
+        raise UnsafeOperation(
+            f"{operation}: {table} shares its rows with {other}, which is in use, as a part and a whole do; nothing was"
+            ' changed. Leave it, or say why they may go, with excused("…") around the call.'
+        )

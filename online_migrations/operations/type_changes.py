@@ -1,24 +1,37 @@
-"""Change the type of a column beside the traffic: a shadow column, a dual write, a backfill, a swap of the names."""
+"""Change the type of a column beside the traffic: a shadow column, a dual write, a backfill, a swap of the names.
 
+The shadow is given NOT NULL, indexes and constraints, in the server's own words; default, identity and comment swap.
+"""
+
+import re
 from typing import NamedTuple
 
 from alembic import op
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.connection import connection_of
+from online_migrations.connection import connection_of, execute_verbatim
+from online_migrations.definitions import all_there, empty_copies
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation, server_message
 from online_migrations.locks import Deadline
-from online_migrations.operations import catalog, column_swap, dual_writes
-from online_migrations.operations.backfill import backfill
-from online_migrations.operations.backfill_later import refuse_while_filling
-from online_migrations.operations.column_swap import SHADOW_TO_BE, ColumnState, Swap, Uses
+from online_migrations.operations import catalog, dual_writes
+from online_migrations.operations.backfill import backfill, refuse_while_filling
+from online_migrations.operations.catalog import TEXTS, ask
+from online_migrations.operations.columns import not_null_check
+from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
-from online_migrations.operations.names import shadow_of
-from online_migrations.operations.steps import Step, autocommit, limits, online, run_steps, strong
-from online_migrations.sql import literal, quote
+from online_migrations.operations.steps import Step, add_validated, autocommit, limits, online, run_steps, strong
+from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
+INTEGERS = ("smallint", "integer", "bigint")
 SNAPSHOT_POLL = 0.2  # seconds
+
+# What a shadow is, in the database, as its column's comment.
+SHADOW_PREFIX = "shadow: "
+SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
+SHADOW_OF_FORMER = (
+    f"{SHADOW_PREFIX}what the column was before its type changed, kept by a trigger; a later release drops it"
+)
 
 
 def change_type_online(
@@ -39,8 +52,8 @@ def change_type_online(
 
     Example: change_type_online("notes", "version", "BIGINT")
     SQL: the backfill, CREATE INDEX CONCURRENTLY and VALIDATE CONSTRAINT until the deadline, the others short. The swap
-        locks the table, and those that foreign keys of the column refer to; before it, it waits for transactions that
-        see rows as they were before the backfill. The script for --sql is for a column on which nothing stands.
+        locks also what foreign keys of the column refer to; before it, it waits for transactions that see rows as they
+        were before the backfill. The script for --sql is for a column on which nothing stands.
     Downgrade: change_type_online with the old type, then drop_shadow_contract.
     Raises:
         UnsafeOperation: a value does not fit the new type or does not come back from it; or something stands on the
@@ -50,33 +63,44 @@ def change_type_online(
     """
     forth = using or f"CAST({quote(column)} AS {type_})"
     change = TypeChange(table, column, type_, type_.lower(), forth, back or quote(column), pk)
-    if catalog.connection() is None:
+    if catalog.bind() is None:
         _print(change)
         return
     with autocommit() as connection:
-        state = column_swap.read_state(connection, table, column)
-        name = column_swap.canonical_type(connection, type_)
+        state = read_state(connection, table, column)
+        name = _canonical_type(connection, type_)
         if state.type == name:
             return
         change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
         _refuse_obstacles(connection, change)
-        _refuse_other_shadow(connection, change)
-        _refuse_other_columns(connection, change)
+    if others := {*dual_writes.columns_read(table, forth, type_)} - {column}:
+        raise UnsafeOperation(
+            f"{forth!r} reads {', '.join(sorted(others))} too, so {table}.{column} stays as it is. Add a column of the"
+            " new type, with add_synced_column_online."
+        )
     fails = f"A value of {table}.{column} cannot become {type_}"
     instead = "the column stays as it is. Fix the rows, then run the command again."
     with dual_writes.taken_back(lambda: _take_back(change), fails, instead):
         _fill(change)
-        _complete(change, state)
-    _swap(change, state)
+        with autocommit() as connection:
+            _require_lossless(connection, change, state.type)
+            uses = read_uses(connection, table, column)
+        _build_twins(change, state, uses)
+    _move_references(uses.references)
+    run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
+    with autocommit() as connection:
+        _wait_for_older_snapshots(connection, limits(op.get_context())[0])
+    # Each session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to
+    # what it is makes it look again.
+    recompile = ask("trigger_functions", table).listed()
+    run_steps(_swap(change, state, uses, recompile))
 
 
 def drop_shadow_contract(table: str, column: str) -> None:
     """Drop the shadow of change_type_online, which holds the old type. There is no way back then. Contract.
 
-    flask db migrate writes it when nothing else changed.
-
     Example: drop_shadow_contract("notes", "version")
-    SQL: DROP TRIGGER IF EXISTS …; DROP FUNCTION IF EXISTS …; DROP COLUMN IF EXISTS …, short; no row is rewritten.
+    SQL: short; no row is rewritten.
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
     refuse_while_filling("drop_shadow_contract", table=table, column=column)
@@ -101,11 +125,82 @@ class TypeChange(NamedTuple):
         assignment = dual_writes.assign(self.table, self.shadow, expression, (self.column,))
         return DualWrite(self.table, self.shadow, assignment, (self.column,))
 
-    def swap(self, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
-        swap = Swap(self.table, self.column, self.name, state, uses)
-        statements = [*swap.statements(), self.dual_write(self.back).create_function(), *recompile]
-        has_type = catalog.has_type(self.table, self.column, self.name)
-        return strong(swap.tables, "; ".join(statements), unless=has_type)
+
+class ColumnState(NamedTuple):
+    type: str
+    not_null: bool
+    default: str | None
+    comment: str | None
+    identity: str | None  # "ALWAYS" or "BY DEFAULT"
+    sequence: str | None  # that the column owns, quoted
+    sequence_options: str
+
+
+class Index(NamedTuple):
+    name: str
+    is_unique: bool
+    constraint: str | None  # "PRIMARY KEY" or "UNIQUE" when the index belongs to one
+    deferral: str  # DEFERRABLE …, of the constraint
+    definition: str  # what follows CREATE INDEX … ON table
+
+    @property
+    def create(self) -> str:
+        return f"CREATE {'UNIQUE ' if self.is_unique else ''}INDEX"
+
+
+class ForeignKey(NamedTuple):
+    name: str
+    table: str  # that has the constraint
+    other: str  # at its other end, which a change of the constraint locks too
+    definition: str
+
+
+class Uses(NamedTuple):
+    """Hold indexes and constraints of a column, each with the shadow's name in place of the column's."""
+
+    indexes: list[Index]
+    checks: dict[str, str]  # name: definition
+    foreign_keys: list[ForeignKey]  # of the column
+    references: list[ForeignKey]  # to the column
+
+
+def read_state(connection: Connection, table: str, column: str) -> ColumnState:
+    row = ask("state", table, column=column).rows(connection).one_or_none()
+    if row is None:
+        raise ReleaseError(f"There is no column {table}.{column}.")
+    return ColumnState(*row)
+
+
+def read_uses(connection: Connection, table: str, column: str) -> Uses:
+    """Return what stands on the column, while the table has its shadow too.
+
+    The server itself puts the shadow's name in: it describes an empty copy of the table with the column renamed.
+    """
+    shadow = shadow_of(column)
+    indexes = [Index(*row) for row in ask("indexes", table, column=column).rows(connection)]
+    checks: dict[str, str] = dict(ask("checks", table, column=column).rows(connection).all())
+    script = [
+        *(f"{index.create} {quote(index.name)} ON {quote(table)} {index.definition}" for index in indexes),
+        *(alter(table, f"ADD CONSTRAINT {quote(name)} {definition}") for name, definition in checks.items()),
+        alter(table, f"DROP COLUMN {quote(shadow)}"),
+        alter(table, f"RENAME COLUMN {quote(column)} TO {quote(shadow)}"),
+    ]
+    with empty_copies(connection, table):
+        execute_verbatim(connection, "; ".join(script))
+        found = {name: definition.text for name, definition in all_there(connection, table).items()}
+    own, others = (
+        [ForeignKey(*row) for row in ask(which, table, column=column, shadow=shadow).rows(connection)]
+        for which in ("foreign_keys", "references")
+    )
+    on_shadow = [index._replace(definition=found[index.name].removeprefix("UNIQUE ")) for index in indexes]
+    return Uses(on_shadow, {name: found[name] for name in checks}, own, others)
+
+
+def _canonical_type(connection: Connection, type_: str) -> str:
+    """Return a type as the server calls it: format_type() of a column that has it."""
+    with empty_copies(connection):
+        execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
+        return read_state(connection, "dual_write_type", "value").type
 
 
 def _fill(change: TypeChange) -> None:
@@ -115,78 +210,138 @@ def _fill(change: TypeChange) -> None:
     backfill(change.table, f"{quote(change.shadow)} = {change.forth}", unfilled, pk=change.pk)
 
 
-def _complete(change: TypeChange, state: ColumnState) -> None:
-    """Give the shadow all that stands on the column."""
-    with autocommit() as connection:
-        _require_lossless(connection, change, state.type)
-        uses = column_swap.read_uses(connection, change.table, change.column, change.shadow)
-    column_swap.build_twins(change.table, change.column, state, uses)
+def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
+    """Give the shadow what stands on the column. It is not judged: the trigger writes the shadow, not live code."""
+    table, shadow = change.table, quote(change.shadow)
+    checks = {not_null_check(table, change.shadow): f"CHECK ({shadow} IS NOT NULL)"} if state.not_null else {}
+    checks |= {shadow_of(name): definition for name, definition in uses.checks.items()}
+    for name, definition in checks.items():
+        run_steps(*add_validated((table,), name, definition))
+    for index in uses.indexes:
+        twin = shadow_of(index.name)
+        create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
+        run_steps(
+            online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
+            online(create, unless=ask("has_index", twin)),
+        )
+    for key in uses.foreign_keys:
+        run_steps(*add_validated((key.table, key.other), shadow_of(key.name), key.definition))
 
 
-def _swap(change: TypeChange, state: ColumnState) -> None:
-    with autocommit() as connection:
-        uses = column_swap.read_uses(connection, change.table, change.column, change.shadow)
-    column_swap.move_references(uses.references)
-    run_steps(online(f"ANALYZE {quote(change.table)}"))  # queries need statistics of the new column at once
-    with autocommit() as connection:
-        _wait_for_older_snapshots(connection, limits(op.get_context())[0])
-        recompile = column_swap.recompile_triggers(connection, change.table)
-    run_steps(change.swap(state, uses, recompile))
+def _move_references(references: list[ForeignKey]) -> None:
+    """Let the foreign keys of other tables refer to the shadow, one table at a time: the swap needs no lock on them."""
+    for key in references:
+        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
+        run_steps(*add_validated(tables, twin, key.definition), take_name(tables, key.name, twin))
 
 
-_GUARD = (
-    "DO $guard$ BEGIN IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({table})"
-    " AND attname = {column} AND (attnotnull OR EXISTS (SELECT FROM pg_depend WHERE refobjid = attrelid"
-    " AND refclassid = 'pg_class'::regclass AND refobjsubid = attnum)))"
-    " THEN RAISE EXCEPTION 'More than values stands on this column; change it by: flask db upgrade'; END IF;"
-    " END $guard$"
-)
+def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
+    """Let the column and its shadow swap names. Each statement changes the catalog only."""
+    table, column, shadow = change.table, change.column, change.shadow
+    between = shorten_identifier(f"{column}_swapped")
+    names = ((column, between), (shadow, column), (between, shadow))
+    statements = [
+        *_drop_former(table, uses),
+        *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
+        *_move_defaults(change, state),
+        comment_on(table, column, state.comment),
+        comment_on(table, shadow, SHADOW_OF_FORMER),
+        *_rename_twins(table, uses),
+        change.dual_write(change.back).create_function(),
+        *recompile,
+    ]
+    # Dropping a foreign key locks the other table too.
+    tables = tuple(dict.fromkeys([table, *(key.other for key in uses.foreign_keys)]))
+    return strong(tables, "; ".join(statements), unless=ask("has_type", table, column=column, type=change.name))
+
+
+def _drop_former(table: str, uses: Uses) -> list[str]:
+    keys = [index.name for index in uses.indexes if index.constraint]
+    constraints = [*(key.name for key in uses.foreign_keys), *uses.checks, *keys]
+    drops = [alter(table, f"DROP CONSTRAINT {quote(name)}") for name in constraints]
+    return [*drops, *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint)]
+
+
+def _rename_twins(table: str, uses: Uses) -> list[str]:
+    renamed = []
+    for index in uses.indexes:
+        name, twin = quote(index.name), quote(shadow_of(index.name))
+        using = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {twin}{index.deferral}"
+        renamed.append(alter(table, using) if index.constraint else f"ALTER INDEX {twin} RENAME TO {name}")
+    for name in [*uses.checks, *(key.name for key in uses.foreign_keys)]:
+        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(name))} TO {quote(name)}"))
+    return renamed
+
+
+def _move_defaults(change: TypeChange, state: ColumnState) -> list[str]:
+    """Let default, identity and NOT NULL go with the name, after the swap.
+
+    The shadow may not hold what the new type holds, so it may be NULL. The validated CHECK proves SET NOT NULL.
+    """
+    table, column, shadow = change.table, quote(change.column), quote(change.shadow)
+    actions = []
+    if state.not_null:
+        check = quote(not_null_check(table, change.shadow))
+        actions += [f"ALTER COLUMN {shadow} DROP NOT NULL", f"ALTER COLUMN {column} SET NOT NULL"]
+        actions += [f"DROP CONSTRAINT {check}"]
+    if state.default is not None:
+        # A bare literal goes without the old type's cast.
+        bare = state.default.removesuffix(f"::{state.type}")
+        default = bare if re.fullmatch(r"'(?:[^']|'')*'", bare) else state.default
+        actions += [f"ALTER COLUMN {column} SET DEFAULT {default}", f"ALTER COLUMN {shadow} DROP DEFAULT"]
+    moved = [alter(table, action) for action in actions]
+    if state.sequence and state.identity:
+        return [_move_identity(change, state, state.sequence, moved)]
+    if state.sequence:
+        moved += [f"ALTER SEQUENCE {state.sequence} OWNED BY {quote(table)}.{column}"]
+        moved += [f"ALTER SEQUENCE {state.sequence} AS {change.name}"] if change.name in INTEGERS else []
+    return moved
+
+
+def _move_identity(change: TypeChange, state: ColumnState, sequence: str, between: list[str]) -> str:
+    """Recreate an identity, which belongs to its column, to go on where the old one is; `between` comes in between."""
+    identity = f"{state.identity} AS IDENTITY (SEQUENCE NAME {sequence} {state.sequence_options})"
+    statements = [
+        f"SELECT last_value, is_called INTO reached FROM {sequence}",
+        alter(change.table, f"ALTER COLUMN {quote(change.shadow)} DROP IDENTITY"),
+        *between,
+        alter(change.table, f"ALTER COLUMN {quote(change.column)} ADD GENERATED {identity}"),
+        f"PERFORM setval({literal(sequence)}, reached.last_value, reached.is_called)",
+    ]
+    return f"DO $identity$ DECLARE reached record; BEGIN {'; '.join(statements)}; END $identity$"
 
 
 def _print(change: TypeChange) -> None:
     """Print it for --sql: nobody can look what stands on the column, so the script goes on only when it is nothing."""
-    run_steps(online(_GUARD.format(table=literal(quote(change.table)), column=literal(change.column))))
+    names = {"table": literal(quote(change.table)), "name": literal(change.column)}
+    run_steps(online(TEXTS["require_values_only"].format(**names)))
     _fill(change)
     nothing = ColumnState(change.name, False, None, None, None, None, "")
-    run_steps(online(f"ANALYZE {quote(change.table)}"), change.swap(nothing, Uses([], {}, [], []), []))
+    swap = _swap(change, nothing, Uses([], {}, [], []), [])
+    run_steps(online(f"ANALYZE {quote(change.table)}"), swap)
 
 
 def _take_back(change: TypeChange) -> None:
     """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
-    state = column_swap.read_state(connection_of(op.get_context()), change.table, change.shadow)
+    state = read_state(connection_of(op.get_context()), change.table, change.shadow)
     if state.comment == SHADOW_TO_BE:
         dual_writes.drop_dual_write(change.table, change.shadow)
 
 
 def _refuse_obstacles(connection: Connection, change: TypeChange) -> None:
+    """Refuse what cannot be carried over, and a shadow of another type, of an earlier change."""
     own_trigger = dual_writes.trigger_name(change.table, change.shadow)
-    obstacles = column_swap.read_obstacles(connection, change.table, change.column, own_trigger)
-    if obstacles:
+    found = ask("obstacles", change.table, column=change.column, own_trigger=own_trigger)
+    if obstacles := found.rows(connection).scalars().all():
         raise UnsafeOperation(
             f"{', '.join(obstacles)} cannot be carried over to another column, so {change.table}.{change.column} stays"
             " as it is. Drop that before and make it again after it, in revisions of their own."
         )
-
-
-def _refuse_other_shadow(connection: Connection, change: TypeChange) -> None:
-    """Refuse a shadow of another type: of an attempt whose revision was changed since, or of an earlier change."""
-    if not catalog.has_column(change.table, change.shadow).asked(connection):
-        return
-    state = column_swap.read_state(connection, change.table, change.shadow)
-    if state.type != change.name:
+    type_ = ask("type_name", change.table, column=change.shadow).asked(connection)
+    if type_ not in (None, change.name):
         raise ReleaseError(
-            f"{change.table}.{change.column} still has the shadow of another change, {change.shadow} {state.type}. End"
+            f"{change.table}.{change.column} still has the shadow of another change, {change.shadow} {type_}. End"
             f" that one first, in a revision of its own: drop_shadow_contract({change.table!r}, {change.column!r})"
-        )
-
-
-def _refuse_other_columns(connection: Connection, change: TypeChange) -> None:
-    """Refuse a new value that is not an expression over the column alone, which is all that the trigger has."""
-    others = {*dual_writes.columns_read(connection, change.table, change.forth, change.type)} - {change.column}
-    if others:
-        raise UnsafeOperation(
-            f"{change.forth!r} reads {', '.join(sorted(others))} too, so {change.table}.{change.column} stays as it is."
-            " Add a column of the new type, with add_synced_column_online."
         )
 
 
@@ -211,18 +366,10 @@ def _require_lossless(connection: Connection, change: TypeChange, old_type: str)
         )
 
 
-_OLDER_SNAPSHOT = text(
-    "SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    " AND backend_type = 'client backend' AND age(backend_xmin) >= age(CAST(:now AS xid)) ORDER BY xact_start LIMIT 1"
-)
-
-
 def _wait_for_older_snapshots(connection: Connection, deadline: Deadline) -> None:
-    """Wait for transactions that read rows as they were before the backfill: they would find NULL under the column's
-    name. CREATE INDEX CONCURRENTLY waits for the same reason.
-    """
+    """Wait for transactions that read rows as they were before the backfill: they would find NULL after the swap."""
     now = connection.scalar(text("SELECT pg_current_xact_id()::xid::text"))
-    while older := connection.execute(_OLDER_SNAPSHOT, {"now": now}).one_or_none():
+    while older := ask("older_snapshot", now=now).rows(connection).one_or_none():
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The deadline of {deadline.seconds:.0f} s passed, waiting for a transaction that reads what was there"

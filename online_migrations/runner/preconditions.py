@@ -16,8 +16,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from online_migrations import operations
-from online_migrations.backfills.guards import NEEDS, Task, reason_not_done, reason_to_wait, task_of
-from online_migrations.backfills.store import is_small, unfinished_backfills
+from online_migrations.backfills import store
+from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
 from online_migrations.operations.steps import in_schema
@@ -82,7 +82,7 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
 
 def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> str | None:
     """Return a sentence that refuses these revisions when one needs a backfill that is not done; else None."""
-    tasks = {backfill.name: task_of(backfill) for backfill in unfinished_backfills(connection)}
+    tasks = {task.name: task for task in store.unfinished_tasks(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
         for function, given, _ in operation_calls(script):
@@ -124,12 +124,13 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
         f"{script.revision} begins it in this same run. Release up to {script.revision} first (on a database that no"
         f" release serves: flask db upgrade {script.revision}), let a worker fill it, and release the rest after it"
     )
-    return Task(given["name"], given["table"], given["set_sql"], given["where"], how_far)
+    query = BackfillQuery(given["table"], given["set_sql"], given["where"], given.get("pk", "id"))
+    return Task(given["name"], query, how_far)
 
 
 def _is_for_the_worker(connection: Connection, table: str) -> bool:
     """Tell a table that a worker fills from one that this run creates, or a small one, which the migration fills."""
-    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not is_small(connection, table)
+    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not store.is_small(connection, table)
 
 
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:

@@ -12,8 +12,7 @@ import pytest
 from alembic.script import Script, ScriptDirectory
 from flask.testing import FlaskCliRunner
 
-from online_migrations.backfills.guards import assigned_columns
-from online_migrations.backfills.store import AT_ONCE
+from online_migrations.backfills.store import AT_ONCE, assigned_columns
 from online_migrations.errors import UnsafeOperation
 from online_migrations.runner.preconditions import unfinished_backfill
 from tests.databases import Environment

@@ -17,7 +17,7 @@ from app.jobs.tasks import resume_lost_backfills
 from online_migrations.backfills.store import AT_ONCE, DONE, FAILED, RUNNING
 from online_migrations.backfills.worker import run_batch
 from online_migrations.errors import ReleaseError, UnsafeOperation
-from online_migrations.operations.backfill_later import backfill_later, cancel_backfill, require_backfilled
+from online_migrations.operations.backfill import backfill_later, cancel_backfill, require_backfilled
 from online_migrations.operations.steps import in_schema
 from tests.databases import Environment
 from tests.online_migrations.backfilling import (

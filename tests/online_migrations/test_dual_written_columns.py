@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from online_migrations.errors import ReleaseError, UnsafeOperation
-from online_migrations.operations.columns import add_column_online
-from online_migrations.operations.drops import drop_column_contract
+from online_migrations.operations.columns import add_column_online, drop_column_contract
 from online_migrations.operations.dual_writes import (
     add_computed_column_online,
     add_synced_column_online,

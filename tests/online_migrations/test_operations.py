@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from online_migrations import operations as ops
+from online_migrations.backfills.store import Batch
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
-from online_migrations.operations.backfill import Batch, Progress
+from online_migrations.operations.backfill import Progress
 from online_migrations.sql import split_statements
 from online_migrations.state import live, tables
 from tests.online_migrations import dumps, judged
