@@ -22,9 +22,8 @@ from online_migrations.backfills import store
 from online_migrations.backfills.guards import document
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
-from online_migrations.doctor import LIMITS, diagnose
-from online_migrations.doctor.diagnosis import ERROR
-from online_migrations.doctor.sessions import migrators
+from online_migrations.doctor import ERROR, LIMITS, diagnose
+from online_migrations.doctor.checks import migrators
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
 from online_migrations.plan import plan

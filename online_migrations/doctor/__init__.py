@@ -11,11 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.autogenerate import COMPARISON_OPTIONS
 from online_migrations.connection import writable_transaction
-from online_migrations.doctor import rows, schema
-from online_migrations.doctor.diagnosis import ERROR, NOTE, WARNING, Diagnosis
+from online_migrations.doctor import checks
+from online_migrations.doctor.checks import ERROR, LIMITS, NOTE, WARNING, Diagnosis, Limits
 from online_migrations.doctor.drift import diagnosis, differences
 from online_migrations.doctor.revisions import revisions
-from online_migrations.doctor.sessions import LIMITS, Limits, read_only_default, sessions, unnoted_releases
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
@@ -34,25 +33,20 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
     """
     state = read_schema_state(connection)
     is_at_head = state.name == AT_HEAD
-    schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
+    parameters = checks.query_parameters(metadata, limits, is_at_head)
     found = [
         *revisions(connection, state),
-        *sessions(connection, limits),
-        *unnoted_releases(connection),
-        *read_only_default(connection),
-        *rows.unfinished_backfills(connection),
-        *_attempt(connection, rows.sequences_behind(connection, schemas)),
-        *schema.constraints(connection),
-        *schema.unkept_shadows(connection),
-        *_attempt(connection, schema.compatibility_views(connection)),
+        *checks.migrators(connection, limits.idle_migrator),
+        *checks.unfinished_backfills(connection),
+        *_attempt(connection, checks.sequences_behind(connection, parameters)),
     ]
-    tables = schema.read_tables(connection, schemas)
-    invalid = schema.read_invalid_indexes(connection)
-    models = schema.mapped(tables, metadata) if is_at_head else {}
-    found += schema.tables(tables, models)
-    found += schema.invalid_indexes(invalid, metadata if models else None)
+    reported = set()
+    for check in checks.CHECKS:
+        for fault, name in checks.run_check(connection, check, parameters):
+            found.append(fault)
+            reported.add(name)
+    found += _attempt(connection, (fault for fault, _ in checks.run_check(connection, checks.VIEWS, parameters)))
     if is_at_head:
-        reported = {row.relname for row in invalid} | set(schema.retired_again(tables, models))
         found += _attempt(connection, _drift(connection, metadata, reported))
     connection.rollback()
     return list(dict.fromkeys(found))

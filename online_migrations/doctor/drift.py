@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from online_migrations.autogenerate import REVISION_OPTIONS
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.doctor.diagnosis import ERROR, Diagnosis, psql, psql_with_strong_lock
+from online_migrations.doctor.checks import ERROR, Diagnosis, psql, psql_with_strong_lock
 from online_migrations.operations.names import spare_name
 from online_migrations.sql import DIALECT, quote, quoted_list
 

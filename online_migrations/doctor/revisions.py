@@ -7,7 +7,7 @@ from itertools import dropwhile
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis
+from online_migrations.doctor.checks import ERROR, WARNING, Diagnosis
 from online_migrations.revisions import (
     content_hashes,
     duplicate_revisions,
