@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from online_migrations import operations, options
-from online_migrations.autogenerate.compare import DEFINITIONS, ENUMS, render_item
+from online_migrations.autogenerate.compare import DEFINITIONS, READING, render_item
 from online_migrations.autogenerate.directives import Call, Change
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
@@ -53,7 +53,7 @@ def model_schemas() -> list[str | None]:
 # How models and database are compared, in a transaction that may be read-only.
 COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", ENUMS],
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", READING],
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,

@@ -19,6 +19,7 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations.autogenerate.columns import default_sql
+from online_migrations.autogenerate.constraints import constraint_name
 from online_migrations.autogenerate.directives import EnumValues, Replacement, Unwritten, names_in, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.definitions import (
@@ -34,7 +35,7 @@ from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.names import require_short
 from online_migrations.sql import DIALECT, quote, sql_name
 
-ENUMS = f"{__name__}.enums"
+READING = f"{__name__}.reading"  # what a transaction that only reads can compare
 DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made
 NEXT = PriorityDispatchResult.CONTINUE
 
@@ -133,7 +134,22 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
 
 
 def _name_of(op: Any) -> str:
-    return sql_name(getattr(op, "constraint_name", None) or getattr(op, "index_name", None) or "")
+    """Return the name of the index or constraint that a directive is about; empty: it is about something else."""
+    op = op.create if isinstance(op, Replacement) else op
+    if isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
+        return sql_name(op.index_name or "")
+    return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
+
+
+def join_replacements(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
+    """Make one directive of the two by which Alembic drops and recreates what has changed."""
+    created = {(type(op), _name_of(op)): op for op in modify.ops if _name_of(op)}
+    for drop in [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]:
+        create: Any = created.get((type(drop.reverse()), _name_of(drop)))
+        if create is not None:
+            kept = [op for op in modify.ops if op not in (drop, create)]
+            modify.ops[:] = [*kept, Replacement(drop, create)]
+    return NEXT
 
 
 def _directives(
@@ -222,7 +238,9 @@ def _is_special(column: Column[Any]) -> bool:
     return column.computed is not None or getattr(column.type, "collation", None) is not None
 
 
-Plugin(ENUMS).add_autogenerate_comparator(compare_enums, "table")
+_reading = Plugin(READING)
+_reading.add_autogenerate_comparator(compare_enums, "table", "enums")
+_reading.add_autogenerate_comparator(join_replacements, "table", "replacements", priority=DispatchPriority.LAST)
 _definitions = Plugin(DEFINITIONS)
 _definitions.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
 _definitions.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)

@@ -12,11 +12,10 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate.columns import add_column, add_values, alter_column, drop_column
-from online_migrations.autogenerate.constraints import CREATE, constraint_name, drop_constraint, drop_index, replace
+from online_migrations.autogenerate.constraints import CREATE, drop_constraint, drop_index, replace
 from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Replacement, Unwritten
 from online_migrations.autogenerate.tables import comment_on_table, create_table, drop_table
 from online_migrations.errors import UnsafeOperation
-from online_migrations.sql import sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
@@ -63,7 +62,7 @@ OTHERS = RANKS.index(())
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
     changes = []
-    for schema, group in grouped(with_replacements(flatten(upgrade.ops))):
+    for schema, group in grouped(flatten(upgrade.ops)):
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
     up = [operation for change in changes for operation in change.up]
@@ -77,30 +76,6 @@ def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
     for op in nested:
         flat.extend(flatten(op.ops) if isinstance(op, ops.ModifyTableOps) else [op])
     return flat
-
-
-def with_replacements(flat: list[Any]) -> list[Any]:
-    """Make one directive of the two by which Alembic drops and recreates what has changed."""
-    pairs = [(drop, create) for drop in flat for create in flat if is_changed(drop, create)]
-    replaced = [op for pair in pairs for op in pair]
-    return [op for op in flat if op not in replaced] + [Replacement(*pair) for pair in pairs]
-
-
-def is_changed(drop: Any, create: Any) -> bool:
-    """Tell if one drops what the other recreates: the same kind of thing, on the same table, of the same name."""
-    of_indexes = isinstance(drop, ops.DropIndexOp) and isinstance(create, ops.CreateIndexOp)
-    of_constraints = isinstance(drop, ops.DropConstraintOp) and isinstance(create, ops.AddConstraintOp)
-    if not (of_indexes or of_constraints) or place_of(drop) != place_of(create):
-        return False
-    return type(drop.reverse()) is type(create)
-
-
-def place_of(op: Any) -> tuple[str | None, str, str]:
-    """Return the schema, the table and the name of an index or constraint."""
-    if isinstance(op, ops.CreateForeignKeyOp):
-        return op.kw.get("source_schema"), op.source_table, constraint_name(op)
-    name = sql_name(op.index_name) if hasattr(op, "index_name") else constraint_name(op)
-    return op.schema, str(op.table_name), name
 
 
 def grouped(flat: list[Any]) -> Iterator[tuple[str | None, list[Any]]]:
