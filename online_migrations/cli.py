@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -78,11 +78,14 @@ def history_command(as_json: bool) -> None:
 @as_json
 def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
     """Show the SQL of the next upgrade, and whether it would be refused. With --back or --to: a rollback forecast."""
-    if back or revision:
-        _rollback_forecast(revision, as_json)
     with read_only_connection() as connection:
-        found = plan(connection, script_directory(), target_metadata())
-    output.show(_as_json_value(found), as_json, output.plan)
+        if not back and not revision:
+            found = plan(connection, script_directory(), target_metadata())
+            output.show(_as_json_value(found), as_json, output.plan)
+            return
+        forecast = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
+    output.show(_as_json_value(forecast), as_json, output.rollback)
+    sys.exit(rollback.EXIT_CODES[forecast.answer])
 
 
 @release.command("lint")
@@ -153,14 +156,6 @@ def _writing(name: str | None) -> Iterator[Connection]:
             connection.commit()
         except OperationalError as error:
             raise ReleaseError(f"The database did not answer ({server_message(error)}); try again.") from error
-
-
-def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
-    """Answer for code with this newest revision; None: for the release previous to the live one."""
-    with read_only_connection() as connection:
-        found = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
-    output.show(_as_json_value(found), as_json, output.rollback)
-    sys.exit(rollback.EXIT_CODES[found.answer])
 
 
 def _status(connection: Connection) -> output.Document:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from sqlalchemy.schema import CreateSchema
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
+from online_migrations.definitions import read_queries
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard, Refused
@@ -33,16 +33,7 @@ WHERE_TO_RUN = (
     "Revisions are judged on one: run it where the database is your own, such as beside a development server."
 )
 
-# Tables after those that they refer to.
-_TABLES = text(
-    "SELECT c.oid::int AS oid, c.oid::regclass::text AS name"
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " AND c.relname <> ALL (:tools)"
-    " ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'), c.oid"
-).bindparams(tools=list(TOOL_TABLES))
-_COLUMNS = text(files(__package__).joinpath("lint_columns.sql").read_text(encoding="utf-8"))
-
+QUERIES = read_queries(__package__, "lint.sql")
 # By type, or by category of types (PostgreSQL manual, pg_type.typcategory); n counts from 1.
 _VALUES = {
     "uuid": "md5(n::text)::uuid",
@@ -75,11 +66,10 @@ class Finding(NamedTuple):
 
 
 def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
-    """Return the findings, in the order of the revisions.
+    """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
-        only: revisions to judge; when empty, all since the baseline of the options.
 
     Raises:
         ReleaseError: a revision is unknown, or no scratch database can be made.
@@ -91,15 +81,14 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
         prepare(connection)
-        for script in history:
-            if not wanted:
-                break
+        while wanted:
+            script = history.pop(0)
             _end_backfills(connection)
             if script.revision in wanted:
                 findings += _judged(connection, script, metadata)
             else:
                 _apply(connection, script, metadata)
-            wanted -= {script.revision}
+            wanted.discard(script.revision)
     return findings
 
 
@@ -138,8 +127,9 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     findings: list[Finding] = []
 
     def found(refused: list[Refused]) -> None:
-        for place, (effect, what, instead) in refused:
-            findings.append(Finding(script.revision, place, effect.code, what, instead))
+        findings.extend(
+            Finding(script.revision, place, effect.code, what, instead) for place, (effect, what, instead) in refused
+        )
 
     fill(connection)
     guard = Guard(connection, None, Blockers(), found)
@@ -155,7 +145,7 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
 
 def _refused(connection: Connection, script: Script, metadata: MetaData, error: ReleaseError) -> Iterator[Finding]:
     """Report a step that fails, or an operation that refuses; unless it runs without the rows of our making."""
-    if names := [table.name for table in connection.execute(_TABLES)]:
+    if names := [table.name for table in _tables(connection)]:
         connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
     connection.commit()
     try:
@@ -203,18 +193,26 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
         connection.rollback()
 
 
+def _tables(connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(QUERIES["tables"], {"tools": list(TOOL_TABLES)}).all()
+
+
 def fill(connection: Connection) -> None:
     """Give each table that is empty ROWS rows: with a value in every column, or else in the required ones; or one row,
     or none, if a rule does not allow more.
     """
-    for table in connection.execute(_TABLES).all():
-        if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
-            columns = list(connection.execute(_COLUMNS, {"oid": table.oid}))
-            every = {row.name: _value(row) for row in columns}
-            required = {row.name: every[row.name] for row in columns if row.is_required}
-            for values, number in ((every, ROWS), (required, ROWS), (required, 1)):
-                if _insert(connection, table.name, values, number):
-                    break
+    for table in _tables(connection):
+        if connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
+            continue
+        columns = connection.execute(QUERIES["columns"], {"oid": table.oid}).all()
+        every = {row.name: _value(row) for row in columns}
+        required = {row.name: every[row.name] for row in columns if row.is_required}
+        for values, number in ((every, ROWS), (required, ROWS), (required, 1)):
+            names = f"({', '.join(values)})" if values else ""
+            rows = f"SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"  # noqa: S608 - likewise
+            with suppress(DBAPIError), connection.begin_nested():  # a CHECK, or a key that these values do not meet
+                execute_verbatim(connection, f"INSERT INTO {table.name} {names} {rows}")
+                break
     connection.commit()
 
 
@@ -223,18 +221,6 @@ def _value(column: Row[Any]) -> str:
         return str(column.parent or column.label)
     template = _VALUES.get(column.type) or _VALUES.get(column.category) or "NULL"
     return f"({template.replace('LENGTH', str(column.length))})::{column.full_type}"
-
-
-def _insert(connection: Connection, table: str, columns: dict[str, str], rows: int) -> bool:
-    names = f"({', '.join(columns)})" if columns else ""
-    values = ", ".join(columns.values())
-    sql = f"INSERT INTO {table} {names} SELECT {values} FROM generate_series(1, {rows}) n"  # noqa: S608 - likewise
-    try:
-        with connection.begin_nested():
-            execute_verbatim(connection, sql)
-    except DBAPIError:  # a CHECK, or a key that these values do not meet
-        return False
-    return True
 
 
 def _end_backfills(connection: Connection) -> None:

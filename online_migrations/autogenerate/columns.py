@@ -3,24 +3,9 @@
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Date,
-    DateTime,
-    Enum,
-    Identity,
-    Index,
-    Integer,
-    Numeric,
-    String,
-    TypeDecorator,
-)
+from sqlalchemy import CheckConstraint, Column, Identity, Index, types
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
-from sqlalchemy.types import TypeEngine
 
 from online_migrations.autogenerate.directives import (
     Call,
@@ -41,14 +26,14 @@ from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
-CONSTANTS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
-    (String, "''"),
-    (Integer, "0"),
-    (Numeric, "0"),
-    (Boolean, "false"),
-    (DateTime, "now()"),
-    (Date, "CURRENT_DATE"),
-    (ARRAY, "'{}'"),
+CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
+    (types.String, "''"),
+    (types.Integer, "0"),
+    (types.Numeric, "0"),
+    (types.Boolean, "false"),
+    (types.DateTime, "now()"),
+    (types.Date, "CURRENT_DATE"),
+    (types.ARRAY, "'{}'"),
 )
 
 
@@ -69,12 +54,12 @@ def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
 
 def refuse_type_of_database(table: str, column: Column[Any]) -> None:
     item: Any = column.type
-    while isinstance(item, ARRAY | TypeDecorator):
-        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    while isinstance(item, types.ARRAY | types.TypeDecorator):
+        item = item.item_type if isinstance(item, types.ARRAY) else item.impl
     if isinstance(item, DOMAIN):
         kind = f"the domain {item.name}, which no revision makes"
         instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
-    elif isinstance(item, Enum) and item.native_enum:
+    elif isinstance(item, types.Enum) and item.native_enum:
         kind = "an enum of the database, which no revision could change beside the traffic"
         instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
         if sql_type(column.type).endswith("[]"):
@@ -209,7 +194,7 @@ def default_sql(default: Any) -> str | None:
     """Return a server_default as SQL; None: there is none."""
     if default is None or default is False:
         return None
-    column: Column[Any] = Column("x", Integer, server_default=getattr(default, "arg", default))
+    column: Column[Any] = Column("x", types.Integer, server_default=getattr(default, "arg", default))
     return str(CreateColumn(column).compile(dialect=DIALECT)).removeprefix("x INTEGER DEFAULT ")
 
 
@@ -218,14 +203,8 @@ def alter_comment(op: ops.AlterColumnOp, where: str) -> Change:
     if op.existing_comment == RETIRED_COMMENT:
         reinstate = Call("reinstate_column_online", with_comment(where, op.modify_comment or None))
         return Change([reinstate], [Call("retire_column_online", where)], EXPAND)
-    only = ops.AlterColumnOp(
-        op.table_name,
-        op.column_name,
-        modify_comment=op.modify_comment,
-        existing_comment=op.existing_comment,
-        existing_type=op.existing_type,
-        schema=op.schema,
-    )
+    only = ops.AlterColumnOp(op.table_name, op.column_name, schema=op.schema, existing_type=op.existing_type)
+    only.modify_comment, only.existing_comment = op.modify_comment, op.existing_comment
     return Change([only], [only.reverse()], EXPAND)
 
 

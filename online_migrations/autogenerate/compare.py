@@ -13,24 +13,16 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, Connection, Enum, Index, Sequence, Table
+from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import NullType, TypeDecorator
 
+from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.constraints import constraint_name
 from online_migrations.autogenerate.directives import EnumValues, Replacement, Unwritten, names_in, sql_type
+from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
-from online_migrations.definitions import (
-    EXCLUDE,
-    PRIMARY_KEY,
-    Changed,
-    changed_definitions,
-    column_there,
-    on_search_path,
-    wanted_column,
-)
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.names import require_short
 from online_migrations.sql import DIALECT, quote, sql_name
@@ -43,22 +35,13 @@ NEXT = PriorityDispatchResult.CONTINUE
 class ReleaseImpl(PostgresqlImpl):
     __dialect__ = "postgresql"  # registers this class in place of the one that it extends
 
-    def compare_server_default(
-        self,
-        inspector_column: Column[Any],
-        metadata_column: Column[Any],
-        rendered_metadata_default: str | None,
-        rendered_inspector_default: str | None,
-    ) -> bool:
+    def compare_server_default(self, inspector_column: Any, metadata_column: Any, *rendered: Any) -> bool:
         """Compare a text default that holds a quote in Python; Alembic would send it to the server unescaped."""
-        default = getattr(metadata_column.server_default, "arg", None)
-        if rendered_inspector_default is None or not isinstance(default, str) or "'" not in default:
-            return bool(
-                super().compare_server_default(  # type: ignore[no-untyped-call]
-                    inspector_column, metadata_column, rendered_metadata_default, rendered_inspector_default
-                )
-            )
-        return rendered_inspector_default.split("::")[0] != default_sql(metadata_column.server_default)
+        default, there = metadata_column.server_default, rendered[1]
+        text = getattr(default, "arg", None)
+        if there is None or not isinstance(text, str) or "'" not in text:
+            return bool(super().compare_server_default(inspector_column, metadata_column, *rendered))  # type: ignore[no-untyped-call]
+        return bool(there.split("::")[0] != default_sql(default))
 
     def render_ddl_sql_expr(self, *arguments: Any, **options: Any) -> str:
         """Render the SQL as it is meant: Alembic doubles each % for psycopg2."""
@@ -94,18 +77,16 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     inspector = inspect_database(connection_of(context.migration_context))
     for column in (column for table in context.sorted_tables for column in table.columns):
         for default in (column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)):
-            if isinstance(default, Sequence) and not inspector.has_sequence(default.name):
-                upgrade.ops.insert(0, _missing_sequence(column, default.name))
+            if not isinstance(default, Sequence) or inspector.has_sequence(default.name):
+                continue
+            table, create = column.table.fullname, f"CREATE SEQUENCE {quote(default.name)}"
+            missing = Unwritten(
+                *("add_sequence", table, default.name),
+                advice=f"{table}.{column.name} takes its values from the sequence {default.name}, which does not exist."
+                f" First write a revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
+            )
+            upgrade.ops.insert(0, missing)
     return NEXT
-
-
-def _missing_sequence(column: Column[Any], name: str) -> Unwritten:
-    table, create = column.table.fullname, f"CREATE SEQUENCE {quote(name)}"
-    return Unwritten(
-        *("add_sequence", table, name),
-        advice=f"{table}.{column.name} takes its values from the sequence {name}, which does not exist. First write a"
-        f" revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
-    )
 
 
 def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
@@ -126,9 +107,9 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
     if reflected is not None and model is not None:
         connection = connection_of(context.migration_context)
         known = {_name_of(op) for op in modify.ops}
-        for change in changed_definitions(connection, model, known):
+        for change in definitions.changed_definitions(connection, model, known):
             modify.ops.extend(_directives(connection, change, reflected, model))
-        with on_search_path(connection, schema):
+        with definitions.on_search_path(connection, schema):
             modify.ops.extend(_columns(connection, modify, reflected, model))
     return NEXT
 
@@ -153,22 +134,22 @@ def join_replacements(context: AutogenContext, modify: ops.ModifyTableOps, *plac
 
 
 def _directives(
-    connection: Connection, change: Changed, reflected: Table, model: Table
+    connection: Connection, change: definitions.Changed, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
     there, wanted = change
     one = wanted or there
-    if one is not None and one.kind == EXCLUDE:
+    if one is not None and one.kind == definitions.EXCLUDE:
         yield from _other_exclude(change, one.name, reflected, model)
     elif there is None:
         yield ops.AddConstraintOp.from_constraint(model.primary_key)
     elif wanted is None:
         yield ops.DropConstraintOp.from_constraint(reflected.primary_key)
     else:
-        is_key = wanted.kind == PRIMARY_KEY
+        is_key = wanted.kind == definitions.PRIMARY_KEY
         old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
         drop: Any = ops.DropIndexOp.from_index if isinstance(new, Index) else ops.DropConstraintOp.from_constraint
         create: Any = ops.CreateIndexOp.from_index if isinstance(new, Index) else ops.AddConstraintOp.from_constraint
-        with on_search_path(connection, model.schema):
+        with definitions.on_search_path(connection, model.schema):
             is_wider = takes_all(connection, model.name, there.text, wanted.text)
         yield Replacement(drop(old), create(new), there.text, wanted.text, is_wider)
 
@@ -178,7 +159,7 @@ def _named(table: Table, name: str) -> Any:
     return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
 
 
-def _other_exclude(change: Changed, name: str, reflected: Table, model: Table) -> list[Unwritten]:
+def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Unwritten]:
     there, wanted = (one.text if one else "" for one in change)
     gone = [column.name for column in reflected.columns if column.name not in model.columns]
     if not wanted and names_in(there, gone):
@@ -212,13 +193,13 @@ def _columns(
         old = reflected.columns.get(column.name)
         if old is None or column.name in other_type:
             continue
-        is_special = _is_special(column) or _is_special(old)
+        is_special = any(one.computed is not None or getattr(one.type, "collation", None) for one in (column, old))
         is_unknown = isinstance(old.type, NullType)  # SQLAlchemy cannot write it
         if not is_special and (is_unknown or sql_type(old.type) == sql_type(column.type)):
             continue
         definition = str(CreateColumn(column).compile(dialect=DIALECT))
-        there = column_there(connection, model.name, column.name)
-        wanted = wanted_column(connection, model.name, column.name, definition)
+        there = definitions.column_there(connection, model.name, column.name)
+        wanted = definitions.wanted_column(connection, model.name, column.name, definition)
         if there is None or there.type == wanted.type:
             continue
         if is_special:
@@ -232,10 +213,6 @@ def _columns(
             directive = ops.AlterColumnOp(model.name, column.name, schema=model.schema, modify_type=column.type)
             directive.existing_type, directive.existing_nullable = old.type, old.nullable
             yield directive
-
-
-def _is_special(column: Column[Any]) -> bool:
-    return column.computed is not None or getattr(column.type, "collation", None) is not None
 
 
 _reading = Plugin(READING)

@@ -23,14 +23,12 @@ class Call(ops.MigrateOperation):
     """A call of one of online_migrations.operations, as it will stand in the revision file."""
 
     def __init__(self, function: str, arguments: str, schema: str | None = None) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.source = f"{function}({arguments})"
+        self.function, self.arguments = function, arguments
         self.schema = schema  # of the table, when it is not the default one
 
-    def replacing(self) -> "Call":
-        """Return the same call, which puts its own in the place of what has the name now."""
-        return Call(self.function, f"{self.arguments}, replace=True", self.schema)
+    @property
+    def source(self) -> str:
+        return f"{self.function}({self.arguments})"
 
 
 @renderers.dispatch_for(Call)
@@ -52,6 +50,12 @@ class Change(NamedTuple):
             if isinstance(op, Call):
                 op.schema = schema
         return self
+
+    def imports(self) -> list[str]:
+        """Return the import of the operations that are called."""
+        calls = [op for op in (*self.up, *self.down) if isinstance(op, Call)]
+        functions = {call.function for call in calls} | {"in_schema" for call in calls if call.schema}
+        return [f"from online_migrations.operations import {', '.join(sorted(functions))}"] if calls else []
 
 
 class Found(ops.MigrateOperation):

@@ -11,10 +11,8 @@ from typing import Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
-from online_migrations.autogenerate.columns import add_column, add_values, alter_column, drop_column
-from online_migrations.autogenerate.constraints import CREATE, drop_constraint, drop_index, replace
+from online_migrations.autogenerate import columns, tables
 from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Replacement, Unwritten
-from online_migrations.autogenerate.tables import comment_on_table, create_table, drop_table
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
@@ -29,19 +27,19 @@ def keep(op: Any, diff: Diff) -> Change:
 
 
 REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
-    **CREATE,
-    ops.CreateTableOp: create_table,
-    ops.DropTableOp: drop_table,
-    ops.CreateTableCommentOp: comment_on_table,
-    ops.DropTableCommentOp: comment_on_table,
-    ops.AddColumnOp: add_column,
-    ops.DropColumnOp: drop_column,
-    ops.AlterColumnOp: alter_column,
-    ops.DropIndexOp: drop_index,
-    ops.DropConstraintOp: drop_constraint,
-    Replacement: replace,
+    **tables.CREATE,
+    ops.CreateTableOp: tables.create_table,
+    ops.DropTableOp: tables.drop_table,
+    ops.CreateTableCommentOp: tables.comment_on_table,
+    ops.DropTableCommentOp: tables.comment_on_table,
+    ops.AddColumnOp: columns.add_column,
+    ops.DropColumnOp: columns.drop_column,
+    ops.AlterColumnOp: columns.alter_column,
+    ops.DropIndexOp: tables.drop_index,
+    ops.DropConstraintOp: tables.drop_constraint,
+    Replacement: tables.replace,
     Unwritten: refuse,
-    EnumValues: add_values,
+    EnumValues: columns.add_values,
 }
 
 # New things come before those that go, so that queries always have an index and rows always a rule.
