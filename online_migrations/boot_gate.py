@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class BootGate:
-    """The gate of one process: a process that is forked has its parent's, closed, and opens it for itself."""
+    """The gate of one process: one that is forked has its parent's, closed, and opens it for itself."""
 
     def __init__(self) -> None:
         self.is_open = False
@@ -46,17 +46,14 @@ class BootGate:
         """Return whether the process may serve. Looks, unless another thread has just done so."""
         with self._lock:
             if not self.is_open and time.monotonic() >= self._next_look:
-                self._look()
+                reason = self._obstacle(current_app.extensions["migrate"].db.engine)
+                if reason and reason != self._reason:  # once, and not each second
+                    log.warning("the boot gate is closed: %s", reason)
+                if not reason and self._reason:
+                    log.info("the boot gate is open")
+                self._reason, self.is_open = reason, not reason
                 self._next_look = time.monotonic() + LOOK_EVERY
             return self.is_open
-
-    def _look(self) -> None:
-        reason = self._obstacle(current_app.extensions["migrate"].db.engine)
-        if reason and reason != self._reason:  # once, and not each second
-            log.warning("the boot gate is closed: %s", reason)
-        if not reason and self._reason:
-            log.info("the boot gate is open")
-        self._reason, self.is_open = reason, not reason
 
     def _obstacle(self, engine: Engine) -> str:
         """Return why the process may not serve yet; empty when it may, and then it is noted as live."""

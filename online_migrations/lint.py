@@ -136,32 +136,27 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
-        if guard.committed_early:
-            findings += _run_again(connection, script, metadata)
-    except ReleaseError as error:
-        findings += _refused(connection, script, metadata, error)
+    except ReleaseError as error:  # unless it is one of the rows of our making that it meets
+        if names := [table.name for table in _tables(connection)]:
+            connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
+        connection.commit()
+        if _failure(connection, script, metadata):
+            findings.append(_finding(script, "refused", error.message, ""))
+        return findings
+    if guard.committed_early and (failure := _failure(connection, script, metadata)):
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
+        instead = "Give each step a revision of its own, or use an operation, which looks first."
+        findings.append(_finding(script, "not-rerunnable", what, instead))
     return findings
 
 
-def _refused(connection: Connection, script: Script, metadata: MetaData, error: ReleaseError) -> Iterator[Finding]:
-    """Report a step that fails, or an operation that refuses; unless it runs without the rows of our making."""
-    if names := [table.name for table in _tables(connection)]:
-        connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
-    connection.commit()
-    try:
-        _apply(connection, script, metadata)
-    except ReleaseError:
-        yield _finding(script, "refused", error.message, "")
-
-
-def _run_again(connection: Connection, script: Script, metadata: MetaData) -> Iterator[Finding]:
-    """Require that a step which commits a part of itself before its end can be run again, as after a kill."""
+def _failure(connection: Connection, script: Script, metadata: MetaData) -> str | None:
+    """Run upgrade() once more. Return why it fails; None: it does not."""
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        what = f"A part of it is committed before its end, and after a kill it does not run again. {error.message}"
-        instead = "Give each step a revision of its own, or use an operation, which looks first."
-        yield _finding(script, "not-rerunnable", what, instead)
+        return error.message
+    return None
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:

@@ -139,7 +139,9 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     names = [type_name(kind) for kind in kinds]
     where = f"{op.table_name!r}, {op.column_name!r}"
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
-    if is_longer_text(*names) and is_collated_alike and not has_computed_index(op, diff):
+    with on_search_path(diff.connection, op.schema):
+        is_indexed_as_computed = bool(computed_indexes(diff.connection, op.table_name, op.column_name))
+    if is_longer_text(*names) and is_collated_alike and not is_indexed_as_computed:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
         return Change([Call("widen_text_online", f"{where}, {new!r}")] if new != old else [], [], EXPAND)
     using = conversion(*names)
@@ -158,11 +160,6 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
         [Call("change_type_online", f"{where}, {old!r}{back}{pk}"), Call("drop_shadow_contract", where)],
         EXPAND,
     )
-
-
-def has_computed_index(op: ops.AlterColumnOp, diff: Diff) -> bool:
-    with on_search_path(diff.connection, op.schema):
-        return bool(computed_indexes(diff.connection, op.table_name, op.column_name))
 
 
 def primary_key_argument(table: str, diff: Diff) -> str:

@@ -49,19 +49,16 @@ def duplicate_revision_files() -> Iterator[Diagnosis]:
 
 def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
     """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
-    entries = ledger.read_entries(connection)
-    ran = [revision for revision in state.pending if revision in entries]
-    at = f"alembic_version holds {state.database_revision or 'no revision'}"
-    if ran:
-        what = f"{at}, and by the ledger {ran[-1]} ran after it: somebody changed it by hand."
-        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {ran[-1]}")
-        return
-    applied = database_revisions(connection)
+    entries, applied = ledger.read_entries(connection), database_revisions(connection)
     newest_first = [script.revision for script in script_directory().walk_revisions()]
-    if state.name == UNKNOWN and known_revisions(script_directory()).issuperset(applied):
-        newest = min(applied, key=newest_first.index)
-        what = f"{at}, of which one comes before the other: somebody changed it by hand."
-        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {newest}")
+    if ran := [revision for revision in state.pending if revision in entries]:
+        right, why = ran[-1], f"by the ledger {ran[-1]} ran after it"
+    elif state.name == UNKNOWN and known_revisions(script_directory()).issuperset(applied):
+        right, why = min(applied, key=newest_first.index), "one of it comes before the other"
+    else:
+        return
+    what = f"alembic_version holds {state.database_revision or 'no revision'}, and {why}: somebody changed it by hand."
+    yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {right}")
 
 
 def revision_state(state: SchemaState) -> list[Diagnosis]:
@@ -82,9 +79,7 @@ def revision_state(state: SchemaState) -> list[Diagnosis]:
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:
-    """Find revisions that ran and are not in the ledger.
-
-    It begins with the first revision that this tool applied: what a project ran before it had the tool is no gap.
+    """Find revisions that ran and are not in the ledger, since the first one that this tool applied.
 
     Args:
         applied: what alembic_version holds.
@@ -92,8 +87,7 @@ def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -
     """
     entries = ledger.read_entries(connection)
     since_the_first = list(dropwhile(lambda revision: revision not in entries, history)) or history
-    missing = [revision for revision in since_the_first if revision not in entries]
-    if missing:
+    if missing := [revision for revision in since_the_first if revision not in entries]:
         what = (
             f"The ledger has lost {', '.join(missing)}, which ran here: after a rollback, older code could not tell"
             " whether it runs on this database."
