@@ -26,7 +26,6 @@ KINDS = {  # Alembic's word: ours
     "foreignkey": "foreign-key",
     "primarykey": "primary-key",
     "unique": "constraint",
-    "exclude": "constraint",
     "table_comment": "table-comment",
 }
 
@@ -35,7 +34,7 @@ class Difference(NamedTuple):
     """
     Args:
         action: add (to the database), remove (from it), replace (by another definition), or modify.
-        kind: table, column, index, check, primary-key, constraint, foreign-key, sequence, table-comment; of "modify"
+        kind: table, column, index, check, primary-key, constraint, foreign-key, table-comment; of "modify"
             what of a column differs.
         table: with its schema, unless that is the default one.
         columns: on which an index or a constraint stands.
@@ -75,8 +74,6 @@ def _difference(change: tuple[Any, ...]) -> Difference:
     if action == "change":
         _, table, name, there, wanted, *columns = change
         return Difference("replace", kind, table, name, columns, str(there), str(wanted))
-    if isinstance(change[1], str):  # a sequence or an EXCLUDE, by its table and its name
-        return Difference(action, kind, *change[1:3])
     if action == "modify":
         _, schema, table, column, _, old, new = change
         kind = "identity" if isinstance(new, Identity) else kind
