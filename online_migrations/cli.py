@@ -22,7 +22,7 @@ from online_migrations.backfills import store
 from online_migrations.backfills.guards import document
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
-from online_migrations.doctor import ERROR, LIMITS, diagnose
+from online_migrations.doctor import ERROR, diagnose
 from online_migrations.doctor.checks import migrators
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
@@ -164,7 +164,7 @@ def _status(connection: Connection) -> output.Document:
     jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
     counted = {name: count(connection) for name, count in jobs.items() if count}
     live = live_release(connection)
-    running = next(migrators(connection, LIMITS.idle_migrator), None)
+    running = next(migrators(connection), None)
     pending = [script_directory().get_revision(revision) for revision in state.pending]
     return {
         "state": state.name,

@@ -216,22 +216,17 @@ def _primary_key(found: dict[str, Definition]) -> Definition | None:
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:
-    """Have the text printed again until it stays the same."""
+    """Have the server read and print the text again until it stays the same."""
+    name, printed = quote(definition.name), definition.text
     for _ in range(PRINTS):
-        before, definition = definition, _printed(connection, table, definition)
-        if definition == before:
+        before = printed
+        make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {before}"
+        if definition.kind == INDEX:
+            unique, _, using = before.partition("USING ")
+            make = f"CREATE {unique}INDEX {name} ON {quote(table)} USING {using}"
+        execute_verbatim(connection, f"SAVEPOINT printed; {make}")
+        printed = all_there(connection, table)[definition.name].text
+        execute_verbatim(connection, "ROLLBACK TO SAVEPOINT printed")
+        if printed == before:
             break
-    return _TEXT.sub(r"\1::text", definition.text)
-
-
-def _printed(connection: Connection, table: str, definition: Definition) -> Definition:
-    """Return what the server prints when it reads a definition."""
-    name = quote(definition.name)
-    make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {definition.text}"
-    if definition.kind == INDEX:
-        unique, _, using = definition.text.partition("USING ")
-        make = f"CREATE {unique}INDEX {name} ON {quote(table)} USING {using}"
-    execute_verbatim(connection, f"SAVEPOINT printed; {make}")
-    printed = all_there(connection, table)[definition.name]
-    execute_verbatim(connection, "ROLLBACK TO SAVEPOINT printed")
-    return printed
+    return _TEXT.sub(r"\1::text", printed)

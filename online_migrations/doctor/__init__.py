@@ -12,20 +12,20 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.autogenerate import COMPARISON_OPTIONS
 from online_migrations.connection import writable_transaction
 from online_migrations.doctor import checks
-from online_migrations.doctor.checks import ERROR, LIMITS, NOTE, WARNING, Diagnosis, Limits
+from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis
 from online_migrations.doctor.drift import diagnosis, differences
-from online_migrations.doctor.revisions import revisions
+from online_migrations.doctor.revisions import check_revisions
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
 
-__all__ = ["ERROR", "LIMITS", "Diagnosis", "Limits", "diagnose"]
+__all__ = ["ERROR", "Diagnosis", "diagnose"]
 
 NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
 SAY_AGAIN = "flask release doctor"
 
 
-def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS) -> list[Diagnosis]:
+def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head.
 
     Raises:
@@ -33,10 +33,10 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
     """
     state = read_schema_state(connection)
     is_at_head = state.name == AT_HEAD
-    parameters = checks.query_parameters(metadata, limits, is_at_head)
+    parameters = checks.query_parameters(metadata, is_at_head)
     found = [
-        *revisions(connection, state),
-        *checks.migrators(connection, limits.idle_migrator),
+        *check_revisions(connection, state),
+        *checks.migrators(connection),
         *checks.unfinished_backfills(connection),
         *_attempt(connection, checks.sequences_behind(connection, parameters)),
     ]

@@ -29,19 +29,10 @@ class Diagnosis(NamedTuple):
     next: str  # the one command to type
 
 
-class Limits(NamedTuple):
-    """
-    Args:
-        long_transaction: seconds from which on an open or a prepared transaction is reported.
-        idle_migrator: seconds without a statement after which the holder of the advisory lock counts as orphaned. A
-            migration that works pauses for a few seconds at most.
-    """
-
-    long_transaction: int = 300
-    idle_migrator: int = 60
-
-
-LIMITS = Limits()
+LONG_TRANSACTION = 300  # seconds from which on an open or a prepared transaction is reported
+# Seconds without a statement after which the holder of the advisory lock counts as orphaned. A migration that works
+# pauses for a few seconds at most.
+IDLE_MIGRATOR = 60
 
 
 def psql(*statements: str) -> str:
@@ -65,8 +56,8 @@ class Check(NamedTuple):
 
     rule: str  # the query's name in checks.sql
     what: str
-    send: Callable[[str], str]
     command: str
+    send: Callable[[str], str] = psql
     severity: str = ERROR
 
 
@@ -74,96 +65,87 @@ CHECKS = (
     Check(
         "long-transaction",
         "Session {pid} ({name}, {state}) has had a transaction open for {age} s.",
-        psql,
         "SELECT pg_terminate_backend({pid})",
-        WARNING,
+        severity=WARNING,
     ),
     Check(
         "prepared-transaction",
         "The transaction {gid} of {owner} was prepared {age} s ago and neither committed nor rolled back: it keeps its"
         " locks, and VACUUM cannot remove dead rows.",
-        psql,
         "ROLLBACK PREPARED {gid}",
     ),
     Check(
         "release-not-noted",
         "{role} may write tables, and not schema_releases: a release that serves as this role cannot note that it is"
         " live, and an upgrade is not judged by what it uses.",
-        psql,
         "GRANT SELECT, INSERT, UPDATE ON schema_releases TO {role}",
     ),
     Check(
         "read-only-default",
         "default_transaction_read_only is on for {whose}: new sessions of this role write nothing.",
-        psql,
         "SET transaction_read_only = off; ALTER {whose} RESET default_transaction_read_only",
     ),
     Check(
         "not-enforced-constraint",
         "Nothing checks the foreign key {name} on {table}: it is NOT ENFORCED. Rows may break it.",
-        psql_with_strong_lock,
         "ALTER TABLE {table} ALTER CONSTRAINT {name} ENFORCED",
+        psql_with_strong_lock,
     ),
     Check(
         "not-null-not-valid",
         "{table}.{column} is NOT NULL only for new rows: {name} is NOT VALID.",
-        psql,
         "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
     ),
     Check(
         "not-valid-constraint",
         "The constraint {name} on {table} is NOT VALID: rows from before may break it.",
-        psql,
         "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
     ),
     Check(
         "unkept-shadow",
         "No trigger keeps {table}.{column} any more, the shadow of a column whose type changes: what it holds is old."
         " Without it, the change cannot be reversed.",
-        psql_with_strong_lock,
         "ALTER TABLE {table} DROP COLUMN {column}",
+        psql_with_strong_lock,
     ),
     Check(
         "other-owner",
         "The table {name} belongs to {owner} and not to {migrating_role}, who migrates: a revision that changes it"
         " fails. Only a member of both roles, or a superuser, may change that.",
-        psql_with_strong_lock,
         "ALTER TABLE {name} OWNER TO {migrating_role}",
+        psql_with_strong_lock,
     ),
     Check(
         "missing-privilege",
         "{role} may not read and write {name}.",
-        psql,
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {role}",
     ),
     Check(
         "disabled-trigger",
         "Triggers of {name} are disabled, so nothing keeps {disabled}: rows of now may break it.",
-        psql_with_strong_lock,
         "ALTER TABLE {name} ENABLE TRIGGER {which}",
+        psql_with_strong_lock,
     ),
     Check(
         "instead-rule",
         "The rule {rule} on {name} does something else INSTEAD of what is written.",
-        psql_with_strong_lock,
         "DROP RULE {rule} ON {name}",
+        psql_with_strong_lock,
     ),
     Check(
         "row-security",
         "Row security of {name} is on, and its policies {policies} a role that does not own the table.",
-        psql_with_strong_lock,
         "ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
+        psql_with_strong_lock,
     ),
     Check(
         "retired-table",
         "The table {name} is marked as retired, and a model uses it.",
-        psql,
         "COMMENT ON TABLE {name} IS NULL",
     ),
     Check(
         "invalid-index",
         "The index {name} on {table} is INVALID: writes pay for it, and no query uses it.",
-        psql,
         "{action} INDEX CONCURRENTLY {name}",
     ),
 )
@@ -171,21 +153,19 @@ VIEWS = Check(  # the server locks a view's table to print it
     "compatibility-view",
     "{view} is a view of {renamed}, for releases from before the table was renamed. If none runs any more, drop it in a"
     ' contract revision: drop_compat_view("{old}").',
-    str,
     'flask db revision -m "Drop the view {old}"',
+    str,
     WARNING,
 )
-
-
 QUERIES = read_queries(__package__, "checks.sql")
 
 
-def query_parameters(metadata: MetaData, limits: Limits, is_at_head: bool) -> dict[str, Any]:
+def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
     """Return those of all queries. Only at the head do the database's tables have to be those of the models."""
     models = metadata.tables if is_at_head else {}
     items: list[Any] = [item for model in models.values() for item in (*model.indexes, *model.constraints)]
     return {
-        "long_transaction": limits.long_transaction,
+        "long_transaction": LONG_TRANSACTION,
         "schemas": sorted({table.schema for table in metadata.tables.values() if table.schema}),
         "models": list(models),
         "secured": [name for name, model in models.items() if model.info.get("row_security")],
@@ -201,12 +181,12 @@ def run_check(connection: Connection, check: Check, parameters: Mapping[str, Any
         yield Diagnosis(check.severity, check.rule, check.what.format_map(row), next_), row.get("model", "")
 
 
-def migrators(connection: Connection, idle: int) -> Iterator[Diagnosis]:
+def migrators(connection: Connection) -> Iterator[Diagnosis]:
     """Find the session that holds the migration's advisory lock."""
     holder = lock_holder(connection)
     if holder is None:
         return
-    if holder.idle_for is not None and holder.idle_for >= idle:
+    if holder.idle_for is not None and holder.idle_for >= IDLE_MIGRATOR:
         did_nothing = f"holds the migration lock and has done nothing for {holder.idle_for:.0f} s"
         what = f"Session {holder.pid} ({holder.name}) {did_nothing}."
         yield Diagnosis(ERROR, "orphaned-migrator", what, psql(f"SELECT pg_terminate_backend({holder.pid})"))
