@@ -1,15 +1,14 @@
 """Boot gate: new code serves nothing on an old schema. A process answers 503 until the database is where its code is.
 
-Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at the
-database at most once each second. It opens when that is at the code's head or ahead of it, notes that this release is
-live, and never looks again. Ahead, it opens in any case: old code that starts again is to serve what it can.
+Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at most
+once each second. It opens when the database is at the code's head, or ahead of it in any way: old code that starts
+again is to serve what it can. Then it notes that this release is live, and never looks again.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Collection
-from functools import partial
 
 from flask import Flask, current_app, request
 from sqlalchemy import Engine, text
@@ -89,7 +88,11 @@ def init_app(app: Flask, exempt: Collection[str]) -> None:
         exempt: endpoints that answer all the same, such as those of health checks.
     """
     gate = app.extensions["boot_gate"] = BootGate()
-    app.before_request(partial(_require_open, gate, frozenset(exempt)))
+
+    @app.before_request
+    def require_open() -> None:
+        if not gate.is_open and request.endpoint not in exempt and not gate.opens():
+            raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
 def may_work(app: Flask) -> bool:
@@ -97,8 +100,3 @@ def may_work(app: Flask) -> bool:
     gate: BootGate = app.extensions["boot_gate"]
     with app.app_context():
         return gate.opens()
-
-
-def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
-    if not gate.is_open and request.endpoint not in exempt and not gate.opens():
-        raise ServiceUnavailable(retry_after=RETRY_AFTER)

@@ -140,11 +140,7 @@ def resume_command(name: str | None) -> None:
 
 @contextmanager
 def _writing(name: str | None) -> Iterator[Connection]:
-    """Yield a connection whose transaction is committed at the end.
-
-    Raises:
-        ReleaseError: there is no backfill of this name, or the database does not answer.
-    """
+    """Yield a connection whose transaction is committed at the end. Refuse a backfill that there is none of."""
     with direct_connection(direct_engine()) as connection:
         connection.execute(_WAIT_FOR_BATCH)
         if not exists(connection, BACKFILLS):

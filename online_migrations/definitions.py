@@ -72,10 +72,7 @@ Changed = tuple[Definition | None, Definition | None]
 
 
 def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
-    """Compare a table's primary key, and its CHECKs, UNIQUEs and indexes whose name both have; but known names.
-
-    What it makes is rolled back.
-    """
+    """Compare a table's primary key, and its CHECKs, UNIQUEs and indexes whose name both have; but known names."""
     compared = (CheckConstraint, UniqueConstraint, Index)
     items: list[Any] = [item for item in (*model.constraints, *model.indexes) if isinstance(item, compared)]
     named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
@@ -92,7 +89,8 @@ def changed_definitions(connection: Connection, model: Table, known: Collection[
                 changed.append((old, old._replace(text=sql)))
             elif not is_same(connection, model.name, old, new):
                 changed.append((old, new))
-    old_key, new_key = _primary_key(there), _primary_key(wanted)
+    found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
+    old_key, new_key = (next(iter(keys), None) for keys in found)
     if key and new_key is None:
         new_key = Definition("", PRIMARY_KEY, key)
     is_same_key = (old_key and old_key.text) == (new_key and new_key.text)
@@ -175,7 +173,7 @@ def all_wanted(connection: Connection, table: str, statements: list[str]) -> dic
 def empty_copies(connection: Connection, *tables: str, with_indexes: bool = False) -> Iterator[None]:
     """Give tables empty temporary copies, which stand before them on the search path; roll back everything at the end.
 
-    A foreign key needs them with indexes: it asks for the unique one of what it refers to.
+    A foreign key needs their indexes: it asks for the unique one of what it refers to.
     """
     # Operations run in autocommit mode; autogenerate in a transaction, which it keeps.
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is in use
@@ -209,10 +207,6 @@ def _create(item: Any, model: Table) -> str:
     isolated = {"isolate_from_table": False}  # else the model's own CREATE TABLE would leave it out from now on
     ddl: ExecutableDDLElement = CreateIndex(item) if isinstance(item, Index) else AddConstraint(item, **isolated)
     return str(ddl.compile(dialect=DIALECT, schema_translate_map={model.schema: COPY}, render_schema_translate=True))
-
-
-def _primary_key(found: dict[str, Definition]) -> Definition | None:
-    return next((one for one in found.values() if one.kind == PRIMARY_KEY), None)
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:

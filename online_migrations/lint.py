@@ -52,15 +52,9 @@ _VALUES = {
 
 
 class Finding(NamedTuple):
-    """
-    Args:
-        place: file and line, "0025_x.py:14".
-        rule: its name: a code of guard/rules.py, or one of this module.
-    """
-
     revision: str
-    place: str
-    rule: str
+    place: str  # file and line, "0025_x.py:14"
+    rule: str  # its name: a code of guard/rules.py, or one of this module
     what: str
     instead: str
 
@@ -70,9 +64,6 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
-
-    Raises:
-        ReleaseError: a revision is unknown, or no scratch database can be made.
     """
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
@@ -160,11 +151,7 @@ def _failure(connection: Connection, script: Script, metadata: MetaData) -> str 
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
-    """Run upgrade() as the runner does.
-
-    Raises:
-        ReleaseError: it fails on this database.
-    """
+    """Run upgrade() as the runner does. Raise in one sentence how it fails on this database."""
     opts = {
         "transaction_per_migration": True,
         "deadline": Deadline(SECONDS),

@@ -128,11 +128,11 @@ def rollback(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
     code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
     sentence, colour = {
-        "yes": (f"Yes: {code} can serve on this database.", "green"),
-        "no": (f"No: {code} cannot serve on this database.", "red"),
-        "unknown": (f"Unknown whether {code} can serve on this database.", "yellow"),
+        "yes": ("Yes: {} can serve on this database.", "green"),
+        "no": ("No: {} cannot serve on this database.", "red"),
+        "unknown": ("Unknown whether {} can serve on this database.", "yellow"),
     }[document["answer"]]
-    yield click.style(sentence, fg=colour)
+    yield click.style(sentence.format(code), fg=colour)
     yield from (f"  {reason}" for reason in document["reasons"])
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"
@@ -143,9 +143,7 @@ def rollback(document: Document) -> Iterator[str]:
 def lint(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
         yield f"{finding['place']}: {click.style('unsafe', fg='red', bold=True)}: {finding['rule']}"
-        yield f"  {finding['what']}"
-        yield f"  {finding['instead']}"
-        yield ""
+        yield f"  {finding['what']}\n  {finding['instead']}\n"
     yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
 
 

@@ -36,27 +36,18 @@ class RevisionPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """
-    Args:
-        refused: the sentence with which `flask db upgrade` would end; None: it would run the revisions.
-        notes: what it would say besides.
-    """
-
     state: str
     database_revision: str | None
-    refused: str | None
-    notes: list[str]
+    refused: str | None  # the sentence with which `flask db upgrade` would end; None: it would run the revisions
+    notes: list[str]  # what it would say besides
     revisions: list[RevisionPlan]
 
 
 def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> Plan:
-    """Foretell `flask db upgrade`. Takes no lock beyond ACCESS SHARE.
+    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE.
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
-
-    Raises:
-        ReleaseError: two files have one revision, or a file follows a revision that is lost.
     """
     revisions.require_consistent_files(code)
     state = read_schema_state(connection, code)
@@ -82,11 +73,7 @@ def _applied(state: SchemaState) -> list[str]:
 
 
 def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) -> Iterator[str]:
-    """Yield what the upgrade would say, and go on.
-
-    Raises:
-        ReleaseError: it would be refused with this sentence.
-    """
+    """Yield what the upgrade would say, and go on. Raise the sentence with which it would be refused."""
     if state.name == AHEAD:
         yield ahead_and_compatible(state)
         return

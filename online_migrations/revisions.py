@@ -65,20 +65,13 @@ def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]])
 
 
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
-    """Return the revisions that `flask db upgrade heads` would run on what alembic_version holds, in that order.
-
-    Raises:
-        RevisionError: its rows contradict each other.
-    """
+    """Return in order what `flask db upgrade heads` would run. RevisionError: alembic_version contradicts itself."""
     steps = code.iterate_revisions("heads", tuple(applied), implicit_base=True)
     return list(steps)[::-1]
 
 
 def require_consistent_files(code: ScriptDirectory) -> None:
-    """
-    Raises:
-        ReleaseError: two files have one revision, or a file follows a revision that no file has.
-    """
+    """Refuse two files of one revision, and a file that follows a revision that no file has."""
     require_parent_files(code)
     for revision, names in duplicate_revisions(code).items():
         raise ReleaseError(
@@ -88,10 +81,7 @@ def require_consistent_files(code: ScriptDirectory) -> None:
 
 
 def require_parent_files(code: ScriptDirectory) -> None:
-    """
-    Raises:
-        ReleaseError: a file follows a revision that no file has. Alembic cannot build a history then.
-    """
+    """Refuse a file that follows a revision that no file has: Alembic cannot build a history then."""
     declared = _declared(code)
     known = {constants["revision"] for constants in declared.values()}
     for file, constants in declared.items():
@@ -134,7 +124,7 @@ def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
 
 
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves
-LIBRARY = ("online_migrations", "app.release")  # this library; and where it was when the first revisions ran
+LIBRARY = ("online_migrations.", "app.release.")  # this library; and where it was when the first revisions ran
 MARK = "2:"  # of a hash without the imports of the library; those from before have no mark
 LENGTH = 64  # of the ledger's column
 
@@ -161,24 +151,17 @@ def content_hashes(path: str | Path) -> tuple[str, str]:
 
 
 class _WithoutLibrary(ast.NodeTransformer):
-    """Leave out the imports of the library: a call says which operation it is, and not from where it came.
-
-    An operation under another name (`import … as …`) stays with both.
-    """
+    """Leave out the imports of the library, but an operation under another name (`import … as …`)."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        if not _is_library(node.module or ""):
+        if not f"{node.module}.".startswith(LIBRARY):
             return node
         renamed = [alias for alias in node.names if alias.asname]
         return ast.ImportFrom(None, renamed, level=0) if renamed else None
 
     def visit_Import(self, node: ast.Import) -> ast.Import | None:
-        others = [alias for alias in node.names if not _is_library(alias.name)]
+        others = [alias for alias in node.names if not f"{alias.name}.".startswith(LIBRARY)]
         return ast.Import(others) if others else None
-
-
-def _is_library(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in LIBRARY)
 
 
 def _sha256(tree: ast.Module) -> str:

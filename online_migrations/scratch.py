@@ -1,7 +1,6 @@
 """A scratch database: an empty one, for as long as it takes.
 
-And what else a project's own tools need that work on whole databases, such as a restore: a direct connection, and the
-lock that keeps a migration out.
+Tools that work on whole databases also find here a direct connection, and the lock that keeps a migration out.
 """
 
 import secrets

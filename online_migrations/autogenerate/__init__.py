@@ -78,7 +78,8 @@ def process_revision_directives(
         upgrade.ops[:], downgrade.ops[:] = change.up, change.down
         script.imports = {*script.imports, *autogen.imports, *change.imports()}  # Alembic's own set is shared
         migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
-    script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or next_number()
+    number = 1 + sum(1 for _ in ScriptDirectory.from_config(context.config).walk_revisions())  # keeps files in order
+    script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
 
 
 # Of `flask db` and the end of an upgrade: definitions are compared too, for which temporary tables are made.
@@ -101,9 +102,3 @@ def is_written_by_hand() -> bool:
         return False
     list(number((), context.get_context()))
     return True
-
-
-def next_number() -> str:
-    """Return the next revision id, such as "0015". Numbers keep the files in order."""
-    revisions = ScriptDirectory.from_config(context.config).walk_revisions()
-    return f"{sum(1 for _ in revisions) + 1:04d}"

@@ -122,11 +122,7 @@ def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
         parts.append(Change([relax], [require], EXPAND) if op.modify_nullable else Change([require], [relax], CONTRACT))
     if op.modify_comment is not False:
         parts.append(alter_comment(op, where))
-    return Change(
-        [operation for part in parts for operation in part.up],
-        [operation for part in reversed(parts) for operation in part.down],
-        CONTRACT if any(part.phase == CONTRACT for part in parts) else EXPAND,
-    )
+    return Change.joined(parts)
 
 
 def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:

@@ -19,7 +19,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import EnumValues, Replacement, Unwritten, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, sql_type
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
@@ -59,10 +59,7 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
 
 
 def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
-    """
-    Raises:
-        UnsafeOperation: a name in the models is longer than PostgreSQL keeps it.
-    """
+    """Refuse a name in the models that is longer than PostgreSQL keeps it."""
     for table in context.sorted_tables:
         require_short(table.name)
         items: tuple[Any, ...] = (*table.columns, *table.constraints, *table.indexes)
@@ -141,10 +138,7 @@ def _named(table: Table, name: str) -> Any:
 def _columns(
     connection: Connection, modify: ops.ModifyTableOps, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
-    """Compare columns that the database computes or that have a collation, and the precision of types.
-
-    Alembic compares the first roughly, the others not.
-    """
+    """Compare computed columns, as Alembic does roughly, and collations and the precision of types, as it does not."""
     other_type = {op.column_name for op in modify.ops if isinstance(op, ops.AlterColumnOp) and op.modify_type}
     for column in model.columns:
         old = reflected.columns.get(column.name)
@@ -160,7 +154,7 @@ def _columns(
         if there is None or there.type == wanted.type:
             continue
         if is_special:
-            yield Unwritten(
+            yield Found(
                 *("change_column", model.fullname, column.name, there.type, wanted.type),
                 advice=f"{model.fullname}.{column.name} would change from {there.type} to {wanted.type}, for which"
                 " PostgreSQL rewrites the whole table under a lock that stops every request. Leave it as it is, and add"

@@ -17,6 +17,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex
 
 from online_migrations.connection import connection_of
 from online_migrations.sql import DIALECT, quote
+from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
 class Call(ops.MigrateOperation):
@@ -44,6 +45,13 @@ class Change(NamedTuple):
     down: list[ops.MigrateOperation]
     phase: str
 
+    @classmethod
+    def joined(cls, parts: list["Change"]) -> "Change":
+        """Put parts after each other, to be undone the other way round. One contract makes all of them a contract."""
+        up = [op for part in parts for op in part.up]
+        down = [op for part in reversed(parts) for op in part.down]
+        return cls(up, down, CONTRACT if any(part.phase == CONTRACT for part in parts) else EXPAND)
+
     def in_schema(self, schema: str | None) -> "Change":
         """Put the calls into the schema. Plain directives name it themselves."""
         for op in (*self.up, *self.down):
@@ -59,10 +67,11 @@ class Change(NamedTuple):
 
 
 class Found(ops.MigrateOperation):
-    """A difference that Alembic has no directive for."""
+    """A difference that Alembic has no directive for. What no operation removes is refused, with advice."""
 
-    def __init__(self, *difference: Any) -> None:
+    def __init__(self, *difference: Any, advice: str = "") -> None:
         self.difference = difference  # as `flask db check` shows it
+        self.advice = advice
 
     def reverse(self) -> "Found":
         return self  # Alembic reverses all that was found; the rewriter writes the downgrade anew
@@ -97,9 +106,10 @@ class Replacement(Found):
 def written(item: Any) -> str:
     """Write an index or constraint as SQL, without its name, its table, and what is so if nothing is said."""
     try:
-        if isinstance(item, Index):
-            unique = "UNIQUE " if item.unique else ""
-            definition = unique + str(CreateIndex(item).compile(dialect=DIALECT)).partition(" ON ")[2].partition(" ")[2]
+        if isinstance(item, Index) and item.table is not None:
+            table = DIALECT.identifier_preparer.format_table(item.table)
+            definition = str(CreateIndex(item).compile(dialect=DIALECT)).partition(f" ON {table} ")[2]
+            definition = f"UNIQUE {definition}" if item.unique else definition
         else:
             statement = str(AddConstraint(item, isolate_from_table=False).compile(dialect=DIALECT))
             definition = statement.partition(" ADD ")[2].partition(f"CONSTRAINT {quote(str(item.name))} ")[2]
@@ -114,14 +124,6 @@ class EnumValues(Found):
     def __init__(self, table: str, column: str, enum: str, old: list[str], new: list[str]) -> None:
         self.where, self.enum, self.old, self.new = f"{table}.{column}", enum, old, new
         super().__init__("change_enum", table, enum, old, new)
-
-
-class Unwritten(Found):
-    """A difference that no operation removes: `flask db migrate` refuses it, with advice what to do instead."""
-
-    def __init__(self, *difference: str, advice: str) -> None:
-        super().__init__(*difference)
-        self.advice = advice
 
 
 class Diff:
@@ -188,9 +190,8 @@ def with_comment(arguments: str, comment: str | None) -> str:
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:
-    """Return the arguments of Alembic's own call as source, without op.f(), the naming convention's marker.
-
-    Without the schema either: the call stands in a block of in_schema().
+    """Return the arguments of Alembic's own call as source, without op.f(), the naming convention's marker, and without
+    the schema: the call stands in a block of in_schema().
     """
     rendered = re.sub(r"op\.f\(('[^']*')\)", r"\1", render_op_text(context, directive))
     arguments = rendered[rendered.index("(") + 1 : -1].replace(f", schema={directive.schema!r}", "")

@@ -1,8 +1,7 @@
 """Rewriter: turns autogenerate's directives into online operations, and finds the revision's phase.
 
-Alembic knows what to change, but writes it as statements that lock tables. Each directive becomes calls of
-operations, for upgrade and downgrade. What has no safe way, or is not worth an operation, is refused with a
-sentence that says what to write in the model or by hand.
+Alembic writes statements that lock tables. Here each of its directives becomes calls of operations, for upgrade and
+downgrade. What has no safe way is refused with a sentence that says what to write in the model or by hand.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +11,12 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Replacement, Unwritten
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, Replacement
 from online_migrations.errors import UnsafeOperation
-from online_migrations.state.ledger import CONTRACT, EXPAND
+from online_migrations.state.ledger import CONTRACT
 
 
-def refuse(op: Unwritten, diff: Diff) -> Change:
+def refuse(op: Found, diff: Diff) -> Change:
     raise UnsafeOperation(op.advice)
 
 
@@ -38,7 +37,7 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.DropIndexOp: tables.drop_index,
     ops.DropConstraintOp: tables.drop_constraint,
     Replacement: tables.replace,
-    Unwritten: refuse,
+    Found: refuse,
     EnumValues: columns.add_values,
 }
 
@@ -63,10 +62,8 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     for schema, group in grouped(flatten(upgrade.ops)):
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
-    up = [operation for change in changes for operation in change.up]
-    down = [operation for change in reversed(changes) for operation in change.down]
-    phases = {change.phase for change in changes}
-    return Change(in_order(up), in_order(down), CONTRACT if CONTRACT in phases else EXPAND)
+    up, down, phase = Change.joined(changes)
+    return Change(in_order(up), in_order(down), phase)
 
 
 def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
@@ -102,7 +99,9 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     An online operation commits what stands before it. So a new table comes last, in the transaction that moves
     alembic_version. If a foreign key to it is added, it has to come first, and may be made twice.
     """
-    calls = sorted((op for op in operations if isinstance(op, Call)), key=_rank)
+    ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
+    calls = [op for op in operations if isinstance(op, Call)]
+    calls.sort(key=lambda call: ranks.get(call.function, OTHERS))
     of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
     going = [op for op in operations if isinstance(op, ops.DropTableOp)]
     others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
@@ -111,10 +110,6 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     for op in of_new_tables:
         op.if_not_exists = True
     return [*others, *of_new_tables, *calls, *going]
-
-
-def _rank(call: Call) -> int:
-    return next((rank for rank, functions in enumerate(RANKS) if call.function in functions), OTHERS)
 
 
 def _refers_to(call: Call, of_new_tables: Iterable[ops.MigrateOperation]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate.columns import refuse_type_of_database
@@ -239,8 +239,7 @@ CREATE: dict[type, Callable[[Any, Diff], Change]] = {
 def replace(op: Replacement, diff: Diff) -> Change:
     """Put something in the place of another of the same name and kind, in one call each way.
 
-    It is a contract wherever a rule that is not wider, or what is unique, is another one then: the live release knows
-    the old one.
+    A contract if it is unique, or a rule that is not wider: the live release knows the old one.
     """
     add = CREATE[type(op.create)]
     up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
@@ -272,10 +271,7 @@ def stands_on(item: Any, columns: list[str]) -> bool:
 
 
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
-    """Drop the tables and columns that have the comment "retired". The downgrade makes them again, without their rows.
-
-    upgrade checks later that another release lies between.
-    """
+    """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
     up: list[ops.MigrateOperation] = []
     down: list[ops.MigrateOperation] = []
@@ -325,22 +321,16 @@ def _stop_dual_writes(connection: Connection, table: Table) -> Iterator[ops.Migr
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:
     """Add the column, empty, with what stood on it."""
     table = column.table
-    default = getattr(column.server_default, "arg", None)
-    bare = Column(
-        column.name,
-        column.type,
-        nullable=column.nullable,
-        server_default=None if default is None else text(str(default)),
-        comment=column.comment,
-    )
+    kept: dict[str, Any] = {"nullable": column.nullable, "comment": column.comment}
+    if (default := getattr(column.server_default, "arg", None)) is not None:
+        kept["server_default"] = text(str(default))
+    bare = Column(column.name, column.type, **kept)
     made: list[ops.MigrateOperation] = [
         Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
     ]
-    for index in table.indexes:
-        if stands_on(index, [column.name]):
-            made += CREATE[ops.CreateIndexOp](ops.CreateIndexOp.from_index(index), Diff(autogen)).up
-    for rule in table.constraints:
-        if stands_on(rule, [column.name]) and not isinstance(rule, PrimaryKeyConstraint):
-            directive = ops.AddConstraintOp.from_constraint(rule)
-            made += CREATE[type(directive)](directive, Diff(autogen)).up
+    items: list[Any] = [item for item in (*table.indexes, *table.constraints) if stands_on(item, [column.name])]
+    for item in (item for item in items if not isinstance(item, PrimaryKeyConstraint)):
+        add = ops.CreateIndexOp.from_index if isinstance(item, Index) else ops.AddConstraintOp.from_constraint
+        directive = add(item)
+        made += CREATE[type(directive)](directive, Diff(autogen)).up
     return Change(made, [], CONTRACT).in_schema(table.schema).up

@@ -53,10 +53,8 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
 
 
 def _drift(connection: Connection, metadata: MetaData, reported: set[str]) -> Iterator[Diagnosis]:
-    """Compare with the models; without their definitions where no temporary table may be made.
-
-    Args:
-        reported: tables and indexes of which another check has said what is wrong.
+    """Compare with the models, but what another check has reported; without definitions where no temporary table may be
+    made.
     """
     not_seen = []
     try:
@@ -80,14 +78,14 @@ def _attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnos
         found.extend(check)
     except DBAPIError as error:
         connection.rollback()
-        if sqlstate(error) in NOT_ALLOWED:
-            found.append(_not_seen(error))
-        else:
-            what = f"Some things could not be compared ({server_message(error)}); somebody may be changing them."
-            found.append(Diagnosis(WARNING, "not-compared", what, SAY_AGAIN))
+        found.append(_not_seen(error))
     return found
 
 
 def _not_seen(error: DBAPIError) -> Diagnosis:
-    what = f"Some things were not compared, because that is not allowed here: {server_message(error)}."
-    return Diagnosis(NOTE, "not-seen", what, SAY_AGAIN)
+    said = server_message(error)
+    if sqlstate(error) in NOT_ALLOWED:
+        what = f"Some things were not compared, because that is not allowed here: {said}."
+        return Diagnosis(NOTE, "not-seen", what, SAY_AGAIN)
+    what = f"Some things could not be compared ({said}); somebody may be changing them."
+    return Diagnosis(WARNING, "not-compared", what, SAY_AGAIN)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, MetaData, Row, text
+from sqlalchemy import Connection, MetaData, text
 
 from online_migrations.backfills import store
 from online_migrations.backfills.guards import is_stalled
@@ -197,19 +197,14 @@ def migrators(connection: Connection) -> Iterator[Diagnosis]:
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
-    for key in connection.execute(QUERIES["sequence-behind"], parameters).all():
-        highest, following = connection.execute(text(_position(key))).one()
-        if highest is not None and following <= highest:
-            what = f"The sequence {key.sequence} gives {following:,}, and {key.table}.{key.column} is at {highest:,}"
+    for key in connection.execute(QUERIES["sequence-behind"], parameters).all():  # the server has quoted the names
+        highest = f"(SELECT max({key.column}) FROM {key.table})"
+        following = f"CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END"
+        at, next_ = connection.execute(text(f"SELECT {highest}, {following} FROM {key.sequence}")).one()
+        if at is not None and next_ <= at:
+            what = f"The sequence {key.sequence} gives {next_:,}, and {key.table}.{key.column} is at {at:,}"
             catch_up = f"SELECT setval({literal(key.sequence)}, max({key.column})) FROM {key.table}"
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
-
-
-def _position(key: Row[Any]) -> str:
-    """Write the query for the highest key, and for what the sequence gives next. The server has quoted the names."""
-    highest = f"(SELECT max({key.column}) FROM {key.table}) AS highest"
-    following = f"CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END AS next"
-    return f"SELECT {highest}, {following} FROM {key.sequence}"
 
 
 def unfinished_backfills(connection: Connection) -> Iterator[Diagnosis]:

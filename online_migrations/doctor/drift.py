@@ -31,23 +31,13 @@ KINDS = {  # Alembic's word: ours
 
 
 class Difference(NamedTuple):
-    """
-    Args:
-        action: add (to the database), remove (from it), replace (by another definition), or modify.
-        kind: table, column, index, check, primary-key, constraint, foreign-key, table-comment; of "modify"
-            what of a column differs.
-        table: with its schema, unless that is the default one.
-        columns: on which an index or a constraint stands.
-        there, wanted: of "replace" and "modify", what the database and the models have.
-    """
-
-    action: str
-    kind: str
-    table: str
+    action: str  # add (to the database), remove (from it), replace (by another definition), or modify
+    kind: str  # table, column, index, check, primary-key, …; of "modify" what of a column differs
+    table: str  # with its schema, unless that is the default one
     name: str
-    columns: Sequence[str] = ()
-    there: str = ""
-    wanted: str = ""
+    columns: Sequence[str] = ()  # on which an index or a constraint stands
+    there: str = ""  # of "replace" and "modify", what the database has
+    wanted: str = ""  # and the models
 
 
 def differences(
@@ -55,9 +45,7 @@ def differences(
 ) -> list[Difference]:
     """Return what `flask db migrate` would write into a new revision, without what follows from another difference.
 
-    Args:
-        options: what is compared. Definitions are, unless it is COMPARISON_OPTIONS; they are made as temporary tables,
-            which the caller rolls back.
+    Definitions are compared, on temporary tables that the caller rolls back, unless options are COMPARISON_OPTIONS.
     """
     migration = MigrationContext.configure(connection, opts=dict(options))
     with warnings.catch_warnings():
@@ -134,25 +122,18 @@ def diagnosis(one: Difference) -> Diagnosis:
         return Diagnosis(ERROR, f"other-{one.kind}", what, WRITE_REVISION)
     if one.action == "replace":
         what = f"{_named(one)} is {one.there} in the database and {one.wanted} in the models."
-        if _is_other_collation(one):
+        is_plain_column = one.kind == "column" and "GENERATED" not in one.wanted
+        if is_plain_column and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted):
             what = f"{what} It sorts and compares differently; its indexes are rebuilt."
-            return Diagnosis(ERROR, "other-collation", what, _collate(one))
+            type_ = one.wanted if COLLATION.search(one.wanted) else f'{one.wanted} COLLATE "default"'
+            alter = f"ALTER TABLE {_table(one)} ALTER COLUMN {quote(one.name)} TYPE {type_}"
+            return Diagnosis(ERROR, "other-collation", what, psql_with_strong_lock(alter))
         return Diagnosis(ERROR, f"other-{one.kind}", what, WRITE_REVISION)
     if one.action == "add":
         what = f"{_named(one)} is in the models and not in the database."
         return Diagnosis(ERROR, f"missing-{one.kind}", what, WRITE_REVISION)
     what = f"{_named(one)} is in the database and in no model."
     return Diagnosis(ERROR, f"extra-{one.kind}", what, WRITE_REVISION)
-
-
-def _is_other_collation(one: Difference) -> bool:
-    is_plain_column = one.kind == "column" and "GENERATED" not in one.wanted
-    return is_plain_column and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted)
-
-
-def _collate(one: Difference) -> str:
-    wanted = one.wanted if COLLATION.search(one.wanted) else f'{one.wanted} COLLATE "default"'
-    return psql_with_strong_lock(f"ALTER TABLE {_table(one)} ALTER COLUMN {quote(one.name)} TYPE {wanted}")
 
 
 def _make_identity(one: Difference) -> str:

@@ -64,12 +64,7 @@ def revision_state(found: SchemaState) -> list[Diagnosis]:
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:
-    """Find revisions that ran and are not in the ledger, since the first one that this tool applied.
-
-    Args:
-        applied: what alembic_version holds.
-        history: the revisions up to there, the oldest first.
-    """
+    """Find revisions of the history up to what was applied that are not in the ledger, since its first one."""
     entries = ledger.read_entries(connection)
     since_the_first = list(dropwhile(lambda revision: revision not in entries, history)) or history
     if missing := [revision for revision in since_the_first if revision not in entries]:
