@@ -29,9 +29,7 @@ from online_migrations.state.tables import TOOL_TABLES, prepare
 
 SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
-WHERE_TO_RUN = (
-    "Revisions are judged on one: run it where the database is your own, such as beside a development server."
-)
+WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
 
 QUERIES = read_queries(__package__, "lint.sql")
 # By type, or by category of types (PostgreSQL manual, pg_type.typcategory); n counts from 1.
@@ -118,9 +116,8 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     findings: list[Finding] = []
 
     def found(refused: list[Refused]) -> None:
-        findings.extend(
-            Finding(script.revision, place, effect.code, what, instead) for place, (effect, what, instead) in refused
-        )
+        for place, (effect, what, instead) in refused:
+            findings.append(Finding(script.revision, place, effect.code, what, instead))
 
     fill(connection)
     guard = Guard(connection, None, Blockers(), found)

@@ -22,7 +22,6 @@ from online_migrations.state import AT_HEAD, read_schema_state
 __all__ = ["ERROR", "Diagnosis", "diagnose"]
 
 NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
-SAY_AGAIN = "flask release doctor"
 
 
 def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
@@ -86,6 +85,6 @@ def _not_seen(error: DBAPIError) -> Diagnosis:
     said = server_message(error)
     if sqlstate(error) in NOT_ALLOWED:
         what = f"Some things were not compared, because that is not allowed here: {said}."
-        return Diagnosis(NOTE, "not-seen", what, SAY_AGAIN)
+        return Diagnosis(NOTE, "not-seen", what, "flask release doctor")
     what = f"Some things could not be compared ({said}); somebody may be changing them."
-    return Diagnosis(WARNING, "not-compared", what, SAY_AGAIN)
+    return Diagnosis(WARNING, "not-compared", what, "flask release doctor")

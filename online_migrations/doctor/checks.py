@@ -197,11 +197,15 @@ def migrators(connection: Connection) -> Iterator[Diagnosis]:
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
-    for key in connection.execute(QUERIES["sequence-behind"], parameters).all():  # the server has quoted the names
-        highest = f"(SELECT max({key.column}) FROM {key.table})"
-        following = f"CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END"
-        at, next_ = connection.execute(text(f"SELECT {highest}, {following} FROM {key.sequence}")).one()
+    keys = connection.execute(QUERIES["sequence-behind"], parameters).all()  # the server has quoted the names
+    positions = [
+        f"SELECT {number}, (SELECT max({key.column}) FROM {key.table}),"
+        f" CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END FROM {key.sequence}"
+        for number, key in enumerate(keys)
+    ]
+    for number, at, next_ in connection.execute(text(" UNION ALL ".join(positions))) if positions else ():
         if at is not None and next_ <= at:
+            key = keys[number]
             what = f"The sequence {key.sequence} gives {next_:,}, and {key.table}.{key.column} is at {at:,}"
             catch_up = f"SELECT setval({literal(key.sequence)}, max({key.column})) FROM {key.table}"
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
