@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, Connection, Index, Table, TextClause, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex, ExecutableDDLElement
 
@@ -21,7 +22,7 @@ from online_migrations.sql import DIALECT, quote, sql_name
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
 
-CHECK, PRIMARY_KEY = "c", "p"  # pg_constraint.contype
+CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
 INDEX = "i"  # our own, for an index that belongs to no constraint
 
 COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
@@ -67,28 +68,29 @@ class ColumnDefinition(NamedTuple):
         return " ".join(filter(None, parts))
 
 
-# Of the database and of the models; None of a primary key that only the other has.
+# Of the database and of the models; None of a primary key or an EXCLUDE that only the other has.
 Changed = tuple[Definition | None, Definition | None]
 
 
 def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
-    """Compare a table's primary key, and its CHECKs, UNIQUEs and indexes whose name both have; but known names."""
-    compared = (CheckConstraint, UniqueConstraint, Index)
-    items: list[Any] = [item for item in (*model.constraints, *model.indexes) if isinstance(item, compared)]
-    named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
+    """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
+
+    Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
+    """
     with on_search_path(connection, model.schema):
         there = all_there(connection, model.name)
-        names = sorted(named.keys() & there.keys() - set(known))  # SQLAlchemy keeps constraints in sets
-        statements = {name: _create(named[name], model) for name in names}
+        statements = {name: sql for name, sql in _statements(model, there) if name not in known}
         key = _create(model.primary_key, model) if model.primary_key.columns else None
         wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
         changed: list[Changed] = []
         for name, sql in statements.items():
-            old, new = there[name], wanted.get(name)
+            old, new = there.get(name), wanted.get(name)
             if new is None:  # the server refuses it, since it names a column that is to come
-                changed.append((old, old._replace(text=sql)))
-            elif not is_same(connection, model.name, old, new):
+                changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
+            elif old is None or not is_same(connection, model.name, old, new):
                 changed.append((old, new))
+    compared = {*statements, *known}
+    changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
     found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
     old_key, new_key = (next(iter(keys), None) for keys in found)
     if key and new_key is None:
@@ -200,6 +202,16 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
         connection.execute(_SEARCH_FIRST, {"schema": schema})
         yield
         trial.rollback()
+
+
+def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and statement of what is to be compared, by name: SQLAlchemy keeps constraints in sets."""
+    compared = (CheckConstraint, ExcludeConstraint, UniqueConstraint, Index)
+    items = (item for item in (*model.constraints, *model.indexes) if isinstance(item, compared))
+    named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
+    for name in sorted(named):
+        if name in there or isinstance(named[name], ExcludeConstraint):
+            yield name, _create(named[name], model)
 
 
 def _create(item: Any, model: Table) -> str:

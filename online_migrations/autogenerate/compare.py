@@ -1,6 +1,6 @@
 """Comparators: what autogenerate finds besides what Alembic compares itself, as plugins of Alembic.
 
-Alembic compares CHECK constraints by their names, indexes by their columns, and PRIMARY KEY, collations and
+Alembic compares CHECK constraints by their names, indexes by their columns, and PRIMARY KEY, EXCLUDE, collations and
 values of enums not at all. Here definitions are compared as the server prints them.
 """
 
@@ -13,18 +13,19 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Connection, Enum, Index, Table
+from sqlalchemy import Connection, Enum, Index, Sequence, Table
+from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, names_in, sql_type
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.names import require_short
-from online_migrations.sql import DIALECT, sql_name
+from online_migrations.sql import DIALECT, quote, sql_name
 
 READING = f"{__name__}.reading"  # what a transaction that only reads can compare
 DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made
@@ -65,6 +66,23 @@ def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schema
         items: tuple[Any, ...] = (*table.columns, *table.constraints, *table.indexes)
         for name in (item.name for item in items if isinstance(item.name, str)):
             require_short(sql_name(name))
+    return NEXT
+
+
+def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
+    """Find sequences of the models, in a default in Python or of the server, that the database does not have."""
+    inspector = inspect_database(connection_of(context.migration_context))
+    for column in (column for table in context.sorted_tables for column in table.columns):
+        for default in (column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)):
+            if not isinstance(default, Sequence) or inspector.has_sequence(default.name):
+                continue
+            table, create = column.table.fullname, f"CREATE SEQUENCE {quote(default.name)}"
+            missing = Found(
+                *("add_sequence", table, default.name),
+                advice=f"{table}.{column.name} takes its values from the sequence {default.name}, which does not exist."
+                f" First write a revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
+            )
+            upgrade.ops.insert(0, missing)
     return NEXT
 
 
@@ -116,7 +134,10 @@ def _directives(
     connection: Connection, change: definitions.Changed, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
     there, wanted = change
-    if there is None:
+    one = wanted or there
+    if one is not None and one.kind == definitions.EXCLUDE:
+        yield from _other_exclude(change, one.name, reflected, model)
+    elif there is None:
         yield ops.AddConstraintOp.from_constraint(model.primary_key)
     elif wanted is None:
         yield ops.DropConstraintOp.from_constraint(reflected.primary_key)
@@ -133,6 +154,28 @@ def _directives(
 def _named(table: Table, name: str) -> Any:
     items: tuple[Any, ...] = (*table.constraints, *table.indexes)
     return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
+
+
+def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
+    there, wanted = (one.text if one else "" for one in change)
+    gone = [column.name for column in reflected.columns if column.name not in model.columns]
+    if not wanted and names_in(there, gone):
+        return []  # it is dropped with the column
+    table = f"{quote(model.schema)}.{quote(model.name)}" if model.schema else quote(model.name)
+    drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
+    definition = wanted.rpartition(f" {add}")[2]
+    actions = [*([drop] if there else []), *([add + definition] if wanted else [])]
+    statement = f"ALTER TABLE {table} {', '.join(actions)}"
+    action = "change" if there and wanted else "add" if wanted else "remove"
+    return [
+        Found(
+            *(f"{action}_exclude", model.fullname, name, *((there, definition) if action == "change" else ())),
+            advice=f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model."
+            " PostgreSQL builds the index of one under a lock that stops every write. If the table is small enough for"
+            ' that, write a revision by hand, with phase = "contract" and, in a block of excused("how small it is"),'
+            f" as its one statement op.execute({statement!r}).",
+        )
+    ]
 
 
 def _columns(
@@ -171,4 +214,5 @@ _reading.add_autogenerate_comparator(compare_enums, "table", "enums")
 _reading.add_autogenerate_comparator(join_replacements, "table", "replacements", priority=DispatchPriority.LAST)
 _definitions = Plugin(DEFINITIONS)
 _definitions.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
+_definitions.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
 _definitions.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)

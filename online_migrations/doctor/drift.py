@@ -26,6 +26,7 @@ KINDS = {  # Alembic's word: ours
     "foreignkey": "foreign-key",
     "primarykey": "primary-key",
     "unique": "constraint",
+    "exclude": "constraint",
     "table_comment": "table-comment",
 }
 
@@ -62,6 +63,8 @@ def _difference(change: tuple[Any, ...]) -> Difference:
     if action == "change":
         _, table, name, there, wanted, *columns = change
         return Difference("replace", kind, table, name, columns, str(there), str(wanted))
+    if isinstance(change[1], str):  # a sequence or an EXCLUDE, by its table and its name
+        return Difference(action, kind, *change[1:3])
     if action == "modify":
         _, schema, table, column, _, old, new = change
         kind = "identity" if isinstance(new, Identity) else kind

@@ -22,7 +22,7 @@ from tests.databases import Environment, empty_database
 from tests.online_migrations import shop
 from tests.online_migrations.changes import ByHand, Case, ModelChange, add, both, plain, replace, table, without
 from tests.online_migrations.changes.columns import COLUMN_CASES, Shout, feelings
-from tests.online_migrations.changes.rules import RULE_CASES, TABLE_CASES, gone
+from tests.online_migrations.changes.rules import RULE_CASES, TABLE_CASES, WITHOUT_EXCLUDE, exclude, gone
 from tests.online_migrations.migrating import Database, connected
 
 Type = sa.types.TypeEngine[Any]
@@ -171,6 +171,7 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"), "new name"),
     (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
     (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database.*add_computed_column_online"),
+    (add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns"))), r"op\.execute\('CREATE SEQUENCE turns'\)"),
     (feelings("good"), "would lose bad"),
     (add(plain("extra", sa.Integer(), nullable=False)), "Give it a constant"),
     (add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)), "would all get one value"),
@@ -178,6 +179,11 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (both(without("note"), add(plain("remark", sa.Text()))), r'remark = mapped_column\("note", …\)'),
     (without("code", "parts"), "take it out of the key alone"),
     (both(bins(), add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id"), server_default="1"))), "without a default"),
+    (
+        exclude("ex_new"),
+        r"op\.execute\('ALTER TABLE rooms ADD CONSTRAINT ex_new EXCLUDE USING gist \(period WITH &&\)'\)",
+    ),
+    (WITHOUT_EXCLUDE, r"op\.execute\('ALTER TABLE rooms DROP CONSTRAINT ex_rooms_period'\)"),
 ]
 NOT_MADE: list[tuple[str, Type, str]] = [  # in a table that is there, and in a new one
     ("things", sa.Enum("good", "bad", name="mood"), "native_enum=False"),

@@ -1,5 +1,6 @@
 """Indexes, constraints and tables: added, taken away, and changed under the same name."""
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,6 +8,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects import postgresql
 
 from tests.online_migrations.changes import (
+    ByHand,
     Case,
     ModelChange,
     add,
@@ -177,6 +179,19 @@ FOREIGN_KEYS = [
 ]
 
 
+def exclude(name: str, **options: Any) -> ModelChange:
+    return constrain(lambda: postgresql.ExcludeConstraint(("period", "&&"), name=name, **options), "rooms")
+
+
+def in_excuse(sql: str) -> str:
+    return f'with excused("There are three rooms."):\n        op.execute("{sql}")'
+
+
+FREE, BOOKED = (f"EXCLUDE USING gist (period WITH &&) WHERE ({state})" for state in ("(NOT booked)", "booked"))
+WITHOUT_EXCLUDE = without_constraint("ex_rooms_period", "rooms")
+OTHER_EXCLUDE = both(WITHOUT_EXCLUDE, exclude("ex_rooms_period", where=sa.text("NOT booked")))
+CHANGE_EXCLUDE = "ALTER TABLE rooms DROP CONSTRAINT ex_rooms_period, ADD CONSTRAINT ex_rooms_period {}"
+
 KEYS = [
     refused(
         "another primary key of a table that others refer to",
@@ -185,6 +200,14 @@ KEYS = [
         WITHOUT_OWNER_KEY,
         both(keyed_by("id", "email", of="owners"), WITHOUT_OWNER_KEY),
         phase="contract",
+    ),
+    refused(
+        "another EXCLUDE constraint of the same name",
+        re.escape(f"one statement op.execute({CHANGE_EXCLUDE.format(FREE)!r})"),
+        OTHER_EXCLUDE,
+        ByHand(
+            in_excuse(CHANGE_EXCLUDE.format(FREE)), in_excuse(CHANGE_EXCLUDE.format(BOOKED)), "contract", OTHER_EXCLUDE
+        ),
     ),
     contract("another primary key", keyed_by("number")).of("G"),
 ]
