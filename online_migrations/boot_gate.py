@@ -1,15 +1,14 @@
 """Boot gate: new code serves nothing on an old schema. A process answers 503 until the database is where its code is.
 
-Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at the
-database at most once each second. It opens when that is at the code's head or ahead of it, notes that this release is
-live, and never looks again. Ahead, it opens in any case: old code that starts again is to serve what it can.
+Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at most
+once each second. It opens when the database is at the code's head, or ahead of it in any way: old code that starts
+again is to serve what it can. Then it notes that this release is live, and never looks again.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Collection
-from functools import partial
 
 from flask import Flask, current_app, request
 from sqlalchemy import Engine, text
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class BootGate:
-    """The gate of one process: a process that is forked has its parent's, closed, and opens it for itself."""
+    """The gate of one process: one that is forked has its parent's, closed, and opens it for itself."""
 
     def __init__(self) -> None:
         self.is_open = False
@@ -46,17 +45,14 @@ class BootGate:
         """Return whether the process may serve. Looks, unless another thread has just done so."""
         with self._lock:
             if not self.is_open and time.monotonic() >= self._next_look:
-                self._look()
+                reason = self._obstacle(current_app.extensions["migrate"].db.engine)
+                if reason and reason != self._reason:  # once, and not each second
+                    log.warning("the boot gate is closed: %s", reason)
+                if not reason and self._reason:
+                    log.info("the boot gate is open")
+                self._reason, self.is_open = reason, not reason
                 self._next_look = time.monotonic() + LOOK_EVERY
             return self.is_open
-
-    def _look(self) -> None:
-        reason = self._obstacle(current_app.extensions["migrate"].db.engine)
-        if reason and reason != self._reason:  # once, and not each second
-            log.warning("the boot gate is closed: %s", reason)
-        if not reason and self._reason:
-            log.info("the boot gate is open")
-        self._reason, self.is_open = reason, not reason
 
     def _obstacle(self, engine: Engine) -> str:
         """Return why the process may not serve yet; empty when it may, and then it is noted as live."""
@@ -92,7 +88,11 @@ def init_app(app: Flask, exempt: Collection[str]) -> None:
         exempt: endpoints that answer all the same, such as those of health checks.
     """
     gate = app.extensions["boot_gate"] = BootGate()
-    app.before_request(partial(_require_open, gate, frozenset(exempt)))
+
+    @app.before_request
+    def require_open() -> None:
+        if not gate.is_open and request.endpoint not in exempt and not gate.opens():
+            raise ServiceUnavailable(retry_after=RETRY_AFTER)
 
 
 def may_work(app: Flask) -> bool:
@@ -100,8 +100,3 @@ def may_work(app: Flask) -> bool:
     gate: BootGate = app.extensions["boot_gate"]
     with app.app_context():
         return gate.opens()
-
-
-def _require_open(gate: BootGate, exempt: frozenset[str]) -> None:
-    if not gate.is_open and request.endpoint not in exempt and not gate.opens():
-        raise ServiceUnavailable(retry_after=RETRY_AFTER)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -21,9 +21,8 @@ from online_migrations.autogenerate import target_metadata
 from online_migrations.backfills import store
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
-from online_migrations.doctor import LIMITS, diagnose
-from online_migrations.doctor.diagnosis import ERROR
-from online_migrations.doctor.sessions import migrators
+from online_migrations.doctor import ERROR, diagnose
+from online_migrations.doctor.checks import migrators
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
 from online_migrations.plan import plan
@@ -78,11 +77,14 @@ def history_command(as_json: bool) -> None:
 @as_json
 def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
     """Show the SQL of the next upgrade, and whether it would be refused. With --back or --to: a rollback forecast."""
-    if back or revision:
-        _rollback_forecast(revision, as_json)
     with read_only_connection() as connection:
-        found = plan(connection, script_directory(), target_metadata())
-    output.show(_as_json_value(found), as_json, output.plan)
+        if not back and not revision:
+            found = plan(connection, script_directory(), target_metadata())
+            output.show(_as_json_value(found), as_json, output.plan)
+            return
+        forecast = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
+    output.show(_as_json_value(forecast), as_json, output.rollback)
+    sys.exit(rollback.EXIT_CODES[forecast.answer])
 
 
 @release.command("lint")
@@ -137,11 +139,7 @@ def resume_command(name: str | None) -> None:
 
 @contextmanager
 def _writing(name: str | None) -> Iterator[Connection]:
-    """Yield a connection whose transaction is committed at the end.
-
-    Raises:
-        ReleaseError: there is no backfill of this name, or the database does not answer.
-    """
+    """Yield a connection whose transaction is committed at the end. Refuse a backfill that there is none of."""
     with direct_connection(direct_engine()) as connection:
         connection.execute(_WAIT_FOR_BATCH)
         if not exists(connection, BACKFILLS):
@@ -155,21 +153,13 @@ def _writing(name: str | None) -> Iterator[Connection]:
             raise ReleaseError(f"The database did not answer ({server_message(error)}); try again.") from error
 
 
-def _rollback_forecast(revision: str | None, as_json: bool) -> NoReturn:
-    """Answer for code with this newest revision; None: for the release previous to the live one."""
-    with read_only_connection() as connection:
-        found = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
-    output.show(_as_json_value(found), as_json, output.rollback)
-    sys.exit(rollback.EXIT_CODES[found.answer])
-
-
 def _status(connection: Connection) -> output.Document:
     state = read_schema_state(connection)
     given = options.current()
     jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
     counted = {name: count(connection) for name, count in jobs.items() if count}
     live = live_release(connection)
-    running = next(migrators(connection, LIMITS.idle_migrator), None)
+    running = next(migrators(connection), None)
     pending = [script_directory().get_revision(revision) for revision in state.pending]
     return {
         "state": state.name,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from sqlalchemy.schema import CreateSchema
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
+from online_migrations.definitions import read_queries
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
@@ -29,20 +29,9 @@ from online_migrations.state.tables import TOOL_TABLES, prepare
 
 SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
-WHERE_TO_RUN = (
-    "Revisions are judged on one: run it where the database is your own, such as beside a development server."
-)
+WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
 
-# Tables after those that they refer to.
-_TABLES = text(
-    "SELECT c.oid::int AS oid, c.oid::regclass::text AS name"
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-    " AND c.relname <> ALL (:tools)"
-    " ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'), c.oid"
-).bindparams(tools=list(TOOL_TABLES))
-_COLUMNS = text(files(__package__).joinpath("lint_columns.sql").read_text(encoding="utf-8"))
-
+QUERIES = read_queries(__package__, "lint.sql")
 # By type, or by category of types (PostgreSQL manual, pg_type.typcategory); n counts from 1.
 _VALUES = {
     "uuid": "md5(n::text)::uuid",
@@ -61,28 +50,18 @@ _VALUES = {
 
 
 class Finding(NamedTuple):
-    """
-    Args:
-        place: file and line, "0025_x.py:14".
-        rule: its name: a code of guard/rules.py, or one of this module.
-    """
-
     revision: str
-    place: str
-    rule: str
+    place: str  # file and line, "0025_x.py:14"
+    rule: str  # its name: a code of guard/rules.py, or one of this module
     what: str
     instead: str
 
 
 def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
-    """Return the findings, in the order of the revisions.
+    """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
-        only: revisions to judge; when empty, all since the baseline of the options.
-
-    Raises:
-        ReleaseError: a revision is unknown, or no scratch database can be made.
     """
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
@@ -91,15 +70,14 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
         prepare(connection)
-        for script in history:
-            if not wanted:
-                break
+        while wanted:
+            script = history.pop(0)
             _end_backfills(connection)
             if script.revision in wanted:
                 findings += _judged(connection, script, metadata)
             else:
                 _apply(connection, script, metadata)
-            wanted -= {script.revision}
+            wanted.discard(script.revision)
     return findings
 
 
@@ -146,40 +124,31 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
-        if guard.committed_early:
-            findings += _run_again(connection, script, metadata)
-    except ReleaseError as error:
-        findings += _refused(connection, script, metadata, error)
+    except ReleaseError as error:  # unless it is one of the rows of our making that it meets
+        if names := [table.name for table in _tables(connection)]:
+            connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
+        connection.commit()
+        if _failure(connection, script, metadata):
+            findings.append(_finding(script, "refused", error.message, ""))
+        return findings
+    if guard.committed_early and (failure := _failure(connection, script, metadata)):
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
+        instead = "Give each step a revision of its own, or use an operation, which looks first."
+        findings.append(_finding(script, "not-rerunnable", what, instead))
     return findings
 
 
-def _refused(connection: Connection, script: Script, metadata: MetaData, error: ReleaseError) -> Iterator[Finding]:
-    """Report a step that fails, or an operation that refuses; unless it runs without the rows of our making."""
-    if names := [table.name for table in connection.execute(_TABLES)]:
-        connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
-    connection.commit()
-    try:
-        _apply(connection, script, metadata)
-    except ReleaseError:
-        yield _finding(script, "refused", error.message, "")
-
-
-def _run_again(connection: Connection, script: Script, metadata: MetaData) -> Iterator[Finding]:
-    """Require that a step which commits a part of itself before its end can be run again, as after a kill."""
+def _failure(connection: Connection, script: Script, metadata: MetaData) -> str | None:
+    """Run upgrade() once more. Return why it fails; None: it does not."""
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        what = f"A part of it is committed before its end, and after a kill it does not run again. {error.message}"
-        instead = "Give each step a revision of its own, or use an operation, which looks first."
-        yield _finding(script, "not-rerunnable", what, instead)
+        return error.message
+    return None
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
-    """Run upgrade() as the runner does.
-
-    Raises:
-        ReleaseError: it fails on this database.
-    """
+    """Run upgrade() as the runner does. Raise in one sentence how it fails on this database."""
     opts = {
         "transaction_per_migration": True,
         "deadline": Deadline(SECONDS),
@@ -203,18 +172,26 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
         connection.rollback()
 
 
+def _tables(connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(QUERIES["tables"], {"tools": list(TOOL_TABLES)}).all()
+
+
 def fill(connection: Connection) -> None:
     """Give each table that is empty ROWS rows: with a value in every column, or else in the required ones; or one row,
     or none, if a rule does not allow more.
     """
-    for table in connection.execute(_TABLES).all():
-        if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
-            columns = list(connection.execute(_COLUMNS, {"oid": table.oid}))
-            every = {row.name: _value(row) for row in columns}
-            required = {row.name: every[row.name] for row in columns if row.is_required}
-            for values, number in ((every, ROWS), (required, ROWS), (required, 1)):
-                if _insert(connection, table.name, values, number):
-                    break
+    for table in _tables(connection):
+        if connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
+            continue
+        columns = connection.execute(QUERIES["columns"], {"oid": table.oid}).all()
+        every = {row.name: _value(row) for row in columns}
+        required = {row.name: every[row.name] for row in columns if row.is_required}
+        for values, number in ((every, ROWS), (required, ROWS), (required, 1)):
+            names = f"({', '.join(values)})" if values else ""
+            rows = f"SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"  # noqa: S608 - likewise
+            with suppress(DBAPIError), connection.begin_nested():  # a CHECK, or a key that these values do not meet
+                execute_verbatim(connection, f"INSERT INTO {table.name} {names} {rows}")
+                break
     connection.commit()
 
 
@@ -223,18 +200,6 @@ def _value(column: Row[Any]) -> str:
         return str(column.parent or column.label)
     template = _VALUES.get(column.type) or _VALUES.get(column.category) or "NULL"
     return f"({template.replace('LENGTH', str(column.length))})::{column.full_type}"
-
-
-def _insert(connection: Connection, table: str, columns: dict[str, str], rows: int) -> bool:
-    names = f"({', '.join(columns)})" if columns else ""
-    values = ", ".join(columns.values())
-    sql = f"INSERT INTO {table} {names} SELECT {values} FROM generate_series(1, {rows}) n"  # noqa: S608 - likewise
-    try:
-        with connection.begin_nested():
-            execute_verbatim(connection, sql)
-    except DBAPIError:  # a CHECK, or a key that these values do not meet
-        return False
-    return True
 
 
 def _end_backfills(connection: Connection) -> None:

@@ -49,11 +49,7 @@ def is_of_a_tool(table: str) -> bool:
 
 
 def current() -> Options:
-    """Return the options of the application in whose context this runs.
-
-    Raises:
-        ReleaseError: init_app() was not called for it.
-    """
+    """Return the options of the application in whose context this runs. Refuse one without init_app()."""
     try:
         found: Options = current_app.extensions["release"]
     except KeyError:

@@ -1,7 +1,4 @@
-"""What the commands show: each function turns the document of one `flask release` command into lines for people.
-
-show_log() shows the log of `flask db …` where the project has not set up logging.
-"""
+"""What the commands show: each function turns the document of one `flask release` command into lines for people."""
 
 import json
 import logging
@@ -29,8 +26,7 @@ COLOURS = {
 def show_log() -> None:
     """Print our log lines and Alembic's to stderr, unless the project decides about its log.
 
-    Without this, Python shows warnings alone: a release that waits for a lock, or backfills for minutes, would say
-    nothing.
+    Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
     """
     if logging.getLogger().handlers:
         return
@@ -45,10 +41,7 @@ def show_log() -> None:
 
 
 def show(document: Document, as_json: bool, text: Callable[[Document], Iterator[str]]) -> None:
-    """
-    Args:
-        text: gives the lines for people.
-    """
+    """Print a document as JSON, or as the lines for people that `text` makes of it."""
     lines = [json.dumps(document, ensure_ascii=False, indent=2)] if as_json else text(document)
     # NO_COLOR is a convention that click does not implement: https://no-color.org
     color = False if os.getenv("NO_COLOR") else None
@@ -57,14 +50,16 @@ def show(document: Document, as_json: bool, text: Callable[[Document], Iterator[
 
 
 def status(document: Document) -> Iterator[str]:
-    yield f"state              {click.style(document['state'], fg=COLOURS.get(document['state'], 'red'), bold=True)}"
+    state, live = document["state"], document["live"]
+    yield f"state              {click.style(state, fg=COLOURS.get(state, 'red'), bold=True)}"
     yield f"code head          {document['code_head']}"
     yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
     for number, step in enumerate(document["pending"]):
         yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
     if document["ahead_by"]:
         yield f"ahead by           {', '.join(document['ahead_by'])}"
-    yield f"live release       {_live(document['live'])}"
+    serves = f"{live['code_head']}, which began to serve {live['since']}" if live else None
+    yield f"live release       {serves or 'unknown: no release has reported in'}"
     yield f"migration          {document['migrator'] or 'none is running'}"
     if "queue" in document:
         yield f"queue              {_queue(document['queue'])}"
@@ -82,18 +77,11 @@ def _backfill(backfill: Document) -> str:
     return "; ".join([f"{backfill['name']}: {state}, {backfill['progress']}", *filter(None, more)])
 
 
-def _live(live: Document | None) -> str:
-    if live is None:
-        return "unknown: no release has reported in"
-    return f"{live['code_head']}, which began to serve {live['since']}"
-
-
 def _queue(queue: Document | None) -> str:
     if queue is None:
         return "none: the migration that creates it has not run"
-    if not queue["waiting"]:
-        return "no job waits"
-    return f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+    first = f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+    return first if queue["waiting"] else "no job waits"
 
 
 def _failed(jobs: Document) -> str:
@@ -140,11 +128,11 @@ def rollback(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
     code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
     sentence, colour = {
-        "yes": (f"Yes: {code} can serve on this database.", "green"),
-        "no": (f"No: {code} cannot serve on this database.", "red"),
-        "unknown": (f"Unknown whether {code} can serve on this database.", "yellow"),
+        "yes": ("Yes: {} can serve on this database.", "green"),
+        "no": ("No: {} cannot serve on this database.", "red"),
+        "unknown": ("Unknown whether {} can serve on this database.", "yellow"),
     }[document["answer"]]
-    yield click.style(sentence, fg=colour)
+    yield click.style(sentence.format(code), fg=colour)
     yield from (f"  {reason}" for reason in document["reasons"])
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"
@@ -155,9 +143,7 @@ def rollback(document: Document) -> Iterator[str]:
 def lint(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
         yield f"{finding['place']}: {click.style('unsafe', fg='red', bold=True)}: {finding['rule']}"
-        yield f"  {finding['what']}"
-        yield f"  {finding['instead']}"
-        yield ""
+        yield f"  {finding['what']}\n  {finding['instead']}\n"
     yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
 
 

@@ -36,27 +36,18 @@ class RevisionPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """
-    Args:
-        refused: the sentence with which `flask db upgrade` would end; None: it would run the revisions.
-        notes: what it would say besides.
-    """
-
     state: str
     database_revision: str | None
-    refused: str | None
-    notes: list[str]
+    refused: str | None  # the sentence with which `flask db upgrade` would end; None: it would run the revisions
+    notes: list[str]  # what it would say besides
     revisions: list[RevisionPlan]
 
 
 def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> Plan:
-    """Foretell `flask db upgrade`. Takes no lock beyond ACCESS SHARE.
+    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE.
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
-
-    Raises:
-        ReleaseError: two files have one revision, or a file follows a revision that is lost.
     """
     revisions.require_consistent_files(code)
     state = read_schema_state(connection, code)
@@ -64,50 +55,30 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
     ran: set[str] = set()
     refusal = None
     try:
-        state, moved = _renumbered(connection, code, state)
-        notes = [str(one) for one in moved]
-        ran = {one.now for one in moved}
+        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, _applied(state))):
+            moved, parent = found  # as the upgrade will put it right
+            notes, ran = [str(one) for one in moved], {one.now for one in moved}
+            pending = [script.revision for script in revisions.pending(code, [parent])]
+            state = state._replace(name=BEHIND, database_revision=parent, pending=pending)
         notes += _judge(connection, code, state)
     except ReleaseError as error:
         refusal = error.message
-    pending = [code.get_revision(revision) for revision in state.pending if revision not in ran]
-    steps = [render(script, metadata) for script in pending]
+    scripts = [code.get_revision(revision) for revision in state.pending if revision not in ran]
+    steps = [render(script, metadata) for script in scripts]
     return Plan(state.name, state.database_revision, refusal, notes, steps)
 
 
-def _renumbered(
-    connection: Connection, code: ScriptDirectory, state: SchemaState
-) -> tuple[SchemaState, list[renumbering.Renumbered]]:
-    """Return the state once the upgrade has followed a renumbering, and what it moves.
-
-    Raises:
-        ReleaseError: a file was edited after it had run here.
-    """
-    if state.name not in (AT_HEAD, BEHIND) or state.database_revision is None:
-        return state, []
-    found = renumbering.find(connection, code, state.database_revision.split(","))
-    if found is None:
-        return state, []
-    moved, parent = found
-    pending = [script.revision for script in revisions.pending(code, [parent])]
-    return state._replace(name=BEHIND, database_revision=parent, pending=pending), moved
+def _applied(state: SchemaState) -> list[str]:
+    return state.database_revision.split(",") if state.database_revision else []
 
 
 def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) -> Iterator[str]:
-    """Yield what the upgrade would say, and go on.
-
-    Raises:
-        ReleaseError: it would be refused with this sentence.
-    """
+    """Yield what the upgrade would say, and go on. Raise the sentence with which it would be refused."""
     if state.name == AHEAD:
         yield ahead_and_compatible(state)
         return
-    applied: Any = tuple(filter(None, (state.database_revision or "").split(",")))
-
-    def steps(heads: Any, migration: MigrationContext) -> Any:
-        return code._upgrade_revs("head", applied)
-
-    with EnvironmentContext(Config(), code, fn=steps) as environment:
+    applied: Any = tuple(_applied(state))
+    with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", applied)) as environment:
         environment.configure(connection=connection)
         preconditions.check(state, connection, "upgrade")
     if state.name == AT_HEAD:

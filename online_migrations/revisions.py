@@ -1,10 +1,8 @@
 """The revision files of this code, in migrations/versions: which follows which, and what each does.
 
-Each is numbered. Two branches that each add the next one take the same number, and git merges the two files without a
-conflict. Alembic only warns, and applies one of them. Here that is an error.
-
-What a file does is its content hash, without its number, its parent and its comments. The ledger keeps the hash of the
-file that ran. So a file that was edited afterwards is noticed, and another file of the same number too.
+Two branches that each add the next number are merged by git without a conflict. Alembic only warns, and applies one of
+the two files; here that is an error. What a file does is its content hash, which the ledger keeps of the file that ran:
+so a file that was edited afterwards is noticed, and another file of the same number too.
 """
 
 import ast
@@ -36,16 +34,11 @@ def unmerged_heads(code: ScriptDirectory) -> list[str]:
     """Return the heads that nobody keeps apart: of one base, and of no branch with a label of its own."""
     alike = defaultdict(list)
     for head in code.get_heads():
-        script = code.get_revision(head)
-        alike[_base(script, code), frozenset(script.branch_labels)].append(head)
+        base = script = code.get_revision(head)
+        while base.down_revision:  # not what a `depends_on` names, which may have another base
+            base = next(iter(code.get_revisions(base.down_revision)))
+        alike[base.revision, frozenset(script.branch_labels)].append(head)
     return sorted(head for same in alike.values() if len(same) > 1 for head in same)
-
-
-def _base(script: Script, code: ScriptDirectory) -> str:
-    """Return where it began, without what a `depends_on` names: that may have another base."""
-    while script.down_revision:
-        script = next(iter(code.get_revisions(script.down_revision)))
-    return script.revision
 
 
 @cache
@@ -54,10 +47,7 @@ def known_revisions(code: ScriptDirectory) -> frozenset[str]:
 
 
 def parents(script: Revision, code: RevisionMap) -> list[str]:
-    """Return the revisions that have to run before it: what it follows, and what its `depends_on` names.
-
-    None for a base, several for a merge.
-    """
+    """Return the revisions that have to run before it: what it follows, and what its `depends_on` names."""
     needed = code.get_revisions(script.dependencies or ())
     return [*_as_tuple(script.down_revision), *(one.revision for one in needed if isinstance(one, Revision))]
 
@@ -75,23 +65,13 @@ def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]])
 
 
 def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
-    """Return the revisions that `flask db upgrade heads` would run, in that order, whatever base they come by.
-
-    Args:
-        applied: what alembic_version holds.
-
-    Raises:
-        RevisionError: its rows contradict each other.
-    """
+    """Return in order what `flask db upgrade heads` would run. RevisionError: alembic_version contradicts itself."""
     steps = code.iterate_revisions("heads", tuple(applied), implicit_base=True)
     return list(steps)[::-1]
 
 
 def require_consistent_files(code: ScriptDirectory) -> None:
-    """
-    Raises:
-        ReleaseError: two files have one revision, or a file follows a revision that no file has.
-    """
+    """Refuse two files of one revision, and a file that follows a revision that no file has."""
     require_parent_files(code)
     for revision, names in duplicate_revisions(code).items():
         raise ReleaseError(
@@ -101,10 +81,7 @@ def require_consistent_files(code: ScriptDirectory) -> None:
 
 
 def require_parent_files(code: ScriptDirectory) -> None:
-    """
-    Raises:
-        ReleaseError: a file follows a revision that no file has. Alembic cannot build a history then.
-    """
+    """Refuse a file that follows a revision that no file has: Alembic cannot build a history then."""
     declared = _declared(code)
     known = {constants["revision"] for constants in declared.values()}
     for file, constants in declared.items():
@@ -116,7 +93,7 @@ def require_parent_files(code: ScriptDirectory) -> None:
 
 
 def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
-    """Return by revision its files. Only revisions that stand in more than one file."""
+    """Return by revision its files, where it has several."""
     files = defaultdict(list)
     for file, constants in _declared(code).items():
         files[constants["revision"]].append(file)
@@ -125,17 +102,15 @@ def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
 
 def _declared(code: ScriptDirectory) -> dict[str, dict[str, Any]]:
     """Return by file its constants `revision` and `down_revision`, read without running it."""
-    paths = sorted(Path(code.versions).glob("*.py"))
-    found = {path.name: _constants(ast.parse(path.read_text(encoding="utf-8"))) for path in paths}
-    return {file: constants for file, constants in found.items() if "revision" in constants}
-
-
-def _constants(tree: ast.Module) -> dict[str, Any]:
-    return {
-        name: ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
-        for node in tree.body
-        for name in _assigned(node) & {"revision", "down_revision"}
-    }
+    found = {}
+    for path in sorted(Path(code.versions).glob("*.py")):
+        constants: dict[str, Any] = {}
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for name in _assigned(node) & {"revision", "down_revision"}:
+                constants[name] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
+        if "revision" in constants:
+            found[path.name] = constants
+    return found
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -149,17 +124,16 @@ def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
 
 
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves
-LIBRARY = ("online_migrations", "app.release")  # this library; and where it was when the first revisions ran
+LIBRARY = ("online_migrations.", "app.release.")  # this library; and where it was when the first revisions ran
 MARK = "2:"  # of a hash without the imports of the library; those from before have no mark
 LENGTH = 64  # of the ledger's column
 
 
 def content_hash(path: str | Path) -> str:
-    """Return the hash that the ledger keeps of a file. Comments, docstrings, layout and from where the library is
-    imported do not count.
+    """Return the hash that the ledger keeps of a file. Numbers, comments, docstrings, layout and from where the library
+    is imported do not count.
     """
-    tree = _WithoutLibrary().visit(_content(path))
-    return f"{MARK}{_sha256(tree)}"[:LENGTH]
+    return content_hashes(path)[0]
 
 
 def content_hashes(path: str | Path) -> tuple[str, str]:
@@ -167,38 +141,27 @@ def content_hashes(path: str | Path) -> tuple[str, str]:
 
     What ran is the file if its hash is one of these.
     """
-    return content_hash(path), _sha256(_content(path))
-
-
-def _content(path: str | Path) -> ast.Module:
-    """Return the syntax tree of what a file does."""
     tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not _assigned(node) & NUMBERS]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
-    return tree
+    before = _sha256(tree)
+    return f"{MARK}{_sha256(_WithoutLibrary().visit(tree))}"[:LENGTH], before
 
 
 class _WithoutLibrary(ast.NodeTransformer):
-    """Leave out the imports of the library: a call says which operation it is, and not from where it came.
-
-    An operation under another name (`import … as …`) stays with both.
-    """
+    """Leave out the imports of the library, but an operation under another name (`import … as …`)."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        if not _is_library(node.module or ""):
+        if not f"{node.module}.".startswith(LIBRARY):
             return node
         renamed = [alias for alias in node.names if alias.asname]
         return ast.ImportFrom(None, renamed, level=0) if renamed else None
 
     def visit_Import(self, node: ast.Import) -> ast.Import | None:
-        others = [alias for alias in node.names if not _is_library(alias.name)]
+        others = [alias for alias in node.names if not f"{alias.name}.".startswith(LIBRARY)]
         return ast.Import(others) if others else None
-
-
-def _is_library(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in LIBRARY)
 
 
 def _sha256(tree: ast.Module) -> str:

@@ -1,12 +1,12 @@
 """A scratch database: an empty one, for as long as it takes.
 
-And what else a project's own tools need that work on whole databases, such as a restore: a direct connection, and the
-lock that keeps a migration out.
+Tools that work on whole databases also find here a direct connection, and the lock that keeps a migration out.
 """
 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -25,17 +25,7 @@ _LEFT_BEHIND = text(
     " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
     " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
 )
-# The encoding and the locale of the database that we are connected to. A column that only some versions have is read
-# from JSON: the name of the locale is `daticulocale` in 15 and 16, `datlocale` from 17 on.
-_LIKE_THIS = text("""
-SELECT format('ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_encoding_to_char(encoding), datcollate, datctype)
-  || CASE datlocprovider
-    WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(j ->> 'datlocale', j ->> 'daticulocale'))
-    WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', j ->> 'datlocale')
-    ELSE ' LOCALE_PROVIDER libc' END
-  || coalesce(' ICU_RULES ' || quote_literal(j ->> 'daticurules'), '')
-FROM pg_database d, to_jsonb(d) j WHERE datname = current_database()
-""")
+_LIKE_THIS = text(files(__package__).joinpath("scratch.sql").read_text(encoding="utf-8"))
 _END_OUR_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
 )

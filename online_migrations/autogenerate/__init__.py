@@ -14,9 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
-from online_migrations import operations, options
-from online_migrations.autogenerate.compare import DEFINITIONS, ENUMS, render_item
-from online_migrations.autogenerate.directives import Call, Change
+from online_migrations import options
+from online_migrations.autogenerate.compare import DEFINITIONS, READING, render_item
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.sql import name_checks
@@ -53,7 +52,7 @@ def model_schemas() -> list[str | None]:
 # How models and database are compared, in a transaction that may be read-only.
 COMPARISON_OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", ENUMS],
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", READING],
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
@@ -64,15 +63,23 @@ COMPARISON_OPTIONS: dict[str, Any] = {
 def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
-    """Rewrite and number what migrate, revision and check found. A hook of Alembic."""
+    """Rewrite and number what migrate, revision and check found. If the models ask for nothing: drop what an earlier
+    release retired. A hook of Alembic.
+    """
     [script] = directives
     if getattr(context.config.cmd_opts, "autogenerate", False):
-        change = compute_change(script, migration)
+        autogen = AutogenContext(migration, opts=migration.opts)
+        [upgrade], [downgrade] = script.upgrade_ops_list, script.downgrade_ops_list
+        is_same = upgrade.is_empty()
+        change = drop_retired(autogen, model_schemas()) if is_same else rewrite_directives(upgrade, autogen)
         if not change.up:
             directives.clear()
             return
-        fill_script(script, change, migration)
-    script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or next_number()
+        upgrade.ops[:], downgrade.ops[:] = change.up, change.down
+        script.imports = {*script.imports, *autogen.imports, *change.imports()}  # Alembic's own set is shared
+        migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
+    number = 1 + sum(1 for _ in ScriptDirectory.from_config(context.config).walk_revisions())  # keeps files in order
+    script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
 
 
 # Of `flask db` and the end of an upgrade: definitions are compared too, for which temporary tables are made.
@@ -95,30 +102,3 @@ def is_written_by_hand() -> bool:
         return False
     list(number((), context.get_context()))
     return True
-
-
-def compute_change(script: MigrationScript, migration: MigrationContext) -> Change:
-    """Rewrite what the models ask for. If they ask for nothing: drop what an earlier release retired."""
-    autogen = AutogenContext(migration, opts=migration.opts)
-    directives = script.upgrade_ops_list[0]
-    is_same = directives.is_empty()
-    change = drop_retired(autogen, model_schemas()) if is_same else rewrite_directives(directives, autogen)
-    script.imports = {*script.imports, *autogen.imports}  # of the types in the arguments; Alembic's default is shared
-    return change
-
-
-def fill_script(script: MigrationScript, change: Change, migration: MigrationContext) -> None:
-    """Put the change, its imports and its phase into the file to be written."""
-    script.upgrade_ops_list[0].ops[:] = change.up
-    script.downgrade_ops_list[0].ops[:] = change.down
-    calls = [op for op in [*change.up, *change.down] if isinstance(op, Call)]
-    if calls:
-        functions = {call.function for call in calls} | ({"in_schema"} if any(call.schema for call in calls) else set())
-        script.imports.add(f"from {operations.__name__} import {', '.join(sorted(functions))}")
-    migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
-
-
-def next_number() -> str:
-    """Return the next revision id, such as "0015". Numbers keep the files in order."""
-    revisions = ScriptDirectory.from_config(context.config).walk_revisions()
-    return f"{sum(1 for _ in revisions) + 1:04d}"

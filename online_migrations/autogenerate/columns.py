@@ -3,24 +3,9 @@
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Date,
-    DateTime,
-    Enum,
-    Identity,
-    Index,
-    Integer,
-    Numeric,
-    String,
-    TypeDecorator,
-)
+from sqlalchemy import CheckConstraint, Column, Identity, Index, types
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
-from sqlalchemy.types import TypeEngine
 
 from online_migrations.autogenerate.directives import (
     Call,
@@ -42,14 +27,14 @@ from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
-CONSTANTS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
-    (String, "''"),
-    (Integer, "0"),
-    (Numeric, "0"),
-    (Boolean, "false"),
-    (DateTime, "now()"),
-    (Date, "CURRENT_DATE"),
-    (ARRAY, "'{}'"),
+CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
+    (types.String, "''"),
+    (types.Integer, "0"),
+    (types.Numeric, "0"),
+    (types.Boolean, "false"),
+    (types.DateTime, "now()"),
+    (types.Date, "CURRENT_DATE"),
+    (types.ARRAY, "'{}'"),
 )
 
 
@@ -70,12 +55,12 @@ def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
 
 def refuse_type_of_database(table: str, column: Column[Any]) -> None:
     item: Any = column.type
-    while isinstance(item, ARRAY | TypeDecorator):
-        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    while isinstance(item, types.ARRAY | types.TypeDecorator):
+        item = item.item_type if isinstance(item, types.ARRAY) else item.impl
     if isinstance(item, DOMAIN):
         kind = f"the domain {item.name}, which no revision makes"
         instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
-    elif isinstance(item, Enum) and item.native_enum:
+    elif isinstance(item, types.Enum) and item.native_enum:
         kind = "an enum of the database, which no revision could change beside the traffic"
         instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
         if sql_type(column.type).endswith("[]"):
@@ -138,11 +123,7 @@ def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
         parts.append(Change([relax], [require], EXPAND) if op.modify_nullable else Change([require], [relax], CONTRACT))
     if op.modify_comment is not False:
         parts.append(alter_comment(op, where))
-    return Change(
-        [operation for part in parts for operation in part.up],
-        [operation for part in reversed(parts) for operation in part.down],
-        CONTRACT if any(part.phase == CONTRACT for part in parts) else EXPAND,
-    )
+    return Change.joined(parts)
 
 
 def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
@@ -155,7 +136,9 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     names = [type_name(kind) for kind in kinds]
     where = f"{op.table_name!r}, {op.column_name!r}"
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
-    if is_longer_text(*names) and is_collated_alike and not has_computed_index(op, diff):
+    with on_search_path(diff.connection, op.schema):
+        indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).all()
+    if is_longer_text(*names) and is_collated_alike and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
         return Change([Call("widen_text_online", f"{where}, {new!r}")] if new != old else [], [], EXPAND)
     using = conversion(*names)
@@ -174,11 +157,6 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
         [Call("change_type_online", f"{where}, {old!r}{back}{pk}"), Call("drop_shadow_contract", where)],
         EXPAND,
     )
-
-
-def has_computed_index(op: ops.AlterColumnOp, diff: Diff) -> bool:
-    with on_search_path(diff.connection, op.schema):
-        return bool(ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).all())
 
 
 def primary_key_argument(table: str, diff: Diff) -> str:
@@ -210,7 +188,7 @@ def default_sql(default: Any) -> str | None:
     """Return a server_default as SQL; None: there is none."""
     if default is None or default is False:
         return None
-    column: Column[Any] = Column("x", Integer, server_default=getattr(default, "arg", default))
+    column: Column[Any] = Column("x", types.Integer, server_default=getattr(default, "arg", default))
     return str(CreateColumn(column).compile(dialect=DIALECT)).removeprefix("x INTEGER DEFAULT ")
 
 
@@ -219,14 +197,8 @@ def alter_comment(op: ops.AlterColumnOp, where: str) -> Change:
     if op.existing_comment == RETIRED_COMMENT:
         reinstate = Call("reinstate_column_online", with_comment(where, op.modify_comment or None))
         return Change([reinstate], [Call("retire_column_online", where)], EXPAND)
-    only = ops.AlterColumnOp(
-        op.table_name,
-        op.column_name,
-        modify_comment=op.modify_comment,
-        existing_comment=op.existing_comment,
-        existing_type=op.existing_type,
-        schema=op.schema,
-    )
+    only = ops.AlterColumnOp(op.table_name, op.column_name, schema=op.schema, existing_type=op.existing_type)
+    only.modify_comment, only.existing_comment = op.modify_comment, op.existing_comment
     return Change([only], [only.reverse()], EXPAND)
 
 

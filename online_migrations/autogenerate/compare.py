@@ -13,27 +13,20 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, Connection, Enum, Index, Sequence, Table
+from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import NullType, TypeDecorator
 
+from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import EnumValues, Replacement, Unwritten, names_in, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, names_in, sql_type
+from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
-from online_migrations.definitions import (
-    EXCLUDE,
-    PRIMARY_KEY,
-    Changed,
-    changed_definitions,
-    column_there,
-    on_search_path,
-    wanted_column,
-)
 from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, quote, require_short, sql_name
 
-ENUMS = f"{__name__}.enums"
+READING = f"{__name__}.reading"  # what a transaction that only reads can compare
 DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made
 NEXT = PriorityDispatchResult.CONTINUE
 
@@ -41,22 +34,13 @@ NEXT = PriorityDispatchResult.CONTINUE
 class ReleaseImpl(PostgresqlImpl):
     __dialect__ = "postgresql"  # registers this class in place of the one that it extends
 
-    def compare_server_default(
-        self,
-        inspector_column: Column[Any],
-        metadata_column: Column[Any],
-        rendered_metadata_default: str | None,
-        rendered_inspector_default: str | None,
-    ) -> bool:
+    def compare_server_default(self, inspector_column: Any, metadata_column: Any, *rendered: Any) -> bool:
         """Compare a text default that holds a quote in Python; Alembic would send it to the server unescaped."""
-        default = getattr(metadata_column.server_default, "arg", None)
-        if rendered_inspector_default is None or not isinstance(default, str) or "'" not in default:
-            return bool(
-                super().compare_server_default(  # type: ignore[no-untyped-call]
-                    inspector_column, metadata_column, rendered_metadata_default, rendered_inspector_default
-                )
-            )
-        return rendered_inspector_default.split("::")[0] != default_sql(metadata_column.server_default)
+        default, there = metadata_column.server_default, rendered[1]
+        text = getattr(default, "arg", None)
+        if there is None or not isinstance(text, str) or "'" not in text:
+            return bool(super().compare_server_default(inspector_column, metadata_column, *rendered))  # type: ignore[no-untyped-call]
+        return bool(there.split("::")[0] != default_sql(default))
 
     def render_ddl_sql_expr(self, *arguments: Any, **options: Any) -> str:
         """Render the SQL as it is meant: Alembic doubles each % for psycopg2."""
@@ -75,10 +59,7 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
 
 
 def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
-    """
-    Raises:
-        UnsafeOperation: a name in the models is longer than PostgreSQL keeps it.
-    """
+    """Refuse a name in the models that is longer than PostgreSQL keeps it."""
     for table in context.sorted_tables:
         require_short(table.name)
         items: tuple[Any, ...] = (*table.columns, *table.constraints, *table.indexes)
@@ -92,18 +73,16 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     inspector = inspect_database(connection_of(context.migration_context))
     for column in (column for table in context.sorted_tables for column in table.columns):
         for default in (column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)):
-            if isinstance(default, Sequence) and not inspector.has_sequence(default.name):
-                upgrade.ops.insert(0, _missing_sequence(column, default.name))
+            if not isinstance(default, Sequence) or inspector.has_sequence(default.name):
+                continue
+            table, create = column.table.fullname, f"CREATE SEQUENCE {quote(default.name)}"
+            missing = Found(
+                *("add_sequence", table, default.name),
+                advice=f"{table}.{column.name} takes its values from the sequence {default.name}, which does not exist."
+                f" First write a revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
+            )
+            upgrade.ops.insert(0, missing)
     return NEXT
-
-
-def _missing_sequence(column: Column[Any], name: str) -> Unwritten:
-    table, create = column.table.fullname, f"CREATE SEQUENCE {quote(name)}"
-    return Unwritten(
-        *("add_sequence", table, name),
-        advice=f"{table}.{column.name} takes its values from the sequence {name}, which does not exist. First write a"
-        f" revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
-    )
 
 
 def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
@@ -124,34 +103,49 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
     if reflected is not None and model is not None:
         connection = connection_of(context.migration_context)
         known = {_name_of(op) for op in modify.ops}
-        for change in changed_definitions(connection, model, known):
+        for change in definitions.changed_definitions(connection, model, known):
             modify.ops.extend(_directives(connection, change, reflected, model))
-        with on_search_path(connection, schema):
+        with definitions.on_search_path(connection, schema):
             modify.ops.extend(_columns(connection, modify, reflected, model))
     return NEXT
 
 
 def _name_of(op: Any) -> str:
-    return sql_name(getattr(op, "constraint_name", None) or getattr(op, "index_name", None) or "")
+    """Return the name of the index or constraint that a directive is about; empty: it is about something else."""
+    op = op.create if isinstance(op, Replacement) else op
+    if isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
+        return sql_name(op.index_name or "")
+    return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
+
+
+def join_replacements(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
+    """Make one directive of the two by which Alembic drops and recreates what has changed."""
+    created = {(type(op), _name_of(op)): op for op in modify.ops if _name_of(op)}
+    for drop in [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]:
+        create: Any = created.get((type(drop.reverse()), _name_of(drop)))
+        if create is not None:
+            kept = [op for op in modify.ops if op not in (drop, create)]
+            modify.ops[:] = [*kept, Replacement(drop, create)]
+    return NEXT
 
 
 def _directives(
-    connection: Connection, change: Changed, reflected: Table, model: Table
+    connection: Connection, change: definitions.Changed, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
     there, wanted = change
     one = wanted or there
-    if one is not None and one.kind == EXCLUDE:
+    if one is not None and one.kind == definitions.EXCLUDE:
         yield from _other_exclude(change, one.name, reflected, model)
     elif there is None:
         yield ops.AddConstraintOp.from_constraint(model.primary_key)
     elif wanted is None:
         yield ops.DropConstraintOp.from_constraint(reflected.primary_key)
     else:
-        is_key = wanted.kind == PRIMARY_KEY
+        is_key = wanted.kind == definitions.PRIMARY_KEY
         old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
         drop: Any = ops.DropIndexOp.from_index if isinstance(new, Index) else ops.DropConstraintOp.from_constraint
         create: Any = ops.CreateIndexOp.from_index if isinstance(new, Index) else ops.AddConstraintOp.from_constraint
-        with on_search_path(connection, model.schema):
+        with definitions.on_search_path(connection, model.schema):
             is_wider = takes_all(connection, model.name, there.text, wanted.text)
         yield Replacement(drop(old), create(new), there.text, wanted.text, is_wider)
 
@@ -161,7 +155,7 @@ def _named(table: Table, name: str) -> Any:
     return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
 
 
-def _other_exclude(change: Changed, name: str, reflected: Table, model: Table) -> list[Unwritten]:
+def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
     there, wanted = (one.text if one else "" for one in change)
     gone = [column.name for column in reflected.columns if column.name not in model.columns]
     if not wanted and names_in(there, gone):
@@ -173,7 +167,7 @@ def _other_exclude(change: Changed, name: str, reflected: Table, model: Table) -
     statement = f"ALTER TABLE {table} {', '.join(actions)}"
     action = "change" if there and wanted else "add" if wanted else "remove"
     return [
-        Unwritten(
+        Found(
             *(f"{action}_exclude", model.fullname, name, *((there, definition) if action == "change" else ())),
             advice=f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model."
             " PostgreSQL builds the index of one under a lock that stops every write. If the table is small enough for"
@@ -186,26 +180,23 @@ def _other_exclude(change: Changed, name: str, reflected: Table, model: Table) -
 def _columns(
     connection: Connection, modify: ops.ModifyTableOps, reflected: Table, model: Table
 ) -> Iterator[ops.MigrateOperation]:
-    """Compare columns that the database computes or that have a collation, and the precision of types.
-
-    Alembic compares the first roughly, the others not.
-    """
+    """Compare computed columns, as Alembic does roughly, and collations and the precision of types, as it does not."""
     other_type = {op.column_name for op in modify.ops if isinstance(op, ops.AlterColumnOp) and op.modify_type}
     for column in model.columns:
         old = reflected.columns.get(column.name)
         if old is None or column.name in other_type:
             continue
-        is_special = _is_special(column) or _is_special(old)
+        is_special = any(one.computed is not None or getattr(one.type, "collation", None) for one in (column, old))
         is_unknown = isinstance(old.type, NullType)  # SQLAlchemy cannot write it
         if not is_special and (is_unknown or sql_type(old.type) == sql_type(column.type)):
             continue
         definition = str(CreateColumn(column).compile(dialect=DIALECT))
-        there = column_there(connection, model.name, column.name)
-        wanted = wanted_column(connection, model.name, column.name, definition)
+        there = definitions.column_there(connection, model.name, column.name)
+        wanted = definitions.wanted_column(connection, model.name, column.name, definition)
         if there is None or there.type == wanted.type:
             continue
         if is_special:
-            yield Unwritten(
+            yield Found(
                 *("change_column", model.fullname, column.name, there.type, wanted.type),
                 advice=f"{model.fullname}.{column.name} would change from {there.type} to {wanted.type}, for which"
                 " PostgreSQL rewrites the whole table under a lock that stops every request. Leave it as it is, and add"
@@ -217,11 +208,9 @@ def _columns(
             yield directive
 
 
-def _is_special(column: Column[Any]) -> bool:
-    return column.computed is not None or getattr(column.type, "collation", None) is not None
-
-
-Plugin(ENUMS).add_autogenerate_comparator(compare_enums, "table")
+_reading = Plugin(READING)
+_reading.add_autogenerate_comparator(compare_enums, "table", "enums")
+_reading.add_autogenerate_comparator(join_replacements, "table", "replacements", priority=DispatchPriority.LAST)
 _definitions = Plugin(DEFINITIONS)
 _definitions.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
 _definitions.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)

@@ -11,24 +11,25 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, MetaData, Table
+from sqlalchemy import Column, Connection, Index, MetaData, Table
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import AddConstraint, CreateIndex
 
 from online_migrations.connection import connection_of
-from online_migrations.sql import DIALECT
+from online_migrations.sql import DIALECT, quote
+from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
 class Call(ops.MigrateOperation):
     """A call of one of online_migrations.operations, as it will stand in the revision file."""
 
     def __init__(self, function: str, arguments: str, schema: str | None = None) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.source = f"{function}({arguments})"
+        self.function, self.arguments = function, arguments
         self.schema = schema  # of the table, when it is not the default one
 
-    def replacing(self) -> "Call":
-        """Return the same call, which puts its own in the place of what has the name now."""
-        return Call(self.function, f"{self.arguments}, replace=True", self.schema)
+    @property
+    def source(self) -> str:
+        return f"{self.function}({self.arguments})"
 
 
 @renderers.dispatch_for(Call)
@@ -44,6 +45,13 @@ class Change(NamedTuple):
     down: list[ops.MigrateOperation]
     phase: str
 
+    @classmethod
+    def joined(cls, parts: list["Change"]) -> "Change":
+        """Put parts after each other, to be undone the other way round. One contract makes all of them a contract."""
+        up = [op for part in parts for op in part.up]
+        down = [op for part in reversed(parts) for op in part.down]
+        return cls(up, down, CONTRACT if any(part.phase == CONTRACT for part in parts) else EXPAND)
+
     def in_schema(self, schema: str | None) -> "Change":
         """Put the calls into the schema. Plain directives name it themselves."""
         for op in (*self.up, *self.down):
@@ -51,12 +59,19 @@ class Change(NamedTuple):
                 op.schema = schema
         return self
 
+    def imports(self) -> list[str]:
+        """Return the import of the operations that are called."""
+        calls = [op for op in (*self.up, *self.down) if isinstance(op, Call)]
+        functions = {call.function for call in calls} | {"in_schema" for call in calls if call.schema}
+        return [f"from online_migrations.operations import {', '.join(sorted(functions))}"] if calls else []
+
 
 class Found(ops.MigrateOperation):
-    """A difference that Alembic has no directive for."""
+    """A difference that Alembic has no directive for. What no operation removes is refused, with advice."""
 
-    def __init__(self, *difference: Any) -> None:
+    def __init__(self, *difference: Any, advice: str = "") -> None:
         self.difference = difference  # as `flask db check` shows it
+        self.advice = advice
 
     def reverse(self) -> "Found":
         return self  # Alembic reverses all that was found; the rewriter writes the downgrade anew
@@ -70,16 +85,37 @@ class Replacement(Found):
 
     Args:
         drop, create: Alembic's directives for the one of the database and the one of the models.
+        there, wanted: both as the server prints them; empty: Alembic has compared them.
         is_wider: the new one is a CHECK that takes every row that the old one takes.
     """
 
     def __init__(self, drop: Any, create: Any, there: str = "", wanted: str = "", is_wider: bool = False) -> None:
         self.drop, self.create, self.is_wider = drop, create, is_wider
         self.schema = drop.schema
+        columns: list[str] = []  # on which it stands, where those are what was compared
+        if not there:
+            items = [op.to_index() if hasattr(op, "to_index") else op.to_constraint() for op in (drop, create)]
+            there, wanted = map(written, items)
+            columns = [column.name for column in items[0].columns]
         kind = getattr(create, "constraint_type", "index")
         name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
         table = f"{drop.schema}.{drop.table_name}" if drop.schema else drop.table_name
-        super().__init__(f"change_{kind}", table, str(name), there, wanted)
+        super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
+
+
+def written(item: Any) -> str:
+    """Write an index or constraint as SQL, without its name, its table, and what is so if nothing is said."""
+    try:
+        if isinstance(item, Index) and item.table is not None:
+            table = DIALECT.identifier_preparer.format_table(item.table)
+            definition = str(CreateIndex(item).compile(dialect=DIALECT)).partition(f" ON {table} ")[2]
+            definition = f"UNIQUE {definition}" if item.unique else definition
+        else:
+            statement = str(AddConstraint(item, isolate_from_table=False).compile(dialect=DIALECT))
+            definition = statement.partition(" ADD ")[2].partition(f"CONSTRAINT {quote(str(item.name))} ")[2]
+    except (CompileError, KeyError):  # SQLAlchemy reads an index of expressions that includes columns, and writes none
+        return "another one"
+    return definition.replace("NULLS DISTINCT ", "")
 
 
 class EnumValues(Found):
@@ -88,14 +124,6 @@ class EnumValues(Found):
     def __init__(self, table: str, column: str, enum: str, old: list[str], new: list[str]) -> None:
         self.where, self.enum, self.old, self.new = f"{table}.{column}", enum, old, new
         super().__init__("change_enum", table, enum, old, new)
-
-
-class Unwritten(Found):
-    """A difference that no operation removes: `flask db migrate` refuses it, with advice what to do instead."""
-
-    def __init__(self, *difference: str, advice: str) -> None:
-        super().__init__(*difference)
-        self.advice = advice
 
 
 class Diff:
@@ -162,9 +190,8 @@ def with_comment(arguments: str, comment: str | None) -> str:
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:
-    """Return the arguments of Alembic's own call as source, without op.f(), the naming convention's marker.
-
-    Without the schema either: the call stands in a block of in_schema().
+    """Return the arguments of Alembic's own call as source, without op.f(), the naming convention's marker, and without
+    the schema: the call stands in a block of in_schema().
     """
     rendered = re.sub(r"op\.f\(('[^']*')\)", r"\1", render_op_text(context, directive))
     arguments = rendered[rendered.index("(") + 1 : -1].replace(f", schema={directive.schema!r}", "")

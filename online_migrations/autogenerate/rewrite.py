@@ -1,8 +1,7 @@
 """Rewriter: turns autogenerate's directives into online operations, and finds the revision's phase.
 
-Alembic knows what to change, but writes it as statements that lock tables. Each directive becomes calls of
-operations, for upgrade and downgrade. What has no safe way, or is not worth an operation, is refused with a
-sentence that says what to write in the model or by hand.
+Alembic writes statements that lock tables. Here each of its directives becomes calls of operations, for upgrade and
+downgrade. What has no safe way is refused with a sentence that says what to write in the model or by hand.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,16 +10,13 @@ from typing import Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
-from online_migrations.autogenerate.columns import add_column, add_values, alter_column, drop_column
-from online_migrations.autogenerate.constraints import CREATE, constraint_name, drop_constraint, drop_index, replace
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Replacement, Unwritten
-from online_migrations.autogenerate.tables import comment_on_table, create_table, drop_table
+from online_migrations.autogenerate import columns, tables
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, Replacement
 from online_migrations.errors import UnsafeOperation
-from online_migrations.sql import sql_name
-from online_migrations.state.ledger import CONTRACT, EXPAND
+from online_migrations.state.ledger import CONTRACT
 
 
-def refuse(op: Unwritten, diff: Diff) -> Change:
+def refuse(op: Found, diff: Diff) -> Change:
     raise UnsafeOperation(op.advice)
 
 
@@ -30,19 +26,19 @@ def keep(op: Any, diff: Diff) -> Change:
 
 
 REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
-    **CREATE,
-    ops.CreateTableOp: create_table,
-    ops.DropTableOp: drop_table,
-    ops.CreateTableCommentOp: comment_on_table,
-    ops.DropTableCommentOp: comment_on_table,
-    ops.AddColumnOp: add_column,
-    ops.DropColumnOp: drop_column,
-    ops.AlterColumnOp: alter_column,
-    ops.DropIndexOp: drop_index,
-    ops.DropConstraintOp: drop_constraint,
-    Replacement: replace,
-    Unwritten: refuse,
-    EnumValues: add_values,
+    **tables.CREATE,
+    ops.CreateTableOp: tables.create_table,
+    ops.DropTableOp: tables.drop_table,
+    ops.CreateTableCommentOp: tables.comment_on_table,
+    ops.DropTableCommentOp: tables.comment_on_table,
+    ops.AddColumnOp: columns.add_column,
+    ops.DropColumnOp: columns.drop_column,
+    ops.AlterColumnOp: columns.alter_column,
+    ops.DropIndexOp: tables.drop_index,
+    ops.DropConstraintOp: tables.drop_constraint,
+    Replacement: tables.replace,
+    Found: refuse,
+    EnumValues: columns.add_values,
 }
 
 # New things come before those that go, so that queries always have an index and rows always a rule.
@@ -63,13 +59,11 @@ OTHERS = RANKS.index(())
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
     changes = []
-    for schema, group in grouped(with_replacements(flatten(upgrade.ops))):
+    for schema, group in grouped(flatten(upgrade.ops)):
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
-    up = [operation for change in changes for operation in change.up]
-    down = [operation for change in reversed(changes) for operation in change.down]
-    phases = {change.phase for change in changes}
-    return Change(in_order(up), in_order(down), CONTRACT if CONTRACT in phases else EXPAND)
+    up, down, phase = Change.joined(changes)
+    return Change(in_order(up), in_order(down), phase)
 
 
 def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
@@ -77,30 +71,6 @@ def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
     for op in nested:
         flat.extend(flatten(op.ops) if isinstance(op, ops.ModifyTableOps) else [op])
     return flat
-
-
-def with_replacements(flat: list[Any]) -> list[Any]:
-    """Make one directive of the two by which Alembic drops and recreates what has changed."""
-    pairs = [(drop, create) for drop in flat for create in flat if is_changed(drop, create)]
-    replaced = [op for pair in pairs for op in pair]
-    return [op for op in flat if op not in replaced] + [Replacement(*pair) for pair in pairs]
-
-
-def is_changed(drop: Any, create: Any) -> bool:
-    """Tell if one drops what the other recreates: the same kind of thing, on the same table, of the same name."""
-    of_indexes = isinstance(drop, ops.DropIndexOp) and isinstance(create, ops.CreateIndexOp)
-    of_constraints = isinstance(drop, ops.DropConstraintOp) and isinstance(create, ops.AddConstraintOp)
-    if not (of_indexes or of_constraints) or place_of(drop) != place_of(create):
-        return False
-    return type(drop.reverse()) is type(create)
-
-
-def place_of(op: Any) -> tuple[str | None, str, str]:
-    """Return the schema, the table and the name of an index or constraint."""
-    if isinstance(op, ops.CreateForeignKeyOp):
-        return op.kw.get("source_schema"), op.source_table, constraint_name(op)
-    name = sql_name(op.index_name) if hasattr(op, "index_name") else constraint_name(op)
-    return op.schema, str(op.table_name), name
 
 
 def grouped(flat: list[Any]) -> Iterator[tuple[str | None, list[Any]]]:
@@ -129,7 +99,9 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     An online operation commits what stands before it. So a new table comes last, in the transaction that moves
     alembic_version. If a foreign key to it is added, it has to come first, and may be made twice.
     """
-    calls = sorted((op for op in operations if isinstance(op, Call)), key=_rank)
+    ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
+    calls = [op for op in operations if isinstance(op, Call)]
+    calls.sort(key=lambda call: ranks.get(call.function, OTHERS))
     of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
     going = [op for op in operations if isinstance(op, ops.DropTableOp)]
     others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
@@ -138,10 +110,6 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     for op in of_new_tables:
         op.if_not_exists = True
     return [*others, *of_new_tables, *calls, *going]
-
-
-def _rank(call: Call) -> int:
-    return next((rank for rank, functions in enumerate(RANKS) if call.function in functions), OTHERS)
 
 
 def _refers_to(call: Call, of_new_tables: Iterable[ops.MigrateOperation]) -> bool:

@@ -1,25 +1,42 @@
-"""Rewrites of the directives for tables; and the contract step, which drops what an earlier release retired."""
+"""Rewrites of the directives for tables, constraints and indexes; and the contract step, which drops what was retired.
+
+A constraint that comes is a contract, unless the live release leaves NULL where it looks. One that goes is a contract
+when the live release may rely on it: by ON CONFLICT, by an IntegrityError that it catches, or by ON DELETE CASCADE.
+"""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate.columns import refuse_type_of_database
-from online_migrations.autogenerate.constraints import CREATE
-from online_migrations.autogenerate.directives import Call, Change, Diff, arguments_of, names_in, with_comment
+from online_migrations.autogenerate.directives import (
+    Call,
+    Change,
+    Diff,
+    Replacement,
+    arguments_of,
+    names_in,
+    with_comment,
+)
 from online_migrations.connection import connection_of
-from online_migrations.definitions import RETIRED_COMMENT, on_search_path
+from online_migrations.definitions import RETIRED_COMMENT, constraint_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import shadow_of
+from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
+
+FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
+_REFERRING = text(
+    "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint"
+    " WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1"
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +74,181 @@ def comment_on_table(op: Any, diff: Diff) -> Change:
     return Change([op], [op.reverse()], EXPAND)
 
 
+def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
+    if op.table_name in diff.new_tables:
+        return Change([op], [], EXPAND)  # in the transaction that creates the table
+    op.index_name = sql_name(op.index_name or "")
+    arguments = arguments_of(op, diff.context).replace(", unique=False", "")
+    undo = Call("drop_index_online", repr(op.index_name))
+    columns = [str(getattr(column, "name", column)) for column in op.columns]
+    nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
+    phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff) if op.unique else EXPAND
+    return Change([Call("create_index_online", arguments)], [undo], phase)
+
+
+def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
+    columns = [str(column) for column in op.columns]
+    options = {name: op.kw.get(name) for name in ("deferrable", "initially")}
+    options["nulls_not_distinct"] = op.kw.get("postgresql_nulls_not_distinct")
+    options["include"] = tuple(op.kw.get("postgresql_include") or ())
+    arguments = [repr(op.table_name), repr(constraint_name(op)), repr(columns)]
+    arguments += [f"{name}={value!r}" for name, value in options.items() if value]
+    phase = unique_phase(op.table_name, columns, bool(options["nulls_not_distinct"]), diff)
+    return Change([Call("add_unique_online", ", ".join(arguments))], [drop_call(op.table_name, op)], phase)
+
+
+def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
+    if referring := diff.connection.scalar(_REFERRING, {"table": quote(op.table_name)}):
+        raise UnsafeOperation(
+            f"The foreign key {referring} refers to {op.table_name}, whose primary key would change. Take that foreign"
+            " key out of its model, migrate and release that; then change the key, migrate, and put it back."
+        )
+    columns = [str(column) for column in op.columns]
+    call = Call("add_primary_key_online", f"{op.table_name!r}, {constraint_name(op)!r}, {columns!r}")
+    return Change([call], [drop_call(op.table_name, op)], CONTRACT)
+
+
+def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
+    arguments = [constraint_name(op), op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols)]
+    options = [f"{name}={op.kw[name]!r}" for name in FOREIGN_KEY_OPTIONS if op.kw.get(name) is not None]
+    call = Call("add_foreign_key_online", ", ".join([*map(repr, arguments), *options]))
+    columns = [str(column) for column in op.local_cols]
+    is_new = diff.are_new(op.source_table, columns)
+    added = diff.added_to(op.source_table, columns)
+    if is_new and added and all(column.server_default is not None for column in added):
+        raise UnsafeOperation(
+            f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default. Every row"
+            " that the live release inserts would refer to the row of the default, and fail without one. Begin without"
+            " a default: Mapped[… | None] with a ForeignKey; fill it, and require it in a later release."
+        )
+    return Change([call], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
+
+
+def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
+    condition = condition_of(op)
+    call = Call("add_check_online", f"{op.table_name!r}, {constraint_name(op)!r}, {condition!r}")
+    columns = diff.columns_in(op.table_name, condition)
+    is_new = bool(columns) and diff.are_new(op.table_name, columns)
+    return Change([call], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
+
+
+def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
+    """Return the phase: on columns that the live release writes it may refuse what that release writes."""
+    if table in diff.new_tables:
+        return EXPAND
+    new = diff.added_to(table, columns)
+    if not nulls_are_the_same and any(column.server_default is None for column in new):
+        return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
+    if len(new) == len(columns):
+        raise UnsafeOperation(
+            f"{table} gains {', '.join(columns)}, in which no two rows may be the same, and rows that are there, as"
+            " those that the live release inserts, would all get one value. Begin without a default:"
+            " Mapped[… | None] with unique=True; fill it, and require it in a later release."
+        )
+    return CONTRACT
+
+
+def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:
+    index = op.to_index()
+    if is_kept(op.table_name, [column.name for column in index.columns], bool(index.unique), diff):
+        return Change([], [], EXPAND)  # the live release still searches by it; it is dropped with the column
+    up, down = create_index(op.reverse(), diff)[:2]
+    return Change(down, up, CONTRACT if index.unique else EXPAND)
+
+
+def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
+    reverse = reversed_drop(op, diff)
+    if isinstance(reverse, ops.CreateCheckConstraintOp):
+        condition = condition_of(reverse)
+        columns = diff.columns_in(op.table_name, condition)
+        gone = diff.retired_of(op.table_name, columns)
+        # New code leaves NULL or the default in it. A rule of this column alone, which is not about NULL, holds then.
+        stays = bool(gone) and len(gone) == len(columns) and " NULL" not in condition
+        stays = stays or op.table_name in diff.retired_tables
+    else:
+        columns = [str(column) for column in getattr(reverse, "columns", getattr(reverse, "local_cols", []))]
+        stays = is_kept(op.table_name, columns, isinstance(reverse, ops.CreateUniqueConstraintOp), diff)
+    if stays:
+        return Change([], [], EXPAND)
+    up, down = CREATE[type(reverse)](reverse, diff)[:2]
+    return Change(down, up, CONTRACT if is_relied_on(reverse) else EXPAND)
+
+
+def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
+    """Tell if an index or constraint stays until the table or a column that it stands on is dropped.
+
+    Not if it is unique, and rows of code that leaves the column out would all have its default in it.
+    """
+    gone = diff.retired_of(table, columns)
+    is_filled = all(column.server_default is not None for column in gone)
+    return table in diff.retired_tables or (bool(gone) and not (is_unique and is_filled))
+
+
+def is_relied_on(constraint: Any) -> bool:
+    """Tell if old code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
+    if isinstance(constraint, ops.CreateCheckConstraintOp):
+        return False
+    is_foreign_key = isinstance(constraint, ops.CreateForeignKeyOp)
+    actions = {constraint.kw.get("ondelete"), constraint.kw.get("onupdate")}
+    return not is_foreign_key or not actions <= {None, "NO ACTION", "RESTRICT"}
+
+
+def reversed_drop(op: Any, diff: Diff) -> Any:
+    """Return what adds the constraint again. SQLAlchemy does not reflect that a UNIQUE constraint is deferrable."""
+    reverse = op.reverse()
+    if isinstance(reverse, ops.CreateUniqueConstraintOp):
+        with on_search_path(diff.connection, diff.schema):
+            there = constraint_there(diff.connection, op.table_name, sql_name(op.constraint_name or ""))
+        reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
+        reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
+    return reverse
+
+
+def condition_of(op: ops.CreateCheckConstraintOp) -> str:
+    """Return the condition as SQL, with the values of an enum in it."""
+    if isinstance(op.condition, str):
+        return op.condition
+    literal = {"literal_binds": True, "include_table": False}
+    return str(op.condition.compile(dialect=DIALECT, compile_kwargs=literal))
+
+
+def drop_call(table: str, op: Any) -> Call:
+    return Call("drop_constraint_online", f"{table!r}, {constraint_name(op)!r}")
+
+
+def constraint_name(op: Any) -> str:
+    """Return the constraint's name; of one without, the one that PostgreSQL would give it."""
+    if op.constraint_name is not None:
+        return sql_name(op.constraint_name)
+    if isinstance(op, ops.CreateForeignKeyOp):
+        return default_name(op.source_table, op.local_cols, FOREIGN_KEY)
+    if isinstance(op, ops.CreatePrimaryKeyOp):
+        return default_name(op.table_name, [], PRIMARY_KEY)
+    return default_name(op.table_name, [str(column) for column in op.columns], UNIQUE)
+
+
+CREATE: dict[type, Callable[[Any, Diff], Change]] = {
+    ops.CreateIndexOp: create_index,
+    ops.CreateUniqueConstraintOp: create_unique,
+    ops.CreatePrimaryKeyOp: create_primary_key,
+    ops.CreateForeignKeyOp: create_foreign_key,
+    ops.CreateCheckConstraintOp: create_check,
+}
+
+
+def replace(op: Replacement, diff: Diff) -> Change:
+    """Put something in the place of another of the same name and kind, in one call each way.
+
+    A contract if it is unique, or a rule that is not wider: the live release knows the old one.
+    """
+    add = CREATE[type(op.create)]
+    up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
+    for call in (call for call in (*up, *down) if isinstance(call, Call)):
+        call.arguments += ", replace=True"
+    is_plain_index = isinstance(op.create, ops.CreateIndexOp) and not (op.create.unique or op.drop.to_index().unique)
+    return Change(up, down, EXPAND if is_plain_index or op.is_wider else CONTRACT)
+
+
 def is_retired(item: Any) -> bool:
     """Tell if a table or column has the comment of a retired one, or of the shadow of a changed type."""
     return bool(item.comment == RETIRED_COMMENT or str(item.comment).startswith(SHADOW_PREFIX))
@@ -79,10 +271,7 @@ def stands_on(item: Any, columns: list[str]) -> bool:
 
 
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
-    """Drop the tables and columns that have the comment "retired". The downgrade makes them again, without their rows.
-
-    upgrade checks later that another release lies between.
-    """
+    """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
     up: list[ops.MigrateOperation] = []
     down: list[ops.MigrateOperation] = []
@@ -133,22 +322,16 @@ def _stop_dual_writes(connection: Connection, table: Table) -> Iterator[ops.Migr
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:
     """Add the column, empty, with what stood on it."""
     table = column.table
-    default = getattr(column.server_default, "arg", None)
-    bare = Column(
-        column.name,
-        column.type,
-        nullable=column.nullable,
-        server_default=None if default is None else text(str(default)),
-        comment=column.comment,
-    )
+    kept: dict[str, Any] = {"nullable": column.nullable, "comment": column.comment}
+    if (default := getattr(column.server_default, "arg", None)) is not None:
+        kept["server_default"] = text(str(default))
+    bare = Column(column.name, column.type, **kept)
     made: list[ops.MigrateOperation] = [
         Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
     ]
-    for index in table.indexes:
-        if stands_on(index, [column.name]):
-            made += CREATE[ops.CreateIndexOp](ops.CreateIndexOp.from_index(index), Diff(autogen)).up
-    for rule in table.constraints:
-        if stands_on(rule, [column.name]) and not isinstance(rule, PrimaryKeyConstraint):
-            directive = ops.AddConstraintOp.from_constraint(rule)
-            made += CREATE[type(directive)](directive, Diff(autogen)).up
+    items: list[Any] = [item for item in (*table.indexes, *table.constraints) if stands_on(item, [column.name])]
+    for item in (item for item in items if not isinstance(item, PrimaryKeyConstraint)):
+        add = ops.CreateIndexOp.from_index if isinstance(item, Index) else ops.AddConstraintOp.from_constraint
+        directive = add(item)
+        made += CREATE[type(directive)](directive, Diff(autogen)).up
     return Change(made, [], CONTRACT).in_schema(table.schema).up

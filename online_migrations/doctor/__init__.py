@@ -11,22 +11,20 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.autogenerate import COMPARISON_OPTIONS
 from online_migrations.connection import writable_transaction
-from online_migrations.doctor import rows, schema
-from online_migrations.doctor.diagnosis import ERROR, NOTE, WARNING, Diagnosis
+from online_migrations.doctor import checks
+from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis
 from online_migrations.doctor.drift import diagnosis, differences
-from online_migrations.doctor.revisions import revisions
-from online_migrations.doctor.sessions import LIMITS, Limits, read_only_default, sessions, unnoted_releases
+from online_migrations.doctor.revisions import check_revisions
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
 
-__all__ = ["ERROR", "LIMITS", "Diagnosis", "Limits", "diagnose"]
+__all__ = ["ERROR", "Diagnosis", "diagnose"]
 
 NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
-SAY_AGAIN = "flask release doctor"
 
 
-def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS) -> list[Diagnosis]:
+def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head.
 
     Raises:
@@ -34,35 +32,28 @@ def diagnose(connection: Connection, metadata: MetaData, limits: Limits = LIMITS
     """
     state = read_schema_state(connection)
     is_at_head = state.name == AT_HEAD
-    schemas = sorted({table.schema for table in metadata.tables.values() if table.schema})
+    parameters = checks.query_parameters(metadata, is_at_head)
     found = [
-        *revisions(connection, state),
-        *sessions(connection, limits),
-        *unnoted_releases(connection),
-        *read_only_default(connection),
-        *rows.unfinished_backfills(connection),
-        *_attempt(connection, rows.sequences_behind(connection, schemas)),
-        *schema.constraints(connection),
-        *schema.unkept_shadows(connection),
-        *_attempt(connection, schema.compatibility_views(connection)),
+        *check_revisions(connection, state),
+        *checks.migrators(connection),
+        *checks.unfinished_backfills(connection),
+        *_attempt(connection, checks.sequences_behind(connection, parameters)),
     ]
-    tables = schema.read_tables(connection, schemas)
-    invalid = schema.read_invalid_indexes(connection)
-    models = schema.mapped(tables, metadata) if is_at_head else {}
-    found += schema.tables(tables, models)
-    found += schema.invalid_indexes(invalid, metadata if models else None)
+    reported = set()
+    for check in checks.CHECKS:
+        for fault, name in checks.run_check(connection, check, parameters):
+            found.append(fault)
+            reported.add(name)
+    found += _attempt(connection, (fault for fault, _ in checks.run_check(connection, checks.VIEWS, parameters)))
     if is_at_head:
-        reported = {row.relname for row in invalid} | set(schema.retired_again(tables, models))
         found += _attempt(connection, _drift(connection, metadata, reported))
     connection.rollback()
     return list(dict.fromkeys(found))
 
 
 def _drift(connection: Connection, metadata: MetaData, reported: set[str]) -> Iterator[Diagnosis]:
-    """Compare with the models; without their definitions where no temporary table may be made.
-
-    Args:
-        reported: tables and indexes of which another check has said what is wrong.
+    """Compare with the models, but what another check has reported; without definitions where no temporary table may be
+    made.
     """
     not_seen = []
     try:
@@ -86,14 +77,14 @@ def _attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnos
         found.extend(check)
     except DBAPIError as error:
         connection.rollback()
-        if sqlstate(error) in NOT_ALLOWED:
-            found.append(_not_seen(error))
-        else:
-            what = f"Some things could not be compared ({server_message(error)}); somebody may be changing them."
-            found.append(Diagnosis(WARNING, "not-compared", what, SAY_AGAIN))
+        found.append(_not_seen(error))
     return found
 
 
 def _not_seen(error: DBAPIError) -> Diagnosis:
-    what = f"Some things were not compared, because that is not allowed here: {server_message(error)}."
-    return Diagnosis(NOTE, "not-seen", what, SAY_AGAIN)
+    said = server_message(error)
+    if sqlstate(error) in NOT_ALLOWED:
+        what = f"Some things were not compared, because that is not allowed here: {said}."
+        return Diagnosis(NOTE, "not-seen", what, "flask release doctor")
+    what = f"Some things could not be compared ({said}); somebody may be changing them."
+    return Diagnosis(WARNING, "not-compared", what, "flask release doctor")

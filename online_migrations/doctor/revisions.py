@@ -7,33 +7,17 @@ from itertools import dropwhile
 from alembic.script import Script
 from sqlalchemy import Connection
 
-from online_migrations.doctor.diagnosis import ERROR, WARNING, Diagnosis
-from online_migrations.revisions import (
-    content_hashes,
-    duplicate_revisions,
-    known_revisions,
-    script_directory,
-    unmerged_heads,
-)
-from online_migrations.state import (
-    AHEAD,
-    AHEAD_CONTRACT,
-    AT_HEAD,
-    BEHIND,
-    UNKNOWN,
-    SchemaState,
-    database_revisions,
-    ledger,
-    refusal,
-    two_heads,
-)
+from online_migrations import revisions, state
+from online_migrations.doctor.checks import ERROR, WARNING, Diagnosis
+from online_migrations.revisions import content_hashes, script_directory
+from online_migrations.state import SchemaState, database_revisions, ledger
 from online_migrations.state.tables import LEDGER, exists
 
 
-def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
+def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
     """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
-    yield from list(duplicate_revision_files()) or list(other_version(connection, state)) or revision_state(state)
-    if state.name in (AT_HEAD, BEHIND) and state.database_revision and exists(connection, LEDGER):
+    yield from list(duplicate_revision_files()) or list(other_version(connection, found)) or revision_state(found)
+    if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
         applied = database_revisions(connection)
         history = list(script_directory().iterate_revisions(tuple(applied), "base"))[::-1]
         yield from ledger_gap(connection, applied, [script.revision for script in history])
@@ -42,58 +26,48 @@ def revisions(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]
 
 def duplicate_revision_files() -> Iterator[Diagnosis]:
     """Find revisions with two files, of which Alembic applies one: the steps of the other are missing."""
-    for revision, names in duplicate_revisions(script_directory()).items():
+    for revision, names in revisions.duplicate_revisions(script_directory()).items():
         what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
         yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
 
 
-def other_version(connection: Connection, state: SchemaState) -> Iterator[Diagnosis]:
+def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
     """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
-    entries = ledger.read_entries(connection)
-    ran = [revision for revision in state.pending if revision in entries]
-    at = f"alembic_version holds {state.database_revision or 'no revision'}"
-    if ran:
-        what = f"{at}, and by the ledger {ran[-1]} ran after it: somebody changed it by hand."
-        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {ran[-1]}")
-        return
-    applied = database_revisions(connection)
+    entries, applied = ledger.read_entries(connection), database_revisions(connection)
     newest_first = [script.revision for script in script_directory().walk_revisions()]
-    if state.name == UNKNOWN and known_revisions(script_directory()).issuperset(applied):
-        newest = min(applied, key=newest_first.index)
-        what = f"{at}, of which one comes before the other: somebody changed it by hand."
-        yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {newest}")
+    if ran := [revision for revision in found.pending if revision in entries]:
+        right, why = ran[-1], f"by the ledger {ran[-1]} ran after it"
+    elif found.name == state.UNKNOWN and revisions.known_revisions(script_directory()).issuperset(applied):
+        right, why = min(applied, key=newest_first.index), "one of it comes before the other"
+    else:
+        return
+    what = f"alembic_version holds {found.database_revision or 'no revision'}, and {why}: somebody changed it by hand."
+    yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {right}")
 
 
-def revision_state(state: SchemaState) -> list[Diagnosis]:
+def revision_state(found: SchemaState) -> list[Diagnosis]:
     """Say where the database is, unless it is at the code's one head, as the commands do that are refused there."""
-    unmerged = unmerged_heads(script_directory()) if state.name in (AT_HEAD, BEHIND) else []
-    if unmerged:
-        return [Diagnosis(ERROR, "two-heads", two_heads(state, unmerged), 'flask db merge heads -m "Merge"')]
-    several = " heads" if "," in state.code_head else ""
-    unknown = state.foreign[-1] if state.foreign else state.database_revision
+    is_on_the_way = found.name in (state.AT_HEAD, state.BEHIND)
+    if is_on_the_way and (unmerged := revisions.unmerged_heads(script_directory())):
+        what = state.two_heads(found, unmerged)
+        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
+    several = " heads" if "," in found.code_head else ""
+    unknown = found.foreign[-1] if found.foreign else found.database_revision
     severity, rule, command = {
-        AT_HEAD: ("", "", ""),
-        BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
-        AHEAD: (WARNING, "ahead", "git pull"),
-        AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
-        UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
-    }[state.name]
-    return [Diagnosis(severity, rule, refusal(state), command)] if rule else []
+        state.AT_HEAD: ("", "", ""),
+        state.BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        state.AHEAD: (WARNING, "ahead", "git pull"),
+        state.AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
+        state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
+    }[found.name]
+    return [Diagnosis(severity, rule, state.refusal(found), command)] if rule else []
 
 
 def ledger_gap(connection: Connection, applied: list[str], history: list[str]) -> Iterator[Diagnosis]:
-    """Find revisions that ran and are not in the ledger.
-
-    It begins with the first revision that this tool applied: what a project ran before it had the tool is no gap.
-
-    Args:
-        applied: what alembic_version holds.
-        history: the revisions up to there, the oldest first.
-    """
+    """Find revisions of the history up to what was applied that are not in the ledger, since its first one."""
     entries = ledger.read_entries(connection)
     since_the_first = list(dropwhile(lambda revision: revision not in entries, history)) or history
-    missing = [revision for revision in since_the_first if revision not in entries]
-    if missing:
+    if missing := [revision for revision in since_the_first if revision not in entries]:
         what = (
             f"The ledger has lost {', '.join(missing)}, which ran here: after a rollback, older code could not tell"
             " whether it runs on this database."

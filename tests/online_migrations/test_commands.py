@@ -227,6 +227,6 @@ def test_a_project_may_set_up_its_log(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_every_rule_of_the_doctor_is_explained_in_the_runbook() -> None:
     page = Path("docs/operations.md").read_text()
     code = "".join(path.read_text() for path in Path("online_migrations/doctor").glob("*.py"))
-    rules = re.findall(r'\b(?:ERROR|WARNING|NOTE), "([\w-]+)"', code)
+    rules = re.findall(r'\b(?:(?:ERROR|WARNING|NOTE), |Check\(\s*)"([\w-]+)"', code)
     assert len(rules) > 30
     assert [rule for rule in rules if f"`{rule}`" not in page] == []

@@ -59,6 +59,6 @@ def test_what_is_advised_joins_two_heads_and_brings_back_the_models(history: Own
     for revision in ("9001", "9002"):
         write_revision(history.folder / "migrations", revision, HEAD)
     assert advised(history) == ["two-heads", "behind"]
-    for fault in FAULTS["models"]:
+    for fault in [*FAULTS["models"], *FAULTS["replaced"]]:
         in_use.execute(fault.plant)
     assert advised(history)[-1] == "behind"

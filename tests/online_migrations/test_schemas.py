@@ -13,8 +13,7 @@ from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.autogenerate.rewrite import grouped
-from online_migrations.doctor import diagnose
-from online_migrations.doctor.diagnosis import Diagnosis
+from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations import (
     drop_column_contract,
