@@ -152,7 +152,6 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     session = scoped_session(factory)
     monkeypatch.setattr(db, "session", session)
     monkeypatch.setattr(extensions, "reading_connection", session.connection)
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     yield migrated_app  # outside of its context: each request gets one of its own, with its own `g` and current_user
     session.remove()
     transaction.rollback()
@@ -176,8 +175,13 @@ def own_decoder(tmp_path_factory: pytest.TempPathFactory) -> None:
     decoding.LOCK_FILE.touch()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hasher() -> None:
+    hashing._hasher = CHEAP_HASHER
+
+
 @pytest.fixture
-def production_hasher(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def production_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords as in production, for the tests of that."""
     monkeypatch.setattr(hashing, "_hasher", PRODUCTION_HASHER)
 

@@ -26,8 +26,8 @@ ABOVE = ("backups", "demo")  # commands that may know any feature, as the factor
 Imports = dict[str, set[str]]
 
 
-def module_name(path: Path, root: Path) -> str:
-    name = ".".join(path.relative_to(root).with_suffix("").parts)
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     return name.removesuffix(".__init__")
 
 
@@ -46,15 +46,16 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def import_graph(root: Path) -> Imports:
+@cache  # not at import: each worker imports this file, and one runs it
+def graph() -> Imports:
     """Return the modules of app and library that each module imports: {module: modules}."""
-    folders = (root / "app", root / "online_migrations")
-    files = {module_name(path, root): path for folder in folders for path in folder.rglob("*.py")}
-    graph: Imports = {}
+    folders = (ROOT / "app", ROOT / "online_migrations")
+    files = {module_name(path): path for folder in folders for path in folder.rglob("*.py")}
+    found: Imports = {}
     for name, path in files.items():
         targets = {closest(target, files) for target in imported_modules(path)}
-        graph[name] = {target for target in targets if target and target != name}
-    return graph
+        found[name] = {target for target in targets if target and target != name}
+    return found
 
 
 def closest(target: str, files: dict[str, Path]) -> str | None:
@@ -64,9 +65,6 @@ def closest(target: str, files: dict[str, Path]) -> str | None:
             return target
         target = target.rpartition(".")[0]
     return None
-
-
-GRAPH = import_graph(ROOT)
 
 
 def folder_of(module: str) -> str | None:
@@ -80,17 +78,17 @@ def feature_of(module: str) -> str | None:
 
 
 def test_imports_have_no_cycle_and_every_module_is_imported_except_entry_points() -> None:
-    list(graphlib.TopologicalSorter(GRAPH).static_order())
-    imported = {target for targets in GRAPH.values() for target in targets}
-    packages = {name for name in GRAPH if any(other.startswith(f"{name}.") for other in imported)}
+    list(graphlib.TopologicalSorter(graph()).static_order())
+    imported = {target for targets in graph().values() for target in targets}
+    packages = {name for name in graph() if any(other.startswith(f"{name}.") for other in imported)}
     # The entry points: the factory, what it imports by the names of features, and what the migrations import.
     entries = {"app", "app.release", "app.release.operations", *(f"app.{name}.feature" for name in features.NAMES)}
-    assert GRAPH.keys() - imported - packages | {"app"} == entries
+    assert graph().keys() - imported - packages | {"app"} == entries
     assert set(features.NAMES) >= FEATURES
 
 
 def test_a_feature_imports_no_other_feature_except_shared_ones() -> None:
-    for module, targets in GRAPH.items():
+    for module, targets in graph().items():
         feature = feature_of(module)
         if feature is None:
             continue
@@ -118,14 +116,14 @@ def test_no_file_is_longer_than_400_lines() -> None:
 
 @pytest.mark.parametrize("folder", ABOVE)
 def test_only_the_factory_knows_what_stands_above_the_features(folder: str) -> None:
-    known_to = {module for module, targets in GRAPH.items() if any(folder_of(name) == folder for name in targets)}
+    known_to = {module for module, targets in graph().items() if any(folder_of(name) == folder for name in targets)}
     assert {module for module in known_to if folder_of(module) != folder} == {"app"}
 
 
 def test_no_feature_is_missed_when_its_folder_is_deleted() -> None:
     """Shared modules know accounts alone, and the list of features by its names."""
-    shared = [name for name in GRAPH if feature_of(name) is None and folder_of(name) not in (*ABOVE, None)]
-    known = {(name, feature_of(target)) for name in shared for target in GRAPH[name] - CONTRACT}
+    shared = [name for name in graph() if feature_of(name) is None and folder_of(name) not in (*ABOVE, None)]
+    known = {(name, feature_of(target)) for name in shared for target in graph()[name] - CONTRACT}
     assert {feature for _, feature in known} <= {"accounts", None}, known
 
 
@@ -137,7 +135,7 @@ def test_the_api_is_read_in_half_an_hour() -> None:
 
 
 def test_the_library_imports_nothing_of_ours() -> None:
-    for module, targets in GRAPH.items():
+    for module, targets in graph().items():
         if module.split(".")[0] == "online_migrations":
             assert all(target.split(".")[0] == "online_migrations" for target in targets), module
 
@@ -210,16 +208,16 @@ def test_the_library_knows_this_project_by_its_options_alone() -> None:
 
 
 def test_models_import_only_extensions_which_import_no_module_of_the_app() -> None:
-    assert GRAPH["app.extensions"] == set()
-    models = [name for name in GRAPH if name.endswith(".models")]
-    assert [name for name in models if not GRAPH[name] <= {"app.extensions"}] == []
+    assert graph()["app.extensions"] == set()
+    models = [name for name in graph() if name.endswith(".models")]
+    assert [name for name in models if not graph()[name] <= {"app.extensions"}] == []
 
 
 def test_a_service_imports_neither_flask_nor_forms_views_or_session() -> None:
-    for module in (name for name in GRAPH if name.endswith(".service")):
+    for module in (name for name in graph() if name.endswith(".service")):
         path = ROOT / (module.replace(".", "/") + ".py")
         assert not [target for target in imported_modules(path) if target.split(".")[0].startswith("flask")], module
-        assert not [target for target in GRAPH[module] if target.endswith((".forms", ".views", ".session"))], module
+        assert not [target for target in graph()[module] if target.endswith((".forms", ".views", ".session"))], module
 
 
 PURE = [
@@ -250,7 +248,7 @@ def test_a_pure_module_imports_neither_flask_nor_the_database() -> None:
             continue
         path = ROOT / (module.replace(".", "/") + ".py")
         assert not {target.split(".")[0] for target in imported_modules(path)} & {"flask", "sqlalchemy"}, module
-        assert GRAPH[module] <= set(PURE), module
+        assert graph()[module] <= set(PURE), module
 
 
 def test_a_violated_constraint_is_looked_at_before_it_is_explained() -> None:
@@ -266,7 +264,7 @@ def test_a_violated_constraint_is_looked_at_before_it_is_explained() -> None:
 
 
 def test_only_the_factory_reads_config() -> None:
-    for module in (name for name in GRAPH if name.startswith("app")):
+    for module in (name for name in graph() if name.startswith("app")):
         path = ROOT / (module.replace(".", "/") + ".py")
         if path.exists():  # skips packages, which includes the factory
             assert not [
@@ -316,7 +314,7 @@ def test_no_private_name_of_a_library_is_used() -> None:
 
 
 def test_no_private_method_of_a_library_is_overridden() -> None:
-    for name in (name for name in GRAPH if name.startswith("app")):
+    for name in (name for name in graph() if name.startswith("app")):
         classes = inspect.getmembers(importlib.import_module(name), inspect.isclass)
         assert [(own, names) for _, own in classes if own.__module__ == name and (names := overridden_names(own))] == []
     assert overridden_names(type("Parser", (jinja2.Environment,), {"_parse": lambda *_: None})) == {"_parse"}

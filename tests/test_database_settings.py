@@ -3,7 +3,7 @@
 A database that cannot hold every text is refused; what a connection can put right, such as an encoding, it does.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 
 import psycopg2
@@ -12,7 +12,6 @@ from click.testing import Result
 from sqlalchemy import make_url, text
 
 from app import create_app
-from app.accounts import hashing
 from app.accounts import service as accounts
 from app.extensions import db
 from config import TestingConfig
@@ -20,7 +19,7 @@ from online_migrations import boot_gate
 from online_migrations.connection import direct_connection, direct_engine
 from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError
-from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.conftest import PASSWORD
 from tests.databases import Environment, copied_database, empty_database, migrated_database, upgrade
 from tests.pgbouncer import needs_pgbouncer, pooler
 from tests.test_bad_values import flask
@@ -62,13 +61,6 @@ def walk(site: Site) -> dict[tuple[str, str], int]:
         for name, path in endpoints(site.app, method)
         if method == "GET" or name in WRITES or name.endswith(".create")
     }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cheap_hasher() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.accounts import hashing
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
@@ -13,14 +12,13 @@ from app.photos import service as photos
 from app.rejection import Busy, RowNotFound
 from tests.accounts.conftest import AT_ONCE, won
 from tests.bucket import object_keys
-from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.conftest import PASSWORD
 from tests.photos.photo_files import oriented_photo
 from tests.queued import run_queued
 
 
 @pytest.fixture
-def alice_id(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+def alice_id(migrated: Flask) -> int:
     return accounts.sign_up("alice@example.com", "alice", PASSWORD).id
 
 

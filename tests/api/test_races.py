@@ -9,19 +9,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select, text
 
-from app.accounts import hashing
 from app.accounts import service as accounts
 from app.extensions import db
 from app.notes.models import Note
 from tests.api.program import Program, program_of
-from tests.conftest import CHEAP_HASHER, PASSWORD
+from tests.conftest import PASSWORD
 from tests.samples import samples
 from tests.waiting import somebody_waits, wait_until
 
 
 @pytest.fixture
-def programs(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Program]:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+def programs(migrated: Flask) -> list[Program]:
     user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
     found = [program_of(migrated, user) for _ in range(2)]
     db.session.remove()

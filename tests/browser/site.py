@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
-from unittest.mock import patch
 
 from flask import Flask
 from flask.ctx import AppContext
@@ -14,8 +13,8 @@ from sqlalchemy import func, update
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.accounts import hashing, sessions
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.events import Client
 from app.accounts.models import UserSession
 from app.extensions import db
@@ -27,7 +26,6 @@ from app.web.access import public
 from config import TestingConfig
 from tests.browser.pages import PASSWORD, UNFORESEEN, Page
 from tests.browser.seed import Ids, address, seed
-from tests.conftest import CHEAP_HASHER
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.live.conftest import Service, running_web
@@ -185,7 +183,7 @@ def new_reader(site: Site) -> Reader:
     nickname = f"reader-{next(_numbers)}"
     email = f"{nickname}@example.com"
     client, name = site.app.test_client(), site.app.config["SESSION_COOKIE_NAME"]
-    with site.app.app_context(), patch.object(hashing, "_hasher", CHEAP_HASHER):
+    with site.app.app_context():
         user = accounts.sign_up(email, nickname, PASSWORD)
         token, _id = sessions.start_session(user, Client("127.0.0.1", "test"), remember=False)
         user_id = user.id

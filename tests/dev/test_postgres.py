@@ -40,7 +40,6 @@ def query(port: int, statement: str, url: str = "") -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-@pytest.mark.smoke
 def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(server: Child, port_of_server: int) -> None:
     [row] = query(
         port_of_server,

@@ -67,7 +67,6 @@ def keys(port: int) -> set[str]:
     return {found["Key"] for found in client(port).list_objects_v2(Bucket=BUCKET).get("Contents", [])}
 
 
-@pytest.mark.smoke
 def test_a_photo_is_public(port: int) -> None:
     answer = anonymous(port, "GET", "/photos/x")
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"bytes", "image/webp")

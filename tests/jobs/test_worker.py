@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,6 +42,25 @@ def test_the_job_that_runs_is_done_and_then_the_end_is_told(
     asyncio.run(asyncio.wait_for(run(), WITHIN))
     assert TASK not in [name for name, _ in queued()]
     assert [line for line in caplog.messages if line] == [told]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_it_to_stop_and_a_second_one_changes_nothing(number: signal.Signals) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    async def run() -> None:
+        stopping, grace_over = asyncio.Event(), asyncio.Event()
+        worker._heed_signals(stopping, grace_over, {7})
+        for each in (number, signal.SIGINT):
+            signal.raise_signal(each)
+            await stopping.wait()
+        assert not grace_over.is_set(), "the job that runs has its time"
+
+    try:
+        asyncio.run(asyncio.wait_for(run(), WITHIN))
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_a_job_that_outlasts_the_grace_period_is_requeued_and_another_has_its_own_end() -> None:

@@ -95,11 +95,6 @@ def test_hostile_http_is_refused(live: Service) -> None:
     assert {request: raw(live, request).split()[1] for request in expected} == expected
 
 
-def test_plain_http_through_the_router_is_redirected_to_https(live: Service) -> None:
-    request = b"GET /sign-in?next=/mypage HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-Proto: http\r\n\r\n"
-    assert raw(live, request).split()[1] == b"308"
-
-
 @pytest.mark.smoke
 def test_tls_responses_have_hsts_and_a_host_bound_secure_cookie(live: Service) -> None:
     answer = live.browser().get("/sign-in")

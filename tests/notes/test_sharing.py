@@ -9,8 +9,8 @@ from flask import Flask
 from sqlalchemy import func, select, text
 from werkzeug.test import TestResponse
 
-from app.accounts import hashing, sessions
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
@@ -20,7 +20,7 @@ from app.notes.service import archive_note
 from app.notes.sharing import PAGE_SIZE, TOKEN, get_shared_note, list_shared, share_note, stop_sharing
 from app.rejection import RowNotFound
 from tests.accounts.conftest import won
-from tests.conftest import CHEAP_HASHER, PASSWORD, browser_of
+from tests.conftest import PASSWORD, browser_of
 from tests.notes.lists import create
 from tests.notes.test_put_away import age
 from tests.portability.exports import document_of, export
@@ -123,9 +123,8 @@ def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(al
 
 
 def test_of_many_clicks_at_once_all_get_one_link_and_what_is_deleted_for_good_meanwhile_is_not_found(
-    migrated: Flask, monkeypatch: pytest.MonkeyPatch
+    migrated: Flask,
 ) -> None:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
     user_id, tokens = accounts.sign_up("alice@example.com", "alice", PASSWORD).id, set[str]()
     note_id = service.create_note(user_id, "Books", "three")
     won(migrated, lambda _: tokens.add(share_note(user_id, note_id)), range(20))

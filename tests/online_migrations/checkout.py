@@ -16,7 +16,7 @@ from sqlalchemy import MetaData
 
 from app import create_app
 from app.extensions import Base, db
-from config import TestingConfig
+from config import MigrationConfig
 from online_migrations.output import LIBRARY
 from online_migrations.revisions import _read
 from tests.online_migrations.history import write_revision
@@ -45,13 +45,13 @@ class OwnHistory:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.versions = folder / "migrations/versions"
-        self.environment = {**environment, "APP_SETTINGS": "config.TestingConfig", "PYTHONPATH": str(ROOT)}
+        self.environment = {**environment, "APP_SETTINGS": "config.MigrationConfig", "PYTHONPATH": str(ROOT)}
         self.metadata: MetaData = Base.metadata
         shutil.copytree(ROOT / "migrations", folder / "migrations")
 
     def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `flask …` in this process, and return what it printed and logged."""
-        app = create_app(TestingConfig(self.environment))
+        app = create_app(MigrationConfig(self.environment))
         app.extensions["release"] = app.extensions["release"]._replace(metadata=self.metadata)
         _read.cache_clear()  # a process meets new files when it starts
         with chdir(self.folder), logged() as log, app.app_context():  # else the command keeps to the test's context

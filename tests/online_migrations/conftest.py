@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from config import TestingConfig
+from config import MigrationConfig
 from tests.databases import Environment, at_head, copied_database, template
 from tests.online_migrations import shop as shop_models
 from tests.online_migrations.checkout import OwnHistory
@@ -39,8 +39,8 @@ def things(database: Database) -> Database:
 
 @pytest.fixture
 def runner(environment: Environment) -> Iterator[FlaskCliRunner]:
-    """Run commands in the context of the whole application, since a command keeps to the context that it finds."""
-    app = create_app(TestingConfig(environment))
+    """Run commands in the context of a process that migrates, since a command keeps to the context that it finds."""
+    app = create_app(MigrationConfig(environment))
     with app.app_context():
         yield app.test_cli_runner()
 

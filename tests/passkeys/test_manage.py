@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import func, insert, select, update
 from webauthn.helpers import base64url_to_bytes
 
-from app.accounts import hashing, tokens
 from app.accounts import service as accounts
+from app.accounts import tokens
 from app.accounts.models import AccountEvent, User
 from app.accounts.tokens import SecondStepExpired
 from app.extensions import db
@@ -22,7 +22,7 @@ from app.passkeys.service import ChallengeExpired, PasskeyCopied, PasskeyRefused
 from app.passkeys.two_step import WrongRecoveryCode
 from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
-from tests.conftest import CHEAP_HASHER, CLIENT, PASSWORD
+from tests.conftest import CLIENT, PASSWORD
 from tests.database import row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
 from tests.passkeys.conftest import PARTY, add_passkey, ask
@@ -204,8 +204,7 @@ Answered = tuple[int, str]
 
 
 @pytest.fixture
-def committed(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> User:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+def committed(migrated: Flask) -> User:
     return accounts.sign_up("alice@example.com", "alice", PASSWORD)
 
 

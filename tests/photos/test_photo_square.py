@@ -30,7 +30,7 @@ from tests.photos.photo_files import (
 )
 
 
-@pytest.mark.parametrize("kind", [largest_photos, unusual_photos, animations])
+@pytest.mark.parametrize("kind", [pytest.param(largest_photos, marks=pytest.mark.minutes), unusual_photos, animations])
 def test_an_accepted_photo_becomes_a_square_without_metadata(kind: Callable[[], Iterator[Photo]]) -> None:
     for upload in kind():
         check_square(square_webp(upload.data))

@@ -15,11 +15,9 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from app.accounts import hashing
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.worker import _work
-from tests.conftest import CHEAP_HASHER
 from tests.databases import Environment, upgrade
 from tests.replica import make_standby
 from tests.servers import folder_for_postgres
@@ -37,8 +35,7 @@ STREAMED = "portability.export"  # what has begun is cut off, so that nobody tak
 
 
 @pytest.fixture
-def site(migrated_environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(hashing, "_hasher", CHEAP_HASHER)
+def site(migrated_environment: Environment) -> Iterator[Site]:
     site = new_site(migrated_environment)
     yield site
     site.settings_of_database("ALLOW_CONNECTIONS true", "RESET ALL")
@@ -136,8 +133,7 @@ class Standby:
 @pytest.fixture(scope="module")
 def standby(server_environment: Environment) -> Iterator[Standby]:
     """Start a PostgreSQL of its own, since the run's server serves other tests."""
-    with folder_for_postgres() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    with folder_for_postgres() as folder:
         [port] = ports.find_free(1)
         directory = folder / "postgres"
         server = postgres.start(directory, port, durable=False)

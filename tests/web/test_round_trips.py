@@ -9,11 +9,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from app.accounts import hashing
 from app.extensions import db
 from app.transaction_settings import add_source
 from app.web import autocommit
-from tests.conftest import CHEAP_HASHER
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
 from tests.pgbouncer import needs_pgbouncer, pooler
 from tests.silent_proxy import SilentProxy, silent_proxy
@@ -44,10 +42,8 @@ def counted(environment: Environment) -> Iterator[SilentProxy]:
 
 @pytest.fixture(scope="module")
 def site(environment: Environment, counted: SilentProxy) -> Iterator[Site]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
-        site = new_site(counted.through(environment))
-        yield site
+    site = new_site(counted.through(environment))
+    yield site
     with site.app.app_context():
         db.engine.dispose()
 
@@ -178,12 +174,7 @@ SLEEP = text("SELECT pg_sleep(60)")
 @pytest.fixture(scope="module")
 def pooled(server_environment: Environment) -> Iterator[Site]:
     """Serve behind a strict PgBouncer that has one session of the server for all clients."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        migrated_database(server_environment) as environment,
-        pooler(environment, sessions=1) as through,
-    ):
-        patch.setattr(hashing, "_hasher", CHEAP_HASHER)
+    with migrated_database(server_environment) as environment, pooler(environment, sessions=1) as through:
         site = new_site(through)
         yield site
         with site.app.app_context():

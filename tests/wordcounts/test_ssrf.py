@@ -10,7 +10,7 @@ from app.deadline import Deadline
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import connecting, fetch
 from app.wordcounts.fetching.vetting import parse_url, vet
-from tests.test_architecture import GRAPH, imported_modules
+from tests.test_architecture import graph, imported_modules
 from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import Answer, PageServer, answering, failure, page, redirect
 
@@ -115,8 +115,8 @@ def test_only_one_module_opens_connections() -> None:
 
 
 def test_nobody_imports_what_is_inside_of_the_room() -> None:
-    assert {f"{ROOM}.connecting", f"{ROOM}.vetting"} <= GRAPH.keys()
-    outside = {module: targets for module, targets in GRAPH.items() if not module.startswith(ROOM)}
+    assert {f"{ROOM}.connecting", f"{ROOM}.vetting"} <= graph().keys()
+    outside = {module: targets for module, targets in graph().items() if not module.startswith(ROOM)}
     assert {target for targets in outside.values() for target in targets if target.startswith(ROOM)} == {ROOM}
 
 

@@ -68,7 +68,6 @@ def test_from_the_url_to_the_words_to_deletion(service: Service, pages: PageServ
         assert alice.get(result).status == 404
 
 
-@pytest.mark.smoke
 def test_the_request_id_reaches_the_job_that_it_deferred(service: Service, pages: PageServer) -> None:
     request_id = "0123456789-count-0123456789"
     browser = Browser(service.url, **{"X-Request-ID": request_id})
