@@ -4,6 +4,7 @@ A whole one is taken before a revision locks anything. Afterwards only what the 
 so the time under its locks does not grow with the schema.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -30,39 +31,64 @@ class Thing(NamedTuple):
     facts: Mapping[str, Any]  # what can change about it
 
 
+class Parts(NamedTuple):
+    """Hold what belongs to one table, as the server sent it. Of most tables nobody reads more than this."""
+
+    columns: Collection[str] | None
+    retired: Collection[str] | None  # of its columns
+    has_grants: bool  # on single columns
+    names: Collection[str] | None  # "constraint 16390", of all but columns
+    things: str  # JSON
+
+
 class Snapshot(Mapping[Key, Thing]):
-    """Find things by their keys, and by the table that they belong to."""
+    """Find things by their keys, and by the table that they belong to. What belongs to a table is read when asked for.
 
-    def __init__(self, things: Mapping[Key, Thing]) -> None:
+    Reading the JSON of all columns, constraints and indexes takes ten times as long as all else here.
+    """
+
+    def __init__(self, things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> None:
         self._things: dict[Key, Thing] = {}
-        self._of_table: dict[Key, list[Key]] = {}
+        self._parts: dict[Key, Parts] = {}
+        self._table_of: dict[str, Key] = {}
+        self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
         self.granted: set[Key] = set()  # relations with privileges on single columns
-        self._add(things)
+        self._add(things, parts)
 
-    def _add(self, things: Mapping[Key, Thing]) -> None:
+    def _add(self, things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> None:
         self._things |= things
+        self._parts |= parts
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
-        for key, thing in things.items():
-            if thing.table is not None:
-                self._of_table.setdefault(thing.table, []).append(key)
-                if key[0] == "column" and thing.facts["grants"]:
-                    self.granted.add(thing.table)
+        for table, one in parts.items():
+            self._table_of.update(dict.fromkeys(one.names or (), table))
+            if one.has_grants:
+                self.granted.add(table)
 
     def __getitem__(self, key: Key) -> Thing:
+        if key not in self._things:
+            kind, oid, _ = key
+            self.keys_of(("relation", oid, 0) if kind == "column" else self._table_of.get(f"{kind} {oid}", key))
         return self._things[key]
 
     def __iter__(self) -> Iterator[Key]:
+        for table in self._parts:
+            self.keys_of(table)
         return iter(self._things)
 
     def __len__(self) -> int:
-        return len(self._things)
+        return sum(1 for _ in self)
 
     def of(self, table: Key | None, kind: str) -> Iterator[tuple[Key, Thing]]:
         """Yield what belongs to a table, of one kind; with None what belongs to none."""
-        keys: Iterable[Key] = self._of_table.get(table, ()) if table else self.few if kind in FEW else self._things
+        keys: Iterable[Key] = self.keys_of(table) if table else self.few if kind in FEW else self._things
         return ((key, self._things[key]) for key in keys if key[0] == kind)
 
     def keys_of(self, table: Key) -> Collection[Key]:
+        """Return the keys of what belongs to a table."""
+        if table in self._parts and table not in self._of_table:
+            parts = dict(_things_of(self._parts[table].things, table))
+            self._things |= parts
+            self._of_table[table] = [*parts]
         return self._of_table.get(table, ())
 
     def relations(self) -> Iterator[tuple[Key, Thing]]:
@@ -71,9 +97,9 @@ class Snapshot(Mapping[Key, Thing]):
 
     def column_names(self, relation: Key) -> frozenset[str]:
         of_view = self[relation].facts["columns"]
-        if of_view is not None:
-            return frozenset(of_view)
-        return frozenset(thing.name for _, thing in self.of(relation, "column"))
+        if of_view is None and relation in self._parts:
+            return frozenset(self._parts[relation].columns or ())
+        return frozenset(of_view or ())
 
     def tables(self) -> dict[str, frozenset[str]]:
         """Return table or view, with its schema: its columns."""
@@ -86,7 +112,7 @@ class Snapshot(Mapping[Key, Thing]):
         """
         marks: dict[str, frozenset[str]] = {}
         for key, thing in self.relations():
-            columns = frozenset(column.name for _, column in self.of(key, "column") if column.facts["retired"])
+            columns = frozenset(self._parts[key].retired or ()) if key in self._parts else frozenset()
             if columns or thing.facts["retired"]:
                 marks[thing.name] = frozenset() if thing.facts["retired"] else columns
         wholes = {thing.name: [*self.wholes(key)] or [thing.name] for key, thing in self.relations()}
@@ -102,14 +128,16 @@ class Snapshot(Mapping[Key, Thing]):
                 yield self[above].name
                 to_visit += self[above].facts["parents"]
 
-    def replaced(self, keys: Collection[Key], found: Mapping[Key, Thing]) -> "Snapshot":
-        """Return another one, in which `found` stands in the place of what had the keys."""
-        new = Snapshot({})
-        new._things, new._of_table, new.granted = {**self._things}, {**self._of_table}, self.granted - {*keys}
+    def replaced(self, keys: Collection[Key], things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> "Snapshot":
+        """Return another one, in which these stand in the place of what had the keys."""
+        new = Snapshot({}, {})
+        new._things, new._parts, new._table_of = {**self._things}, {**self._parts}, {**self._table_of}
+        new._of_table, new.granted = {**self._of_table}, self.granted - {*keys}
         for key in keys:
             new._things.pop(key, None)
+            new._parts.pop(key, None)
             new._of_table.pop(key, None)
-        new._add(found)
+        new._add(things, parts)
         return new
 
 
@@ -122,7 +150,7 @@ class Touched(NamedTuple):
 
 def read_snapshot(connection: Connection) -> Snapshot:
     """Return the catalog as this transaction sees it, with what it has changed itself."""
-    return Snapshot(_read(connection, everything=True))
+    return Snapshot(*_read(connection, everything=True))
 
 
 def read_touched(connection: Connection, before: Snapshot) -> Touched:
@@ -136,17 +164,23 @@ def read_touched(connection: Connection, before: Snapshot) -> Touched:
         after = read_snapshot(connection)
         return Touched(after, before.keys() | after.keys())
     relations = before.granted | {("relation", oid, 0) for oid in touched.relations}
-    keys = before.few | relations | {key for relation in relations for key in before.keys_of(relation)}
-    keys |= {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
+    keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
+    keys |= {key for relation in relations for key in before.keys_of(relation)}
     found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)
-    return Touched(before.replaced(keys, found), keys | found.keys())
+    after = before.replaced(keys, *found)
+    return Touched(after, keys | after.few | {key for relation in relations for key in after.keys_of(relation)})
 
 
 def _read(
     connection: Connection, *, everything: bool = False, relations: Collection[int] = (), objects: Collection[int] = ()
-) -> dict[Key, Thing]:
+) -> tuple[dict[Key, Thing], dict[Key, Parts]]:
+    """Return what belongs to no table, and the rest by tables."""
     asked = {"everything": everything, "relations": list(relations), "objects": list(objects)}
-    return {
-        (row.kind, row.id, row.sub): Thing(("relation", row.owner, 0) if row.owner else None, row.name, row.facts)
-        for row in connection.execute(_SNAPSHOT, {**asked, "retired": RETIRED_COMMENT})
-    }
+    rows = connection.execute(_SNAPSHOT, {**asked, "retired": RETIRED_COMMENT}).all()
+    things = {key: thing for owner, *_, found in rows if owner is None for key, thing in _things_of(found, None)}
+    return things, {("relation", owner, 0): Parts(*parts) for owner, *parts in rows if owner is not None}
+
+
+def _things_of(things: str, table: Key | None) -> Iterator[tuple[Key, Thing]]:
+    for kind, oid, number, name, facts in json.loads(things):
+        yield (kind, oid, number), Thing(table, name, facts)

@@ -1,5 +1,6 @@
--- What stands in the system catalogs about the objects of all user schemas, one row each. Definitions are as the server
--- prints them, so two spellings are equal. Left out is what no query depends on: comments, statistics, storage.
+-- What stands in the system catalogs about the objects of all user schemas: a row for each table, with all that belongs to
+-- it as JSON, and one for what belongs to none. Definitions are as the server prints them, so two spellings are equal.
+-- Left out is what no query depends on: comments, statistics, storage.
 --
 -- :everything  boolean; false: only the :relations and what belongs to them, the :objects, and all of the few kinds at
 --              the end, of which a database has a handful
@@ -16,7 +17,8 @@ relations AS (
 published AS MATERIALIZED (
   SELECT schemaname, tablename FROM pg_publication_tables JOIN pg_publication USING (pubname)
   WHERE pubupdate OR pubdelete
-)
+),
+things AS (
 SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner, c.ns || '.' || c.relname AS name,
   jsonb_build_object('kind', c.relkind, 'file', c.relfilenode, 'persistence', c.relpersistence, 'role', c.relowner,
     'row_security', c.relrowsecurity::int + c.relforcerowsecurity::int, 'partition', c.relispartition,
@@ -154,3 +156,10 @@ WHERE o.space IS NULL OR o.space IN (SELECT oid FROM spaces)
 UNION ALL
 SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
 FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+)
+SELECT owner, array_agg(name) FILTER (WHERE kind = 'column') AS columns,
+  array_agg(name) FILTER (WHERE kind = 'column' AND facts @> '{"retired": true}') AS retired,
+  bool_or(kind = 'column' AND facts -> 'grants' <> 'null') AS has_grants,
+  array_agg(kind || ' ' || id) FILTER (WHERE kind <> 'column') AS names,
+  json_agg(json_build_array(kind, id, sub, name, facts))::text AS things
+FROM things GROUP BY owner
