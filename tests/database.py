@@ -1,8 +1,10 @@
 """What the tests ask the database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, Table, func, select, text
+from sqlalchemy import Column, Table, event, func, select, text
 
 from app.extensions import Base, db
 
@@ -20,6 +22,28 @@ def row_counts() -> dict[str, int]:
         for table in Base.metadata.sorted_tables
         if table.name not in ("rate_limits", "account_events", "job_records", *KEPT_BY_TRIGGERS)
     }
+
+
+@contextmanager
+def right_before(part: str, happens: str) -> Iterator[None]:
+    """Let another session, so to speak, do this right before the first statement with this part is sent.
+
+    It is in the transaction of the test, so a rollback behind it takes it back too.
+    """
+    connection, has_happened = db.session.connection(), False
+
+    def act(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        nonlocal has_happened
+        if part in statement and not has_happened:
+            has_happened = True
+            connection.exec_driver_sql(happens)
+
+    event.listen(connection, "before_cursor_execute", act)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", act)
+    assert has_happened, f"no statement with {part}"
 
 
 # The values of a row that was made up, as SQL, by the type of the column.

@@ -99,6 +99,7 @@ BAD = {
     "SITE_URL": [
         *("", "ftp://semicircle.dev", "https://semicircle.dev/path", "https://semicircle.dev?hidden=1"),
         *("http://hidden.dev", "semicircle.dev", "https:semicircle.dev", "http://localhost@semicircle.dev"),
+        "https://[::1",
     ],
     **{name: [] for name in (*PLATFORMS, HEROKU_CI)},  # every value is valid
     **{name: [] for name in COMMITS},  # what is no commit is not shown

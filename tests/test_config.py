@@ -2,6 +2,7 @@
 
 import ipaddress
 import secrets
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,12 @@ def test_development_has_a_default_key_and_refuses_a_weak_one() -> None:
     assert DevelopmentConfig({}).SECRET_KEY == DEVELOPMENT_KEY
     with pytest.raises(ConfigError, match="SECRET_KEY"):
         DevelopmentConfig({"SECRET_KEY": "x" * 64})
+
+
+def test_development_without_its_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(ConfigError, match=r"DevelopmentConfig, which needs psutil; .* requirements-dev\.txt$"):
+        DevelopmentConfig({})
 
 
 def test_a_key_of_exactly_the_shortest_length_is_accepted() -> None:

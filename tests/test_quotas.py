@@ -17,6 +17,7 @@ from app.limits.quotas import DeletedSince, Key, Quota, QuotaReached, note_key
 from app.notes import service as notes
 from app.notes.models import Note
 from app.todos import service as todos
+from app.web.form_recovery import recovers
 from tests.accounts.conftest import AT_ONCE, won
 from tests.conftest import PASSWORD, browser_of
 from tests.database import insert_made_up, row_counts
@@ -57,6 +58,23 @@ def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
     assert "reached the limit of" in answer.text
     assert "typed" in answer.text
     assert (row_counts(), queued()) == before
+
+
+def test_a_view_without_a_page_for_it_shows_what_was_typed_and_the_reason(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
+) -> None:
+    """As that of a new feature."""
+
+    @recovers("description")
+    def refuses() -> None:
+        raise QuotaReached(3)
+
+    monkeypatch.setitem(app.view_functions, "todos.create", refuses)
+    fields = {"csrf_token": signed_in.csrf_token(), "description": "<b>typed</b>"}
+    answer = signed_in.post("/todos", data=fields, headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    for shown in ("You&#39;ve reached the limit of 3.", "&lt;b&gt;typed&lt;/b&gt;"):
+        assert shown in answer.text
 
 
 def test_the_last_one_that_fits_is_stored_others_take_no_room_and_the_trash_counts_until_it_is_emptied(

@@ -306,10 +306,13 @@ def test_what_is_no_listing_or_no_deletion_is_one_error_in_a_sentence(open_store
             storage.delete(KEYS[0])
 
 
-def test_a_store_that_stays_busy_is_one_error_after_two_attempts(open_store: Open) -> None:
+@pytest.mark.parametrize("ask", [lambda key: storage.put(key, CONTENT, "image/webp"), storage.get], ids=["put", "get"])
+def test_a_store_that_stays_busy_is_one_error_after_two_attempts(
+    open_store: Open, ask: Callable[[str], object]
+) -> None:
     running = open_store(Store(busy=9))
     with pytest.raises(StorageUnavailable, match="SlowDown"):
-        storage.put(KEYS[0], CONTENT, "image/webp")
+        ask(KEYS[0])
     assert len(running.requests) == 2
     assert running.objects == {}
 

@@ -1,12 +1,13 @@
 """IANA's time zones: their names, and their list in the reader's language."""
 
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.time_zones import clock, names, of_no_region, regions, resolved
-from environment.values import require_time_zones
+from environment.values import ConfigError, require_time_zones
 
 WINTER, SUMMER = datetime(2026, 1, 15, tzinfo=UTC), datetime(2026, 7, 15, tzinfo=UTC)
 
@@ -19,6 +20,12 @@ def test_every_name_is_a_zone_also_where_the_machine_has_none() -> None:
     require_time_zones()  # as each start does: from now on they are looked for in the package alone
     assert {ZoneInfo.no_cache(name).key for name in names()} == names()
     assert len(names()) > 400
+
+
+def test_a_machine_without_them_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    with pytest.raises(ConfigError, match=r"no usable time zone data; install it with: .* requirements\.txt$"):
+        require_time_zones()
 
 
 def test_a_name_of_before_is_resolved_to_its_place() -> None:

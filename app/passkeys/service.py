@@ -238,10 +238,8 @@ def authenticate(
     if db.session.scalar(_COUNT_ON, {"passkey_id": passkey.id, **counted}) is None:
         db.session.rollback()
         raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
-    user = db.session.get(User, passkey.user_id)
+    user = db.session.get_one(User, passkey.user_id)  # it cannot be deleted while its passkey is locked
     db.session.commit()
-    if user is None:  # deleted meanwhile
-        raise PasskeyRefused("unknown")
     return user
 
 

@@ -19,6 +19,7 @@ from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, LINK, Post, path_in, use_up
 from tests.conftest import PASSWORD, browser_of
+from tests.database import right_before, row_counts
 from tests.jobs.test_queue import seconds_until_retry
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
@@ -153,6 +154,15 @@ def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, sig
     db.session.execute(text("DELETE FROM users"))
     db.session.commit()
     assert post.letters() == {}
+
+
+def test_a_link_for_an_account_that_is_deleted_before_it_is_drawn_is_not_sent(
+    post: Post, client: Visitor, alice: User
+) -> None:
+    forgot_password(client, ALICE)
+    with right_before("INSERT INTO account_tokens", "DELETE FROM users"):
+        assert post.letters() == {}
+    assert (queued(), row_counts()["account_tokens"]) == ([], 0)
 
 
 def test_a_job_of_the_release_before_still_tells_the_owner(post: Post, alice: User) -> None:

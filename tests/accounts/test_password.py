@@ -13,7 +13,7 @@ from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from tests.accounts.conftest import AT_ONCE, Post, won
 from tests.conftest import CLIENT, PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import right_before, row_counts
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
@@ -181,6 +181,19 @@ def test_a_token_serves_its_purpose_alone_until_it_is_drawn_again(app: Flask, al
         with pytest.raises(TokenExpired):
             act(token, purpose)
     assert tokens.read(token, tokens.CONFIRM_EMAIL) == claim
+
+
+@pytest.mark.parametrize(
+    ("step", "happens"),
+    [(" FOR UPDATE", "DELETE FROM users"), ("DELETE FROM account_tokens", "DELETE FROM account_tokens")],
+    ids=["the account is deleted", "the link is used"],
+)
+def test_a_link_that_ends_while_it_is_opened_does_nothing(alice: User, step: str, happens: str) -> None:
+    token, before = drawn(alice), row_counts()
+    with right_before(step, happens), pytest.raises(TokenExpired):
+        tokens.use(token, tokens.RESET_PASSWORD)
+    assert row_counts() == before
+    assert tokens.read(token, tokens.RESET_PASSWORD) == (alice.id, ALICE), "the act was rolled back"
 
 
 def test_a_link_to_an_address_that_was_changed_meanwhile_sets_no_password(app: Flask, alice: User) -> None:

@@ -11,7 +11,7 @@ from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import right_before, row_counts
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -124,6 +124,16 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(
     other = browser_of(app, bob)
     other.submit("/sign-in/confirm", password=PASSWORD)
     assert "<bdi>bob</bdi>" in other.get("/mypage").text
+
+
+def test_who_is_deleted_while_the_password_is_checked_is_signed_out(idle: Visitor) -> None:
+    idle.csrf_token()
+    before = row_counts()
+    with right_before("users.password_hash", "DELETE FROM users"):
+        assert idle.submit("/sign-in/confirm", password=PASSWORD).location == "/sign-in"
+    with idle.session_transaction() as cookie:
+        assert dict(cookie) == {}
+    assert row_counts() == before
 
 
 def test_it_leads_to_no_other_site(idle: Visitor) -> None:

@@ -31,6 +31,7 @@ REFUSED = [
     ("email", "=?utf-8?q?a=2Cb?=@x.example", "full email"),
     ("email", f"{'c' * 60}@{'d' * 60}.{'e' * 60}.com", "at most 120"),
     ("nickname", "", "choose a nickname"),
+    ("nickname", " \u3000", "choose a nickname"),
     ("nickname", "x" * 81, "at most 80"),
     ("nickname", "\ufdfa" * 10, "at most 80"),
     ("nickname", "car\x00ol", "visible characters"),

@@ -14,7 +14,7 @@ from app.limits import rate_limits
 from tests.api.program import Program, program_of
 from tests.api.test_queries import operations
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import row_counts
+from tests.database import right_before, row_counts
 from tests.visitor import Visitor
 
 AUTHORIZATIONS = [
@@ -80,6 +80,14 @@ def test_a_new_password_and_a_deleted_account_end_every_token(app: Flask, alice:
     db.session.delete(bob)
     db.session.commit()
     assert his.get("/profile").status_code == 401
+
+
+def test_a_program_whose_account_is_deleted_while_it_writes_is_401_and_stores_nothing(program: Program) -> None:
+    before = row_counts()
+    with right_before("INSERT INTO todos", "DELETE FROM users"):
+        answer = program.post("/todos", {"description": "late"})
+    assert (answer.status_code, row_counts()) == (401, before)
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Semicircle", error="invalid_token"'
 
 
 def test_the_last_use_is_noted_once_an_hour(app: Flask, program: Program, alice: User, statements: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import func, update
 
 from app.api.messages import list_mark
@@ -51,6 +52,16 @@ def test_a_change_that_is_wrong_changes_nothing(program: Program) -> None:
     for body in ({"description": ""}, {"completed": None}, {"completed": 1}, {"completed": "1"}, {"id": 1}):
         assert program.patch(f"/todos/{todo['id']}", body).status_code == 422, body
     assert program.get(f"/todos/{todo['id']}").json == todo
+
+
+def test_a_place_that_is_too_far_is_refused_and_the_order_stays(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "FARTHEST", 2)
+    ids = {name: create(program, name)["id"] for name in ("c", "b", "a")}
+    refused = program.post(f"/todos/{ids['a']}/move", {"onto": ids["c"]})
+    assert (refused.status_code, pointers(refused)) == (422, ["#/onto"])
+    assert listed(program) == ["a", "b", "c"]
 
 
 def test_the_order_is_changed_by_a_place_or_to_a_place(program: Program) -> None:

@@ -1,6 +1,7 @@
 """`flask restore-drill` is green for a dump of the live database, and red for whatever is missing in it or broken."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from sqlalchemy import text
 
 from app import FEATURES, create_app, storage
 from app.accounts import service as accounts
+from app.backups import commands
 from app.backups.comparison import OWN_DATES
+from app.backups.service import Restore
 from app.extensions import db
 from app.storage import Bucket
 from config import TestingConfig
@@ -96,6 +99,23 @@ def drill(live: Live, dump: Path) -> Result:
 def losses(result: Result) -> list[str]:
     assert result.exit_code == 1, result.output
     return [line.removeprefix("LOST: ") for line in result.stderr.splitlines()]
+
+
+def test_an_error_of_a_database_is_told_in_a_sentence(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        db.session.execute(text("SELECT FROM nowhere"))
+
+    with app.app_context(), pytest.raises(SystemExit, match="1"):
+        commands._tell_losses(Restore(Path(__file__), print), fails)
+    assert capsys.readouterr() == ("", 'NOT RESTORED: A database failed: relation "nowhere" does not exist\n')
+
+
+def test_it_ends_in_order_when_it_is_terminated() -> None:
+    """So that what it has begun is cleaned up behind it."""
+    before, said = signal.getsignal(signal.SIGTERM), list[str]()
+    with pytest.raises(SystemExit, match="143"):
+        commands._tell_losses(Restore(Path(__file__), said.append), lambda: signal.raise_signal(signal.SIGTERM))
+    assert (signal.getsignal(signal.SIGTERM), said) == (before, [])
 
 
 def test_nothing_is_lost_in_a_dump_of_the_live_database(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app import create_app, tracing
 from app.extensions import db
 from app.jobs import commands
+from app.jobs import queue as queue_of
 from app.jobs.queue import JobRequeued, defer, note_failure, queue
 from app.jobs.tasks import purge_lost_records
 from app.jobs.worker import in_context
@@ -200,6 +201,28 @@ def test_a_failed_job_is_put_back_with_all_its_attempts(app: Flask, waiting: int
     done = run(app, "retry", failed)
     assert (done.exit_code, done.stdout) == (0, f"Job {failed} is back in the queue.\n")
     assert left() == [(waiting, "todo", 0), (failed, "todo", 0)]
+
+
+def test_a_refusal_of_the_database_for_another_reason_is_told_as_it_is(app: Flask, waiting: int, failed: int) -> None:
+    db.session.execute(text("ALTER TABLE procrastinate_jobs ADD CONSTRAINT tried CHECK (attempts > 0) NOT VALID"))
+    db.session.commit()
+    refused = run(app, "retry", failed)
+    assert (refused.exit_code, "violates check constraint" in refused.stderr) == (1, True)
+    assert left() == [(waiting, "todo", 0), (failed, "failed", 4)]
+
+
+def test_what_waits_and_what_failed_is_counted_and_without_the_queues_tables_nothing(
+    app: Flask, waiting: int, failed: int
+) -> None:
+    connection = db.session.connection()
+    db.session.execute(text("UPDATE procrastinate_events SET at = now() - interval '7 seconds'"))
+    backlog, unhappy = queue_of.waiting(connection), queue_of.failed_jobs(connection)
+    assert backlog == (1, 7)
+    why = f"job {failed}, storage.delete, 2026-01-02 03:04 UTC: ValueError: why"
+    assert unhappy == (1, 0, why)
+    db.session.execute(text("DROP TABLE procrastinate_jobs, job_records CASCADE"))
+    assert (queue_of.waiting(connection), queue_of.failed_jobs(connection)) == (None, None)
+    assert db.session.scalar(text("SELECT count(*) FROM notes")) == 0, "the transaction goes on"
 
 
 def test_only_a_failed_job_that_is_there_is_retried(app: Flask, waiting: int) -> None:

@@ -71,6 +71,10 @@ def test_an_unknown_task_is_refused_and_a_database_error_is_raised_as_by_any_oth
     with pytest.raises(InternalError, match="transaction is aborted"):
         defer("storage.delete", key="photos/x.webp")
     db.session.execute(text("ROLLBACK TO before"))
+    defer("storage.delete", key="photos/x.webp")
+    db.session.execute(text("SELECT setval('procrastinate_jobs_id_seq', max(id), false) FROM procrastinate_jobs"))
+    with pytest.raises(UniqueViolation), db.session.begin_nested():  # for which procrastinate names no cause
+        defer("storage.delete", key="photos/x.webp")
 
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
@@ -225,6 +229,20 @@ def test_a_worker_polls_and_does_what_waits(pooled: Flask, caplog: pytest.LogCap
         defer("jobs.requeue_stalled_jobs", timestamp=0)
         db.session.commit()
         assert asyncio.run(work(pooled)) == {"listen_notify": False, "fetch_job_polling_interval": 1.0}
+    assert queued() == []
+    assert "set MIGRATION_DATABASE_URL to the database's direct URL" in caplog.text
+
+
+def test_where_the_session_is_another_one_than_was_announced_it_polls(
+    migrated: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As behind a pooler: here a function of this name comes before the server's own."""
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE FUNCTION pg_backend_pid() RETURNS int LANGUAGE sql AS 'SELECT 0'")
+        connection.exec_driver_sql(f"ALTER DATABASE {db.engine.url.database} SET search_path = public, pg_catalog")
+    defer("jobs.purge_lost_records", timestamp=0)
+    db.session.commit()
+    assert asyncio.run(work(migrated)) == {"listen_notify": False, "fetch_job_polling_interval": 1.0}
     assert queued() == []
     assert "set MIGRATION_DATABASE_URL to the database's direct URL" in caplog.text
 

@@ -13,7 +13,15 @@ from app.accounts import letters
 from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
-from app.jobs.tasks import DEAD_AFTER, FAILED_JOBS_KEPT_HOURS, LONGEST_JOB, purge_failed_jobs, requeue_stalled_jobs
+from app.jobs.tasks import (
+    DEAD_AFTER,
+    FAILED_JOBS_KEPT_HOURS,
+    LONGEST_JOB,
+    PRIORITY,
+    defer_batch,
+    purge_failed_jobs,
+    requeue_stalled_jobs,
+)
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -116,6 +124,14 @@ def test_only_what_ended_longer_ago_is_purged(app: Flask) -> None:
     kept |= {ended(status, FAILED_JOBS_KEPT_HOURS + 1) for status in have_not_ended}
     purge_failed_jobs(0)
     assert set(db.session.scalars(text("SELECT id FROM procrastinate_jobs"))) == kept
+
+
+def test_a_batch_waits_for_its_time_and_sleeps_a_pause_that_is_too_short_to_be_scheduled(app: Flask) -> None:
+    for turn, delay in enumerate((0.25, 2.0)):
+        defer_batch(db.session.connection(), "sizes", turn, delay)
+    waits = "args['pause_ms']::int, priority, scheduled_at - clock_timestamp() > '1 second'"
+    rows = db.session.execute(text(f"SELECT {waits} FROM procrastinate_jobs ORDER BY id"))
+    assert [tuple(row) for row in rows] == [(250, PRIORITY, None), (0, PRIORITY, True)]
 
 
 JOBS = "SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name"

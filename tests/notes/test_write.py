@@ -28,6 +28,10 @@ def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor) -> None:
         assert answer.status_code == 422, (title, content)
         assert 'class="error"' in answer.text, (title, content)
         assert content.strip()[:10] in answer.text, (title, content)
+    fields = {"csrf_token": signed_in.csrf_token(), "title": "x" * 51}
+    told = signed_in.post("/notes", data=fields, headers={"Accept": "application/json"})  # a script, as data
+    assert (told.status_code, told.mimetype) == (422, "application/problem+json")
+    assert "at most 50" in told.get_json(force=True)["detail"]
     assert row_counts() == before
 
 
@@ -165,6 +169,14 @@ def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_oth
         assert stored(alice, note_id) == ("Books", f"four {version}", version + 1)
         note = service.get_note(alice.id, note_id)
         assert note.updated_at - note.created_at == timedelta(days=2)
+
+
+def test_an_edit_that_comes_again_since_its_answer_was_lost_is_no_conflict(
+    signed_in: Visitor, alice: User, note_id: int
+) -> None:
+    for _attempt in range(2):
+        answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
+        assert (answer.status_code, stored(alice, note_id)) == (302, ("Books", "four", 2))
 
 
 def test_a_version_that_no_page_sent_is_422(signed_in: Visitor, alice: User, note_id: int) -> None:

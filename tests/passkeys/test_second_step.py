@@ -114,6 +114,23 @@ def test_a_new_password_voids_it(app: Flask, half: Visitor, alice: User, codes: 
     assert sessions() == 0
 
 
+def test_a_step_is_taken_once_and_that_of_another_person_stays(app: Flask, alice: User, bob: User) -> None:
+    mine, bobs = (tokens.start_second_step(user, remember=user is bob) for user in (alice, bob))
+    assert tokens.read_second_step(mine) == tokens.take_second_step(mine) == (alice, False)
+    with pytest.raises(tokens.SecondStepExpired):
+        tokens.take_second_step(mine)
+    assert tokens.read_second_step(bobs) == (bob, True)
+
+
+def test_without_an_answer_of_the_browser_it_is_asked_for_again_and_can_be_taken(
+    half: Visitor, passkey: Authenticator
+) -> None:
+    answer = passkey.sign(ask(half, STEP))
+    refused = half.submit(f"{STEP}/passkey", credential="")
+    assert (refused.status_code, "Your browser sent no passkey" in refused.text, sessions()) == (422, True, 0)
+    assert half.submit(f"{STEP}/passkey", credential=answer).location == "/notes"
+
+
 def test_a_password_set_by_mail_does_not_go_around_it(client: Visitor, alice: User, codes: list[str]) -> None:
     token = tokens.draw(tokens.reserve(alice.id, tokens.RESET_PASSWORD, alice.email))[0]
     client.submit(f"/new-password/{token}", new_password="quite another sentence")

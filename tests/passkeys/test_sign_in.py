@@ -11,6 +11,7 @@ from app.accounts.models import User, UserSession
 from app.extensions import db
 from app.limits import rate_limits
 from app.passkeys.models import Challenge, Passkey
+from app.passkeys.service import MAX_ANSWER
 from tests.accounts.conftest import use_up
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
@@ -158,6 +159,13 @@ def test_somebody_elses_passkey_renews_no_session(signed_in: Visitor, passkey: A
         assert [known["id"] for known in options["allowCredentials"]] == [encoded(passkey.credential_id)]
         refused = signed_in.submit("/sign-in/confirm", passkey=other.sign(options))
         assert (refused.status_code, "This passkey doesn&#39;t work here." in refused.text) == (422, True)
+    assert list(db.session.scalars(select(UserSession.token_hash))) == before
+
+
+def test_a_right_answer_that_is_too_long_renews_no_session(signed_in: Visitor, passkey: Authenticator) -> None:
+    before = list(db.session.scalars(select(UserSession.token_hash)))
+    answer = passkey.sign(ask(signed_in, "/sign-in/confirm/passkey")) + " " * MAX_ANSWER
+    assert signed_in.submit("/sign-in/confirm", passkey=answer).status_code == 422
     assert list(db.session.scalars(select(UserSession.token_hash))) == before
 
 

@@ -83,6 +83,11 @@ def test_a_second_frame_header_is_refused_before_anything_is_decoded() -> None:
             cheap_to_decode(jpeg[:frame] + headers + jpeg[frame + 19 :], "JPEG")
 
 
+def test_a_png_of_a_colour_type_that_there_is_not_is_refused_before_anything_is_decoded() -> None:
+    with pytest.raises(ValueError, match="no colour type 5"):
+        cheap_to_decode(flat_png(64, 64, colour=5), "PNG")
+
+
 def test_bytes_that_look_like_scan_markers_are_not_counted_as_scans() -> None:
     thumbnails = b"\xff\xe1" + struct.pack(">H", 2 + 4000) + b"\xff\xda" * 2000
     jpeg = saved(Image.new("RGB", (64, 64), RED), "JPEG")

@@ -15,9 +15,11 @@ from app import storage
 from app.accounts.models import User
 from app.accounts.service import AccountGone
 from app.extensions import db
+from app.limits import rate_limits
 from app.photos import decoding, service
 from app.photos.decoding import Crop, decoder, square_webp
 from app.storage import StorageUnavailable
+from tests.accounts.conftest import use_up
 from tests.bucket import object_keys
 from tests.conftest import browser_of
 from tests.photos.photo_files import oriented_photo
@@ -192,6 +194,16 @@ def test_an_invalid_crop_is_refused_and_stores_nothing(
         assert (answer.status_code, CROP_SENTENCE in answer.text) == (422, True), fields
     assert image_url_of(alice) is None
     assert object_keys(app) == objects
+
+
+def test_a_script_is_told_as_data_that_there_were_too_many_photos(
+    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
+) -> None:
+    use_up(app, rate_limits.PHOTOS, alice.id)
+    for accept, mimetype in (("application/json", "application/problem+json"), ("text/html", "text/html")):
+        answer = send(signed_in, oriented_photo(1), accept)
+        assert (answer.status_code, answer.mimetype, answer.headers["Retry-After"]) == (429, mimetype, "180")
+    assert (image_url_of(alice), object_keys(app)) == (None, objects)
 
 
 @pytest.mark.usefixtures("objects")

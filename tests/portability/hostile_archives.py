@@ -173,6 +173,12 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a version to come": (Reason.VERSION, lambda: zipped(document(version=2))),
     "a version behind the lists": (
         Reason.VERSION, lambda: zipped(json.dumps({**without(HEAD, "version"), **LISTS, "version": 1}))),
+    "no account in the head": (Reason.NOT_OURS, lambda: zipped(json.dumps({**without(HEAD, "account"), **LISTS}))),
+    "a number as a name": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ", 1: []}")),
+    "a document cut off in an item": (Reason.DAMAGED, lambda: zipped(document()[:-4])),
+    "a byte that is no UTF-8, in a later chunk": (
+        Reason.DAMAGED,
+        lambda: zipped(document(notes=[NOTE, "HERE"]).encode().replace(b'"HERE"', b" " * archive.CHUNK + b'"\xff"'))),
     "a list twice": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ', "notes": []}')),
     # Refused where they begin: at their end it would be TOO_MUCH.
     "a member that no export has, and a bomb behind it": (Reason.NOT_OURS, lambda: headed('"user_id": 1,')),

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app import create_app, tracing
 from app.accounts.models import User
 from app.web import address_watch, proxy
-from app.web.address_watch import ENOUGH, MOST
+from app.web.address_watch import ENOUGH, MISSING, MOST, AddressWatch
 from tests.conftest import browser_of
 from tests.databases import Environment
 from tests.test_config import ENVIRONMENT
@@ -120,6 +120,16 @@ def test_accounts_behind_a_public_proxy_of_their_own_are_told_apart_by_the_first
     for number, reader in enumerate(READERS):
         site.visit({"X-Forwarded-For": appended({}, reader, f"66.102.0.{number}"), "X-Forwarded-Proto": "https"})
     assert site.watch.found is None
+
+
+def test_requests_of_one_account_at_once_are_one_sign_and_one_reader_with_an_address_ends_the_watch() -> None:
+    """They come past the first look, before the watch has noted any."""
+    for accounts, seen in (([1] * ENOUGH, {1}), ([1, *range(2, 2 + ENOUGH)], {1})):
+        watch = AddressWatch()
+        watch.note(accounts[0], None if accounts[-1] > 1 else (MISSING, None))
+        for account in accounts[1:]:
+            watch.note(account, (MISSING, None))
+        assert (watch.found, watch.accounts) == (None, seen)
 
 
 def test_readyz_says_so_without_an_address(

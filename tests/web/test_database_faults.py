@@ -107,6 +107,18 @@ def test_a_connection_lost_behind_the_answer_is_no_matter(site: Site) -> None:
         browser, token = site.unharmed(browser, token)
 
 
+@pytest.mark.smoke
+def test_a_connection_that_is_lost_behind_an_answer_is_logged_and_the_next_page_comes(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser, token = site.browser()
+    with site.dying_behind_the_answer():
+        answer = browser.post("/todos", data={"csrf_token": token, "description": ""})
+    assert (answer.status_code, "the connection was lost behind the answer" in caplog.text) == (422, True)
+    assert browser.get("/todos").status_code == 200
+
+
+@pytest.mark.smoke
 def test_a_read_only_database_shows_pages_and_says_that_nothing_can_be_saved(site: Site) -> None:
     browser, token = site.browser()
     site.settings_of_database("SET default_transaction_read_only = on")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+import time_machine
 from flask import Flask
 from jinja2 import nodes
 
@@ -69,7 +70,7 @@ def test_a_moment_is_in_utc_and_says_so_while_the_readers_zone_is_not_known(app:
 
 def test_a_past_moment_is_relative_for_a_week_and_a_day_after_that(app: Flask) -> None:
     now = datetime.now(UTC)
-    with app.test_request_context(headers={"Accept-Language": "ko"}):
+    with app.test_request_context(headers={"Accept-Language": "ko"}), time_machine.travel(now, tick=False):
         shown = [formats.ago(now - past) for past in (timedelta(0), timedelta(minutes=5), timedelta(days=3))]
         assert shown == ["방금", "5분 전", "3일 전"]
         week_ago = now - timedelta(days=7)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_login import current_user
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -20,9 +21,9 @@ from app import create_app
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service
-from app.web.errors import READ_ONLY_SENTENCE, SENTENCES
+from app.web.errors import READ_ONLY_SENTENCE, SENTENCES, settle_reader
 from config import TestingConfig
-from tests.database import row_counts
+from tests.database import right_before, row_counts
 from tests.databases import Environment
 from tests.visitor import Visitor
 
@@ -72,6 +73,15 @@ def test_an_error_page_asks_the_database_for_nothing(signed_in: Visitor, stateme
     assert statements == []
     assert "alice" in signed_in.get("/notes?before=nothing").text
     assert len(statements) == 1, "the session, before the view has refused"
+
+
+def test_behind_an_error_nobody_looks_any_more_who_reads(app: Flask, signed_in: Visitor, statements: list[str]) -> None:
+    cookie = signed_in.get_cookie("semicircle")
+    assert cookie
+    with app.test_request_context("/nothing", headers={"Cookie": f"semicircle={cookie.value}"}):
+        settle_reader()
+        assert not current_user.is_authenticated
+    assert statements == []
 
 
 def test_a_message_waits_for_the_next_page(signed_in: Visitor, alice: User) -> None:
@@ -150,6 +160,27 @@ def test_a_page_is_shown_though_the_visit_cannot_be_noted(app: Flask, signed_in:
     assert db.session.scalar(text("SELECT now() - last_seen_at >= '2 hours' FROM user_sessions"))
 
 
+def test_a_visit_that_cannot_be_noted_for_another_reason_is_an_error(app: Flask, signed_in: Visitor) -> None:
+    db.session.execute(text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
+    refuse("UPDATE ON user_sessions", "40P01")
+    assert signed_in.get("/notes").status_code == 503
+
+
+def test_a_database_that_goes_away_while_it_is_asked_whether_it_is_a_standby_is_503(
+    signed_in: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, before = signed_in.csrf_token(), row_counts()
+    refuse("INSERT ON todos", "0A000")  # which a standby says, among others
+    goes = "DO $$ BEGIN RAISE EXCEPTION 'going' USING ERRCODE = '57P01'; END $$"
+    with right_before("pg_is_in_recovery", goes):
+        answer = signed_in.post("/todos", data={"csrf_token": token, "description": "d"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert str(UNAVAILABLE) in answer.text
+    assert "sqlstate=57P01" in caplog.text
+    db.session.rollback()
+    assert row_counts() == before
+
+
 LONG = 600 * 1024  # bytes; longer than what Werkzeug keeps in memory
 ROOM = 64 * 1024  # bytes of a file
 
@@ -162,6 +193,15 @@ def folder(name: str) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+@contextmanager
+def no_folder() -> Iterator[None]:
+    """Let Python find none yet, wherever it looks."""
+    with folder(""), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", None)
+        patch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+        yield
 
 
 @contextmanager
@@ -183,6 +223,7 @@ def next_descriptor() -> int:
 
 FAILURES: dict[str, tuple[Callable[[], AbstractContextManager[None]], int]] = {
     "the folder is gone": (lambda: folder("/nowhere"), errno.ENOENT),
+    "no folder is found": (no_folder, errno.ENOENT),
     "the disk is full": (lambda: limited(resource.RLIMIT_FSIZE, ROOM), errno.EFBIG),
     "no descriptor is left": (lambda: limited(resource.RLIMIT_NOFILE, next_descriptor()), errno.EMFILE),
 }

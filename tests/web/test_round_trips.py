@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
@@ -68,6 +69,16 @@ def test_a_page_of_a_signed_in_reader_makes_three_round_trips_at_most(site: Site
 @pytest.mark.usefixtures("busy")
 def test_a_connection_that_was_just_in_use_is_not_asked_whether_it_stands(site: Site, counted: SilentProxy) -> None:
     assert max(round_trips_of_pages(site, counted).values()) <= MOST
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_connection_that_was_closed_is_not_handed_out_again(migrated: Flask) -> None:
+    with db.engine.connect() as connection:
+        closed: Any = connection.connection.dbapi_connection
+    closed.close()
+    assert not autocommit.is_quiet(closed)
+    with db.engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
 @pytest.mark.usefixtures("busy")

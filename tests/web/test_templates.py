@@ -104,6 +104,7 @@ FOLDED = {
     "url.html": '{{ url_for("notes.index", q="a&b") }} {{ url_for("notes.show", note_id=note_id) }}',
     "pattern.html": '{{ url_pattern("notes.pin", "note_id") % note_id }}',
     "drawing.html": '{{ drawing() }} {{ _("Notes") }}',
+    "variable.html": "{{ _(sentence) }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
 
@@ -144,6 +145,8 @@ def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(fres
     for note_id in (17, 18):
         assert rendered(fresh, "url.html", note_id=note_id) == f"/notes?q=a%26b /notes/{note_id}"
         assert rendered(fresh, "pattern.html", note_id=note_id) == f"/notes/{note_id}/pin"
+    for sentence, shown in (("Notes", "메모"), ("Cancel", "취소")):
+        assert rendered(fresh, "variable.html", "ko", sentence=sentence) == shown
 
 
 def test_in_development_a_page_shows_what_a_constant_is_now(fresh: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

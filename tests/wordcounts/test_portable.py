@@ -40,6 +40,7 @@ INVALID: Mapping[str, Mapping[str, Any]] = {
         "result_all": {f"{n}": 1 for n in range(5001)}, "total_words": 9999, "unique_words": 9999,
     },
     "more words than there are": {"total_words": 1, "content_words": 1},
+    "more words of content than words": {"content_words": 3},
     "a number that is true": {"characters": True},
     "a total beyond the column": {"characters": 2**31},
     "phrases of four words": {"phrases": {"2": {}, "4": {}}},
