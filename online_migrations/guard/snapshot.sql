@@ -144,13 +144,13 @@ SELECT 'event trigger', e.oid::bigint, 0, NULL, 'the event trigger ' || e.evtnam
 FROM pg_event_trigger e
 UNION ALL
 SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0),
-  jsonb_build_object('namesakes', o.namesakes, 'between', o.between) FROM (
+  jsonb_build_object('namesakes', o.namesakes, 'between', o.between, 'body', o.body) FROM (
   SELECT 'pg_operator'::regclass AS catalog, p.oid AS id, oprnamespace AS space,
     ARRAY(SELECT n.oid::bigint FROM pg_operator n WHERE n.oprname = p.oprname AND n.oid <> p.oid) AS namesakes,
-    NULL::bigint[] AS between FROM pg_operator p WHERE p.oid >= 16384
-  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, NULL, NULL FROM pg_collation WHERE oid >= 16384
-  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, NULL, NULL FROM pg_ts_config WHERE oid >= 16384
-  UNION ALL SELECT 'pg_cast'::regclass, oid, NULL, NULL, ARRAY[castsource::bigint, casttarget::bigint] FROM pg_cast
+    NULL::bigint[] AS between, md5(p::text) AS body FROM pg_operator p WHERE p.oid >= 16384
+  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, NULL, NULL, NULL FROM pg_collation WHERE oid >= 16384
+  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, NULL, NULL, NULL FROM pg_ts_config WHERE oid >= 16384
+  UNION ALL SELECT 'pg_cast'::regclass, oid, NULL, NULL, ARRAY[castsource::bigint, casttarget::bigint], NULL FROM pg_cast
     WHERE oid >= 16384) o
 WHERE o.space IS NULL OR o.space IN (SELECT oid FROM spaces)
 UNION ALL

@@ -238,10 +238,18 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
     elif old is None:
         yield from _added_constraint(change, new)
     else:
+        if _loses_name(change, old, new):
+            yield _drops(change, "drops-unique")
         if old.facts["definition"] != new.facts["definition"]:
             yield _required_by(change, new)
         if new.facts["validated"] and not old.facts["validated"]:
             yield change.effect("validates", *new.facts["columns"])
+
+
+def _loses_name(change: Change, old: Thing, new: Thing) -> bool:
+    """Tell whether ON CONFLICT ON CONSTRAINT finds it no more; a CHECK and a foreign key are never named there."""
+    is_named = old.facts["type"] not in (CHECK, FOREIGN_KEY)
+    return is_named and old.name not in {new.name, *(thing.name for thing in change.siblings())}
 
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
@@ -304,14 +312,16 @@ def index_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     facts = change.there.facts
     columns = facts["columns"]
-    if facts["of_constraint"] or (old and old.facts["of_constraint"]):
-        return  # told by the constraint
+    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change))
+    is_of_constraint = facts["of_constraint"] or bool(old and old.facts["of_constraint"])  # which tells the rest
+    if is_rebuilt or (old is None and not is_of_constraint):
+        yield change.effect("builds-index-under-lock", *columns)
+    if is_of_constraint:
+        return
     if new is None:
         if facts["unique"] and facts["valid"] and not _is_replaced(change, change.there):
             yield _drops(change, "drops-unique")
         return
-    if old is None or (old.facts["file"] != facts["file"] and not _is_table_rewritten(change)):
-        yield change.effect("builds-index-under-lock", *columns)
     if old is None and facts["unique"]:
         yield change.effect("requires-more", *_left_null(change, columns))
     if not facts["valid"]:
