@@ -41,7 +41,7 @@ PRODUCTION_HASHER = hashing._hasher
 
 # Markers that a folder or a fixture gives; other tests say what they need by a decorator. See pyproject.toml.
 MARKERS_OF_FOLDERS = {"live": "servers", "dev": "servers"}
-MARKERS_OF_FIXTURES = {"site": "browser", "browser": "browser", "packages": "browser", "server_environment": "database"}
+MARKERS_OF_FIXTURES = {"browser": "browser", "packages": "browser", "server_environment": "database"}
 SAVEPOINTS = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # the test's own isolation
 SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 
@@ -49,8 +49,11 @@ SERVER_PROCESS = pytest.StashKey[ServerProcess]()
 @pytest.hookimpl(tryfirst=True)  # before pytest looks which markers it was asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        markers = [MARKERS_OF_FOLDERS.get(folder), *map(MARKERS_OF_FIXTURES.get, getattr(item, "fixturenames", ()))]
+        folders = item.path.relative_to(Path(__file__).parent).parts
+        fixtures = getattr(item, "fixturenames", ())
+        markers = [MARKERS_OF_FOLDERS.get(folders[0]), *map(MARKERS_OF_FIXTURES.get, fixtures)]
+        if "browser" in folders and "site" in fixtures:  # other folders have a `site` that needs no browser
+            markers.append("browser")
         for marker in filter(None, markers):
             item.add_marker(marker)
 

@@ -87,6 +87,7 @@ def test_a_stranger_is_still_sent_to_sign_in_and_sees_the_public_pages(site: Sit
         assert browser.get(path).status_code == 200, path
 
 
+@pytest.mark.minutes
 def test_a_restart_in_the_middle_of_a_request_is_503_once(site: Site) -> None:
     """At the first statement of its own: before it come the session and, in a POST, the rate limit."""
     browser, token = site.browser()
@@ -98,6 +99,7 @@ def test_a_restart_in_the_middle_of_a_request_is_503_once(site: Site) -> None:
         browser, token = site.unharmed(browser, token)
 
 
+@pytest.mark.minutes
 def test_a_connection_lost_behind_the_answer_is_no_matter(site: Site) -> None:
     """Where it has a transaction to roll back, as that of a POST; in the middle of one it is 503."""
     browser, token = site.browser()
@@ -107,7 +109,6 @@ def test_a_connection_lost_behind_the_answer_is_no_matter(site: Site) -> None:
         browser, token = site.unharmed(browser, token)
 
 
-@pytest.mark.smoke
 def test_a_connection_that_is_lost_behind_an_answer_is_logged_and_the_next_page_comes(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,7 +119,6 @@ def test_a_connection_that_is_lost_behind_an_answer_is_logged_and_the_next_page_
     assert browser.get("/todos").status_code == 200
 
 
-@pytest.mark.smoke
 def test_a_read_only_database_shows_pages_and_says_that_nothing_can_be_saved(site: Site) -> None:
     browser, token = site.browser()
     site.settings_of_database("SET default_transaction_read_only = on")
