@@ -11,7 +11,7 @@ REFUSED = [
     *((password, Weakness.REPEATED) for password in (
         "aaaaaaaaaa", "AAAAaaaaAA", "          ", "abcabcabcabc", "xabcabcabcabc", "12비밀번호비밀번호",
         "footballfootball 2026", "so sweet so sweet", "aaaaaaaaabc", "aaaabbbbccccdddd", "a-a-a-b-b-b-c",
-        "hello!!!!!!!!!!", "20262026xx",
+        "hello!!!!!!!!!!", "20262026xx", "aababbbabaab",
     )),
     *((password, Weakness.SEQUENCE) for password in (
         "qwertyuiop", "poiuytrewq", "qwertyuiop123", "1q2w3e4r5t6y", "1qaz2wsx3edc", "zaq1xsw2cde3", "qwer-1234-asdf",
