@@ -43,12 +43,12 @@ def object_effects(change: Change) -> Iterator[Effect]:
     if new is None or old.name != new.name:
         new = change.namesake()
     if new is None:
-        yield change.effect("drops-object")
+        yield from _on_its_columns(change, change.effect("drops-object"))
     elif new.facts.get("body") != old.facts.get("body"):
         yield change.effect("changes-function")
     elif lost := _lost_parts(old, new):
         effect = change.effect("drops-object")
-        yield effect._replace(subject=f"{', '.join(lost)} of {effect.subject}")
+        yield from _on_its_columns(change, effect._replace(subject=f"{', '.join(lost)} of {effect.subject}"))
     elif _requires_more(old, new):
         yield change.effect("requires-more")
 
@@ -65,6 +65,14 @@ def _is_between_old_types(change: Change) -> bool:
     """Tell whether it is a cast of types that were there, which may convert what live code compares or stores."""
     between = change.there.facts.get("between")
     return between is not None and all(oid < FIRST_OID or ("type", oid, 0) in change.before for oid in between)
+
+
+def _on_its_columns(change: Change, effect: Effect) -> Iterator[Effect]:
+    """Yield the effect on each column of a type, so that it is judged by who uses that; else the effect."""
+    columns = change.old.facts.get("columns", ()) if change.old else ()
+    tables = ((change.before.get(("relation", oid, 0)), name) for oid, name in columns)
+    used = [(table, name) for table, name in tables if table]
+    yield from [effect._replace(table=table.name, columns=(name,)) for table, name in used] or [effect]
 
 
 def _lost_parts(old: Thing, new: Thing) -> list[str]:

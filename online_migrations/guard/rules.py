@@ -92,7 +92,8 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
         is_accepted = effect.code in ("requires-more", "requires-value") and _is_left_out(effect, by)
         return None if is_accepted else _violation(effect, rule, NOT_IN_EXPAND)
     is_nobodys = not effect.table and effect.code == "adds-behaviour"  # a function that triggers call, on any table
-    if effect.code in TAKES and (is_nobodys or is_in_use(effect, by)):
+    takes = effect.code in TAKES or (effect.table and effect.code == "drops-object")  # the type of a column
+    if takes and (is_nobodys or is_in_use(effect, by)):
         return _violation(effect, rule, IN_USE)
     usage = (by.live or {}).get(effect.table)
     if effect.code in REFUSES_LIVE and usage is not None and _refuses(effect, usage):

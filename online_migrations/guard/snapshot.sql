@@ -26,6 +26,7 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'owned', EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass
       AND deptype IN ('a', 'i')),
     'retired', coalesce(obj_description(c.oid, 'pg_class') = :retired, false),
+    'populated', c.relispopulated,
     'view', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
     'last', CASE WHEN c.relkind = 'S' AND has_sequence_privilege(c.oid, 'SELECT')
@@ -112,6 +113,9 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
     'checks', to_jsonb(ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
       ORDER BY k.oid)), 'not_null', t.typnotnull, 'role', t.typowner,
     'grants', coalesce(t.typacl, acldefault('T', t.typowner))::text[],
+    'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(a.attrelid::bigint, a.attname) FROM pg_attribute a
+      JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
+      WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)),
     'attributes', to_jsonb(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid

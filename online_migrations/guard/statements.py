@@ -27,6 +27,7 @@ _SAVEPOINT = re.compile(
     rf"SAVEPOINT (?P<made>{NAME})$|ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<rolled_back>{NAME})$",
     re.IGNORECASE,
 )
+_ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
 _ONLY_READS_OR_WRITES = re.compile(r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b", re.IGNORECASE)
 
 
@@ -51,6 +52,8 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
     for piece in pieces(sql):
         if _ENDS_TRANSACTION.match(piece):
             yield Effect("ends-transaction", piece)
+    if ends := _ENDS_SESSIONS.search(sql):
+        yield Effect("ends-sessions", f"{ends[0]}()")
     match = _CONCURRENT.match(normalize(sql)) if catalog is not None else None
     if match is None or catalog is None:
         return
