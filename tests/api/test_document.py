@@ -93,6 +93,14 @@ def test_ranges_and_required_headers_are_told(document: dict[str, Any]) -> None:
     assert (if_match["name"], if_match["required"]) == ("If-Match", True)  # without it an edit is refused
 
 
+def test_what_is_no_json_is_told(document: dict[str, Any]) -> None:
+    operations = [each for path in document["paths"].values() for each in path.values() if "200" in each["responses"]]
+    given = {each["operationId"]: [*each["responses"]["200"].get("content", ())] for each in operations}
+    assert {name: types for name, types in given.items() if types != ["application/json"]} == {
+        "export": ["application/zip"]
+    }
+
+
 def test_the_page_to_read_it_shows_every_operation_and_leads_nowhere_in_vain(
     client: Visitor, document: dict[str, Any]
 ) -> None:

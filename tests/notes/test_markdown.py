@@ -36,6 +36,8 @@ def test_it_renders() -> None:
         ),
         ("#책", '<p><a href="/notes?tag=%EC%B1%85">#책</a></p>'),
         ("#Book, (#일)", '<p><a href="/notes?tag=book">#Book</a>, (<a href="/notes?tag=%EC%9D%BC">#일</a>)</p>'),
+        ("**a** #b", '<p><strong>a</strong> <a href="/notes?tag=b">#b</a></p>'),
+        ("**a**#b", "<p><strong>a</strong>#b</p>"),
         ("#1 a#b ## \\#no `#code`", "<p>#1 a#b ## #no <code>#code</code></p>"),
         ("[a](https://a.example)", f'<p><a href="https://a.example" {REL}>a</a></p>'),
         ("<mailto:a@b.example>", f'<p><a href="mailto:a@b.example" {REL}>mailto:a@b.example</a></p>'),

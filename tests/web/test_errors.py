@@ -43,8 +43,9 @@ def test_a_wrong_method_is_405_with_the_allow_header(client: Visitor) -> None:
     assert "POST" in answer.headers["Allow"]
 
 
-def test_a_json_request_gets_problem_json(client: Visitor) -> None:
-    answer = client.get("/nothing", headers={"Accept": "application/json"})
+@pytest.mark.parametrize("accept", ["application/json", "application/*", "text/html;q=0.5, Application/JSON"])
+def test_a_json_request_gets_problem_json(client: Visitor, accept: str) -> None:
+    answer = client.get("/nothing", headers={"Accept": accept})
     assert answer.content_type == "application/problem+json"
     assert answer.get_json(force=True)["status"] == 404
 
