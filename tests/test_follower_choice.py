@@ -4,14 +4,14 @@ import threading
 from typing import Any
 
 import pytest
-from flask import Flask
-from sqlalchemy import event
+from flask import Flask, g
+from sqlalchemy import create_engine, event, text
 
 from app.accounts import service as accounts
 from app.extensions import db
 from app.follower import follower as follower_module
 from app.follower import writes
-from app.follower.follower import MOST_LAG, Lag, Server, obstacle
+from app.follower.follower import MOST_LAG, Follower, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
 from app.web.access import is_public
 from tests.conftest import PASSWORD, browser_of
@@ -92,6 +92,23 @@ def test_without_the_variable_nothing_is_there(migrated_app: Flask) -> None:
     assert FOLLOWER not in migrated_app.extensions
     hooks = [hook for hooks in migrated_app.before_request_funcs.values() for hook in hooks]
     assert not [hook for hook in hooks if hook.__module__.startswith("app.follower")]
+
+
+def test_while_its_pool_is_full_the_primary_answers_and_it_is_left_out(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = app.config["SQLALCHEMY_DATABASE_URI"]
+    follower = Follower(create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0))
+    with follower.engine.connect(), app.test_request_context():
+        g.read_elsewhere = follower.read
+        assert follower.read(text("SELECT 7"), {}).scalar_one() == 7
+        assert (g.get("read_elsewhere"), g.get("follower_connection")) == (None, None)
+        follower.look()
+    follower.engine.dispose()
+    assert [message.partition(": ")[0] for message in caplog.messages] == [
+        "the follower failed, and the primary answers",
+        *["the follower is left out"] * 2,  # by the reader, and by the look
+    ]
 
 
 def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_the_follower_fails(

@@ -3,13 +3,14 @@
 import re
 from itertools import pairwise
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
+import pytest
 from flask import Flask
 
 from app.api.document import document
-from app.api.messages import LONGEST_NAME, MOST_ERRORS, list_mark
+from app.api.messages import LONGEST_NAME, MOST_ERRORS, list_mark, page
 from app.keyset import IDS, Cursor
 from app.notes import service as notes
 from app.notes.cursor import START
@@ -108,6 +109,19 @@ def test_a_cursor_holds_for_its_list_and_filter_alone(app: Flask, program: Progr
         with app.test_request_context(path.partition("?")[0]):
             marks.add(list_mark())
     assert len(marks) == len({path.partition("?")[0] for path in LISTS})
+
+
+@pytest.mark.parametrize("path", list(LISTS))
+def test_the_link_of_each_page_leads_to_the_next_one_of_the_same_list(app: Flask, path: str) -> None:
+    """Of a page that was itself reached by a cursor."""
+    with app.test_request_context(f"/api/v1{with_cursor(path, 'of-this-page')}"):
+        answer = page("items", [], LISTS[path])
+        assert answer.json
+        expected = with_cursor(path, answer.json["next"])
+        assert answer.json["next"] == f"{LISTS[path]}.{list_mark()}"
+    address, _, rest = answer.headers["Link"].partition(">")
+    assert (rest, address.partition("?")[0]) == ('; rel="next"', f"</api/v1{path.partition('?')[0]}")
+    assert sorted(parse_qsl(urlsplit(address).query)) == sorted(parse_qsl(urlsplit(expected).query))
 
 
 MANY = {f"{number:05}": number for number in range(250)}

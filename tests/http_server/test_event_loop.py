@@ -47,12 +47,14 @@ class Pool:
 
 class Site:
     extensions = {"body_limit": lambda head: 2 * LONG}  # noqa: RUF012
+    answer = b"ok"
 
     def __call__(self, wsgi: dict[str, Any], start_response: Any) -> list[bytes]:
         """Answer with the status that the path names. One is too short for its length."""
         path = wsgi["PATH_INFO"][1:]
-        start_response(f"{path if path.isdigit() else 200} Why", [("Content-Length", str(2 + (path == "short")))])
-        return [b"ok"]
+        length = len(self.answer) + (path == "short")
+        start_response(f"{path if path.isdigit() else 200} Why", [("Content-Length", str(length))])
+        return [self.answer]
 
 
 class Loop(BufferingWorker):
@@ -190,6 +192,28 @@ def test_who_does_not_go_on_is_told_so_where_it_has_begun_and_closed(
     assert (yield from got(client)) == [b""]
     assert loop.nr_conns == 0
     assert caplog.messages == ([f"request timed out: missing={missing}"] if missing else [])
+
+
+@played
+def test_an_answer_takes_longer_while_its_bytes_move_and_who_takes_none_is_closed(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> Steps:
+    monkeypatch.setattr(Site, "answer", b"x" * 3_000_000)
+    loop.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 50_000)  # else the kernel takes most of it
+    reads, _stalls = (loop.connect(GET % b"200" + END) for _ in range(2))
+    reads.setblocking(False)
+    taken = b""
+    for waits, connections, most in ((0, 2, 1_000_000), (3, 1, 2_000_000), (3, 1, 3_000_000)):
+        loop.ahead += waits * BODY_SECONDS
+        yield from [None] * 5
+        assert loop.nr_conns == connections
+        while len(taken.partition(b"\r\n\r\n")[2]) < most:
+            try:
+                taken += (part := reads.recv(100_000))
+                assert part, "it was closed"
+            except BlockingIOError:
+                yield
+    assert taken.endswith(b"\r\n\r\n" + Site.answer)
 
 
 @played

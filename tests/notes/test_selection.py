@@ -116,6 +116,20 @@ def test_sent_twice_it_is_done_once_and_undo_undoes_that_alone(
         assert kept() == counted()
 
 
+@pytest.mark.parametrize(("action", "column"), [("archive", Note.archived_at), ("delete", Note.deleted_at)])
+def test_undo_of_a_selection_leaves_what_was_put_away_long_before_where_it_is(
+    alice: User, ids: list[int], action: str, column: InstrumentedAttribute[datetime | None]
+) -> None:
+    selection.put_away(alice.id, ids[:1], action)
+    age(column)
+    before = rows()
+    count, moment = selection.put_away(alice.id, ids, action)
+    assert count == 3
+    assert rows()[0] == before[0]
+    assert selection.undo(alice.id, action, moment) == 2
+    assert rows() == before
+
+
 def test_an_undo_that_no_page_offers_is_422(signed_in: Visitor, ids: list[int]) -> None:
     send(signed_in, ids, "delete")
     before = rows()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
 from app.photos.containers import Reason
-from app.photos.decoding import Crop, square_webp
+from app.photos.decoding import EDGE, Crop, square_webp
 from tests.photos.accepted_photos import animations, largest_photos, unusual_photos
 from tests.photos.forged_files import resized_jpeg
 from tests.photos.photo_files import (
@@ -162,6 +162,12 @@ def test_the_crop_is_the_square_of_the_upright_image_also_when_that_is_reduced_i
         whole = upright(data)
         for crop in (Crop(180, 70, 290), Crop(31, 201, 33)) if file[2] == WIDE else (Crop(97, 53, 1700),):
             assert difference(data, whole, crop) < 4, (file, crop)
+
+
+def test_a_small_crop_of_a_large_jpeg_keeps_lines_of_one_pixel() -> None:
+    side = 4 * EDGE  # of which all would be decoded at a half
+    data = saved(Image.frombytes("L", (side, side), b"\x00\xff" * (side * side // 2)), "JPEG")
+    assert difference(data, upright(data), Crop(900, 700, EDGE)) < 4
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, update
 
+from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
 from app.notes import service as notes
@@ -22,6 +23,7 @@ from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, MarkdownFiles, safe_name
 from app.todos import service as todos
 from app.todos.models import Todo
+from tests.api.program import program_of
 from tests.conftest import PASSWORD
 from tests.portability.exports import document_of, export, furnish
 from tests.samples import samples
@@ -70,6 +72,28 @@ def test_the_export_contains_notes_archive_trash_todos_and_the_json_document(sig
     with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
         assert zip_file.getinfo(name).date_time == (2026, 3, 2, 20, 5, 0)
     assert body == "냉장고 비우기 #집\n"
+
+
+@pytest.mark.parametrize(("zone", "day", "hour"), [("Asia/Seoul", 2, 5), ("America/New_York", 1, 15)])
+def test_the_files_are_dated_where_the_reader_is_and_the_document_in_utc(
+    signed_in: Visitor, alice: User, zone: str, day: int, hour: int
+) -> None:
+    notes.create_note(alice.id, "title", "")
+    moment = datetime(2026, 3, 1, 20, 5, tzinfo=UTC)
+    db.session.execute(update(Note).values(created_at=moment, updated_at=moment))
+    accounts.change_settings(alice.id, "en", zone)
+    program = program_of(signed_in.application, alice)
+    for archive in (export(signed_in), program.get("/export").data):
+        with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+            [name] = [name for name in zip_file.namelist() if name.startswith("notes/")]
+            assert (name, zip_file.getinfo(name).date_time) == (
+                f"notes/2026-03-0{day} title.md",
+                (2026, 3, day, hour, 5, 0),
+            )
+            made = datetime(*zip_file.getinfo("README.txt").date_time, tzinfo=ZoneInfo(zone))
+            assert abs(datetime.now(UTC) - made) < timedelta(minutes=1)
+        [written] = document_of(archive)["notes"]
+        assert written["created_at"] == written["updated_at"] == moment.isoformat()
 
 
 def test_the_export_leaves_out_deleted_rows(signed_in: Visitor, alice: User) -> None:

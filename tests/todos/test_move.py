@@ -214,3 +214,16 @@ def test_farther_than_two_pages_is_refused(monkeypatch: pytest.MonkeyPatch, sign
     assert listed(alice) == ids
     assert signed_in.submit(f"/todos/{ids[0]}/move", onto=f"{ids[2]}").status_code == 302
     assert listed(alice) == [ids[1], ids[2], ids[0], ids[3], ids[4]]
+
+
+@pytest.mark.parametrize("gesture", ["onto", "direction"])
+def test_among_the_open_ones_it_passes_any_number_of_done_ones_and_these_stay(
+    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User, gesture: str
+) -> None:
+    monkeypatch.setattr(service, "FARTHEST", 3)
+    ids = create(alice, 6)
+    for todo_id in ids[1:5]:
+        service.change_todo(alice.id, todo_id, completed=True)
+    fields = {gesture: {"onto": f"{ids[5]}", "direction": "down"}[gesture]}
+    assert signed_in.submit(f"/todos/{ids[0]}/move?show=open", **fields).status_code == 302
+    assert listed(alice) == [ids[5], *ids[1:5], ids[0]]

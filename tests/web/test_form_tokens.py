@@ -15,11 +15,12 @@ from app import FEATURES
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
-from app.limits.quotas import Key
+from app.limits.quotas import Key, QuotaReached
+from app.limits.rate_limits import RateLimited
 from app.notes import listing
 from app.notes import service as notes
 from app.notes.models import Note
-from app.web.form_recovery import MAX_FIELDS
+from app.web.form_recovery import MAX_FIELDS, recovers
 from tests.accounts.conftest import won
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts
@@ -238,6 +239,27 @@ def test_a_form_with_the_csrf_token_of_an_ended_session_is_recovered(app: Flask,
     assert listing.list_notes(alice.id).notes == []
     assert send_again(browser, answer.text).status_code == 302
     assert len(listing.list_notes(alice.id).notes) == 1
+
+
+@pytest.mark.parametrize("error", [None, RateLimited(60), QuotaReached(3)])
+def test_a_form_that_is_offered_again_is_sent_to_where_it_was_also_to_its_query(
+    app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    """Without an error, for its CSRF token."""
+
+    @recovers("description")
+    def refuses() -> None:
+        assert error
+        raise error
+
+    token = signed_in.csrf_token() if error else "of before"
+    monkeypatch.setitem(app.view_functions, "todos.create", refuses)
+    before = row_counts()
+    for path in ("/todos?show=open&sort=due", "/todos"):
+        answer = signed_in.post(path, data={"csrf_token": token, "description": TEXT}, headers=HERE)
+        assert (answer.status_code >= 400, action_of(answer.text)) == (True, path)
+        assert hidden_fields(answer.text)["description"] == TEXT
+    assert row_counts() == before
 
 
 def test_a_cross_site_form_is_not_recovered(app: Flask, client: Visitor, alice: User) -> None:
