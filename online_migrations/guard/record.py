@@ -90,12 +90,12 @@ class Transaction:
 
     def whole(self, oid: int) -> int:
         """Return the table of which another one is a partition, or that table itself."""
-        thing = self.before.get(("relation", oid, 0)) if self.before else None
+        thing = None if self.before is None else self.before.get(("relation", oid, 0))
         return self.whole(thing.facts["parents"][0]) if thing and thing.facts["partition"] else oid
 
     def table(self, oid: int) -> str | None:
         """Return the name of a table that was there; None for a new one, an index or a view."""
-        thing = self.before.get(("relation", oid, 0)) if self.before else None
+        thing = None if self.before is None else self.before.get(("relation", oid, 0))
         return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
 
 
@@ -164,7 +164,7 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
 
 def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
     """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
-    before: Mapping[Key, Thing] = transaction.before or {}
+    before: Mapping[Key, Thing] = {} if transaction.before is None else transaction.before
     dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
