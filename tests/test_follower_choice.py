@@ -94,9 +94,7 @@ def test_without_the_variable_nothing_is_there(migrated_app: Flask) -> None:
     assert not [hook for hook in hooks if hook.__module__.startswith("app.follower")]
 
 
-def test_while_its_pool_is_full_the_primary_answers_and_it_is_left_out(
-    app: Flask, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_while_its_pool_is_full_the_primary_answers(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     url = app.config["SQLALCHEMY_DATABASE_URI"]
     follower = Follower(create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0))
     with follower.engine.connect(), app.test_request_context():

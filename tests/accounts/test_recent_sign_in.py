@@ -85,8 +85,8 @@ def test_every_view_that_says_it_is_sensitive_asks_who_is_there(app: Flask, idle
 
 
 def test_an_export_without_a_recent_sign_in_is_refused(idle: Visitor) -> None:
-    for answer in (idle.get("/mypage/export"), idle.head("/mypage/export")):
-        assert answer.location == "/sign-in/confirm?next=/mypage/export"
+    for answer in (idle.get("/mypage/export?a=1"), idle.head("/mypage/export?a=1")):
+        assert answer.location == "/sign-in/confirm?next=/mypage/export?a%3D1"
         assert answer.mimetype == "text/html"
 
 

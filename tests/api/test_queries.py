@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -115,13 +115,9 @@ def test_a_cursor_holds_for_its_list_and_filter_alone(app: Flask, program: Progr
 def test_the_link_of_each_page_leads_to_the_next_one_of_the_same_list(app: Flask, path: str) -> None:
     """Of a page that was itself reached by a cursor."""
     with app.test_request_context(f"/api/v1{with_cursor(path, 'of-this-page')}"):
-        answer = page("items", [], LISTS[path])
-        assert answer.json
-        expected = with_cursor(path, answer.json["next"])
-        assert answer.json["next"] == f"{LISTS[path]}.{list_mark()}"
-    address, _, rest = answer.headers["Link"].partition(">")
-    assert (rest, address.partition("?")[0]) == ('; rel="next"', f"</api/v1{path.partition('?')[0]}")
-    assert sorted(parse_qsl(urlsplit(address).query)) == sorted(parse_qsl(urlsplit(expected).query))
+        answer, following = page("items", [], LISTS[path]), f"{LISTS[path]}.{list_mark()}"
+    assert answer.json == {"items": [], "next": following}
+    assert answer.headers["Link"] == f'</api/v1{with_cursor(path, following)}>; rel="next"'
 
 
 MANY = {f"{number:05}": number for number in range(250)}

@@ -96,6 +96,15 @@ def test_a_day_is_counted_from_its_first_moment_to_its_last_in_the_readers_time_
         assert found.days == {there - timedelta(days=1): 1, there: 2, there + timedelta(days=1): 1}, (zone, there)
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # one of the two has another day than UTC
+def test_the_page_counts_by_the_days_of_the_reader(signed_in: Visitor, alice: User, zone: str) -> None:
+    signed_in.set_cookie("time_zone", zone)
+    there = datetime.now(ZoneInfo(zone))
+    write(alice, there)
+    page = signed_in.get("/mypage").text
+    assert re.findall(r'href="/notes\?day=([^"]+)" tabindex="-1"', page) == [f"{there.date()}"]
+
+
 def test_a_day_that_a_zone_left_out_has_no_notes(app: Flask, alice: User) -> None:
     """Samoa went over the date line from the 29th to the 31st of December 2011."""
     write(alice, datetime(2011, 12, 30, 9, 59, tzinfo=UTC), datetime(2011, 12, 30, 10, 0, tzinfo=UTC))

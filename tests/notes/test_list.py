@@ -2,7 +2,9 @@
 
 import gzip
 import re
+from html import unescape
 
+import pytest
 from sqlalchemy import delete, update
 
 from app.accounts.models import User
@@ -11,6 +13,7 @@ from app.notes import listing, service
 from app.notes.cursor import START
 from app.notes.models import Note
 from app.notes.search import Search
+from app.notes.sharing import share_note
 from tests.notes.lists import create, headings, older_of, titles_of_all_pages, write_at
 from tests.visitor import Visitor
 
@@ -130,6 +133,22 @@ def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> 
     assert "note 0<" in older
     assert 'data-list="/notes?shown=21"' in older  # how long the list is now
     assert 'rel="next"' not in older
+
+
+@pytest.mark.parametrize("path", ["/notes/shared", "/notes/archive", "/notes/select", "/notes"])
+def test_the_button_for_older_notes_leads_through_three_pages(signed_in: Visitor, alice: User, path: str) -> None:
+    ids = create(alice, 2 * listing.PAGE_SIZE + 1)
+    for each in ids:
+        share_note(alice.id, each)
+        service.archive_note(alice.id, each, archived=path == "/notes/archive")
+    found: list[str] = []
+    while path:
+        assert len(found) < len(ids)
+        page = signed_in.get(path).text
+        found += re.findall("<bdi>(note [0-9]+)</bdi>", page)
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        path = unescape(older[1]) if older else ""
+    assert sorted(found) == sorted(f"note {number}" for number in range(len(ids)))
 
 
 def test_the_ends_of_what_a_cursor_can_be_are_pages(signed_in: Visitor) -> None:

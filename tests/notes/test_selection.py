@@ -124,8 +124,7 @@ def test_undo_of_a_selection_leaves_what_was_put_away_long_before_where_it_is(
     age(column)
     before = rows()
     count, moment = selection.put_away(alice.id, ids, action)
-    assert count == 3
-    assert rows()[0] == before[0]
+    assert (count, rows()[0]) == (3, before[0])
     assert selection.undo(alice.id, action, moment) == 2
     assert rows() == before
 

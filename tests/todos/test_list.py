@@ -7,7 +7,10 @@ import gzip
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
+from zoneinfo import ZoneInfo
 
+import pytest
 from flask import Flask
 from sqlalchemy import Integer, case, cast, insert, select, text, update
 
@@ -317,6 +320,29 @@ def test_by_due_date_nothing_can_be_moved_and_the_links_keep_the_order(signed_in
     assert 'name="direction"' not in page
     assert 'href="/todos?show=done&amp;sort=due"' in page
     assert "/todos?sort=due&amp;before=-1000000-" in page
+
+
+def test_the_button_for_older_ones_leads_through_three_pages_of_the_same_list(signed_in: Visitor, alice: User) -> None:
+    ids = create(alice, 110, lambda number: date(2026, 1, 1) + timedelta(number))
+    for path in ("/todos", "/todos?sort=due", "/todos?show=open"):
+        found, following = [], path
+        while following:
+            page = signed_in.get(following).text
+            found += [int(todo_id) for todo_id in re.findall(r'<li id="todo-(\d+)"', page)]
+            assert len(found) <= len(ids), path
+            older = re.search(r'<p class="after"><a class="button" href="([^"]+)"', page)
+            following = unescape(older[1]) if older else ""
+        assert sorted(found) == ids, path
+
+
+@pytest.mark.parametrize("zone", [ZONE, "Pacific/Pago_Pago"])  # in one of the two it is not the day of UTC
+def test_the_view_of_today_has_the_readers_day(signed_in: Visitor, alice: User, zone: str) -> None:
+    signed_in.set_cookie("time_zone", zone)
+    now = datetime.now(ZoneInfo(zone)).date()
+    due, _ = (service.create_todo(alice.id, f"{day}", day) for day in (now, now + timedelta(1)))
+    page = signed_in.get("/todos?show=today").text
+    assert re.findall(r'<li id="todo-(\d+)"', page) == [f"{due}"]
+    assert re.findall(r'<input type="radio" name="named_day" value="([^"]*)" checked>', page) == [f"{now}"]
 
 
 def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:

@@ -224,6 +224,6 @@ def test_among_the_open_ones_it_passes_any_number_of_done_ones_and_these_stay(
     ids = create(alice, 6)
     for todo_id in ids[1:5]:
         service.change_todo(alice.id, todo_id, completed=True)
-    fields = {gesture: {"onto": f"{ids[5]}", "direction": "down"}[gesture]}
-    assert signed_in.submit(f"/todos/{ids[0]}/move?show=open", **fields).status_code == 302
+    where = {"onto": f"{ids[5]}", "direction": "down"}[gesture]
+    assert signed_in.submit(f"/todos/{ids[0]}/move?show=open", **{gesture: where}).status_code == 302
     assert listed(alice) == [ids[5], *ids[1:5], ids[0]]

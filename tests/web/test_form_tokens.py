@@ -241,12 +241,10 @@ def test_a_form_with_the_csrf_token_of_an_ended_session_is_recovered(app: Flask,
     assert len(listing.list_notes(alice.id).notes) == 1
 
 
-@pytest.mark.parametrize("error", [None, RateLimited(60), QuotaReached(3)])
+@pytest.mark.parametrize("error", [None, RateLimited(60), QuotaReached(3)])  # None: for its CSRF token
 def test_a_form_that_is_offered_again_is_sent_to_where_it_was_also_to_its_query(
     app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
-    """Without an error, for its CSRF token."""
-
     @recovers("description")
     def refuses() -> None:
         assert error

@@ -95,12 +95,30 @@ def test_without_a_database_the_process_is_healthy_and_not_ready(server_environm
     assert answer.get_json() == {"state": "no_answer", "commit": None}
 
 
+def of_one_connection(environment: dict[str, str]) -> Flask:
+    config = TestingConfig({**environment, "WEB_THREADS": "1", "WORKER_THREADS": "1"})
+    config.SQLALCHEMY_ENGINE_OPTIONS["pool_timeout"] = 0.01
+    return create_app(config)
+
+
+def test_a_page_that_finds_the_pool_full_is_503_with_retry_after_and_comes_later(
+    migrated_environment: dict[str, str],
+) -> None:
+    app = of_one_connection(migrated_environment)
+    stranger, path = app.test_client(), f"/s/{'x' * 22}"  # which nobody shares
+    assert stranger.get(path).status_code == 404
+    with app.app_context():
+        with db.engine.connect():
+            answer = stranger.get(path)
+        assert (answer.status_code, answer.headers["Retry-After"], answer.mimetype) == (503, "5", "text/html")
+        assert stranger.get(path).status_code == 404
+        db.engine.dispose()
+
+
 def test_a_full_pool_is_503_and_recovers_and_a_database_without_our_tables_is_not_ready(
     environment: dict[str, str],
 ) -> None:
-    config = TestingConfig({**environment, "WEB_THREADS": "1", "WORKER_THREADS": "1"})
-    config.SQLALCHEMY_ENGINE_OPTIONS["pool_timeout"] = 0.01
-    app = create_app(config)
+    app = of_one_connection(environment)
     with app.app_context():
         with db.engine.connect():
             answer = app.test_client().get("/readyz")

@@ -12,6 +12,7 @@ from flask import Flask
 from app.accounts import service as accounts
 from app.accounts.models import User
 from app.extensions import db
+from app.todos import service as todos
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.visitor import Visitor
@@ -30,6 +31,13 @@ def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visi
     assert answer.location == "/sign-up?x=1"
     assert language_of(client.get("/sign-up", headers=ENGLISH).text) == "ko"
     assert row_counts() == before
+
+
+def test_the_forms_of_a_page_lead_back_to_it_with_its_query(signed_in: Visitor, alice: User) -> None:
+    signed_in.submit(f"/todos/{todos.create_todo(alice.id, 'x')}/delete")  # which leaves a message
+    page = signed_in.get("/todos?show=open&sort=due").text
+    assert '<input type="hidden" name="next" value="/todos?show=open&amp;sort=due">' in page
+    assert 'href="/todos?show=open&amp;sort=due" data-close' in page
 
 
 def test_the_language_of_the_account_applies_on_every_device_of_it_alone(app: Flask, alice: User, bob: User) -> None:
