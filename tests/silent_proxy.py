@@ -91,12 +91,14 @@ class SilentProxy:
                 for start in ((client, server, TO_SERVER, connection), (server, client, TO_CLIENT, connection)):
                     threading.Thread(target=self._pass_on, args=start, daemon=True).start()
 
-    def close(self) -> None:
+    def close(self, serving: threading.Thread) -> None:
+        """Close everything, first what `serve` listens at: it may just be connecting for a client."""
         self._goes_on.set()
-        for ours in (self._listening, *(end for connection in self.connections for end in connection.ends)):
-            with suppress(OSError):
-                ours.shutdown(socket.SHUT_RDWR)
-            ours.close()
+        _close(self._listening)
+        serving.join()
+        for connection in self.connections:
+            for end in connection.ends:
+                _close(end)
 
     def _pass_on(self, source: socket.socket, target: socket.socket, direction: str, connection: Connection) -> None:
         with suppress(OSError):
@@ -122,13 +124,20 @@ class SilentProxy:
         return where == direction and words in data and after in connection.said
 
 
+def _close(ours: socket.socket) -> None:
+    with suppress(OSError):
+        ours.shutdown(socket.SHUT_RDWR)
+    ours.close()
+
+
 @contextmanager
 def silent_proxy(environment: Environment) -> Iterator[SilentProxy]:
     """Run a proxy in front of the server of DATABASE_URL."""
     url = make_url(environment["DATABASE_URL"])
     proxy = SilentProxy((str(url.host), url.port or 5432))
-    threading.Thread(target=proxy.serve, daemon=True).start()
+    serving = threading.Thread(target=proxy.serve, daemon=True)
+    serving.start()
     try:
         yield proxy
     finally:
-        proxy.close()
+        proxy.close(serving)
