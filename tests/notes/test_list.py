@@ -220,6 +220,8 @@ def test_a_list_that_has_grown_is_read_again_in_one_page(signed_in: Visitor, ali
     assert len(tagged.notes) == 32
     assert signed_in.get("/notes?shown=60").text.count("<article") == 60
     assert signed_in.get("/notes?shown=10").text.count("<article") == 20
+    most = listing.MOST_SHOWN
+    assert [signed_in.get(f"/notes?shown={size}").status_code for size in (most, most + 1)] == [200, 400]
 
 
 def test_the_notes_stand_under_their_days_in_the_readers_zone(signed_in: Visitor, alice: User) -> None:

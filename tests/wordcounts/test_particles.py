@@ -45,6 +45,8 @@ TOGETHER = {
     "관리자는 관리자가": "관리자",
     "터미널은 터미널을": "터미널",
     "점은 점에": "점",
+    "학교에서는 학교를": "학교",
+    "나라에서는 나라의": "나라",
 }
 
 # Pages in which every word is counted by itself.
