@@ -1,4 +1,4 @@
-"""What the commands show: each function turns the document of one `flask release` command into lines for people."""
+"""Lines for people: each function turns the document of one `flask release` command into them."""
 
 import json
 import logging

@@ -142,7 +142,7 @@ def shadow_of(name: str) -> str:
     return shorten_identifier(f"{name}_shadow")
 
 
-# What PostgreSQL calls a constraint without a name, as revisions of plain Flask-Migrate leave them. A UNIQUE or a
+# The endings that PostgreSQL gives names of its own, to constraints of plain Flask-Migrate without one. A UNIQUE or a
 # foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
 # name. Source: makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
 # AddRelationNewConstraints() in src/backend/catalog/heap.c.

@@ -26,7 +26,7 @@ from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, 
 INTEGERS = ("smallint", "integer", "bigint")
 SNAPSHOT_POLL = 0.2  # seconds
 
-# What a shadow is, in the database, as its column's comment.
+# The comment of a column that marks it as a shadow, and says of which kind.
 SHADOW_PREFIX = "shadow: "
 SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
 SHADOW_OF_FORMER = (
