@@ -4,10 +4,10 @@ How the runner is entered stands here alone, in `upgrade`.
 """
 
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.connection import driver_connection
 from online_migrations.errors import ReleaseError, UnsafeOperation, failed_statement
 from online_migrations.guard.guard import Guard
-from online_migrations.locks import Blockers, Deadline
+from online_migrations.locks import Blockers, Deadline, with_lock_retries
 from online_migrations.runner.preconditions import drop_in_same_release
 from online_migrations.state import live
 from online_migrations.state.ledger import EXPAND
@@ -27,6 +27,8 @@ from tests.online_migrations.history import revision_text
 from tests.online_migrations.migrating import Database
 
 SECONDS = 60  # the deadline of a run
+
+Result = TypeVar("Result")
 
 
 def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
@@ -44,8 +46,7 @@ def excused(body: str, reason: str) -> str:
 
 def upgrade(database: Database, script: Script) -> None:
     """Run the revision as the runner does; raise ReleaseError when it is refused."""
-    with _running(database, script):
-        pass
+    _run(database, script, lambda connection: None)
 
 
 def try_out(database: Database, script: Script, question: str) -> object:
@@ -53,32 +54,38 @@ def try_out(database: Database, script: Script, question: str) -> object:
 
     Return what the question, in SQL, was answered before that; raise ReleaseError when it is refused.
     """
-    with _running(database, script) as connection:
+
+    def judged(connection: Connection) -> object:
         watcher = driver_connection(connection).watcher
         assert watcher is not None
         watcher.before_commit()
         answer: object = connection.scalar(text(question))
         connection.rollback()
-    return answer
+        return answer
+
+    return _run(database, script, judged)
 
 
-@contextmanager
-def _running(database: Database, script: Script) -> Iterator[Connection]:
-    """Yield the connection of a revision that has run and is about to be judged and committed."""
+def _run(database: Database, script: Script, at_its_end: Callable[[Connection], Result]) -> Result:
+    """Run the revision, again where an autovacuum holds a lock, and return what is found before its COMMIT."""
     if reason := drop_in_same_release([script]):
         raise UnsafeOperation(reason)
-    blockers = Blockers()
-    with database.migrating.connect() as connection:
-        guard = Guard(connection, live.in_use(connection), blockers)
-        opts = {"deadline": Deadline(SECONDS), "blockers": blockers, "transaction_per_migration": True, "guard": guard}
-        migration = MigrationContext.configure(connection, opts=opts)
-        try:
+    blockers, deadline = Blockers(), Deadline(SECONDS)
+
+    def attempt() -> Result:
+        with database.migrating.connect() as connection:
+            guard = Guard(connection, live.in_use(connection), blockers)
+            opts = {"deadline": deadline, "blockers": blockers, "transaction_per_migration": True, "guard": guard}
+            migration = MigrationContext.configure(connection, opts=opts)
             with (
                 guard.revision(script),
                 Operations.context(migration),
                 migration.begin_transaction(_per_migration=True),
             ):
                 script.module.upgrade()
-                yield connection
-        except DBAPIError as error:
-            raise ReleaseError(failed_statement(error)) from error
+                return at_its_end(connection)
+
+    try:
+        return with_lock_retries(attempt, deadline, blockers)
+    except DBAPIError as error:
+        raise ReleaseError(failed_statement(error)) from error
