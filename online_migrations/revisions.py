@@ -104,13 +104,19 @@ def _declared(code: ScriptDirectory) -> dict[str, dict[str, Any]]:
     """Return by file its constants `revision` and `down_revision`, read without running it."""
     found = {}
     for path in sorted(Path(code.versions).glob("*.py")):
-        constants: dict[str, Any] = {}
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            for name in _assigned(node) & {"revision", "down_revision"}:
-                constants[name] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
+        constants = _constants(path.read_text(encoding="utf-8"))
         if "revision" in constants:
             found[path.name] = constants
     return found
+
+
+@cache
+def _constants(source: str) -> dict[str, Any]:
+    constants: dict[str, Any] = {}
+    for node in ast.parse(source).body:
+        for name in _assigned(node) & {"revision", "down_revision"}:
+            constants[name] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
+    return constants
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -141,7 +147,12 @@ def content_hashes(path: str | Path) -> tuple[str, str]:
 
     What ran is the file if its hash is one of these.
     """
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    return _hashes(Path(path).read_text(encoding="utf-8"))
+
+
+@cache  # a command asks for it several times, of each file
+def _hashes(source: str) -> tuple[str, str]:
+    tree = ast.parse(source)
     tree.body = [node for node in tree.body if not _assigned(node) & NUMBERS]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
