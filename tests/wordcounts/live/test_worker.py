@@ -68,9 +68,7 @@ def test_the_jobs_of_a_killed_worker_are_run_by_others_within_90_seconds_and_non
     assert sorted(fetched) == sorted([*(f"/{number}" for number in range(JOBS)), "/slow", "/slow"])
 
 
-def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
-    queue: CountingQueue, pages: PageServer, slow: Slow
-) -> None:
+def test_on_sigterm_it_finishes_its_job_alone_and_exits_0(queue: CountingQueue, pages: PageServer, slow: Slow) -> None:
     assert DEADLINE_SECONDS < GRACE_PERIOD, "the fetch of a page does not outlast it"
     [(of_others,)] = queue.rows(SESSIONS)
     with queue.worker() as worker:
