@@ -147,7 +147,7 @@ PUBLIC = {
     "online_migrations.doctor": {"ERROR", "Diagnosis", "diagnose"},
     "online_migrations.operations": {"excused", "in_schema", "add_column_online", "backfill", "backfill_later"},
     "online_migrations.scratch": {
-        *("Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"),
+        *("Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database")
     },
     "online_migrations.state": {
         *("AHEAD", "AHEAD_CONTRACT", "AT_HEAD", "BEHIND", "UNKNOWN", "SchemaState", "applied_revisions"),

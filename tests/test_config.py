@@ -361,9 +361,7 @@ def test_a_prefix_ends_with_one_slash_and_a_public_url_with_none() -> None:
         ({"S3_ENDPOINT_URL": "https://a.test", "S3_BUCKET": "A_B", **IN_HOST}, ("virtual", "https://a.test/A_B")),
     ],
 )
-def test_a_photo_is_loaded_from_where_a_request_names_the_bucket(
-    settings: dict[str, str], address: tuple[str, str]
-) -> None:
+def test_a_photo_is_loaded_where_a_request_names_the_bucket(settings: dict[str, str], address: tuple[str, str]) -> None:
     found = config(S3_REGION="eu-west-1", **settings)
     assert address == (found.S3_ADDRESSING, found.S3_PUBLIC_URL)
     requested = Bucket(vars(found)).client.generate_presigned_url("get_object", {"Bucket": found.S3_BUCKET, "Key": "k"})

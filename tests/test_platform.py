@@ -166,9 +166,7 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
 PRODUCTION = {**ENVIRONMENT, "DATABASE_URL": "postgres://u:p@127.0.0.1/n"}
 
 
-def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gunicorn_has_its_settings_from_the_file_and_port_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT", raising=False)
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)

@@ -150,9 +150,7 @@ def tokens_of(buckets: ProcessBuckets, key: str, tries: int) -> list[int]:
     return left
 
 
-def test_a_bucket_of_the_process_holds_its_capacity_fills_up_to_it_and_sends_no_statement(
-    statements: list[str],
-) -> None:
+def test_a_bucket_of_the_process_holds_its_capacity_fills_up_and_sends_no_statement(statements: list[str]) -> None:
     now = [100.0]
     buckets = ProcessBuckets(lambda: now[0])
     assert [buckets.take(LIMIT, "a").reset for _ in range(3)] == [20, 40, 60]

@@ -225,9 +225,7 @@ def listed() -> dict[str, datetime]:
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_in_every_store_a_photo_is_put_read_and_deleted_and_a_folder_is_listed_whole_and_alone(
-    open_store: Open, name: str
-) -> None:
+def test_every_store_puts_reads_deletes_a_photo_and_lists_a_folder_whole_and_alone(open_store: Open, name: str) -> None:
     running = open_store(STORES[name])
     storage.put(KEYS[0], CONTENT, "image/webp")
     assert running.objects == {KEYS[0]: CONTENT}
@@ -307,9 +305,7 @@ def test_what_is_no_listing_or_no_deletion_is_one_error_in_a_sentence(open_store
 
 
 @pytest.mark.parametrize("ask", [lambda key: storage.put(key, CONTENT, "image/webp"), storage.get], ids=["put", "get"])
-def test_a_store_that_stays_busy_is_one_error_after_two_attempts(
-    open_store: Open, ask: Callable[[str], object]
-) -> None:
+def test_a_store_that_stays_busy_is_an_error_after_two_attempts(open_store: Open, ask: Callable[[str], object]) -> None:
     running = open_store(Store(busy=9))
     with pytest.raises(StorageUnavailable, match="SlowDown"):
         ask(KEYS[0])

@@ -144,9 +144,7 @@ FAILURES = {
     ),
     "another deploy meanwhile": Failure(overtaken, "does not any more: .* says 000000000000. Has", RELEASED),
     "a redirect to another site": Failure(
-        broken("POST /notes", 302, "https://elsewhere.example/notes"),
-        "302 to https://elsewhere",
-        RELEASED,
+        broken("POST /notes", 302, "https://elsewhere.example/notes"), "302 to https://elsewhere", RELEASED
     ),
     "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),
     "a note is lost": Failure(broken("GET /notes/7", 200, "another"), "GET /notes/7: the page has no", RELEASED),

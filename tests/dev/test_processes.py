@@ -36,9 +36,7 @@ while True:
 """
 
 
-def test_what_waits_says_so_every_few_seconds(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_waiting_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     wait = processes.telling("waiting for the moon")
     wait()
     assert capsys.readouterr().out == ""

@@ -136,18 +136,14 @@ def test_a_whole_answer_is_left_alone(log: AccessLog, caplog: pytest.LogCaptureF
         assert (body.is_closed, caplog.records) == (True, []), (method, status)
 
 
-def test_what_fails_at_the_end_of_a_request_is_a_line_and_leaves_its_answer_whole(
-    log: AccessLog, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_fails_at_the_end_is_a_line_and_the_answer_whole(log: AccessLog, caplog: pytest.LogCaptureFixture) -> None:
     assert serve(log, Body(b"12345", fails=RuntimeError("the teardown")), 5) == b"12345"
     [record] = caplog.records
     assert parse(LogfmtFormatter().format(record))["msg"].startswith("the end of the request failed")
 
 
 @pytest.mark.parametrize("part", [b"2", "text"])
-def test_a_part_that_cannot_be_written_cuts_the_answer_off(
-    log: AccessLog, caplog: pytest.LogCaptureFixture, part: Any
-) -> None:
+def test_an_unwritable_part_cuts_the_answer_off(log: AccessLog, caplog: pytest.LogCaptureFixture, part: Any) -> None:
     error = SpoolFailed("no room") if part == b"2" else None
     with pytest.raises(CutOff):
         serve(log, Body(b"1", part), error=error)

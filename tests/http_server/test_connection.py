@@ -175,9 +175,7 @@ def test_429_is_kept_from_its_first_byte_until_it_is_flushed(buffered: Buffered,
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"422 UNPROCESSABLE"])
-def test_every_other_answer_is_sent_at_once_its_head_with_the_beginning_of_the_body(
-    buffered: Buffered, status: bytes
-) -> None:
+def test_any_other_answer_goes_at_once_its_head_with_the_start_of_the_body(buffered: Buffered, status: bytes) -> None:
     buffer, client = buffered
     head = b"HTTP/1.1 " + status + b"\r\nX: 429\r\n\r\n"
     buffer.sendall(head)

@@ -43,9 +43,7 @@ def body(buffer: RequestBuffer) -> bytes:
     [(GET, b""), (POST, b"hello"), (TRAP, b"1\r\n0\r\n\r\n22")],
     ids=["none", "length", "chunked"],
 )
-def test_a_request_ends_with_its_last_byte_and_what_follows_is_the_next(
-    buffer: RequestBuffer, request_: bytes, expected: bytes
-) -> None:
+def test_what_follows_a_requests_last_byte_is_the_next(buffer: RequestBuffer, request_: bytes, expected: bytes) -> None:
     for byte in request_[:-1]:
         buffer.feed(bytes([byte]))
         assert buffer.missing is not Part.NOTHING
@@ -198,9 +196,7 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_long(buffers: Buffers) -> No
         chunked.feed(CHUNK * 2)
 
 
-def test_one_long_body_too_many_is_refused_and_takes_no_room_and_each_place_is_given_back_once(
-    buffers: Buffers,
-) -> None:
+def test_one_long_body_too_many_is_refused_takes_no_room_and_each_place_is_given_back_once(buffers: Buffers) -> None:
     for _ in range(MOST_LONG):
         assert buffers.begun(LONG_POST).missing is Part.BODY
     with pytest.raises(TooManyUploads):

@@ -17,10 +17,7 @@ import pytest
 
 from tests.live.plain_site import GIT, HAPROXY, SMALL, PlainSite, plain_site
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed"),
-]
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")]
 WAITS = "Waiting for another deploy to end"
 MOVED = "Error: main is no longer what you saw"
 
@@ -79,9 +76,7 @@ def locked(site: PlainSite) -> Iterator[None]:
         yield
 
 
-def test_of_two_pushes_at_once_the_accepted_one_serves_and_the_other_is_refused_before_it_is_built(
-    site: PlainSite, other: PlainSite
-) -> None:
+def test_of_two_pushes_at_once_one_serves_the_other_is_refused_unbuilt(site: PlainSite, other: PlainSite) -> None:
     """Also where it is forced."""
     sites = [site, other]
     commits = [one.commit({"who.txt": str(number)}) for number, one in enumerate(sites)]
@@ -150,9 +145,7 @@ def test_what_is_pushed_beside_or_instead_of_a_main_is_refused_and_nothing_is_bu
     assert (live(site), references(site), site.releases()) == (before, known, releases)
 
 
-def test_a_main_that_was_moved_by_a_push_killed_before_its_record_is_taken_back(
-    site: PlainSite, other: PlainSite
-) -> None:
+def test_a_main_moved_by_a_push_killed_before_its_record_is_taken_back(site: PlainSite, other: PlainSite) -> None:
     before = live(site)
     killed = site.commit({"who.txt": "killed"})
     site.git("push", "--quiet", "production", f"{killed}:refs/tags/killed")
@@ -262,9 +255,7 @@ def test_an_earlier_commit_is_activated_also_when_that_is_killed_while_it_switch
     assert live(site) == before
 
 
-def test_a_command_runs_in_the_environment_of_the_live_release_and_an_unknown_commit_is_not_activated(
-    site: PlainSite,
-) -> None:
+def test_commands_run_in_the_environment_of_the_live_release_and_an_unknown_commit_is_refused(site: PlainSite) -> None:
     before, release = live(site), site.live()
     ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
     assert ran.returncode == 7

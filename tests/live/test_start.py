@@ -137,8 +137,7 @@ def test_the_settings_are_a_gate(name: str, environment: Environment, tmp_path: 
 
 @NEEDS_NAMESPACES
 @pytest.mark.parametrize(
-    ("name", "imported", "number"),
-    [("worker", "flask", signal.SIGINT), ("release", "app.extensions", signal.SIGTERM)],
+    ("name", "imported", "number"), [("worker", "flask", signal.SIGINT), ("release", "app.extensions", signal.SIGTERM)]
 )
 def test_as_pid_1_each_ends_by_a_signal_while_it_is_imported(
     name: str, imported: str, number: signal.Signals, server_environment: Environment, tmp_path: Path

@@ -50,8 +50,8 @@ class ReleaseBefore:
             required = [column for column in given if not column.nullable and column.server_default is None]
             with engine.connect() as connection:
                 self._assert_reads_the_same(connection, table)
-                self._assert_inserts_changes_and_deletes(connection, table, given)
-                self._assert_inserts_changes_and_deletes(connection, table, required)
+                self._assert_inserts_changes_deletes(connection, table, given)
+                self._assert_inserts_changes_deletes(connection, table, required)
                 self._assert_reads_the_same(connection, table)
                 old = self.rows[table.name][0]._mapping  # nothing that a newer release keeps beside it may prevent this
                 this = [column == old[column.name] for column in table.primary_key]
@@ -71,9 +71,7 @@ class ReleaseBefore:
     def _assert_reads_the_same(self, connection: Connection, table: Table) -> None:
         assert everything(connection, table) == self.rows[table.name], f"{table.name} reads otherwise"
 
-    def _assert_inserts_changes_and_deletes(
-        self, connection: Connection, table: Table, columns: list[Column[Any]]
-    ) -> None:
+    def _assert_inserts_changes_deletes(self, connection: Connection, table: Table, columns: list[Column[Any]]) -> None:
         first, other = self._fresh_values(table, columns), self._fresh_values(table, columns)
         second = {name: value for name, value in other.items() if not table.columns[name].primary_key}
         key = connection.execute(insert(table).values(first)).inserted_primary_key

@@ -218,9 +218,7 @@ def test_the_array_with_a_rule_that_the_refusal_advises_is_written_and_taken(own
         )
 
 
-def test_another_precision_and_collation_and_a_longer_type_of_ones_own_are_noticed(
-    untouched: Database,
-) -> None:
+def test_another_precision_and_collation_and_a_longer_type_of_ones_own_are_noticed(untouched: Database) -> None:
     collated = """change_type_online('things', 'code', 'VARCHAR(80) COLLATE "C"')"""
     other: list[tuple[str, Type, str]] = [
         ("price", sa.Numeric(), "change_type_online('things', 'price', 'NUMERIC')"),

@@ -88,9 +88,7 @@ def test_a_small_table_is_filled_by_the_migration(things: Database, rows: int) -
     assert jobs() == []
 
 
-def test_a_small_table_of_which_a_row_is_held_is_the_workers_and_one_that_cannot_be_filled_nobodys(
-    things: Database,
-) -> None:
+def test_a_small_table_with_a_held_row_is_the_workers_and_one_that_cannot_be_filled_nobodys(things: Database) -> None:
     things.execute("DELETE FROM things WHERE id > 10")
     with pytest.raises(UnsafeOperation, match="without an end"):
         begin(things, "size = CASE WHEN id <> 7 THEN 1 END")

@@ -110,9 +110,7 @@ def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
 
 
 @pytest.mark.parametrize("group", ["models", "replaced"])
-def test_a_difference_from_the_models_is_told_with_the_command_that_writes_the_revision(
-    in_use: Database, group: str
-) -> None:
+def test_a_difference_from_models_is_told_with_the_command_to_write_the_revision(in_use: Database, group: str) -> None:
     commands = {finding.next for finding in planted(in_use, group)}
     assert commands == {'flask db migrate -m "Bring the schema to the models"'}
 

@@ -56,9 +56,7 @@ WRITE_WORDS = "INSERT INTO words VALUES (1)"
 COLOURS = "SELECT count(colour) FROM things"
 
 
-def test_values_stay_until_their_column_is_named_and_where_there_are_none_once_nobody_maps_it(
-    project: ModelProject,
-) -> None:
+def test_values_stay_until_their_column_is_named_and_an_empty_one_until_nobody_maps_it(project: ModelProject) -> None:
     """As an operation says; the other tests have SQL, which the guard sees."""
     released(project, ADD, 'drop_column_contract("things", "colour")', colour, WRITE_COLOUR)
     with pytest.raises(UnsafeOperation) as refused:

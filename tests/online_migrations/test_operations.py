@@ -156,9 +156,7 @@ def test_a_role_may_do_through_the_view_what_it_may_do_with_the_table(things: Da
     assert [things.scalar(column, column=each) for each in ("name", "size")] == [True, False]
 
 
-def test_a_backfill_goes_on_where_it_was_stopped_and_says_how_far_it_is(
-    things: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_stopped_backfill_goes_on_and_says_how_far_it_is(things: Database, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "online_migrations")
     things.execute("UPDATE things SET size = 0 WHERE id <= 2000")
     things.migrate(lambda: ops.backfill("things", set_sql="size = 1", where="size IS NULL"))
@@ -252,9 +250,7 @@ def test_an_index_restored_from_a_dump_is_the_same(things: Database) -> None:
     assert things.schema() == before
 
 
-def test_a_column_that_was_mended_after_the_revision_failed_at_its_second_step(
-    things: Database, tmp_path: Path
-) -> None:
+def test_a_column_mended_after_the_revision_failed_at_its_second_step(things: Database, tmp_path: Path) -> None:
     def upgrade(kind: str) -> None:
         adds = f'add_column_online("things", sa.Column("mark", sa.{kind}()))'
         fails = 'add_unique_online("things", "uq_things_size", ["size"])'

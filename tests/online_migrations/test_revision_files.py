@@ -206,9 +206,7 @@ def test_another_file_is_one_under_both_hashes(tmp_path: Path, old: str, new: st
 
 @pytest.mark.smoke
 @servers
-def test_what_ran_is_told_by_its_content_also_in_a_ledger_without_marks(
-    checkout: OwnHistory, database: Database
-) -> None:
+def test_what_ran_is_told_by_content_also_in_a_ledger_without_marks(checkout: OwnHistory, database: Database) -> None:
     """Another file of the number is refused. What has another number now is not run again, and the rest is run."""
     assert applied(checkout, THEIRS).returncode == 0
     for revision in ("0001", "0002"):

@@ -75,9 +75,7 @@ def test_an_expand_that_took_something_is_told(today: OwnHistory, tomorrow: OwnH
     assert "roll forward" in refused.stderr
 
 
-def test_a_release_that_noted_nothing_is_judged_by_the_phases(
-    today: OwnHistory, tomorrow: OwnHistory, database: Database
-) -> None:
+def test_without_notes_the_phases_judge_a_release(today: OwnHistory, tomorrow: OwnHistory, database: Database) -> None:
     """Nothing is changed by the release phase of a rollback, whatever it answers."""
     tomorrow.write_revision(AFTER, *COLOUR)
     assert tomorrow.flask("db", "upgrade").returncode == 0
@@ -98,9 +96,7 @@ def test_a_release_that_noted_nothing_is_judged_by_the_phases(
     assert database.definitions() == before
 
 
-def test_no_other_command_ends_in_cannot_locate_revision(
-    today: OwnHistory, tomorrow: OwnHistory, database: Database
-) -> None:
+def test_no_other_command_cannot_locate_a_revision(today: OwnHistory, tomorrow: OwnHistory, database: Database) -> None:
     tomorrow.write_revision(AFTER, *COLOUR)
     assert tomorrow.flask("db", "upgrade").returncode == 0
     for command in (("current",), ("check",), ("migrate", "-m", "x"), ("downgrade",), ("stamp", "head")):

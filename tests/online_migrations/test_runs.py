@@ -97,9 +97,7 @@ INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("begin_at", [None, "0001"], ids=["an empty database", "a database in use"])
-def test_of_releases_that_start_at_once_one_does_each_step(
-    checkout: OwnHistory, database: Database, begin_at: str | None
-) -> None:
+def test_of_releases_at_once_one_does_each_step(checkout: OwnHistory, database: Database, begin_at: str | None) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE counters AS SELECT 1 AS id, 0 AS n")')
     for number in (2, 3, 4, 5):
         checkout.write_revision(number, *IN_AUTOCOMMIT, INDEX.format(number=number))

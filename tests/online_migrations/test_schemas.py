@@ -279,9 +279,7 @@ def test_following_every_advice_keeps_every_row(project: ModelProject, made: str
     assert rows(project) == 2500
 
 
-def test_a_part_is_kept_that_an_older_version_has_marked_as_retired_or_whose_release_noted_nothing(
-    project: ModelProject,
-) -> None:
+def test_a_part_is_kept_that_an_older_version_retired_or_whose_release_noted_nothing(project: ModelProject) -> None:
     """The models of this code say that it is in use."""
     partitioned = with_parts(project)
     partitioned.database.execute("COMMENT ON TABLE part IS 'retired: dropped by the next contract step'")

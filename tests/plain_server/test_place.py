@@ -102,9 +102,7 @@ def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Place(tmp_path).environment()
 
 
-def test_a_process_gets_the_environment_of_the_app_and_nothing_of_the_hook(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_gets_the_apps_environment_and_not_the_hooks(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     (place.root / "environment").write_text("PATH=/opt/bin\nLANG=ko_KR.UTF-8\n")
     environment = place.environment_of(COMMIT, 7)

@@ -97,7 +97,7 @@ ADDED = [
             add(plain("값" * 21, sa.Integer())),
             add(plain("extra", sa.Integer()), "Odd order"),
         ),
-    ),
+    )
 ]
 
 
