@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.http.errors import (
-    InvalidHeader,
-    InvalidRequestLine,
-    LimitRequestHeaders,
-    NoMoreData,
-    ParseException,
-    UnsupportedTransferCoding,
-)
+from gunicorn.http import errors
+from gunicorn.http.errors import InvalidHeader, ParseException
 
 from http_server.refusals import TooManyUploads, VersionNotSupported
 from http_server.request_buffer import LONG, MOST_LONG, BodyLimits, Part, RequestBuffer
@@ -84,7 +78,7 @@ def test_neither_a_malformed_body_nor_what_follows_is_a_request(buffer: RequestB
 
 @pytest.mark.parametrize("codings", [b"gzip, chunked", b"gzip\r\nTransfer-Encoding: chunked"])
 def test_another_transfer_coding_is_refused(buffer: RequestBuffer, codings: bytes) -> None:
-    with pytest.raises(UnsupportedTransferCoding):
+    with pytest.raises(errors.UnsupportedTransferCoding):
         buffer.feed(CHUNKED.replace(b"chunked", codings) + b"0\r\n\r\n")
 
 
@@ -95,13 +89,13 @@ def test_a_length_that_is_no_number_is_refused(buffer: RequestBuffer, length: by
 
 
 def test_headers_without_an_end_are_refused_at_a_limit(buffer: RequestBuffer) -> None:
-    with pytest.raises(LimitRequestHeaders):
+    with pytest.raises(errors.LimitRequestHeaders):
         buffer.feed(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000)
 
 
 @pytest.mark.parametrize("head", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\nHost: a\n\n", b"\r\n\r\n"])
 def test_what_is_no_request_is_refused_by_the_parser(buffer: RequestBuffer, head: bytes) -> None:
-    with pytest.raises((InvalidRequestLine, NoMoreData)):
+    with pytest.raises((errors.InvalidRequestLine, errors.NoMoreData)):
         buffer.feed(head)
 
 
