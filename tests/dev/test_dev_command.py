@@ -26,10 +26,8 @@ from tools.dev.commands import is_worth_a_line
 from tools.dev.processes import read_pid
 
 ROOT = Path(__file__).parents[2]
-JOB = (
-    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('default', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
-)
+JOB = """INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES ('default', 'jobs.requeue_stalled_jobs', '{"timestamp": 0}')"""
 PATIENCE = 120.0  # seconds; a `make dev` that hangs fails its test, and is killed with its family
 
 # The application of a developer, but for the folder of its data and its ports.
@@ -163,9 +161,8 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}" in first.said
     assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
     assert re.search(r"^\d+ migrations ran$", first.said, re.MULTILINE)
-    assert not re.search(
-        "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said
-    )
+    noise = "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /"
+    assert not re.search(noise, first.said)
 
     first.process.send_signal(signal.SIGINT)
     first.wait_for("Stopping")

@@ -159,8 +159,9 @@ def drop_the_table(checkout: Checkout) -> None:
     [
         *(
             (name, "plural of 3 to 24 small letters")
-            for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s", "news", "glass")
+            for name in ("", "book", "Books", "my-books", "2s", "news", "glass")
         ),
+        ("x" * 24 + "s", "plural of 3 to 24 small letters"),
         *((name, "which has a meaning in it") for name in ("classes", "lists", "pages", "forms", "rows", "titles")),
         *((name, "already: take another name") for name in ("notes", "todos", "jobs", "notices", "profiles")),
         *((name, "already: take another name") for name in ("mailed_links", "procrastinate_jobs")),

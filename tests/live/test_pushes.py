@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +41,8 @@ def site(shared_site: PlainSite) -> Iterator[PlainSite]:
 @pytest.fixture(scope="module")
 def shared_other(shared_site: PlainSite) -> PlainSite:
     folder = shared_site.checkout.with_name("other")
-    subprocess.run(
-        [*GIT, "clone", "--quiet", "--origin", "production", shared_site.place.repository, folder], check=True
-    )
+    clone = [*GIT, "clone", "--quiet", "--origin", "production", str(shared_site.place.repository), str(folder)]
+    subprocess.run(clone, check=True)
     return replace(shared_site, checkout=folder)
 
 
@@ -68,24 +67,21 @@ def live(site: PlainSite) -> str:
     return commit
 
 
-@contextmanager
-def locked(site: PlainSite) -> Iterator[None]:
-    """Hold the lock as if a deploy were under way."""
-    with (site.place.root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def at_once(site: PlainSite, other: PlainSite, *options: str) -> list[tuple[int, str]]:
+    """Push from both while a deploy seems to be under way; return how each ends."""
+    with ExitStack() as pushes:
+        with (site.place.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            both = [pushes.enter_context(one.pushing(*options)) for one in (site, other)]
+            for push in both:
+                push.read_until(WAITS)
+        return [push.end() for push in both]
 
 
 def test_of_two_pushes_at_once_one_serves_the_other_is_refused_unbuilt(site: PlainSite, other: PlainSite) -> None:
     """Also where it is forced."""
-    sites = [site, other]
-    commits = [one.commit({"who.txt": str(number)}) for number, one in enumerate(sites)]
-    with ExitStack() as pushes:
-        with locked(site):
-            both = [pushes.enter_context(one.pushing("--force")) for one in sites]
-            for push in both:
-                push.read_until(WAITS)
-        ends = [push.end() for push in both]
+    commits = [one.commit({"who.txt": str(number)}) for number, one in enumerate((site, other))]
+    ends = at_once(site, other, "--force")
     assert sorted(code for code, _ in ends) == [0, 1]
     assert live(site) == commits[[code for code, _ in ends].index(0)]
     [refusal] = [said for code, said in ends if code == 1]
@@ -96,12 +92,7 @@ def test_of_two_pushes_at_once_one_serves_the_other_is_refused_unbuilt(site: Pla
 def test_two_pushes_of_the_same_commit_are_both_accepted_and_deployed_once(site: PlainSite, other: PlainSite) -> None:
     commit = site.commit({"who.txt": "the same"})
     other.git("pull", "--quiet", str(site.checkout), "main")
-    with ExitStack() as pushes:
-        with locked(site):
-            both = [pushes.enter_context(one.pushing()) for one in (site, other)]
-            for push in both:
-                push.read_until(WAITS)
-        ends = [push.end() for push in both]
+    ends = at_once(site, other)
     assert [code for code, _ in ends] == [0, 0]
     assert sum("Building" in said for _, said in ends) == 1
     assert live(site) == commit
@@ -259,10 +250,8 @@ def test_commands_run_in_the_environment_of_the_live_release_and_an_unknown_comm
     before, release = live(site), site.live()
     ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
     assert ran.returncode == 7
-    assert ran.stdout.splitlines() == [
-        f"config.ProductionConfig {before} v{release['version']}",
-        str(site.place.releases / before),
-    ]
+    told = f"config.ProductionConfig {before} v{release['version']}"
+    assert ran.stdout.splitlines() == [told, str(site.place.releases / before)]
     refused = site.receive("activate", "0123456789abcdef")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: 0123456789abcdef is no commit that was pushed here")

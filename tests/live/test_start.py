@@ -43,9 +43,7 @@ class Launched:
 
     def said(self, words: str) -> None:
         """Wait until it has printed this."""
-        wait_until(
-            lambda: words in self.log.read_text(errors="replace") or self.outer.poll() is not None, f"it says: {words}"
-        )
+        wait_until(lambda: words in self.log.read_text("utf-8", "replace") or self.outer.poll() is not None, words)
         assert words in self.log.read_text(), self.log.read_text()
 
 
