@@ -19,7 +19,7 @@ import pytest
 import urllib3
 
 from config import DevelopmentConfig
-from tests.test_config import Checkout
+from tests.test_config import with_ports
 from tests.waiting import wait_until
 from tools.dev import postgres, s3
 from tools.dev.commands import is_worth_a_line
@@ -209,7 +209,7 @@ def test_a_signal_while_starting_and_a_migration_that_fails_stop_what_was_starte
 
 
 def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
-    config = Checkout.with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
+    config = with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
     assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
     assert s3.endpoint(12350) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
