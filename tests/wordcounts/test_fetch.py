@@ -68,14 +68,9 @@ def test_ways_to_send_a_page(answer: bytes) -> None:
 
 
 def test_content_types_that_are_pages_and_that_are_not() -> None:
-    pages = {
-        ("text/html", b"a"): True,
-        ("application/xhtml+xml", b"a"): True,
-        ("text/plain", b"<html>"): False,
-        ("", b"<!doctype html>"): True,
-        ("", b"just words"): False,
-    }
-    for (content_type, body), is_html in pages.items():
+    html = (("text/html", b"a"), ("application/xhtml+xml", b"a"), ("", b"<!doctype html>"))
+    for content_type, body in (*html, ("text/plain", b"<html>"), ("", b"just words")):
+        is_html = (content_type, body) in html
         assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html, content_type
     for content_type, body in (("application/pdf", b"%PDF-1.7"), ("text/html2", b"<p>"), ("", b"%PDF-1.7")):
         assert failure(page(body, f"Content-Type: {content_type}")).code is Failure.CONTENT_TYPE, content_type

@@ -16,22 +16,14 @@ from tests.visitor import Visitor
 from tests.wordcounts import results
 
 ITEM: Mapping[str, Any] = {
-    "url": "https://example.com/",
-    "final_url": "https://example.com/",
     "title": "Example",
-    "result_all": {"moon": 2},
-    "result_no_stop_words": {"moon": 2},
     "phrases": {"2": {}, "3": {}},
-    "total_words": 2,
-    "unique_words": 1,
-    "content_words": 2,
-    "characters": 8,
-    "reading_seconds": 1,
-    "truncated": False,
-    "shared": False,
-    "created_at": "2026-03-01T09:00:00+00:00",
-    "finished_at": "2026-03-01T09:00:00+00:00",
-}
+    **dict.fromkeys(("url", "final_url"), "https://example.com/"),
+    "result_all": {"moon": 2}, "result_no_stop_words": {"moon": 2},
+    "total_words": 2, "unique_words": 1, "content_words": 2, "characters": 8, "reading_seconds": 1,
+    **dict.fromkeys(("truncated", "shared"), False),
+    **dict.fromkeys(("created_at", "finished_at"), "2026-03-01T09:00:00+00:00"),
+}  # fmt: skip
 INVALID: Mapping[str, Mapping[str, Any]] = {
     "an address that is a script": {"final_url": "javascript:alert(1)"},
     "an address inside": {"url": "http://127.0.0.1/"},

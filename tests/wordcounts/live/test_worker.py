@@ -25,10 +25,8 @@ from tests.wordcounts.page_server import PageServer
 pytestmark = pytest.mark.servers
 
 JOBS = 10
-SESSIONS = (
-    "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND application_name = 'semicircle-worker queue'"
-)
+OURS = "datname = current_database() AND application_name = 'semicircle-worker queue'"
+SESSIONS = f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}"
 
 
 def test_an_idle_worker_is_notified_of_a_job_also_after_the_database_has_restarted(
