@@ -53,9 +53,7 @@ def test_ports_stay_the_same_from_run_to_run(config: Config) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "postgres", "s3"])
-def test_only_a_port_in_use_is_replaced(
-    config: Config, taken: int, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_a_port_in_use_changes(config: Config, taken: int, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     choose(config)
     before = config["PORTS"] = {**config["PORTS"], name: taken}
     choose(config)

@@ -1,15 +1,14 @@
 """The embedded S3, on free ports and in a folder deeper than the path of a Unix socket may be."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import boto3
 import psutil
 import pytest
 import urllib3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.servers import s3_client as client
 from tools.dev import s3
 from tools.dev.processes import Child
 
@@ -22,17 +21,6 @@ class Server(NamedTuple):
     port: int
     child: Child
     first: Child  # the one that was stopped
-
-
-def client(port: int, secret: str = s3.SECRET_KEY) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint(port),
-        region_name="us-east-1",
-        aws_access_key_id=s3.ACCESS_KEY,
-        aws_secret_access_key=secret,
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-    )
 
 
 @pytest.fixture(scope="module")
