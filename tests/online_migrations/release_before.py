@@ -86,11 +86,9 @@ class ReleaseBefore:
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:
         """Make a row like the last one, but for what no two rows share."""
         last = self.rows[table.name][-1]._mapping
-        unique = self.unique[table.name]
-        return {
-            column.name: self._new_value(table, column) if column.name in unique else last[column.name]
-            for column in columns
-        }
+        unique = [column for column in columns if column.name in self.unique[table.name]]
+        same = {column.name: last[column.name] for column in columns}
+        return same | {column.name: self._new_value(table, column) for column in unique}
 
     def _new_value(self, table: Table, column: Column[Any]) -> Any:
         """Choose a new value; of a foreign key, a parent that has no row here yet (one to one)."""
