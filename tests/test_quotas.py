@@ -60,9 +60,7 @@ def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
     assert (row_counts(), queued()) == before
 
 
-def test_without_a_page_what_was_typed_is_shown(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
-) -> None:
+def test_without_a_page_what_was_typed_shows(app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
     """As that of a new feature."""
 
     @recovers("description")

@@ -213,9 +213,7 @@ def test_an_answer_goes_on_while_its_bytes_move_and_else_ends(loop: Loop, monkey
 
 
 @played
-def test_who_left_is_forgotten_a_half_answer_reset_a_refusal_read(
-    loop: Loop, caplog: pytest.LogCaptureFixture
-) -> Steps:
+def test_who_left_is_forgotten_a_half_answer_reset_refusals_read(loop: Loop, caplog: pytest.LogCaptureFixture) -> Steps:
     with loop.connect(GET % b"200"):
         yield from got()
     yield from got()

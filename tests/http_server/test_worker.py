@@ -116,7 +116,7 @@ def test_a_connection_that_cannot_be_accepted_is_a_line_of_the_log_and_is_answer
     ("version", "path", "error"),
     [("1.0", "/broken", "a bug"), ("1.1", "/broken", "a bug"), ("1.1", "/short/200", "TooShort: 5 bytes")],
 )
-def test_an_answer_that_fails_on_its_way_is_not_whole_and_logged_as_500(
+def test_an_answer_that_fails_on_its_way_is_no_whole_answer_and_no_success_in_the_log(
     site: Site, version: str, path: str, error: str
 ) -> None:
     """Not even where the connection is kept, and another answer could fill it up."""

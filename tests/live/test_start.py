@@ -106,9 +106,7 @@ def test_honcho_runs_both_which_wait_for_the_schema_and_stops_them(environment: 
 
 @NEEDS_NAMESPACES
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_as_pid_1_each_serves_and_ends_with_0_on_sigterm(
-    name: str, migrated_environment: Environment, tmp_path: Path
-) -> None:
+def test_as_pid_1_it_serves_and_ends_on_sigterm(name: str, migrated_environment: Environment, tmp_path: Path) -> None:
     url, env = production(migrated_environment)
     with launched(["bash", "-c", procfile_command(name)], env, tmp_path, as_pid_1=True) as process:
         if name == "web":

@@ -208,9 +208,7 @@ def test_tls_is_for_the_name_though_connected_to_an_address(resolve_by: Resolver
 
 
 @pytest.mark.parametrize("host", ["other.test", "127.0.0.1", "sub.page.test"])
-def test_a_certificate_for_another_name_is_refused(
-    resolve_by: Resolver, trusted_tls: ssl.SSLContext, host: str
-) -> None:
+def test_a_certificate_of_another_name_is_refused(resolve_by: Resolver, trusted_tls: ssl.SSLContext, host: str) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
     with PageServer({"/": page(b"safe")}, tls=trusted_tls) as server:
         refusal = failure_of(server, server.url(host=host))
@@ -237,9 +235,7 @@ def test_a_server_that_speaks_no_tls_or_hangs_up_is_refused(at_connect: Any, cod
         assert (refusal.code, refusal.is_transient) == (code, is_transient)
 
 
-def test_it_follows_a_redirect_from_https_to_http_as_browsers(
-    resolve_by: Resolver, trusted_tls: ssl.SSLContext
-) -> None:
+def test_it_follows_redirects_from_https_to_http_as_browsers(resolve_by: Resolver, trusted_tls: ssl.SSLContext) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
     with answering(page(b"plain")) as plain, PageServer({"/": redirect(plain.url())}, tls=trusted_tls) as secure:
         found = fetch(secure.url(host="page.test"), allowed_servers=plain.allowed | secure.allowed)

@@ -117,9 +117,7 @@ def test_a_question_that_is_none_of_ours_is_400(signed_in: Visitor, alice: User)
         assert signed_in.get(f"/wordcounts/{public_id}{question}").status_code == 400, question
 
 
-def test_the_last_results_are_at_the_side(
-    app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_the_last_results_stand_aside(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User) -> None:
     read = done(alice, shared=True)
     last = [waiting(alice), failed(alice, "dns"), *(done(alice, title=f"{number}") for number in range(3))]
     service.delete_result(alice.id, done(alice, title="deleted"))  # the newest
