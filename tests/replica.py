@@ -36,10 +36,8 @@ class Pair:
 
     @property
     def urls(self) -> dict[str, str]:
-        return {
-            "DATABASE_URL": postgres.url(self.primary_port),
-            "FOLLOWER_DATABASE_URL": postgres.url(self.follower_port),
-        }
+        ports = {"DATABASE_URL": self.primary_port, "FOLLOWER_DATABASE_URL": self.follower_port}
+        return {name: postgres.url(port) for name, port in ports.items()}
 
     def start_follower(self) -> None:
         self.follower = postgres.start(self.folder / "follower", self.follower_port, durable=False)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg2
@@ -130,7 +131,7 @@ def _bucket(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Envir
         return {name: environ[name] for name in S3_NAMES if name in environ}
     free = s3.free_port()
     stack.callback(s3.start(folder / "s3", free, BUCKET).stop)
-    _let_everybody_read_photos(s3.endpoint(free))
+    _let_everybody_read_photos(free)
     return {
         "S3_BUCKET": BUCKET,
         "S3_ENDPOINT_URL": s3.endpoint(free),
@@ -139,18 +140,18 @@ def _bucket(folder: Path, environ: Mapping[str, str], stack: ExitStack) -> Envir
     }
 
 
-def _let_everybody_read_photos(endpoint: str) -> None:
+def s3_client(port: int, secret: str = s3.SECRET_KEY) -> Any:
+    """Return a client of an embedded S3."""
+    keys = {"aws_access_key_id": s3.ACCESS_KEY, "aws_secret_access_key": secret}
+    return boto3.client("s3", endpoint_url=s3.endpoint(port), region_name="us-east-1", **keys)
+
+
+def _let_everybody_read_photos(port: int) -> None:
     """Let them be read under any prefix, since each test has one of its own."""
     resource = f"arn:aws:s3:::{BUCKET}/*/photos/*"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=s3.ACCESS_KEY,
-        aws_secret_access_key=s3.SECRET_KEY,
-    )
-    client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3_client(port).put_bucket_policy(Bucket=BUCKET, Policy=policy)
 
 
 def main(folder: Path) -> None:

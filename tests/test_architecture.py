@@ -36,6 +36,10 @@ def nodes(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text())))
 
 
+def python_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+
+
 def imported_modules(path: Path) -> Iterator[str]:
     """Yield every module that a file imports. `from package import module` yields package.module."""
     for node in nodes(path):
@@ -98,18 +102,14 @@ def test_a_feature_imports_no_other_feature_except_shared_ones() -> None:
 
 def test_the_service_imports_no_tool() -> None:
     """Let a dyno run without the programs that a developer or a machine starts."""
-    files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "environment").glob("*.py"), ROOT / "config.py", ROOT / "start.py"]
+    files = [*python_files("app", "environment"), ROOT / "config.py", ROOT / "start.py"]
     assert [path for path in files if any(name.startswith("tools") for name in imported_modules(path))] == []
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
     files = [path for path in (ROOT / "app").rglob("*") if path.suffix in (".py", ".html", ".css", ".js")]
-    others = [
-        path
-        for folder in ("environment", "http_server", "online_migrations", "tests", "tools")
-        for path in (ROOT / folder).rglob("*.py")
-    ]
-    files += [path for path in others if "node_modules" not in path.parts]
+    others = ("environment", "http_server", "online_migrations", "tests", "tools")
+    files += [path for path in python_files(*others) if "node_modules" not in path.parts]
     long = {path for path in files if len(path.read_text().splitlines()) > 400}
     assert not long
 
@@ -147,7 +147,7 @@ PUBLIC = {
     "online_migrations.doctor": {"ERROR", "Diagnosis", "diagnose"},
     "online_migrations.operations": {"excused", "in_schema", "add_column_online", "backfill", "backfill_later"},
     "online_migrations.scratch": {
-        *("Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"),
+        *("Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database")
     },
     "online_migrations.state": {
         *("AHEAD", "AHEAD_CONTRACT", "AT_HEAD", "BEHIND", "UNKNOWN", "SchemaState", "applied_revisions"),
@@ -177,8 +177,7 @@ def private_parts(tree: Iterable[ast.AST]) -> set[tuple[str, str]]:
 
 
 def test_a_project_imports_only_public_names_of_the_library() -> None:
-    paths = [path for folder in ("app", "environment", "tools/dev") for path in (ROOT / folder).rglob("*.py")]
-    paths += [*ROOT.glob("*.py"), ROOT / "migrations/env.py"]
+    paths = [*python_files("app", "environment", "tools/dev"), *ROOT.glob("*.py"), ROOT / "migrations/env.py"]
     moved = ROOT / "app/release/operations.py"  # for revisions that ran: all operations, under their former address
     assert names_of_the_library(nodes(moved)) == {("online_migrations.operations", "*")}
     assert {path: found for path in paths if path != moved and (found := private_parts(nodes(path)))} == {}
@@ -221,21 +220,10 @@ def test_a_service_imports_neither_flask_nor_forms_views_or_session() -> None:
 
 
 PURE = [
-    "app.accounts.hashing",
-    "app.accounts.nicknames",
-    "app.accounts.password_policy",
-    "app.deadline",
-    "app.keyset",
-    "app.passkeys.ceremonies",
-    "app.photos.containers",
-    "app.photos.decoding",
-    "app.portability.archive",
-    "app.portability.markdown",
-    "app.rejection",
-    "online_migrations.compatible_types",
-    "app.notes.markdown",
-    "app.notes.search",
-    "app.notes.texts",
+    *("app.deadline", "app.keyset", "app.passkeys.ceremonies", "app.rejection", "online_migrations.compatible_types"),
+    *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
+    *("app.photos.containers", "app.photos.decoding", "app.portability.archive", "app.portability.markdown"),
+    *(f"app.notes.{name}" for name in ("markdown", "search", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
     *(f"app.wordcounts.fetching.{name}" for name in ("client", "connecting", "vetting")),
     *(f"app.wordcounts.{name}" for name in ("failures", "readable", "report")),
@@ -264,12 +252,9 @@ def test_a_violated_constraint_is_looked_at_before_it_is_explained() -> None:
 
 
 def test_only_the_factory_reads_config() -> None:
-    for module in (name for name in graph() if name.startswith("app")):
-        path = ROOT / (module.replace(".", "/") + ".py")
-        if path.exists():  # skips packages, which includes the factory
-            assert not [
-                target for target in imported_modules(path) if target.split(".")[0] in ("config", "environment")
-            ], module
+    files = [path for path in python_files("app") if path.stem != "__init__"]  # without the factory
+    found = {path: {name.split(".")[0] for name in imported_modules(path)} for path in files}
+    assert [path for path, names in found.items() if names & {"config", "environment"}] == []
 
 
 # A library may change its private names in any release. http_server builds on gunicorn's, and online_migrations on
@@ -301,15 +286,10 @@ def overridden_names(own: type) -> set[str]:
 
 
 def test_no_private_name_of_a_library_is_used() -> None:
-    paths = [path for folder in ("app", "environment", "tools") for path in (ROOT / folder).rglob("*.py")]
     peers = ROOT / "tools/bench/peers"  # other frameworks, which are not installed here
-    ours = [path for path in paths if not path.is_relative_to(peers)]
+    ours = [path for path in python_files("app", "environment", "tools") if not path.is_relative_to(peers)]
     assert {path: names for path in (*ours, *ROOT.glob("*.py")) if (names := private_names(nodes(path)))} == {}
-    for code in (
-        "from markupsafe import _escape_inner",
-        "login._load_user()",
-        "class S(SMTP):\n a = lambda: self._host",
-    ):
+    for code in ("from markupsafe import _escape", "login._load_user()", "class S(SMTP):\n a = lambda: self._host"):
         assert private_names(ast.walk(ast.parse(code))), code
 
 
@@ -325,8 +305,7 @@ RIDDLES = {"What", "Whether", "Who", "Whom", "Whose", "How", "Where", "When", "W
 
 def test_docstrings_of_functions_and_classes_begin_with_a_verb() -> None:
     """As those of Flask do: Return, Refuse, Compare."""
-    folders = ("app", "environment", "http_server", "online_migrations", "tools")
-    paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    paths = [*ROOT.glob("*.py"), *python_files("app", "environment", "http_server", "online_migrations", "tools")]
     riddles = [
         f"{path.relative_to(ROOT)}:{node.lineno} {docstring.splitlines()[0]}"
         for path in paths

@@ -26,11 +26,8 @@ GOOD = {
     "DATABASE_URL": "postgres://user:hidden@db.semicircle.dev:5432/name",
 }
 OWN_BUCKET = {"S3_BUCKET": "bucket", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hidden"}
-MAIL = {
-    "SMTP_URL": "smtps://user:hidden@smtp.semicircle.dev",
-    "MAIL_FROM": "hello@semicircle.dev",
-    "SITE_URL": "https://semicircle.dev",
-}
+SMTP_URL = "smtps://user:hidden@smtp.semicircle.dev"
+MAIL = {"SMTP_URL": SMTP_URL, "MAIL_FROM": "hello@semicircle.dev", "SITE_URL": "https://semicircle.dev"}
 TESTS = {"APP_SETTINGS": "config.TestingConfig", "TEST_PAGE_SERVERS": "127.0.0.1:8001"}
 READ_IN_TESTS = {"TEST_PAGE_SERVERS", HEROKU_CI, *PLATFORMS}
 
@@ -75,12 +72,9 @@ BAD = {
     "S3_ADDRESSING": ["paths", "PATH", "auto", "virtual path"],
     "S3_PUBLIC_URL": [URLS[0], "https://s3.semicircle.dev/" + "x" * 200],
     "S3_PREFIX": ["a b", "a//b", "../a", "a/./b", "ä", "a?b"],
-    "AWS_ACCESS_KEY_ID": [""],
-    "AWS_SECRET_ACCESS_KEY": [""],
+    **{f"{owner}AWS_{key}": [""] for owner in ("", "BUCKETEER_") for key in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")},
     "BUCKETEER_BUCKET_NAME": BUCKETS[:1],
     "BUCKETEER_AWS_REGION": ["", *REGIONS[:1]],
-    "BUCKETEER_AWS_ACCESS_KEY_ID": [""],
-    "BUCKETEER_AWS_SECRET_ACCESS_KEY": [""],
     "CLOUDCUBE_URL": ["garbage", "https://cloud-cube/abc", "https://cloud-cube.s3.amazonaws.com", "https://a.b/c/d"],
     "CLOUDCUBE_ACCESS_KEY_ID": [""],
     "CLOUDCUBE_SECRET_ACCESS_KEY": [""],
@@ -194,10 +188,8 @@ def test_every_other_command_wants_what_its_class_asks_for_and_is_told_what_it_n
 
 def run(command: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run it as a platform does: in a shell that has this environment only."""
-    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "FLASK_SKIP_DOTENV": "1"}
-    return subprocess.run(
-        command, shell=True, cwd=ROOT, env={**path, **env}, capture_output=True, text=True, timeout=120
-    )
+    given = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "FLASK_SKIP_DOTENV": "1", **env}
+    return subprocess.run(command, shell=True, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.servers

@@ -154,11 +154,10 @@ def test_a_client_encoding_that_somebody_has_set_changes_nothing(
 
 @needs_pgbouncer
 def test_it_changes_nothing_behind_a_pooler(server_environment: Environment) -> None:
-    with (
-        migrated_database(server_environment) as own,
-        pooler(having_set(own, "client_encoding = LATIN1"), sessions=1) as pooled,
-    ):
-        keeps_korean(pooled)
+    with migrated_database(server_environment) as own:
+        having_set(own, "client_encoding = LATIN1")
+        with pooler(own, sessions=1) as pooled:
+            keeps_korean(pooled)
 
 
 def keeps_korean(environment: Environment) -> None:

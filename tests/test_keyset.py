@@ -24,10 +24,8 @@ def test_a_cursor_round_trips_through_text() -> None:
 
 def test_an_invalid_cursor_is_refused() -> None:
     for text, bounds in [
-        *(
-            (text, ID_ALONE)
-            for text in ("", "0", "-1", "01", "+1", "1\n", "1.0", "1_0", "١", "1-1", f"{2**63}", "9" * 4000)
-        ),
+        *((text, ID_ALONE) for text in ("", "0", "-1", "01", "+1", "1\n", "1.0", "1_0", "١", "1-1", f"{2**63}")),
+        ("9" * 4000, ID_ALONE),
         *((text, RANKED) for text in ("1", "0-", "-0-1", "0-0", "0--1", "1-1-1", f"{2**63}-1", f"{-(2**63) - 1}-1")),
         *((text, PINNED) for text in ("2-1-1", "-1-1-1", f"0-{10**18}-1", "0-17", "0-1-1-1")),
     ]:

@@ -41,9 +41,7 @@ def test_slugs_and_cloud_native_buildpacks_get_no_runtime_txt_and_all_that_runs(
     excluded = tomllib.loads(read("project.toml"))["io"]["buildpacks"]["exclude"]
     assert {"runtime.txt", ".env", "instance"} <= set(excluded)
     needed = {"app", "config.py", "environment", "http_server", "migrations", "online_migrations"}
-    needed |= {"requirements.txt", "start.py"}
-    needed |= {".python-version", "Procfile"}
-    assert not needed & set(excluded)
+    assert not (needed | {"requirements.txt", "start.py", ".python-version", "Procfile"}) & set(excluded)
 
 
 def test_requirements_txt_is_the_only_package_manager_file() -> None:
@@ -82,15 +80,14 @@ def recipes() -> dict[str, list[str]]:
     """Find the command of every process that our files start, or tell somebody to start."""
     review = APP["environments"]["review"]["scripts"]
     platforms, plain_server = read("docs/platforms.md"), read("docs/plain-server.md")
+    typed = re.findall(r"^\| (?:pre-deploy|start) command .+$", platforms, re.M)
     return {
         "Procfile": [line.split(": ", 1)[1] for line in read("Procfile").splitlines()],
         "Dockerfile": [" ".join(json.loads(words)) for words in re.findall("^CMD (.+)$", read("Dockerfile"), re.M)],
         "app.json": [review["postdeploy"]],
         "fly.toml": re.findall(r'^ +(?:web|worker|release_command) = ["\'](.+)["\']$', platforms, re.M),
         "docker run": re.findall(r"^ +docker run (?:--[\w-]+ \S+ )*semicircle (.+)$", platforms, re.M),
-        "Render and Railway": re.findall(
-            r"`([^`|]+)`", "".join(re.findall(r"^\| (?:pre-deploy|start) command .+$", platforms, re.M))
-        ),
+        "Render and Railway": re.findall(r"`([^`|]+)`", "".join(typed)),
         "Clever Cloud": re.findall(r'^ +clever env set CC_\w+_(?:HOOK|COMMAND) "(.+)"$', platforms, re.M),
         "systemd": re.findall(r"^ExecStart=(.+)$", plain_server, re.M),
     }
@@ -166,9 +163,7 @@ def test_nothing_is_kept_on_the_disk_of_a_dyno() -> None:
 PRODUCTION = {**ENVIRONMENT, "DATABASE_URL": "postgres://u:p@127.0.0.1/n"}
 
 
-def test_gunicorn_takes_its_settings_from_the_file_and_the_port_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gunicorn_has_its_settings_from_the_file_and_port_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT", raising=False)
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)
@@ -215,22 +210,16 @@ def test_the_code_runs_as_a_user_who_cannot_change_it() -> None:
     assert "chown" not in DOCKERFILE
 
 
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
-    """Make a folder with what .dockerignore lets in."""
+def test_what_it_holds_is_enough_to_serve_and_has_no_secret(tmp_path: Path) -> None:
+    assert "*" in read(".dockerignore").splitlines(), "what is not named stays out"
     allowed = [line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")]
     for path in (path for pattern in allowed for path in ROOT.glob(pattern)):
         if path.is_dir():
             shutil.copytree(path, tmp_path / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(path, tmp_path)
-    return tmp_path
-
-
-def test_what_it_holds_is_enough_to_serve_and_has_no_secret(image: Path) -> None:
-    assert "*" in read(".dockerignore").splitlines(), "what is not named stays out"
-    assert not {".env", "instance", ".git", "tests", "runtime.txt"} & {path.name for path in image.iterdir()}
+    assert not {".env", "instance", ".git", "tests", "runtime.txt"} & {path.name for path in tmp_path.iterdir()}
     command = [sys.executable, "start.py", "gunicorn", "--check-config"]  # which creates the application
-    created = subprocess.run(command, cwd=image, env=PRODUCTION, capture_output=True, text=True)
+    created = subprocess.run(command, cwd=tmp_path, env=PRODUCTION, capture_output=True, text=True)
     assert created.returncode == 0, created.stderr
-    assert (image / "migrations/env.py").exists()
+    assert (tmp_path / "migrations/env.py").exists()

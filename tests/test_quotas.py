@@ -60,9 +60,7 @@ def test_beyond_the_quota_is_refused_with_what_was_typed_and_nothing_is_stored(
     assert (row_counts(), queued()) == before
 
 
-def test_a_view_without_a_page_for_it_shows_what_was_typed_and_the_reason(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
-) -> None:
+def test_without_a_page_what_was_typed_shows(app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
     """As that of a new feature."""
 
     @recovers("description")
@@ -120,9 +118,7 @@ def test_a_key_answers_the_person_alone_who_sent_it(app: Flask, alice: User, bob
     assert row_counts()["notes"] == before
 
 
-def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
-    migrated: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_at_once_exceed_a_quota_by_their_number_at_most(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     alice_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
     monkeypatch.setattr(notes.QUOTA, "most", 3)
     stored = len(won(migrated, lambda _: notes.create_note(alice_id, "one", ""), range(AT_ONCE), QuotaReached))
@@ -132,9 +128,7 @@ def test_many_at_once_exceed_the_quota_by_no_more_than_their_number(
         notes.create_note(alice_id, "one", "")
 
 
-def test_my_page_says_from_ninety_percent_on_how_many_more_fit(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
-) -> None:
+def test_my_page_says_how_few_more_fit(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
     for path in FIELDS:
         add(path, alice.id, 30)
     for most, said in ((34, None), (33, 3), (30, 0), (29, 0)):

@@ -30,9 +30,7 @@ def test_of_sign_ups_with_the_same_nickname_one_makes_an_account(migrated: Flask
     assert db.session.scalar(select(func.count()).select_from(User)) == 2
 
 
-def test_of_saves_of_one_version_of_a_note_one_is_stored_and_of_deletions_one_finds_it(
-    migrated: Flask, alice_id: int
-) -> None:
+def test_of_saves_of_one_version_one_is_stored_and_of_deletions_one_finds_it(migrated: Flask, alice_id: int) -> None:
     note_id = notes.create_note(alice_id, "t", "start")
 
     def save(number: int) -> int:

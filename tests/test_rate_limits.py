@@ -30,9 +30,7 @@ def context(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pass_time(seconds: float) -> None:
     """now() stands still within the transaction of a test, so the buckets move instead."""
-    db.session.execute(
-        text("UPDATE rate_limits SET full_at = full_at - make_interval(secs => :seconds)"), {"seconds": seconds}
-    )
+    db.session.execute(text(f"UPDATE rate_limits SET full_at = full_at - make_interval(secs => {seconds})"))
 
 
 def taken(limit: Limit, key: str, tries: int) -> int:
@@ -150,9 +148,7 @@ def tokens_of(buckets: ProcessBuckets, key: str, tries: int) -> list[int]:
     return left
 
 
-def test_a_bucket_of_the_process_holds_its_capacity_fills_up_to_it_and_sends_no_statement(
-    statements: list[str],
-) -> None:
+def test_a_bucket_of_the_process_holds_its_capacity_fills_up_and_sends_no_statement(statements: list[str]) -> None:
     now = [100.0]
     buckets = ProcessBuckets(lambda: now[0])
     assert [buckets.take(LIMIT, "a").reset for _ in range(3)] == [20, 40, 60]

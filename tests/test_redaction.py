@@ -33,20 +33,13 @@ def test_it_is_left_out() -> None:
 
 
 def test_what_follows_the_row_is_kept() -> None:
-    left = redact(
-        f"{ROW}\n[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x"
-    )
-    assert left.endswith("[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x")
+    rest = "[SQL: INSERT INTO users]\n(Background on this error)\n\nDuring handling of it: ValueError: x"
+    assert redact(f"{ROW}\n{rest}").endswith(rest)
 
 
 def test_what_only_looks_like_one_is_kept() -> None:
-    for text in ("@bp.get", "a @ b", "File app/notes/service.py, LINE 3", "GET /notes/7", "10:30"):
-        assert redact(text) == text
-    for text in (
-        'File "/a/sync_psycopg_connector.py"',
-        "/app/one_long_name_of_a_folder/x",
-        "/v/0048_add_a_long_name_1.py",
-    ):
+    paths = ('File "/a/sync_psycopg_connector.py"', "/app/one_long_name_of_a_folder/x", "/v/0048_add_a_long_name_1.py")
+    for text in ("@bp.get", "a @ b", "File app/notes/service.py, LINE 3", "GET /notes/7", "10:30", *paths):
         assert redact(text) == text
 
 

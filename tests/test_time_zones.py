@@ -74,7 +74,5 @@ def test_every_time_zone_is_listed_once_and_is_valid_from_west_to_east() -> None
         ("Pacific/Chatham", "en", SUMMER, "Chatham (UTC+12:45)"),
     ],
 )
-def test_a_place_is_labelled_in_the_readers_language_with_its_current_offset(
-    name: str, language: str, now: datetime, label: str
-) -> None:
+def test_a_label_is_the_readers_with_the_current_offset(name: str, language: str, now: datetime, label: str) -> None:
     assert labels(language, now)[name] == label

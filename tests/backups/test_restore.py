@@ -125,11 +125,8 @@ def test_settings_and_privileges_of_the_live_database_come_along(shop: Shop, tmp
 def test_a_dump_replaces_an_empty_database_and_the_locale_of_that_stays(shop: Shop) -> None:
     """As on a new server, after the old one was lost: there is nothing to compare with."""
     locale = "SELECT datcollate, datctype, encoding FROM pg_database WHERE datname = current_database()"
-    run(
-        shop.root,
-        f"DROP DATABASE {shop.name}",
-        f"CREATE DATABASE {shop.name} OWNER semicircle TEMPLATE template0 LOCALE 'C'",
-    )
+    made = f"CREATE DATABASE {shop.name} OWNER semicircle TEMPLATE template0 LOCALE 'C'"
+    run(shop.root, f"DROP DATABASE {shop.name}", made)
     output = shop.restored()
     assert "the live database is empty" in output
     assert run(shop.url, COUNT) == IN_THE_DUMP

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,15 @@ class World:
         """Return the log of the newest deploy or rollback; empty when there is none."""
         files = sorted((self.checkout / "instance/deploys").glob("*.log"))
         return files[-1].read_text() if files else ""
+
+
+Plant = Callable[[World], object]
+
+
+def planted(path: str, value: object) -> Plant:
+    """Set what a path from the world names, such as staging.outcome."""
+    owner, _, name = path.rpartition(".")
+    return lambda world: setattr(getattr(world, owner), name, value)
 
 
 @pytest.fixture(scope="session")

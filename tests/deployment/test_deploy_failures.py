@@ -4,14 +4,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.child import child
-from tests.deployment.conftest import LIMITS, World
+from tests.deployment.conftest import LIMITS, Plant, World, planted
 from tests.deployment.heroku_stand_in import RATE_LIMIT, Said, error
 from tests.waiting import wait_until
 from tools.deployment import commands
@@ -21,7 +20,6 @@ from tools.deployment.release import names
 BIN = Path(__file__).parents[2] / "bin"
 
 RELEASED = True
-Plant = Callable[[World], object]
 
 
 class Failure(NamedTuple):
@@ -43,10 +41,6 @@ class Failure(NamedTuple):
 
 def fault(command: str, answer: Said) -> Plant:
     return lambda world: world.heroku.faults.update({command: answer})
-
-
-def outcome(remote: str, outcome: str) -> Plant:
-    return lambda world: setattr(world.app(remote), "outcome", outcome)
 
 
 def site(name: str, value: object) -> Plant:
@@ -114,18 +108,14 @@ def status_invented(world: World) -> None:
     world.staging.releases[0]["status"] = "invented-later"
 
 
-SOON = LIMITS._replace(site=0.2)
+SOON, PENDING = LIMITS._replace(site=0.2), LIMITS._replace(release=0.2)
 FAILURES = {
-    "release failed": Failure(outcome("staging", "failed"), "v1 of .* failed.*releases:retry --app", RELEASED),
-    "release pending for ever": Failure(
-        outcome("staging", "pending"), "v1 .* still pending", RELEASED, LIMITS._replace(release=0.2)
-    ),
+    "release failed": Failure(planted("staging.outcome", "failed"), "v1 of .* failed.*releases:retry --app", RELEASED),
+    "pending for ever": Failure(planted("staging.outcome", "pending"), "v1 .* still pending", RELEASED, PENDING),
     "push rejected": Failure(fault("pre-receive", Said(code=1)), "refused the push"),
     "up-to-date after a failed release": Failure(failed_before, "v1 .* failed.*releases:retry --app", RELEASED),
     "rolled back since": Failure(rolled_back_since, "was rolled back from .*v3 is live", RELEASED),
-    "another is released": Failure(
-        lambda world: setattr(world.heroku, "is_overtaken", True), "v1 .* is not of", RELEASED
-    ),
+    "another is released": Failure(planted("heroku.is_overtaken", True), "v1 .* is not of", RELEASED),
     "not signed in": Failure(fault("auth:whoami", error("not logged in", 100)), "not logged in.*heroku login"),
     "no CLI": Failure(lambda world: (world.checkout.parent / "bin/heroku").unlink(), "no command heroku"),
     "CLI prints no JSON": Failure(fault("releases", Said("<html>504 Gateway Timeout</html>")), "heroku update"),
@@ -136,18 +126,10 @@ FAILURES = {
     "the old release serves on": Failure(site("serving", lambda: "0" * 40), "and says 000000000000", RELEASED, SOON),
     "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
     "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),
-    "site unreachable": Failure(
-        lambda world: setattr(world.staging, "web_url", "http://127.0.0.1:1/"), "does not answer", RELEASED, SOON
-    ),
-    "/readyz never ends": Failure(
-        site("trickling", "/readyz"), "took longer than 0.2 s", RELEASED, SOON._replace(request=0.2)
-    ),
+    "site unreachable": Failure(planted("staging.web_url", "http://127.0.0.1:1/"), "does not answer", RELEASED, SOON),
+    "/readyz never ends": Failure(site("trickling", "/readyz"), "took longer", RELEASED, SOON._replace(request=0.2)),
     "another deploy meanwhile": Failure(overtaken, "does not any more: .* says 000000000000. Has", RELEASED),
-    "a redirect to another site": Failure(
-        broken("POST /notes", 302, "https://elsewhere.example/notes"),
-        "302 to https://elsewhere",
-        RELEASED,
-    ),
+    "a redirect to another site": Failure(broken("POST /notes", 302, "https://a.test/"), "302 to https://a", RELEASED),
     "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),
     "a note is lost": Failure(broken("GET /notes/7", 200, "another"), "GET /notes/7: the page has no", RELEASED),
     "the account stays": Failure(broken("POST /mypage/delete", 422), "POST /mypage/delete: 422", RELEASED),

@@ -2,17 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 
-from tests.deployment.conftest import LIMITS, World
+from tests.deployment.conftest import LIMITS, Plant, World, planted
 
 OLD, NEW = 0, 1
+Commits = tuple[str, str]
+Forecast = tuple[int, str]
 
 
 @pytest.fixture
-def commits(world: World) -> tuple[str, str]:
+def commits(world: World) -> Commits:
     """Make two releases: v1 and v3, which is live. v2 only changed the configuration."""
     old = world.head()
     world.has_released("production", old)
@@ -24,14 +25,14 @@ def commits(world: World) -> tuple[str, str]:
     return old, new
 
 
-def says(answer: str, code: int) -> tuple[int, str]:
+def says(answer: str, code: int) -> Forecast:
     """Return the end of `flask release plan --to`; a process may log a line before."""
     document = {"to": "0002", "answer": answer, "reasons": ["there is no column notes.pinned"]}
     return code, f"2026-11-25 a line of the log {{}}\n{json.dumps(document, indent=2)}\n"
 
 
 @pytest.mark.parametrize("to", ["", "v1", "commit"])
-def test_it_goes_back_when_that_is_safe(world: World, commits: tuple[str, str], to: str) -> None:
+def test_it_goes_back_when_that_is_safe(world: World, commits: Commits, to: str) -> None:
     words = [commits[OLD][:10] if to == "commit" else to] if to else []
     assert world.rollback("production", *words) == 0
     assert world.heroku.ran == ["flask release plan --to 0002 --json"], "the newest revision of that commit's code"
@@ -54,9 +55,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("forecast", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_is_not_surely_safe_is_refused(
-    world: World, commits: tuple[str, str], forecast: tuple[int, str], sentence: str
-) -> None:
+def test_what_is_not_surely_safe_is_refused(world: World, commits: Commits, forecast: Forecast, sentence: str) -> None:
     world.heroku.forecast = forecast
     assert world.rollback("production") == 1
     assert re.search(rf"ended: red\. .*{sentence}.*--anyway", world.log())
@@ -64,7 +63,7 @@ def test_what_is_not_surely_safe_is_refused(
     assert ("notes.pinned" in world.log()) == ("reasons" in forecast[1]), "the reasons are told"
 
 
-def test_anyway_goes_back_and_says_what_was_foretold(world: World, commits: tuple[str, str]) -> None:
+def test_anyway_goes_back_and_says_what_was_foretold(world: World, commits: Commits) -> None:
     world.heroku.forecast = says("no", 3)
     assert world.rollback("production", "--anyway") == 0
     assert "cannot serve" in world.log()
@@ -72,7 +71,7 @@ def test_anyway_goes_back_and_says_what_was_foretold(world: World, commits: tupl
 
 
 @pytest.mark.parametrize(("to", "sentence"), [("v9", "no release v9"), ("v3", "v3 is live"), ("0123456", "no release")])
-def test_what_is_no_earlier_release_is_refused(world: World, commits: tuple[str, str], to: str, sentence: str) -> None:
+def test_what_is_no_earlier_release_is_refused(world: World, commits: Commits, to: str, sentence: str) -> None:
     assert world.rollback("production", to) == 1
     assert re.search(rf"ended: red\. .*{sentence}", world.log())
     assert (len(world.production.releases), world.heroku.ran) == (3, [])
@@ -85,26 +84,21 @@ def two_heads(world: World) -> None:
     world.production.releases[-1].update(world.production.releases[1], version=1)
 
 
-def oldest(**fields: object) -> Callable[[World], None]:
+def oldest(**fields: object) -> Plant:
     return lambda world: world.production.releases[-1].update(fields)
 
 
 BEFORE = {
     "it failed": (oldest(status="failed"), "v1: it is failed"),
     "it expired": (oldest(status="expired"), "v1: its build was deleted"),
-    "the commit is not here": (
-        oldest(description=f"Deploy {'e' * 8}", slug={"id": "slug"}),
-        "does not have the commit eeeeeeee: git fetch",
-    ),
+    "the commit is not here": (oldest(description="Deploy eeeeeeee", slug={"id": "a"}), "commit eeeeeeee: git fetch"),
     "nobody tells the commit": (oldest(description="Upload", slug=None), "does not tell the commit of v1"),
     "its code has two newest migrations": (two_heads, "has 2 newest migrations"),
 }
 
 
 @pytest.mark.parametrize(("plant", "sentence"), BEFORE.values(), ids=BEFORE)
-def test_a_release_that_cannot_come_back_is_refused(
-    world: World, commits: tuple[str, str], plant: Callable[[World], None], sentence: str
-) -> None:
+def test_one_that_cannot_come_back_is_refused(world: World, commits: Commits, plant: Plant, sentence: str) -> None:
     plant(world)
     count = len(world.production.releases)
     assert world.rollback("production", "v1") == 1
@@ -112,28 +106,21 @@ def test_a_release_that_cannot_come_back_is_refused(
     assert (len(world.production.releases), world.heroku.ran) == (count, [])
 
 
-RED: dict[str, tuple[Callable[[World, str], object], str]] = {
+def serves_on(world: World) -> None:
+    world.sites["production"].serving = world.head
+
+
+RED = {
     # The older code makes the same forecast in its release phase, and refuses.
-    "its release phase fails": (
-        lambda world, _: setattr(world.production, "outcome", "failed"),
-        "Release v4 of semicircle-production failed",
-    ),
-    "somebody else has deployed meanwhile": (
-        lambda world, _: setattr(world.heroku, "is_overtaken", True),
-        "made no release of {old}",
-    ),
-    "the newer code serves on": (
-        lambda world, new: setattr(world.sites["production"], "serving", lambda: new),
-        "does not serve {old} .*says {new}",
-    ),
+    "its release phase fails": (planted("production.outcome", "failed"), "Release v4 of semicircle-production failed"),
+    "somebody else has deployed meanwhile": (planted("heroku.is_overtaken", True), "made no release of {old}"),
+    "the newer code serves on": (serves_on, "does not serve {old} .*says {new}"),
 }
 
 
 @pytest.mark.parametrize(("plant", "sentence"), RED.values(), ids=RED)
-def test_a_rollback_that_does_not_come_to_serve_is_red(
-    world: World, commits: tuple[str, str], plant: Callable[[World, str], object], sentence: str
-) -> None:
-    plant(world, commits[NEW])
+def test_a_rollback_that_does_not_serve_is_red(world: World, commits: Commits, plant: Plant, sentence: str) -> None:
+    plant(world)
     assert world.rollback("production", limits=LIMITS._replace(site=0.2)) == 1
     told = sentence.format(old=commits[OLD][:12], new=commits[NEW][:12])
     assert re.search(rf"ended: red\. .*{told}", world.log())

@@ -15,11 +15,11 @@ from tools.dev import ports, s3, servers
 from tools.dev.processes import DevError
 from tools.dev.servers import Addresses
 
-ROOT = Path(__file__).parents[2]
+Config = dict[str, Any]
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> dict[str, Any]:
+def config(tmp_path: Path) -> Config:
     """Return what a first run in a new checkout reads."""
     file = tmp_path / "ports.json"
     return {"PORT": None, "PORTS": {}, "PORTS_FILE": file, "EMBEDDED_POSTGRES": True, "EMBEDDED_S3": True}
@@ -33,7 +33,7 @@ def taken() -> Iterator[int]:
         yield port
 
 
-def choose(config: dict[str, Any]) -> Addresses:
+def choose(config: Config) -> Addresses:
     """Choose, remember, and free the ports again, as after a run."""
     chosen = servers.choose(config)
     with closing(chosen.web):
@@ -43,7 +43,7 @@ def choose(config: dict[str, Any]) -> Addresses:
     return chosen
 
 
-def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
+def test_ports_stay_the_same_from_run_to_run(config: Config) -> None:
     first = choose(config)
     remembered = dict(config["PORTS"])
     second = choose(config)
@@ -53,9 +53,7 @@ def test_ports_stay_the_same_from_run_to_run(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "postgres", "s3"])
-def test_only_a_port_that_somebody_took_is_taken_anew(
-    config: dict[str, Any], taken: int, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_a_port_in_use_changes(config: Config, taken: int, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     choose(config)
     before = config["PORTS"] = {**config["PORTS"], name: taken}
     choose(config)
@@ -64,7 +62,7 @@ def test_only_a_port_that_somebody_took_is_taken_anew(
     assert capsys.readouterr().out == (holder if name == "web" else "")
 
 
-def test_the_ports_of_s3_are_taken_anew_when_a_socket_of_somebody_else_is_in_the_way(config: dict[str, Any]) -> None:
+def test_the_ports_of_s3_are_taken_anew_when_a_socket_of_somebody_else_is_in_the_way(config: Config) -> None:
     before = choose(config).s3
     assert before
     foreign = s3.sockets(before)[2]
@@ -77,7 +75,7 @@ def test_the_ports_of_s3_are_taken_anew_when_a_socket_of_somebody_else_is_in_the
         foreign.unlink()
 
 
-def test_a_port_that_is_asked_for_is_not_remembered(config: dict[str, Any]) -> None:
+def test_a_port_that_is_asked_for_is_not_remembered(config: Config) -> None:
     choose(config)
     remembered = dict(config["PORTS"])
     [config["PORT"]] = ports.find_free(1)
@@ -87,14 +85,14 @@ def test_a_port_that_is_asked_for_is_not_remembered(config: dict[str, Any]) -> N
     assert json.loads(config["PORTS_FILE"].read_text()) == remembered
 
 
-def test_a_port_that_is_asked_for_and_taken_is_refused(config: dict[str, Any], taken: int) -> None:
+def test_a_port_that_is_asked_for_and_taken_is_refused(config: Config, taken: int) -> None:
     config["PORT"] = taken
     with pytest.raises(DevError, match=f"Port {taken} is in use by .*; without PORT a free one is taken: make dev"):
         servers.choose(config)
     assert not config["PORTS_FILE"].exists()
 
 
-def test_the_servers_of_the_environment_need_no_ports(config: dict[str, Any]) -> None:
+def test_the_servers_of_the_environment_need_no_ports(config: Config) -> None:
     config["EMBEDDED_POSTGRES"] = config["EMBEDDED_S3"] = False
     chosen = choose(config)
     assert (chosen.postgres, chosen.s3) == (None, None)

@@ -19,17 +19,15 @@ import pytest
 import urllib3
 
 from config import DevelopmentConfig
-from tests.test_config import Checkout
+from tests.test_config import with_ports
 from tests.waiting import wait_until
 from tools.dev import postgres, s3
 from tools.dev.commands import is_worth_a_line
 from tools.dev.processes import read_pid
 
 ROOT = Path(__file__).parents[2]
-JOB = (
-    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('default', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
-)
+JOB = """INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES ('default', 'jobs.requeue_stalled_jobs', '{"timestamp": 0}')"""
 PATIENCE = 120.0  # seconds; a `make dev` that hangs fails its test, and is killed with its family
 
 # The application of a developer, but for the folder of its data and its ports.
@@ -163,9 +161,8 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     assert f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}" in first.said
     assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
     assert re.search(r"^\d+ migrations ran$", first.said, re.MULTILINE)
-    assert not re.search(
-        "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /", first.said
-    )
+    noise = "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /"
+    assert not re.search(noise, first.said)
 
     first.process.send_signal(signal.SIGINT)
     first.wait_for("Stopping")
@@ -212,7 +209,7 @@ def test_a_signal_while_starting_and_a_migration_that_fails_stop_what_was_starte
 
 
 def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
-    config = Checkout.with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
+    config = with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
     assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
     assert s3.endpoint(12350) == config.S3_ENDPOINT_URL
     assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)

@@ -50,9 +50,7 @@ def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(server: C
     assert row == (False, False, "semicircle", "UTF8", "b", "C.UTF-8", 18, "on")
 
 
-def test_it_listens_on_the_loopback_interface_alone_and_rejects_other_logins(
-    server: Child, port_of_server: int
-) -> None:
+def test_it_listens_on_the_loopback_alone_and_rejects_other_logins(server: Child, port_of_server: int) -> None:
     connections = psutil.Process(server.process.pid).net_connections("all")
     assert [connection.laddr for connection in connections] == [("127.0.0.1", port_of_server)]
     for login in ("postgres", "postgres:postgres", "semicircle:wrong"):
@@ -105,9 +103,7 @@ def test_a_pid_file_that_names_a_foreign_process_is_removed_and_stop_leaves_no_p
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
-def test_as_root_only_what_is_above_the_data_is_opened(
-    tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_as_root_only_parents_of_the_data_open(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     (tmp_path / "beside").mkdir(mode=0o700)

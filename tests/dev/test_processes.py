@@ -36,9 +36,7 @@ while True:
 """
 
 
-def test_what_waits_says_so_every_few_seconds(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_waiting_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     wait = processes.telling("waiting for the moon")
     wait()
     assert capsys.readouterr().out == ""
@@ -119,9 +117,8 @@ def test_a_child_that_ends_while_starting_is_told_with_its_complaint(tmp_path: P
     child = Child("program", spawn([sys.executable, "-c", words], log=tmp_path / "log"), tmp_path / "log")
     with pytest.raises(DevError) as refusal:
         child.wait_until(lambda: False, 10)
-    assert refusal.value.message == (
-        f"program exited with code 3; the last that {tmp_path / 'log'} says is: FATAL: no room."
-    )
+    told = f"program exited with code 3; the last that {tmp_path / 'log'} says is: FATAL: no room."
+    assert refusal.value.message == told
 
 
 def test_a_child_that_is_not_ready_in_time_is_stopped(parent: Child) -> None:

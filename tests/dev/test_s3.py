@@ -1,15 +1,14 @@
 """The embedded S3, on free ports and in a folder deeper than the path of a Unix socket may be."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import boto3
 import psutil
 import pytest
 import urllib3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.servers import s3_client as client
 from tools.dev import s3
 from tools.dev.processes import Child
 
@@ -22,17 +21,6 @@ class Server(NamedTuple):
     port: int
     child: Child
     first: Child  # the one that was stopped
-
-
-def client(port: int, secret: str = s3.SECRET_KEY) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint(port),
-        region_name="us-east-1",
-        aws_access_key_id=s3.ACCESS_KEY,
-        aws_secret_access_key=secret,
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -63,30 +51,21 @@ def anonymous(port: int, method: str, path: str) -> urllib3.BaseHTTPResponse:
     return urllib3.request(method, f"{s3.endpoint(port)}/{BUCKET}{path}", body=body, timeout=5, retries=False)
 
 
-def keys(port: int) -> set[str]:
-    return {found["Key"] for found in client(port).list_objects_v2(Bucket=BUCKET).get("Contents", [])}
-
-
 def test_a_photo_is_public(port: int) -> None:
     answer = anonymous(port, "GET", "/photos/x")
     assert (answer.status, answer.data, answer.headers["Content-Type"]) == (200, b"bytes", "image/webp")
 
 
 def test_it_rejects_anything_else_from_strangers_a_wrong_secret_and_another_bucket(port: int) -> None:
-    for method, path in (
-        ("GET", "/private/x"),
-        ("GET", "?list-type=2&prefix=photos/"),
-        ("GET", "?policy"),
-        ("PUT", "/photos/x"),
-        ("DELETE", "/photos/x"),
-        ("DELETE", ""),
-    ):
+    asked = [("GET", path) for path in ("/private/x", "?list-type=2&prefix=photos/", "?policy")]
+    for method, path in (*asked, ("PUT", "/photos/x"), ("DELETE", "/photos/x"), ("DELETE", "")):
         assert anonymous(port, method, path).status == 403, (method, path)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client(port, secret="a wrong secret of some length").put_object(Bucket=BUCKET, Key="photos/new", Body=b"")
     with pytest.raises(ClientError, match="NoSuchBucket"):
         client(port).put_object(Bucket="another-bucket", Key="photos/x", Body=b"")
-    assert keys(port) == {"photos/x", "private/x"}
+    kept = client(port).list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert {found["Key"] for found in kept} == {"photos/x", "private/x"}
     assert anonymous(port, "GET", "/photos/x").data == b"bytes"
 
 

@@ -37,9 +37,8 @@ def test_every_command_works_as_it_is_typed(typed: str, tmp_path: Path) -> None:
     """Nothing is set but by the page; `-u` refuses a variable that is not, and `-e` stops at a command that fails."""
     assert "".join(BLOCKS).count("curl ") == 10
     assert "".join(BLOCKS).count(HOST) == "".join(BLOCKS).count(TOKEN) == 1
-    done = subprocess.run(
-        ["/bin/sh", "-eu"], cwd=tmp_path, env={"PATH": os.environ["PATH"]}, input=typed, capture_output=True, text=True
-    )
+    given = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(["/bin/sh", "-eu"], cwd=tmp_path, env=given, input=typed, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert (tmp_path / "semicircle.zip").read_bytes().startswith(b"PK")
     note = db.session.scalars(select(Note).where(Note.title == "Moving house")).one()

@@ -154,13 +154,13 @@ def drop_the_table(checkout: Checkout) -> None:
     checkout.run("flask", "db", "upgrade")
 
 
+NO_PLURAL = "plural of 3 to 24 small letters"
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        *(
-            (name, "plural of 3 to 24 small letters")
-            for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s", "news", "glass")
-        ),
+        *((name, NO_PLURAL) for name in ("", "book", "Books", "my-books", "x" * 24 + "s", "2s", "news", "glass")),
         *((name, "which has a meaning in it") for name in ("classes", "lists", "pages", "forms", "rows", "titles")),
         *((name, "already: take another name") for name in ("notes", "todos", "jobs", "notices", "profiles")),
         *((name, "already: take another name") for name in ("mailed_links", "procrastinate_jobs")),

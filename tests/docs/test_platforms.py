@@ -101,9 +101,8 @@ def test_piku_is_pushed_to_before_anything_is_set() -> None:
 
 def test_nginx_lets_through_what_the_application_takes() -> None:
     """It refuses more than 1 MB by itself (ngx_http_core_module), and reads 130m as mebibytes."""
-    most = max(
-        getattr(view, "upload_limit", 0) for view in create_app(ProductionConfig(PRODUCTION)).view_functions.values()
-    )
+    views = create_app(ProductionConfig(PRODUCTION)).view_functions.values()
+    most = max(getattr(view, "upload_limit", 0) for view in views)
     limits = re.findall(r"client[-_]max[-_]body[-_]size (\d+)m", PAGE)
     assert len(limits) == 2, "Dokku and piku"
     assert all(int(limit) * 1024 * 1024 >= most for limit in limits)

@@ -47,35 +47,24 @@ def log() -> AccessLog:
     return log
 
 
-class Socket:
-    """Take what gunicorn writes, or fail behind the head."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.received = b""
-        self._error = error
-
-    def sendall(self, data: bytes) -> None:
-        if self._error and self.received:
-            raise self._error
-        self.received += data
-
-
-def serve(
-    log: AccessLog,
-    body: Body,
-    length: int | None = None,
-    *,
-    method: str = "GET",
-    status: str = "200 OK",
-    error: Exception | None = None,
-) -> bytes:
-    """Return what arrives of the body. It is written as gunicorn's handle_request does it."""
+def serve(log: AccessLog, body: Body, length: int | None = None, told: str = "GET 200", error: Any = None) -> bytes:
+    """Return what arrives of the body. It is written as gunicorn's handle_request does it, up to an error behind the
+    head. Method and status are `told`.
+    """
+    method, status = told.split(" ", 1)
+    received = b""
 
     def application(wsgi: Any, start_response: Any) -> Body:
         start_response(status, [("content-LENGTH", str(length))] if length else [])
         return body
 
-    socket: Any = Socket(error)
+    def sendall(data: bytes) -> None:
+        nonlocal received
+        if error and received:
+            raise error
+        received += data
+
+    socket: Any = SimpleNamespace(sendall=sendall)
     request: Any = SimpleNamespace(method=method, version=(1, 0), should_close=lambda: True)
     response = Response(request, socket, Config())
     wsgi = {"REQUEST_METHOD": method, SPAN: SimpleNamespace(request_id=ID)}
@@ -86,7 +75,11 @@ def serve(
         response.close()
     finally:
         answer.close()
-    return bytes(socket.received.partition(b"\r\n\r\n")[2])
+    return received.partition(b"\r\n\r\n")[2]
+
+
+def last_line(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    return parse(LogfmtFormatter().format(caplog.records[-1]))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError("of the bucket")])
@@ -96,9 +89,8 @@ def test_an_error_behind_the_head_cuts_the_answer_off_and_is_one_line(
     body = Body(b"the beginning", error=error)
     with pytest.raises(CutOff):
         serve(log, body)
-    assert body.is_closed
-    [record] = caplog.records
-    line = parse(LogfmtFormatter().format(record))
+    assert (body.is_closed, len(caplog.records)) == (True, 1)
+    line = last_line(caplog)
     assert (line["level"], line["request_id"]) == ("error", ID)
     assert line["error"].startswith(type(error).__name__)
     assert line["msg"].startswith("the answer is cut off\nTraceback")
@@ -125,34 +117,25 @@ def test_an_answer_that_is_shorter_than_its_length_is_cut_off(
 
 
 def test_a_whole_answer_is_left_alone(log: AccessLog, caplog: pytest.LogCaptureFixture) -> None:
-    for method, status, parts in (
-        ("GET", "200 OK", (b"", b"12345", b"67890")),
-        ("HEAD", "200 OK", ()),
-        ("GET", "204 No Content", ()),
-        ("GET", "304 Not Modified", ()),
-    ):
-        body = Body(*parts)
-        assert serve(log, body, 5, method=method, status=status) == b"".join(parts)[:5]
-        assert (body.is_closed, caplog.records) == (True, []), (method, status)
+    parts = (b"", b"12345", b"67890")
+    for told, body in (("GET 200", Body(*parts)), *((told, Body()) for told in ("HEAD 200", "GET 204", "GET 304"))):
+        assert serve(log, body, 5, f"{told} Why") == b"".join(body.parts)[:5]
+        assert (body.is_closed, caplog.records) == (True, []), told
 
 
-def test_what_fails_at_the_end_of_a_request_is_a_line_and_leaves_its_answer_whole(
-    log: AccessLog, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_fails_at_the_end_is_a_line_and_the_answer_whole(log: AccessLog, caplog: pytest.LogCaptureFixture) -> None:
     assert serve(log, Body(b"12345", fails=RuntimeError("the teardown")), 5) == b"12345"
-    [record] = caplog.records
-    assert parse(LogfmtFormatter().format(record))["msg"].startswith("the end of the request failed")
+    assert len(caplog.records) == 1
+    assert last_line(caplog)["msg"].startswith("the end of the request failed")
 
 
 @pytest.mark.parametrize("part", [b"2", "text"])
-def test_a_part_that_cannot_be_written_cuts_the_answer_off(
-    log: AccessLog, caplog: pytest.LogCaptureFixture, part: Any
-) -> None:
+def test_an_unwritable_part_cuts_the_answer_off(log: AccessLog, caplog: pytest.LogCaptureFixture, part: Any) -> None:
     error = SpoolFailed("no room") if part == b"2" else None
     with pytest.raises(CutOff):
         serve(log, Body(b"1", part), error=error)
-    [record] = caplog.records
-    assert parse(LogfmtFormatter().format(record))["error"].startswith("SpoolFailed" if error else "TypeError")
+    assert len(caplog.records) == 1
+    assert last_line(caplog)["error"].startswith("SpoolFailed" if error else "TypeError")
 
 
 ANSWER = SimpleNamespace(status="200 OK", sent=12, headers=[])
@@ -166,26 +149,16 @@ def logged(caplog: pytest.LogCaptureFixture, answer: Any, wsgi: dict[str, Any]) 
     log.access_log.propagate = True
     with caplog.at_level("INFO", "gunicorn.access"):
         log.access(answer, None, wsgi, timedelta(milliseconds=1234, microseconds=567))
-    return parse(LogfmtFormatter().format(caplog.records[-1]))
+    return last_line(caplog)
 
 
 def test_it_is_the_metric(caplog: pytest.LogCaptureFixture) -> None:
     assert tracing.IN_WSGI == SPAN
     found = logged(caplog, ANSWER, {"REQUEST_METHOD": "GET", "PATH_INFO": "/notes/8", SPAN: SPAN_OF_NOTE})
-    assert list(found.items()) == [
-        ("at", "request"),
-        ("method", "GET"),
-        ("path", "/notes/8"),
-        ("route", "/notes/<id:note_id>"),
-        ("status", "200"),
-        ("account", "7"),
-        ("bytes", "12"),
-        ("ms", "1234"),
-        ("sql_count", "3"),
-        ("sql_ms", "1.2"),
-        ("bucket_ms", "250.0"),
-        ("request_id", "the-id"),
-    ]
+    assert " ".join(f"{name}={value}" for name, value in found.items()) == (
+        "at=request method=GET path=/notes/8 route=/notes/<id:note_id> status=200 account=7 bytes=12 ms=1234"
+        " sql_count=3 sql_ms=1.2 bucket_ms=250.0 request_id=the-id"
+    )
 
 
 def test_a_request_that_could_not_be_read_has_a_line_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -75,70 +75,65 @@ def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: Ends) -> None
     assert received == response
 
 
+class Room(WaitingRoom):
+    """Have the poller at hand, and whom it called."""
+
+    def __init__(self, poller: selectors.BaseSelector) -> None:
+        super().__init__(poller)
+        self.poller = poller
+        self.called: list[Connection] = []
+
+
 @pytest.fixture
-def poller() -> Iterator[selectors.BaseSelector]:
+def room() -> Iterator[Room]:
     with selectors.DefaultSelector() as poller:
-        yield poller
+        yield Room(poller)
 
 
-@pytest.fixture
-def room(poller: selectors.BaseSelector) -> WaitingRoom:
-    return WaitingRoom(poller)
-
-
-def dispatch(poller: selectors.BaseSelector) -> int:
+def dispatch(room: Room) -> int:
     """Run one round of the event loop, and return how many events it had."""
-    events = poller.select(0)
+    events = room.poller.select(0)
     for key, _ in events:
         key.data(key.fileobj)
     return len(events)
 
 
-def test_who_sends_while_a_thread_works_for_it_is_not_watched_until_it_waits_again(
-    room: WaitingRoom, poller: selectors.BaseSelector, ends: Ends
-) -> None:
+def test_who_sends_while_a_thread_works_for_it_is_not_watched_until_it_waits_again(room: Room, ends: Ends) -> None:
     """Else epoll would report it again and again."""
     connection, client = ends
-    called: list[Connection] = []
-    room.add(connection, called.append)
+    room.add(connection, room.called.append)
     room.remove(connection)
     client.sendall(b"more")
-    assert [dispatch(poller), dispatch(poller)] == [1, 0]
-    assert called == []
-    room.add(connection, called.append)
-    assert dispatch(poller) == 1
-    assert called == [connection]
+    assert [dispatch(room), dispatch(room)] == [1, 0]
+    assert room.called == []
+    room.add(connection, room.called.append)
+    assert dispatch(room) == 1
+    assert room.called == [connection]
 
 
-def test_one_that_comes_back_is_still_watched_and_one_that_is_closed_is_forgotten(
-    room: WaitingRoom, poller: selectors.BaseSelector, ends: Ends
-) -> None:
+def test_one_that_comes_back_is_still_watched_and_one_that_is_closed_is_forgotten(room: Room, ends: Ends) -> None:
     connection, client = ends
-    called: list[Connection] = []
     for _ in range(2):
-        room.add(connection, called.append)
+        room.add(connection, room.called.append)
         client.sendall(b"more")
-        assert dispatch(poller) == 1
+        assert dispatch(room) == 1
         connection.socket.recv(100)
         room.remove(connection)
         assert connection.watched_for == selectors.EVENT_READ
-    assert len(called) == 2
+    assert len(room.called) == 2
     room.unwatch(connection)
-    assert not poller.get_map()
+    assert not room.poller.get_map()
 
 
-def test_one_that_is_held_waits_for_its_time_though_its_client_has_gone(
-    room: WaitingRoom, poller: selectors.BaseSelector, ends: Ends
-) -> None:
+def test_one_that_is_held_waits_for_its_time_though_its_client_has_gone(room: Room, ends: Ends) -> None:
     connection, client = ends
-    called: list[Connection] = []
-    room.add(connection, called.append)  # for the request, so it is watched
+    room.add(connection, room.called.append)  # for the request, so it is watched
     room.remove(connection)
     connection.hold()
-    room.add(connection, called.append)
+    room.add(connection, room.called.append)
     client.close()
-    assert [dispatch(poller), dispatch(poller)] == [1, 0]
-    assert (called, room.take_overdue()) == ([], [])
+    assert [dispatch(room), dispatch(room)] == [1, 0]
+    assert (room.called, room.take_overdue()) == ([], [])
     assert not connection.watched_for
     connection.deadline = 0
     assert room.take_overdue() == [connection]
@@ -175,9 +170,7 @@ def test_429_is_kept_from_its_first_byte_until_it_is_flushed(buffered: Buffered,
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"422 UNPROCESSABLE"])
-def test_every_other_answer_is_sent_at_once_its_head_with_the_beginning_of_the_body(
-    buffered: Buffered, status: bytes
-) -> None:
+def test_any_other_answer_goes_at_once_its_head_with_the_start_of_the_body(buffered: Buffered, status: bytes) -> None:
     buffer, client = buffered
     head = b"HTTP/1.1 " + status + b"\r\nX: 429\r\n\r\n"
     buffer.sendall(head)

@@ -130,9 +130,7 @@ def received(client: socket.socket) -> bytes | None:
 
 
 @played
-def test_the_one_that_has_waited_longest_makes_room_idle_ones_first_and_none_that_a_thread_works_for(
-    loop: Loop,
-) -> Steps:
+def test_the_one_that_waited_longest_makes_room_idle_ones_first_and_none_that_a_thread_works_for(loop: Loop) -> Steps:
     first = loop.connect(GET % b"200")
     yield from got()
     second = loop.connect(GET % b"200" + END)
@@ -195,9 +193,7 @@ def test_who_does_not_go_on_is_told_so_where_it_has_begun_and_closed(
 
 
 @played
-def test_an_answer_takes_longer_while_its_bytes_move_and_who_takes_none_is_closed(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> Steps:
+def test_an_answer_goes_on_while_its_bytes_move_and_else_ends(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(Site, "answer", b"x" * 3_000_000)
     loop.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 50_000)  # else the kernel takes most of it
     reads, _stalls = (loop.connect(GET % b"200" + END) for _ in range(2))
@@ -217,9 +213,7 @@ def test_an_answer_takes_longer_while_its_bytes_move_and_who_takes_none_is_close
 
 
 @played
-def test_a_client_that_is_gone_is_forgotten_a_half_answer_is_reset_and_who_is_refused_can_read_why(
-    loop: Loop, caplog: pytest.LogCaptureFixture
-) -> Steps:
+def test_who_left_is_forgotten_a_half_answer_reset_refusals_read(loop: Loop, caplog: pytest.LogCaptureFixture) -> Steps:
     with loop.connect(GET % b"200"):
         yield from got()
     yield from got()
@@ -247,9 +241,7 @@ def test_a_client_that_is_gone_is_forgotten_a_half_answer_is_reset_and_who_is_re
 
 
 @played
-def test_without_descriptors_it_makes_room_or_pauses_and_says_so_now_and_then(
-    loop: Loop, caplog: pytest.LogCaptureFixture
-) -> Steps:
+def test_without_descriptors_it_makes_room_or_pauses_and_says_so(loop: Loop, caplog: pytest.LogCaptureFixture) -> Steps:
     clients = [loop.connect(), loop.connect()]
     yield from got()
     for gone, said in ((1, 1), (2, 1), (2, 2)):

@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
-from gunicorn.http.errors import (
-    InvalidHeader,
-    InvalidRequestLine,
-    LimitRequestHeaders,
-    NoMoreData,
-    ParseException,
-    UnsupportedTransferCoding,
-)
+from gunicorn.http import errors
+from gunicorn.http.errors import InvalidHeader, ParseException
 
 from http_server.refusals import TooManyUploads, VersionNotSupported
 from http_server.request_buffer import LONG, MOST_LONG, BodyLimits, Part, RequestBuffer
@@ -43,9 +37,7 @@ def body(buffer: RequestBuffer) -> bytes:
     [(GET, b""), (POST, b"hello"), (TRAP, b"1\r\n0\r\n\r\n22")],
     ids=["none", "length", "chunked"],
 )
-def test_a_request_ends_with_its_last_byte_and_what_follows_is_the_next(
-    buffer: RequestBuffer, request_: bytes, expected: bytes
-) -> None:
+def test_what_follows_a_requests_last_byte_is_the_next(buffer: RequestBuffer, request_: bytes, expected: bytes) -> None:
     for byte in request_[:-1]:
         buffer.feed(bytes([byte]))
         assert buffer.missing is not Part.NOTHING
@@ -86,7 +78,7 @@ def test_neither_a_malformed_body_nor_what_follows_is_a_request(buffer: RequestB
 
 @pytest.mark.parametrize("codings", [b"gzip, chunked", b"gzip\r\nTransfer-Encoding: chunked"])
 def test_another_transfer_coding_is_refused(buffer: RequestBuffer, codings: bytes) -> None:
-    with pytest.raises(UnsupportedTransferCoding):
+    with pytest.raises(errors.UnsupportedTransferCoding):
         buffer.feed(CHUNKED.replace(b"chunked", codings) + b"0\r\n\r\n")
 
 
@@ -97,13 +89,13 @@ def test_a_length_that_is_no_number_is_refused(buffer: RequestBuffer, length: by
 
 
 def test_headers_without_an_end_are_refused_at_a_limit(buffer: RequestBuffer) -> None:
-    with pytest.raises(LimitRequestHeaders):
+    with pytest.raises(errors.LimitRequestHeaders):
         buffer.feed(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000)
 
 
 @pytest.mark.parametrize("head", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\nHost: a\n\n", b"\r\n\r\n"])
 def test_what_is_no_request_is_refused_by_the_parser(buffer: RequestBuffer, head: bytes) -> None:
-    with pytest.raises((InvalidRequestLine, NoMoreData)):
+    with pytest.raises((errors.InvalidRequestLine, errors.NoMoreData)):
         buffer.feed(head)
 
 
@@ -198,9 +190,7 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_long(buffers: Buffers) -> No
         chunked.feed(CHUNK * 2)
 
 
-def test_one_long_body_too_many_is_refused_and_takes_no_room_and_each_place_is_given_back_once(
-    buffers: Buffers,
-) -> None:
+def test_one_long_body_too_many_is_refused_takes_no_room_and_each_place_is_given_back_once(buffers: Buffers) -> None:
     for _ in range(MOST_LONG):
         assert buffers.begun(LONG_POST).missing is Part.BODY
     with pytest.raises(TooManyUploads):

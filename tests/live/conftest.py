@@ -78,32 +78,27 @@ def procfile_command(name: str) -> str:
     return lines[name]
 
 
+PRODUCTION, HERE = "config.ProductionConfig", "127.0.0.1"
+
+
 @contextmanager
-def running_service(
-    environment: Environment, folder: Path, settings: str = "config.ProductionConfig", host: str = "127.0.0.1"
-) -> Iterator[Service]:
+def running_service(env: Environment, folder: Path, settings: str = PRODUCTION, host: str = HERE) -> Iterator[Service]:
     """Run the Procfile's web and worker, with this environment only. Its database is migrated already.
 
     Args:
         host: by which the service is opened; SITE_URL says so, if the environment has one.
     """
-    with (
-        running_web(environment, folder, settings, host) as service,
-        running("worker", service.environment, service.worker_log),
-    ):
-        yield service
+    with running_web(env, folder, settings, host) as web, running("worker", web.environment, web.worker_log):
+        yield web
 
 
 @contextmanager
-def running_web(
-    environment: Environment, folder: Path, settings: str = "config.ProductionConfig", host: str = "127.0.0.1"
-) -> Iterator[Service]:
+def running_web(env: Environment, folder: Path, settings: str = PRODUCTION, host: str = HERE) -> Iterator[Service]:
     """Run the Procfile's web alone."""
-    url, env = address_and_environment(environment, settings, host)
-    port = url.rpartition(":")[2]
-    log = folder / f"web-{port}.log"
+    url, env = address_and_environment(env, settings, host)
+    log = folder / f"web-{env['PORT']}.log"
     with running("web", env, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+        wait_until_ready(f"http://127.0.0.1:{env['PORT']}", process, log)
         yield Service(url, process, env, log)
         Browser.hang_up(url)
 

@@ -32,16 +32,8 @@ from tools.plain_server.setting_up import set_up
 ROOT = Path(__file__).parents[2]
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 # What a release runs. A copy, so that tests can change it, and deploy what is not committed yet.
-DEPLOYED = (
-    "app",
-    "environment",
-    "http_server",
-    "migrations",
-    "online_migrations",
-    "*.py",
-    "Procfile",
-    "requirements.txt",
-)
+PACKAGES = ("app", "environment", "http_server", "migrations", "online_migrations")
+DEPLOYED = (*PACKAGES, "*.py", "Procfile", "requirements.txt")
 GIT = ("git", "-c", "user.name=Tester", "-c", "user.email=tester@example.com", "-c", "commit.gpgsign=false")
 # The shape of this repository's Procfile, of a service that needs no database and starts at once.
 SMALL = {
@@ -180,10 +172,11 @@ class Deploy:
         return self.process.returncode, rest
 
 
+Texts = Mapping[str, str]
+
+
 @contextmanager
-def plain_site(
-    environment: Mapping[str, str], tree: Mapping[str, str] | None = None, name: str = "site"
-) -> Iterator[PlainSite]:
+def plain_site(environment: Texts, tree: Texts | None = None, name: str = "site") -> Iterator[PlainSite]:
     """Yield a server to which nothing has been pushed yet.
 
     Args:
@@ -208,7 +201,8 @@ def plain_site(
             "python": sys.executable,
         }
         (place.root / "server.json").write_text(json.dumps(settings))
-        write_environment(place, environment)
+        lines = {"SECRET_KEY": secrets.token_hex(32), **environment, "APP_SETTINGS": "config.ProductionConfig"}
+        (place.root / "environment").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         _offer_own_packages(place)
         stack.callback(_kill_all, place)
         checkout = _checkout(folder / "checkout", place, tree)
@@ -230,11 +224,6 @@ def _kill_all(place: Place) -> None:
                 os.killpg(process.group, signal.SIGKILL)
 
 
-def write_environment(place: Place, environment: Mapping[str, str]) -> None:
-    lines = {"SECRET_KEY": secrets.token_hex(32), **environment, "APP_SETTINGS": "config.ProductionConfig"}
-    (place.root / "environment").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-
-
 def _offer_own_packages(place: Place) -> None:
     """Offer this environment in place of one that would take a minute to install: it holds the same packages."""
     key = builds.key(sys.executable, ROOT / "requirements.txt")
@@ -243,7 +232,7 @@ def _offer_own_packages(place: Place) -> None:
     assert (environment / builds.WHOLE).exists(), "the tests run in the environment of `make install`"
 
 
-def _checkout(folder: Path, place: Place, tree: Mapping[str, str] | None) -> Path:
+def _checkout(folder: Path, place: Place, tree: Texts | None) -> Path:
     folder.mkdir()
     for path in [path for pattern in DEPLOYED for path in ROOT.glob(pattern)] if tree is None else []:
         if path.is_dir():
@@ -252,11 +241,7 @@ def _checkout(folder: Path, place: Place, tree: Mapping[str, str] | None) -> Pat
             shutil.copy(path, folder)
     for name, text in (tree or {}).items():
         (folder / name).write_text(text)
-    for arguments in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("remote", "add", "production", str(place.repository)),
-        ("add", "--all"),
-        ("commit", "--quiet", "--message", "The service"),
-    ):
+    remote, commit = ("remote", "add", "production", str(place.repository)), ("commit", "--quiet", "--message", "One")
+    for arguments in (("init", "--quiet", "--initial-branch=main"), remote, ("add", "--all"), commit):
         subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True)
     return folder

@@ -246,9 +246,7 @@ def test_a_session_that_dies_in_the_midst_costs_no_page_and_leaves_it_out(follow
     assert followed.is_from_follower(browser, "/notes")
 
 
-def test_stopped_it_costs_no_page_and_started_again_it_serves(
-    followed: Followed, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_stopped_it_costs_no_page_and_started_it_serves(followed: Followed, caplog: pytest.LogCaptureFixture) -> None:
     browser = followed.fresh_device()
     followed.pair.kill_follower()
     followed.is_from_follower(browser, "/notes")  # it is asked, and the primary answers

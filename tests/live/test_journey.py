@@ -63,9 +63,7 @@ def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
-def test_the_same_over_two_machines_whose_clocks_are_a_minute_apart(
-    server_environment: Environment, tmp_path: Path
-) -> None:
+def test_the_same_over_two_machines_with_clocks_a_minute_apart(server_environment: Environment, tmp_path: Path) -> None:
     """One is ahead of the database and the other, whose worker runs the jobs, behind. They take turns."""
     with (
         migrated_database(server_environment) as environment,

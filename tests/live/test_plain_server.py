@@ -23,10 +23,7 @@ from tests.waiting import WITHIN, wait_until
 from tools.deployment import commands
 from tools.deployment.limits import Limits
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed"),
-]
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")]
 
 FAILS = f"""
 from alembic import op

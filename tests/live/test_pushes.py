@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,7 @@ import pytest
 
 from tests.live.plain_site import GIT, HAPROXY, SMALL, PlainSite, plain_site
 
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed"),
-]
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")]
 WAITS = "Waiting for another deploy to end"
 MOVED = "Error: main is no longer what you saw"
 
@@ -44,9 +41,8 @@ def site(shared_site: PlainSite) -> Iterator[PlainSite]:
 @pytest.fixture(scope="module")
 def shared_other(shared_site: PlainSite) -> PlainSite:
     folder = shared_site.checkout.with_name("other")
-    subprocess.run(
-        [*GIT, "clone", "--quiet", "--origin", "production", shared_site.place.repository, folder], check=True
-    )
+    clone = [*GIT, "clone", "--quiet", "--origin", "production", str(shared_site.place.repository), str(folder)]
+    subprocess.run(clone, check=True)
     return replace(shared_site, checkout=folder)
 
 
@@ -71,26 +67,21 @@ def live(site: PlainSite) -> str:
     return commit
 
 
-@contextmanager
-def locked(site: PlainSite) -> Iterator[None]:
-    """Hold the lock as if a deploy were under way."""
-    with (site.place.root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def test_of_two_pushes_at_once_the_accepted_one_serves_and_the_other_is_refused_before_it_is_built(
-    site: PlainSite, other: PlainSite
-) -> None:
-    """Also where it is forced."""
-    sites = [site, other]
-    commits = [one.commit({"who.txt": str(number)}) for number, one in enumerate(sites)]
+def at_once(site: PlainSite, other: PlainSite, *options: str) -> list[tuple[int, str]]:
+    """Push from both while a deploy seems to be under way; return how each ends."""
     with ExitStack() as pushes:
-        with locked(site):
-            both = [pushes.enter_context(one.pushing("--force")) for one in sites]
+        with (site.place.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            both = [pushes.enter_context(one.pushing(*options)) for one in (site, other)]
             for push in both:
                 push.read_until(WAITS)
-        ends = [push.end() for push in both]
+        return [push.end() for push in both]
+
+
+def test_of_two_pushes_at_once_one_serves_the_other_is_refused_unbuilt(site: PlainSite, other: PlainSite) -> None:
+    """Also where it is forced."""
+    commits = [one.commit({"who.txt": str(number)}) for number, one in enumerate((site, other))]
+    ends = at_once(site, other, "--force")
     assert sorted(code for code, _ in ends) == [0, 1]
     assert live(site) == commits[[code for code, _ in ends].index(0)]
     [refusal] = [said for code, said in ends if code == 1]
@@ -101,12 +92,7 @@ def test_of_two_pushes_at_once_the_accepted_one_serves_and_the_other_is_refused_
 def test_two_pushes_of_the_same_commit_are_both_accepted_and_deployed_once(site: PlainSite, other: PlainSite) -> None:
     commit = site.commit({"who.txt": "the same"})
     other.git("pull", "--quiet", str(site.checkout), "main")
-    with ExitStack() as pushes:
-        with locked(site):
-            both = [pushes.enter_context(one.pushing()) for one in (site, other)]
-            for push in both:
-                push.read_until(WAITS)
-        ends = [push.end() for push in both]
+    ends = at_once(site, other)
     assert [code for code, _ in ends] == [0, 0]
     assert sum("Building" in said for _, said in ends) == 1
     assert live(site) == commit
@@ -150,9 +136,7 @@ def test_what_is_pushed_beside_or_instead_of_a_main_is_refused_and_nothing_is_bu
     assert (live(site), references(site), site.releases()) == (before, known, releases)
 
 
-def test_a_main_that_was_moved_by_a_push_killed_before_its_record_is_taken_back(
-    site: PlainSite, other: PlainSite
-) -> None:
+def test_a_main_moved_by_a_push_killed_before_its_record_is_taken_back(site: PlainSite, other: PlainSite) -> None:
     before = live(site)
     killed = site.commit({"who.txt": "killed"})
     site.git("push", "--quiet", "production", f"{killed}:refs/tags/killed")
@@ -262,16 +246,12 @@ def test_an_earlier_commit_is_activated_also_when_that_is_killed_while_it_switch
     assert live(site) == before
 
 
-def test_a_command_runs_in_the_environment_of_the_live_release_and_an_unknown_commit_is_not_activated(
-    site: PlainSite,
-) -> None:
+def test_commands_run_in_the_environment_of_the_live_release_and_an_unknown_commit_is_refused(site: PlainSite) -> None:
     before, release = live(site), site.live()
     ran = site.receive("run", "sh", "-c", "echo $APP_SETTINGS $HEROKU_SLUG_COMMIT $HEROKU_RELEASE_VERSION; pwd; exit 7")
     assert ran.returncode == 7
-    assert ran.stdout.splitlines() == [
-        f"config.ProductionConfig {before} v{release['version']}",
-        str(site.place.releases / before),
-    ]
+    told = f"config.ProductionConfig {before} v{release['version']}"
+    assert ran.stdout.splitlines() == [told, str(site.place.releases / before)]
     refused = site.receive("activate", "0123456789abcdef")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: 0123456789abcdef is no commit that was pushed here")

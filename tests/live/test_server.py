@@ -129,7 +129,6 @@ def test_the_log_contains_no_email_no_password_and_no_secret_key(live: Service) 
 
 
 def test_importing_the_application_needs_no_environment() -> None:
-    imported = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import app"], cwd=ROOT, env={}, capture_output=True
-    )
+    command = [sys.executable, "-W", "error", "-c", "import app"]
+    imported = subprocess.run(command, cwd=ROOT, env={}, capture_output=True)
     assert imported.returncode == 0, imported.stderr

@@ -48,9 +48,7 @@ def listens(connection: Connection) -> bool:
     return b"LISTEN" in connection.said
 
 
-def test_it_hears_of_jobs_again_though_the_connection_that_listens_alone_fell_silent(
-    queue: Queue, proxy: SilentProxy
-) -> None:
+def test_it_hears_of_jobs_again_though_only_the_listening_session_fell_silent(queue: Queue, proxy: SilentProxy) -> None:
     with queue.worker(f"{NEVER_POLLS}; {IMPATIENT}"):
         wait_until(lambda: any(map(listens, proxy.connections)), "it listens")
         assert proxy.silence(which=listens) == 1

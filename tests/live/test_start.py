@@ -43,9 +43,7 @@ class Launched:
 
     def said(self, words: str) -> None:
         """Wait until it has printed this."""
-        wait_until(
-            lambda: words in self.log.read_text(errors="replace") or self.outer.poll() is not None, f"it says: {words}"
-        )
+        wait_until(lambda: words in self.log.read_text("utf-8", "replace") or self.outer.poll() is not None, words)
         assert words in self.log.read_text(), self.log.read_text()
 
 
@@ -108,9 +106,7 @@ def test_honcho_runs_both_which_wait_for_the_schema_and_stops_them(environment: 
 
 @NEEDS_NAMESPACES
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_as_pid_1_each_serves_and_ends_with_0_on_sigterm(
-    name: str, migrated_environment: Environment, tmp_path: Path
-) -> None:
+def test_as_pid_1_it_serves_and_ends_on_sigterm(name: str, migrated_environment: Environment, tmp_path: Path) -> None:
     url, env = production(migrated_environment)
     with launched(["bash", "-c", procfile_command(name)], env, tmp_path, as_pid_1=True) as process:
         if name == "web":
@@ -137,8 +133,7 @@ def test_the_settings_are_a_gate(name: str, environment: Environment, tmp_path: 
 
 @NEEDS_NAMESPACES
 @pytest.mark.parametrize(
-    ("name", "imported", "number"),
-    [("worker", "flask", signal.SIGINT), ("release", "app.extensions", signal.SIGTERM)],
+    ("name", "imported", "number"), [("worker", "flask", signal.SIGINT), ("release", "app.extensions", signal.SIGTERM)]
 )
 def test_as_pid_1_each_ends_by_a_signal_while_it_is_imported(
     name: str, imported: str, number: signal.Signals, server_environment: Environment, tmp_path: Path

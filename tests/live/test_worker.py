@@ -19,9 +19,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.servers
 
 ROWS = 3000  # of a backfill
-AGE_HEARTBEATS = (
-    "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - make_interval(secs => :seconds) RETURNING id"
-)
+AGED = "last_heartbeat = last_heartbeat - make_interval(secs => :seconds)"
+AGE_HEARTBEATS = f"UPDATE procrastinate_workers SET {AGED} RETURNING id"
 
 NEVER_POLLS = "from app.jobs.queue import queue; queue.worker_defaults['fetch_job_polling_interval'] = 600.0"
 SETTING = "import importlib; importlib.import_module('app.jobs.worker').{} = {}".format

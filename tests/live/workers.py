@@ -20,10 +20,8 @@ from tests.live.conftest import ROOT, running
 from tests.waiting import wait_until
 
 WORKERS = "SELECT id FROM procrastinate_workers"
-NEXT_JOB = text(
-    "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-    " VALUES ('next', 'jobs.requeue_stalled_jobs', '{\"timestamp\": 0}')"
-)
+NEXT_JOB = text("""INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES ('next', 'jobs.requeue_stalled_jobs', '{"timestamp": 0}')""")
 LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
 
 

@@ -57,11 +57,15 @@ class OwnHistory:
         with chdir(self.folder), logged() as log, app.app_context():  # else the command keeps to the test's context
             done = app.test_cli_runner().invoke(app.cli, arguments)
             db.engine.dispose()
-        failure = "" if done.exception is None else "".join(traceback.format_exception(done.exception))
-        failed = failure if done.exception and not isinstance(done.exception, SystemExit) else ""
-        return subprocess.CompletedProcess(
-            arguments, done.exit_code, done.stdout, log.getvalue() + done.stderr + failed
-        )
+        failure = None if isinstance(done.exception, SystemExit) else done.exception
+        said = [log.getvalue(), done.stderr, *(traceback.format_exception(failure) if failure else [])]
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, "".join(said))
+
+    def ends(self, code: int, *arguments: str) -> str:
+        """Run it, which has to end with this code, and return what it logged."""
+        done = self.flask(*arguments)
+        assert done.returncode == code, done.stderr
+        return done.stderr
 
     @contextmanager
     def running(self, *arguments: str, launcher: Sequence[str] = ()) -> Iterator["Command"]:

@@ -73,10 +73,7 @@ def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelPr
             project.goes_live()
 
     built = template(server_environment, "shop_in_use", build)
-    with (
-        copied_database(server_environment, built) as environment,
-        model_project(environment, tmp_path / "migrations") as project,
-    ):
+    with copied_database(server_environment, built) as own, model_project(own, tmp_path / "migrations") as project:
         yield project
 
 

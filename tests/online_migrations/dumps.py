@@ -30,9 +30,8 @@ _TABLES = text(
     f" WHERE relkind IN ('r', 'm') AND {_USERS}"
 )
 # With xmin, the transaction that wrote the row, so that a row that was written as it was shows too.
-_ROWS = (
-    "SELECT 'rows', '{0}', count(*) || ' ' || coalesce(sum(hashtextextended(r.xmin::text || r::text, 0)), 0) FROM {0} r"
-)
+_HASH = "coalesce(sum(hashtextextended(r.xmin::text || r::text, 0)), 0)"
+_ROWS = f"SELECT 'rows', '{{0}}', count(*) || ' ' || {_HASH} FROM {{0}} r"
 
 # The server's own note of when a column was changed, in Debian's PostgreSQL 15.20. It is another one in each database.
 COLUMN_VERSION = re.compile(r"^ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n+", re.MULTILINE)

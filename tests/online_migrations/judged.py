@@ -6,7 +6,6 @@ How the runner is entered stands here alone, in `upgrade`.
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 from alembic.operations import Operations
@@ -35,8 +34,7 @@ def written(folder: Path, body: str, phase: str = EXPAND) -> Script:
     """Write the revision into a file of its own."""
     path = folder / "9999_step_by_hand.py"
     path.write_text(revision_text("9999", "0024", body, f'phase = "{phase}"'))
-    module: ModuleType = load_module_py(path.stem, path)
-    return Script(module, "9999", str(path))
+    return Script(load_module_py(path.stem, path), "9999", str(path))
 
 
 def excused(body: str, reason: str) -> str:

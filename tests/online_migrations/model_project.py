@@ -21,10 +21,8 @@ from tests.online_migrations.history import revision_text
 from tests.online_migrations.migrating import Database
 
 NAMED = re.compile(r"-x (lose=\S+)")
-EVERY_COLUMN = (
-    "SELECT array_agg(format('lose=%s.%s', table_name, column_name)) FROM information_schema.columns"
-    " WHERE table_schema = 'public'"
-)
+EVERY_COLUMN = """SELECT array_agg(format('lose=%s.%s', table_name, column_name))
+    FROM information_schema.columns WHERE table_schema = 'public'"""
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # Without the hooks that format a revision, since they start Python twice.
@@ -129,20 +127,16 @@ class ModelProject:
                 lose += named if lose else [*named, *self.database.scalar(EVERY_COLUMN)]
 
 
-def make_folder(folder: Path) -> Path:
+@contextmanager
+def model_project(environment: Environment, folder: Path) -> Iterator[ModelProject]:
+    """Yield a project in the context of its application."""
     (folder / "versions").mkdir(parents=True)
     for name in ("env.py", "script.py.mako"):
         shutil.copy(MIGRATIONS / name, folder)
     (folder / "alembic.ini").write_text(INI)
     (folder / "versions/0001_shop.py").write_text(revision_text("0001", None))
-    return folder
-
-
-@contextmanager
-def model_project(environment: Environment, folder: Path) -> Iterator[ModelProject]:
-    """Yield a project in the context of its application."""
     app = Flask("shop", root_path=str(folder))
-    flask_migrate.Migrate().init_app(app, None, directory=str(make_folder(folder)))
+    flask_migrate.Migrate().init_app(app, None, directory=str(folder))
     online_migrations.init_app(app, Options(shop.models(), environment["DATABASE_URL"], "shop"))
     with app.app_context():
         engine, migrating = create_engine(environment["DATABASE_URL"]), direct_engine()

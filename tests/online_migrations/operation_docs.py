@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from online_migrations import operations
-from tests.online_migrations.lock_modes import lock_comment
+from online_migrations.sql import normalize, split_statements
 from tests.online_migrations.migrating import printed
 
 PAGE = Path(__file__).parents[2] / "docs/operations-for-migrations.md"
@@ -94,6 +94,26 @@ def sql_of(code: str) -> str:
     sent = sent.removeprefix("BEGIN;\n\n").removesuffix("COMMIT;\n\n")
     sent = sent.removeprefix("COMMIT;\n\n").removesuffix("BEGIN;\n\n").replace("BEGIN;\n\nCOMMIT;\n\n", "")
     return "\n".join(f"{line.rstrip()}{lock_comment(line)}" for line in sent.strip().splitlines())
+
+
+SHARE_ROW, SHARE_UPDATE = "SHARE ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"
+# How a statement begins: its lock on the table that it names. test_sql.py asks the server for each.
+LOCKS = {
+    r"LOCK TABLE .* IN SHARE ROW EXCLUSIVE MODE|CREATE OR REPLACE TRIGGER|ALTER TABLE .* FOREIGN KEY": SHARE_ROW,
+    r"LOCK TABLE|(CREATE|DROP) (UNIQUE )?INDEX CONCURRENTLY|ALTER TABLE \S+ VALIDATE|COMMENT ON|ANALYZE": SHARE_UPDATE,
+    r"ALTER TABLE|DROP (TABLE|VIEW|TRIGGER)": "ACCESS EXCLUSIVE",
+    r"UPDATE|INSERT INTO|DELETE FROM": "ROW EXCLUSIVE",
+}
+STRONGEST_LAST = ("ROW EXCLUSIVE", SHARE_UPDATE, SHARE_ROW, "ACCESS EXCLUSIVE")
+
+
+def lock_comment(line: str) -> str:
+    taken = [lock for statement in split_statements(line) if (lock := lock_of(normalize(statement)))]
+    return f"  -- {max(taken, key=STRONGEST_LAST.index)}" if taken else ""
+
+
+def lock_of(statement: str) -> str | None:
+    return next((lock for pattern, lock in LOCKS.items() if re.match(pattern, statement)), None)
 
 
 if __name__ == "__main__":

@@ -92,10 +92,9 @@ def upgrade(checkout: Path) -> str:
         "DATABASE_URL": database_url(),
         "MIGRATION_DATABASE_URL": database_url(),
     }
-    for command in ("upgrade", "current"):
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "db", command], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
+    for action in ("upgrade", "current"):
+        command = [sys.executable, "-m", "flask", "db", action]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

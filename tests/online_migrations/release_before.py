@@ -50,8 +50,8 @@ class ReleaseBefore:
             required = [column for column in given if not column.nullable and column.server_default is None]
             with engine.connect() as connection:
                 self._assert_reads_the_same(connection, table)
-                self._assert_inserts_changes_and_deletes(connection, table, given)
-                self._assert_inserts_changes_and_deletes(connection, table, required)
+                self._assert_inserts_changes_deletes(connection, table, given)
+                self._assert_inserts_changes_deletes(connection, table, required)
                 self._assert_reads_the_same(connection, table)
                 old = self.rows[table.name][0]._mapping  # nothing that a newer release keeps beside it may prevent this
                 this = [column == old[column.name] for column in table.primary_key]
@@ -71,9 +71,7 @@ class ReleaseBefore:
     def _assert_reads_the_same(self, connection: Connection, table: Table) -> None:
         assert everything(connection, table) == self.rows[table.name], f"{table.name} reads otherwise"
 
-    def _assert_inserts_changes_and_deletes(
-        self, connection: Connection, table: Table, columns: list[Column[Any]]
-    ) -> None:
+    def _assert_inserts_changes_deletes(self, connection: Connection, table: Table, columns: list[Column[Any]]) -> None:
         first, other = self._fresh_values(table, columns), self._fresh_values(table, columns)
         second = {name: value for name, value in other.items() if not table.columns[name].primary_key}
         key = connection.execute(insert(table).values(first)).inserted_primary_key
@@ -88,11 +86,9 @@ class ReleaseBefore:
     def _fresh_values(self, table: Table, columns: list[Column[Any]]) -> dict[str, Any]:
         """Make a row like the last one, but for what no two rows share."""
         last = self.rows[table.name][-1]._mapping
-        unique = self.unique[table.name]
-        return {
-            column.name: self._new_value(table, column) if column.name in unique else last[column.name]
-            for column in columns
-        }
+        unique = [column for column in columns if column.name in self.unique[table.name]]
+        same = {column.name: last[column.name] for column in columns}
+        return same | {column.name: self._new_value(table, column) for column in unique}
 
     def _new_value(self, table: Table, column: Column[Any]) -> Any:
         """Choose a new value; of a foreign key, a parent that has no row here yet (one to one)."""

@@ -43,10 +43,8 @@ def fill(*, besides: Collection[str] = ()) -> None:
 
 def rows() -> Rows:
     """Return the rows of each table, as dicts in the order of their ids."""
-    found = {
-        table: [dict(row) for row in db.session.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]
-        for table in tables()
-    }
+    queries = {table: text(f"SELECT * FROM {table} ORDER BY id") for table in tables()}
+    found = {table: [dict(row) for row in db.session.execute(query).mappings()] for table, query in queries.items()}
     db.session.rollback()
     return found
 

@@ -79,9 +79,8 @@ def models() -> MetaData:
         sa.Column("label", sa.String(50)),
         sa.Index("ix_typed_label", sa.func.lower(sa.column("label"))),
     )
-    Table(
-        "Odd order", metadata, identity(), sa.Column("user", sa.Integer, nullable=False), sa.Column("값 %", sa.Integer)
-    )
+    user, odd = sa.Column("user", sa.Integer, nullable=False), sa.Column("값 %", sa.Integer)
+    Table("Odd order", metadata, identity(), user, odd)
     return metadata
 
 

@@ -67,9 +67,8 @@ def test_what_needs_it_is_refused_while_it_is_not_done_and_nothing_else_is(thing
     things.execute("ALTER TABLE things ADD name_shadow text")
     begin(things, SET_SQL)
     work_once()
-    refusal = (
-        "needs the backfill 'sizes', which is not done: .* rows of things, pass 1.*says done, run: flask db upgrade"
-    )
+    needs = "needs the backfill 'sizes', which is not done"
+    refusal = f"{needs}: .* rows of things, pass 1.*says done, run: flask db upgrade"
     for step in NEEDING:
         operation = step.partition("(")[0]
         with things.unchanged(), pytest.raises(UnsafeOperation, match=rf"^{operation}\(.* {refusal}"):

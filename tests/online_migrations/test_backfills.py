@@ -20,26 +20,17 @@ from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations.backfill import backfill_later, cancel_backfill, require_backfilled
 from online_migrations.operations.steps import in_schema
 from tests.databases import Environment
-from tests.online_migrations.backfilling import (
-    BATCH,
-    FILLED,
-    UNFILLED,
-    begin,
-    database_in_use,
-    jobs,
-    sizes,
-    work_once,
-    work_until,
-    work_until_idle,
-)
+from tests.online_migrations import backfilling
+from tests.online_migrations.backfilling import BATCH, FILLED, UNFILLED, begin, jobs, sizes, work_once, work_until_idle
 from tests.online_migrations.migrating import Database
 
+LogCapture = pytest.LogCaptureFixture
 RECORDED = "SELECT count(*) > 0 FROM schema_backfills"
 
 
 @pytest.fixture
 def environment(server_environment: Environment) -> Iterator[Environment]:
-    with database_in_use(server_environment) as environment:
+    with backfilling.database_in_use(server_environment) as environment:
         yield environment
 
 
@@ -75,7 +66,7 @@ def test_where_little_is_to_be_filled_a_batch_does_not_grow(things: Database) ->
         assert sizes(things).batch_size <= BATCH
         return sizes(things).pass_scanned >= 2500
 
-    work_until(sees_what_is_to_be_filled)
+    backfilling.work_until(sees_what_is_to_be_filled)
     work_until_idle()
     assert things.scalar(FILLED) == 3000
 
@@ -88,9 +79,7 @@ def test_a_small_table_is_filled_by_the_migration(things: Database, rows: int) -
     assert jobs() == []
 
 
-def test_a_small_table_of_which_a_row_is_held_is_the_workers_and_one_that_cannot_be_filled_nobodys(
-    things: Database,
-) -> None:
+def test_a_small_table_with_a_held_row_is_the_workers_and_one_that_cannot_be_filled_nobodys(things: Database) -> None:
     things.execute("DELETE FROM things WHERE id > 10")
     with pytest.raises(UnsafeOperation, match="without an end"):
         begin(things, "size = CASE WHEN id <> 7 THEN 1 END")
@@ -156,7 +145,7 @@ def test_a_key_of_any_type_gets_there_and_back(things: Database) -> None:
 def test_a_row_that_is_held_comes_in_a_later_pass(things: Database) -> None:
     begin(things)
     with things.holding("UPDATE things SET owner_id = 5 WHERE id = 7"):
-        work_until(lambda: sizes(things).pass_number > 2)
+        backfilling.work_until(lambda: sizes(things).pass_number > 2)
         assert things.scalar("SELECT array_agg(id) FROM things WHERE size IS NULL") == [7]
         assert sizes(things).state == RUNNING
     work_until_idle()
@@ -172,9 +161,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("reason", "set_sql"), UNFIT.items(), ids=UNFIT)
-def test_a_row_that_cannot_be_filled_ends_it_and_is_named(
-    things: Database, set_sql: str, reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unfit_row_ends_it_and_is_named(things: Database, set_sql: str, reason: str, caplog: LogCapture) -> None:
     """The log names its key, and nothing that stands in the row."""
     begin(things, set_sql)
     work_until_idle()
@@ -286,9 +273,7 @@ def fill(things: Database, turn: int) -> None:
         run_batch(connection, "sizes", turn)
 
 
-def test_it_waits_while_a_follower_lags_and_tells_once_that_our_role_may_not_see_it(
-    things: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_waits_while_a_follower_lags_and_says_once_that_we_may_not_see(things: Database, caplog: LogCapture) -> None:
     begin(things)
     show_follower(things, "NULL", "NULL")
     fill(things, 1)
@@ -303,7 +288,7 @@ def test_it_waits_while_a_follower_lags_and_tells_once_that_our_role_may_not_see
     assert caplog.text.count("may not see how far the followers lag") == 1
 
 
-def test_a_chain_that_was_lost_is_found_again_once(things: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_chain_that_was_lost_is_found_again_once(things: Database, caplog: LogCapture) -> None:
     begin(things)
     work_once()
     resume_lost_backfills(0)

@@ -205,9 +205,7 @@ def shown_as_python_begins(monkeypatch: pytest.MonkeyPatch, *handlers: logging.H
     show_log()
 
 
-def test_by_itself_the_log_goes_to_stderr_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_by_itself_it_logs_to_stderr_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Neither a second run nor the handler that Flask adds to the application prints a line twice."""
     monkeypatch.setattr(logging.getLogger("app"), "handlers", [logging.StreamHandler()])
     shown_as_python_begins(monkeypatch)

@@ -23,11 +23,7 @@ from tests.databases import Environment, empty_database
 from tests.online_migrations.migrating import Database, connected
 
 Type = sa.types.TypeEngine[Any]
-
-
 MOMENT = datetime(2021, 3, 1, 12, 30, 1)
-
-
 # Name: old type, new type, values of before, a value that old code writes afterwards.
 COMPATIBLE: dict[str, tuple[Type, Type, list[Any], Any]] = {
     "integer to bigint": (sa.Integer(), sa.BigInteger(), [-(2**31), 0, 2**31 - 1, None], 7),
@@ -52,9 +48,8 @@ def observed(engine: Engine, things: Table, values: list[Any], written: Any) -> 
     """Return what code that maps the column so sees: values with their classes, those it finds, and their order."""
     value = things.c.value
     with engine.begin() as connection:
-        seen: list[Any] = [
-            (type(row.value).__name__, row.value) for row in connection.execute(sa.select(things).order_by("id"))
-        ]
+        rows = connection.execute(sa.select(things).order_by("id"))
+        seen: list[Any] = [(type(row.value).__name__, row.value) for row in rows]
         has_equality = not isinstance(value.type, sa.JSON)
         if has_equality:
             for wanted in filter(is_exact, values):
@@ -171,11 +166,8 @@ NARROWER = [
 ]
 # They are wider, and PostgreSQL does not see it.
 NOT_PROVEN = [(one_of(100), one_of(101)), ("kind ~ '^[ab]$'", "kind ~ '^[abc]$'"), ("size < 10", "size < 10.5")]
-NO_CHECKS = [
-    ("UNIQUE (size)", "CHECK (true)"),
-    ("CHECK (false)", "UNIQUE (size)"),
-    ("CHECK (false) NO INHERIT", "CHECK (true)"),
-]
+TRUE, FALSE, UNIQUE = "CHECK (true)", "CHECK (false)", "UNIQUE (size)"
+NO_CHECKS = [(UNIQUE, TRUE), (FALSE, UNIQUE), (f"{FALSE} NO INHERIT", TRUE)]
 
 
 def checks(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:

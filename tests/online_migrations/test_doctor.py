@@ -1,5 +1,6 @@
 """Diagnose a database, its revisions and its server: each planted fault once, with the command that mends it."""
 
+import json
 import os
 import re
 import shlex
@@ -21,8 +22,11 @@ from online_migrations.connection import read_only_connection
 from online_migrations.doctor import Diagnosis, checks, diagnose
 from online_migrations.doctor.drift import Difference, _causes, _difference, diagnosis
 from online_migrations.operations.tables import drop_compat_view
-from tests.databases import HEAD
+from online_migrations.revisions import content_hash
+from tests.databases import HEAD, Environment
+from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.dumps import program
+from tests.online_migrations.history import write_revision
 from tests.online_migrations.migrating import LOCK_KEY, Database
 from tests.online_migrations.rows import our_models
 
@@ -84,10 +88,8 @@ def follow(database: Database, command: str) -> None:
         ended = current_app.test_cli_runner().invoke(current_app.cli.commands[group], arguments)
         assert ended.exit_code == 0, f"{command}: {ended.output}"
         return
-    environment = {
-        "DATABASE_URL": database.url.replace("+psycopg2", ""),
-        "PATH": f"{Path(program('psql')).parent}:{os.environ['PATH']}",
-    }
+    path = f"{Path(program('psql')).parent}:{os.environ['PATH']}"
+    environment = {"DATABASE_URL": database.url.replace("+psycopg2", ""), "PATH": path}
     done = subprocess.run(command, shell=True, executable="/bin/bash", env=environment, capture_output=True, text=True)
     assert (done.returncode, "ERROR" in done.stderr) == (0, False), f"{command}: {done.stderr}"
 
@@ -110,32 +112,24 @@ def test_what_only_one_role_or_one_server_can_plant(in_use: Database) -> None:
 
 
 @pytest.mark.parametrize("group", ["models", "replaced"])
-def test_a_difference_from_the_models_is_told_with_the_command_that_writes_the_revision(
-    in_use: Database, group: str
-) -> None:
+def test_a_difference_from_models_is_told_with_the_command_to_write_the_revision(in_use: Database, group: str) -> None:
     commands = {finding.next for finding in planted(in_use, group)}
     assert commands == {'flask db migrate -m "Bring the schema to the models"'}
 
 
 # Where `newest_server` stands below, the finding is of our own tables or of Alembic, or who waits for whom is the same.
 # By hand: an upgrade would run again what has run. test_plan.py has the other states.
-VERSIONS = (
-    "DELETE FROM alembic_version",
-    "UPDATE alembic_version SET version_num = '0012'",
-    "INSERT INTO alembic_version VALUES ('0012')",
-)
+BY_HAND = ("DELETE FROM {}", "UPDATE {} SET version_num = '0012'", "INSERT INTO {} VALUES ('0012')")
 
 
 @pytest.mark.newest_server
 def test_a_version_that_was_changed_by_hand_is_stamped_with_the_ledgers(in_use: Database) -> None:
-    for plant in VERSIONS:
-        in_use.execute(f"TRUNCATE alembic_version; INSERT INTO alembic_version VALUES ('{HEAD}'); {plant}")
+    for plant in BY_HAND:
+        in_use.execute(f"TRUNCATE alembic_version; INSERT INTO alembic_version VALUES ('{HEAD}')")
+        in_use.execute(plant.format("alembic_version"))
         [finding] = diagnosed()
-        assert (finding.rule, finding.severity, finding.next) == (
-            "other-version",
-            "error",
-            f"flask db stamp --purge {HEAD}",
-        )
+        assert (finding.rule, finding.severity) == ("other-version", "error")
+        assert finding.next == f"flask db stamp --purge {HEAD}"
     mended(in_use, [finding])
 
 
@@ -159,9 +153,8 @@ def test_what_a_failed_build_left_is_built_again_or_dropped_where_no_model_has_i
     found = diagnosed()
     names = sorted((index, "half", "uq_users_email_ccnew1"))
     expected = [f"{'REINDEX' if name == index else 'DROP'} INDEX CONCURRENTLY {name}" for name in names]
-    assert [(one.rule, command in one.next) for one, command in zip(found, expected, strict=True)] == [
-        ("invalid-index", True)
-    ] * 3
+    told = [(one.rule, command in one.next) for one, command in zip(found, expected, strict=True)]
+    assert told == [("invalid-index", True)] * 3
     in_use.execute("DELETE FROM account_events WHERE user_agent = 'twice'")
     mended(in_use, found)
 
@@ -334,3 +327,53 @@ def test_what_the_role_may_not_do_is_a_note(in_use: Database) -> None:
     difference, note = diagnosed()
     assert (difference.rule, note.rule, note.severity) == ("extra-index", "not-seen", "note")
     assert "permission denied to create temporary tables" in note.what
+
+
+@pytest.mark.newest_server
+def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_use: Database) -> None:
+    [other] = Path("migrations/versions").glob("0014_*.py")
+    for revision, hash_ in (("0010", "0" * 64), ("0015", content_hash(other))):
+        update = "UPDATE schema_ledger SET content_hash = :hash WHERE revision = :revision"
+        in_use.execute(update, revision=revision, hash=hash_)
+    edited, renumbered = sorted(diagnosed(), key=lambda finding: finding.rule)
+    assert (edited.rule, edited.severity) == ("edited-revision", "error")
+    assert edited.next.startswith("git log -p -- migrations/versions/0010_")
+    assert (renumbered.rule, renumbered.next) == ("renumbered-revision", "flask db upgrade")
+
+
+@pytest.mark.newest_server
+def test_a_ledger_that_begins_where_the_project_got_the_tool(in_use: Database) -> None:
+    in_use.execute("DELETE FROM schema_ledger WHERE revision < '0012'")
+    assert diagnosed() == []
+    in_use.execute("DELETE FROM schema_ledger WHERE revision = '0020'")
+    [finding] = diagnosed()
+    assert (finding.rule, "lost 0020," in finding.what) == ("ledger-gap", True)
+    mended(in_use, [finding])
+
+
+def advised(history: OwnHistory) -> list[str]:
+    """Do what each finding says until there is none; return their rules."""
+    rules = []
+    while findings := json.loads(history.flask("release", "doctor", "--json").stdout)["findings"]:
+        rules += [finding["rule"] for finding in findings]
+        [command] = {finding["next"] for finding in findings}
+        done = history.flask(*shlex.split(command)[1:])
+        assert done.returncode == 0, done.stdout + done.stderr
+    return rules
+
+
+@pytest.fixture
+def history(in_use: Database, server_environment: Environment, tmp_path: Path) -> OwnHistory:
+    return OwnHistory(tmp_path, {**server_environment, "DATABASE_URL": in_use.url})
+
+
+@pytest.mark.minutes
+@pytest.mark.newest_server
+def test_what_is_advised_joins_two_heads_and_brings_back_the_models(history: OwnHistory, in_use: Database) -> None:
+    """test_plan.py and the tests above have each advice by itself."""
+    for revision in ("9001", "9002"):
+        write_revision(history.folder / "migrations", revision, HEAD)
+    assert advised(history) == ["two-heads", "behind"]
+    for fault in [*FAULTS["models"], *FAULTS["replaced"]]:
+        in_use.execute(fault.plant)
+    assert advised(history)[-1] == "behind"

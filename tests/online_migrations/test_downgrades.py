@@ -1,8 +1,5 @@
 """Refuse a downgrade that loses what nobody has named, or does more to the live release than a contract may."""
 
-from collections.abc import Callable
-from typing import Any
-
 import flask_migrate
 import pytest
 import sqlalchemy as sa
@@ -10,7 +7,7 @@ from sqlalchemy import MetaData
 
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from tests.online_migrations import shop
-from tests.online_migrations.changes import nothing
+from tests.online_migrations.changes import ModelChange, nothing
 from tests.online_migrations.model_project import ModelProject
 
 # test_model_changes.py goes back from each change, on each server.
@@ -34,9 +31,7 @@ def downgrade(project: ModelProject, *lose: str, to: str = "0001") -> None:
     flask_migrate.downgrade(str(project.folder), to, x_arg=[f"lose={name}" for name in lose])
 
 
-def released(
-    project: ModelProject, up: str, down: str, models: Callable[[MetaData], Any], rows: str = "SELECT 1"
-) -> None:
+def released(project: ModelProject, up: str, down: str, models: ModelChange, rows: str = "SELECT 1") -> None:
     """Release the revision, and write rows as its release does."""
     project.write(up, down)
     project.change(models)
@@ -56,9 +51,7 @@ WRITE_WORDS = "INSERT INTO words VALUES (1)"
 COLOURS = "SELECT count(colour) FROM things"
 
 
-def test_values_stay_until_their_column_is_named_and_where_there_are_none_once_nobody_maps_it(
-    project: ModelProject,
-) -> None:
+def test_values_stay_until_their_column_is_named_and_an_empty_one_until_nobody_maps_it(project: ModelProject) -> None:
     """As an operation says; the other tests have SQL, which the guard sees."""
     released(project, ADD, 'drop_column_contract("things", "colour")', colour, WRITE_COLOUR)
     with pytest.raises(UnsafeOperation) as refused:
@@ -176,9 +169,8 @@ def test_a_column_that_gives_its_values_back_is_no_copy(project: ModelProject) -
 
 
 def test_a_column_of_a_whole_is_named_once_for_all_of_its_parts_and_quoted_for_a_shell(project: ModelProject) -> None:
-    project.database.execute(
-        'CREATE TABLE "Log book" (at date) PARTITION BY RANGE (at); CREATE TABLE part PARTITION OF "Log book" DEFAULT'
-    )
+    project.database.execute('CREATE TABLE "Log book" (at date) PARTITION BY RANGE (at)')
+    project.database.execute('CREATE TABLE part PARTITION OF "Log book" DEFAULT')
     add, drop = """op.execute('ALTER TABLE "Log book" ADD "새 칸" text')""", 'drop_column_contract("Log book", "새 칸")'
     released(project, add, drop, nothing, """INSERT INTO "Log book" VALUES ('2025-05-05', 'visit')""")
     with pytest.raises(UnsafeOperation, match=r"Log book\.새 칸, with values in 1 row\. .* -x 'lose=Log book\.새 칸'$"):

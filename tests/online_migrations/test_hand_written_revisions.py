@@ -172,9 +172,7 @@ def test_an_excuse_does_not_cover_what_a_function_did_before_it(served: Served, 
     assert "tags" in refusal(served, tmp_path, body)
 
 
-def test_rows_of_all_transactions_add_up_and_what_was_committed_before_is_told(
-    corpus_copy: Database, tmp_path: Path
-) -> None:
+def test_rows_of_all_transactions_add_up_and_what_was_committed_is_told(corpus_copy: Database, tmp_path: Path) -> None:
     body = """
         op.execute("ALTER TABLE notes ADD mark text")
         with op.get_context().autocommit_block():

@@ -37,9 +37,8 @@ INSERT INTO parts (thing_id) SELECT id FROM things;
 """
 FEW, MANY = 60, 3000
 EMPTY = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
-WRITE = (
-    "UPDATE things SET size = 9 - size, name = name || '.' WHERE id % 7 = 3; INSERT INTO things (name) VALUES ('new')"
-)
+WRITE = """UPDATE things SET size = 9 - size, name = name || '.' WHERE id % 7 = 3;
+    INSERT INTO things (name) VALUES ('new')"""
 
 
 class Change(NamedTuple):
@@ -50,20 +49,18 @@ class Change(NamedTuple):
     wrong: str
 
 
-def narrow(column: str) -> None:
-    change_type_online("things", column, "INTEGER")
-    drop_shadow_contract("things", column)
+def widened(column: str) -> Change:
+    def narrow() -> None:
+        change_type_online("things", column, "INTEGER")
+        drop_shadow_contract("things", column)
+
+    wrong = f"{column} IS DISTINCT FROM {column}_shadow"
+    return Change(lambda: change_type_online("things", column, "BIGINT"), narrow, wrong)
 
 
 DUAL_WRITES = {
-    "type": Change(
-        lambda: change_type_online("things", "size", "BIGINT"),
-        lambda: narrow("size"),
-        "size IS DISTINCT FROM size_shadow",
-    ),
-    "key": Change(
-        lambda: change_type_online("things", "id", "BIGINT"), lambda: narrow("id"), "id IS DISTINCT FROM id_shadow"
-    ),
+    "type": widened("size"),
+    "key": widened("id"),
     "computed": Change(
         lambda: add_computed_column_online("things", sa.Column("words", sa.Integer, nullable=False), "length(name)"),
         lambda: drop_dual_write_contract("things", "words"),

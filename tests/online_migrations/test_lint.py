@@ -59,10 +59,8 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
 
 def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
     database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
-    delete = (
-        f'with sa.create_engine({database.url!r}).begin() as other:\n    other.execute(sa.text("DELETE FROM kept"))'
-    )
-    [finding] = findings(tmp_path, delete)
+    begun = f"with sa.create_engine({database.url!r}).begin() as other:"
+    [finding] = findings(tmp_path, f'{begun}\n    other.execute(sa.text("DELETE FROM kept"))')
     assert "0002_step.py" in finding.what
     assert "Use op.get_bind()" in finding.what
     assert database.scalar("SELECT count(*) FROM kept") == 1
@@ -215,11 +213,9 @@ def test_what_the_text_does_not_say_is_left_to_the_run(tmp_path: Path) -> None:
 
 def test_whatever_does_not_say_expand_counts_as_contract(tmp_path: Path) -> None:
     """That is the safe answer for a rollback."""
-    constants = ('phase = "expand"', 'phase = "contract"', "", 'phase = "Expand"', "phase = True")
-    phases = [
-        phase_of(history(tmp_path / str(n), "pass", said).get_revision("0002")) for n, said in enumerate(constants)
-    ]
-    assert phases == ["expand", *4 * ["contract"]]
+    for constants in ('phase = "expand"', 'phase = "contract"', "", 'phase = "Expand"', "phase = True"):
+        phase = phase_of(history(tmp_path, "pass", constants).get_revision("0002"))
+        assert phase == ("expand" if constants == 'phase = "expand"' else "contract"), constants
 
 
 REVISION = '''\

@@ -76,10 +76,8 @@ def as_it_was(project: ModelProject) -> AsItWas:
 
 def rows(project: ModelProject) -> dict[str, str]:
     """Return each table's rows as text."""
-    names = [f'"{table}"' for table in shop.models().tables]
-    return {
-        name: project.database.scalar(f"SELECT string_agg(t::text, ',' ORDER BY t) FROM {name} t") for name in names
-    }
+    query = "SELECT string_agg(t::text, ',' ORDER BY t) FROM \"{}\" t"
+    return {name: project.database.scalar(query.format(name)) for name in shop.models().tables}
 
 
 def release(project: ModelProject, change: ByHand | object, phase: str, serving: AbstractContextManager[None]) -> None:
@@ -184,8 +182,8 @@ FORGOTTEN: list[tuple[ModelChange, str]] = [
 BY_HAND = [
     ("ALTER TABLE labels ADD more text NOT NULL DEFAULT ''; ALTER TABLE labels ALTER more DROP DEFAULT", ("more",)),
     (
-        "ALTER TABLE labels DROP more; DROP INDEX ix_things_kind_made_at;"
-        " ALTER TABLE things DROP COLUMN note, ALTER name DROP NOT NULL",
+        "ALTER TABLE labels DROP more; ALTER TABLE things DROP COLUMN note, ALTER name DROP NOT NULL;"
+        " DROP INDEX ix_things_kind_made_at",
         ("things.note", "things.name", "ix_things_kind_made_at"),
     ),
 ]
@@ -248,9 +246,7 @@ def test_nothing_is_compared_twice(project: ModelProject) -> None:
 def test_a_ledger_of_an_older_version_is_read_and_noted_in(project: ModelProject) -> None:
     """It has a column that says when a comparison is due, and none for what was found alike."""
     project.upgrade()
-    project.database.execute(
-        "ALTER TABLE schema_ledger DROP COLUMN verified, ADD COLUMN unverified boolean NOT NULL DEFAULT false"
-    )
+    project.database.execute("ALTER TABLE schema_ledger DROP verified, ADD unverified boolean NOT NULL DEFAULT false")
     project.upgrade()
     with project.database.migrating.connect() as connection:
         heads = ScriptDirectory(str(project.folder)).get_heads()

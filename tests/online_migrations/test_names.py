@@ -16,8 +16,6 @@ from tests.online_migrations.migrating import Database
 
 LONG = "a_name_of_forty_characters_as_some_have_"
 KOREAN = "사용자들이쓴글에달린댓글모음"  # 42 bytes
-
-
 TABLES = ["orders", "Order", LONG, KOREAN]
 COLUMNS = [["code"], ["first", "second"], [LONG], ["x", LONG, KOREAN], [KOREAN]]
 
@@ -69,14 +67,8 @@ def models(conditions: Sequence[str]) -> MetaData:
 
 
 CONDITIONS: list[list[str]] = [
-    [],
-    ["SIZE < 10", "size <> 5"],
-    ["size < id", "id > size"],
-    ["state <> 'size'"],
-    ["state <> 'it''s size'"],
-    ['"placedAt" IS NOT NULL'],
-    ["length(state) > 2"],
-    ["1 < 2"],
+    *([], ["SIZE < 10", "size <> 5"], ["size < id", "id > size"], ["state <> 'size'"], ["state <> 'it''s size'"]),
+    *(['"placedAt" IS NOT NULL'], ["length(state) > 2"], ["1 < 2"]),
 ]
 
 

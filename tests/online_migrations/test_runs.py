@@ -20,9 +20,7 @@ pytestmark = pytest.mark.servers
 THINGS = "CREATE TABLE things (id bigint PRIMARY KEY); INSERT INTO things SELECT generate_series(1, 10);"
 # A release that uses nothing, so that the runs after it are judged.
 LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VALUES ('none', '0001', '{}', '{}');"
-LEDGER = (
-    "SELECT array_agg(revision || ' ' || down_revisions::text || ' ' || phase ORDER BY revision) FROM schema_ledger"
-)
+LEDGER = "SELECT array_agg(concat_ws(' ', revision, down_revisions, phase) ORDER BY revision) FROM schema_ledger"
 
 
 @pytest.mark.smoke
@@ -59,9 +57,7 @@ def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(checkout: 
     assert checkout.flask("db", "upgrade").returncode == 0
     checkout.write_revision(2, 'rename_with_view("things", "objects")')
     checkout.write_revision(3, 'op.execute("TRUNCATE objects")')
-    red = checkout.flask("db", "upgrade")
-    assert red.returncode == 1
-    assert "objects would be rewritten, or emptied" in red.stderr
+    assert "objects would be rewritten, or emptied" in checkout.ends(1, "db", "upgrade")
     assert database.scalar("SELECT count(*) FROM objects") == 10
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
@@ -82,8 +78,7 @@ def test_what_a_run_retires_it_does_not_drop_however_often_tried(checkout: OwnHi
     checkout.write_revision(2, 'retire_column_online("things", "note")')
     checkout.write_revision(3, 'drop_column_contract("things", "note")', phase="contract")
     for _ in range(2):
-        refused = checkout.flask("db", "upgrade")
-        assert (refused.returncode, "in this same release" in refused.stderr) == (1, True)
+        assert "in this same release" in checkout.ends(1, "db", "upgrade")
         assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     for _ in range(2):
         assert checkout.flask("db", "upgrade", "+1").returncode == 0
@@ -97,9 +92,7 @@ INDEX = 'create_index_online("ix_counters_n_{number}", "counters", ["n", "id"])'
 
 @pytest.mark.minutes
 @pytest.mark.parametrize("begin_at", [None, "0001"], ids=["an empty database", "a database in use"])
-def test_of_releases_that_start_at_once_one_does_each_step(
-    checkout: OwnHistory, database: Database, begin_at: str | None
-) -> None:
+def test_of_releases_at_once_one_does_each_step(checkout: OwnHistory, database: Database, begin_at: str | None) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE counters AS SELECT 1 AS id, 0 AS n")')
     for number in (2, 3, 4, 5):
         checkout.write_revision(number, *IN_AUTOCOMMIT, INDEX.format(number=number))
@@ -136,16 +129,13 @@ def test_at_the_head_it_changes_nothing_and_needs_no_table_of_the_application(
     tables = in_use.scalar(TABLES)
     assert "users" in tables
     with in_use.holding(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"), sent_statements() as sent:
-        again = history.flask("db", "upgrade", "-x", "deadline=5")
-    assert again.returncode == 0, again.stderr
+        history.ends(0, "db", "upgrade", "-x", "deadline=5")
     assert sent
     assert [statement for statement in sent if CHANGES.search(statement)] == []
 
 
 MIGRATOR = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semicircle-migrations'"
 BUILDING = f"SELECT count(*) {MIGRATOR} AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
-
-
 MAKE = 'op.execute("CREATE TABLE things (id int, name text)")'
 SLEEPING = f"SELECT count(*) {MIGRATOR} AND query LIKE '%pg_sleep%'"
 
@@ -159,9 +149,7 @@ def test_the_backend_of_a_killed_release_is_waited_for(database: Database, check
         release.process.kill()
         release.process.wait()
         wait_until(lambda: not database.scalar(BUILDING), "the backend of the killed release is gone")
-        waiting = checkout.flask("db", "upgrade", "-x", "deadline=1")
-        assert waiting.returncode == 1
-        assert "deadline of 1 s passed" in waiting.stderr
+        assert "deadline of 1 s passed" in checkout.ends(1, "db", "upgrade", "-x", "deadline=1")
     assert checkout.flask("db", "upgrade").returncode == 0
     assert database.scalar("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_things_name')")
 

@@ -154,10 +154,8 @@ with in_schema("audit"):
 
 def test_what_is_dropped_already_is_not_taken_for_one_of_another_schema(database: Database) -> None:
     """After a kill an operation runs again, and the search path would go on to the default schema."""
-    database.execute(
-        "CREATE SCHEMA audit; CREATE TABLE leftovers (id int, note text); INSERT INTO leftovers VALUES (1, 'x')"
-    )
-    database.execute("CREATE INDEX ix_leftovers ON leftovers (id)")
+    database.execute("CREATE SCHEMA audit; CREATE TABLE leftovers (id int, note text)")
+    database.execute("INSERT INTO leftovers VALUES (1, 'x'); CREATE INDEX ix_leftovers ON leftovers (id)")
     before = database.schema()
 
     def drop() -> None:
@@ -241,15 +239,14 @@ MADE_BY_SQL = {
         "CREATE TABLE part () INHERITS (dated, logged)"
     ),
 }
-CHILDREN = ("a child with a column of its own", "a child of two tables")
+CHILDREN = [pytest.param(made, marks=pytest.mark.minutes) for made in [*MADE_BY_SQL][1:]]
 ROWS = "INSERT INTO part (at, what) SELECT '2025-05-05', 'visit' FROM generate_series(1, 2500)"
 
 
 def logged(metadata: MetaData) -> None:
     """Map a table without saying anything of its parts."""
-    Table(
-        "logged", metadata, sa.Column("at", sa.Date, nullable=False), sa.Column("what", sa.Text), info={"parts": "SQL"}
-    )
+    at, what = sa.Column("at", sa.Date, nullable=False), sa.Column("what", sa.Text)
+    Table("logged", metadata, at, what, info={"parts": "SQL"})
     Table("dated", metadata, sa.Column("at", sa.Date, nullable=False))
 
 
@@ -266,9 +263,7 @@ def rows(project: ModelProject) -> int:
     return int(project.database.scalar("SELECT count(*) FROM logged"))
 
 
-@pytest.mark.parametrize(
-    "made", ["a partition of a partition", *(pytest.param(made, marks=pytest.mark.minutes) for made in CHILDREN)]
-)
+@pytest.mark.parametrize("made", ["a partition of a partition", *CHILDREN])
 def test_following_every_advice_keeps_every_row(project: ModelProject, made: str) -> None:
     with_parts(project, made)
     for _ in range(2):
@@ -279,9 +274,7 @@ def test_following_every_advice_keeps_every_row(project: ModelProject, made: str
     assert rows(project) == 2500
 
 
-def test_a_part_is_kept_that_an_older_version_has_marked_as_retired_or_whose_release_noted_nothing(
-    project: ModelProject,
-) -> None:
+def test_a_part_is_kept_that_an_older_version_retired_or_whose_release_noted_nothing(project: ModelProject) -> None:
     """The models of this code say that it is in use."""
     partitioned = with_parts(project)
     partitioned.database.execute("COMMENT ON TABLE part IS 'retired: dropped by the next contract step'")

@@ -5,8 +5,8 @@ import re
 from sqlalchemy import Connection, text
 
 from online_migrations.sql import normalize, split_at_commas, split_statements, unqualified_name
-from tests.online_migrations.lock_modes import STRONGEST_LAST, lock_of
 from tests.online_migrations.migrating import Database
+from tests.online_migrations.operation_docs import STRONGEST_LAST, lock_of
 
 SPLITS = {
     "SELECT 1; SELECT 2;": ["SELECT 1", "SELECT 2"],

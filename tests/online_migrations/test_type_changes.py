@@ -38,10 +38,7 @@ UPDATE things SET parent_id = id - 2 WHERE id > 5;
 INSERT INTO parts (thing_id) SELECT id FROM things;
 INSERT INTO tickets SELECT FROM generate_series(1, 3);
 """
-TYPE = (
-    "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
-    " WHERE attrelid = CAST(:table AS regclass) AND attname = :column"
-)
+TYPE = "SELECT data_type FROM information_schema.columns WHERE table_name = :table AND column_name = :column"
 WRONG = "SELECT count(*) FROM things WHERE size IS DISTINCT FROM size_shadow"
 INDEXES = "SELECT array_agg(indexdef ORDER BY indexname) FROM pg_indexes WHERE tablename = :table"
 CONSTRAINTS = (
@@ -76,10 +73,8 @@ def test_what_stands_on_the_column_goes_over_and_back(things: Database) -> None:
     assert described(things, "things") == standing
     default = "SELECT column_default || is_nullable FROM information_schema.columns WHERE table_name = 'things'"
     assert things.scalar(f"{default} AND column_name = 'size'") == "3NO"
-    comment = (
-        "SELECT col_description(attrelid, attnum) FROM pg_attribute"
-        " WHERE attrelid = 'things'::regclass AND attname = :column"
-    )
+    of = "FROM pg_attribute WHERE attrelid = 'things'::regclass AND attname = :column"
+    comment = f"SELECT col_description(attrelid, attnum) {of}"
     assert things.scalar(comment, column="size") == "how it's sized"
     assert things.scalar(comment, column="size_shadow").startswith("shadow: ")
     things.migrate(to_integer)

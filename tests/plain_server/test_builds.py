@@ -78,7 +78,7 @@ def make(path: Path, made: bytes | Path | None) -> None:
 
 
 @pytest.mark.parametrize(("name", "made", "sentence"), REFUSED)
-def test_a_tree_that_cannot_be_deployed_is_refused_before_anything_is_installed(
+def test_a_tree_that_cannot_be_deployed_is_refused_before_it_is_installed(
     place: Place, tree: Path, name: str, made: bytes | Path | None, sentence: str
 ) -> None:
     make(tree / name, made)
@@ -154,10 +154,8 @@ def test_the_last_checkouts_and_the_live_one_are_kept_with_their_environments(pl
     (place.virtual_environments / "unfinished").mkdir()
     builds.remove_old(place, live="commit-0")
     assert {path.name for path in place.releases.iterdir()} == {"commit-0", *(f"commit-{n}" for n in range(3, 8))}
-    assert {path.name for path in place.virtual_environments.iterdir()} == {
-        "venv-0",
-        *(f"venv-{n}" for n in range(3, 8)),
-    }
+    left = {path.name for path in place.virtual_environments.iterdir()}
+    assert left == {"venv-0", *(f"venv-{n}" for n in range(3, 8))}
 
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -184,10 +182,8 @@ def test_what_nobody_works_on_any_more_has_failed(records: Records) -> None:
     first = records.end(records.begin(OLD, "push"), SUCCEEDED)
     records.begin(NEW, "push")
     records.fail_interrupted()
-    assert [(one.status, one.description) for one in records.all()] == [
-        (SUCCEEDED, "push"),
-        (FAILED, "push: interrupted"),
-    ]
+    told = [(one.status, one.description) for one in records.all()]
+    assert told == [(SUCCEEDED, "push"), (FAILED, "push: interrupted")]
     assert records.live() == first
 
 

@@ -57,10 +57,8 @@ PAGE = (Path(__file__).parents[2] / "docs/plain-server.md").read_text()
 
 
 def test_the_page_has_the_settings_with_their_defaults() -> None:
-    defaults = {
-        name: value if isinstance(value, str) else json.dumps(value) for name, value in vars(Settings()).items()
-    }
-    assert dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", PAGE, re.MULTILINE)) == defaults
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in vars(Settings()).items()}
+    assert dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", PAGE, re.MULTILINE)) == told
 
 
 def test_the_page_names_every_command_but_that_of_git() -> None:
@@ -102,9 +100,7 @@ def test_an_environment_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Place(tmp_path).environment()
 
 
-def test_a_process_gets_the_environment_of_the_app_and_nothing_of_the_hook(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_gets_the_apps_environment_and_not_the_hooks(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     (place.root / "environment").write_text("PATH=/opt/bin\nLANG=ko_KR.UTF-8\n")
     environment = place.environment_of(COMMIT, 7)
@@ -124,17 +120,9 @@ def test_settings_that_are_left_out_have_their_defaults(place: Place) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        "no JSON",
-        [],
-        {"hosts": "notes.example"},
-        {"host": "notes\n.example"},
-        {"ready_within": "60"},
-        {"binds": ":80"},
-        {"ports": [8001, 8002, 8003]},
-        {"ports": [8001, 8001]},
-        {"ports": [8001, 65536]},
-        {"binds": []},
-        {"binds": [":80\n    use_backend elsewhere"]},
+        *("no JSON", [], {"hosts": "notes.example"}, {"host": "notes\n.example"}, {"ready_within": "60"}),
+        *({"ports": ports} for ports in ([8001, 8002, 8003], [8001, 8001], [8001, 65536])),
+        *({"binds": binds} for binds in (":80", [], [":80\n    use_backend elsewhere"])),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(place: Place, settings: Any) -> None:

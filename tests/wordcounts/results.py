@@ -22,14 +22,8 @@ COUNTED: dict[str, Any] = {
     "result_all": {"the": 5, "moon": 3, "반달": 2},
     "result_no_stop_words": {"moon": 3, "반달": 2},
     "phrases": {"2": {"the moon": 3}, "3": {"of the moon": 2}},
-    "total_words": 10,
-    "unique_words": 3,
-    "content_words": 5,
-    "characters": 1234,
-    "reading_seconds": 61,
-}
-
-
+    "total_words": 10, "unique_words": 3, "content_words": 5, "characters": 1234, "reading_seconds": 61,
+}  # fmt: skip
 PAGES = {
     "/": page("<title>반달</title><p>The moon. 달이 달이".encode()),
     "/text": page(b"<b>not</b> markup", "Content-Type: text/plain"),

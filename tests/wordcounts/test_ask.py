@@ -169,9 +169,7 @@ def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User)
     assert db.session.query(Result).filter_by(user_id=bob.id).one().status != DONE
 
 
-def test_a_page_is_not_counted_again_beyond_the_quota(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User
-) -> None:
+def test_counting_again_obeys_the_quota(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
     public_id = results.done(alice)
     assert service.QUOTA.most == 5_000
     monkeypatch.setattr(service.QUOTA, "most", 1)

@@ -40,10 +40,8 @@ def lone_app(server: PageServer) -> Flask:
     environment: Environment = {
         "SECRET_KEY": secrets.token_hex(32),
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
-        "S3_BUCKET": "none",
         "S3_ENDPOINT_URL": "http://127.0.0.1:1",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
+        **dict.fromkeys(("S3_BUCKET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none"),
         "TEST_PAGE_SERVERS": f"127.0.0.1:{server.port}",
     }
     return create_app(TestingConfig(environment))
@@ -78,9 +76,8 @@ def test_a_page_works(lone_app: Flask, server: PageServer) -> None:
 def test_a_page_that_cannot_be_counted_is_told_in_one_sentence(
     lone_app: Flask, server: PageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = [
-        run(lone_app, url) for url in (server.url("/nothing"), "ftp://example.com", "http://127.0.0.1/", "", "\0")
-    ]
+    urls = (server.url("/nothing"), "ftp://example.com", "http://127.0.0.1/", "", "\0")
+    results = [run(lone_app, url) for url in urls]
     monkeypatch.setattr(sandbox, "read", partial(sandbox.read, seconds=0))
     results.append(run(lone_app, "--file", "-", stdin=b"<p>moon"))
     assert results[-1].stderr == "The page is too complex for us to read. Choose another page.\n"

@@ -68,14 +68,9 @@ def test_ways_to_send_a_page(answer: bytes) -> None:
 
 
 def test_content_types_that_are_pages_and_that_are_not() -> None:
-    pages = {
-        ("text/html", b"a"): True,
-        ("application/xhtml+xml", b"a"): True,
-        ("text/plain", b"<html>"): False,
-        ("", b"<!doctype html>"): True,
-        ("", b"just words"): False,
-    }
-    for (content_type, body), is_html in pages.items():
+    html = (("text/html", b"a"), ("application/xhtml+xml", b"a"), ("", b"<!doctype html>"))
+    for content_type, body in (*html, ("text/plain", b"<html>"), ("", b"just words")):
+        is_html = (content_type, body) in html
         assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html, content_type
     for content_type, body in (("application/pdf", b"%PDF-1.7"), ("text/html2", b"<p>"), ("", b"%PDF-1.7")):
         assert failure(page(body, f"Content-Type: {content_type}")).code is Failure.CONTENT_TYPE, content_type
@@ -118,9 +113,8 @@ def test_it_follows_five_redirects_and_no_sixth() -> None:
     statuses = ("302 A", "301 A", "302 A", "303 A", "307 A", "308 A")
     hops: dict[str, Answer] = {f"/{n}": redirect(f"{n + 1}", status) for n, status in enumerate(statuses)}
     with PageServer({**hops, "/6": page(b"there")}) as server:
-        assert fetch(server.url("/1"), allowed_servers=server.allowed) == FetchedPage(
-            server.url("/6"), "there", is_html=True
-        )
+        found = fetch(server.url("/1"), allowed_servers=server.allowed)
+        assert found == FetchedPage(server.url("/6"), "there", is_html=True)
         refusal = failure_of(server, server.url("/0"))
         assert (refusal.code, refusal.is_transient) == (Failure.REDIRECTS, False)
         assert len(server.requests) == 6 + 6
@@ -157,20 +151,15 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(resolve_by
         assert fetch(server.url(host="page.test"), allowed_servers=allowed, deadline_seconds=1.0).text == "a"
 
 
-def test_development_counts_a_page_of_this_machine_on_any_port_and_nothing_else_that_is_not_public(
-    resolve_by: Resolver,
-) -> None:
+def test_development_counts_pages_of_this_machine_on_any_port_and_nothing_else_not_public(resolve_by: Resolver) -> None:
     allowed = DevelopmentConfig.PAGE_SERVERS
     with answering(page(b"mine")) as server:
         assert fetch(server.url(), allowed_servers=allowed).text == "mine"
         assert fetch(server.url(host="localhost"), allowed_servers=allowed).text == "mine"
-        for host, code in (
-            ("169.254.169.254", Failure.ADDRESS),
-            ("10.0.0.1", Failure.ADDRESS),
-            ("8.8.8.8", Failure.PORT),
-        ):
+        address, port = Failure.ADDRESS, Failure.PORT
+        for host, code in (("169.254.169.254", address), ("10.0.0.1", address), (f"8.8.8.8:{server.port}", port)):
             with pytest.raises(FetchFailed) as refusal:
-                fetch(f"http://{host}:{server.port if code == Failure.PORT else 80}/", allowed_servers=allowed)
+                fetch(f"http://{host}/", allowed_servers=allowed)
             assert refusal.value.code == code, host
         resolve_by(lambda host: ["127.0.0.1", "10.0.0.1"])
         with pytest.raises(FetchFailed):
@@ -210,22 +199,18 @@ def test_a_name_that_does_not_resolve(resolve_by: Resolver, error: Exception | N
     assert (refusal.value.code, refusal.value.is_transient) == (Failure.DNS, is_transient)
 
 
-def test_tls_is_for_the_name_though_the_connection_is_to_an_address(
-    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None
-) -> None:
+def test_tls_is_for_the_name_though_connected_to_an_address(resolve_by: Resolver, trusted_tls: ssl.SSLContext) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
-    with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
+    with PageServer({"/": page(b"safe")}, tls=trusted_tls) as server:
         assert fetch(server.url(host="page.test"), allowed_servers=server.allowed).text == "safe"
         assert server.names == ["page.test"]
         assert f"Host: page.test:{server.port}\r\n" in server.requests[0]
 
 
 @pytest.mark.parametrize("host", ["other.test", "127.0.0.1", "sub.page.test"])
-def test_a_certificate_for_another_name_is_refused(
-    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None, host: str
-) -> None:
+def test_a_certificate_of_another_name_is_refused(resolve_by: Resolver, trusted_tls: ssl.SSLContext, host: str) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
-    with PageServer({"/": page(b"safe")}, tls=page_test_tls) as server:
+    with PageServer({"/": page(b"safe")}, tls=trusted_tls) as server:
         refusal = failure_of(server, server.url(host=host))
         assert (refusal.code, refusal.is_transient) == (Failure.TLS, False)
         assert server.requests == []
@@ -250,10 +235,8 @@ def test_a_server_that_speaks_no_tls_or_hangs_up_is_refused(at_connect: Any, cod
         assert (refusal.code, refusal.is_transient) == (code, is_transient)
 
 
-def test_it_follows_a_redirect_from_https_to_http_as_browsers_do(
-    resolve_by: Resolver, page_test_tls: ssl.SSLContext, trusted: None
-) -> None:
+def test_it_follows_redirects_from_https_to_http_as_browsers(resolve_by: Resolver, trusted_tls: ssl.SSLContext) -> None:
     resolve_by(lambda host: ["127.0.0.1"])
-    with answering(page(b"plain")) as plain, PageServer({"/": redirect(plain.url())}, tls=page_test_tls) as secure:
+    with answering(page(b"plain")) as plain, PageServer({"/": redirect(plain.url())}, tls=trusted_tls) as secure:
         found = fetch(secure.url(host="page.test"), allowed_servers=plain.allowed | secure.allowed)
         assert (found.url, found.text) == (plain.url(), "plain")

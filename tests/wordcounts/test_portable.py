@@ -16,29 +16,20 @@ from tests.visitor import Visitor
 from tests.wordcounts import results
 
 ITEM: Mapping[str, Any] = {
-    "url": "https://example.com/",
-    "final_url": "https://example.com/",
     "title": "Example",
-    "result_all": {"moon": 2},
-    "result_no_stop_words": {"moon": 2},
     "phrases": {"2": {}, "3": {}},
-    "total_words": 2,
-    "unique_words": 1,
-    "content_words": 2,
-    "characters": 8,
-    "reading_seconds": 1,
-    "truncated": False,
-    "shared": False,
-    "created_at": "2026-03-01T09:00:00+00:00",
-    "finished_at": "2026-03-01T09:00:00+00:00",
-}
+    **dict.fromkeys(("url", "final_url"), "https://example.com/"),
+    "result_all": {"moon": 2}, "result_no_stop_words": {"moon": 2},
+    "total_words": 2, "unique_words": 1, "content_words": 2, "characters": 8, "reading_seconds": 1,
+    **dict.fromkeys(("truncated", "shared"), False),
+    **dict.fromkeys(("created_at", "finished_at"), "2026-03-01T09:00:00+00:00"),
+}  # fmt: skip
 INVALID: Mapping[str, Mapping[str, Any]] = {
     "an address that is a script": {"final_url": "javascript:alert(1)"},
     "an address inside": {"url": "http://127.0.0.1/"},
     "words of no number": {"result_all": {"moon": "2"}},
-    "more words than are kept": {
-        "result_all": {f"{n}": 1 for n in range(5001)}, "total_words": 9999, "unique_words": 9999,
-    },
+    "more words than are kept": {"result_all": dict.fromkeys(map(str, range(5001)), 1), "total_words": 9999,
+        "unique_words": 9999},
     "more words than there are": {"total_words": 1, "content_words": 1},
     "more words of content than words": {"content_words": 3},
     "a number that is true": {"characters": True},

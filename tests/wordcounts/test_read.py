@@ -24,6 +24,8 @@ from tests.conftest import browser_of
 from tests.visitor import Visitor
 from tests.wordcounts.results import COUNTED, done, failed, waiting
 
+KINDS = ("result_all", "result_no_stop_words")
+
 
 def words_of(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th>\n<td class="bar">', page)
@@ -35,7 +37,7 @@ def aside_of(page: str) -> str:
 
 def many(count: int, **values: Any) -> dict[str, Any]:
     words = {f"w{number:04}": count - number for number in range(count)}
-    return {"result_all": words, "result_no_stop_words": words, "total_words": sum(words.values()), **values}
+    return {**dict.fromkeys(KINDS, words), "total_words": sum(words.values()), **values}
 
 
 def test_it_works(signed_in: Visitor, alice: User) -> None:
@@ -78,9 +80,7 @@ def test_a_hundred_words_are_shown_and_the_others_on_request(signed_in: Visitor,
     assert f'href="/wordcounts/{public_id}?stop_words=keep&amp;all=1#words"' in everything
 
 
-def test_ten_phrases_of_each_kind_are_shown_and_words_that_are_not_kept_are_spoken_of(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_ten_phrases_of_each_kind_are_shown_and_words_not_kept_are_spoken_of(signed_in: Visitor, alice: User) -> None:
     not_kept = "The page has more words; the rarest ones aren't kept."
     assert not_kept not in signed_in.get(f"/wordcounts/{done(alice)}").text
     phrases = {"2": {f"two {n}": 30 - n for n in range(20)}, "3": {f"one two {n}": 30 - n for n in range(20)}}
@@ -91,11 +91,9 @@ def test_ten_phrases_of_each_kind_are_shown_and_words_that_are_not_kept_are_spok
 
 
 def test_an_empty_page_has_a_result(signed_in: Visitor, alice: User) -> None:
-    totals: dict[str, Any] = dict.fromkeys(
-        ("total_words", "unique_words", "content_words", "characters", "reading_seconds"), 0
-    )
     empty: dict[str, Any] = {"result_all": {}, "result_no_stop_words": {}, "phrases": {"2": {}, "3": {}}, "title": None}
-    public_id = done(alice, **totals, **empty)
+    totals = ("total_words", "unique_words", "content_words", "characters", "reading_seconds")
+    public_id = done(alice, **empty | dict.fromkeys(totals, 0))
     page = signed_in.get(f"/wordcounts/{public_id}").text
     assert "No words here." in page
     assert "<b>0%</b>" in page
@@ -119,9 +117,7 @@ def test_a_question_that_is_none_of_ours_is_400(signed_in: Visitor, alice: User)
         assert signed_in.get(f"/wordcounts/{public_id}{question}").status_code == 400, question
 
 
-def test_the_readers_own_last_results_stand_at_the_side(
-    app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_the_last_results_stand_aside(app: Flask, client: Visitor, signed_in: Visitor, alice: User, bob: User) -> None:
     read = done(alice, shared=True)
     last = [waiting(alice), failed(alice, "dns"), *(done(alice, title=f"{number}") for number in range(3))]
     service.delete_result(alice.id, done(alice, title="deleted"))  # the newest
@@ -181,14 +177,8 @@ def rows(words: dict[str, int], *, shown: int | None = None, by_word: bool = Fal
 
 
 def moon(alice: User, **values: Any) -> str:
-    counts: dict[str, Any] = {
-        "result_all": WORDS,
-        "result_no_stop_words": WORDS,
-        "total_words": TOTAL,
-        "unique_words": len(WORDS),
-        "content_words": 810,
-    }
-    return f"/wordcounts/{done(alice, **{**counts, **values})}"
+    counts = {"total_words": TOTAL, "unique_words": len(WORDS), "content_words": 810}
+    return f"/wordcounts/{done(alice, **{**dict.fromkeys(KINDS, WORDS), **counts, **values})}"
 
 
 def test_forms_are_counted_together_and_listed_by_frequency() -> None:
@@ -282,25 +272,19 @@ def test_a_download_as_json_works(signed_in: Visitor, alice: User) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="words-example.com.json"'
     values = json.loads(answer.text)
     assert values.pop("counted_at")
+    totals, phrases = values.pop("totals"), values.pop("phrases")
     assert values == {
         "url": "https://example.com/moon",
         "final_url": "https://example.com/moon/",
         "title": "Half moon",
-        "totals": {
-            "words": 10,
-            "different_words": 3,
-            "words_without_stop_words": 5,
-            "characters": 1234,
-            "reading_seconds": 61,
-        },
         "stop_words": "drop",
         "truncated": False,
         "words": [{"word": "moon", "count": 3}, {"word": "반달", "count": 2}],
-        "phrases": {
-            "two_words": [{"phrase": "the moon", "count": 3}],
-            "three_words": [{"phrase": "of the moon", "count": 2}],
-        },
     }
+    counted = {"words": 10, "different_words": 3, "words_without_stop_words": 5}
+    assert totals == {**counted, "characters": 1234, "reading_seconds": 61}
+    two, three = {"phrase": "the moon", "count": 3}, {"phrase": "of the moon", "count": 2}
+    assert phrases == {"two_words": [two], "three_words": [three]}
 
 
 def test_stop_words_are_downloaded_on_request(signed_in: Visitor, alice: User) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.exc import DataError
 
 from app.accounts.models import User
@@ -19,7 +19,7 @@ from app.wordcounts.fetching import fetch
 from app.wordcounts.tasks import MAX_RETRIES
 from tests.queued import run_queued
 from tests.wordcounts.page_server import PageServer
-from tests.wordcounts.results import PAGES, Ask, run_at_attempt, status, stored
+from tests.wordcounts.results import PAGES, Ask, change, run_at_attempt, status, stored
 
 
 def test_it_works(app: Flask, ask: Ask, pages: PageServer) -> None:
@@ -53,9 +53,7 @@ def test_a_result_deleted_while_it_is_counted_stays_deleted(app: Flask, alice: U
     assert stored("url, title, result_all") == {"url": "", "title": None, "result_all": None}
 
 
-def test_no_transaction_is_open_while_a_page_is_fetched_and_counted(
-    app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_transaction_is_open_during_fetch_and_count(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     open_transactions = []
 
     def looking(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,13 +74,9 @@ def test_a_result_deleted_more_than_an_hour_ago_is_purged(app: Flask, ask: Ask, 
     deleted, old, kept = ask("/"), ask("/text"), ask("/404")
     for public_id in (deleted, old):
         service.delete_result(alice.id, public_id)
-    db.session.execute(
-        text("UPDATE results SET deleted_at = now() - interval '61 minutes' WHERE public_id = :old"), {"old": old}
-    )
-    db.session.commit()
+    change(old, deleted_at=func.now() - text("interval '61 minutes'"))
     tasks.purge_deleted(0)
-    left = set(db.session.scalars(text("SELECT public_id FROM results")))
-    assert left == {deleted, kept}
+    assert set(db.session.scalars(text("SELECT public_id FROM results"))) == {deleted, kept}
 
 
 def test_a_permanent_failure_is_not_retried(app: Flask, ask: Ask, pages: PageServer) -> None:
@@ -116,9 +110,7 @@ def test_a_page_that_kills_its_worker_each_time_fails(app: Flask, ask: Ask, page
     assert pages.requests == []
 
 
-def test_a_result_that_the_database_refuses_fails_and_does_not_stay_running(
-    app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_the_database_refuses_has_failed(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     _, counts = sandbox.read("<p>words", is_html=True)
     monkeypatch.setattr(sandbox, "read", lambda text, *, is_html: ("x" * 1000, counts))
     ask("/")

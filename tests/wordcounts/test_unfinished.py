@@ -72,9 +72,7 @@ CANCELLED = ("failed", "cancelled")
 
 
 @pytest.mark.parametrize("values", [{}, {"status": "running"}])
-def test_it_can_be_cancelled_and_to_do_so_twice_changes_nothing(
-    signed_in: Visitor, alice: User, values: dict[str, str]
-) -> None:
+def test_it_can_be_cancelled_and_again_changes_nothing(signed_in: Visitor, alice: User, values: dict[str, str]) -> None:
     path = f"/wordcounts/{waiting(alice, **values)}"
     page = signed_in.get(path).text
     assert f'action="{path}/cancel"' in page
@@ -100,9 +98,7 @@ def test_its_page_is_not_fetched_any_more(app: Flask, ask: Ask, alice: User, pag
 
 
 @pytest.mark.parametrize(("path", "attempt"), [("/", 0), ("/500", 0), ("/500", 3)])
-def test_one_cancelled_while_it_is_counted_stays_so(
-    app: Flask, alice: User, pages: PageServer, path: str, attempt: int
-) -> None:
+def test_one_cancelled_meanwhile_stays_so(app: Flask, alice: User, pages: PageServer, path: str, attempt: int) -> None:
     """Whatever comes of the count: words, a failure, one that is to be retried, the last attempt."""
 
     def meanwhile(connection: socket.socket) -> None:
@@ -141,9 +137,7 @@ CANCEL_FIRST = "UPDATE results SET status = 'failed', error = 'cancelled', finis
 DONE_FIRST = "UPDATE results SET status = 'done', total_words = 1, finished_at = now()"
 
 
-def at_the_same_moment(
-    app: Flask, first: str, second: Callable[[], object]
-) -> tuple[dict[str, Any], BaseException | None]:
+def at_one_moment(app: Flask, first: str, second: Callable[[], object]) -> tuple[dict[str, Any], BaseException | None]:
     """Let the second one wait for the first's commit. Return what the first one stored, and the second one raised."""
 
     def run() -> None:
@@ -166,7 +160,7 @@ def user_id(migrated: Flask) -> int:
 
 def test_a_count_that_was_done_first_stays_done(migrated: Flask, user_id: int) -> None:
     public_id = service.ask(user_id, URL)
-    row, error = at_the_same_moment(migrated, DONE_FIRST, lambda: service.cancel_result(user_id, public_id))
+    row, error = at_one_moment(migrated, DONE_FIRST, lambda: service.cancel_result(user_id, public_id))
     assert isinstance(error, service.AlreadyFinished)
     assert stored() == row
 
@@ -174,6 +168,6 @@ def test_a_count_that_was_done_first_stays_done(migrated: Flask, user_id: int) -
 def test_a_count_that_was_cancelled_first_stays_cancelled(migrated: Flask, user_id: int) -> None:
     service.ask(user_id, URL)
     number = stored("id")["id"]
-    row, error = at_the_same_moment(migrated, CANCEL_FIRST, lambda: tasks.fail_interrupted(number))
+    row, error = at_one_moment(migrated, CANCEL_FIRST, lambda: tasks.fail_interrupted(number))
     assert error is None
     assert stored() == row

@@ -6,14 +6,7 @@ import pytest
 
 from app.wordcounts.analysis import words
 from app.wordcounts.analysis.text import Document, document
-from app.wordcounts.analysis.words import (
-    LONGEST_WORD,
-    PHRASES_KEPT,
-    STOP_WORDS,
-    WORDS_KEPT,
-    by_frequency,
-    count,
-)
+from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, STOP_WORDS, WORDS_KEPT, by_frequency, count
 from app.wordcounts.models import TITLE_LENGTH
 
 SEEN = {
@@ -85,10 +78,8 @@ def test_a_title_is_cut_at_its_longest() -> None:
 
 
 def test_what_a_browser_without_scripts_is_told_in_the_head_is_not_read() -> None:
-    page = (
-        "<head><noscript>Please enable JavaScript</noscript><title>t</title></head><body>hello<noscript>no</noscript>"
-    )
-    assert document(page) == Document("t", "hello")
+    head = "<head><noscript>Please enable JavaScript</noscript><title>t</title></head>"
+    assert document(f"{head}<body>hello<noscript>no</noscript>") == Document("t", "hello")
 
 
 WORDS = {

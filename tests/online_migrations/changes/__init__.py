@@ -58,11 +58,9 @@ def contract(name: str, change: ModelChange) -> Case:
     return Case(name, (change,), ("contract",))
 
 
-def refused(
-    name: str, sentence: str, change: ModelChange, *advised: ModelChange | ByHand, phase: str = "expand"
-) -> Case:
+def refused(name: str, says: str, change: ModelChange, *advised: ModelChange | ByHand, phase: str = "expand") -> Case:
     phases = tuple(step.phase if isinstance(step, ByHand) else phase for step in advised)
-    return Case(name, (change, *advised), phases, sentence)
+    return Case(name, (change, *advised), phases, says)
 
 
 def released_together(cases: Iterable[Case]) -> Iterator[Case]:

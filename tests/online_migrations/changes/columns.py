@@ -41,32 +41,18 @@ TYPES: list[Callable[[], Any]] = [
     *(sa.Date, sa.DateTime, sa.Time, sa.Interval, sa.LargeBinary, sa.Uuid, sa.JSON),
     *(postgresql.JSONB, postgresql.INET, postgresql.CIDR, postgresql.MACADDR, postgresql.TSVECTOR),
     *(postgresql.INT4RANGE, postgresql.TSTZRANGE),
-    lambda: sa.String(20),
-    lambda: sa.Text(collation="C"),
-    lambda: sa.CHAR(3),
-    lambda: sa.Unicode(9),
-    lambda: sa.Numeric(10, 2),
-    lambda: sa.DateTime(timezone=True),
+    *(lambda: sa.String(20), lambda: sa.Text(collation="C"), lambda: sa.CHAR(3), lambda: sa.Unicode(9)),
+    *(lambda: sa.Numeric(10, 2), lambda: sa.DateTime(timezone=True), lambda: postgresql.BIT(8), lambda: Shout(20)),
+    *(lambda: sa.ARRAY(sa.Integer), lambda: postgresql.ARRAY(sa.Text)),
     lambda: sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
-    lambda: sa.ARRAY(sa.Integer),
-    lambda: postgresql.ARRAY(sa.Text),
-    lambda: postgresql.BIT(8),
-    lambda: Shout(20),
     lambda: sa.Enum("good", "bad", name="mood", native_enum=False),
     mood,
 ]
 DEFAULTS: list[tuple[Callable[[], Any], Any]] = [
     (lambda: sa.String(20), "yellow"),
-    (sa.Text, ""),
-    (sa.Text, "it's"),
-    (sa.Text, "100%"),
-    (sa.Text, sa.text("'100%'")),
-    (sa.Text, "a:b"),
-    (sa.Text, "a\\b"),
-    (sa.Integer, "0"),
-    (sa.BigInteger, sa.text("7")),
+    *((sa.Text, default) for default in ("", "it's", "100%", sa.text("'100%'"), "a:b", "a\\b")),
+    *((sa.Integer, "0"), (sa.BigInteger, sa.text("7")), (sa.Boolean, sa.false())),
     (lambda: sa.Numeric(10, 2), sa.text("1.5")),
-    (sa.Boolean, sa.false()),
     (lambda: sa.DateTime(timezone=True), sa.func.now()),
     (sa.Date, sa.text("CURRENT_DATE")),
     (sa.Interval, sa.text("'1 day'")),
@@ -97,7 +83,7 @@ ADDED = [
             add(plain("값" * 21, sa.Integer())),
             add(plain("extra", sa.Integer()), "Odd order"),
         ),
-    ),
+    )
 ]
 
 
@@ -128,10 +114,7 @@ ALTERED = [
     expand(
         "comments: another, one gone, and one with a default; and an enum with another value",
         both(
-            *(
-                without("colour", "labels"),
-                add(plain("colour", enum("red", "blue", "green"), nullable=False), "labels"),
-            ),
+            *(without("colour", "labels"), add(plain("colour", enum("red", "blue", "pink"), nullable=False), "labels")),
             replace(plain("name", sa.String(50), nullable=False, comment="it's 100% its name")),
             replace(plain("note", sa.Text(), comment="%s", server_default="100% it's")),
             lambda metadata: setattr(table(metadata), "comment", None),
@@ -206,9 +189,7 @@ WIDENED = [
 THREE = both(without("note"), without("size"), without("code"))  # the second is indexed, the third is unique
 
 GONE = [
-    expand("a column gone with its index and its rule", without("size")).written(
-        "retire_column_online('things', 'size')"
-    ),
+    expand("a column gone with its index and rule", without("size")).written("retire_column_online('things', 'size')"),
     expand("a required text gone", without("name", "labels"))
     .of("B")
     .written("""retire_column_online('labels', 'name', default="''")"""),
@@ -220,9 +201,7 @@ GONE = [
             without("period", "rooms"),  # which an EXCLUDE names
         ),
     ),
-    contract(
-        "required columns gone: one that refers, and an enum", both(without("owner_id"), without("colour", "labels"))
-    ),
+    contract("required columns gone: one refers, an enum", both(without("owner_id"), without("colour", "labels"))),
     Case("columns gone and dropped", (THREE, THREE), ("expand", "contract"), moves=True),
     Case(
         "a column and a table gone and back",

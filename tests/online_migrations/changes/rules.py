@@ -255,15 +255,11 @@ NEW_TABLES = [
             new("logs", prefixes=["UNLOGGED"]),
         ),
     ).of("D"),
-    expand(
-        "a new table with an odd name beside a new column", both(new("Odd % shop."), add(plain("extra", sa.Integer)))
-    ).of("E"),
+    expand("an odd new table beside a new column", both(new("Odd % shop."), add(plain("extra", sa.Integer)))).of("E"),
 ]
 
 GONE_TABLES = [
-    expand("a table gone that has a comment, indexes and rules", gone("things")).written(
-        "retire_table_online('things')"
-    ),
+    expand("a table gone with comment, indexes and rules", gone("things")).written("retire_table_online('things')"),
     Case(
         "two tables gone and dropped of which one refers to the other",
         (gone("things", "owners"), gone("things", "owners")),

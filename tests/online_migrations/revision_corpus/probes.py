@@ -15,10 +15,8 @@ def relation(name: str, condition: str = "true") -> str:
 
 
 def column(table: str, name: str, condition: str = "true") -> str:
-    return (
-        f"SELECT FROM pg_attribute WHERE attrelid = to_regclass('{table}') AND attname = '{name}'"
-        f" AND NOT attisdropped AND {condition}"
-    )
+    there = f"attrelid = to_regclass('{table}') AND attname = '{name}' AND NOT attisdropped"
+    return f"SELECT FROM pg_attribute WHERE {there} AND {condition}"
 
 
 def column_type(table: str, name: str, type_: str) -> str:

@@ -45,9 +45,6 @@ def live_models(engine: Engine) -> MetaData:
     for schema in (None, "archive"):
         names = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)} - UNMAPPED_TABLES
         for name in (name for name in names if not name.startswith(TOOLS_PREFIX)):
-            columns = (
-                column for column in inspector.get_columns(name, schema) if column["name"] not in UNMAPPED_COLUMNS
-            )
             mapped = (
                 Column(
                     column["name"],
@@ -55,7 +52,8 @@ def live_models(engine: Engine) -> MetaData:
                     nullable=column["nullable"] and column["name"] not in FILLED,
                     server_default=FetchedValue() if column["name"] in LEFT_TO_DEFAULT else None,
                 )
-                for column in columns
+                for column in inspector.get_columns(name, schema)
+                if column["name"] not in UNMAPPED_COLUMNS
             )
             Table(name, metadata, *mapped, schema=schema)
     bookings = metadata.tables["bookings"].c

@@ -25,10 +25,8 @@ from tests.wordcounts.page_server import PageServer
 pytestmark = pytest.mark.servers
 
 JOBS = 10
-SESSIONS = (
-    "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND application_name = 'semicircle-worker queue'"
-)
+OURS = "datname = current_database() AND application_name = 'semicircle-worker queue'"
+SESSIONS = f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}"
 
 
 def test_an_idle_worker_is_notified_of_a_job_also_after_the_database_has_restarted(
@@ -68,9 +66,7 @@ def test_the_jobs_of_a_killed_worker_are_run_by_others_within_90_seconds_and_non
     assert sorted(fetched) == sorted([*(f"/{number}" for number in range(JOBS)), "/slow", "/slow"])
 
 
-def test_on_sigterm_it_finishes_its_job_takes_no_other_and_exits_0(
-    queue: CountingQueue, pages: PageServer, slow: Slow
-) -> None:
+def test_on_sigterm_it_finishes_its_job_alone_and_exits_0(queue: CountingQueue, pages: PageServer, slow: Slow) -> None:
     assert DEADLINE_SECONDS < GRACE_PERIOD, "the fetch of a page does not outlast it"
     [(of_others,)] = queue.rows(SESSIONS)
     with queue.worker() as worker:
