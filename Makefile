@@ -14,7 +14,7 @@ dev: install .env ## serve on this machine, with reload; PORT=5001 for that very
 	@exec env FLASK_APP=tools.dev.commands $(BIN)/flask dev
 
 PYTEST := $(BIN)/python -m pytest --numprocesses=2
-QUICK := (not browser and not servers and not minutes) or smoke
+QUICK := (not browser and not servers and not minutes and not library) or smoke
 
 test: install ## the rules of every feature, and a few of each costly kind, in minutes; ARGS="tests/notes -x" for some
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)

@@ -54,6 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         markers = [MARKERS_OF_FOLDERS.get(folders[0]), *map(MARKERS_OF_FIXTURES.get, fixtures)]
         if "browser" in folders and "site" in fixtures:  # other folders have a `site` that needs no browser
             markers.append("browser")
+        if folders[0] == "online_migrations" and "database" in markers:
+            markers.append("library")
         for marker in filter(None, markers):
             item.add_marker(marker)
 

@@ -127,7 +127,9 @@ FAILURES = {
     "the site tells no commit": Failure(site("tells_commit", False), "labs:enable", RELEASED, SOON),
     "a page instead of /readyz": Failure(broken("GET /readyz", 200, "<html>"), "no state", RELEASED, SOON),
     "site unreachable": Failure(planted("staging.web_url", "http://127.0.0.1:1/"), "does not answer", RELEASED, SOON),
-    "/readyz never ends": Failure(site("trickling", "/readyz"), "took longer", RELEASED, SOON._replace(request=0.2)),
+    "/readyz never ends": Failure(
+        site("trickling", "/readyz"), "took longer than 0.2 s", RELEASED, SOON._replace(request=0.2)
+    ),
     "another deploy meanwhile": Failure(overtaken, "does not any more: .* says 000000000000. Has", RELEASED),
     "a redirect to another site": Failure(broken("POST /notes", 302, "https://a.test/"), "302 to https://a", RELEASED),
     "notes open to strangers": Failure(broken("GET /notes", 200, "notes"), "signed out: 200", RELEASED),

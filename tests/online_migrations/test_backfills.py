@@ -34,6 +34,7 @@ def environment(server_environment: Environment) -> Iterator[Environment]:
         yield environment
 
 
+@pytest.mark.smoke
 def test_from_its_beginning_to_its_end_and_begun_again(things: Database) -> None:
     """It is done after a pass that finds nothing; a row that is written behind its key comes in the next pass."""
     begin(things)
@@ -211,6 +212,7 @@ def test_in_another_schema_its_names_mean_what_they_meant_in_the_migration(thing
 MOST_STATEMENTS = 30  # of one batch
 
 
+@pytest.mark.smoke
 def test_killed_at_any_statement_a_batch_leaves_nothing(things: Database) -> None:
     begin(things)
     before = sizes(things)._replace(idle_for=0)

@@ -71,6 +71,7 @@ def is_ahead(database: Database, phase: str) -> None:
     database.execute("UPDATE alembic_version SET version_num = '9999'")
 
 
+@pytest.mark.smoke
 def test_behind_every_page_is_503_but_for_health_checks_and_static_files(starting: Flask, database: Database) -> None:
     is_behind(database)
     client = starting.test_client()
@@ -126,6 +127,7 @@ def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, sent
     assert looks(sent) == 1
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("phase", "noted"), [("expand", 1), ("contract", 0)])
 def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str, noted: int) -> None:
     """A contract's rules are not noted as rules of this release, if it was never live here before."""
@@ -134,6 +136,7 @@ def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database,
     assert database.scalar("SELECT count(*) FROM schema_releases") == noted
 
 
+@pytest.mark.smoke
 def test_rolled_back_it_says_what_lacks(starting: Flask, database: Database, caplog: pytest.LogCaptureFixture) -> None:
     with starting.app_context(), db.engine.connect() as connection:
         live.record_live(connection, db.metadata, HEAD)

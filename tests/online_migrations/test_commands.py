@@ -52,6 +52,7 @@ def test_a_process_that_only_migrates_needs_two_variables(environment: Environme
     assert HEAD in done.stdout
 
 
+@pytest.mark.smoke
 def test_an_empty_database(runner: FlaskCliRunner, database: Database) -> None:
     database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     revisions = sorted(script.revision for script in OUR_HISTORY.walk_revisions())
@@ -158,6 +159,7 @@ def test_without_a_database_it_is_one_sentence(server_environment: Environment) 
         assert "secret" not in ended.stderr
 
 
+@pytest.mark.smoke
 def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
     checkout.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')

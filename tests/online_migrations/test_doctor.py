@@ -94,6 +94,7 @@ def follow(database: Database, command: str) -> None:
     assert (done.returncode, "ERROR" in done.stderr) == (0, False), f"{command}: {done.stderr}"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("groups", MENDED, ids=" and ".join)
 def test_each_fault_is_found_once_and_its_command_mends_it(in_use: Database, groups: tuple[str, ...]) -> None:
     mended(in_use, planted(in_use, *groups))

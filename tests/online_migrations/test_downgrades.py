@@ -78,6 +78,7 @@ def test_values_stay_until_their_column_is_named_and_an_empty_one_until_nobody_m
     assert "colour" not in columns(project)
 
 
+@pytest.mark.smoke
 def test_all_that_one_revision_takes_is_named_at_once(project: ModelProject) -> None:
     drop_table = 'op.execute("DROP TABLE words")'
     released(project, f"{ADD}\n{MAKE}", f"{DROP_COLUMN}\n{drop_table}", colour, WRITE_COLOUR)

@@ -45,6 +45,7 @@ def sync(forward: str = FORWARD, back: str = "amount::text", *, nullable: bool =
 WORDS = r"coalesce(array_length(regexp_split_to_array(name, '\s+'), 1), 0)"
 
 
+@pytest.mark.smoke
 def test_a_computed_column_is_right_in_every_row_that_old_code_writes(things: Database) -> None:
     things.migrate(compute(WORDS, nullable=False))
     things.execute("INSERT INTO things (name) VALUES ('one two three'), (NULL)")
@@ -98,6 +99,7 @@ def test_another_column_or_expression_is_not_taken_for_the_one_that_is_wanted(th
     assert things.scalar("SELECT count(*) FROM things WHERE words IS DISTINCT FROM length(name) + 1") == 0
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("column", ["name", "words"])
 def test_what_a_dual_write_needs_cannot_be_dropped_under_it(things: Database, column: str) -> None:
     things.migrate(compute("length(name)"))

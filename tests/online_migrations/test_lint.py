@@ -104,7 +104,11 @@ def test_no_scratch_database_is_left(tmp_path: Path, database: Database, monkeyp
     assert database.scalar("SELECT count(*) FROM pg_database WHERE datname LIKE :name", name=f"{own}_scratch_%") == 0
 
 
-@pytest.mark.parametrize("revisions", [NEWEST, pytest.param([], marks=pytest.mark.minutes)], ids=["newest", "all"])
+@pytest.mark.parametrize(
+    "revisions",
+    [pytest.param(NEWEST, marks=pytest.mark.smoke), pytest.param([], marks=pytest.mark.minutes)],
+    ids=["newest", "all"],
+)
 def test_our_own_history_is_clean(revisions: list[str]) -> None:
     assert [(found.place, found.what) for found in lint(OUR_HISTORY, Base.metadata, revisions)] == []
 

@@ -66,6 +66,7 @@ def test_of_a_release_that_noted_no_unique_all_that_was_there_may_be_named(prepa
         prepared.execute("SELECT unique_columns FROM schema_releases")
 
 
+@pytest.mark.smoke
 def test_the_newest_start_is_live_so_a_rollback_makes_the_older_release_live_again(prepared: Database) -> None:
     prepared.goes_live(OLD, "0001")
     prepared.goes_live(NEW, "0002")
@@ -157,6 +158,7 @@ def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: 
     assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown"), "a merge of a branch that is lost"
 
 
+@pytest.mark.smoke
 def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:
     """The models and the catalog name each type alike."""
     with in_use.engine.connect() as connection:

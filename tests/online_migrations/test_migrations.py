@@ -98,6 +98,7 @@ def test_up_and_down_by_steps_and_up_at_once_keeps_rows_and_the_previous_release
     assert (tables(), database.scalar(LEFT)) == ([], 0)
 
 
+@pytest.mark.smoke
 def test_so_does_the_newest_step(in_use: Database) -> None:
     flask_migrate.downgrade(MIGRATIONS, REVISIONS[-2])
     assert_goes_up_and_down(in_use, REVISIONS[-2:])

@@ -197,6 +197,7 @@ COMMENT ON TABLE things IS 'another'
 """
 
 
+@pytest.mark.smoke
 def test_a_forgotten_migration_is_red_until_it_is_written_and_so_is_a_change_by_hand(project: ModelProject) -> None:
     project.upgrade()
     for change, reason in FORGOTTEN:

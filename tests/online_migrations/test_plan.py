@@ -143,6 +143,7 @@ def test_what_ran_under_another_number_is_told_and_not_shown_again(checkout: Own
     assert plan == {"refused": None, "notes": [], "revisions": []}
 
 
+@pytest.mark.smoke
 def test_what_is_pending_is_shown_with_its_phase_and_applied_as_foretold(checkout: OwnHistory) -> None:
     checkout.write_revision(2, PINS)
     checkout.write_revision(3, 'drop_index_online("ix")', phase=None)

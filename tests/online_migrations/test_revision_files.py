@@ -27,6 +27,7 @@ servers = pytest.mark.servers
 pytestmark = pytest.mark.newest_server  # they are read by Python, and of the ledger the simplest statements
 
 
+@pytest.mark.smoke
 def test_our_own_files_fit_together() -> None:
     assert duplicate_revisions(OUR_HISTORY) == {}
     require_parent_files(OUR_HISTORY)
@@ -43,6 +44,7 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
         require_parent_files(directory)
 
 
+@pytest.mark.smoke
 @pytest.mark.filterwarnings("ignore:Revision 0002 is present more than once")
 @pytest.mark.usefixtures("database")
 def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
