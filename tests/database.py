@@ -25,6 +25,15 @@ def row_counts() -> dict[str, int]:
 
 
 @contextmanager
+def same_row_counts() -> Iterator[None]:
+    """Hold that the block stores nothing and deletes nothing."""
+    before = row_counts()
+    yield
+    changed = dict(row_counts().items() - before.items())
+    assert changed == {}, f"rows were stored or deleted; now there are {changed}"
+
+
+@contextmanager
 def right_before(part: str, happens: str) -> Iterator[None]:
     """Let another session, so to speak, do this right before the first statement with this part is sent.
 

@@ -13,7 +13,7 @@ from app.accounts.sessions import hash_token
 from app.extensions import db
 from tests.accounts.conftest import won
 from tests.conftest import CLIENT
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.visitor import Visitor
 
 FIELDS = {"name": "backup script", "scopes": ["notes:read", "export:read"], "expiry": "30"}
@@ -38,13 +38,12 @@ def test_it_is_shown_once_and_stored_as_a_hash(signed_in: Visitor, alice: User) 
 
 
 def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
-    before = row_counts()
-    wrongs: list[tuple[str, object]] = [("name", name) for name in ("", "x" * 51, "a\x00b")]
-    wrongs += [("scopes", []), ("scopes", ["read", "notes:delete"]), ("expiry", "31")]
-    for wrong in wrongs:
-        answer = signed_in.submit("/mypage/tokens", **{**FIELDS, wrong[0]: wrong[1]})
-        assert (answer.status_code, 'class="error"' in answer.text) == (422, True), wrong
-    assert row_counts() == before
+    with same_row_counts():
+        wrongs: list[tuple[str, object]] = [("name", name) for name in ("", "x" * 51, "a\x00b")]
+        wrongs += [("scopes", []), ("scopes", ["read", "notes:delete"]), ("expiry", "31")]
+        for wrong in wrongs:
+            answer = signed_in.submit("/mypage/tokens", **{**FIELDS, wrong[0]: wrong[1]})
+            assert (answer.status_code, 'class="error"' in answer.text) == (422, True), wrong
 
 
 def add_tokens(user: User, count: int) -> None:
@@ -57,9 +56,8 @@ def add_tokens(user: User, count: int) -> None:
 def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: User) -> None:
     for user in (alice, bob):
         add_tokens(user, access_tokens.MOST)
-    before = row_counts()
-    assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
-    assert row_counts() == before
+    with same_row_counts():
+        assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
     db.session.execute(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
     db.session.commit()
     assert (

@@ -11,7 +11,7 @@ from app.accounts.models import User
 from app.extensions import db
 from tests.accounts.conftest import CAROL, Post, path_in
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
 from tests.visitor import Visitor
@@ -94,24 +94,22 @@ def test_an_address_that_was_taken_meanwhile_is_refused_and_changes_nothing(
     bobs = browser_of(app, bob)
     ask(bobs)
     bobs.submit(post.link(NEW))
-    before = row_counts()
-    assert signed_in.submit(link).location == "/mypage"
-    assert "Another account uses this address now" in signed_in.get("/mypage").text
-    assert (address_of(alice), address_of(bob)) == (OLD, NEW)
-    assert phone.get("/notes").status_code == 200
-    assert row_counts() == before
+    with same_row_counts():
+        assert signed_in.submit(link).location == "/mypage"
+        assert "Another account uses this address now" in signed_in.get("/mypage").text
+        assert (address_of(alice), address_of(bob)) == (OLD, NEW)
+        assert phone.get("/notes").status_code == 200
 
 
 def test_an_invalid_form_is_refused_and_sends_nothing(post: Post, signed_in: Visitor, alice: User) -> None:
-    before = row_counts()
-    for new_email, password, sentence in (
-        (NEW, "not my password", "isn&#39;t your password"),
-        ("new@", PASSWORD, "full email"),
-        ("=?utf-8?q?a=2Cb?=@x.example", PASSWORD, "full email"),
-    ):
-        answer = signed_in.submit("/mypage/email", new_email=new_email, password_for_email=password)
-        assert (answer.status_code, sentence in answer.text) == (422, True), new_email
-    assert row_counts() == before
+    with same_row_counts():
+        for new_email, password, sentence in (
+            (NEW, "not my password", "isn&#39;t your password"),
+            ("new@", PASSWORD, "full email"),
+            ("=?utf-8?q?a=2Cb?=@x.example", PASSWORD, "full email"),
+        ):
+            answer = signed_in.submit("/mypage/email", new_email=new_email, password_for_email=password)
+            assert (answer.status_code, sentence in answer.text) == (422, True), new_email
     assert queued() == []
 
 
@@ -119,10 +117,9 @@ def test_a_link_confirms_the_address(post: Post, carol: Visitor) -> None:
     carol.submit("/mypage/confirm-email")
     assert NOT_CONFIRMED in carol.get("/mypage").text
     link = post.link(CAROL)
-    before = row_counts()
-    assert CAROL in carol.get(link).text
-    assert carol.head(link).status_code == 200
-    assert row_counts() == before
+    with same_row_counts():
+        assert CAROL in carol.get(link).text
+        assert carol.head(link).status_code == 200
     assert not is_confirmed()
     assert carol.submit(link).location == "/mypage"
     assert is_confirmed()

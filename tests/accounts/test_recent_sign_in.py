@@ -11,7 +11,7 @@ from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.conftest import PASSWORD, browser_of
-from tests.database import right_before, row_counts
+from tests.database import right_before, row_counts, same_row_counts
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -109,9 +109,7 @@ def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signe
         assert " download" not in link
 
 
-def test_the_right_password_renews_the_session_and_opens_the_doors(
-    app: Flask, idle: Visitor, alice: User, bob: User
-) -> None:
+def test_the_right_password_renews_the_session_and_opens_the_doors(app: Flask, idle: Visitor, bob: User) -> None:
     before, page = tokens(), idle.get("/sign-in/confirm?next=/mypage/devices").text
     assert "alice@example.com" in page
     assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
@@ -128,12 +126,11 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(
 
 def test_who_is_deleted_while_the_password_is_checked_is_signed_out(idle: Visitor) -> None:
     idle.csrf_token()
-    before = row_counts()
-    with right_before("users.password_hash", "DELETE FROM users"):
-        assert idle.submit("/sign-in/confirm", password=PASSWORD).location == "/sign-in"
-    with idle.session_transaction() as cookie:
-        assert dict(cookie) == {}
-    assert row_counts() == before
+    with same_row_counts():
+        with right_before("users.password_hash", "DELETE FROM users"):
+            assert idle.submit("/sign-in/confirm", password=PASSWORD).location == "/sign-in"
+        with idle.session_transaction() as cookie:
+            assert dict(cookie) == {}
 
 
 def test_it_leads_to_no_other_site(idle: Visitor) -> None:

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.conftest import add_sessions, use_up
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.visitor import TOKEN, Visitor
 
 
@@ -50,11 +50,10 @@ def test_an_unknown_email_is_checked_against_a_dummy_hash_of_the_same_cost(produ
 
 
 def test_invalid_credentials_are_refused_and_store_nothing(client: Visitor, alice: User) -> None:
-    before = row_counts()
-    wrong = ["x" * 129, f"{PASSWORD} ", PASSWORD.upper()]
-    for email, password in [("", ""), (f"{alice.email}\x00", PASSWORD), *((alice.email, each) for each in wrong)]:
-        assert client.sign_in(email, password).status_code == 422, (email, password)
-    assert row_counts() == before
+    with same_row_counts():
+        wrong = ["x" * 129, f"{PASSWORD} ", PASSWORD.upper()]
+        for email, password in [("", ""), (f"{alice.email}\x00", PASSWORD), *((alice.email, each) for each in wrong)]:
+            assert client.sign_in(email, password).status_code == 422, (email, password)
     assert client.get("/notes").status_code == 302
 
 
@@ -152,14 +151,13 @@ def test_twenty_wrong_passwords_from_one_address_then_the_address_is_refused(app
 def test_a_refused_guess_says_when_to_try_again_and_keeps_what_was_typed(app: Flask, alice: User) -> None:
     client = visitor(app)
     use_up(app, BY_ACCOUNT, EMAIL)
-    before = row_counts()
-    answer = client.sign_in(EMAIL, PASSWORD)
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "36"
-    assert "Try again in 36 seconds." in answer.text
-    assert f'value="{EMAIL}"' in answer.text
-    assert PASSWORD not in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.sign_in(EMAIL, PASSWORD)
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "36"
+        assert "Try again in 36 seconds." in answer.text
+        assert f'value="{EMAIL}"' in answer.text
+        assert PASSWORD not in answer.text
     assert client.get("/notes").status_code == 302
 
 
@@ -258,13 +256,12 @@ def test_thirty_sign_ups_from_one_address_that_the_form_takes_then_it_is_refused
     use_up(app, rate_limits.SIGN_UP_BY_ADDRESS, "192.0.2.1", left=1)
     assert client.submit("/sign-up", **{**late, "email": "p@example.com", "password": "short"}).status_code == 422
     assert client.submit("/sign-up", email="p@example.com", nickname="p", password=PASSWORD).status_code == 302
-    before = row_counts()
-    answer = client.submit("/sign-up", **late)
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "120"
-    assert "Try again in 2 minutes." in answer.text
-    assert 'value="late@example.com"' in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.submit("/sign-up", **late)
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "120"
+        assert "Try again in 2 minutes." in answer.text
+        assert 'value="late@example.com"' in answer.text
     assert visitor(app, "192.0.2.2").submit("/sign-up", **late).status_code == 302
 
 

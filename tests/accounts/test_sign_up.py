@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.accounts import nicknames
 from app.accounts.models import User
 from app.extensions import db
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.visitor import Visitor
 
 GOOD = {"email": "carol@example.com", "nickname": "carol", "password": "a long enough sentence"}
@@ -49,11 +49,10 @@ REFUSED = [
 
 
 def test_an_invalid_field_is_refused_and_stores_nothing(client: Visitor) -> None:
-    before = row_counts()
-    for field, value, sentence in REFUSED:
-        answer = client.submit("/sign-up", **{**GOOD, field: value})
-        assert (answer.status_code, sentence in answer.text) == (422, True), (field, value)
-    assert row_counts() == before
+    with same_row_counts():
+        for field, value, sentence in REFUSED:
+            answer = client.submit("/sign-up", **{**GOOD, field: value})
+            assert (answer.status_code, sentence in answer.text) == (422, True), (field, value)
 
 
 def test_the_shortest_and_the_longest_password_and_nickname_are_accepted(client: Visitor) -> None:
@@ -64,19 +63,17 @@ def test_the_shortest_and_the_longest_password_and_nickname_are_accepted(client:
 
 
 def test_an_email_in_use_is_refused_in_any_case(client: Visitor, alice: User) -> None:
-    before = row_counts()
-    answer = client.submit("/sign-up", **{**GOOD, "email": "ALICE@example.com"})
-    assert answer.status_code == 422
-    assert "has an account" in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.submit("/sign-up", **{**GOOD, "email": "ALICE@example.com"})
+        assert answer.status_code == 422
+        assert "has an account" in answer.text
 
 
 def test_a_nickname_that_looks_like_a_taken_one_is_refused(client: Visitor, alice: User) -> None:
-    before = row_counts()
-    for nickname in ("alice", "ａｌｉｃｅ"):
-        answer = client.submit("/sign-up", **{**GOOD, "nickname": nickname})
-        assert (answer.status_code, "nickname is taken" in answer.text) == (422, True), nickname
-    assert row_counts() == before
+    with same_row_counts():
+        for nickname in ("alice", "ａｌｉｃｅ"):
+            answer = client.submit("/sign-up", **{**GOOD, "nickname": nickname})
+            assert (answer.status_code, "nickname is taken" in answer.text) == (422, True), nickname
 
 
 def test_a_refused_form_keeps_the_typed_text_but_not_the_password(client: Visitor) -> None:

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.conftest import AT_ONCE, CAROL, CHOSEN, Post, link_for, path_in, use_up, won
 from tests.conftest import PASSWORD
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
 
@@ -97,21 +97,19 @@ def test_neither_the_queue_nor_the_table_nor_the_log_holds_a_secret(
 
 def test_a_refused_form_leaves_the_link_usable_and_keeps_the_nickname(post: Post, client: Visitor, alice: User) -> None:
     link = link_for(post, client)
-    before = row_counts()
-    for nickname, password in (("alice", PASSWORD), ("carol", CAROL)):
-        answer = client.submit(link, nickname=nickname, password=password)
-        assert (answer.status_code, f'value="{nickname}"' in answer.text) == (422, True)
-        assert PASSWORD not in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        for nickname, password in (("alice", PASSWORD), ("carol", CAROL)):
+            answer = client.submit(link, nickname=nickname, password=password)
+            assert (answer.status_code, f'value="{nickname}"' in answer.text) == (422, True)
+            assert PASSWORD not in answer.text
     assert client.submit(link, **CHOSEN).status_code == 302
 
 
 def test_one_network_asks_for_only_so_many_links(post: Post, client: Visitor) -> None:
     use_up(post.app, rate_limits.SIGN_UP_BY_ADDRESS, "127.0.0.1", left=1)
     assert client.submit("/sign-up", email="nobody@example.com").status_code == 200
-    before = row_counts()
-    assert client.submit("/sign-up", email=CAROL).status_code == 429
-    assert row_counts() == before
+    with same_row_counts():
+        assert client.submit("/sign-up", email=CAROL).status_code == 429
 
 
 def test_behind_one_link_only_so_many_are_tried(post: Post, client: Visitor, alice: User) -> None:
@@ -146,13 +144,12 @@ def test_the_owner_of_a_session_may_open_another_account(post: Post, signed_in: 
 def test_a_link_that_was_used_says_so_and_leads_to_sign_in(post: Post, client: Visitor) -> None:
     link = link_for(post, client)
     client.submit(link, **CHOSEN)
-    before = row_counts()
-    stranger = Visitor(client.application)
-    for answer in (stranger.get(link), stranger.submit(link, nickname="other", password=PASSWORD)):
-        assert answer.status_code == 410
-        assert "already has an account" in answer.text
-        assert 'href="/sign-in"' in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        stranger = Visitor(client.application)
+        for answer in (stranger.get(link), stranger.submit(link, nickname="other", password=PASSWORD)):
+            assert answer.status_code == 410
+            assert "already has an account" in answer.text
+            assert 'href="/sign-in"' in answer.text
     assert stranger.get("/notes").status_code == 302
 
 
@@ -163,13 +160,12 @@ def test_no_link_of_the_address_opens_a_second_account_once_the_first_has_left_i
     earlier, used, later = (link_for(post, client) for _ in range(3))
     client.submit(used, **CHOSEN)
     leave(client, post)
-    before = row_counts()
-    stranger = Visitor(client.application)
-    for link in (earlier, used, later):
-        for answer in (stranger.get(link), stranger.submit(link, nickname="again", password=PASSWORD)):
-            assert answer.status_code == 410
-            assert "This link no longer works" in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        stranger = Visitor(client.application)
+        for link in (earlier, used, later):
+            for answer in (stranger.get(link), stranger.submit(link, nickname="again", password=PASSWORD)):
+                assert answer.status_code == 410
+                assert "This link no longer works" in answer.text
     assert stranger.get("/notes").status_code == 302
 
 
@@ -187,19 +183,18 @@ def test_a_link_that_was_used_after_it_was_read_opens_nothing(
 ) -> None:
     """While one request hashes its password, another one opens the account and deletes it."""
     link = link_for(post, client)
-    before = row_counts()
-    original = hashing.hash_password
+    with same_row_counts():
+        original = hashing.hash_password
 
-    def overtaken(password: str) -> str:
-        monkeypatch.setattr(hashing, "hash_password", original)
-        assert client.submit(link, **CHOSEN).location == "/notes"
-        delete_account(client, post)
-        return original(password)
+        def overtaken(password: str) -> str:
+            monkeypatch.setattr(hashing, "hash_password", original)
+            assert client.submit(link, **CHOSEN).location == "/notes"
+            delete_account(client, post)
+            return original(password)
 
-    monkeypatch.setattr(hashing, "hash_password", overtaken)
-    with pytest.raises(tokens.TokenExpired):
-        tokens.open_account(link.rpartition("/")[2], "again", PASSWORD)
-    assert row_counts() == before
+        monkeypatch.setattr(hashing, "hash_password", overtaken)
+        with pytest.raises(tokens.TokenExpired):
+            tokens.open_account(link.rpartition("/")[2], "again", PASSWORD)
 
 
 def test_a_new_account_voids_the_links_of_its_address_alone(post: Post, client: Visitor) -> None:

@@ -14,7 +14,7 @@ from app.limits import rate_limits
 from tests.api.program import Program, program_of
 from tests.api.test_queries import operations
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import right_before, row_counts
+from tests.database import right_before, row_counts, same_row_counts
 from tests.visitor import Visitor
 
 AUTHORIZATIONS = [
@@ -110,12 +110,11 @@ def test_what_is_written_counts_in_the_bucket_of_the_pages(program: Program, ali
     assert answer.status_code == 201
     assert answer.headers["RateLimit-Policy"] == '"writes";q=120;w=60'
     assert answer.headers["RateLimit"].startswith('"writes";r=0;t=')
-    before = row_counts()
-    refused = program.post("/todos", {"description": "one too many"})
-    assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert refused.headers["RateLimit"].startswith('"writes";r=0;t=')
-    assert row_counts() == before
+    with same_row_counts():
+        refused = program.post("/todos", {"description": "one too many"})
+        assert refused.status_code == 429
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.headers["RateLimit"].startswith('"writes";r=0;t=')
     assert program.get("/todos").headers["RateLimit"].startswith('"api-reads";r=599;t=')
 
 
@@ -135,13 +134,12 @@ def test_a_path_that_is_none_is_a_problem_and_no_page(program: Program) -> None:
 
 
 def test_what_is_not_json_is_refused(program: Program) -> None:
-    before = row_counts()
-    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
-        assert program.ask("POST", "/notes", b"title=x", Content_Type=content_type).status_code == 415, content_type
-    for broken in (b"", b"{", b"[1]", b'"\\ud800"', b"\xff", b"null", b'{"a": NaN}'):
-        answer = program.ask("POST", "/notes", broken, Content_Type="application/json")
-        assert answer.status_code in (400, 422), broken
-    assert row_counts() == before
+    with same_row_counts():
+        for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+            assert program.ask("POST", "/notes", b"title=x", Content_Type=content_type).status_code == 415, content_type
+        for broken in (b"", b"{", b"[1]", b'"\\ud800"', b"\xff", b"null", b'{"a": NaN}'):
+            answer = program.ask("POST", "/notes", broken, Content_Type="application/json")
+            assert answer.status_code in (400, 422), broken
 
 
 def test_a_problem_is_in_the_language_of_the_account_or_of_the_program(app: Flask, program: Program) -> None:

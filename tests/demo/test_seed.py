@@ -21,7 +21,7 @@ from app.todos.models import Todo
 from config import DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
 from tests.bucket import object_keys
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.databases import Environment
 
 CHOSEN = "seven quiet herons at dusk"
@@ -83,21 +83,19 @@ def test_a_password_of_the_environment_is_taken_and_without_a_bucket_there_is_no
 
 
 def test_a_password_that_nobody_may_have_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = row_counts()
-    for password in ("9 letters", "password1234", "haneul@example.com", "x" * 129):
-        monkeypatch.setitem(app.config, "SEED_PASSWORD", password)
-        run = seed(app)
-        assert (run.exit_code, run.output[:21]) == (1, "Error: SEED_PASSWORD "), password
-        assert password not in run.output
-    assert row_counts() == before
+    with same_row_counts():
+        for password in ("9 letters", "password1234", "haneul@example.com", "x" * 129):
+            monkeypatch.setitem(app.config, "SEED_PASSWORD", password)
+            run = seed(app)
+            assert (run.exit_code, run.output[:21]) == (1, "Error: SEED_PASSWORD "), password
+            assert password not in run.output
 
 
 def test_somebody_elses_nickname_is_left_alone(app: Flask) -> None:
     accounts.sign_up("another@example.com", NICKNAME, CHOSEN)
-    before = row_counts()
-    run = seed(app)
-    assert (run.exit_code, NICKNAME in run.output) == (1, True)
-    assert row_counts() == before
+    with same_row_counts():
+        run = seed(app)
+        assert (run.exit_code, NICKNAME in run.output) == (1, True)
 
 
 def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Environment) -> None:

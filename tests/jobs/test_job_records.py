@@ -65,9 +65,7 @@ def job(app: Flask, asked: None) -> Job:
     return deferred()
 
 
-def test_the_request_is_noted_in_the_transaction_of_the_job_and_where_there_is_none_nothing(
-    app: Flask, asked: None
-) -> None:
+def test_the_request_is_noted_in_the_transaction_of_the_job_and_where_there_is_none_nothing(asked: None) -> None:
     defer("storage.delete", key="photos/x.webp")
     assert records() == [(deferred().id, ASKED, None)]
     db.session.rollback()
@@ -120,7 +118,7 @@ def test_a_job_that_goes_back_into_the_queue_has_not_failed(app: Flask, job: Job
 
 
 def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_own(
-    app: Flask, job: Job, caplog: pytest.LogCaptureFixture
+    job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     db.session.execute(text("DROP TABLE job_records"))
     db.session.commit()
@@ -129,7 +127,7 @@ def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_o
     assert "could not be stored: UndefinedTable: relation" in caplog.text
 
 
-def test_rows_of_jobs_that_are_gone_are_purged(app: Flask, job: Job) -> None:
+def test_rows_of_jobs_that_are_gone_are_purged(job: Job) -> None:
     db.session.execute(text("INSERT INTO job_records (id, error) VALUES (0, 'gone')"))
     purge_lost_records(0)
     assert [row[0] for row in records()] == [job.id]
@@ -211,9 +209,7 @@ def test_a_refusal_of_the_database_for_another_reason_is_told_as_it_is(app: Flas
     assert left() == [(waiting, "todo", 0), (failed, "failed", 4)]
 
 
-def test_what_waits_and_what_failed_is_counted_and_without_the_queues_tables_nothing(
-    app: Flask, waiting: int, failed: int
-) -> None:
+def test_what_waits_and_what_failed_is_counted_and_without_the_queues_tables_nothing(failed: int) -> None:
     connection = db.session.connection()
     db.session.execute(text("UPDATE procrastinate_events SET at = now() - interval '7 seconds'"))
     backlog, unhappy = queue_of.waiting(connection), queue_of.failed_jobs(connection)

@@ -14,7 +14,7 @@ from app.notes import listing, service
 from app.notes.listing import PAGE_SIZE
 from app.notes.search import Search
 from app.notes.search_statements import WALKED
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.notes.lists import headings, older_of
 from tests.notes.test_search_index import fill, pages_of
 from tests.visitor import Visitor
@@ -85,11 +85,10 @@ def test_the_page_highlights_the_hits_keeps_the_query_and_offers_to_clear_it(
 
 
 def test_no_query_is_an_error_or_changes_anything(signed_in: Visitor, notes: dict[str, int]) -> None:
-    before = row_counts()
-    for query in ["%00", "%ff%fe", "%ed%a0%80", "%EF%BF%BF", "x" * 3000, "%23", "((((", "%5C", "%E2%80%AE"]:
-        for name in ("q", "tag"):
-            assert signed_in.get(f"/notes?{name}={query}").status_code == 200, query
-    assert row_counts() == before
+    with same_row_counts():
+        for query in ["%00", "%ff%fe", "%ed%a0%80", "%EF%BF%BF", "x" * 3000, "%23", "((((", "%5C", "%E2%80%AE"]:
+            for name in ("q", "tag"):
+                assert signed_in.get(f"/notes?{name}={query}").status_code == 200, query
 
 
 def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None:

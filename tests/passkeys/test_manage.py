@@ -23,7 +23,7 @@ from app.passkeys.two_step import WrongRecoveryCode
 from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
 from tests.passkeys.conftest import PARTY, add_passkey, ask
 from tests.visitor import Visitor
@@ -66,7 +66,7 @@ def test_a_passkey_is_added_and_listed_and_the_browser_is_told_nothing_of_the_ac
 
 
 def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
-    signed_in: Visitor, alice: User, passkey: Authenticator
+    signed_in: Visitor, passkey: Authenticator
 ) -> None:
     options = ask(signed_in, PAGE)
     assert options["user"]["id"] == encoded(passkey.user_handle)
@@ -74,13 +74,12 @@ def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
 
 
 def test_an_untrue_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
-    before = row_counts()
-    for wrong in [*UNTRUE, {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE}]:
-        answer = signed_in.submit(
-            PAGE, name="phone", credential=Authenticator().register(ask(signed_in, PAGE), **wrong)
-        )
-        assert answer.status_code == 422, wrong
-    assert row_counts() == before
+    with same_row_counts():
+        for wrong in [*UNTRUE, {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE}]:
+            answer = signed_in.submit(
+                PAGE, name="phone", credential=Authenticator().register(ask(signed_in, PAGE), **wrong)
+            )
+            assert answer.status_code == 422, wrong
 
 
 def test_a_malformed_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
@@ -92,7 +91,7 @@ def test_a_malformed_answer_is_refused_and_stores_nothing(signed_in: Visitor) ->
     assert row_counts()["passkeys"] == before
 
 
-def test_a_key_that_is_none_is_refused(app: Flask, alice: User) -> None:
+def test_a_key_that_is_none_is_refused(alice: User) -> None:
     """The attestation is "none", so nothing signs the key. One that no device has would sign nobody in."""
     for place in range(1, 72, 5):
         challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
@@ -106,9 +105,7 @@ def test_a_key_that_is_none_is_refused(app: Flask, alice: User) -> None:
 
 
 @pytest.mark.parametrize("limit", ["MAX_CREDENTIAL_ID", "MAX_PUBLIC_KEY"])
-def test_a_key_or_an_id_that_is_too_long_is_refused(
-    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
+def test_a_key_or_an_id_that_is_too_long_is_refused(alice: User, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(ceremonies, limit, 8)
     challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
     with pytest.raises(PasskeyRefused):
@@ -116,14 +113,14 @@ def test_a_key_or_an_id_that_is_too_long_is_refused(
     assert row_counts()["passkeys"] == 0
 
 
-def test_the_challenge_of_another_person_is_refused(app: Flask, alice: User, bob: User) -> None:
+def test_the_challenge_of_another_person_is_refused(alice: User, bob: User) -> None:
     challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
     with pytest.raises(ChallengeExpired):
         service.add_passkey(PARTY, challenge_id, bob.id, Authenticator().register(options), "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 
-def test_a_passkey_that_an_account_has_already_is_refused(app: Flask, alice: User, bob: User) -> None:
+def test_a_passkey_that_an_account_has_already_is_refused(alice: User, bob: User) -> None:
     device = add_passkey(alice)
     for user in (alice, bob):
         user_id = user.id
@@ -158,7 +155,7 @@ def test_a_passkey_is_renamed_and_no_other(signed_in: Visitor, passkey: Authenti
     assert set(db.session.scalars(select(Passkey.name))) == {"내 노트북", "the other one", "his"}
 
 
-def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor, alice: User) -> None:
+def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor) -> None:
     use_up(signed_in.application, rate_limits.PASSKEYS_BY_ADDRESS, "127.0.0.1", left=1)
     assert [signed_in.submit(f"{PAGE}/options").status_code for _ in range(2)] == [200, 429]
     assert row_counts()["passkey_challenges"] == 1

@@ -26,7 +26,7 @@ from app.portability import service as portability
 from app.todos import listing
 from app.todos import service as todos
 from tests.bucket import object_keys
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
@@ -42,11 +42,10 @@ def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User
     token = signed_in.csrf_token()
     db.session.execute(delete(User).where(User.id == alice.id))
     db.session.commit()
-    before = row_counts()
-    file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
-    answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})
-    assert answer.location == "/sign-in"
-    assert row_counts() == before
+    with same_row_counts():
+        file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
+        answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})
+        assert answer.location == "/sign-in"
 
 
 def test_a_photo_is_imported_where_there_is_none_and_takes_the_place_of_another_on_request_alone(
@@ -75,10 +74,8 @@ def test_an_import_without_time_for_its_photo_is_503_and_stores_nothing(
     if busy == "another import":
         monkeypatch.setattr(service, "UPLOAD_SECONDS", 0.0)
     monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
-    before = row_counts()
-    with decoder(0) if busy == "the decoder" else nullcontext():
+    with same_row_counts(), decoder(0) if busy == "the decoder" else nullcontext():
         assert import_(signed_in, with_photo(document())).status_code == 503
-    assert row_counts() == before
     assert object_keys(app) == objects
 
 

@@ -13,7 +13,7 @@ from app.limits.rate_limits import Limit
 from app.web.access import local_path
 from tests.accounts.conftest import use_up
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.visitor import Visitor
 
 # The endpoints open to anonymous visitors. Every other endpoint, also a new one, must refuse them.
@@ -49,15 +49,14 @@ def endpoints(app: Flask, method: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_private_endpoint_sends_an_anonymous_visitor_to_sign_in(app: Flask, client: Visitor, method: str) -> None:
-    before = row_counts()
-    closed = [(name, path) for name, path in endpoints(app, method) if name not in PUBLIC]
-    assert closed
-    for name, path in closed:
-        data = {"csrf_token": client.csrf_token()} if method == "POST" else None
-        answer = client.open(path, method=method, data=data)
-        assert answer.status_code == 302, name
-        assert answer.location.startswith("/sign-in"), name
-    assert row_counts() == before
+    with same_row_counts():
+        closed = [(name, path) for name, path in endpoints(app, method) if name not in PUBLIC]
+        assert closed
+        for name, path in closed:
+            data = {"csrf_token": client.csrf_token()} if method == "POST" else None
+            answer = client.open(path, method=method, data=data)
+            assert answer.status_code == 302, name
+            assert answer.location.startswith("/sign-in"), name
 
 
 def test_every_public_endpoint_answers_an_anonymous_visitor(app: Flask, client: Visitor) -> None:
@@ -73,11 +72,10 @@ def test_every_post_refuses_a_missing_csrf_token_and_that_of_another_browser(
     posts = list(endpoints(app, "POST"))
     assert posts
     browser, foreign = browser_of(app, alice), {"csrf_token": browser_of(app, bob).csrf_token()}
-    before = row_counts()
-    for name, path in posts:
-        statuses = [browser.post(path, data=data).status_code for data in (None, foreign)]
-        assert statuses == ([302] * 2 if name in WITHOUT_TOKEN else [400] * 2), name
-    assert row_counts() == before
+    with same_row_counts():
+        for name, path in posts:
+            statuses = [browser.post(path, data=data).status_code for data in (None, foreign)]
+            assert statuses == ([302] * 2 if name in WITHOUT_TOKEN else [400] * 2), name
 
 
 def test_sign_in_returns_to_the_requested_page(client: Visitor, alice: User) -> None:
@@ -111,13 +109,12 @@ def test_every_state_change_of_a_person_is_limited(app: Flask, signed_in: Visito
     bobs = browser_of(app, bob)
     bobs_token = bobs.csrf_token()
     use_up(app, rate_limits.WRITES, alice.id)
-    before = row_counts()
-    paths = [path for name, path in endpoints(app, "POST") if name not in PUBLIC]
-    assert len(paths) > 20
-    for path in paths:
-        answer = signed_in.post(path, data={"csrf_token": token})
-        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1"), path
-    assert row_counts() == before
+    with same_row_counts():
+        paths = [path for name, path in endpoints(app, "POST") if name not in PUBLIC]
+        assert len(paths) > 20
+        for path in paths:
+            answer = signed_in.post(path, data={"csrf_token": token})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1"), path
     assert signed_in.get("/notes").status_code == 200
     assert bobs.post("/todos", data={"csrf_token": bobs_token, "description": "bob's"}).status_code == 302
 
@@ -161,9 +158,8 @@ def test_what_is_costly_has_a_limit_of_its_own(
     for _ in range(0 if file else limit.capacity + 1):
         assert signed_in.head(path).status_code == 200  # asking for the headers is no export
     use_up(app, limit, alice.id)
-    before = row_counts()
-    data = {"csrf_token": token, file: (BytesIO(b"x"), "a")} if file else None
-    answer = signed_in.post(path, data=data) if file else signed_in.get(path)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, f"{seconds}")
-    assert f"Try again in {seconds // 60} minutes." in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        data = {"csrf_token": token, file: (BytesIO(b"x"), "a")} if file else None
+        answer = signed_in.post(path, data=data) if file else signed_in.get(path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, f"{seconds}")
+        assert f"Try again in {seconds // 60} minutes." in answer.text
