@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, Table, event, func, select, text
+from sqlalchemy import Column, Executable, Table, event, func, select, text
 
 from app.extensions import Base, db
 
@@ -22,6 +22,12 @@ def row_counts() -> dict[str, int]:
         for table in Base.metadata.sorted_tables
         if table.name not in ("rate_limits", "account_events", "job_records", *KEPT_BY_TRIGGERS)
     }
+
+
+def commit(statement: Executable, parameters: Any = None) -> None:
+    """Execute a statement, and commit, so that what the code rolls back does not take it along."""
+    db.session.execute(statement, parameters)
+    db.session.commit()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from app.accounts.sessions import hash_token
 from app.extensions import db
 from tests.accounts.conftest import won
 from tests.conftest import CLIENT
-from tests.database import same_row_counts
+from tests.database import commit, same_row_counts
 from tests.visitor import Visitor
 
 FIELDS = {"name": "backup script", "scopes": ["notes:read", "export:read"], "expiry": "30"}
@@ -49,8 +49,7 @@ def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
 def add_tokens(user: User, count: int) -> None:
     """Store as many tokens of a user at once. Nobody has them."""
     row = {"user_id": user.id, "name": "one of many", "scopes": ["read"]}
-    db.session.execute(insert(AccessToken), [{**row, "token_hash": f"{user.id} {number}"} for number in range(count)])
-    db.session.commit()
+    commit(insert(AccessToken), [{**row, "token_hash": f"{user.id} {number}"} for number in range(count)])
 
 
 def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: User) -> None:
@@ -58,8 +57,7 @@ def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: Us
         add_tokens(user, access_tokens.MOST)
     with same_row_counts():
         assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
-    db.session.execute(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
     assert (
         signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
     )  # Bob's and those that have expired do not count

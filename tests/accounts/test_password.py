@@ -13,7 +13,7 @@ from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from tests.accounts.conftest import AT_ONCE, Post, won
 from tests.conftest import CLIENT, PASSWORD, browser_of
-from tests.database import right_before, row_counts, same_row_counts
+from tests.database import commit, right_before, row_counts, same_row_counts
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
@@ -109,8 +109,7 @@ def test_a_link_works_for_half_an_hour_and_again_after_a_refused_password(
     for password in ("short", f"{ALICE}1"):
         assert client.submit(link, new_password=password).status_code == 422, password
     assert client.get(link).status_code == 200
-    db.session.execute(update(AccountToken).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(AccountToken).values(expires_at=func.now()))
     for path in (link, *(f"/new-password/{token}" for token in ("A" * 43, "x" * 5000, "%00", "..%2f"))):
         assert client.get(path).status_code in (404, 410), path
         assert client.submit(path, new_password=NEW).status_code in (404, 410), path
@@ -129,16 +128,14 @@ def test_a_known_and_an_unknown_or_deleted_address_get_the_same_answer_and_leave
     ] * 2
     assert list(post.letters()) == [ALICE]
     client.submit("/forgot-password", email=ALICE)
-    db.session.execute(text("DELETE FROM users"))
-    db.session.commit()
+    commit(text("DELETE FROM users"))
     assert post.letters() == {}
 
 
 def test_the_letter_is_in_the_language_of_the_account_else_of_the_page(
     post: Post, client: Visitor, alice: User, bob: User
 ) -> None:
-    db.session.execute(update(User).where(User.id == bob.id).values(language="en"))
-    db.session.commit()
+    commit(update(User).where(User.id == bob.id).values(language="en"))
     client.set_cookie("language", "ko")
     for name in ("alice", "bob"):
         client.submit("/forgot-password", email=f"{name}@example.com")
@@ -197,8 +194,7 @@ def test_a_link_that_ends_while_it_is_opened_does_nothing(alice: User, step: str
 
 def test_a_link_to_an_address_that_was_changed_meanwhile_sets_no_password(app: Flask, alice: User) -> None:
     token, user_id = drawn(alice), alice.id
-    db.session.execute(update(User).values(email="new@example.com"))
-    db.session.commit()
+    commit(update(User).values(email="new@example.com"))
     with app.app_context(), pytest.raises(TokenExpired):
         changes.reset_password(token, "quite another sentence", "en", CLIENT)
     assert accounts.authenticate("new@example.com", PASSWORD).id == user_id

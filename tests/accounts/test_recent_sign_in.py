@@ -11,7 +11,7 @@ from app.accounts import sessions
 from app.accounts.models import User, UserSession
 from app.extensions import db
 from tests.conftest import PASSWORD, browser_of
-from tests.database import right_before, row_counts, same_row_counts
+from tests.database import commit, right_before, row_counts, same_row_counts
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -50,8 +50,7 @@ def idle(signed_in: Visitor, alice: User) -> Visitor:
 
 def signed_in_ago(user: User, ago: timedelta) -> None:
     moved = update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago)
-    db.session.execute(moved)
-    db.session.commit()
+    commit(moved)
 
 
 def may_export(browser: Visitor) -> bool:

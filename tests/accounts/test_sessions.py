@@ -19,7 +19,7 @@ from app.extensions import db
 from app.rejection import RowNotFound
 from tests.accounts.conftest import add_sessions
 from tests.conftest import CLIENT, PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.visitor import Visitor
 from tests.waiting import wait_until
 
@@ -121,8 +121,7 @@ def test_a_visit_extends_its_session_alone_by_its_original_lifetime_up_to_the_ab
     add_device(alice)
     seen = func.now() - timedelta(hours=11)
     moments = {"created_at": func.now() - created, "last_seen_at": seen, "expires_at": seen + timedelta(hours=12)}
-    db.session.execute(update(UserSession).values(moments))
-    db.session.commit()
+    commit(update(UserSession).values(moments))
     assert signed_in.get("/notes").status_code == 200
     lefts: Any = select(UserSession.expires_at - func.now()).order_by(UserSession.id)
     assert db.session.scalars(lefts).all() == [timedelta(hours=left), timedelta(hours=1)]
@@ -136,8 +135,7 @@ def test_an_unknown_token_a_forged_signature_and_an_expired_session_are_rejected
     forged = f"{payload}.{'A' * len(signature)}"
     assert with_cookie(app, forged).get("/notes").status_code == 302
     assert signed_in.get("/notes").status_code == 200
-    db.session.execute(update(UserSession).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(UserSession).values(expires_at=func.now()))
     assert signed_in.get("/notes").status_code == 302
 
 
@@ -170,8 +168,7 @@ def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Vis
     add_device(bob)
     expired = add_device(alice)
     past = func.now() - timedelta(seconds=1)
-    db.session.execute(update(UserSession).where(UserSession.id == expired).values(expires_at=past))
-    db.session.commit()
+    commit(update(UserSession).where(UserSession.id == expired).values(expires_at=past))
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" not in page
     assert "Sign out all other devices" not in page

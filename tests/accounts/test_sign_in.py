@@ -16,7 +16,7 @@ from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.conftest import add_sessions, use_up
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import TOKEN, Visitor
 
 
@@ -87,8 +87,7 @@ def test_a_hash_with_outdated_parameters_is_rehashed_at_sign_in(
     production_hasher: None, client: Visitor, alice: User
 ) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    db.session.execute(update(User).values(password_hash=old))
-    db.session.commit()
+    commit(update(User).values(password_hash=old))
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     renewed = db.session.scalar(select(User.password_hash))
     assert renewed != old
@@ -322,7 +321,6 @@ def test_expired_sessions_end_before_living_ones(app: Flask, alice: User) -> Non
     first = browser_of(app, alice)
     add_sessions(alice, sessions.MOST - 1)
     newest = select(func.max(UserSession.id)).scalar_subquery()
-    db.session.execute(update(UserSession).where(UserSession.id == newest).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(UserSession).where(UserSession.id == newest).values(expires_at=func.now()))
     browser_of(app, alice)
     assert first.get("/notes").status_code == 200

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.conftest import AT_ONCE, CAROL, CHOSEN, Post, link_for, path_in, use_up, won
 from tests.conftest import PASSWORD
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.queued import queued
 from tests.visitor import TOKEN, Visitor
 
@@ -123,8 +123,7 @@ def test_behind_one_link_only_so_many_are_tried(post: Post, client: Visitor, ali
 def test_a_known_address_gets_a_letter_that_says_so_in_the_language_of_the_account_else_of_the_page(
     post: Post, client: Visitor, alice: User
 ) -> None:
-    db.session.execute(update(User).values(language="en"))
-    db.session.commit()
+    commit(update(User).values(language="en"))
     client.set_cookie("language", "ko")
     for email in (ALICE, CAROL):
         client.submit("/sign-up", email=email)
@@ -211,8 +210,7 @@ def test_a_link_works_for_half_an_hour_of_the_databases_clock(post: Post, client
     left = db.session.scalar(select(SignUpLink.expires_at - func.now()))
     assert left is not None
     assert left <= tokens.LIFETIME
-    db.session.execute(update(SignUpLink).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(SignUpLink).values(expires_at=func.now()))
     assert client.submit(link, **CHOSEN).status_code == 410
     assert db.session.scalar(select(func.count()).select_from(User)) == 0
 

@@ -18,7 +18,7 @@ from app.notes.models import Note
 from tests.accounts.conftest import won
 from tests.api.program import Program, pointers, program_of
 from tests.conftest import PASSWORD
-from tests.database import same_row_counts
+from tests.database import commit, same_row_counts
 
 
 def create(program: Program, **fields: str) -> dict[str, Any]:
@@ -186,8 +186,7 @@ def test_a_key_is_forgotten_after_a_day_and_by_what_was_refused(program: Program
         assert program.post("/notes", {"title": "x"}, Idempotency_Key=wrong).status_code == 422
     assert program.post("/notes", {"title": "x" * 51}, Idempotency_Key="k").status_code == 422
     first = program.post("/notes", {"title": "x"}, Idempotency_Key="k").json
-    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
-    db.session.commit()
+    commit(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
     second = program.post("/notes", {"title": "y"}, Idempotency_Key="k").json
     assert second["id"] != first["id"]
     assert program.post("/notes", {"title": "y"}, Idempotency_Key="k").json == second  # for a day again

@@ -6,12 +6,11 @@ import pytest
 from sqlalchemy import func, update
 
 from app.api.messages import list_mark
-from app.extensions import db
 from app.keyset import Cursor
 from app.todos import service
 from app.todos.models import Todo
 from tests.api.program import Program, pointers
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 
 
 def create(program: Program, description: str = "a todo", **fields: object) -> dict[str, Any]:
@@ -104,8 +103,7 @@ def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_
     assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
     assert program.post(f"{path}/restore").json == first.json
     program.delete(path)
-    db.session.execute(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
-    db.session.commit()
+    commit(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
     service.purge_deleted_todos(0)
     assert row_counts()["todos"] == 0
     with same_row_counts():

@@ -21,7 +21,7 @@ from app.todos.models import Todo
 from config import DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
 from tests.bucket import object_keys
 from tests.conftest import browser_of
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.databases import Environment
 
 CHOSEN = "seven quiet herons at dusk"
@@ -56,8 +56,7 @@ def test_production_is_refused_unless_it_is_named_and_a_second_run_changes_nothi
     first = printed_password(seed(app, "--in-production"))
     assert len(first) >= 20
     assert accounts.authenticate(EMAIL, first).nickname == NICKNAME
-    db.session.execute(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
-    db.session.commit()
+    commit(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
     before, keys = row_counts(), object_keys(app)
     again = seed(app, "--in-production")
     assert (again.exit_code, "Nothing was changed." in again.output) == (0, True)

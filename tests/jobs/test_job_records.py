@@ -21,6 +21,7 @@ from app.jobs.worker import in_context
 from app.storage import StorageUnavailable
 from app.web.logs import LogfmtFormatter
 from config import TestingConfig
+from tests.database import commit
 from tests.databases import Environment, empty_database
 from tests.logfmt import parse
 
@@ -120,8 +121,7 @@ def test_a_job_that_goes_back_into_the_queue_has_not_failed(app: Flask, job: Job
 def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_own(
     job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db.session.execute(text("DROP TABLE job_records"))
-    db.session.commit()
+    commit(text("DROP TABLE job_records"))
     note_failure(job.id or 0, ValueError("why"))
     db.session.rollback()
     assert "could not be stored: UndefinedTable: relation" in caplog.text
@@ -158,8 +158,7 @@ def failed(app: Flask, waiting: int) -> int:
     job = deferred().id or 0
     db.session.execute(text(FAIL), {"job": job})
     record = "INSERT INTO job_records VALUES (:job, 'the-id', 'ValueError: why', '2026-01-02 03:04:05Z')"
-    db.session.execute(text(record), {"job": job})
-    db.session.commit()
+    commit(text(record), {"job": job})
     return job
 
 
@@ -202,8 +201,7 @@ def test_a_failed_job_is_put_back_with_all_its_attempts(app: Flask, waiting: int
 
 
 def test_a_refusal_of_the_database_for_another_reason_is_told_as_it_is(app: Flask, waiting: int, failed: int) -> None:
-    db.session.execute(text("ALTER TABLE procrastinate_jobs ADD CONSTRAINT tried CHECK (attempts > 0) NOT VALID"))
-    db.session.commit()
+    commit(text("ALTER TABLE procrastinate_jobs ADD CONSTRAINT tried CHECK (attempts > 0) NOT VALID"))
     refused = run(app, "retry", failed)
     assert (refused.exit_code, "violates check constraint" in refused.stderr) == (1, True)
     assert left() == [(waiting, "todo", 0), (failed, "failed", 4)]
@@ -231,16 +229,14 @@ def test_only_a_failed_job_that_is_there_is_retried(app: Flask, waiting: int) ->
 
 def test_the_pause_of_one_that_is_to_be_tried_again_is_ended(app: Flask, waiting: int, failed: int) -> None:
     pause = "UPDATE procrastinate_jobs SET attempts = 7, scheduled_at = now() + interval '18 hours' WHERE id = :job"
-    db.session.execute(text(pause), {"job": waiting})
-    db.session.commit()
+    commit(text(pause), {"job": waiting})
     assert run(app, "retry", waiting).stdout == f"Job {waiting} pauses no longer.\n"
     assert left() == [(waiting, "todo", 7), (failed, "failed", 4)]
     assert db.session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()")) == 0
 
 
 def test_one_of_which_only_one_may_wait_is_not_put_back_beside_another(app: Flask, waiting: int, failed: int) -> None:
-    db.session.execute(text("UPDATE procrastinate_jobs SET queueing_lock = 'nightly'"))
-    db.session.commit()
+    commit(text("UPDATE procrastinate_jobs SET queueing_lock = 'nightly'"))
     refused = run(app, "retry", failed)
     assert refused.exit_code == 1
     assert refused.stderr.startswith(f"Error: Another job like {failed} waits already")
@@ -250,8 +246,7 @@ def test_one_of_which_only_one_may_wait_is_not_put_back_beside_another(app: Flas
 def test_a_job_is_dropped_and_no_other_and_none_that_runs(app: Flask, waiting: int, failed: int) -> None:
     assert run(app, "drop", failed).stdout == f"Job {failed} is dropped.\n"
     assert left() == [(waiting, "todo", 0)]
-    db.session.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
-    db.session.commit()
+    commit(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     refused = run(app, "drop", waiting)
     assert refused.exit_code == 1
     assert refused.stderr.startswith(f"Error: A worker runs job {waiting}:")

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.features import Feature, MenuEntry
 from app.notes import listing, service
 from tests.conftest import browser_of
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import Visitor, token_of
 
 
@@ -158,10 +158,7 @@ def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_oth
     signed_in: Visitor, alice: User, note_id: int
 ) -> None:
     for version, (back, location) in enumerate([("/notes?q=b", "/notes?q=b"), ("//evil.example", "/notes")], start=1):
-        db.session.execute(
-            text("UPDATE notes SET created_at = now() - interval '2 days', updated_at = now() - interval '1 day'")
-        )
-        db.session.commit()
+        commit(text("UPDATE notes SET created_at = now() - interval '2 days', updated_at = now() - interval '1 day'"))
         fields = {"title": "Books", "content": f"four {version}", "version": f"{version}", "next": back}
         assert signed_in.submit(f"/notes/{note_id}", **fields).location == location
         assert stored(alice, note_id) == ("Books", f"four {version}", version + 1)

@@ -23,7 +23,7 @@ from app.passkeys.two_step import WrongRecoveryCode
 from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
 from tests.passkeys.conftest import PARTY, add_passkey, ask
 from tests.visitor import Visitor
@@ -42,8 +42,7 @@ def add_rows(user: User, count: int) -> None:
     """Store as many passkeys of a user at once. No device has them."""
     row = {"user_id": user.id, "name": "one of many", "public_key": b"", "user_handle": b"x", "sign_count": 0}
     row |= {"transports": [], "backed_up": False}
-    db.session.execute(insert(Passkey), [{**row, "credential_id": bytes([number])} for number in range(count)])
-    db.session.commit()
+    commit(insert(Passkey), [{**row, "credential_id": bytes([number])} for number in range(count)])
 
 
 def only() -> Passkey:

@@ -14,7 +14,7 @@ from app.passkeys import two_step
 from app.passkeys.models import RecoveryCode
 from tests.accounts.conftest import use_up
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.conftest import add_passkey, ask
 from tests.passkeys.test_sign_in import sessions
@@ -97,8 +97,7 @@ def test_without_the_password_there_is_no_second_step(client: Visitor, codes: li
 
 
 def test_it_expires(half: Visitor, codes: list[str]) -> None:
-    db.session.execute(update(PendingSignIn).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(PendingSignIn).values(expires_at=func.now()))
     assert half.submit(f"{STEP}/recovery-code", code=codes[0]).location == "/sign-in"
     assert "That took too long. Sign in again." in half.get("/sign-in").text
     assert sessions() == 0

@@ -14,7 +14,7 @@ from app.passkeys.models import Challenge, Passkey
 from app.passkeys.service import MAX_ANSWER
 from tests.accounts.conftest import use_up
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.passkeys.authenticator import UNTRUE, Authenticator, encoded
 from tests.passkeys.conftest import add_passkey, ask
 from tests.passkeys.test_manage import MALFORMED
@@ -83,8 +83,7 @@ def test_an_answer_uses_its_challenge_up_even_if_it_is_refused(
 
 def test_an_answer_that_comes_too_late_signs_nobody_in(client: Visitor, passkey: Authenticator) -> None:
     answer = passkey.sign(ask(client, SIGN_IN))
-    db.session.execute(update(Challenge).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(Challenge).values(expires_at=func.now()))
     refused = client.submit(SIGN_IN, credential=answer)
     assert refused.status_code == 422
     assert "That took too long" in refused.text
@@ -132,8 +131,7 @@ def test_a_counter_that_goes_backwards_is_refused_and_logged(
 def test_the_signature_of_another_key_signs_nobody_in_and_is_no_copy(
     client: Visitor, passkey: Authenticator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db.session.execute(update(Passkey).values(sign_count=7))
-    db.session.commit()
+    commit(update(Passkey).values(sign_count=7))
     forged = Authenticator(credential_id=passkey.credential_id, user_handle=passkey.user_handle)
     assert client.submit(SIGN_IN, credential=forged.sign(ask(client, SIGN_IN))).status_code == 422
     assert sessions() == 0

@@ -26,7 +26,7 @@ from app.portability import service as portability
 from app.todos import listing
 from app.todos import service as todos
 from tests.bucket import object_keys
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
@@ -40,8 +40,7 @@ def image_url_of(user: User) -> str | None:
 
 def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
     token = signed_in.csrf_token()
-    db.session.execute(delete(User).where(User.id == alice.id))
-    db.session.commit()
+    commit(delete(User).where(User.id == alice.id))
     with same_row_counts():
         file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
         answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})

@@ -12,7 +12,7 @@ from app.accounts.service import AccountGone
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
-from tests.database import row_counts, same_row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import Visitor
 
 EDITOR = re.compile(r'<form class="editor[^"]*" method="post" action="([^"]+)"')
@@ -75,8 +75,7 @@ def row_of(todo_id: int) -> tuple[str, bool, datetime | None]:
 
 def set_completed(todo_id: int, completed: bool, completed_at: datetime | None) -> None:
     change = update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at)
-    db.session.execute(change)
-    db.session.commit()
+    commit(change)
 
 
 def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_id: int) -> None:

@@ -21,7 +21,7 @@ from app.todos import listing, service
 from app.todos.models import Todo
 from app.todos.views import due_choices
 from app.web.locale import today
-from tests.database import same_row_counts
+from tests.database import commit, same_row_counts
 from tests.visitor import Visitor
 
 MIN = -(2**63)
@@ -33,8 +33,7 @@ def create(user: User, count: int, due_on: Callable[[int], date | None] = lambda
     """Create todos as the service does, and return their ids, the newest last."""
     rows = [{"user_id": user.id, "description": f"{n}", "due_on": due_on(n)} for n in range(count)]
     ids = [*db.session.scalars(insert(Todo).returning(Todo.id, sort_by_parameter_order=True), rows)]
-    db.session.execute(update(Todo).where(Todo.id.in_(ids)).values(position=Todo.id))
-    db.session.commit()
+    commit(update(Todo).where(Todo.id.in_(ids)).values(position=Todo.id))
     return ids
 
 

@@ -23,7 +23,7 @@ from app.extensions import db
 from app.notes import service
 from app.web.errors import READ_ONLY_SENTENCE, SENTENCES, settle_reader
 from config import TestingConfig
-from tests.database import right_before, row_counts, same_row_counts
+from tests.database import commit, right_before, row_counts, same_row_counts
 from tests.databases import Environment
 from tests.visitor import Visitor
 
@@ -96,8 +96,7 @@ def test_an_unexpected_error_is_500_with_the_request_id_and_no_traceback(
     app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
-    db.session.execute(text("DROP TABLE notes CASCADE"))
-    db.session.commit()
+    commit(text("DROP TABLE notes CASCADE"))
     answer = signed_in.get("/notes")
     assert answer.status_code == 500
     assert answer.headers["X-Request-ID"] in answer.text
@@ -125,14 +124,13 @@ ANSWERS = {state: answer for answer, states in STATES.items() for state in state
 
 def refuse(statement: str, sqlstate: str) -> None:
     """Let the database refuse a statement, such as "INSERT ON todos", with this SQLSTATE."""
-    db.session.execute(
+    commit(
         text(
             "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
             f" $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$;"
             f" CREATE OR REPLACE TRIGGER refuse BEFORE {statement} EXECUTE FUNCTION refuse()"
         )
     )
-    db.session.commit()
 
 
 def test_the_answer_to_a_refused_statement_is_decided_by_its_sqlstate(
