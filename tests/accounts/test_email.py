@@ -21,8 +21,7 @@ NOT_CONFIRMED = "confirmed yet"
 
 
 def ask(browser: Visitor, new: str = NEW) -> None:
-    answer = browser.submit("/mypage/email", new_email=new, password_for_email=PASSWORD)
-    assert answer.location == "/mypage"
+    assert browser.submit("/mypage/email", new_email=new, password_for_email=PASSWORD).location == "/mypage"
 
 
 def address_of(user: User) -> str | None:

@@ -92,8 +92,7 @@ FIELDS: dict[str, Any] = {"name": TYPED, "scopes": ["notes:read", "todos:write"]
 def scene(app: Flask, alice: User) -> Scene:
     laptop, _phone = browser_of(app, alice), browser_of(app, alice)
     phone = db.session.scalars(select(func.max(UserSession.id))).one()
-    device = add_passkey(alice)
-    return Scene(laptop, phone, device, db.session.scalars(select(Passkey.id)).one())
+    return Scene(laptop, phone, add_passkey(alice), db.session.scalars(select(Passkey.id)).one())
 
 
 def ask_for(scene: Scene, name: str, fields: dict[str, Any] = FIELDS) -> str:
@@ -177,8 +176,7 @@ def test_another_site_has_nothing_confirmed(scene: Scene) -> None:
 
 def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
     wrong = {"name": "two\nlines", "scopes": ["read"], "expiry": "31"}
-    asked = ask_for(scene, "access_tokens.make", wrong)
-    refused = confirm(scene, asked, password=PASSWORD)
+    refused = confirm(scene, ask_for(scene, "access_tokens.make", wrong), password=PASSWORD)
     assert refused.status_code == 422
     assert "Please choose one from the list." in refused.text
     assert 'value="read" checked' in refused.text or 'checked id="scopes-0"' in refused.text

@@ -41,8 +41,7 @@ def test_changing_the_password_ends_the_users_other_sessions_only_and_rotates_th
     client.sign_in(ALICE, PASSWORD, remember="y")
     old = db.session.query(UserSession.token_hash).scalar()
     phone, bobs = browser_of(app, alice), browser_of(app, bob)
-    answer = client.submit("/mypage/password", current_password=PASSWORD, new_password=NEW)
-    assert answer.location == "/mypage"
+    assert client.submit("/mypage/password", current_password=PASSWORD, new_password=NEW).location == "/mypage"
     assert password_is(alice, NEW)
     assert [browser.get("/notes").status_code for browser in (client, phone, bobs)] == [200, 302, 200]
     row = db.session.query(UserSession).filter(UserSession.user_id == alice.id).one()

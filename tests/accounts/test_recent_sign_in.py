@@ -49,8 +49,7 @@ def idle(signed_in: Visitor, alice: User) -> Visitor:
 
 
 def signed_in_ago(user: User, ago: timedelta) -> None:
-    moved = update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago)
-    commit(moved)
+    commit(update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago))
 
 
 def may_export(browser: Visitor) -> bool:
@@ -97,8 +96,7 @@ def test_recent_is_within_ten_minutes(signed_in: Visitor, alice: User) -> None:
 
 
 def test_the_sign_in_of_another_browser_does_not_count(app: Flask, idle: Visitor, alice: User) -> None:
-    phone = browser_of(app, alice)
-    assert may_export(phone)
+    assert may_export(browser_of(app, alice))
     assert not may_export(idle)
 
 
@@ -112,8 +110,7 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(app: Flask, i
     before, page = tokens(), idle.get("/sign-in/confirm?next=/mypage/devices").text
     assert "alice@example.com" in page
     assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
-    answer = idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD)
-    assert answer.location == "/mypage/devices"
+    assert idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD).location == "/mypage/devices"
     assert len(tokens()) == 1
     assert not tokens() & before
     assert may_export(idle)
@@ -141,5 +138,4 @@ def test_a_deleted_account_confirms_nothing(idle: Visitor, alice: User) -> None:
     token = idle.csrf_token()
     db.session.delete(alice)
     db.session.commit()
-    answer = idle.post("/sign-in/confirm", data={"csrf_token": token, "password": PASSWORD})
-    assert answer.location == "/sign-in"
+    assert idle.post("/sign-in/confirm", data={"csrf_token": token, "password": PASSWORD}).location == "/sign-in"

@@ -148,8 +148,7 @@ def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, ali
 
 @pytest.mark.parametrize("path", ["/sign-out", "/mypage/delete"])
 def test_who_signs_out_leaves_nothing_in_the_browser(signed_in: Visitor, path: str) -> None:
-    answer = signed_in.submit(path, password=PASSWORD)
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert signed_in.submit(path, password=PASSWORD).headers["Clear-Site-Data"] == '"cache", "storage"'
 
 
 def test_every_device_is_listed_this_one_first_and_then_by_the_last_visit(signed_in: Visitor, alice: User) -> None:

@@ -39,8 +39,7 @@ def test_settings_apply_on_every_device_of_the_account_only(
     app: Flask, signed_in: Visitor, alice: User, bob: User
 ) -> None:
     phone = browser_of(app, alice)
-    answer = signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul")
-    assert answer.location == "/mypage"
+    assert signed_in.submit("/mypage/settings", language="ko", time_zone="Asia/Seoul").location == "/mypage"
     assert "언어와 시간대를 저장했어요." in signed_in.get("/mypage").text
     assert settings_of(alice) == ("ko", "Asia/Seoul")
     edited = phone.get("/mypage/edit").text
@@ -112,8 +111,7 @@ def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
         service.draw_challenge(service.CONFIRM, user.id)
         tokens.start_second_step(user, remember=False)
     of_features = {each.table: row_counts()[each.table] // 2 for each in samples()}
-    answer = signed_in.submit("/mypage/delete", password=PASSWORD)
-    assert answer.location == "/"
+    assert signed_in.submit("/mypage/delete", password=PASSWORD).location == "/"
     assert "deleted" in signed_in.get("/").text
     left = {table: count for table, count in row_counts().items() if count}
     of_bob = {"users": 1, "account_tokens": 1, "notes": 2, "todos": 1, **of_features}

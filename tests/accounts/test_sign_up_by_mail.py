@@ -135,8 +135,7 @@ def test_a_known_address_gets_a_letter_that_says_so_in_the_language_of_the_accou
 
 def test_the_owner_of_a_session_may_open_another_account(post: Post, signed_in: Visitor, alice: User) -> None:
     """A link from the mail is followed in the browser that is there. The session before ends."""
-    link = link_for(post, signed_in)
-    assert signed_in.submit(link, **CHOSEN).location == "/notes"
+    assert signed_in.submit(link_for(post, signed_in), **CHOSEN).location == "/notes"
     assert "carol" in signed_in.get("/mypage").text
 
 

@@ -121,8 +121,7 @@ def test_what_is_written_counts_in_the_bucket_of_the_pages(program: Program, ali
 def test_reading_has_a_limit_too(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = rate_limits.API_READS._replace(capacity=2, refill=rate_limits.HOUR)
     monkeypatch.setattr(rate_limits, "API_READS", limit)
-    remaining = [program.get("/todos").headers["RateLimit"].split(";")[1] for _ in range(3)]
-    assert remaining == ["r=1", "r=0", "r=0"]
+    assert [program.get("/todos").headers["RateLimit"].split(";")[1] for _ in range(3)] == ["r=1", "r=0", "r=0"]
     assert program.get("/todos").status_code == 429
 
 
@@ -144,8 +143,7 @@ def test_what_is_not_json_is_refused(program: Program) -> None:
 
 def test_a_problem_is_in_the_language_of_the_account_or_of_the_program(app: Flask, program: Program) -> None:
     program.language = "ko"
-    stranger = Program(app, None, "ko")
-    assert not stranger.get("/notes").json["detail"].isascii()
+    assert not Program(app, None, "ko").get("/notes").json["detail"].isascii()
     answer = program.post("/todos", {"description": "", "colour": "red"})
     assert not answer.json["title"].isascii()
     assert not answer.json["errors"][0]["detail"].isascii()

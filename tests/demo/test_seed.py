@@ -118,8 +118,7 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map_and_its_pages
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
     assert rows(Todo.completed.is_(True)) >= 3
-    kept = db.session.get_one(Figures, owner.id)
-    assert kept.notes == rows(LISTED)
+    assert db.session.get_one(Figures, owner.id).notes == rows(LISTED)
     newest, oldest = db.session.execute(select(func.max(Note.created_at), func.min(Note.created_at))).one()
     now = db.session.execute(select(func.now())).scalar_one()
     assert now - timedelta(days=1) < newest <= now

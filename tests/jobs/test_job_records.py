@@ -212,8 +212,7 @@ def test_what_waits_and_what_failed_is_counted_and_without_the_queues_tables_not
     db.session.execute(text("UPDATE procrastinate_events SET at = now() - interval '7 seconds'"))
     backlog, unhappy = queue_of.waiting(connection), queue_of.failed_jobs(connection)
     assert backlog == (1, 7)
-    why = f"job {failed}, storage.delete, 2026-01-02 03:04 UTC: ValueError: why"
-    assert unhappy == (1, 0, why)
+    assert unhappy == (1, 0, f"job {failed}, storage.delete, 2026-01-02 03:04 UTC: ValueError: why")
     db.session.execute(text("DROP TABLE procrastinate_jobs, job_records CASCADE"))
     assert (queue_of.waiting(connection), queue_of.failed_jobs(connection)) == (None, None)
     assert db.session.scalar(text("SELECT count(*) FROM notes")) == 0, "the transaction goes on"

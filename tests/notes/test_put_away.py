@@ -237,6 +237,5 @@ def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(si
     while older:
         rows, older = list_archive(alice.id, older)
         seen += [row.id for row in rows]
-    stored = db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
-    assert seen == stored
+    assert seen == db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
     assert sorted(seen) == ids

@@ -202,8 +202,7 @@ def fill_with_titles(user: User, count: int) -> None:
 def test_of_a_frequent_word_the_newest_are_sorted_and_the_others_follow_as_in_the_list(alice: User, bob: User) -> None:
     fill(bob, 30, content="'감자'")
     fill_with_titles(alice, 1500)
-    found = [title.removesuffix(" 감자") for title in titles(alice, "감자")]
-    assert found == relevant_and_then_as_in_the_list(1500)
+    assert [title.removesuffix(" 감자") for title in titles(alice, "감자")] == relevant_and_then_as_in_the_list(1500)
 
 
 def test_what_is_written_and_deleted_between_two_pages_loses_and_doubles_nothing(alice: User) -> None:

@@ -183,8 +183,7 @@ def test_the_page_says_what_it_shows_instead(signed_in: Visitor, notes: dict[str
 def test_older_notes_are_those_of_the_corrected_word(signed_in: Visitor, alice: User) -> None:
     fill(alice, 25, content="'감자 밭'")
     db.session.commit()
-    older = older_of(signed_in.get("/notes?q=감쟈+밭").text).replace("&amp;", "&")
-    page = signed_in.get(older).text
+    page = signed_in.get(older_of(signed_in.get("/notes?q=감쟈+밭").text).replace("&amp;", "&")).text
     assert page.count("<article") == 5
     assert 'value="감자 밭"' in page
 

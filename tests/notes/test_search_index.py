@@ -138,8 +138,7 @@ def test_a_walk_that_found_nothing_yet_says_so_and_the_next_pages_have_all_of_a_
     db.session.commit()
     pages = list(pages_of(alice, "옛날"))
     assert len(pages[0].notes) == 0
-    titles = [note.title for page in pages for note in page.notes]
-    assert titles == [f"note {number}" for number in range(1201, 2301)]
+    assert [note.title for page in pages for note in page.notes] == [f"note {number}" for number in range(1201, 2301)]
     page = signed_in.get("/notes?q=옛날").text
     assert "None of the notes searched so far match “옛날”." in page
     older = re.search(r'href="(/notes\?before=[^"]+)" rel="next">Search older notes', page)

@@ -57,8 +57,7 @@ def test_a_passkey_is_added_and_listed_and_the_browser_is_told_nothing_of_the_ac
     assert options["authenticatorSelection"]["userVerification"] == "required"
     assert (options["attestation"], options["rp"]["id"], options["excludeCredentials"]) == ("none", "localhost", [])
     assert len(options["user"]["id"]) == len(encoded(bytes(service.HANDLE_LENGTH)))
-    answer = signed_in.submit(PAGE, name=" 내 전화기 ", credential=device.register(options))
-    assert answer.location == PAGE
+    assert signed_in.submit(PAGE, name=" 내 전화기 ", credential=device.register(options)).location == PAGE
     [passkey] = db.session.scalars(select(Passkey))
     assert (passkey.user_id, passkey.name, passkey.transports) == (alice.id, "내 전화기", ["internal"])
     assert "내 전화기" in signed_in.get(PAGE).text
@@ -135,8 +134,7 @@ def test_the_twenty_first_passkey_of_an_account_is_refused(signed_in: Visitor, a
     assert signed_in.submit(PAGE, name="phone", credential=own).location == PAGE
     options = ask(signed_in, PAGE)
     db.session.execute(update(Passkey).values(user_id=alice.id))
-    answer = signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options))
-    assert answer.status_code == 422
+    assert signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options)).status_code == 422
     assert signed_in.submit(f"{PAGE}/options").status_code == 409
     assert row_counts()["passkeys"] == service.MOST + 1
 

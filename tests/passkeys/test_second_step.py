@@ -35,8 +35,7 @@ def test_nobody_is_signed_in_before_a_passkey_completes_it(half: Visitor, passke
     assert half.get(STEP).status_code == 200
     assert half.get("/notes").status_code == 302
     assert sessions() == 0
-    answer = half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP)))
-    assert answer.location == "/notes"
+    assert half.submit(f"{STEP}/passkey", credential=passkey.sign(ask(half, STEP))).location == "/notes"
     assert half.get("/notes").status_code == 200
     assert row_counts()["pending_sign_ins"] == 0
 
@@ -149,13 +148,11 @@ def test_codes_are_rate_limited_and_right_ones_cost_nothing(half: Visitor, alice
 
 
 def test_the_codes_are_shown_once_and_stored_as_hashes(signed_in: Visitor, alice: User, passkey: Authenticator) -> None:
-    page = signed_in.submit(f"{PAGE}/second-step").text
-    parts = page.split("<code>")[1:]
+    parts = signed_in.submit(f"{PAGE}/second-step").text.split("<code>")[1:]
     shown = [code.partition("</code>")[0] for code in parts]
     assert len(set(shown)) == two_step.CODES
     assert not [code for code in shown if code in signed_in.get(PAGE).text]
-    stored = list(db.session.scalars(select(RecoveryCode.code_hash)))
-    assert all(one.startswith("$argon2id$") for one in stored)
+    assert all(one.startswith("$argon2id$") for one in db.session.scalars(select(RecoveryCode.code_hash)))
 
 
 def test_new_codes_void_those_of_before(signed_in: Visitor, alice: User, codes: list[str]) -> None:

@@ -244,8 +244,7 @@ def holding_process() -> Iterator[subprocess.Popen[str]]:
         "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX)\n"
         "print('held', flush=True); time.sleep(100)"
     )
-    command = [sys.executable, "-c", hold, str(decoding.LOCK_FILE)]
-    with child(command, stdout=subprocess.PIPE) as holder:
+    with child([sys.executable, "-c", hold, str(decoding.LOCK_FILE)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         yield holder

@@ -181,8 +181,7 @@ def test_the_chosen_crop_is_stored(signed_in: Visitor, alice: User) -> None:
     assert send(signed_in, oriented_photo(6), **crop_fields(20, 350, 200)).location == "/mypage"
     url = image_url_of(alice)
     assert url
-    stored = urllib3.request("GET", url, retries=False).data
-    assert stored == square_webp(oriented_photo(6), Crop(20, 350, 200))
+    assert urllib3.request("GET", url, retries=False).data == square_webp(oriented_photo(6), Crop(20, 350, 200))
 
 
 def test_an_invalid_crop_is_refused_and_stores_nothing(

@@ -43,8 +43,7 @@ def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User
     commit(delete(User).where(User.id == alice.id))
     with same_row_counts():
         file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
-        answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})
-        assert answer.location == "/sign-in"
+        assert signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file}).location == "/sign-in"
 
 
 def test_a_photo_is_imported_where_there_is_none_and_takes_the_place_of_another_on_request_alone(

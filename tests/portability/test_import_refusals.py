@@ -76,8 +76,7 @@ def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
 
 def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
     rows, objects = row_counts(), object_keys(app)
-    document = hostile.document(notes=[hostile.NOTE, None])
-    assert import_(signed_in, with_photo(document)).status_code == 422
+    assert import_(signed_in, with_photo(hostile.document(notes=[hostile.NOTE, None]))).status_code == 422
     run_queued(app)
     assert row_counts() == rows
     assert object_keys(app) == objects

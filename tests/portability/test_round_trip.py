@@ -51,8 +51,7 @@ def test_an_import_after_deleting_the_account_restores_everything_and_is_idempot
     assert max(difference.convert("L").tobytes()) < 64  # lossy WebP, encoded twice
 
     url = db.session.scalar(select(User.image_url).where(User.id == again.id))
-    said = import_(browser, archive)
-    assert said.status_code == 302
+    assert import_(browser, archive).status_code == 302
     assert "You already have everything" in browser.get("/mypage").text
     assert rows_of(again) == before
     assert db.session.scalar(select(User.image_url).where(User.id == again.id)) == url

@@ -25,8 +25,7 @@ def todo_id(alice: User) -> int:
 
 def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
     service.create_todo(alice.id, "another")
-    page = signed_in.get("/todos?show=open").text
-    assert f'href="/todos?show=open&amp;edit={todo_id}"' in page
+    assert f'href="/todos?show=open&amp;edit={todo_id}"' in signed_in.get("/todos?show=open").text
     editing = signed_in.get(f"/todos?edit={todo_id}&show=open").text
     assert EDITOR.findall(editing) == [f"/todos/{todo_id}?show=open"]
     assert re.search(r'<input autofocus id="changed-description"[^>]* value="Dune">', editing)
@@ -74,8 +73,7 @@ def row_of(todo_id: int) -> tuple[str, bool, datetime | None]:
 
 
 def set_completed(todo_id: int, completed: bool, completed_at: datetime | None) -> None:
-    change = update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at)
-    commit(change)
+    commit(update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at))
 
 
 def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_id: int) -> None:
@@ -183,8 +181,7 @@ def test_lengths_are_counted_in_code_points_of_composed_hangul_without_the_space
 def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User) -> None:
     for text in ["<script>alert(1)</script>", "%s %d \uffff", 'a" onfocus="alert(1)']:
         assert signed_in.submit("/todos", description=text).status_code == 302, text
-        todo = listing.list_todos(alice.id).todos[0]
-        assert todo.description == text, text
+        assert listing.list_todos(alice.id).todos[0].description == text, text
         page = signed_in.get("/todos").text
         assert "<script>" not in page, text
         assert 'onfocus="' not in page, text

@@ -166,8 +166,7 @@ EMPTY = [
 
 def test_an_empty_list_offers_one_action(signed_in: Visitor) -> None:
     for query, sentence, action in EMPTY:
-        page = signed_in.get(f"/todos{query}").text
-        [empty] = re.findall(r'<div class="empty">.*?</div>', page, re.DOTALL)
+        [empty] = re.findall(r'<div class="empty">.*?</div>', signed_in.get(f"/todos{query}").text, re.DOTALL)
         assert sentence in empty, (query, sentence, action)
         assert re.findall(r'<a class="button" href="([^"]+)"', empty) == [action], (query, sentence, action)
 

@@ -269,8 +269,7 @@ def test_a_cross_site_form_is_not_recovered(app: Flask, client: Visitor, alice: 
 def test_passwords_are_not_recovered(client: Visitor, alice: User) -> None:
     fields = {"current_password": PASSWORD, "new_password": "another good sentence"}
     assert client.post("/mypage/password", data=fields, headers=HERE).location == "/sign-in"
-    page = client.post("/sign-in/again?next=/mypage/password", data=fields, headers=HERE)
-    assert page.status_code == 302
+    assert client.post("/sign-in/again?next=/mypage/password", data=fields, headers=HERE).status_code == 302
     assert client.post("/mypage/delete", data={"password": PASSWORD}, headers=HERE).location == "/sign-in"
 
 

@@ -44,8 +44,7 @@ def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> No
     add_ledger_step("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    expected = {"state": "ahead", "commit": None, "code_head": HEAD, "database_revision": "9999"}
-    assert answer.get_json() == expected
+    assert answer.get_json() == {"state": "ahead", "commit": None, "code_head": HEAD, "database_revision": "9999"}
 
 
 def test_not_ready_when_one_step_ahead_is_a_contract_and_this_release_was_never_live(client: Visitor) -> None:

@@ -27,8 +27,7 @@ def language_of(page: str) -> str:
 
 def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visitor) -> None:
     with same_row_counts():
-        answer = client.submit("/preferences", language="ko", next="/sign-up?x=1")
-        assert answer.location == "/sign-up?x=1"
+        assert client.submit("/preferences", language="ko", next="/sign-up?x=1").location == "/sign-up?x=1"
         assert language_of(client.get("/sign-up", headers=ENGLISH).text) == "ko"
 
 
