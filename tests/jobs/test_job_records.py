@@ -181,9 +181,7 @@ def test_the_list_says_what_failed_why_and_who_asked_and_not_what_for(
     assert run(app, "list").stdout.splitlines() == [listed[0], "… and older ones than these 1."]
 
 
-def test_without_a_database_or_without_its_queue_it_says_what_to_look_at(
-    server_environment: Environment,
-) -> None:
+def test_without_a_database_or_without_its_queue_it_says_what_to_look_at(server_environment: Environment) -> None:
     with empty_database(server_environment) as empty:
         for url in (empty["DATABASE_URL"], "postgresql://nobody@127.0.0.1:1/none"):
             app = create_app(TestingConfig({**empty, "DATABASE_URL": url}))

@@ -108,11 +108,7 @@ def test_keys_beside_each_other_are_neighbours() -> None:
         assert not are_neighbours(key, other), (key, other)
 
 
-NOTES = {
-    "감자수제비": "멸치 육수 #요리",
-    "Weekly meeting": "on Monday #work",
-    "여행": "햇빛과 바다, 햇살",
-}
+NOTES = {"감자수제비": "멸치 육수 #요리", "Weekly meeting": "on Monday #work", "여행": "햇빛과 바다, 햇살"}
 
 
 @pytest.fixture
