@@ -36,8 +36,7 @@ def test_a_note_is_created_read_and_listed_whole(program: Program) -> None:
     note = answer.json
     assert (note["title"], note["content"], note["tags"], note["version"]) == ("Café", "a\nb #Book", ["book"], 1)
     assert note["created_at"].endswith("Z")
-    assert answer.headers["Location"] == f"/api/v1/notes/{note['id']}"
-    assert answer.headers["ETag"] == '"1"'
+    assert (answer.headers["Location"], answer.headers["ETag"]) == (f"/api/v1/notes/{note['id']}", '"1"')
     assert program.get(f"/notes/{note['id']}").json == note
     assert program.get("/notes").json == {"notes": [note], "next": None}
 

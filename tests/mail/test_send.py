@@ -40,8 +40,7 @@ def test_a_letter_arrives_as_text_and_as_html(mailbox: Mailbox) -> None:
     assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(letter, "html")
     assert "deadline" not in [thread.name for thread in threading.enumerate()]
     # The headers of automatic mail.
-    assert letter["From"] == "Semicircle <hello@semicircle.example>"
-    assert letter["To"] == TO
+    assert (letter["From"], letter["To"]) == ("Semicircle <hello@semicircle.example>", TO)
     assert letter["Auto-Submitted"] == "auto-generated"
     assert letter["Message-ID"].endswith("@semicircle.example>")
     assert parsedate_to_datetime(letter["Date"]).year > 2000

@@ -179,9 +179,8 @@ def hidden_fields(page: str) -> dict[str, str]:
 
 
 def action_of(page: str) -> str:
-    match = re.search(r'<form [^>]*action="([^"]+)"', main_of(page))
-    assert match
-    return unescape(match[1])
+    [action, *_] = re.findall(r'<form [^>]*action="([^"]+)"', main_of(page))
+    return unescape(action)
 
 
 def post_without_session(client: Visitor, path: str, **fields: str) -> TestResponse:
