@@ -266,9 +266,7 @@ def test_any_other_report_is_not_about_the_mailbox() -> None:
     assert [raw for raw in reports if read_report(raw).is_about_mailbox] == []
 
 
-def test_a_report_that_a_stranger_wrote_or_of_something_else_changes_nothing(
-    app: Flask, alice: User, bob: User
-) -> None:
+def test_a_report_by_a_stranger_or_of_something_else_changes_nothing(app: Flask, alice: User, bob: User) -> None:
     of_bob = tag(app, bob).partition(".")[2]
     own = ["", f".{'0' * 32}", ".\u0660", f".{of_bob}"]
     for forged in ["", "1", *(f"{alice.id}{end}" for end in own), f"{'9' * 30}.{'0' * 32}", "-1.x"]:

@@ -153,9 +153,7 @@ def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, sig
     assert post.letters() == {}
 
 
-def test_a_link_for_an_account_that_is_deleted_before_it_is_drawn_is_not_sent(
-    post: Post, client: Visitor, alice: User
-) -> None:
+def test_a_link_for_an_account_deleted_before_it_is_drawn_is_not_sent(post: Post, client: Visitor, alice: User) -> None:
     forgot_password(client, ALICE)
     with right_before("INSERT INTO account_tokens", "DELETE FROM users"):
         assert post.letters() == {}
@@ -215,9 +213,7 @@ def test_an_account_with_somebody_elses_address_keeps_them_from_nothing(
     assert links_that_work(post, client, ALICE) == {"new-password"}
 
 
-def test_a_wrong_password_sends_no_letter_and_takes_none_of_anybody(
-    post: Post, signed_in: Visitor, alice: User
-) -> None:
+def test_a_wrong_password_sends_no_letter_and_takes_nobodys(post: Post, signed_in: Visitor, alice: User) -> None:
     assert rate_limits.EMAIL_CHANGES.capacity == 5
     use_up(post.app, rate_limits.EMAIL_CHANGES, alice.id, left=1)
     assert guess_password(signed_in, NEW) == 422

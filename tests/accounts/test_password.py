@@ -97,9 +97,7 @@ def test_a_new_password_ends_all_sessions_and_all_other_links_of_the_account_onl
     assert client.get(bobs_link).status_code == 200
 
 
-def test_a_link_works_for_half_an_hour_and_again_after_a_refused_password(
-    post: Post, client: Visitor, alice: User
-) -> None:
+def test_a_link_works_for_half_an_hour_also_after_a_refused_password(post: Post, client: Visitor, alice: User) -> None:
     """By the clock of the database. A token that nobody drew never works."""
     link = ask(client, post)
     stored = db.session.scalars(text("SELECT account_tokens::text FROM account_tokens")).one()

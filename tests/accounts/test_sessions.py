@@ -102,9 +102,7 @@ def test_a_cookie_that_was_written_too_long_ago_is_rejected(
     assert row_counts()["user_sessions"] == 1
 
 
-def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_page(
-    client: Visitor, alice: User
-) -> None:
+def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_not_with_each_page(client: Visitor, alice: User) -> None:
     client.sign_in("alice@example.com", PASSWORD, remember="y")
     client.get("/notes")
     assert "Set-Cookie" not in client.get("/notes").headers
@@ -127,9 +125,7 @@ def test_a_visit_extends_its_session_alone_by_its_original_lifetime_up_to_the_ab
     assert db.session.scalars(lefts).all() == [timedelta(hours=left), timedelta(hours=1)]
 
 
-def test_an_unknown_token_a_forged_signature_and_an_expired_session_are_rejected(
-    app: Flask, signed_in: Visitor
-) -> None:
+def test_unknown_tokens_forged_signatures_and_expired_sessions_are_rejected(app: Flask, signed_in: Visitor) -> None:
     assert [token for token in ("", "é", "x" * 5000) if sessions.find_session(token)] == []
     payload, _, signature = cookie_of(signed_in).rpartition(".")
     forged = f"{payload}.{'A' * len(signature)}"
@@ -182,9 +178,7 @@ def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_
     assert "the oldest is signed out" in page
 
 
-def test_signing_out_another_device_ends_only_its_session(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_signing_out_a_device_ends_only_its_session(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     phone, bobs = browser_of(app, alice), browser_of(app, bob)
     [here, there], [his] = sessions_of(alice), sessions_of(bob)
     assert signed_in.submit(f"/mypage/devices/{there}/sign-out").location == "/mypage/devices"

@@ -60,9 +60,7 @@ def test_empty_settings_follow_the_browser_again(signed_in: Visitor, alice: User
     assert '<html lang="ko">' in signed_in.get("/mypage", headers={"Accept-Language": "ko"}).text
 
 
-def test_a_name_of_before_is_stored_as_its_place_and_one_that_is_not_listed_is_kept(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_a_name_of_before_is_stored_as_its_place_and_one_not_listed_is_kept(signed_in: Visitor, alice: User) -> None:
     for typed, stored in (("Asia/Calcutta", "Asia/Kolkata"), ("America/Indiana/Knox", "America/Indiana/Knox")):
         assert signed_in.submit("/mypage/settings", language="", time_zone=typed).status_code == 302
         assert settings_of(alice) == (None, stored)
@@ -81,9 +79,7 @@ def test_a_row_with_a_name_of_before_is_read_as_its_place(signed_in: Visitor, al
     assert "Calcutta" not in edited
 
 
-def test_an_unknown_or_missing_language_or_time_zone_is_refused_and_changes_nothing(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_an_unknown_or_no_language_or_time_zone_is_refused_and_changes_nothing(signed_in: Visitor, alice: User) -> None:
     accounts.change_settings(alice.id, "en", "Europe/Paris")
     zones = ["Mars/Phobos", "../../etc/passwd", b"\xed\xa0\x80"]  # the last: half a character
     wrong: list[dict[str, Any]] = [{"language": "ko", "time_zone": zone} for zone in zones]

@@ -20,9 +20,7 @@ from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import TOKEN, Visitor
 
 
-def test_the_case_of_the_email_is_ignored_and_one_that_no_letter_is_sent_to_still_signs_in(
-    client: Visitor, alice: User
-) -> None:
+def test_the_case_of_the_email_is_ignored_and_one_that_takes_no_letter_signs_in(client: Visitor, alice: User) -> None:
     """No form takes such an address any more, but an account may have one from before."""
     service.sign_up("=?utf-8?q?a?=@example.com", "carol", PASSWORD)
     for email in (" Alice@EXAMPLE.com", "=?utf-8?q?a?=@example.com"):
@@ -82,9 +80,7 @@ def test_each_sign_in_discards_the_session_of_before_and_what_was_planted_and_st
     assert db.session.query(UserSession).one().token_hash == sessions.hash_token(tokens[-1]) != tokens[-1]
 
 
-def test_a_hash_with_outdated_parameters_is_rehashed_at_sign_in(
-    production_hasher: None, client: Visitor, alice: User
-) -> None:
+def test_a_hash_of_old_parameters_is_rehashed_at_sign_in(production_hasher: None, client: Visitor, alice: User) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     commit(update(User).values(password_hash=old))
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
@@ -180,9 +176,7 @@ def test_the_owner_gets_in_from_a_known_browser_while_strangers_guess(app: Flask
     assert owner.sign_in(EMAIL, PASSWORD).status_code == 302
 
 
-def test_guesses_in_a_known_browser_are_limited_too_and_cost_others_nothing(
-    app: Flask, alice: User, hashed: list[str]
-) -> None:
+def test_guesses_in_a_known_browser_are_limited_and_cost_no_others(app: Flask, alice: User, hashed: list[str]) -> None:
     thief = known_browser(app)
     cookie = thief.get_cookie("device", path="/sign-in")
     assert cookie
@@ -228,9 +222,7 @@ def test_a_device_cookie_is_out_of_reach_for_scripts_and_other_sites(
     assert "alice" not in cookie
 
 
-def test_a_signed_in_person_may_guess_the_password_ten_times(
-    signed_in: Visitor, alice: User, hashed: list[str]
-) -> None:
+def test_who_is_signed_in_may_guess_the_password_ten_times(signed_in: Visitor, alice: User, hashed: list[str]) -> None:
     assert rate_limits.PASSWORD_BY_PERSON.capacity == 10
     use_up(signed_in.application, rate_limits.PASSWORD_BY_PERSON, alice.id, left=2)
     wrong = {"password": WRONG, "current_password": WRONG, "new_password": NEW}

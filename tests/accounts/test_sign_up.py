@@ -108,9 +108,7 @@ def test_changing_the_nickname_updates_the_name_and_its_key(signed_in: Visitor, 
     assert "하늘 Alice" in signed_in.get("/mypage").text
 
 
-def test_an_invalid_missing_or_taken_nickname_is_refused_and_changes_nothing(
-    signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_a_wrong_or_taken_nickname_is_refused_and_changes_nothing(signed_in: Visitor, alice: User, bob: User) -> None:
     wrong: list[dict[str, str]] = [{}, {"nickname": "x" * 81}, {"nickname": "ｂｏｂ"}]
     for fields in wrong:
         answer = signed_in.submit("/mypage/nickname", **fields)

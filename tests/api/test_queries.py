@@ -63,9 +63,7 @@ def with_cursor(path: str, cursor: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}cursor={cursor}"
 
 
-def test_a_parameter_that_an_operation_does_not_read_is_refused_and_nothing_changes(
-    app: Flask, program: Program
-) -> None:
+def test_a_parameter_that_no_operation_reads_is_refused_and_changes_nothing(app: Flask, program: Program) -> None:
     with same_row_counts():
         for method, path, *_ in operations(app):
             answer = program.ask(method, f"{path}?nonsense=1")

@@ -52,9 +52,7 @@ def test_a_change_that_is_wrong_changes_nothing(program: Program) -> None:
     assert program.get(f"/todos/{todo['id']}").json == todo
 
 
-def test_a_place_that_is_too_far_is_refused_and_the_order_stays(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_too_far_is_refused_and_the_order_stays(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "FARTHEST", 2)
     ids = {name: create(program, name)["id"] for name in ("c", "b", "a")}
     refused = program.post(f"/todos/{ids['a']}/move", {"onto": ids["c"]})

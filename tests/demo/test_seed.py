@@ -104,9 +104,7 @@ def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Enviro
         assert (run.exit_code, said in run.output) == (1, True), run.output
 
 
-def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map_and_its_pages_open(
-    app: Flask, objects: set[str]
-) -> None:
+def test_it_has_some_of_every_kind_and_a_year_on_the_heat_map_and_its_pages_open(app: Flask, objects: set[str]) -> None:
     assert seed(app).exit_code == 0
     owner = db.session.scalars(select(User).where(User.email == EMAIL)).one()
     assert owner.image_url

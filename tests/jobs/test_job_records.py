@@ -76,9 +76,7 @@ def test_the_request_is_noted_in_the_transaction_of_the_job_and_where_there_is_n
     assert records() == []
 
 
-def test_the_worker_logs_the_request_and_what_the_job_cost(
-    app: Flask, job: Job, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_worker_logs_the_request_and_the_jobs_cost(app: Flask, job: Job, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "app.jobs.worker")
     work(app, job)
     written = line(caplog)

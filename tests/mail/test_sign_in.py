@@ -55,9 +55,7 @@ def test_any_password_is_sent_as_it_is_by_the_first_mechanism_that_is_taken(
         assert heard[1:][: len(told)] == told
 
 
-def test_what_the_server_knows_is_asked_after_encryption(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_server_is_asked_after_encryption(context: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before STARTTLS it offers no sign-in (RFC 3207)."""
     mailbox, certificate = Mailbox(), self_signed_certificate(tmp_path / "certificate.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))

@@ -190,9 +190,7 @@ def test_each_page_says_how_many_are_shown_so_far(alice: User) -> None:
     assert (second.shown, second.found) == (25, 25)
 
 
-def test_a_link_of_a_previous_release_leads_on_and_does_not_say_how_many_are_shown(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_a_link_of_a_previous_release_leads_on_and_says_not_how_many_are_shown(signed_in: Visitor, alice: User) -> None:
     create(alice, 50)
     older = listing.list_notes(alice.id).older
     assert older

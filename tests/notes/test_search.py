@@ -71,9 +71,7 @@ def test_a_tag_is_chosen_by_its_name_and_narrows_a_search(alice: User, notes: di
     assert found(alice, "", "x" * 5000) == set()
 
 
-def test_the_page_highlights_the_hits_keeps_the_query_and_offers_to_clear_it(
-    signed_in: Visitor, notes: dict[str, int]
-) -> None:
+def test_the_page_marks_hits_keeps_the_query_and_offers_to_clear_it(signed_in: Visitor, notes: dict[str, int]) -> None:
     page = signed_in.get("/notes", query_string={"q": "<B> path"}).text
     assert "<mark>path</mark>" in page
     assert "<mark>&lt;b&gt;</mark>bold" in page
@@ -142,9 +140,7 @@ def listed(alice: User) -> dict[str, int]:
     return {title: service.create_note(alice.id, title, content) for title, content in reversed(LISTED)}
 
 
-def test_the_title_counts_more_than_the_text_and_a_beginning_more_than_the_middle(
-    alice: User, listed: dict[str, int]
-) -> None:
+def test_the_title_counts_more_than_the_text_and_beginnings_than_middles(alice: User, listed: dict[str, int]) -> None:
     assert titles(alice, "감자") == ["저녁 감자국", "감자 요리", "햇감자", "요리", "재료"]
 
 

@@ -225,9 +225,7 @@ def test_what_no_page_sends_is_422(signed_in: Visitor, ids: list[int]) -> None:
     assert send(signed_in, too_many[: selection.MOST_SELECTED], "delete").status_code == 302
 
 
-def test_two_hundred_notes_take_as_many_statements_as_one(
-    signed_in: Visitor, alice: User, statements: list[str]
-) -> None:
+def test_200_notes_take_as_many_statements_as_one(signed_in: Visitor, alice: User, statements: list[str]) -> None:
     ids = create(alice, selection.MOST_SELECTED)
     signed_in.csrf_token()
     for action in ("tag", "delete"):

@@ -166,9 +166,7 @@ def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_oth
         assert note.updated_at - note.created_at == timedelta(days=2)
 
 
-def test_an_edit_that_comes_again_since_its_answer_was_lost_is_no_conflict(
-    signed_in: Visitor, alice: User, note_id: int
-) -> None:
+def test_an_edit_again_since_its_answer_was_lost_is_no_conflict(signed_in: Visitor, alice: User, note_id: int) -> None:
     for _attempt in range(2):
         answer = signed_in.submit(f"/notes/{note_id}", title="Books", content="four", version="1")
         assert (answer.status_code, stored(alice, note_id)) == (302, ("Books", "four", 2))

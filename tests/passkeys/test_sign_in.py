@@ -179,9 +179,7 @@ def test_a_passkey_signs_in_over_somebody_elses_session(app: Flask, bob: User, p
     assert sessions() == 1, "Bob's session has ended"
 
 
-def test_right_passkeys_have_a_limit_of_their_own(
-    app: Flask, client: Visitor, alice: User, passkey: Authenticator
-) -> None:
+def test_right_passkeys_have_their_own_limit(app: Flask, client: Visitor, alice: User, passkey: Authenticator) -> None:
     use_up(app, rate_limits.SIGN_INS, alice.id)  # who knows the password alone stops no passkey
     use_up(app, rate_limits.PASSKEY_SIGN_INS, alice.id, left=1)
     assert client.submit(SIGN_IN, credential=passkey.sign(ask(client, SIGN_IN))).location == "/notes"
@@ -292,9 +290,7 @@ def test_a_step_is_taken_once_and_that_of_another_person_stays(app: Flask, alice
     assert tokens.read_second_step(bobs) == (bob, True)
 
 
-def test_without_an_answer_of_the_browser_it_is_asked_for_again_and_can_be_taken(
-    half: Visitor, passkey: Authenticator
-) -> None:
+def test_without_an_answer_it_is_asked_for_again_and_can_be_taken(half: Visitor, passkey: Authenticator) -> None:
     answer = passkey.sign(ask(half, STEP))
     refused = half.submit(f"{STEP}/passkey", credential="")
     assert (refused.status_code, "Your browser sent no passkey" in refused.text, sessions()) == (422, True, 0)
@@ -353,9 +349,7 @@ def test_without_a_passkey_of_ones_own_it_cannot_be_turned_on(signed_in: Visitor
     assert not db.session.scalar(select(User.passkey_after_password))
 
 
-def test_a_right_password_begins_only_so_many_second_steps(
-    app: Flask, client: Visitor, alice: User, codes: list[str]
-) -> None:
+def test_right_passwords_begin_only_so_many_steps(app: Flask, client: Visitor, alice: User, codes: list[str]) -> None:
     use_up(app, rate_limits.SIGN_INS, alice.id)
     answer = client.sign_in("alice@example.com", PASSWORD)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")

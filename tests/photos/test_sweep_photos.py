@@ -136,9 +136,7 @@ def test_nothing_is_deleted_of_a_listing_that_was_cut_off(
     assert {photo(1), photo(2)} <= object_keys(app)
 
 
-def test_a_bucket_that_answers_or_refuses_is_told(
-    app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bucket_that_answers_or_not_is_told(app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with app.app_context():
         storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
     result = app.test_cli_runner().invoke(args=["check-bucket"])

@@ -126,7 +126,7 @@ def test_the_export_contains_no_secret_and_no_id(signed_in: Visitor, alice: User
     assert not re.search(r'"(\w*_)?id"|token|hash', text)
 
 
-def test_the_export_is_a_download_that_is_not_cached_and_a_head_request_has_its_headers_alone(
+def test_the_export_is_a_download_that_is_not_cached_and_a_head_has_its_headers_alone(
     signed_in: Visitor,
 ) -> None:
     disposition = r"attachment; filename=semicircle-\d{4}-\d\d-\d\d\.zip"
@@ -279,9 +279,7 @@ def test_an_import_after_deleting_the_account_restores_everything_and_is_idempot
     assert {**second, "exported_at": ""} == {**first, "exported_at": ""}
 
 
-def test_an_import_into_another_account_keeps_its_existing_rows(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_an_import_into_another_account_keeps_its_rows(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     signed_in.submit("/notes", title="hers", content="")
     signed_in.submit("/todos", description="hers")
     mine = rows_of(alice)

@@ -83,9 +83,7 @@ def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pyte
     assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
 
 
-def test_the_list_of_a_feature_that_was_taken_out_is_read_over(
-    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_of_a_feature_taken_out_is_read_over(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     exported = sound.zipped(sound.document(former=[{"what": "ever"}] * 3))
     before = row_counts()
     assert import_(signed_in, exported).status_code == 422
@@ -144,9 +142,7 @@ def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> N
     assert descriptions(alice) == ["a"]
 
 
-def test_an_imported_note_in_the_trash_can_be_restored_even_if_deleted_long_ago(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signed_in: Visitor, alice: User) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
     [thrown_away] = notes.list_trash(alice.id)

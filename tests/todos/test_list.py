@@ -245,9 +245,7 @@ def test_by_due_date_open_ones_with_a_date_come_first_and_done_ones_last(alice: 
         assert [todo.description for todo in page.todos] == names
 
 
-def test_what_is_due_today_or_was_before_is_listed_the_earliest_first(
-    signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_what_is_due_today_or_before_is_listed_the_earliest_first(signed_in: Visitor, alice: User, bob: User) -> None:
     now = date(2026, 11, 21)
     for name, due_on in {
         "tomorrow": now + timedelta(1), "today": now, "yesterday": now - timedelta(1), "some day": None,

@@ -83,9 +83,7 @@ def test_every_public_endpoint_answers_an_anonymous_visitor(app: Flask, client: 
             assert client.get(path).status_code == NOT_OK.get(name, 200), name
 
 
-def test_every_post_refuses_a_missing_csrf_token_and_that_of_another_browser(
-    app: Flask, alice: User, bob: User
-) -> None:
+def test_every_post_refuses_no_csrf_token_and_that_of_another_browser(app: Flask, alice: User, bob: User) -> None:
     posts = list(endpoints(app, "POST"))
     assert posts
     browser, foreign = browser_of(app, alice), {"csrf_token": browser_of(app, bob).csrf_token()}

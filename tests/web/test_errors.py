@@ -53,9 +53,7 @@ def test_a_json_request_gets_problem_json(client: Visitor, accept: str) -> None:
 NAVIGATION = '<nav class="tabs"'
 
 
-def test_an_error_page_has_the_navigation_of_the_notebook_for_who_is_signed_in(
-    signed_in: Visitor, client: Visitor
-) -> None:
+def test_an_error_page_has_the_notebooks_navigation_for_who_is_signed_in(signed_in: Visitor, client: Visitor) -> None:
     for path, status in (("/notes/9000000000", 404), ("/notes?before=nothing", 400), ("/sign-out", 405)):
         answer = signed_in.get(path)
         assert (answer.status_code, NAVIGATION in answer.text) == (status, True), path

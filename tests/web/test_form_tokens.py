@@ -66,9 +66,7 @@ def test_the_same_words_from_another_page_or_other_words_from_the_same_are_store
 
 
 @pages
-def test_a_form_without_a_token_is_stored_each_time_and_with_none_that_is_one_never(
-    signed_in: Visitor, path: str
-) -> None:
+def test_a_form_without_a_token_is_stored_each_time_and_with_a_wrong_one_never(signed_in: Visitor, path: str) -> None:
     table = PORTABLE[path].table.name
     before = row_counts()[table]
     for _ in range(2):
@@ -88,9 +86,7 @@ def test_the_token_of_one_person_is_not_that_of_another(app: Flask, signed_in: V
 
 
 @pages
-def test_the_last_one_that_fits_may_be_sent_twice(
-    monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, path: str
-) -> None:
+def test_the_last_that_fits_may_be_sent_twice(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, path: str) -> None:
     monkeypatch.setattr(PORTABLE[path].quota, "most", 1)
     form = {**FORMS[path], "form_token": form_token(signed_in, path)}
     for _ in range(2):

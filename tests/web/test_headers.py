@@ -75,9 +75,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     return set_to
 
 
-def test_a_machine_behind_takes_the_session_and_the_forms_of_one_ahead(
-    app: Flask, alice: User, set_clock: SetClock
-) -> None:
+def test_a_machine_behind_takes_session_and_forms_of_one_ahead(app: Flask, alice: User, set_clock: SetClock) -> None:
     visitor = Visitor(app)
     token = visitor.csrf_token()
     set_clock(-CLOCK_SKEW)

@@ -114,7 +114,7 @@ def test_a_page_that_finds_the_pool_full_is_503_with_retry_after_and_comes_later
         db.engine.dispose()
 
 
-def test_a_full_pool_is_503_and_recovers_and_a_database_without_our_tables_is_not_ready(
+def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(
     environment: dict[str, str],
 ) -> None:
     app = of_one_connection(environment)
