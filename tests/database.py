@@ -1,6 +1,6 @@
 """What the tests ask the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,7 +40,7 @@ def same_row_counts() -> Iterator[None]:
 
 
 @contextmanager
-def right_before(part: str, happens: str) -> Iterator[None]:
+def right_before(part: str, happens: str | Callable[[], object]) -> Iterator[None]:
     """Let another session, so to speak, do this right before the first statement with this part is sent.
 
     It is in the transaction of the test, so a rollback behind it takes it back too.
@@ -51,7 +51,7 @@ def right_before(part: str, happens: str) -> Iterator[None]:
         nonlocal has_happened
         if part in statement and not has_happened:
             has_happened = True
-            connection.exec_driver_sql(happens)
+            connection.exec_driver_sql(happens) if isinstance(happens, str) else happens()
 
     event.listen(connection, "before_cursor_execute", act)
     try:

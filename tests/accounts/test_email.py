@@ -216,9 +216,7 @@ def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(post: 
     assert not is_noted()
 
 
-def test_notices_are_sent_no_more_but_what_the_owner_asks_for_is(
-    post: Post, client: Visitor, signed_in: Visitor, alice: User
-) -> None:
+def test_no_notice_is_sent_but_what_is_asked_for(post: Post, client: Visitor, signed_in: Visitor, alice: User) -> None:
     note(alice)
     fields = {"current_password": PASSWORD, "new_password": "another long enough sentence"}
     assert signed_in.submit("/mypage/password", **fields).status_code == 302

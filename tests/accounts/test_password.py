@@ -141,9 +141,7 @@ def test_the_letter_is_in_the_language_of_the_account_else_of_the_page(
     assert letters["bob@example.com"]["Subject"] == "Reset your Semicircle password"
 
 
-def test_a_letter_holds_no_text_of_a_user_and_leads_to_our_site_whatever_host_was_asked(
-    app: Flask, post: Post, client: Visitor
-) -> None:
+def test_a_letter_holds_no_text_of_a_user_and_leads_to_our_site_whatever_the_host(post: Post, client: Visitor) -> None:
     """A nickname may be an advertisement, or the line of a header."""
     for email, nickname in ((ALICE, "win at evil.example"), ("bob@example.com", "a\r\nBcc: evil@x.example")):
         accounts.sign_up(email, nickname, PASSWORD)

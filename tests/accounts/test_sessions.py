@@ -92,9 +92,7 @@ def test_a_csrf_token_ends_with_its_session(signed_in: Visitor) -> None:
     assert signed_in.submit("/todos", description="milk").status_code == 302
 
 
-def test_a_cookie_that_was_written_too_long_ago_is_rejected(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
-) -> None:
+def test_a_cookie_that_is_too_old_is_rejected(app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
     """The time of its signature is checked too, though its session is still there."""
     assert signed_in.get("/notes").status_code == 200
     monkeypatch.setitem(app.config, "PERMANENT_SESSION_LIFETIME", timedelta(seconds=-1))

@@ -91,9 +91,7 @@ def test_an_unknown_or_no_language_or_time_zone_is_refused_and_changes_nothing(s
     assert language_cookie(signed_in) is None
 
 
-def test_deleting_an_account_deletes_all_its_rows_and_no_other_users_rows(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_deleting_an_account_deletes_all_its_rows_alone(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     browser_of(app, alice)
     for user in (alice, bob):
         notes.delete_note(user.id, notes.create_note(user.id, "in the trash", ""))

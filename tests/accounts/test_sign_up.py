@@ -212,9 +212,7 @@ def test_what_is_no_address_is_refused(post: Post, client: Visitor) -> None:
     assert (row_counts(), queued()) == (before, [])
 
 
-def test_neither_the_queue_nor_the_table_nor_the_log_holds_a_secret(
-    post: Post, client: Visitor, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_queue_table_or_log_holds_a_secret(post: Post, client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "app")  # the test's own server logs what it hears
     client.submit("/sign-up", email=CAROL)
     assert CAROL not in str(queued())

@@ -116,7 +116,7 @@ def test_a_job_that_goes_back_into_the_queue_has_not_failed(app: Flask, job: Job
     assert records() == [(job.id, ASKED, None)]
 
 
-def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays_the_tasks_own(
+def test_a_cause_that_cannot_be_stored_is_logged_and_the_error_stays(
     job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     commit(text("DROP TABLE job_records"))

@@ -144,9 +144,7 @@ def test_a_server_that_hangs_or_is_not_there_is_given_up(context: Flask, monkeyp
             send(TO, LETTER)
 
 
-def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_drips_has_one_time_for_all_steps(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line of the greeting comes in time, and none is the last."""
     monkeypatch.setattr(smtp, "LONGEST", 0.2)
 

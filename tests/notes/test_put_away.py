@@ -195,9 +195,7 @@ def test_it_can_be_read_and_edited_and_says_where_it_is(signed_in: Visitor, alic
     assert archived_titles(alice) == ["Books"]
 
 
-def test_in_the_trash_it_is_in_the_trash_alone_and_comes_back_to_the_archive(
-    signed_in: Visitor, alice: User, archived_id: int
-) -> None:
+def test_it_is_in_the_trash_alone_and_comes_back_archived(signed_in: Visitor, alice: User, archived_id: int) -> None:
     signed_in.submit(f"/notes/{archived_id}/delete")
     assert archived_titles(alice) == titles(alice, "books") == []
     assert "This note is archived" not in signed_in.get(f"/notes/{archived_id}").text

@@ -131,9 +131,7 @@ def nodes_of(node: Node) -> Iterator[Node]:
         yield from nodes_of(child)
 
 
-def test_a_walk_that_found_nothing_yet_says_so_and_the_next_pages_have_all_of_a_word_of_old_notes(
-    alice: User, signed_in: Visitor
-) -> None:
+def test_a_walk_that_found_nothing_yet_says_so_and_the_next_pages_find_all(alice: User, signed_in: Visitor) -> None:
     fill(alice, 2300, content="CASE WHEN number > 1200 THEN '옛날' ELSE '' END")
     db.session.commit()
     pages = list(pages_of(alice, "옛날"))

@@ -214,9 +214,7 @@ def test_it_sets_no_cookie_is_kept_by_nobody_and_does_not_look_who_reads(
         assert "X-Reader" not in answer.headers  # so the service worker keeps nothing of it
 
 
-def test_what_is_not_shared_is_404_and_cannot_be_told_from_what_never_was(
-    client: Visitor, alice: User, note_id: int, path: str
-) -> None:
+def test_what_is_not_shared_is_404_like_what_never_was(client: Visitor, alice: User, note_id: int, path: str) -> None:
     service.delete_note(alice.id, note_id)
     for language in ("en", "ko"):
         answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]

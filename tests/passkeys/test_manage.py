@@ -168,9 +168,7 @@ def test_the_last_one_stays_while_sign_in_asks_for_it(signed_in: Visitor, alice:
     assert only().id != first
 
 
-def test_the_address_of_the_site_decides_where_passkeys_work_and_a_number_is_none(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_address_of_the_site_decides_where_passkeys_work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     for site, url, offered in (
         ("", "http://localhost", True),
         ("", "http://127.0.0.1:5000", False),

@@ -236,9 +236,7 @@ def test_keep_me_signed_in_next_and_the_typed_text_are_carried(client: Visitor, 
     assert (session.expires_at - session.created_at).days == 30
 
 
-def test_a_wrong_code_signs_nobody_in_the_step_can_be_tried_again_and_the_owner_reads_of_it(
-    half: Visitor, codes: list[str]
-) -> None:
+def test_a_wrong_code_signs_nobody_in_may_be_tried_again_and_is_told_the_owner(half: Visitor, codes: list[str]) -> None:
     for code in ("", "00000-00000", "x" * 41, "aaaaa-aaaaa"):
         assert half.submit(f"{STEP}/recovery-code", code=code).status_code == 422, code
     assert sessions() == 0
