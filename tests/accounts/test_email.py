@@ -20,7 +20,7 @@ from app.mail.message import TAG
 from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, Post, path_in
 from tests.conftest import PASSWORD, browser_of
-from tests.database import same_row_counts
+from tests.database import commit, same_row_counts
 from tests.mail.bounced import SERVERS, report
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
@@ -285,8 +285,7 @@ def test_a_tag_counts_after_the_secret_key_was_changed_and_not_after_the_address
     monkeypatch.setitem(app.config, "SECRET_KEY_FALLBACKS", [app.config["SECRET_KEY"]])
     monkeypatch.setitem(app.config, "SECRET_KEY", "k" * 40)
     assert "Noted" in pipe(app, report("postfix", of_before))
-    db.session.execute(update(User).values(email="new@example.com", email_refused_at=None))
-    db.session.commit()
+    commit(update(User).values(email="new@example.com", email_refused_at=None))
     assert "Nothing was noted" in pipe(app, report("gmail", of_before))
     assert not is_noted()
 
