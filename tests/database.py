@@ -1,10 +1,10 @@
 """What the tests ask the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, Table, event, func, select, text
+from sqlalchemy import Column, Executable, Table, event, func, select, text
 
 from app.extensions import Base, db
 
@@ -24,8 +24,23 @@ def row_counts() -> dict[str, int]:
     }
 
 
+def commit(statement: Executable, parameters: Any = None) -> None:
+    """Execute a statement, and commit, so that what the code rolls back does not take it along."""
+    db.session.execute(statement, parameters)
+    db.session.commit()
+
+
 @contextmanager
-def right_before(part: str, happens: str) -> Iterator[None]:
+def same_row_counts() -> Iterator[None]:
+    """Hold that the block stores nothing and deletes nothing."""
+    before = row_counts()
+    yield
+    changed = dict(row_counts().items() - before.items())
+    assert changed == {}, f"rows were stored or deleted; now there are {changed}"
+
+
+@contextmanager
+def right_before(part: str, happens: str | Callable[[], object]) -> Iterator[None]:
     """Let another session, so to speak, do this right before the first statement with this part is sent.
 
     It is in the transaction of the test, so a rollback behind it takes it back too.
@@ -36,7 +51,7 @@ def right_before(part: str, happens: str) -> Iterator[None]:
         nonlocal has_happened
         if part in statement and not has_happened:
             has_happened = True
-            connection.exec_driver_sql(happens)
+            connection.exec_driver_sql(happens) if isinstance(happens, str) else happens()
 
     event.listen(connection, "before_cursor_execute", act)
     try:

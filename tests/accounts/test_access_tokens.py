@@ -13,7 +13,7 @@ from app.accounts.sessions import hash_token
 from app.extensions import db
 from tests.accounts.conftest import won
 from tests.conftest import CLIENT
-from tests.database import row_counts
+from tests.database import commit, same_row_counts
 from tests.visitor import Visitor
 
 FIELDS = {"name": "backup script", "scopes": ["notes:read", "export:read"], "expiry": "30"}
@@ -38,30 +38,26 @@ def test_it_is_shown_once_and_stored_as_a_hash(signed_in: Visitor, alice: User) 
 
 
 def test_what_is_wrong_makes_none(signed_in: Visitor) -> None:
-    before = row_counts()
-    wrongs: list[tuple[str, object]] = [("name", name) for name in ("", "x" * 51, "a\x00b")]
-    wrongs += [("scopes", []), ("scopes", ["read", "notes:delete"]), ("expiry", "31")]
-    for wrong in wrongs:
-        answer = signed_in.submit("/mypage/tokens", **{**FIELDS, wrong[0]: wrong[1]})
-        assert (answer.status_code, 'class="error"' in answer.text) == (422, True), wrong
-    assert row_counts() == before
+    with same_row_counts():
+        wrongs: list[tuple[str, object]] = [("name", name) for name in ("", "x" * 51, "a\x00b")]
+        wrongs += [("scopes", []), ("scopes", ["read", "notes:delete"]), ("expiry", "31")]
+        for wrong in wrongs:
+            answer = signed_in.submit("/mypage/tokens", **{**FIELDS, wrong[0]: wrong[1]})
+            assert (answer.status_code, 'class="error"' in answer.text) == (422, True), wrong
 
 
 def add_tokens(user: User, count: int) -> None:
     """Store as many tokens of a user at once. Nobody has them."""
     row = {"user_id": user.id, "name": "one of many", "scopes": ["read"]}
-    db.session.execute(insert(AccessToken), [{**row, "token_hash": f"{user.id} {number}"} for number in range(count)])
-    db.session.commit()
+    commit(insert(AccessToken), [{**row, "token_hash": f"{user.id} {number}"} for number in range(count)])
 
 
 def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: User) -> None:
     for user in (alice, bob):
         add_tokens(user, access_tokens.MOST)
-    before = row_counts()
-    assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
-    assert row_counts() == before
-    db.session.execute(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
-    db.session.commit()
+    with same_row_counts():
+        assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
+    commit(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
     assert (
         signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
     )  # Bob's and those that have expired do not count

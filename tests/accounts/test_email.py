@@ -1,17 +1,27 @@
-"""The address of an account: a new one counts once its link is opened, and an old one is confirmed by a link."""
+"""The address of an account: a new one counts once its link is opened, and an old one is confirmed by a link.
 
+Mail that it refuses for good is noted, its owner is told, and nobody else can have it noted.
+"""
+
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
+from app.accounts import letters
 from app.accounts import service as accounts
+from app.accounts.letters import MAX_SIZE, NotAReport, read_report
 from app.accounts.models import User
 from app.extensions import db
+from app.jobs.queue import queue
+from app.mail.message import TAG
+from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, Post, path_in
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import commit, same_row_counts
+from tests.mail.bounced import SERVERS, report
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
 from tests.visitor import Visitor
@@ -21,8 +31,7 @@ NOT_CONFIRMED = "confirmed yet"
 
 
 def ask(browser: Visitor, new: str = NEW) -> None:
-    answer = browser.submit("/mypage/email", new_email=new, password_for_email=PASSWORD)
-    assert answer.location == "/mypage"
+    assert browser.submit("/mypage/email", new_email=new, password_for_email=PASSWORD).location == "/mypage"
 
 
 def address_of(user: User) -> str | None:
@@ -94,24 +103,22 @@ def test_an_address_that_was_taken_meanwhile_is_refused_and_changes_nothing(
     bobs = browser_of(app, bob)
     ask(bobs)
     bobs.submit(post.link(NEW))
-    before = row_counts()
-    assert signed_in.submit(link).location == "/mypage"
-    assert "Another account uses this address now" in signed_in.get("/mypage").text
-    assert (address_of(alice), address_of(bob)) == (OLD, NEW)
-    assert phone.get("/notes").status_code == 200
-    assert row_counts() == before
+    with same_row_counts():
+        assert signed_in.submit(link).location == "/mypage"
+        assert "Another account uses this address now" in signed_in.get("/mypage").text
+        assert (address_of(alice), address_of(bob)) == (OLD, NEW)
+        assert phone.get("/notes").status_code == 200
 
 
 def test_an_invalid_form_is_refused_and_sends_nothing(post: Post, signed_in: Visitor, alice: User) -> None:
-    before = row_counts()
-    for new_email, password, sentence in (
-        (NEW, "not my password", "isn&#39;t your password"),
-        ("new@", PASSWORD, "full email"),
-        ("=?utf-8?q?a=2Cb?=@x.example", PASSWORD, "full email"),
-    ):
-        answer = signed_in.submit("/mypage/email", new_email=new_email, password_for_email=password)
-        assert (answer.status_code, sentence in answer.text) == (422, True), new_email
-    assert row_counts() == before
+    with same_row_counts():
+        for new_email, password, sentence in (
+            (NEW, "not my password", "isn&#39;t your password"),
+            ("new@", PASSWORD, "full email"),
+            ("=?utf-8?q?a=2Cb?=@x.example", PASSWORD, "full email"),
+        ):
+            answer = signed_in.submit("/mypage/email", new_email=new_email, password_for_email=password)
+            assert (answer.status_code, sentence in answer.text) == (422, True), new_email
     assert queued() == []
 
 
@@ -119,10 +126,9 @@ def test_a_link_confirms_the_address(post: Post, carol: Visitor) -> None:
     carol.submit("/mypage/confirm-email")
     assert NOT_CONFIRMED in carol.get("/mypage").text
     link = post.link(CAROL)
-    before = row_counts()
-    assert CAROL in carol.get(link).text
-    assert carol.head(link).status_code == 200
-    assert row_counts() == before
+    with same_row_counts():
+        assert CAROL in carol.get(link).text
+        assert carol.head(link).status_code == 200
     assert not is_confirmed()
     assert carol.submit(link).location == "/mypage"
     assert is_confirmed()
@@ -146,3 +152,161 @@ def test_the_link_needs_no_session_and_makes_none(post: Post, carol: Visitor) ->
     assert phone.submit(link).location == "/sign-in"
     assert is_confirmed()
     assert phone.get("/notes").status_code == 302
+
+
+ALICE = "alice@example.com"
+COMES_BACK = "Our email to you bounces"
+REFUSED = "550 5.1.1 no such user"
+NO_REPORT = bytes(range(256)) * 100
+
+
+def is_noted() -> bool:
+    return db.session.scalar(select(func.count()).select_from(User).where(User.email_refused_at.is_not(None))) == 1
+
+
+def note(user: User) -> None:
+    letters.note_refusal(user.id, user.email)
+
+
+def pipe(app: Flask, raw: bytes, exit_code: int = 0) -> str:
+    ran = app.test_cli_runner().invoke(args=["mail", "bounced"], input=raw)
+    assert ran.exit_code == exit_code, ran.output
+    return ran.output
+
+
+def tag(app: Flask, user: User) -> str:
+    with app.app_context():
+        return letters.tags(user.id, user.email)[0]
+
+
+def test_a_recipient_that_the_server_refuses_for_good_is_noted_and_the_owner_is_told(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    assert COMES_BACK not in signed_in.get("/mypage").text
+    client.submit("/forgot-password", email=ALICE)
+    post.mailbox.at_recipient = REFUSED
+    assert post.deliver() == []
+    assert is_noted()
+    assert queued() == []
+    page = signed_in.get("/mypage").text
+    assert COMES_BACK in page
+    assert 'href="/mypage/edit#email-title"' in page
+    assert 'id="email-title"' in signed_in.get("/mypage/edit").text
+
+
+def test_a_refusal_of_us_says_nothing_of_the_mailbox(post: Post, client: Visitor, alice: User) -> None:
+    """tests/mail/test_replies.py has what servers say."""
+    for reply, raised in (("550 relay not permitted", RelayRefused), ("451 later", MailUnavailable)):
+        client.submit("/forgot-password", email=ALICE)
+        post.mailbox.at_recipient = reply
+        with pytest.raises(raised):
+            post.deliver()
+    assert not is_noted()
+
+
+def test_a_refused_letter_to_another_address_says_nothing_of_the_accounts(post: Post, signed_in: Visitor) -> None:
+    signed_in.submit("/mypage/email", new_email="typo@example.com", password_for_email=PASSWORD)
+    [_notice, (task, arguments)] = queued()
+    assert list(post.letters()) == [ALICE, "typo@example.com"]
+    post.mailbox.at_recipient = REFUSED
+    with post.app.app_context():
+        queue.tasks[task](**arguments)
+    signed_in.submit("/sign-up", email="nobody@example.com")
+    assert post.deliver() == []
+    assert not is_noted()
+
+
+def test_no_notice_is_sent_but_what_is_asked_for(post: Post, client: Visitor, signed_in: Visitor, alice: User) -> None:
+    note(alice)
+    fields = {"current_password": PASSWORD, "new_password": "another long enough sentence"}
+    assert signed_in.submit("/mypage/password", **fields).status_code == 302
+    assert post.letters() == {}
+    client.submit("/forgot-password", email=ALICE)
+    assert list(post.letters()) == [ALICE]
+    signed_in.submit("/mypage/confirm-email")
+    assert list(post.letters()) == [ALICE]
+
+
+def test_a_link_that_is_opened_a_new_password_by_mail_or_a_new_address_clears_the_note(
+    post: Post, client: Visitor, signed_in: Visitor, alice: User
+) -> None:
+    note(alice)
+    signed_in.submit("/mypage/confirm-email")
+    signed_in.submit(post.link(ALICE))
+    assert not is_noted()
+    assert COMES_BACK not in signed_in.get("/mypage").text
+    note(alice)
+    signed_in.submit("/mypage/email", new_email="new@example.com", password_for_email=PASSWORD)
+    signed_in.submit(post.link("new@example.com"))
+    assert not is_noted()
+    note(alice)  # a notice to the address of before
+    assert not is_noted()
+    letters.note_refusal(alice.id, "new@example.com")
+    assert is_noted()
+    client.submit("/forgot-password", email="new@example.com")
+    client.submit(post.link("new@example.com"), new_password="another long enough sentence")
+    assert not is_noted()
+
+
+def test_a_report_of_a_permanent_failure_is_noted(post: Post, client: Visitor, alice: User, bob: User) -> None:
+    client.submit("/forgot-password", email=ALICE)
+    tag_of_letter = str(post.letters()[ALICE][TAG])
+    for server in SERVERS:
+        db.session.execute(update(User).values(email_refused_at=None))
+        assert "Noted" in pipe(post.app, report(server, tag_of_letter)), server
+        assert list(db.session.scalars(select(User.id).where(User.email_refused_at.is_not(None)))) == [alice.id]
+
+
+def test_any_other_report_is_not_about_the_mailbox() -> None:
+    others = [("delivered", "2.0.0"), ("failed", "4.2.2"), ("failed", "5.7.1"), ("delayed", "5.1.1"),
+              ("failed", ""), ("", "5.1.1"), ("failed", "5"), ("failed", "55.1.1")]  # fmt: skip
+    reports = [report(server, "1.abc", *other) for server in SERVERS for other in others]
+    assert [raw for raw in reports if read_report(raw).is_about_mailbox] == []
+
+
+def test_a_report_by_a_stranger_or_of_something_else_changes_nothing(app: Flask, alice: User, bob: User) -> None:
+    of_bob = tag(app, bob).partition(".")[2]
+    own = ["", f".{'0' * 32}", ".\u0660", f".{of_bob}"]
+    for forged in ["", "1", *(f"{alice.id}{end}" for end in own), f"{'9' * 30}.{'0' * 32}", "-1.x"]:
+        with app.app_context(), pytest.raises(letters.UnknownTag):
+            letters.note_bounce(forged)
+    of_alice = tag(app, alice)
+    assert "it is not about a mail of ours" in pipe(app, report("postfix", "1"))
+    assert "may still be" in pipe(app, report("postfix", of_alice, "delayed", "4.4.1"))
+    assert "not a delivery status notification" in pipe(app, NO_REPORT)
+    assert "larger than" in pipe(app, report("postfix", of_alice) + b"\r\n" * MAX_SIZE, exit_code=1)
+    assert not is_noted()
+
+
+def test_a_tag_counts_after_the_secret_key_was_changed_and_not_after_the_address_was(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_before = tag(app, alice)
+    monkeypatch.setitem(app.config, "SECRET_KEY_FALLBACKS", [app.config["SECRET_KEY"]])
+    monkeypatch.setitem(app.config, "SECRET_KEY", "k" * 40)
+    assert "Noted" in pipe(app, report("postfix", of_before))
+    commit(update(User).values(email="new@example.com", email_refused_at=None))
+    assert "Nothing was noted" in pipe(app, report("gmail", of_before))
+    assert not is_noted()
+
+
+def test_what_is_no_report_is_refused() -> None:
+    inner = b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n'
+    for raw in (
+        b"",
+        NO_REPORT,
+        b"Content-Type: multipart/report\r\n\r\nAction: failed\r\nStatus: 5.1.1",  # without a boundary
+        b"".join(inner % (depth, depth) for depth in range(5000)),
+        b"Content-Type: message/rfc822\r\n\r\n" * 5000,
+        b"X: " + b"a " * 450_000,
+        b'Content-Type: text/plain; charset="no-such"\r\n\r\nx',
+    ):
+        with pytest.raises(NotAReport):
+            read_report(raw)
+
+
+def test_a_report_that_is_cut_off_anywhere_is_read_or_refused() -> None:
+    for whole in (report(server, "1.abc") for server in SERVERS):
+        for length in range(0, len(whole), 7):
+            with suppress(NotAReport):
+                read_report(whole[:length])

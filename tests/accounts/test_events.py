@@ -49,9 +49,7 @@ def page_of(browser: Visitor, path: str = "/mypage/events") -> str:
     return answer.text.partition("<main")[2].partition("</main>")[0]
 
 
-def test_a_sign_in_is_noted_with_device_and_address(
-    client: Visitor, alice: User, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_sign_in_is_noted_with_device_and_ip(client: Visitor, alice: User, caplog: pytest.LogCaptureFixture) -> None:
     answer = client.post(
         "/sign-in",
         data={"csrf_token": client.csrf_token(), "email": ALICE, "password": PASSWORD},
@@ -194,9 +192,7 @@ def test_an_account_that_was_deleted_meanwhile_has_no_events_and_cannot_be_locke
     assert db.session.scalars(select(AccountEvent)).all() == []
 
 
-def test_it_says_what_when_and_from_where_the_newest_first(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_it_says_what_when_and_where_the_newest_first(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     browser_of(app, bob)
     record(bob, ip="198.51.100.9")
     record(alice)

@@ -19,7 +19,7 @@ from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, LINK, Post, path_in, use_up
 from tests.conftest import PASSWORD, browser_of
-from tests.database import right_before, row_counts
+from tests.database import commit, right_before, row_counts
 from tests.jobs.test_queue import seconds_until_retry
 from tests.mail.smtp_server import text_of
 from tests.queued import queued
@@ -116,8 +116,7 @@ def test_a_night_between_two_attempts_loses_no_letter(post: Post, signed_in: Vis
 def test_a_letter_whose_link_is_gone_says_so(post: Post, client: Visitor, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "app")
     sign_up(client, NEW)
-    db.session.execute(text("DELETE FROM sign_up_links"))
-    db.session.commit()
+    commit(text("DELETE FROM sign_up_links"))
     assert post.deliver() == []
     assert "not worth sending any more" in caplog.text
 
@@ -133,8 +132,7 @@ def test_a_notice_that_is_tried_again_goes_to_the_old_address_and_not_to_the_new
     post.mailbox.at_data = "451 later"
     with post.app.app_context(), pytest.raises(MailUnavailable):
         queue.tasks[task](**arguments)
-    db.session.execute(update(User).filter_by(id=alice.id).values(email=MALLORY))
-    db.session.commit()
+    commit(update(User).filter_by(id=alice.id).values(email=MALLORY))
     post.mailbox.at_data = "250 OK"
     with post.app.app_context():
         queue.tasks[task](**arguments)
@@ -151,14 +149,11 @@ def test_a_notice_is_sent_once_and_not_after_the_account_is_gone(post: Post, sig
         queue.tasks[task](**arguments)
     assert post.mailbox.recipients == [ALICE]
     assert signed_in.submit("/mypage/password", current_password=NEW_PASSWORD, new_password=PASSWORD).status_code == 302
-    db.session.execute(text("DELETE FROM users"))
-    db.session.commit()
+    commit(text("DELETE FROM users"))
     assert post.letters() == {}
 
 
-def test_a_link_for_an_account_that_is_deleted_before_it_is_drawn_is_not_sent(
-    post: Post, client: Visitor, alice: User
-) -> None:
+def test_a_link_for_an_account_deleted_before_it_is_drawn_is_not_sent(post: Post, client: Visitor, alice: User) -> None:
     forgot_password(client, ALICE)
     with right_before("INSERT INTO account_tokens", "DELETE FROM users"):
         assert post.letters() == {}
@@ -218,9 +213,7 @@ def test_an_account_with_somebody_elses_address_keeps_them_from_nothing(
     assert links_that_work(post, client, ALICE) == {"new-password"}
 
 
-def test_a_wrong_password_sends_no_letter_and_takes_none_of_anybody(
-    post: Post, signed_in: Visitor, alice: User
-) -> None:
+def test_a_wrong_password_sends_no_letter_and_takes_nobodys(post: Post, signed_in: Visitor, alice: User) -> None:
     assert rate_limits.EMAIL_CHANGES.capacity == 5
     use_up(post.app, rate_limits.EMAIL_CHANGES, alice.id, left=1)
     assert guess_password(signed_in, NEW) == 422

@@ -1,17 +1,29 @@
-"""Recent sign-in: ten minutes after the last authentication, sensitive views ask for the password (ASVS 5.0 V7.5.1)."""
+"""Recent sign-in: ten minutes after the last authentication, sensitive views ask for the password (ASVS 5.0 V7.5.1).
+
+The act that this interrupts is done once the reader has confirmed who is there, with what was typed.
+"""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import func, select, update
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
 
 from app.accounts import sessions
-from app.accounts.models import User, UserSession
+from app.accounts.models import AccessToken, AccountEvent, EventKind, User, UserSession
 from app.extensions import db
+from app.passkeys.models import Challenge, Passkey
 from tests.conftest import PASSWORD, browser_of
-from tests.database import right_before, row_counts
+from tests.database import commit, right_before, row_counts, same_row_counts
+from tests.passkeys.authenticator import Authenticator
+from tests.passkeys.conftest import add_passkey, ask
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -49,9 +61,7 @@ def idle(signed_in: Visitor, alice: User) -> Visitor:
 
 
 def signed_in_ago(user: User, ago: timedelta) -> None:
-    moved = update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago)
-    db.session.execute(moved)
-    db.session.commit()
+    commit(update(UserSession).where(UserSession.user_id == user.id).values(created_at=func.now() - ago))
 
 
 def may_export(browser: Visitor) -> bool:
@@ -98,8 +108,7 @@ def test_recent_is_within_ten_minutes(signed_in: Visitor, alice: User) -> None:
 
 
 def test_the_sign_in_of_another_browser_does_not_count(app: Flask, idle: Visitor, alice: User) -> None:
-    phone = browser_of(app, alice)
-    assert may_export(phone)
+    assert may_export(browser_of(app, alice))
     assert not may_export(idle)
 
 
@@ -109,14 +118,11 @@ def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signe
         assert " download" not in link
 
 
-def test_the_right_password_renews_the_session_and_opens_the_doors(
-    app: Flask, idle: Visitor, alice: User, bob: User
-) -> None:
+def test_the_right_password_renews_the_session_and_opens_the_doors(app: Flask, idle: Visitor, bob: User) -> None:
     before, page = tokens(), idle.get("/sign-in/confirm?next=/mypage/devices").text
     assert "alice@example.com" in page
     assert 'action="/sign-in/confirm?next=/mypage/devices"' in page
-    answer = idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD)
-    assert answer.location == "/mypage/devices"
+    assert idle.submit("/sign-in/confirm?next=/mypage/devices", password=PASSWORD).location == "/mypage/devices"
     assert len(tokens()) == 1
     assert not tokens() & before
     assert may_export(idle)
@@ -128,12 +134,11 @@ def test_the_right_password_renews_the_session_and_opens_the_doors(
 
 def test_who_is_deleted_while_the_password_is_checked_is_signed_out(idle: Visitor) -> None:
     idle.csrf_token()
-    before = row_counts()
-    with right_before("users.password_hash", "DELETE FROM users"):
-        assert idle.submit("/sign-in/confirm", password=PASSWORD).location == "/sign-in"
-    with idle.session_transaction() as cookie:
-        assert dict(cookie) == {}
-    assert row_counts() == before
+    with same_row_counts():
+        with right_before("users.password_hash", "DELETE FROM users"):
+            assert idle.submit("/sign-in/confirm", password=PASSWORD).location == "/sign-in"
+        with idle.session_transaction() as cookie:
+            assert dict(cookie) == {}
 
 
 def test_it_leads_to_no_other_site(idle: Visitor) -> None:
@@ -145,5 +150,189 @@ def test_a_deleted_account_confirms_nothing(idle: Visitor, alice: User) -> None:
     token = idle.csrf_token()
     db.session.delete(alice)
     db.session.commit()
-    answer = idle.post("/sign-in/confirm", data={"csrf_token": token, "password": PASSWORD})
-    assert answer.location == "/sign-in"
+    assert idle.post("/sign-in/confirm", data={"csrf_token": token, "password": PASSWORD}).location == "/sign-in"
+
+
+TYPED = '백업 & "half" <b>moon</b>'
+PASSKEYS = "/mypage/passkeys"
+WRONG = "another long sentence"
+
+
+@dataclass
+class Scene:
+    """Hold Alice's browser, some minutes after she signed in, and what she has."""
+
+    laptop: Visitor
+    phone: int  # the id of her session on another device
+    device: Authenticator
+    passkey: int
+    credential: str = ""  # that the browser has made while her sign-in was recent
+
+    def path(self, name: str) -> str:
+        return CASES[name][0].format_map(vars(self))
+
+    def wait(self) -> None:
+        """Let ten minutes go by."""
+        long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
+        db.session.execute(update(UserSession).values(created_at=long_ago))
+        db.session.commit()
+
+
+def rows(model: Any, *conditions: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+
+def is_made(_: Scene, answer: TestResponse) -> bool:
+    made = db.session.execute(select(AccessToken).where(AccessToken.name == TYPED)).scalar_one()
+    lasts = made.expires_at == made.created_at + timedelta(days=30)
+    return made.scopes == FIELDS["scopes"] and lasts and "sc_" in answer.text
+
+
+def is_renamed(scene: Scene, _: TestResponse) -> bool:
+    return rows(Passkey, Passkey.id == scene.passkey, Passkey.name == TYPED) == 1
+
+
+def opens(scene: Scene, answer: TestResponse) -> bool:
+    return "<h1>Passkeys</h1>" in scene.laptop.get(answer.location).text
+
+
+def downloads(scene: Scene, answer: TestResponse) -> bool:
+    [refresh] = LexborHTMLParser(scene.laptop.get(answer.location).text).css("meta[http-equiv=refresh]")
+    with scene.laptop.get(str(refresh.attributes["content"]).removeprefix("0;url=")) as file:
+        return file.mimetype == "application/zip"
+
+
+def phone_alone_is_gone(scene: Scene, _: TestResponse) -> bool:
+    return rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0
+
+
+# Views, one of each kind: the path that is asked for, with `{…}` of the scene, and a look if the act was done.
+CASES: dict[str, tuple[str, Callable[[Scene, TestResponse], object]]] = {
+    "access_tokens.make": ("/mypage/tokens", is_made),
+    "accounts.sign_out_device": ("/mypage/devices/{phone}/sign-out", phone_alone_is_gone),
+    "accounts.sign_out_other_devices": ("/mypage/devices/sign-out-others", phone_alone_is_gone),
+    "passkeys.index": (PASSKEYS, opens),
+    "passkeys.create": (PASSKEYS, lambda *_: rows(Passkey, Passkey.name == TYPED) == 1),
+    "passkeys.rename": (f"{PASSKEYS}/{{passkey}}", is_renamed),
+    "portability.export": ("/mypage/export", downloads),
+}
+LINKS = {"passkeys.index", "portability.export"}
+FIELDS: dict[str, Any] = {"name": TYPED, "scopes": ["notes:read", "todos:write"], "expiry": "30"}  # of every form
+
+
+@pytest.fixture
+def scene(app: Flask, alice: User) -> Scene:
+    laptop, _phone = browser_of(app, alice), browser_of(app, alice)
+    phone = db.session.scalars(select(func.max(UserSession.id))).one()
+    return Scene(laptop, phone, add_passkey(alice), db.session.scalars(select(Passkey.id)).one())
+
+
+def ask_for(scene: Scene, name: str, fields: dict[str, Any] = FIELDS) -> str:
+    """Ask for the act when ten minutes have gone by, and return the page that asks who is there."""
+    scene.wait()
+    if name in LINKS:
+        return scene.laptop.get(scene.path(name), follow_redirects=True).text
+    return scene.laptop.submit(scene.path(name), **fields, credential=scene.credential).text
+
+
+def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
+    form = LexborHTMLParser(page).css_first("main form")
+    assert form, "no page that asks"
+    inputs = [field.attributes for field in form.css("input[name]")]
+    own = {name: typed.get(name, "") for name in ("password", "passkey")}
+    fields = [(str(field["name"]), field.get("value") or "") for field in inputs if field["name"] not in own]
+    return scene.laptop.post(str(form.attributes["action"]), data=MultiDict([*fields, *own.items()]))
+
+
+def stored() -> list[Any]:
+    """Return all that these views could change."""
+    return [sorted(db.session.scalars(select(each))) for each in (UserSession.id, Passkey.name, AccessToken.name)]
+
+
+def confirmations() -> int:
+    return rows(AccountEvent, AccountEvent.kind == EventKind.SIGN_IN_CONFIRMED)
+
+
+def names_act(app: Flask, name: str, page: str) -> bool:
+    view: Any = app.view_functions[name]
+    act = view.sensitive_act.name
+    [main] = LexborHTMLParser(page).css("main")
+    return (str(act) if name in LINKS else f"{act}: {TYPED}") in main.text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_done_after_the_confirmation_and_not_before(app: Flask, scene: Scene, name: str) -> None:
+    if name == "passkeys.create":
+        scene.credential = Authenticator().register(ask(scene.laptop, PASSKEYS))
+    before = stored()
+    asked = ask_for(scene, name)
+    assert names_act(app, name, asked)
+    with scene.laptop.session_transaction() as cookie:  # which holds nothing that was typed
+        assert set(cookie) <= {"_permanent", "token", "csrf_token", "challenge_register"}
+    refused = confirm(scene, asked, password=WRONG)
+    assert refused.status_code == 422
+    assert WRONG not in refused.text
+    assert names_act(app, name, refused.text)
+    assert (stored(), confirmations()) == (before, 0)
+    assert CASES[name][1](scene, confirm(scene, refused.text, password=PASSWORD))
+    assert confirmations() == 1
+
+
+def test_a_cancel_leads_to_a_page_and_does_nothing(scene: Scene) -> None:
+    before = stored()
+    for name in ("access_tokens.make", "passkeys.index", "portability.export"):
+        page = LexborHTMLParser(ask_for(scene, name))
+        [cancel] = [link.attributes["href"] for link in page.css("main a") if link.text() == "Cancel"]
+        assert scene.laptop.get(str(cancel), follow_redirects=True).status_code == 200, name
+    assert (stored(), confirmations()) == (before, 0)
+
+
+def test_sent_twice_it_is_done_once(scene: Scene) -> None:
+    asked = ask_for(scene, "access_tokens.make")
+    confirm(scene, asked, password=PASSWORD)
+    before = stored()
+    assert confirm(scene, asked, password=PASSWORD).status_code == 400  # the token of a session that has ended
+    assert (stored(), confirmations()) == (before, 1)
+
+
+def test_another_site_has_nothing_confirmed(scene: Scene) -> None:
+    """Its form has no token of this browser. A link of its own leads to no act: what is posted is not opened."""
+    before, path = stored(), scene.path("accounts.sign_out_device")
+    scene.wait()
+    posted = scene.laptop.post(path, data={**FIELDS, "password": PASSWORD})
+    assert (posted.status_code, stored(), confirmations()) == (400, before, 0)
+    scene.laptop.submit(f"/sign-in/confirm?next={path}", password=PASSWORD)
+    scene.laptop.get(path)
+    assert rows(UserSession, UserSession.id == scene.phone) == 1
+
+
+def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
+    wrong = {"name": "two\nlines", "scopes": ["read"], "expiry": "31"}
+    refused = confirm(scene, ask_for(scene, "access_tokens.make", wrong), password=PASSWORD)
+    assert refused.status_code == 422
+    assert "Please choose one from the list." in refused.text
+    assert 'value="read" checked' in refused.text or 'checked id="scopes-0"' in refused.text
+    assert rows(AccessToken) == 0
+
+
+def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scene) -> None:
+    """passkeys.js was refused the challenge, so it has posted its form as a page."""
+    scene.wait()
+    refused = scene.laptop.post(
+        f"{PASSKEYS}/options", data={"csrf_token": scene.laptop.csrf_token()}, headers={"Accept": "application/json"}
+    )
+    assert (refused.status_code, refused.mimetype, rows(Challenge)) == (403, "application/problem+json", 0)
+    assert b"To continue, enter your password again." in refused.data
+    asked = scene.laptop.submit(PASSKEYS, name=TYPED, credential="", begin="").text
+    begun = LexborHTMLParser(confirm(scene, asked, password=PASSWORD).text)
+    assert begun.css_matches("button[data-passkey=create][data-begins]")
+    assert [field.attributes["value"] for field in begun.css("input#name")] == [TYPED]
+    assert rows(Passkey) == 1
+
+
+def test_a_passkey_that_is_removed_can_confirm_it(scene: Scene) -> None:
+    scene.wait()
+    asked = scene.laptop.submit(f"{PASSKEYS}/{scene.passkey}/delete").text
+    confirm(scene, asked, passkey=scene.device.sign(ask(scene.laptop, "/sign-in/confirm/passkey")))
+    assert rows(Passkey) == 0
+    assert scene.laptop.get(PASSKEYS).status_code == 200, "this browser stays signed in"

@@ -19,7 +19,7 @@ from app.extensions import db
 from app.rejection import RowNotFound
 from tests.accounts.conftest import add_sessions
 from tests.conftest import CLIENT, PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.visitor import Visitor
 from tests.waiting import wait_until
 
@@ -92,9 +92,7 @@ def test_a_csrf_token_ends_with_its_session(signed_in: Visitor) -> None:
     assert signed_in.submit("/todos", description="milk").status_code == 302
 
 
-def test_a_cookie_that_was_written_too_long_ago_is_rejected(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor
-) -> None:
+def test_a_cookie_that_is_too_old_is_rejected(app: Flask, monkeypatch: pytest.MonkeyPatch, signed_in: Visitor) -> None:
     """The time of its signature is checked too, though its session is still there."""
     assert signed_in.get("/notes").status_code == 200
     monkeypatch.setitem(app.config, "PERMANENT_SESSION_LIFETIME", timedelta(seconds=-1))
@@ -102,9 +100,7 @@ def test_a_cookie_that_was_written_too_long_ago_is_rejected(
     assert row_counts()["user_sessions"] == 1
 
 
-def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_and_not_with_each_page(
-    client: Visitor, alice: User
-) -> None:
+def test_the_cookie_is_sent_again_with_a_visit_that_is_noted_not_with_each_page(client: Visitor, alice: User) -> None:
     client.sign_in("alice@example.com", PASSWORD, remember="y")
     client.get("/notes")
     assert "Set-Cookie" not in client.get("/notes").headers
@@ -121,23 +117,19 @@ def test_a_visit_extends_its_session_alone_by_its_original_lifetime_up_to_the_ab
     add_device(alice)
     seen = func.now() - timedelta(hours=11)
     moments = {"created_at": func.now() - created, "last_seen_at": seen, "expires_at": seen + timedelta(hours=12)}
-    db.session.execute(update(UserSession).values(moments))
-    db.session.commit()
+    commit(update(UserSession).values(moments))
     assert signed_in.get("/notes").status_code == 200
     lefts: Any = select(UserSession.expires_at - func.now()).order_by(UserSession.id)
     assert db.session.scalars(lefts).all() == [timedelta(hours=left), timedelta(hours=1)]
 
 
-def test_an_unknown_token_a_forged_signature_and_an_expired_session_are_rejected(
-    app: Flask, signed_in: Visitor
-) -> None:
+def test_unknown_tokens_forged_signatures_and_expired_sessions_are_rejected(app: Flask, signed_in: Visitor) -> None:
     assert [token for token in ("", "é", "x" * 5000) if sessions.find_session(token)] == []
     payload, _, signature = cookie_of(signed_in).rpartition(".")
     forged = f"{payload}.{'A' * len(signature)}"
     assert with_cookie(app, forged).get("/notes").status_code == 302
     assert signed_in.get("/notes").status_code == 200
-    db.session.execute(update(UserSession).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(UserSession).values(expires_at=func.now()))
     assert signed_in.get("/notes").status_code == 302
 
 
@@ -150,8 +142,7 @@ def test_an_invalid_remote_address_does_not_prevent_sign_in(client: Visitor, ali
 
 @pytest.mark.parametrize("path", ["/sign-out", "/mypage/delete"])
 def test_who_signs_out_leaves_nothing_in_the_browser(signed_in: Visitor, path: str) -> None:
-    answer = signed_in.submit(path, password=PASSWORD)
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert signed_in.submit(path, password=PASSWORD).headers["Clear-Site-Data"] == '"cache", "storage"'
 
 
 def test_every_device_is_listed_this_one_first_and_then_by_the_last_visit(signed_in: Visitor, alice: User) -> None:
@@ -170,8 +161,7 @@ def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Vis
     add_device(bob)
     expired = add_device(alice)
     past = func.now() - timedelta(seconds=1)
-    db.session.execute(update(UserSession).where(UserSession.id == expired).values(expires_at=past))
-    db.session.commit()
+    commit(update(UserSession).where(UserSession.id == expired).values(expires_at=past))
     page = signed_in.get("/mypage/devices").text
     assert "Chrome on Windows" not in page
     assert "Sign out all other devices" not in page
@@ -186,9 +176,7 @@ def test_the_list_is_limited_and_includes_the_current_device(app: Flask, signed_
     assert "the oldest is signed out" in page
 
 
-def test_signing_out_another_device_ends_only_its_session(
-    app: Flask, signed_in: Visitor, alice: User, bob: User
-) -> None:
+def test_signing_out_a_device_ends_only_its_session(app: Flask, signed_in: Visitor, alice: User, bob: User) -> None:
     phone, bobs = browser_of(app, alice), browser_of(app, bob)
     [here, there], [his] = sessions_of(alice), sessions_of(bob)
     assert signed_in.submit(f"/mypage/devices/{there}/sign-out").location == "/mypage/devices"

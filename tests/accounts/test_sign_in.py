@@ -16,13 +16,11 @@ from app.extensions import db
 from app.limits import rate_limits
 from tests.accounts.conftest import add_sessions, use_up
 from tests.conftest import PASSWORD, browser_of
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import TOKEN, Visitor
 
 
-def test_the_case_of_the_email_is_ignored_and_one_that_no_letter_is_sent_to_still_signs_in(
-    client: Visitor, alice: User
-) -> None:
+def test_the_case_of_the_email_is_ignored_and_one_that_takes_no_letter_signs_in(client: Visitor, alice: User) -> None:
     """No form takes such an address any more, but an account may have one from before."""
     service.sign_up("=?utf-8?q?a?=@example.com", "carol", PASSWORD)
     for email in (" Alice@EXAMPLE.com", "=?utf-8?q?a?=@example.com"):
@@ -44,17 +42,15 @@ def test_an_unknown_email_and_a_wrong_password_get_the_same_response_by_the_same
 
 
 def test_an_unknown_email_is_checked_against_a_dummy_hash_of_the_same_cost(production_hasher: None) -> None:
-    parameters = hashing.hash_password("x").split("$")[:4]
-    assert hashing._DUMMY_HASH.split("$")[:4] == parameters
+    assert hashing._DUMMY_HASH.split("$")[:4] == hashing.hash_password("x").split("$")[:4]
     assert not hashing.matches("any password at all", None)
 
 
 def test_invalid_credentials_are_refused_and_store_nothing(client: Visitor, alice: User) -> None:
-    before = row_counts()
-    wrong = ["x" * 129, f"{PASSWORD} ", PASSWORD.upper()]
-    for email, password in [("", ""), (f"{alice.email}\x00", PASSWORD), *((alice.email, each) for each in wrong)]:
-        assert client.sign_in(email, password).status_code == 422, (email, password)
-    assert row_counts() == before
+    with same_row_counts():
+        wrong = ["x" * 129, f"{PASSWORD} ", PASSWORD.upper()]
+        for email, password in [("", ""), (f"{alice.email}\x00", PASSWORD), *((alice.email, each) for each in wrong)]:
+            assert client.sign_in(email, password).status_code == 422, (email, password)
     assert client.get("/notes").status_code == 302
 
 
@@ -84,12 +80,9 @@ def test_each_sign_in_discards_the_session_of_before_and_what_was_planted_and_st
     assert db.session.query(UserSession).one().token_hash == sessions.hash_token(tokens[-1]) != tokens[-1]
 
 
-def test_a_hash_with_outdated_parameters_is_rehashed_at_sign_in(
-    production_hasher: None, client: Visitor, alice: User
-) -> None:
+def test_a_hash_of_old_parameters_is_rehashed_at_sign_in(production_hasher: None, client: Visitor, alice: User) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    db.session.execute(update(User).values(password_hash=old))
-    db.session.commit()
+    commit(update(User).values(password_hash=old))
     assert client.sign_in("alice@example.com", PASSWORD).status_code == 302
     renewed = db.session.scalar(select(User.password_hash))
     assert renewed != old
@@ -136,8 +129,7 @@ def test_ten_wrong_passwords_from_many_addresses_then_the_account_is_refused(
 ) -> None:
     assert BY_ACCOUNT.capacity == 10
     use_up(app, BY_ACCOUNT, EMAIL, left=2)
-    answers = [guess(visitor(app, f"192.0.2.{number}"), EMAIL) for number in range(4)]
-    assert answers == [[422]] * 2 + [[429]] * 2
+    assert [guess(visitor(app, f"192.0.2.{number}"), EMAIL) for number in range(4)] == [[422]] * 2 + [[429]] * 2
     assert len(hashed) == 2
     assert db.session.scalars(select(AccountEvent.times)).all() == [2]
 
@@ -152,14 +144,12 @@ def test_twenty_wrong_passwords_from_one_address_then_the_address_is_refused(app
 def test_a_refused_guess_says_when_to_try_again_and_keeps_what_was_typed(app: Flask, alice: User) -> None:
     client = visitor(app)
     use_up(app, BY_ACCOUNT, EMAIL)
-    before = row_counts()
-    answer = client.sign_in(EMAIL, PASSWORD)
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "36"
-    assert "Try again in 36 seconds." in answer.text
-    assert f'value="{EMAIL}"' in answer.text
-    assert PASSWORD not in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.sign_in(EMAIL, PASSWORD)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "36")
+        assert "Try again in 36 seconds." in answer.text
+        assert f'value="{EMAIL}"' in answer.text
+        assert PASSWORD not in answer.text
     assert client.get("/notes").status_code == 302
 
 
@@ -186,9 +176,7 @@ def test_the_owner_gets_in_from_a_known_browser_while_strangers_guess(app: Flask
     assert owner.sign_in(EMAIL, PASSWORD).status_code == 302
 
 
-def test_guesses_in_a_known_browser_are_limited_too_and_cost_others_nothing(
-    app: Flask, alice: User, hashed: list[str]
-) -> None:
+def test_guesses_in_a_known_browser_are_limited_and_cost_no_others(app: Flask, alice: User, hashed: list[str]) -> None:
     thief = known_browser(app)
     cookie = thief.get_cookie("device", path="/sign-in")
     assert cookie
@@ -234,9 +222,7 @@ def test_a_device_cookie_is_out_of_reach_for_scripts_and_other_sites(
     assert "alice" not in cookie
 
 
-def test_a_signed_in_person_may_guess_the_password_ten_times(
-    signed_in: Visitor, alice: User, hashed: list[str]
-) -> None:
+def test_who_is_signed_in_may_guess_the_password_ten_times(signed_in: Visitor, alice: User, hashed: list[str]) -> None:
     assert rate_limits.PASSWORD_BY_PERSON.capacity == 10
     use_up(signed_in.application, rate_limits.PASSWORD_BY_PERSON, alice.id, left=2)
     wrong = {"password": WRONG, "current_password": WRONG, "new_password": NEW}
@@ -258,13 +244,11 @@ def test_thirty_sign_ups_from_one_address_that_the_form_takes_then_it_is_refused
     use_up(app, rate_limits.SIGN_UP_BY_ADDRESS, "192.0.2.1", left=1)
     assert client.submit("/sign-up", **{**late, "email": "p@example.com", "password": "short"}).status_code == 422
     assert client.submit("/sign-up", email="p@example.com", nickname="p", password=PASSWORD).status_code == 302
-    before = row_counts()
-    answer = client.submit("/sign-up", **late)
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "120"
-    assert "Try again in 2 minutes." in answer.text
-    assert 'value="late@example.com"' in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.submit("/sign-up", **late)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "120")
+        assert "Try again in 2 minutes." in answer.text
+        assert 'value="late@example.com"' in answer.text
     assert visitor(app, "192.0.2.2").submit("/sign-up", **late).status_code == 302
 
 
@@ -325,7 +309,6 @@ def test_expired_sessions_end_before_living_ones(app: Flask, alice: User) -> Non
     first = browser_of(app, alice)
     add_sessions(alice, sessions.MOST - 1)
     newest = select(func.max(UserSession.id)).scalar_subquery()
-    db.session.execute(update(UserSession).where(UserSession.id == newest).values(expires_at=func.now()))
-    db.session.commit()
+    commit(update(UserSession).where(UserSession.id == newest).values(expires_at=func.now()))
     browser_of(app, alice)
     assert first.get("/notes").status_code == 200

@@ -14,7 +14,7 @@ from app.limits import rate_limits
 from tests.api.program import Program, program_of
 from tests.api.test_queries import operations
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import right_before, row_counts
+from tests.database import right_before, row_counts, same_row_counts
 from tests.visitor import Visitor
 
 AUTHORIZATIONS = [
@@ -107,23 +107,20 @@ def test_what_is_written_counts_in_the_bucket_of_the_pages(program: Program, ali
         for _ in range(rate_limits.WRITES.capacity - 1):
             rate_limits.take(rate_limits.WRITES, alice.id)
     answer = program.post("/todos", {"description": "the last one"})
-    assert answer.status_code == 201
-    assert answer.headers["RateLimit-Policy"] == '"writes";q=120;w=60'
+    assert (answer.status_code, answer.headers["RateLimit-Policy"]) == (201, '"writes";q=120;w=60')
     assert answer.headers["RateLimit"].startswith('"writes";r=0;t=')
-    before = row_counts()
-    refused = program.post("/todos", {"description": "one too many"})
-    assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert refused.headers["RateLimit"].startswith('"writes";r=0;t=')
-    assert row_counts() == before
+    with same_row_counts():
+        refused = program.post("/todos", {"description": "one too many"})
+        assert refused.status_code == 429
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert refused.headers["RateLimit"].startswith('"writes";r=0;t=')
     assert program.get("/todos").headers["RateLimit"].startswith('"api-reads";r=599;t=')
 
 
 def test_reading_has_a_limit_too(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = rate_limits.API_READS._replace(capacity=2, refill=rate_limits.HOUR)
     monkeypatch.setattr(rate_limits, "API_READS", limit)
-    remaining = [program.get("/todos").headers["RateLimit"].split(";")[1] for _ in range(3)]
-    assert remaining == ["r=1", "r=0", "r=0"]
+    assert [program.get("/todos").headers["RateLimit"].split(";")[1] for _ in range(3)] == ["r=1", "r=0", "r=0"]
     assert program.get("/todos").status_code == 429
 
 
@@ -135,19 +132,17 @@ def test_a_path_that_is_none_is_a_problem_and_no_page(program: Program) -> None:
 
 
 def test_what_is_not_json_is_refused(program: Program) -> None:
-    before = row_counts()
-    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
-        assert program.ask("POST", "/notes", b"title=x", Content_Type=content_type).status_code == 415, content_type
-    for broken in (b"", b"{", b"[1]", b'"\\ud800"', b"\xff", b"null", b'{"a": NaN}'):
-        answer = program.ask("POST", "/notes", broken, Content_Type="application/json")
-        assert answer.status_code in (400, 422), broken
-    assert row_counts() == before
+    with same_row_counts():
+        for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+            assert program.ask("POST", "/notes", b"title=x", Content_Type=content_type).status_code == 415, content_type
+        for broken in (b"", b"{", b"[1]", b'"\\ud800"', b"\xff", b"null", b'{"a": NaN}'):
+            answer = program.ask("POST", "/notes", broken, Content_Type="application/json")
+            assert answer.status_code in (400, 422), broken
 
 
 def test_a_problem_is_in_the_language_of_the_account_or_of_the_program(app: Flask, program: Program) -> None:
     program.language = "ko"
-    stranger = Program(app, None, "ko")
-    assert not stranger.get("/notes").json["detail"].isascii()
+    assert not Program(app, None, "ko").get("/notes").json["detail"].isascii()
     answer = program.post("/todos", {"description": "", "colour": "red"})
     assert not answer.json["title"].isascii()
     assert not answer.json["errors"][0]["detail"].isascii()

@@ -101,9 +101,7 @@ def test_what_is_no_json_is_told(document: dict[str, Any]) -> None:
     }
 
 
-def test_the_page_to_read_it_shows_every_operation_and_leads_nowhere_in_vain(
-    client: Visitor, document: dict[str, Any]
-) -> None:
+def test_its_page_shows_every_operation_and_leads_nowhere_in_vain(client: Visitor, document: dict[str, Any]) -> None:
     page = client.get("/api/v1/docs").text
     assert not re.search(r"style=|<script(?![^>]*src=)|https?://[^/\"]*(cdn|unpkg)", page)
     shown = set(re.findall(r"<h3><code>([A-Z]+ /\S+)</code>", page))

@@ -18,7 +18,7 @@ from app.notes.models import Note
 from tests.accounts.conftest import won
 from tests.api.program import Program, pointers, program_of
 from tests.conftest import PASSWORD
-from tests.database import row_counts
+from tests.database import commit, same_row_counts
 
 
 def create(program: Program, **fields: str) -> dict[str, Any]:
@@ -36,22 +36,20 @@ def test_a_note_is_created_read_and_listed_whole(program: Program) -> None:
     note = answer.json
     assert (note["title"], note["content"], note["tags"], note["version"]) == ("Café", "a\nb #Book", ["book"], 1)
     assert note["created_at"].endswith("Z")
-    assert answer.headers["Location"] == f"/api/v1/notes/{note['id']}"
-    assert answer.headers["ETag"] == '"1"'
+    assert (answer.headers["Location"], answer.headers["ETag"]) == (f"/api/v1/notes/{note['id']}", '"1"')
     assert program.get(f"/notes/{note['id']}").json == note
     assert program.get("/notes").json == {"notes": [note], "next": None}
 
 
 def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program) -> None:
-    before = row_counts()
-    wrong: list[tuple[object, str]] = [
-        *(({}, "#/content"), ({"title": "a\x00b"}, "#/title"), ({"title": 1}, "#/title")),
-        *(({"title": "x", "user_id": 2}, "#/user_id"), ({"title": "x", "a/b~c": 1}, "#/a~1b~0c")),
-    ]
-    for body, pointer in wrong:
-        answer = program.post("/notes", body)
-        assert (answer.status_code, pointers(answer)) == (422, [pointer]), body
-    assert row_counts() == before
+    with same_row_counts():
+        wrong: list[tuple[object, str]] = [
+            *(({}, "#/content"), ({"title": "a\x00b"}, "#/title"), ({"title": 1}, "#/title")),
+            *(({"title": "x", "user_id": 2}, "#/user_id"), ({"title": "x", "a/b~c": 1}, "#/a~1b~0c")),
+        ]
+        for body, pointer in wrong:
+            answer = program.post("/notes", body)
+            assert (answer.status_code, pointers(answer)) == (422, [pointer]), body
 
 
 def test_pages_follow_each_other_and_link_to_the_next(program: Program) -> None:
@@ -142,20 +140,19 @@ def test_pin_archive_trash_and_restore(program: Program) -> None:
 def test_a_batch_is_stored_whole_or_not_at_all(program: Program) -> None:
     answer = program.post("/notes/batch", [{"title": "one"}, {"content": "two"}])
     assert [note["content"] for note in answer.json["notes"]] == ["", "two"]
-    before = row_counts()
-    for wrong, pointer in (
-        ([], "#"),
-        ([{"title": "x"}] * 101, "#"),
-        ([{"title": "x"}, {"title": "x" * 51}], "#/1/title"),
-        ([{"title": "x"}, {"titel": "x"}], "#/1/titel"),
-        ({"title": "x"}, "#"),
-    ):
-        answer = program.post("/notes/batch", wrong)
-        assert answer.status_code == 422
-        assert pointers(answer) == [pointer], wrong
-    several = program.post("/notes/batch", [{"title": "x" * 51}, {"title": "x"}, {"content": " "}])
-    assert pointers(several) == ["#/0/title", "#/2/content"]
-    assert row_counts() == before
+    with same_row_counts():
+        for wrong, pointer in (
+            ([], "#"),
+            ([{"title": "x"}] * 101, "#"),
+            ([{"title": "x"}, {"title": "x" * 51}], "#/1/title"),
+            ([{"title": "x"}, {"titel": "x"}], "#/1/titel"),
+            ({"title": "x"}, "#"),
+        ):
+            answer = program.post("/notes/batch", wrong)
+            assert answer.status_code == 422
+            assert pointers(answer) == [pointer], wrong
+        several = program.post("/notes/batch", [{"title": "x" * 51}, {"title": "x"}, {"content": " "}])
+        assert pointers(several) == ["#/0/title", "#/2/content"]
 
 
 def test_a_batch_may_be_longer_than_other_bodies_but_not_without_a_token(app: Flask, program: Program) -> None:
@@ -171,14 +168,13 @@ def test_a_batch_may_be_longer_than_other_bodies_but_not_without_a_token(app: Fl
 @pytest.mark.parametrize(("path", "body"), [("/notes", {"title": "once"}), ("/notes/batch", [{"title": "once"}] * 2)])
 def test_a_request_with_a_key_is_obeyed_once(app: Flask, program: Program, bob: User, path: str, body: Any) -> None:
     first = program.post(path, body, Idempotency_Key="k1")
-    before = row_counts()
-    again = program.post(path, body, Idempotency_Key="k1")
-    assert (again.status_code, again.json) == (201, first.json)
-    other = [*body, {"title": "more"}] if isinstance(body, list) else {"title": "another"}
-    refused = program.post(path, other, Idempotency_Key="k1")
-    assert (refused.status_code, pointers(refused)) == (422, ["Idempotency-Key"])
-    assert program.post("/todos", {"description": "once"}, Idempotency_Key="k1").status_code == 422
-    assert row_counts() == before
+    with same_row_counts():
+        again = program.post(path, body, Idempotency_Key="k1")
+        assert (again.status_code, again.json) == (201, first.json)
+        other = [*body, {"title": "more"}] if isinstance(body, list) else {"title": "another"}
+        refused = program.post(path, other, Idempotency_Key="k1")
+        assert (refused.status_code, pointers(refused)) == (422, ["Idempotency-Key"])
+        assert program.post("/todos", {"description": "once"}, Idempotency_Key="k1").status_code == 422
     assert program.post(path, body, Idempotency_Key="k2").json != first.json
     his = program_of(app, bob).post(path, body, Idempotency_Key="k1")
     assert his.json != first.json  # keys are each person's own
@@ -189,8 +185,7 @@ def test_a_key_is_forgotten_after_a_day_and_by_what_was_refused(program: Program
         assert program.post("/notes", {"title": "x"}, Idempotency_Key=wrong).status_code == 422
     assert program.post("/notes", {"title": "x" * 51}, Idempotency_Key="k").status_code == 422
     first = program.post("/notes", {"title": "x"}, Idempotency_Key="k").json
-    db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
-    db.session.commit()
+    commit(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
     second = program.post("/notes", {"title": "y"}, Idempotency_Key="k").json
     assert second["id"] != first["id"]
     assert program.post("/notes", {"title": "y"}, Idempotency_Key="k").json == second  # for a day again
@@ -205,11 +200,10 @@ def test_a_key_outlives_the_note_that_it_created(program: Program) -> None:
     program.delete(f"/notes/{made['id']}")
     assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").json["deleted_at"]
     program.delete(f"/notes/trash/{made['id']}")
-    before = row_counts()
-    for _ in range(2):
-        assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").status_code == 410
-    assert program.post("/notes", {"title": "other"}, Idempotency_Key="k").status_code == 422
-    assert row_counts() == before
+    with same_row_counts():
+        for _ in range(2):
+            assert program.post("/notes", {"title": "once"}, Idempotency_Key="k").status_code == 410
+        assert program.post("/notes", {"title": "other"}, Idempotency_Key="k").status_code == 422
     assert [each["id"] for each in program.get("/notes").json["notes"]] == [note["id"]]
     assert program.post("/notes", {"title": "once"}, Idempotency_Key="k2").status_code == 201
     db.session.execute(update(IdempotencyKey).values(created_at=func.now() - quotas.KEY_KEPT))
@@ -222,18 +216,16 @@ def test_a_key_outlives_a_batch_and_each_of_its_notes(program: Program) -> None:
     for left, gone in (([two], one), ([], two)):
         program.delete(f"/notes/{gone['id']}")
         program.delete(f"/notes/trash/{gone['id']}")
-        before = row_counts()
-        again = program.post("/notes/batch", batch, Idempotency_Key="k")
-        assert (again.status_code, again.json.get("notes", [])) == (201 if left else 410, left)
-        assert row_counts() == before
+        with same_row_counts():
+            again = program.post("/notes/batch", batch, Idempotency_Key="k")
+            assert (again.status_code, again.json.get("notes", [])) == (201 if left else 410, left)
 
 
 def test_a_full_quota_refuses_a_note_and_a_batch(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.QUOTA, "most", 2)
     create(program)
-    before = row_counts()
-    assert program.post("/notes/batch", [{"title": "x"}] * 3, Idempotency_Key="k").status_code == 422
-    assert row_counts() == before
+    with same_row_counts():
+        assert program.post("/notes/batch", [{"title": "x"}] * 3, Idempotency_Key="k").status_code == 422
     create(program)
     assert program.post("/notes", {"title": "x"}).status_code == 422
 

@@ -56,13 +56,11 @@ def test_what_is_no_photo_is_refused(program: Program, objects: set[str]) -> Non
 
 def test_a_photo_that_is_too_large_or_of_a_stranger_is_413_before_it_is_read(app: Flask, program: Program) -> None:
     assert program.put("/profile/photo", b"x" * (7 * 2**20), Content_Type="image/png").status_code == 413
-    stranger = Program(app, None)
-    assert stranger.put("/profile/photo", b"x" * (2**20), Content_Type="image/png").status_code == 401
+    assert Program(app, None).put("/profile/photo", b"x" * (2**20), Content_Type="image/png").status_code == 401
 
 
 def test_the_export_needs_a_scope_of_its_own_or_read(app: Flask, alice: User) -> None:
-    program = program_of(app, alice, "notes:read", "profile:read", "write")
-    assert program.get("/export").status_code == 403
+    assert program_of(app, alice, "notes:read", "profile:read", "write").get("/export").status_code == 403
     assert db.session.scalars(select(AccountEvent.kind)).all() == ["access_token_made"]
 
 

@@ -6,12 +6,11 @@ import pytest
 from sqlalchemy import func, update
 
 from app.api.messages import list_mark
-from app.extensions import db
 from app.keyset import Cursor
 from app.todos import service
 from app.todos.models import Todo
 from tests.api.program import Program, pointers
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 
 
 def create(program: Program, description: str = "a todo", **fields: object) -> dict[str, Any]:
@@ -36,15 +35,14 @@ def test_a_todo_is_created_changed_and_listed(program: Program) -> None:
 
 
 def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program) -> None:
-    before = row_counts()
-    wrong: list[tuple[object, str]] = [
-        *(({}, "#/description"), ({"description": "x" * 201}, "#/description")),
-        *(({"description": "x", "due_on": due_on}, "#/due_on") for due_on in ("1999-12-31", 20261201)),
-    ]
-    for body, pointer in wrong:
-        answer = program.post("/todos", body)
-        assert (answer.status_code, pointers(answer)) == (422, [pointer]), body
-    assert row_counts() == before
+    with same_row_counts():
+        wrong: list[tuple[object, str]] = [
+            *(({}, "#/description"), ({"description": "x" * 201}, "#/description")),
+            *(({"description": "x", "due_on": due_on}, "#/due_on") for due_on in ("1999-12-31", 20261201)),
+        ]
+        for body, pointer in wrong:
+            answer = program.post("/todos", body)
+            assert (answer.status_code, pointers(answer)) == (422, [pointer]), body
 
 
 def test_a_change_that_is_wrong_changes_nothing(program: Program) -> None:
@@ -54,9 +52,7 @@ def test_a_change_that_is_wrong_changes_nothing(program: Program) -> None:
     assert program.get(f"/todos/{todo['id']}").json == todo
 
 
-def test_a_place_that_is_too_far_is_refused_and_the_order_stays(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_too_far_is_refused_and_the_order_stays(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "FARTHEST", 2)
     ids = {name: create(program, name)["id"] for name in ("c", "b", "a")}
     refused = program.post(f"/todos/{ids['a']}/move", {"onto": ids["c"]})
@@ -105,11 +101,9 @@ def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_
     assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
     assert program.post(f"{path}/restore").json == first.json
     program.delete(path)
-    db.session.execute(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
-    db.session.commit()
+    commit(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
     service.purge_deleted_todos(0)
     assert row_counts()["todos"] == 0
-    before = row_counts()
-    assert program.post("/todos", {"description": "once"}, Idempotency_Key="k").status_code == 410
-    assert row_counts() == before
+    with same_row_counts():
+        assert program.post("/todos", {"description": "once"}, Idempotency_Key="k").status_code == 410
     assert program.post("/todos", {"description": "once"}, Idempotency_Key="k2").status_code == 201

@@ -20,7 +20,7 @@ from app.photos import service as photos
 from app.todos import service as todos
 from tests.browser.hard_texts import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT, SCRIPT
 from tests.browser.pages import EMPTY, FULL, KEYS, PAGES, PASSWORD, REFUSED
-from tests.database import made_up_id
+from tests.database import commit, made_up_id
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
 from tests.samples import samples
@@ -108,8 +108,7 @@ def seed_events(user: User) -> None:
         for kind in EventKind:
             events.record(user.id, kind, client)
     refused = AccountEvent.kind.in_((EventKind.SIGN_IN_FAILED, EventKind.PASSWORD_REFUSED))
-    db.session.execute(update(AccountEvent).where(refused).values(times=1057))
-    db.session.commit()
+    commit(update(AccountEvent).where(refused).values(times=1057))
 
 
 def seed_keys(user: User) -> Ids:

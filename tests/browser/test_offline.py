@@ -58,9 +58,7 @@ def read(window: Window, reader: Reader, *paths: str) -> Tab:
 
 
 @pytest.mark.smoke
-def test_what_was_read_is_read_again_without_a_network(
-    window: Window, reader: Reader, note_id: int, offline: Switch
-) -> None:
+def test_what_was_read_is_read_again_offline(window: Window, reader: Reader, note_id: int, offline: Switch) -> None:
     tab = window.tab
     unread = f"/notes/{reader.write('the half that I did not read')}"
     read(window, reader, "/notes", f"/notes/{note_id}", "/todos")
@@ -110,9 +108,7 @@ def test_what_was_typed_on_kept_pages_is_stored_once(window: Window, reader: Rea
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
 
 
-def test_a_form_posted_without_a_network_changes_nothing(
-    window: Window, reader: Reader, note_id: int, offline: Switch
-) -> None:
+def test_a_form_posted_offline_changes_nothing(window: Window, reader: Reader, note_id: int, offline: Switch) -> None:
     tab = read(window, reader, "/notes")
     offline(True)
     tab.get_by_role("button", name=re.compile("^(Delete|Move to)")).first.click()
@@ -178,9 +174,7 @@ def test_an_answer_overtaken_by_somebody_elses_is_not_kept(window: Window, reade
     assert worker.evaluate(overtaken, [reader.id, other.id]) == [str(other.id)]
 
 
-def test_secrets_errors_redirects_and_searches_that_are_typed_are_not_kept(
-    window: Window, reader: Reader, note_id: int
-) -> None:
+def test_secrets_errors_redirects_and_typed_searches_are_not_kept(window: Window, reader: Reader, note_id: int) -> None:
     with reader.app():
         link = f"/s/{share_note(reader.id, note_id)}"
     tab = read(window, reader, "/notes")

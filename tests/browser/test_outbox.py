@@ -104,9 +104,7 @@ def test_offline_the_page_says_so_and_sends_later(window: Window, reader: Reader
     assert is_settled(tab)
 
 
-def test_a_page_closed_offline_sends_at_the_next_visit_of_any_page(
-    window: Window, reader: Reader, offline: Switch
-) -> None:
+def test_a_page_closed_offline_sends_at_the_next_visit(window: Window, reader: Reader, offline: Switch) -> None:
     tab = window.open("/notes")
     offline(True)
     write(tab, "before the train's tunnel")

@@ -9,13 +9,13 @@ from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 from sqlalchemy import update
 
-from app.extensions import db
 from app.notes.listing import PAGE_SIZE
 from app.notes.models import Note
 from app.notes.service import create_note
 from tests.browser.controls import text, title
 from tests.browser.site import Reader
 from tests.browser.window import Window
+from tests.database import commit
 
 OF_NEWEST_DAY = PAGE_SIZE - 5  # so the first page ends within the day before
 ALL = OF_NEWEST_DAY + PAGE_SIZE
@@ -35,8 +35,7 @@ def many(reader: Reader) -> None:
     with reader.app():
         ids = [create_note(reader.id, f"note {number}", "text") for number in range(ALL)]
         of_the_day_before = Note.id.in_(ids[:PAGE_SIZE])
-        db.session.execute(update(Note).where(of_the_day_before).values(created_at=Note.created_at - timedelta(days=1)))
-        db.session.commit()
+        commit(update(Note).where(of_the_day_before).values(created_at=Note.created_at - timedelta(days=1)))
 
 
 @pytest.mark.usefixtures("many")

@@ -21,7 +21,7 @@ from app.todos.models import Todo
 from config import DevelopmentConfig, ProductionConfig, StagingConfig, TestingConfig
 from tests.bucket import object_keys
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.databases import Environment
 
 CHOSEN = "seven quiet herons at dusk"
@@ -56,8 +56,7 @@ def test_production_is_refused_unless_it_is_named_and_a_second_run_changes_nothi
     first = printed_password(seed(app, "--in-production"))
     assert len(first) >= 20
     assert accounts.authenticate(EMAIL, first).nickname == NICKNAME
-    db.session.execute(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
-    db.session.commit()
+    commit(delete(Note).where(Note.pinned.is_(True)))  # what the owner deleted stays deleted
     before, keys = row_counts(), object_keys(app)
     again = seed(app, "--in-production")
     assert (again.exit_code, "Nothing was changed." in again.output) == (0, True)
@@ -83,21 +82,19 @@ def test_a_password_of_the_environment_is_taken_and_without_a_bucket_there_is_no
 
 
 def test_a_password_that_nobody_may_have_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = row_counts()
-    for password in ("9 letters", "password1234", "haneul@example.com", "x" * 129):
-        monkeypatch.setitem(app.config, "SEED_PASSWORD", password)
-        run = seed(app)
-        assert (run.exit_code, run.output[:21]) == (1, "Error: SEED_PASSWORD "), password
-        assert password not in run.output
-    assert row_counts() == before
+    with same_row_counts():
+        for password in ("9 letters", "password1234", "haneul@example.com", "x" * 129):
+            monkeypatch.setitem(app.config, "SEED_PASSWORD", password)
+            run = seed(app)
+            assert (run.exit_code, run.output[:21]) == (1, "Error: SEED_PASSWORD "), password
+            assert password not in run.output
 
 
 def test_somebody_elses_nickname_is_left_alone(app: Flask) -> None:
     accounts.sign_up("another@example.com", NICKNAME, CHOSEN)
-    before = row_counts()
-    run = seed(app)
-    assert (run.exit_code, NICKNAME in run.output) == (1, True)
-    assert row_counts() == before
+    with same_row_counts():
+        run = seed(app)
+        assert (run.exit_code, NICKNAME in run.output) == (1, True)
 
 
 def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Environment) -> None:
@@ -107,9 +104,7 @@ def test_without_a_database_or_its_schema_it_says_what_to_do(environment: Enviro
         assert (run.exit_code, said in run.output) == (1, True), run.output
 
 
-def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map_and_its_pages_open(
-    app: Flask, objects: set[str]
-) -> None:
+def test_it_has_some_of_every_kind_and_a_year_on_the_heat_map_and_its_pages_open(app: Flask, objects: set[str]) -> None:
     assert seed(app).exit_code == 0
     owner = db.session.scalars(select(User).where(User.email == EMAIL)).one()
     assert owner.image_url
@@ -121,8 +116,7 @@ def test_it_has_something_of_every_kind_and_a_year_on_the_heat_map_and_its_pages
         assert rows(due, Todo.completed.is_(False)) >= 1
     assert rows(Todo.due_on.is_(None), Todo.completed.is_(False)) >= 1
     assert rows(Todo.completed.is_(True)) >= 3
-    kept = db.session.get_one(Figures, owner.id)
-    assert kept.notes == rows(LISTED)
+    assert db.session.get_one(Figures, owner.id).notes == rows(LISTED)
     newest, oldest = db.session.execute(select(func.max(Note.created_at), func.min(Note.created_at))).one()
     now = db.session.execute(select(func.now())).scalar_one()
     assert now - timedelta(days=1) < newest <= now

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import select, text
 
 from app import create_app
 from app.accounts import service as accounts
@@ -24,6 +24,7 @@ from app.rejection import RowNotFound
 from app.todos import service as todos
 from config import TestingConfig
 from tests.conftest import PASSWORD
+from tests.database import commit
 from tests.databases import Environment
 from tests.figures.counts import counted, kept
 from tests.waiting import somebody_waits, wait_until
@@ -67,7 +68,7 @@ def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]
         lambda: archive_note(user_id, note, archived=chance.random() < 0.5),
         chance.choice(several_at_once(chance, user_id)),
         lambda: service.empty_trash(user_id),
-        lambda: in_one_transaction(EXPIRED, note),
+        lambda: commit(EXPIRED, {"id": note}),
         lambda: service.purge_deleted_notes(0),
         lambda: imports(user_id),
         lambda: todos.create_todo(user_id, "one"),
@@ -92,7 +93,7 @@ def several_at_once(chance: random.Random, user_id: int) -> list[Callable[[], ob
 
 
 def is_checked(user_id: int) -> None:
-    in_one_transaction(DUE, user_id)
+    commit(DUE, {"id": user_id})
     check_figures(0)
 
 
@@ -100,11 +101,6 @@ def one_of(chance: random.Random, table: str, user_id: int) -> int:
     ids = db.session.scalars(text(f"SELECT id FROM {table} WHERE user_id = :owner"), {"owner": user_id}).all()
     db.session.commit()
     return int(chance.choice(ids)) if ids else 0
-
-
-def in_one_transaction(statement: TextClause, key: int) -> None:
-    db.session.execute(statement, {"id": key})
-    db.session.commit()
 
 
 def imports(user_id: int) -> None:
@@ -128,8 +124,7 @@ def acts(app: Flask, seed: int, people: list[int], what: Actions = everything) -
 def test_whatever_people_do_at_the_same_moment_the_figures_are_what_is_counted(crowded: Flask) -> None:
     people = [accounts.sign_up(f"{n}@example.com", f"n{n}", PASSWORD).id for n in range(PEOPLE)]
     with ThreadPoolExecutor(THREADS) as threads:
-        for done in [threads.submit(acts, crowded, seed, people) for seed in range(THREADS)]:
-            done.result()
+        list(threads.map(lambda seed: acts(crowded, seed, people), range(THREADS)))
     assert kept() == counted()
     assert sum(row[2] for row in kept()["figures"]) > 0
 
@@ -137,8 +132,7 @@ def test_whatever_people_do_at_the_same_moment_the_figures_are_what_is_counted(c
 def test_several_notes_of_one_person_at_once_wait_for_nobody_in_a_circle_and_lose_no_tag(crowded: Flask) -> None:
     alice = [accounts.sign_up("alice@example.com", "alice", PASSWORD).id]
     with ThreadPoolExecutor(THREADS) as threads:
-        for done in [threads.submit(acts, crowded, seed, alice, several_at_once) for seed in range(2 * THREADS)]:
-            done.result()
+        list(threads.map(lambda seed: acts(crowded, seed, alice, several_at_once), range(2 * THREADS)))
     assert kept() == counted()
     notes = db.session.scalars(select(Note)).all()
     assert [note.tags for note in notes] == [tags_of(note.title, note.content) for note in notes]
@@ -159,7 +153,7 @@ def test_an_account_that_goes_takes_its_figures_along_whatever_its_owner_does(mi
     with ThreadPoolExecutor(3) as threads:
         writing = [threads.submit(writes, people[0]) for _ in range(2)]
         assert begun.wait(60)
-        in_one_transaction(text("DELETE FROM users WHERE id = :id"), people[0])
+        commit(text("DELETE FROM users WHERE id = :id"), {"id": people[0]})
         for done in writing:
             done.result()
     assert kept() == counted()
@@ -170,7 +164,7 @@ def test_counting_while_somebody_writes_counts_nothing_twice_and_leaves_nothing_
     """As revision 0029 does it: the writer has stored its note, and commits after the count has begun."""
     user_id = accounts.sign_up("alice@example.com", "alice", PASSWORD).id
     service.create_note(user_id, "", "#a")
-    in_one_transaction(text("DELETE FROM figures WHERE user_id = :id"), user_id)  # as before anybody has counted
+    commit(text("DELETE FROM figures WHERE user_id = :id"), {"id": user_id})  # as before anybody has counted
     recount = text("SELECT recount_figures(:owner)")
     insert = text("INSERT INTO notes (user_id, title, content, tags) VALUES (:owner, '', 'x', '{a,b}')")
     with db.engine.connect() as writer, db.engine.connect() as counter, ThreadPoolExecutor(1) as threads:

@@ -17,7 +17,7 @@ from app.notes import service as notes
 from app.notes.models import Note
 from app.notes.service import IN_ARCHIVE, archive_note
 from app.todos import service as todos
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.figures.counts import counted, kept
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import import_
@@ -63,8 +63,7 @@ HAPPENS: dict[str, Callable[[User, int], object]] = {
 
 
 def execute(statement: str, **parameters: object) -> None:
-    db.session.execute(text(statement), parameters)
-    db.session.commit()
+    commit(text(statement), parameters)
 
 
 def in_trash(user: User) -> int:

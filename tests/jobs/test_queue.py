@@ -183,7 +183,7 @@ def test_a_statement_without_an_answer_is_given_up_and_the_next_one_has_a_connec
     assert "has not answered the queue" in caplog.text
 
 
-def test_a_statement_that_the_database_refuses_is_an_answer_only_where_a_periodic_job_waits_already(
+def test_a_statement_that_is_refused_is_an_answer_only_where_a_periodic_job_waits_already(
     migrated: Flask,
 ) -> None:
     async def use(opened: QueueConnector) -> None:
@@ -233,9 +233,7 @@ def test_a_worker_polls_and_does_what_waits(pooled: Flask, caplog: pytest.LogCap
     assert "set MIGRATION_DATABASE_URL to the database's direct URL" in caplog.text
 
 
-def test_where_the_session_is_another_one_than_was_announced_it_polls(
-    migrated: Flask, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_where_the_session_is_not_the_one_announced_it_polls(migrated: Flask, caplog: pytest.LogCaptureFixture) -> None:
     """As behind a pooler: here a function of this name comes before the server's own."""
     with db.engine.begin() as connection:
         connection.exec_driver_sql("CREATE FUNCTION pg_backend_pid() RETURNS int LANGUAGE sql AS 'SELECT 0'")

@@ -1,9 +1,7 @@
 """The queue's own tasks: stalled jobs are requeued, failed ones purged in the end, and periodic ones deferred once."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 from flask import Flask
 from procrastinate.periodic import PeriodicDeferrer
@@ -22,6 +20,7 @@ from app.jobs.tasks import (
     purge_failed_jobs,
     requeue_stalled_jobs,
 )
+from tests.accounts.conftest import won
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -82,16 +81,7 @@ def test_it_requeues_what_no_living_worker_does_and_fails_what_was_attempted_mos
 def test_two_workers_requeue_each_job_once(migrated: Flask) -> None:
     stalled = [job(worker()) for _ in range(20)]
     db.session.commit()
-    together = Barrier(2)
-
-    def requeue() -> None:
-        with migrated.app_context():
-            together.wait(10)
-            requeue_stalled_jobs(0)
-
-    with ThreadPoolExecutor(2) as workers:
-        for done in [workers.submit(requeue) for _ in range(2)]:
-            done.result()
+    won(migrated, requeue_stalled_jobs, [0, 0])
     assert [state(number) for number in stalled] == [("todo", 1)] * len(stalled)
 
 

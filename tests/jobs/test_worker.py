@@ -22,9 +22,7 @@ TASK = "jobs.purge_lost_records"
 
 
 @pytest.mark.parametrize("told", ["stopped", "the queue does not answer: gone"])
-def test_the_job_that_runs_is_done_and_then_the_end_is_told(
-    migrated: Flask, caplog: pytest.LogCaptureFixture, told: str
-) -> None:
+def test_the_job_that_runs_is_done_before_the_end(migrated: Flask, caplog: pytest.LogCaptureFixture, told: str) -> None:
     caplog.set_level(logging.INFO, "app.jobs")
     defer(TASK, timestamp=0)
     db.session.commit()

@@ -91,9 +91,7 @@ def test_a_reply_means_what_its_server_means() -> None:
     assert misread == []
 
 
-def test_each_step_may_be_refused_and_is_named_without_the_words_of_the_server(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_step_is_named_without_the_servers_words(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     hello, offer, ok, go_on = b"220 hello", b"250-hello\r\n250 AUTH PLAIN", b"250 ok", b"354 go on"
     refused = f"550-5.7.1 {TO} may not\r\n550 5.7.1 be written to".encode()
     steps: list[tuple[str, list[bytes]]] = [

@@ -40,8 +40,7 @@ def test_a_letter_arrives_as_text_and_as_html(mailbox: Mailbox) -> None:
     assert '<a href="https://semicircle.example/x?a=1&amp;b=2">' in text_of(letter, "html")
     assert "deadline" not in [thread.name for thread in threading.enumerate()]
     # The headers of automatic mail.
-    assert letter["From"] == "Semicircle <hello@semicircle.example>"
-    assert letter["To"] == TO
+    assert (letter["From"], letter["To"]) == ("Semicircle <hello@semicircle.example>", TO)
     assert letter["Auto-Submitted"] == "auto-generated"
     assert letter["Message-ID"].endswith("@semicircle.example>")
     assert parsedate_to_datetime(letter["Date"]).year > 2000
@@ -145,9 +144,7 @@ def test_a_server_that_hangs_or_is_not_there_is_given_up(context: Flask, monkeyp
             send(TO, LETTER)
 
 
-def test_a_server_that_drips_is_given_up_after_a_time_for_all_steps_together(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_drips_has_one_time_for_all_steps(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line of the greeting comes in time, and none is the last."""
     monkeypatch.setattr(smtp, "LONGEST", 0.2)
 

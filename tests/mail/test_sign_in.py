@@ -35,9 +35,7 @@ def offering(mechanisms: str, *replies: bytes, heard: list[bytes] | None = None)
     return answering(script(b"220 hello", f"250-hello\r\n250 AUTH {mechanisms}".encode(), *replies, heard=heard))
 
 
-def test_any_password_is_sent_as_it_is_by_the_first_mechanism_that_is_taken(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_password_is_sent_by_the_first_mechanism_taken(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     user, password = USER.encode(), "비밀번호\u00a0 ".encode()
     digest = hmac.new(password, CHALLENGE, "md5").hexdigest().encode()
     plain = [b"AUTH PLAIN " + b64encode(b"\0" + user + b"\0" + password)]
@@ -55,9 +53,7 @@ def test_any_password_is_sent_as_it_is_by_the_first_mechanism_that_is_taken(
         assert heard[1:][: len(told)] == told
 
 
-def test_what_the_server_knows_is_asked_after_encryption(
-    context: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_server_is_asked_after_encryption(context: Flask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before STARTTLS it offers no sign-in (RFC 3207)."""
     mailbox, certificate = Mailbox(), self_signed_certificate(tmp_path / "certificate.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -67,9 +63,7 @@ def test_what_the_server_knows_is_asked_after_encryption(
     assert mailbox.recipients == [TO]
 
 
-def test_who_is_refused_is_told_what_to_set_and_a_wrong_password_is_tried_once(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_is_refused_is_told_what_to_set_and_tried_once(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever guesses is locked out by the server; and the password may be mended while the letter waits."""
     refusals: list[tuple[str, list[bytes], type[Exception], str]] = [
         ("PLAIN LOGIN CRAM-MD5", [REFUSED], RelayRefused, WRONG),

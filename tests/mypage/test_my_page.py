@@ -236,9 +236,7 @@ def test_every_id_is_unique_and_every_label_refers_to_a_field(signed_in: Visitor
         assert set(referred) <= set(ids)
 
 
-def test_a_refused_form_keeps_the_typed_text_but_no_password_and_changes_no_other(
-    signed_in: Visitor, bob: User
-) -> None:
+def test_a_refused_form_keeps_the_typed_text_but_no_password_and_changes_none(signed_in: Visitor, bob: User) -> None:
     assert 'value="Bob"' in refused(signed_in, "nickname")
     for form in ("password", "delete"):
         page = refused(signed_in, form)

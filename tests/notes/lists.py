@@ -31,9 +31,8 @@ def create(user: User, count: int, tag: str = "") -> list[int]:
 
 
 def older_of(page: str) -> str:
-    match = re.search(r'href="(/notes\?before=[^"]+)" rel="next"', page)
-    assert match
-    return match[1]
+    [link] = re.findall(r'href="(/notes\?before=[^"]+)" rel="next"', page)
+    return str(link)
 
 
 def write_at(user: User, *moments: str, pinned: Sequence[str] = ()) -> None:

@@ -8,7 +8,7 @@ from app.accounts.models import User
 from app.notes import service
 from app.notes.markdown import MAX_DELIMITERS, render
 from app.notes.models import CONTENT_LENGTH
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.visitor import Visitor
 
 REL = 'rel="nofollow noopener noreferrer ugc"'
@@ -154,13 +154,12 @@ def test_what_has_many_delimiters_is_shown_as_it_was_typed_and_is_no_xss() -> No
 
 
 def test_it_shows_the_text_as_the_page_of_the_note_will_and_stores_nothing(signed_in: Visitor) -> None:
-    before = row_counts()
-    page = signed_in.submit("/notes/preview", title="장보기", content="# 오늘\n- [ ] **우유** #장보기").text
-    assert "<h1><bdi>장보기</bdi></h1>" in page
-    assert "<h2>오늘</h2>" in page
-    assert "<strong>우유</strong>" in page
-    assert 'name="task"' not in page
-    assert row_counts() == before
+    with same_row_counts():
+        page = signed_in.submit("/notes/preview", title="장보기", content="# 오늘\n- [ ] **우유** #장보기").text
+        assert "<h1><bdi>장보기</bdi></h1>" in page
+        assert "<h2>오늘</h2>" in page
+        assert "<strong>우유</strong>" in page
+        assert 'name="task"' not in page
 
 
 def test_any_text_is_shown_and_is_no_xss(signed_in: Visitor) -> None:

@@ -29,9 +29,7 @@ def live_in_seoul(user: User) -> None:
     accounts.change_settings(user.id, "en", "Asia/Seoul")
 
 
-def test_a_day_has_the_notes_from_its_midnight_up_to_the_next_one_and_none_deleted_or_of_others(
-    alice: User, bob: User
-) -> None:
+def test_a_day_has_the_notes_from_its_midnight_to_the_next_none_deleted_or_of_others(alice: User, bob: User) -> None:
     write_at(bob, FIRST)
     write_at(alice, BEFORE, FIRST, LAST, AFTER)
     page = days.list_day(alice.id, START, on("2020-11-22"))

@@ -62,9 +62,7 @@ def test_emptying_the_trash_deletes_the_users_own_deleted_notes_alone(
     assert sorted(db.session.scalars(db.select(Note.id))) == [kept, foreign]
 
 
-def test_undo_returns_to_the_page_that_deleted_and_its_message_escapes_the_name(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_undo_returns_to_the_page_that_deleted_and_says_the_name_escaped(signed_in: Visitor, alice: User) -> None:
     note_id = service.create_note(alice.id, "<b>%s</b>", "")
     signed_in.submit(f"/notes/{note_id}/delete", next="/notes?q=b&tag=c")
     undo = f"/notes/{note_id}/restore?next=/notes?q%3Db%26tag%3Dc"
@@ -174,9 +172,7 @@ def test_it_is_neither_in_the_list_nor_under_its_tags(alice: User, bob: User, ar
     assert titles(alice, "#read #new") == ["listed"]
 
 
-def test_the_search_and_its_day_find_it_and_say_that_it_is_archived(
-    signed_in: Visitor, alice: User, archived_id: int
-) -> None:
+def test_the_search_and_its_day_find_it_and_say_where_it_is(signed_in: Visitor, alice: User, archived_id: int) -> None:
     day = service.get_note(alice.id, archived_id).created_at.date()
     for query in ("q=ook", "q=three+%23read", "q=boosk", f"day={day}"):
         page = signed_in.get(f"/notes?{query}").text
@@ -187,9 +183,7 @@ def test_the_search_and_its_day_find_it_and_say_that_it_is_archived(
         assert f'formaction="/notes/{archived_id}/pin"' not in page, query
 
 
-def test_it_can_be_read_and_edited_and_its_page_says_where_it_is(
-    signed_in: Visitor, alice: User, archived_id: int
-) -> None:
+def test_it_can_be_read_and_edited_and_says_where_it_is(signed_in: Visitor, alice: User, archived_id: int) -> None:
     page = signed_in.get(f"/notes/{archived_id}").text
     assert "This note is archived." in page
     assert '<a class="back" href="/notes/archive">' in page
@@ -201,9 +195,7 @@ def test_it_can_be_read_and_edited_and_its_page_says_where_it_is(
     assert archived_titles(alice) == ["Books"]
 
 
-def test_in_the_trash_it_is_in_the_trash_alone_and_comes_back_to_the_archive(
-    signed_in: Visitor, alice: User, archived_id: int
-) -> None:
+def test_it_is_in_the_trash_alone_and_comes_back_archived(signed_in: Visitor, alice: User, archived_id: int) -> None:
     signed_in.submit(f"/notes/{archived_id}/delete")
     assert archived_titles(alice) == titles(alice, "books") == []
     assert "This note is archived" not in signed_in.get(f"/notes/{archived_id}").text
@@ -237,6 +229,5 @@ def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(si
     while older:
         rows, older = list_archive(alice.id, older)
         seen += [row.id for row in rows]
-    stored = db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
-    assert seen == stored
+    assert seen == db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
     assert sorted(seen) == ids

@@ -14,7 +14,7 @@ from app.notes import listing, service
 from app.notes.listing import PAGE_SIZE
 from app.notes.search import Search
 from app.notes.search_statements import WALKED
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.notes.lists import headings, older_of
 from tests.notes.test_search_index import fill, pages_of
 from tests.visitor import Visitor
@@ -71,9 +71,7 @@ def test_a_tag_is_chosen_by_its_name_and_narrows_a_search(alice: User, notes: di
     assert found(alice, "", "x" * 5000) == set()
 
 
-def test_the_page_highlights_the_hits_keeps_the_query_and_offers_to_clear_it(
-    signed_in: Visitor, notes: dict[str, int]
-) -> None:
+def test_the_page_marks_hits_keeps_the_query_and_offers_to_clear_it(signed_in: Visitor, notes: dict[str, int]) -> None:
     page = signed_in.get("/notes", query_string={"q": "<B> path"}).text
     assert "<mark>path</mark>" in page
     assert "<mark>&lt;b&gt;</mark>bold" in page
@@ -85,11 +83,10 @@ def test_the_page_highlights_the_hits_keeps_the_query_and_offers_to_clear_it(
 
 
 def test_no_query_is_an_error_or_changes_anything(signed_in: Visitor, notes: dict[str, int]) -> None:
-    before = row_counts()
-    for query in ["%00", "%ff%fe", "%ed%a0%80", "%EF%BF%BF", "x" * 3000, "%23", "((((", "%5C", "%E2%80%AE"]:
-        for name in ("q", "tag"):
-            assert signed_in.get(f"/notes?{name}={query}").status_code == 200, query
-    assert row_counts() == before
+    with same_row_counts():
+        for query in ["%00", "%ff%fe", "%ed%a0%80", "%EF%BF%BF", "x" * 3000, "%23", "((((", "%5C", "%E2%80%AE"]:
+            for name in ("q", "tag"):
+                assert signed_in.get(f"/notes?{name}={query}").status_code == 200, query
 
 
 def test_show_older_keeps_query_and_tag(signed_in: Visitor, alice: User) -> None:
@@ -143,9 +140,7 @@ def listed(alice: User) -> dict[str, int]:
     return {title: service.create_note(alice.id, title, content) for title, content in reversed(LISTED)}
 
 
-def test_the_title_counts_more_than_the_text_and_a_beginning_more_than_the_middle(
-    alice: User, listed: dict[str, int]
-) -> None:
+def test_the_title_counts_more_than_the_text_and_beginnings_than_middles(alice: User, listed: dict[str, int]) -> None:
     assert titles(alice, "감자") == ["저녁 감자국", "감자 요리", "햇감자", "요리", "재료"]
 
 
@@ -203,8 +198,7 @@ def fill_with_titles(user: User, count: int) -> None:
 def test_of_a_frequent_word_the_newest_are_sorted_and_the_others_follow_as_in_the_list(alice: User, bob: User) -> None:
     fill(bob, 30, content="'감자'")
     fill_with_titles(alice, 1500)
-    found = [title.removesuffix(" 감자") for title in titles(alice, "감자")]
-    assert found == relevant_and_then_as_in_the_list(1500)
+    assert [title.removesuffix(" 감자") for title in titles(alice, "감자")] == relevant_and_then_as_in_the_list(1500)
 
 
 def test_what_is_written_and_deleted_between_two_pages_loses_and_doubles_nothing(alice: User) -> None:

@@ -108,11 +108,7 @@ def test_keys_beside_each_other_are_neighbours() -> None:
         assert not are_neighbours(key, other), (key, other)
 
 
-NOTES = {
-    "감자수제비": "멸치 육수 #요리",
-    "Weekly meeting": "on Monday #work",
-    "여행": "햇빛과 바다, 햇살",
-}
+NOTES = {"감자수제비": "멸치 육수 #요리", "Weekly meeting": "on Monday #work", "여행": "햇빛과 바다, 햇살"}
 
 
 @pytest.fixture
@@ -183,8 +179,7 @@ def test_the_page_says_what_it_shows_instead(signed_in: Visitor, notes: dict[str
 def test_older_notes_are_those_of_the_corrected_word(signed_in: Visitor, alice: User) -> None:
     fill(alice, 25, content="'감자 밭'")
     db.session.commit()
-    older = older_of(signed_in.get("/notes?q=감쟈+밭").text).replace("&amp;", "&")
-    page = signed_in.get(older).text
+    page = signed_in.get(older_of(signed_in.get("/notes?q=감쟈+밭").text).replace("&amp;", "&")).text
     assert page.count("<article") == 5
     assert 'value="감자 밭"' in page
 

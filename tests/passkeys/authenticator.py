@@ -80,8 +80,7 @@ class Authenticator:
     def _public_key(self) -> bytes:
         """Return the COSE key: EC2, ES256, P-256, x, y."""
         point = self.key.public_key().public_numbers()
-        key = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
-        return encode_cbor(key)
+        return encode_cbor({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")})
 
     def _credential(self, **response: Any) -> str:
         name = encoded(self.credential_id)

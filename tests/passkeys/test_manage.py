@@ -23,7 +23,7 @@ from app.passkeys.two_step import WrongRecoveryCode
 from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CLIENT, PASSWORD
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
 from tests.passkeys.conftest import PARTY, add_passkey, ask
 from tests.visitor import Visitor
@@ -42,8 +42,7 @@ def add_rows(user: User, count: int) -> None:
     """Store as many passkeys of a user at once. No device has them."""
     row = {"user_id": user.id, "name": "one of many", "public_key": b"", "user_handle": b"x", "sign_count": 0}
     row |= {"transports": [], "backed_up": False}
-    db.session.execute(insert(Passkey), [{**row, "credential_id": bytes([number])} for number in range(count)])
-    db.session.commit()
+    commit(insert(Passkey), [{**row, "credential_id": bytes([number])} for number in range(count)])
 
 
 def only() -> Passkey:
@@ -58,15 +57,14 @@ def test_a_passkey_is_added_and_listed_and_the_browser_is_told_nothing_of_the_ac
     assert options["authenticatorSelection"]["userVerification"] == "required"
     assert (options["attestation"], options["rp"]["id"], options["excludeCredentials"]) == ("none", "localhost", [])
     assert len(options["user"]["id"]) == len(encoded(bytes(service.HANDLE_LENGTH)))
-    answer = signed_in.submit(PAGE, name=" 내 전화기 ", credential=device.register(options))
-    assert answer.location == PAGE
+    assert signed_in.submit(PAGE, name=" 내 전화기 ", credential=device.register(options)).location == PAGE
     [passkey] = db.session.scalars(select(Passkey))
     assert (passkey.user_id, passkey.name, passkey.transports) == (alice.id, "내 전화기", ["internal"])
     assert "내 전화기" in signed_in.get(PAGE).text
 
 
 def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
-    signed_in: Visitor, alice: User, passkey: Authenticator
+    signed_in: Visitor, passkey: Authenticator
 ) -> None:
     options = ask(signed_in, PAGE)
     assert options["user"]["id"] == encoded(passkey.user_handle)
@@ -74,13 +72,12 @@ def test_all_passkeys_of_an_account_have_one_user_handle_and_exclude_each_other(
 
 
 def test_an_untrue_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
-    before = row_counts()
-    for wrong in [*UNTRUE, {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE}]:
-        answer = signed_in.submit(
-            PAGE, name="phone", credential=Authenticator().register(ask(signed_in, PAGE), **wrong)
-        )
-        assert answer.status_code == 422, wrong
-    assert row_counts() == before
+    with same_row_counts():
+        for wrong in [*UNTRUE, {"flags": (FLAGS & ~USER_PRESENT) | BACKUP_ELIGIBLE}]:
+            answer = signed_in.submit(
+                PAGE, name="phone", credential=Authenticator().register(ask(signed_in, PAGE), **wrong)
+            )
+            assert answer.status_code == 422, wrong
 
 
 def test_a_malformed_answer_is_refused_and_stores_nothing(signed_in: Visitor) -> None:
@@ -92,7 +89,7 @@ def test_a_malformed_answer_is_refused_and_stores_nothing(signed_in: Visitor) ->
     assert row_counts()["passkeys"] == before
 
 
-def test_a_key_that_is_none_is_refused(app: Flask, alice: User) -> None:
+def test_a_key_that_is_none_is_refused(alice: User) -> None:
     """The attestation is "none", so nothing signs the key. One that no device has would sign nobody in."""
     for place in range(1, 72, 5):
         challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
@@ -106,9 +103,7 @@ def test_a_key_that_is_none_is_refused(app: Flask, alice: User) -> None:
 
 
 @pytest.mark.parametrize("limit", ["MAX_CREDENTIAL_ID", "MAX_PUBLIC_KEY"])
-def test_a_key_or_an_id_that_is_too_long_is_refused(
-    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
+def test_a_key_or_an_id_that_is_too_long_is_refused(alice: User, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(ceremonies, limit, 8)
     challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
     with pytest.raises(PasskeyRefused):
@@ -116,14 +111,14 @@ def test_a_key_or_an_id_that_is_too_long_is_refused(
     assert row_counts()["passkeys"] == 0
 
 
-def test_the_challenge_of_another_person_is_refused(app: Flask, alice: User, bob: User) -> None:
+def test_the_challenge_of_another_person_is_refused(alice: User, bob: User) -> None:
     challenge_id, options = service.ask_to_register(PARTY, alice.id, alice.email, alice.nickname)
     with pytest.raises(ChallengeExpired):
         service.add_passkey(PARTY, challenge_id, bob.id, Authenticator().register(options), "phone", CLIENT)
     assert row_counts()["passkeys"] == 0
 
 
-def test_a_passkey_that_an_account_has_already_is_refused(app: Flask, alice: User, bob: User) -> None:
+def test_a_passkey_that_an_account_has_already_is_refused(alice: User, bob: User) -> None:
     device = add_passkey(alice)
     for user in (alice, bob):
         user_id = user.id
@@ -139,8 +134,7 @@ def test_the_twenty_first_passkey_of_an_account_is_refused(signed_in: Visitor, a
     assert signed_in.submit(PAGE, name="phone", credential=own).location == PAGE
     options = ask(signed_in, PAGE)
     db.session.execute(update(Passkey).values(user_id=alice.id))
-    answer = signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options))
-    assert answer.status_code == 422
+    assert signed_in.submit(PAGE, name="phone", credential=Authenticator().register(options)).status_code == 422
     assert signed_in.submit(f"{PAGE}/options").status_code == 409
     assert row_counts()["passkeys"] == service.MOST + 1
 
@@ -158,7 +152,7 @@ def test_a_passkey_is_renamed_and_no_other(signed_in: Visitor, passkey: Authenti
     assert set(db.session.scalars(select(Passkey.name))) == {"내 노트북", "the other one", "his"}
 
 
-def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor, alice: User) -> None:
+def test_one_network_asks_for_only_so_many_challenges(signed_in: Visitor) -> None:
     use_up(signed_in.application, rate_limits.PASSKEYS_BY_ADDRESS, "127.0.0.1", left=1)
     assert [signed_in.submit(f"{PAGE}/options").status_code for _ in range(2)] == [200, 429]
     assert row_counts()["passkey_challenges"] == 1
@@ -174,9 +168,7 @@ def test_the_last_one_stays_while_sign_in_asks_for_it(signed_in: Visitor, alice:
     assert only().id != first
 
 
-def test_the_address_of_the_site_decides_where_passkeys_work_and_a_number_is_none(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_address_of_the_site_decides_where_passkeys_work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     for site, url, offered in (
         ("", "http://localhost", True),
         ("", "http://127.0.0.1:5000", False),

@@ -5,14 +5,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageDraw
 
-from tests.photos.forged_files import (
-    MEBIBYTE,
-    flat_png,
-    flat_webp,
-    png_chunk,
-    resized_jpeg,
-    resized_webp,
-)
+from tests.photos.forged_files import MEBIBYTE, flat_png, flat_webp, png_chunk, resized_jpeg, resized_webp
 from tests.photos.photo_files import PAYLOAD, RED, Photo, exif, flat, frames, red_jpeg, saved
 
 

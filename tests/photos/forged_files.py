@@ -42,8 +42,7 @@ def flat_png(width: int, height: int, bits: int = 1, colour: int = 0, channels: 
 def one_row_png(width: int, height: int) -> bytes:
     """Return a PNG that claims a size in px but contains only 1000 bytes of pixels."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    pixels = png_chunk(b"IDAT", deflated_zeros(1000))
-    return b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", deflated_zeros(1000)) + png_chunk(b"IEND", b"")
 
 
 def deflated_zeros(count: int) -> bytes:

@@ -33,8 +33,7 @@ class HostilePhoto(NamedTuple):
 
 def oriented_photo(orientation: int) -> bytes:
     """Return a JPEG of 640 x 480 px as a camera stores it, with a GPS position."""
-    image = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
-    return saved(image, "JPEG", exif=exif(orientation))
+    return saved(Image.linear_gradient("L").resize((640, 480)).convert("RGB"), "JPEG", exif=exif(orientation))
 
 
 def exif(orientation: int) -> bytes:

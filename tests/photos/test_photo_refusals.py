@@ -25,7 +25,6 @@ from app.photos.decoding import MAX_BYTES, decoder, square_webp
 from app.rejection import Busy
 from tests.child import child
 from tests.photos.accepted_photos import unusual_photos
-from tests.photos.costly_photos import JPEG_START, costly_photos
 from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,
@@ -39,7 +38,7 @@ from tests.photos.forged_files import (
     resized_jpeg,
     scan,
 )
-from tests.photos.hostile_photos import hostile_photos
+from tests.photos.hostile_photos import JPEG_START, costly_photos, hostile_photos
 from tests.photos.photo_files import RED, flat, reason_for, red_jpeg, saved
 
 
@@ -244,8 +243,7 @@ def holding_process() -> Iterator[subprocess.Popen[str]]:
         "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX)\n"
         "print('held', flush=True); time.sleep(100)"
     )
-    command = [sys.executable, "-c", hold, str(decoding.LOCK_FILE)]
-    with child(command, stdout=subprocess.PIPE) as holder:
+    with child([sys.executable, "-c", hold, str(decoding.LOCK_FILE)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         yield holder

@@ -105,9 +105,7 @@ def test_an_upload_is_503_and_changes_no_row_when_the_bucket_is_unavailable(
     assert signed_in.get("/mypage").status_code == 200
 
 
-def test_a_photo_and_an_account_can_be_deleted_when_the_bucket_is_unavailable(
-    app: Flask, alice: User, bucket_away: None
-) -> None:
+def test_a_photo_and_an_account_can_be_deleted_without_the_bucket(app: Flask, alice: User, bucket_away: None) -> None:
     alice.image_url = f"{app.config['S3_PUBLIC_URL']}/photos/{'0' * 32}.webp"
     db.session.commit()
     browser = browser_of(app, alice)
@@ -181,13 +179,10 @@ def test_the_chosen_crop_is_stored(signed_in: Visitor, alice: User) -> None:
     assert send(signed_in, oriented_photo(6), **crop_fields(20, 350, 200)).location == "/mypage"
     url = image_url_of(alice)
     assert url
-    stored = urllib3.request("GET", url, retries=False).data
-    assert stored == square_webp(oriented_photo(6), Crop(20, 350, 200))
+    assert urllib3.request("GET", url, retries=False).data == square_webp(oriented_photo(6), Crop(20, 350, 200))
 
 
-def test_an_invalid_crop_is_refused_and_stores_nothing(
-    app: Flask, signed_in: Visitor, alice: User, objects: set[str]
-) -> None:
+def test_a_wrong_crop_is_refused_and_not_stored(app: Flask, signed_in: Visitor, alice: User, objects: set[str]) -> None:
     wrong = [(0, 0, 481), (-1, 0, 100), (0, "1.5", 100), (" 1", 0, 100), ("٣", 0, 100), (0, 0, "9" * 5000), (0, 0, "")]
     for fields in (*(crop_fields(*numbers) for numbers in wrong), {"crop_x": "0"}):
         answer = send(signed_in, oriented_photo(1), **fields)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, text, update
+from sqlalchemy import select, text, update
 
 from app import storage
 from app.accounts.models import User
@@ -17,6 +17,7 @@ from app.photos import service, tasks
 from app.rejection import Busy
 from app.storage import StorageUnavailable
 from tests.bucket import object_keys
+from tests.database import commit, right_before
 from tests.photos.photo_files import oriented_photo
 from tests.queued import queued, run_queued
 
@@ -68,8 +69,7 @@ def photo(number: int) -> str:
 
 
 def show(user: User, url: str) -> None:
-    db.session.execute(update(User).where(User.id == user.id).values(image_url=url))
-    db.session.commit()
+    commit(update(User).where(User.id == user.id).values(image_url=url))
 
 
 def sweep(app: Flask) -> None:
@@ -86,8 +86,7 @@ def test_the_sweep_deletes_orphaned_photos_and_nothing_else(
     urls.append(f"https://bucket.before.example.com/{photo(4)}")  # as rows hold it after a move behind a CDN
     # Of a table that this release knows nothing of, as after a rollback.
     db.session.execute(text("CREATE TABLE shelf (cover_photo_url text)"))
-    db.session.execute(text("INSERT INTO shelf SELECT unnest(CAST(:urls AS text[])) UNION SELECT NULL"), {"urls": urls})
-    db.session.commit()
+    commit(text("INSERT INTO shelf SELECT unnest(CAST(:urls AS text[])) UNION SELECT NULL"), {"urls": urls})
     for name in FOREIGN:  # fewer than are shown: more of them would stop the sweep
         put(PREFIX + name)
     put(photo(5))
@@ -136,9 +135,7 @@ def test_nothing_is_deleted_of_a_listing_that_was_cut_off(
     assert {photo(1), photo(2)} <= object_keys(app)
 
 
-def test_a_bucket_that_answers_or_refuses_is_told(
-    app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bucket_that_answers_or_not_is_told(app: Flask, objects: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with app.app_context():
         storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
     result = app.test_cli_runner().invoke(args=["check-bucket"])
@@ -170,24 +167,10 @@ def killed_in_the_bucket(app: Flask, moment: str) -> Iterator[None]:
         events.unregister(f"{moment}.s3.PutObject", unique_id="kill")
 
 
-@contextmanager
-def killed_before_the_row_points_at_it(_: Flask) -> Iterator[None]:
-    def die(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith("UPDATE users"):
-            raise Killed
-
-    connection = db.session.connection()
-    event.listen(connection, "before_cursor_execute", die)
-    try:
-        yield
-    finally:
-        event.remove(connection, "before_cursor_execute", die)
-
-
 STEPS: dict[str, Callable[[Flask], Any]] = {
     "before the object is put": lambda app: killed_in_the_bucket(app, "before-call"),
     "after the object is put": lambda app: killed_in_the_bucket(app, "after-call"),
-    "before the row points at it": killed_before_the_row_points_at_it,
+    "before the row points at it": lambda _: right_before("UPDATE users", kill),
 }
 
 

@@ -26,7 +26,7 @@ from app.portability import service as portability
 from app.todos import listing
 from app.todos import service as todos
 from tests.bucket import object_keys
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
@@ -40,13 +40,10 @@ def image_url_of(user: User) -> str | None:
 
 def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
     token = signed_in.csrf_token()
-    db.session.execute(delete(User).where(User.id == alice.id))
-    db.session.commit()
-    before = row_counts()
-    file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
-    answer = signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file})
-    assert answer.location == "/sign-in"
-    assert row_counts() == before
+    commit(delete(User).where(User.id == alice.id))
+    with same_row_counts():
+        file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
+        assert signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file}).location == "/sign-in"
 
 
 def test_a_photo_is_imported_where_there_is_none_and_takes_the_place_of_another_on_request_alone(
@@ -75,10 +72,8 @@ def test_an_import_without_time_for_its_photo_is_503_and_stores_nothing(
     if busy == "another import":
         monkeypatch.setattr(service, "UPLOAD_SECONDS", 0.0)
     monkeypatch.setattr(decoding, "BUSY_SECONDS", 0.01)
-    before = row_counts()
-    with decoder(0) if busy == "the decoder" else nullcontext():
+    with same_row_counts(), decoder(0) if busy == "the decoder" else nullcontext():
         assert import_(signed_in, with_photo(document())).status_code == 503
-    assert row_counts() == before
     assert object_keys(app) == objects
 
 
@@ -88,9 +83,7 @@ def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pyte
     assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
 
 
-def test_the_list_of_a_feature_that_was_taken_out_is_read_over(
-    signed_in: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_of_a_feature_taken_out_is_read_over(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     exported = sound.zipped(sound.document(former=[{"what": "ever"}] * 3))
     before = row_counts()
     assert import_(signed_in, exported).status_code == 422
@@ -149,9 +142,7 @@ def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> N
     assert descriptions(alice) == ["a"]
 
 
-def test_an_imported_note_in_the_trash_can_be_restored_even_if_deleted_long_ago(
-    signed_in: Visitor, alice: User
-) -> None:
+def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signed_in: Visitor, alice: User) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
     [thrown_away] = notes.list_trash(alice.id)

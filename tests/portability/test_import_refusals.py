@@ -14,7 +14,7 @@ from app.portability import service as portability
 from app.portability.archive import MIB, ArchiveRejected, Reason
 from app.portability.forms import SENTENCES
 from tests.bucket import object_keys
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.portability import hostile_archives as hostile
 from tests.portability.exports import import_, with_photo
 from tests.queued import run_queued
@@ -47,12 +47,11 @@ def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(app: Fl
 @pytest.mark.parametrize("name", ["nothing", "a bomb", "a field twice", "a title of 51", "no photo as a photo"])
 def test_the_page_tells_the_reason_and_stores_nothing(signed_in: Visitor, name: str) -> None:
     reason, archive_of = hostile.ARCHIVES[name]
-    before = row_counts()
-    answer = import_(signed_in, archive_of())
-    assert answer.status_code == 422
-    [error] = re.findall(r'<p class="error" id="archive-error">(.*?)</p>', answer.text)
-    assert unescape(error).startswith(str(SENTENCES[reason]).partition(" %(place)s")[0])
-    assert row_counts() == before
+    with same_row_counts():
+        answer = import_(signed_in, archive_of())
+        assert answer.status_code == 422
+        [error] = re.findall(r'<p class="error" id="archive-error">(.*?)</p>', answer.text)
+        assert unescape(error).startswith(str(SENTENCES[reason]).partition(" %(place)s")[0])
 
 
 def test_the_valid_base_of_the_hostile_archives_is_imported(signed_in: Visitor) -> None:
@@ -77,21 +76,19 @@ def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
 
 def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
     rows, objects = row_counts(), object_keys(app)
-    document = hostile.document(notes=[hostile.NOTE, None])
-    assert import_(signed_in, with_photo(document)).status_code == 422
+    assert import_(signed_in, with_photo(hostile.document(notes=[hostile.NOTE, None]))).status_code == 422
     run_queued(app)
     assert row_counts() == rows
     assert object_keys(app) == objects
 
 
 def test_an_import_without_exactly_one_file_of_a_size_is_refused(signed_in: Visitor) -> None:
-    before = row_counts()
-    two = [hostile.zipped(hostile.document())] * 2
-    for answer in (import_(signed_in), import_(signed_in, *two), signed_in.submit("/mypage/import", archive="x")):
-        assert answer.status_code == 422
-        assert "Choose one ZIP file." in answer.text
-    assert import_(signed_in, bytes(3 * MIB)).status_code == 413
-    assert row_counts() == before
+    with same_row_counts():
+        two = [hostile.zipped(hostile.document())] * 2
+        for answer in (import_(signed_in), import_(signed_in, *two), signed_in.submit("/mypage/import", archive="x")):
+            assert answer.status_code == 422
+            assert "Choose one ZIP file." in answer.text
+        assert import_(signed_in, bytes(3 * MIB)).status_code == 413
 
 
 def test_every_reason_has_an_error_message() -> None:

@@ -17,6 +17,7 @@ from app.portability import archive, views
 from app.portability import service as portability
 from config import TestingConfig
 from tests.conftest import PASSWORD, browser_of
+from tests.database import commit
 from tests.databases import Environment
 from tests.visitor import Visitor
 
@@ -44,8 +45,7 @@ def test_12000_full_notes_come_back_within_bounded_memory(
     app.test_client_class = Visitor
     with app.app_context():
         # Their upkeep takes the server minutes, and nothing of the memory that is measured.
-        db.session.execute(text("DROP INDEX ix_notes_terms, ix_notes_initials"))
-        db.session.commit()
+        commit(text("DROP INDEX ix_notes_terms, ix_notes_initials"))
         one, other = (accounts.sign_up(f"{name}@example.com", name, PASSWORD) for name in ("one", "other"))
         browsers, ids = (browser_of(app, one), browser_of(app, other)), {"one": one.id, "other": other.id}
         fill(one.id, 1)
@@ -66,8 +66,7 @@ def test_12000_full_notes_come_back_within_bounded_memory(
 
 def fill(user_id: int, count: int) -> None:
     texts = ["".join(random.choices(SYLLABLES, k=CONTENT_LENGTH)) for _ in range(count)]  # noqa: S311 - no secret
-    db.session.execute(insert(Note), [{"user_id": user_id, "title": "메모", "content": each} for each in texts])
-    db.session.commit()
+    commit(insert(Note), [{"user_id": user_id, "title": "메모", "content": each} for each in texts])
 
 
 def round_trip(one: Visitor, other: Visitor) -> int:

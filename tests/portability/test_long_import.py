@@ -12,7 +12,7 @@ from app.notes import service as notes
 from app.portability import service as portability
 from app.portability import views
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.portability import hostile_archives as hostile
 from tests.portability.exports import export, import_
 from tests.visitor import Visitor
@@ -62,11 +62,10 @@ def test_its_page_says_what_came_in(archive: bytes, other: Visitor) -> None:
 
 def test_a_refusal_is_told_and_nothing_is_stored(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portability, "IMPORT_SECONDS", 0.0)
-    before = row_counts()
-    answer = import_(signed_in, hostile.zipped(hostile.document()))
-    assert 'role="alert"' in answer.text
-    assert "This took too long, so nothing was imported." in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = import_(signed_in, hostile.zipped(hostile.document()))
+        assert 'role="alert"' in answer.text
+        assert "This took too long, so nothing was imported." in answer.text
 
 
 def test_an_error_is_told_and_logged_and_nothing_is_stored(
@@ -76,11 +75,10 @@ def test_an_error_is_told_and_logged_and_nothing_is_stored(
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(portability, "_load", fail)
-    before = row_counts()
-    answer = import_(signed_in, hostile.zipped(hostile.document()))
-    assert "Something went wrong on our side, so nothing was imported." in answer.text
-    assert "the disk is full" in caplog.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = import_(signed_in, hostile.zipped(hostile.document()))
+        assert "Something went wrong on our side, so nothing was imported." in answer.text
+        assert "the disk is full" in caplog.text
 
 
 def test_who_leaves_the_page_does_not_stop_it(archive: bytes, other: Visitor) -> None:

@@ -10,7 +10,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
-from tests.database import row_counts
+from tests.database import commit, row_counts
 from tests.visitor import Visitor
 
 
@@ -87,8 +87,7 @@ def listed(user: User) -> list[str]:
 
 
 def make_old(interval: str) -> None:
-    db.session.execute(text("UPDATE todos SET deleted_at = deleted_at - CAST(:ago AS interval)"), {"ago": interval})
-    db.session.commit()
+    commit(text("UPDATE todos SET deleted_at = deleted_at - CAST(:ago AS interval)"), {"ago": interval})
 
 
 def undo(browser: Visitor, query: str = "") -> str:

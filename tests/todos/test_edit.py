@@ -12,7 +12,7 @@ from app.accounts.service import AccountGone
 from app.extensions import db
 from app.todos import listing, service
 from app.todos.models import Todo
-from tests.database import row_counts
+from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import Visitor
 
 EDITOR = re.compile(r'<form class="editor[^"]*" method="post" action="([^"]+)"')
@@ -25,8 +25,7 @@ def todo_id(alice: User) -> int:
 
 def test_the_list_has_an_editor_in_the_place_of_the_todo(signed_in: Visitor, alice: User, todo_id: int) -> None:
     service.create_todo(alice.id, "another")
-    page = signed_in.get("/todos?show=open").text
-    assert f'href="/todos?show=open&amp;edit={todo_id}"' in page
+    assert f'href="/todos?show=open&amp;edit={todo_id}"' in signed_in.get("/todos?show=open").text
     editing = signed_in.get(f"/todos?edit={todo_id}&show=open").text
     assert EDITOR.findall(editing) == [f"/todos/{todo_id}?show=open"]
     assert re.search(r'<input autofocus id="changed-description"[^>]* value="Dune">', editing)
@@ -43,9 +42,7 @@ def test_an_edit_of_a_todo_that_is_not_on_the_page_is_ignored(signed_in: Visitor
         assert not EDITOR.findall(answer.text), edited
 
 
-def test_it_refuses_and_keeps_what_was_typed_or_offers_what_is_stored(
-    signed_in: Visitor, alice: User, todo_id: int
-) -> None:
+def test_it_refuses_and_keeps_what_was_typed_or_offers_what_is_stored(signed_in: Visitor, todo_id: int) -> None:
     for description in ["x" * 201, "bu\x00y", "bu\x1by", "two\nlines", "", "\r\n"]:
         answer = signed_in.submit(f"/todos/{todo_id}?show=open", description=description)
         assert answer.status_code == 422, description
@@ -76,9 +73,7 @@ def row_of(todo_id: int) -> tuple[str, bool, datetime | None]:
 
 
 def set_completed(todo_id: int, completed: bool, completed_at: datetime | None) -> None:
-    change = update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at)
-    db.session.execute(change)
-    db.session.commit()
+    commit(update(Todo).where(Todo.id == todo_id).values(completed=completed, completed_at=completed_at))
 
 
 def test_the_time_of_completing_is_stored_and_deleted(signed_in: Visitor, todo_id: int) -> None:
@@ -160,14 +155,13 @@ def test_a_new_one_is_open_and_stands_by_its_id(signed_in: Visitor, alice: User)
 
 
 def test_a_new_one_is_refused_and_keeps_what_was_typed(signed_in: Visitor) -> None:
-    before = row_counts()
-    for description in ["x" * 201, "", "\r\n \t", "bu\x1by", "two\r\nlines"]:
-        answer = signed_in.submit("/todos", description=description)
-        assert answer.status_code == 422, description
-        assert '<p class="error" id="description-error">' in answer.text, description
-        assert '<a href="#description">' in answer.text, description
-        assert description.strip()[:2] in answer.text, description
-    assert row_counts() == before
+    with same_row_counts():
+        for description in ["x" * 201, "", "\r\n \t", "bu\x1by", "two\r\nlines"]:
+            answer = signed_in.submit("/todos", description=description)
+            assert answer.status_code == 422, description
+            assert '<p class="error" id="description-error">' in answer.text, description
+            assert '<a href="#description">' in answer.text, description
+            assert description.strip()[:2] in answer.text, description
 
 
 def test_the_field_has_the_focus_after_adding_and_only_then(signed_in: Visitor) -> None:
@@ -187,8 +181,7 @@ def test_lengths_are_counted_in_code_points_of_composed_hangul_without_the_space
 def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User) -> None:
     for text in ["<script>alert(1)</script>", "%s %d \uffff", 'a" onfocus="alert(1)']:
         assert signed_in.submit("/todos", description=text).status_code == 302, text
-        todo = listing.list_todos(alice.id).todos[0]
-        assert todo.description == text, text
+        assert listing.list_todos(alice.id).todos[0].description == text, text
         page = signed_in.get("/todos").text
         assert "<script>" not in page, text
         assert 'onfocus="' not in page, text

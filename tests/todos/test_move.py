@@ -173,9 +173,7 @@ def test_a_cursor_follows_its_todo_to_its_first_position() -> None:
 
 
 @pytest.mark.parametrize("placed", [True, False])
-def test_dragged_it_takes_the_place_of_another_and_those_between_move_by_one(
-    signed_in: Visitor, alice: User, placed: bool
-) -> None:
+def test_dragged_it_takes_anothers_place_and_moves_those_between(signed_in: Visitor, alice: User, placed: bool) -> None:
     expected = create(alice, 5, placed=placed)
     for start, end in [(3, 3), (1, 2), (0, 4), (4, 0)]:
         assert signed_in.submit(f"/todos/{expected[start]}/move", onto=f"{expected[end]}").status_code == 302

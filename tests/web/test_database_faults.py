@@ -94,8 +94,7 @@ def test_a_restart_in_the_middle_of_a_request_is_503_once(site: Site) -> None:
     for method, name, path in all_routes(site.app):
         statement = 1 if name in PUBLIC else 3 if method == "POST" else 2
         with site.dying_at_statement(statement), suppress(*[OperationalError] * (name == STREAMED)):
-            answer = visit(browser, token, method, path)
-            assert_is_ours(answer, (method, name, statement))
+            assert_is_ours(visit(browser, token, method, path), (method, name, statement))
         browser, token = site.unharmed(browser, token)
 
 

@@ -23,7 +23,7 @@ from app.extensions import db
 from app.notes import service
 from app.web.errors import READ_ONLY_SENTENCE, SENTENCES, settle_reader
 from config import TestingConfig
-from tests.database import right_before, row_counts
+from tests.database import commit, right_before, row_counts, same_row_counts
 from tests.databases import Environment
 from tests.visitor import Visitor
 
@@ -53,9 +53,7 @@ def test_a_json_request_gets_problem_json(client: Visitor, accept: str) -> None:
 NAVIGATION = '<nav class="tabs"'
 
 
-def test_an_error_page_has_the_navigation_of_the_notebook_for_who_is_signed_in(
-    signed_in: Visitor, client: Visitor
-) -> None:
+def test_an_error_page_has_the_notebooks_navigation_for_who_is_signed_in(signed_in: Visitor, client: Visitor) -> None:
     for path, status in (("/notes/9000000000", 404), ("/notes?before=nothing", 400), ("/sign-out", 405)):
         answer = signed_in.get(path)
         assert (answer.status_code, NAVIGATION in answer.text) == (status, True), path
@@ -96,8 +94,7 @@ def test_an_unexpected_error_is_500_with_the_request_id_and_no_traceback(
     app: Flask, signed_in: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)  # as in production
-    db.session.execute(text("DROP TABLE notes CASCADE"))
-    db.session.commit()
+    commit(text("DROP TABLE notes CASCADE"))
     answer = signed_in.get("/notes")
     assert answer.status_code == 500
     assert answer.headers["X-Request-ID"] in answer.text
@@ -125,14 +122,13 @@ ANSWERS = {state: answer for answer, states in STATES.items() for state in state
 
 def refuse(statement: str, sqlstate: str) -> None:
     """Let the database refuse a statement, such as "INSERT ON todos", with this SQLSTATE."""
-    db.session.execute(
+    commit(
         text(
             "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
             f" $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$;"
             f" CREATE OR REPLACE TRIGGER refuse BEFORE {statement} EXECUTE FUNCTION refuse()"
         )
     )
-    db.session.commit()
 
 
 def test_the_answer_to_a_refused_statement_is_decided_by_its_sqlstate(
@@ -244,18 +240,17 @@ def test_an_upload_and_an_export_without_room_are_503_and_change_nothing(
 ) -> None:
     body = upload("archive", signed_in.csrf_token())
     fails, number = FAILURES[failure]
-    before = row_counts()
-    signed_in.get("/nowhere")  # so that the error page is compiled
-    with fails():
-        answer = signed_in.post("/mypage/import", data=body, content_type="multipart/form-data; boundary=b")
-    gc.collect()  # Werkzeug leaves its file to that
-    assert_unavailable(answer, caplog, number)
-    if failure != "the disk is full":  # without a file, before the first byte
-        caplog.clear()
+    with same_row_counts():
+        signed_in.get("/nowhere")  # so that the error page is compiled
         with fails():
-            answer = signed_in.get("/mypage/export")
+            answer = signed_in.post("/mypage/import", data=body, content_type="multipart/form-data; boundary=b")
+        gc.collect()  # Werkzeug leaves its file to that
         assert_unavailable(answer, caplog, number)
-    assert row_counts() == before
+        if failure != "the disk is full":  # without a file, before the first byte
+            caplog.clear()
+            with fails():
+                answer = signed_in.get("/mypage/export")
+            assert_unavailable(answer, caplog, number)
 
 
 def assert_unavailable(answer: TestResponse, caplog: pytest.LogCaptureFixture, number: int) -> None:

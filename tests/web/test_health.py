@@ -44,8 +44,7 @@ def test_ready_when_the_database_is_ahead_by_expand_steps(client: Visitor) -> No
     add_ledger_step("9999", "9998", "expand")
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    expected = {"state": "ahead", "commit": None, "code_head": HEAD, "database_revision": "9999"}
-    assert answer.get_json() == expected
+    assert answer.get_json() == {"state": "ahead", "commit": None, "code_head": HEAD, "database_revision": "9999"}
 
 
 def test_not_ready_when_one_step_ahead_is_a_contract_and_this_release_was_never_live(client: Visitor) -> None:
@@ -115,7 +114,7 @@ def test_a_page_that_finds_the_pool_full_is_503_with_retry_after_and_comes_later
         db.engine.dispose()
 
 
-def test_a_full_pool_is_503_and_recovers_and_a_database_without_our_tables_is_not_ready(
+def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(
     environment: dict[str, str],
 ) -> None:
     app = of_one_connection(environment)

@@ -58,9 +58,7 @@ def test_a_browser_asks_for_the_worker_at_each_visit(client: Visitor) -> None:
     assert len(WORKER.read_bytes()) <= 4096
 
 
-def test_only_pages_of_signed_in_readers_register_it_and_have_the_line_that_it_shows(
-    signed_in: Visitor, app: Flask
-) -> None:
+def test_only_pages_of_signed_in_readers_register_it_and_have_the_line_it_shows(signed_in: Visitor, app: Flask) -> None:
     page, marked = signed_in.get("/notes").text, 'id="kept" hidden'
     assert re.search(r'src="/static/js/outbox\.\w+\.js"', page)
     assert "/static/js/outbox" not in app.test_client().get("/sign-in").text

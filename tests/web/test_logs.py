@@ -348,9 +348,7 @@ def test_a_page_with_a_number_in_its_path_asks_who_is_there(app: Flask) -> None:
         assert [endpoint for endpoint in numbered if is_public(endpoint)] == []
 
 
-def test_no_search_engine_lists_one_whatever_it_answers_and_other_pages_say_nothing(
-    app: Flask, client: Visitor, alice: User
-) -> None:
+def test_no_search_engine_lists_one_and_other_pages_say_nothing(app: Flask, client: Visitor, alice: User) -> None:
     shared = f"/s/{share_note(alice.id, service.create_note(alice.id, 'n', ''))}"
     ids = {each.path: each.own(alice) for each in samples()}
     for each in samples():

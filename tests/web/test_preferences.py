@@ -14,7 +14,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.todos import service as todos
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import same_row_counts
 from tests.visitor import Visitor
 
 KOREAN = {"Accept-Language": "ko"}
@@ -26,11 +26,9 @@ def language_of(page: str) -> str:
 
 
 def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visitor) -> None:
-    before = row_counts()
-    answer = client.submit("/preferences", language="ko", next="/sign-up?x=1")
-    assert answer.location == "/sign-up?x=1"
-    assert language_of(client.get("/sign-up", headers=ENGLISH).text) == "ko"
-    assert row_counts() == before
+    with same_row_counts():
+        assert client.submit("/preferences", language="ko", next="/sign-up?x=1").location == "/sign-up?x=1"
+        assert language_of(client.get("/sign-up", headers=ENGLISH).text) == "ko"
 
 
 def test_the_forms_of_a_page_lead_back_to_it_with_its_query(signed_in: Visitor, alice: User) -> None:

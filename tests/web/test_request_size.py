@@ -6,14 +6,13 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 
 from app.web.request_size import MOST_FIELDS, TEXT_BODY_LIMIT
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.visitor import Visitor
 
 
 def test_a_text_form_over_64_kib_is_413_and_stores_nothing_and_the_longest_note_fits(signed_in: Visitor) -> None:
-    before = row_counts()
-    assert signed_in.submit("/notes", title="x", content="x" * 70_000).status_code == 413
-    assert row_counts() == before
+    with same_row_counts():
+        assert signed_in.submit("/notes", title="x", content="x" * 70_000).status_code == 413
     assert signed_in.submit("/notes", title="😀" * 50, content="😀" * 2000).status_code == 302
 
 
@@ -38,12 +37,10 @@ def test_an_upload_is_no_form_of_long_texts(signed_in: Visitor) -> None:
 
 
 def test_a_file_in_a_text_field_is_422_and_stores_nothing(signed_in: Visitor, app: Flask) -> None:
-    before = row_counts()
-    for path, field in (("/notes", "content"), ("/todos", "description"), ("/mypage/nickname", "nickname")):
-        answer = signed_in.submit(path, **{"title": "x", field: (BytesIO(b"x"), "f.txt")})
-        assert answer.status_code == 422, path
-    assert Visitor(app).submit("/sign-in", email=(BytesIO(b"x"), "f.txt")).status_code == 422
-    assert row_counts() == before
+    with same_row_counts():
+        for path, field in (("/notes", "content"), ("/todos", "description"), ("/mypage/nickname", "nickname")):
+            assert signed_in.submit(path, **{"title": "x", field: (BytesIO(b"x"), "f.txt")}).status_code == 422, path
+        assert Visitor(app).submit("/sign-in", email=(BytesIO(b"x"), "f.txt")).status_code == 422
 
 
 def limit_by_head(app: Flask, method: str, path: str, cookie: str = "") -> int:
@@ -80,7 +77,6 @@ def test_a_stranger_may_not_upload_whatever_the_cookie_says(app: Flask, client: 
 
 
 def test_a_strangers_upload_is_sent_to_sign_in_and_stores_nothing(client: Visitor) -> None:
-    before = row_counts()
-    answer = client.submit("/mypage/import", archive=(BytesIO(bytes(70_000)), "semicircle.zip"))
-    assert answer.location == "/sign-in"
-    assert row_counts() == before
+    with same_row_counts():
+        answer = client.submit("/mypage/import", archive=(BytesIO(bytes(70_000)), "semicircle.zip"))
+        assert answer.location == "/sign-in"

@@ -130,8 +130,7 @@ def rendered(app: Flask, page: str, language: str = "en", **context: object) -> 
 
 def test_each_reader_gets_the_own_language_whoever_came_first(fresh: Flask) -> None:
     for language, words in (("ko", "메모"), ("en", "Notes"), ("ko", "메모")):
-        shown = rendered(fresh, "child.html", language, count=3)
-        assert shown.startswith(f'<html lang="{language}">{words} ')
+        assert rendered(fresh, "child.html", language, count=3).startswith(f'<html lang="{language}">{words} ')
 
 
 def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(fresh: Flask) -> None:

@@ -11,7 +11,7 @@ from app.extensions import db
 from app.figures import Figures
 from app.wordcounts.models import DONE, Result
 from tests.conftest import browser_of
-from tests.web.test_owners import ids, paths, rows_of, share_all
+from tests.web.test_access import ids, paths, rows_of, share_all
 
 __all__ = ["ids"]  # a fixture
 

@@ -6,8 +6,7 @@ from itertools import islice
 import psutil
 
 from tests.bucket import object_keys
-from tests.photos.costly_photos import costly_photos
-from tests.photos.hostile_photos import hostile_photos
+from tests.photos.hostile_photos import costly_photos, hostile_photos
 from tests.portability.hostile_archives import ARCHIVES
 from tools.attack.finding import Finding, fingerprint
 from tools.bench.client import Client

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from app.photos.containers import PhotoRejected
 from app.photos.decoding import square_webp
-from tests.photos.costly_photos import costly_photos, largest_honest_photo
+from tests.photos.hostile_photos import costly_photos, largest_honest_photo
 
 TRIES = 3
 MOST = 2.0  # times the honest photo

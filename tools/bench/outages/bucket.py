@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.photos import tasks
 from tests.bucket import object_keys
-from tests.photos.costly_photos import largest_honest_photo
+from tests.photos.hostile_photos import largest_honest_photo
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 from tools.bench.client import Answer, Client
