@@ -60,7 +60,7 @@ def status_command(as_json: bool) -> None:
 @release.command("history")
 @as_json
 def history_command(as_json: bool) -> None:
-    """List what ran on this database, the newest first, and what it cost the live release."""
+    """List what ran on this database, the newest first, and how long it took."""
     with read_only_connection() as connection:
         rows = ledger.read_history(connection)
     shown = ("revision", "phase", "renumbered_from", "cost")

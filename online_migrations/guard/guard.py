@@ -1,4 +1,4 @@
-"""Guard: refuses what a revision must not do, before it is committed, and adds up what the revision cost.
+"""Guard: refuses what a revision must not do, before it is committed.
 
 SQL can be spelled in many ways, the catalog cannot. So a revision is judged by what it did to the catalog. An upgrade
 is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave.
@@ -6,6 +6,7 @@ is judged by the phase that its file states, a downgrade as a contract: it takes
 
 import gc
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -19,7 +20,6 @@ from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect, in_schema, on_table, shown, with_parts
 from online_migrations.guard.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost, without_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, takes_default
-from online_migrations.guard.record import Cost
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
 from online_migrations.guard.snapshot import Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
@@ -93,7 +93,7 @@ class Guard:
     @contextmanager
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
-        self._script, self._is_upgrade, self.cost, self._rows = script, is_upgrade, Cost(), 0
+        self._script, self._is_upgrade, self._began, self._rows = script, is_upgrade, time.monotonic(), 0
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
         catalog, self._catalog = self._catalog, None
@@ -134,10 +134,10 @@ class Guard:
     def is_excusing(self) -> bool:
         return self.watching.is_excusing
 
-    def cost_so_far(self) -> dict[str, Any]:
-        """Return what the revision cost, with the transaction that is about to commit; for the ledger."""
-        self.cost.add_transaction(self.watching.transaction)
-        return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
+    def cost_so_far(self) -> dict[str, int]:
+        """Return how long the revision has taken, and in how many attempts; for the ledger."""
+        attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]
+        return {"attempts": attempts, "milliseconds": round((time.monotonic() - self._began) * 1000)}
 
     @property
     def watching(self) -> TransactionWatch:

@@ -1,12 +1,11 @@
-"""Record: what a transaction did, which of its statements did it, and what a revision cost.
+"""Record: what a transaction did, and which of its statements did it.
 
 Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -63,7 +62,6 @@ class Record(NamedTuple):
     is_judged: bool  # False if it was excused, or a savepoint has taken it back
     touched: Touched | None  # None when it could only write rows, or while nobody has looked
     held: Held
-    sent_at: float  # on the monotonic clock
 
 
 @dataclass
@@ -176,41 +174,3 @@ def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Eff
             together = " and ".join(sorted(map(shown, held | names)))
             yield Effect("locks-two-tables", together, min(names)), record
         held |= names
-
-
-@dataclass
-class Cost:
-    """Add up what a revision cost."""
-
-    # Table: mode and seconds of the longest lock that made others wait. Upper bounds: they begin when the statement was
-    # sent, so they hold the time that it waited too.
-    locks: dict[str, tuple[str, float]] = field(default_factory=dict)
-    rows: int = 0  # updated, deleted or backfilled
-    began: float = field(default_factory=time.monotonic)
-
-    def add_lock(self, table: str, mode: str, seconds: float) -> None:
-        if seconds >= self.locks.get(table, ("", 0.0))[1]:
-            self.locks[table] = (mode, seconds)
-
-    def add_transaction(self, transaction: Transaction) -> None:
-        """Add the locks and rows of a transaction that is about to commit."""
-        if not transaction.records:
-            return
-        now, at_end = time.monotonic(), transaction.records[-1].held
-        since = {oid: record.sent_at for record in reversed(transaction.records) for oid in record.held.locks}
-        for oid, mode in at_end.locks.items():
-            if name := transaction.table(oid):
-                self.add_lock(shown(name), mode, now - since[oid])
-        before = transaction.written_before or {}
-        for oid, rows in at_end.rows.items():
-            written = rows.since(before.get(oid, NO_ROWS))
-            self.rows += written.updated + written.deleted
-
-    def as_json(self, attempts: int) -> dict[str, Any]:
-        """Return it for the ledger; times in milliseconds."""
-        return {
-            "locks": {table: [mode, round(seconds * 1000)] for table, (mode, seconds) in self.locks.items()},
-            "rows": self.rows,
-            "attempts": attempts,
-            "milliseconds": round((time.monotonic() - self.began) * 1000),
-        }

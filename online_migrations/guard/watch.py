@@ -4,7 +4,6 @@ And `excused("reason")`, a deliberate exception from the judgement for one state
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,7 +165,7 @@ class TransactionWatch:
         if records := self.transaction.records:
             touched, held = self._look()
             self.transaction.see_last(touched)
-            records.append(Record(records[-1].line, True, touched, held, time.monotonic()))
+            records.append(Record(records[-1].line, True, touched, held))
         self.is_excusing, self._excused_statements = True, 0
         try:
             yield
@@ -204,7 +203,6 @@ class TransactionWatch:
             yield
             return
         self._before_statement(sql)
-        sent_at = time.monotonic()
         try:
             yield
         except Exception:
@@ -212,7 +210,7 @@ class TransactionWatch:
             if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
                 execute_raw(self._connection, "ROLLBACK")
             raise
-        self._after_statement(sql, sent_at)
+        self._after_statement(sql)
 
     def _before_statement(self, sql: str) -> None:
         if self.line() is not None:
@@ -233,7 +231,7 @@ class TransactionWatch:
                 self.transaction.written_before = read_written(self._connection)
                 self._lock_timeout = read_held(self._connection).lock_timeout
 
-    def _after_statement(self, sql: str, sent_at: float) -> None:
+    def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
         is_special = may_change_catalog or self.is_excusing or is_autocommit(self._connection)
@@ -247,7 +245,7 @@ class TransactionWatch:
             held = read_held(self._connection)
         if may_change_catalog and touched is None:
             self.transaction.unseen = len(records)
-        records.append(Record(line, not self.is_excusing, touched, held, sent_at))
+        records.append(Record(line, not self.is_excusing, touched, held))
         made, rolled_back = statements.savepoint(sql)
         if made is not None:
             self._savepoints[made] = len(records)
@@ -305,7 +303,7 @@ class TransactionWatch:
             touched, held = self._look()
         self.transaction.see_last(touched)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, True, None, held, time.monotonic()))
+            records.append(Record(None, True, None, held))
         self._judge(
             (effect, record.line if record else None)
             for effect, record in effects_of_transaction(self.transaction, touched)

@@ -19,7 +19,7 @@ from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.steps import add_cost, judged, limits
+from online_migrations.operations.steps import judged, limits
 from online_migrations.sql import literal, quote
 from online_migrations.state.tables import BACKFILLS
 
@@ -58,9 +58,7 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
             migration.impl.static_output(query.as_script())
             return 0
         with judged(migration):
-            filled = _fill_all(query, connection_of(migration), *limits(migration))
-            add_cost(migration, rows=filled)
-        return filled
+            return _fill_all(query, connection_of(migration), *limits(migration))
 
 
 def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:
@@ -154,7 +152,6 @@ def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> 
     if batch.filled < batch.wanted:
         return False
     connection.execute(store.completion(name, batch.filled))
-    add_cost(op.get_context(), rows=batch.filled)
     return True
 
 

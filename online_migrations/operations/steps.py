@@ -3,7 +3,7 @@
 A process can die between two steps; the next run asks the catalog which are still needed, and does the rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from sqlalchemy.exc import IntegrityError
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import ACCESS_EXCLUSIVE
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.sql import alter, quote
@@ -24,9 +23,6 @@ from online_migrations.sql import alter, quote
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock, and
 # the server cancels it for us after deadlock_timeout (1 s). Only when we hold this lock do we ask for the strong one.
 VACUUM_LOCK_TIMEOUT = "2s"
-
-_START_CLOCK = "SELECT set_config('release.locked_at', extract(epoch FROM clock_timestamp())::text, true)"
-_READ_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) - current_setting('release.locked_at')::numeric"
 
 
 class Step(NamedTuple):
@@ -106,15 +102,6 @@ def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Itera
         yield
 
 
-def add_cost(migration: MigrationContext, *, rows: int = 0, locks: Mapping[str, float] | None = None) -> None:
-    """Add to what the revision cost: rows that were written, and for each table the seconds under ACCESS EXCLUSIVE."""
-    guard = migration.opts.get("guard")
-    if guard is not None:
-        guard.cost.rows += rows
-        for table, seconds in (locks or {}).items():
-            guard.cost.add_lock(table, ACCESS_EXCLUSIVE, seconds)
-
-
 def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
     """Return the deadline of the run and who blocks it, which the runner passed through Alembic's options."""
     return migration.opts["deadline"], migration.opts["blockers"]
@@ -133,7 +120,8 @@ def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: Migr
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
-            add_cost(migration, locks=dict.fromkeys(step.tables, _execute_locked(connection, step, attempt)))
+            # As one string, without a round trip under its lock.
+            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, attempt)))
         elif needed:
             _execute(connection, step, limits(migration)[0])
 
@@ -151,13 +139,6 @@ def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool |
         return False if step.sql.startswith("DROP ") else None
     answer: bool | None = step.needed.asked(connection)
     return answer
-
-
-def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
-    """Send a step as one string, without a round trip under its lock; return the seconds of the lock and the wait."""
-    *prepare, statement = _with_lock_timeouts(step, attempt)
-    script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
-    return float(connection.exec_driver_sql(script, execution_options={"no_parameters": True}).scalar_one())
 
 
 def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
