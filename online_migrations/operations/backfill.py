@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy import Connection, text
 
 from online_migrations.backfills import store
-from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, Batch, next_batch_size
+from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, next_batch_size
 from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
@@ -25,6 +25,7 @@ from online_migrations.state.tables import BACKFILLS
 
 PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 REPORT_EVERY = 5.0  # seconds
+_ESTIMATE = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 log = logging.getLogger(__name__)
 
@@ -86,15 +87,15 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
     if not re.fullmatch(r"[\w.-]+", name):
         raise ReleaseError(f"The name {name!r} would not fit into a command; use letters, digits, _, . and - only.")
     migration = op.get_context()
-    record = store.insertion(name, table, set_sql, where, pk)
+    query = BackfillQuery(table, set_sql, where, pk)
+    record = store.insertion(name, query)
     if migration.as_sql:  # the worker looks every minute for a backfill without a job
         migration.execute(record)
         return
     connection = connection_of(migration)
-    query = BackfillQuery(table, set_sql, where, pk)
     _require_key(query, connection)
     query.require_valid(connection)
-    turn = connection.scalar(record.returning(BACKFILLS.c.turn))
+    turn = connection.scalar(record)
     if turn is None:
         turn = _begun_again(connection, name, query)
     if turn is not None and not _filled_at_once(connection, name, query):
@@ -176,44 +177,13 @@ def _require_key(query: BackfillQuery, connection: Connection) -> None:
         raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
 
 
-class Progress:
-    """Log now and then how many rows are done, at which rate, and how long the rest will take."""
-
-    def __init__(self, table: str, rows: int, report_every: float = REPORT_EVERY) -> None:
-        self.table = table
-        self.rows = rows
-        self.report_every = report_every
-        self.filled = 0
-        self._scanned = 0
-        self._began = self._reported = time.monotonic()
-
-    def begin_pass(self) -> None:
-        self._scanned = 0
-
-    def add(self, batch: Batch) -> None:
-        self.filled += batch.filled
-        self._scanned += batch.scanned
-        if time.monotonic() - self._reported >= self.report_every:
-            self._reported = time.monotonic()
-            self.report(f"{self._scanned} of about {max(self.rows, self._scanned)} rows seen, {self._left()} left")
-
-    def report(self, how_far: str) -> None:
-        rate = self.filled / max(time.monotonic() - self._began, 0.001)
-        log.info("backfill %s: %s; %d rows filled, %.0f a second", self.table, how_far, self.filled, rate)
-
-    def _left(self) -> str:
-        done = self._scanned / max(self.rows, self._scanned)
-        return store.time_left((time.monotonic() - self._began) * (1 - done) / done)
-
-
 def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
     """Go through the table in the order of the key, again and again, until nothing is left."""
     _require_key(query, connection)
-    estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
-    progress = Progress(query.table, connection.scalar(estimate, {"table": quote(query.table)}) or 0)
+    rows = connection.scalar(_ESTIMATE, {"table": quote(query.table)}) or 0
+    filled, reported = 0, time.monotonic()
     while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
-        before, last, size = progress.filled, None, SMALLEST_BATCH
-        progress.begin_pass()
+        before, scanned, last, size = filled, 0, None, SMALLEST_BATCH
         while deadline.left():
             began = time.monotonic()
             batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
@@ -221,14 +191,18 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, 
             if not batch.scanned or batch.last == last:
                 break
             last, size = batch.last, next_batch_size(size, seconds)
-            progress.add(batch)
+            filled, scanned = filled + batch.filled, scanned + batch.scanned
+            if time.monotonic() - reported >= REPORT_EVERY:
+                reported = time.monotonic()
+                about = max(rows, scanned)
+                log.info("backfill %s: %d of about %d rows seen, %d filled", query.table, scanned, about, filled)
             deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
                 f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
             )
-        if progress.filled == before:  # other sessions hold the rows that are left
+        if filled == before:  # other sessions hold the rows that are left
             deadline.sleep(TARGET_SECONDS)
-    progress.report("done")
-    return progress.filled
+    log.info("backfill %s: done; %d rows filled", query.table, filled)
+    return filled

@@ -1,7 +1,5 @@
 """Questions to the system catalogs, the SQL of catalog.sql by its names; and what has a name that is to be given."""
 
-import re
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from alembic import op
@@ -13,7 +11,7 @@ from online_migrations.connection import connection_of
 from online_migrations.definitions import Definition
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
-from online_migrations.sql import quote
+from online_migrations.sql import quote, read_texts
 
 
 class Question(NamedTuple):
@@ -60,15 +58,7 @@ def tables_locked(table: str, *, column: str | None = None, constraint: str | No
     return (table, *ask("referred_to", table, column=column, constraint=constraint).listed())
 
 
-def _read(**texts: str) -> dict[str, str]:
-    """Return the texts of catalog.sql by their names, each with those that it names in braces."""
-    source = (files(__package__) / "catalog.sql").read_text(encoding="utf-8")
-    for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
-        texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
-    return texts
-
-
-TEXTS = _read(filled_by_trigger=FILLED_BY_TRIGGER)
+TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 
 # Something may have the name of what an operation would make, and be something else. "Already there" means the same
 # definition: otherwise an operation would skip what a developer has fixed since an earlier attempt, and the release

@@ -1,6 +1,7 @@
 """Do the work of every operation, also again and printed; wait for locks empty-handed, and refuse what hurts."""
 
 import re
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,9 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from online_migrations import operations as ops
-from online_migrations.backfills.store import Batch
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
-from online_migrations.operations.backfill import Progress
 from online_migrations.sql import split_statements
 from online_migrations.state import live, tables
 from tests.online_migrations import dumps, judged
@@ -157,7 +156,7 @@ def test_a_role_may_do_through_the_view_what_it_may_do_with_the_table(things: Da
 
 
 def test_a_backfill_goes_on_where_it_was_stopped_and_says_how_far_it_is(
-    things: Database, caplog: pytest.LogCaptureFixture
+    things: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", "online_migrations")
     things.execute("UPDATE things SET size = 0 WHERE id <= 2000")
@@ -165,9 +164,9 @@ def test_a_backfill_goes_on_where_it_was_stopped_and_says_how_far_it_is(
     assert "backfill things: done; 1000 rows filled" in caplog.text
     assert things.scalar("SELECT count(*) FROM things WHERE size = 0") == 2000
 
-    progress = Progress("things", 4000, report_every=0)
-    progress.add(Batch(last="1000", scanned=1000, wanted=500, filled=500, unfilled=0))
-    assert re.search(r"1000 of about 4000 rows seen, \d+ s left; 500 rows filled, \d+ a second", caplog.text)
+    monkeypatch.setattr(sys.modules["online_migrations.operations.backfill"], "REPORT_EVERY", 0)
+    things.migrate(lambda: ops.backfill("things", set_sql="size = 2", where="size = 0"))
+    assert re.search(r"backfill things: \d+ of about \d+ rows seen, 2000 filled", caplog.text)
 
 
 def test_a_backfill_passes_over_a_row_that_is_held_and_waits_for_it_at_the_end(things: Database) -> None:
