@@ -130,10 +130,6 @@ class Guard:
         """Let a downgrade take these when it runs again: they are empty."""
         self._lose |= {loss.name for loss in found.losses}
 
-    @property
-    def is_excusing(self) -> bool:
-        return self.watching.is_excusing
-
     def cost_so_far(self) -> dict[str, int]:
         """Return how long the revision has taken, and in how many attempts; for the ledger."""
         attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]

@@ -145,6 +145,8 @@ _KINDS = list(EFFECTS)
 def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
     """Yield the effects on all that these keys name. What comes or goes with its table is told by the table alone."""
     for key in sorted(keys, key=lambda key: (_KINDS.index(key[0]), key)):
+        for snapshot in (before, after):
+            snapshot.keys_of(key)  # of a table; reads what belongs to it, which comes next
         change = Change(key, before.get(key), after.get(key), before, after)
         if change.old == change.new:
             continue

@@ -164,6 +164,5 @@ FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WH
 SELECT owner, array_agg(name) FILTER (WHERE kind = 'column') AS columns,
   array_agg(name) FILTER (WHERE kind = 'column' AND facts @> '{"retired": true}') AS retired,
   bool_or(kind = 'column' AND facts -> 'grants' <> 'null') AS has_grants,
-  array_agg(kind || ' ' || id) FILTER (WHERE kind <> 'column') AS names,
   json_agg(json_build_array(kind, id, sub, name, facts))::text AS things
 FROM things GROUP BY owner

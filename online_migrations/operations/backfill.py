@@ -93,7 +93,7 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
         migration.execute(record)
         return
     connection = connection_of(migration)
-    _require_key(query, connection)
+    _require_key(query)
     query.require_valid(connection)
     turn = connection.scalar(record)
     if turn is None:
@@ -171,15 +171,15 @@ def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int
     return turn
 
 
-def _require_key(query: BackfillQuery, connection: Connection) -> None:
+def _require_key(query: BackfillQuery) -> None:
     """Refuse a key that may be NULL; a pass in the order of the key would miss such rows."""
-    if ask("is_nullable", query.table, column=query.pk).asked(connection) is not False:
+    if ask("is_nullable", query.table, column=query.pk).answer() is not False:
         raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
 
 
 def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
     """Go through the table in the order of the key, again and again, until nothing is left."""
-    _require_key(query, connection)
+    _require_key(query)
     rows = connection.scalar(_ESTIMATE, {"table": quote(query.table)}) or 0
     filled, reported = 0, time.monotonic()
     while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):

@@ -8,10 +8,9 @@ from sqlalchemy import Connection, CursorResult, text
 
 from online_migrations import definitions
 from online_migrations.connection import connection_of
-from online_migrations.definitions import Definition
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
-from online_migrations.sql import quote, read_texts
+from online_migrations.sql import alter, quote, read_texts
 
 
 class Question(NamedTuple):
@@ -29,12 +28,9 @@ class Question(NamedTuple):
     def rows(self, connection: Connection) -> CursorResult[*tuple[Any, ...]]:
         return connection.execute(text(self.sql), self.parameters)
 
-    def asked(self, connection: Connection) -> Any:
-        return self.rows(connection).scalar()
-
     def answer(self) -> Any:
         connection = bind()
-        return None if connection is None else self.asked(connection)
+        return None if connection is None else self.rows(connection).scalar()
 
     def listed(self) -> list[str]:
         """Return the values of a column; none in --sql mode."""
@@ -71,7 +67,8 @@ def other_constraint(table: str, name: str, definition: str, referred: str | Non
     connection = bind()
     if connection is None or (there := definitions.constraint_there(connection, table, name)) is None:
         return None
-    wanted = definitions.wanted_constraint(connection, table, name, definition, referred)
+    add = alter(table, f"ADD CONSTRAINT {quote(name)} {definition}")
+    wanted = definitions.wanted(connection, table, name, add, *filter(None, [referred]))
     return None if definitions.is_same(connection, table, there, wanted) else there.text
 
 
@@ -86,16 +83,16 @@ def other_index(table: str, name: str, create: str) -> str | None:
             f" {table} a name of its own."
         )
     connection = bind()
-    if connection is None or (there := definitions.index_there(connection, name)) is None:
+    if connection is None or (found := definitions.index_there(connection, name)) is None:
         return None
-    if there.table != quote(table):
+    of_table, there = found
+    if of_table != quote(table):
         raise ReleaseError(
-            f"There is another index {name}, on {there.table} ({there.definition}); nothing was changed. Give the new"
-            f" one on {table} a name of its own."
+            f"There is another index {name}, on {of_table} ({there.text}); nothing was changed. Give the new one on"
+            f" {table} a name of its own."
         )
-    wanted = definitions.wanted_index(connection, table, name, create)
-    one, other = (Definition(name, definitions.INDEX, printed) for printed in (there.definition, wanted))
-    return None if definitions.is_same(connection, table, one, other) else there.definition
+    wanted = definitions.wanted(connection, table, name, create)
+    return None if definitions.is_same(connection, table, there, wanted) else there.text
 
 
 def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:

@@ -233,7 +233,7 @@ def _tried(connection: Connection, table: str, expression: str, type_: str, colu
             execute_verbatim(
                 connection, f"CREATE TEMP VIEW dual_write_expression AS SELECT FROM {row} WHERE {compared}"
             )
-            return tuple(ask("columns_read", table).rows(connection).scalars())
+            return tuple(ask("columns_read", table).listed())
     except (ProgrammingError, DataError) as error:
         raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error
 
@@ -243,9 +243,9 @@ def _require_back(table: str, old: str, new: str, type_: str, back: str) -> None
     if catalog.bind() is None:
         return
     with autocommit() as connection:
-        old_type = ask("type_name", table, column=old).asked(connection)
+        old_type = ask("type_name", table, column=old).answer()
         if old_type is None:
             raise ReleaseError(f"There is no column {table}.{old}.")
-        is_there = ask("has_column", table, column=new).asked(connection)
+        is_there = ask("has_column", table, column=new).answer()
         columns = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(new)}"
         _tried(connection, table, back, old_type, columns)

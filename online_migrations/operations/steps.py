@@ -116,7 +116,7 @@ def _as_script(step: Step) -> str:
 
 def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
     for step in steps:
-        needed = _is_needed(connection, step, migration.opts.get("schema"))
+        needed = _is_needed(step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
@@ -126,7 +126,7 @@ def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: Migr
             _execute(connection, step, limits(migration)[0])
 
 
-def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool | None:
+def _is_needed(step: Step, schema: str | None) -> bool | None:
     """Ask if a step is needed; None: what it names does not exist.
 
     In a block of in_schema() the table or index of a step has to stand in that schema: another one of its name, further
@@ -135,9 +135,9 @@ def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool |
     if step.needed is None:
         return True
     name = step.needed.parameters.get("table")
-    if schema and name and ask("is_elsewhere", table=name, schema=schema).asked(connection):
+    if schema and name and ask("is_elsewhere", table=name, schema=schema).answer():
         return False if step.sql.startswith("DROP ") else None
-    answer: bool | None = step.needed.asked(connection)
+    answer: bool | None = step.needed.answer()
     return answer
 
 

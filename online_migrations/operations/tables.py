@@ -117,12 +117,12 @@ def _refuse_part(operation: str, table: str) -> None:
     """
     opts = op.get_context().opts
     guard, connection = opts.get("guard"), catalog.bind()
-    is_excused = opts.get("excused") if guard is None else guard.is_excusing
-    if connection is None or is_excused or opts.get("is_new") or not ask("is_related", table).asked(connection):
+    is_excused = opts.get("excused") if guard is None else guard.watching.is_excusing
+    if connection is None or is_excused or opts.get("is_new") or not ask("is_related", table).answer():
         return
     in_use = [*options.current().metadata.tables, *live.mapped_by_live(connection)]
     names = [".".join(map(quote, name.split("."))) for name in in_use]
-    other = ask("related_to", table, tables=names).asked(connection)
+    other = ask("related_to", table, tables=names).answer()
     if other is not None:
         raise UnsafeOperation(
             f"{operation}: {table} shares its rows with {other}, which is in use, as a part and a whole do; nothing was"

@@ -72,7 +72,7 @@ def change_type_online(
         if state.type == name:
             return
         change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
-        _refuse_obstacles(connection, change)
+        _refuse_obstacles(change)
     if others := {*dual_writes.columns_read(table, forth, type_)} - {column}:
         raise UnsafeOperation(
             f"{forth!r} reads {', '.join(sorted(others))} too, so {table}.{column} stays as it is. Add a column of the"
@@ -328,16 +328,16 @@ def _take_back(change: TypeChange) -> None:
         dual_writes.drop_dual_write(change.table, change.shadow)
 
 
-def _refuse_obstacles(connection: Connection, change: TypeChange) -> None:
+def _refuse_obstacles(change: TypeChange) -> None:
     """Refuse what cannot be carried over, and a shadow of another type, of an earlier change."""
     own_trigger = dual_writes.trigger_name(change.table, change.shadow)
     found = ask("obstacles", change.table, column=change.column, own_trigger=own_trigger)
-    if obstacles := found.rows(connection).scalars().all():
+    if obstacles := found.listed():
         raise UnsafeOperation(
             f"{', '.join(obstacles)} cannot be carried over to another column, so {change.table}.{change.column} stays"
             " as it is. Drop that before and make it again after it, in revisions of their own."
         )
-    type_ = ask("type_name", change.table, column=change.shadow).asked(connection)
+    type_ = ask("type_name", change.table, column=change.shadow).answer()
     if type_ not in (None, change.name):
         raise ReleaseError(
             f"{change.table}.{change.column} still has the shadow of another change, {change.shadow} {type_}. End"
