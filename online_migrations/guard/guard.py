@@ -37,13 +37,12 @@ MOST_TOLD = 3  # broken rules in one message
 MANY_ROWS = 1000
 
 
-def told(found: list[Violation], kept: list[int]) -> str:
+def told(found: Iterable[Violation], kept: list[int]) -> str:
     """Return what was refused, a sentence for each rule that a line broke, and which lines were committed before."""
-    subjects: dict[tuple[str, str, str], list[str]] = {}  # of one rule, such as the tables of a TRUNCATE
+    subjects: dict[tuple[str, str, str], dict[str, None]] = {}  # of one rule, such as the tables of a TRUNCATE
     for effect, what, instead, place in found:
-        same = subjects.setdefault((place, what.replace(effect.subject, "{subject}"), instead), [])
-        if effect.subject not in same:
-            same.append(effect.subject)
+        rule = (place, what.replace(effect.subject, "{subject}"), instead)
+        subjects.setdefault(rule, {})[effect.subject] = None
     sentences = [
         f"{place}: {what.replace('{subject}', ', '.join(names))} {instead}"
         for (place, what, instead), names in subjects.items()
@@ -69,7 +68,7 @@ class Guard:
     ) -> None:
         self._connection = connection
         self._blockers = blockers
-        self._found = found or self._refuse
+        self._found = found
         self._lose = set(lose)
         self.committed_early = False  # whether a statement of the last revision was committed before its end
         at_start = read_snapshot(connection)
@@ -140,15 +139,11 @@ class Guard:
         assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
         return self._watch
 
-    def _refuse(self, found: list[Violation]) -> None:
-        """Raises: UnsafeOperation: the transaction is rolled back."""
-        raise UnsafeOperation(told(found, self.watching.kept))
-
     def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
         """Judge the effects of a transaction or an operation, each with its line.
 
         Raises:
-            UnsafeOperation: one of them is not allowed.
+            UnsafeOperation: one of them is not allowed; the transaction is rolled back.
             WouldLose: all of them are, and a downgrade takes what nobody has named.
         """
         given = list(effects)
@@ -170,37 +165,29 @@ class Guard:
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
                     found.append(violation._replace(place=place))
-        if found:
+        unnamed = (
+            [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
+        )
+        if found and self._found:
             self._found(found)
-        elif losses:
-            self._require_named(losses, catalog)
-
-    def _require_named(self, losses: Mapping[Loss, str], catalog: Snapshot) -> None:
-        unnamed = [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)]
-        if unnamed:
+        elif found:
+            raise UnsafeOperation(told(found, self.watching.kept))
+        elif unnamed:
             raise WouldLose(losses[unnamed[0]], unnamed)
 
     def _violation(self, given: Effect, effect: Effect, by: Judge) -> Violation | None:
         """Judge an effect on a table by the name from before the run; `given` has the one that it has now."""
-        if effect.code == "writes-rows":
-            return self._of_rows(effect, by)
-        if effect.check:
-            effect = self._of_check(given, effect, by)
-        violation = judge(effect, by)
+        if effect.code == "writes-rows":  # all that the revision has written in tables that it has not made
+            self._rows += effect.rows if effect.table in by.there else 0
+            subject = f"{self._rows:,} rows, the last ones of {effect.subject}"
+            many = effect._replace(code="writes-many-rows", subject=subject)
+            return judge(many, by) if self._rows > MANY_ROWS else None
+        violation = judge(self._of_check(given, effect, by) if effect.check else effect, by)
         if violation and effect.code == "changes-default":
             return None if takes_default(self._connection, given, written(effect, by)) else violation
         if violation and effect.code == "sets-sequence-back":
             return None if gives_new_numbers(self._connection, given) else violation
         return violation
-
-    def _of_rows(self, effect: Effect, by: Judge) -> Violation | None:
-        """Add up what the revision has inserted and updated in tables that it has not made."""
-        if effect.table in by.there:
-            self._rows += effect.rows
-        if self._rows <= MANY_ROWS:
-            return None
-        subject = f"{self._rows:,} rows, the last ones of {effect.subject}"
-        return judge(effect._replace(code="writes-many-rows", subject=subject), by)
 
     def _of_check(self, given: Effect, effect: Effect, by: Judge) -> Effect:
         """Return what a CHECK means for rows of the live release.
@@ -209,19 +196,20 @@ class Guard:
         it is about both: an UPDATE of what is written meets a row in which new code has filled the rest. In a contract
         one that takes no NULL in a column is another spelling of NOT NULL.
         """
+
+        def is_never(condition: str, values: Mapping[str, str | None]) -> bool:
+            return no_row_meets(self._connection, given.table, condition.format(given.check), values)
+
         columns = set(effect.columns)
         if by.phase == EXPAND:
             unwritten = columns - written(effect, by)
-            is_met = unwritten == columns and self._is_never(given, "NOT ({})", dict.fromkeys(unwritten))
+            is_met = unwritten == columns and is_never("NOT ({})", dict.fromkeys(unwritten))
             return effect if is_met else effect._replace(columns=())
         usage = (by.live or {}).get(effect.table)
         if usage is None:
             return effect
         for name in sorted(columns & usage.nullable | columns - usage.columns):
-            if self._is_never(given, "({}) IS NOT FALSE", {name: "NULL" if name in usage.columns else None}):
+            if is_never("({}) IS NOT FALSE", {name: "NULL" if name in usage.columns else None}):
                 subject = f"{shown(effect.table)}.{name}"
                 return on_table("requires-value", effect.table)._replace(subject=subject, column=name)
         return effect
-
-    def _is_never(self, check: Effect, condition: str, values: Mapping[str, str | None]) -> bool:
-        return no_row_meets(self._connection, check.table, condition.format(check.check), values)

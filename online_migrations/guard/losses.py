@@ -64,11 +64,9 @@ def losses_of(effect: Effect, before: Snapshot, table: Key | None, is_in_use: bo
 def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:
     """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
     taken = {(loss.table, loss.column) for loss in losses}
-    names = {loss.table for loss in losses}
-    wholes = {thing.name: set(before.wholes(key)) for key, thing in before.relations() if thing.name in names}
-    for loss in losses:
-        if not any((whole, loss.column) in taken for whole in wholes[loss.table]):
-            yield loss
+    tables = {loss.table for loss in losses}
+    wholes = {thing.name: [*before.wholes(key)] for key, thing in before.relations() if thing.name in tables}
+    return (loss for loss in losses if taken.isdisjoint((whole, loss.column) for whole in wholes[loss.table]))
 
 
 def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
@@ -78,27 +76,21 @@ def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
         UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
         DBAPIError: a lock was not to be had in time.
     """
-    lost = [(loss, said) for loss in found.losses if (said := _said(connection, loss))]
-    if not lost:
-        return
-    what = "; ".join(f"{loss.name}, {said}" for loss, said in lost)
-    raise UnsafeOperation(
-        f"{found.place}: this downgrade would throw away {what}. Nothing of it was dropped. {found.insist}"
-    )
-
-
-def _said(connection: Connection, loss: Loss) -> str:
-    """Return what is said of a loss; empty when nothing is lost."""
-    number = 0 if loss.is_copied else _count(connection, loss)
-    if number == 0 and not loss.is_in_use:
-        return ""
-    rows = "1 row" if number == 1 else f"{number or 0:,} rows"
-    if number is not None and number > MOST_COUNTED:
-        rows = f"more than {MOST_COUNTED:,} rows"
-    what = f"with {'values in ' if loss.column else ''}{rows}"
-    if number is None:
-        what = "of which we may not see all, or not within 5 seconds"
-    return f"{what}, which the live release still uses" if loss.is_in_use else what
+    lost = []
+    for loss in found.losses:
+        number = 0 if loss.is_copied else _count(connection, loss)
+        if number == 0 and not loss.is_in_use:
+            continue
+        what = f"{loss.name}, of which we may not see all, or not within 5 seconds"
+        if number is not None:
+            rows = f"more than {MOST_COUNTED:,}" if number > MOST_COUNTED else f"{number:,}"
+            what = f"{loss.name}, with {'values in ' if loss.column else ''}{rows} row{'' if number == 1 else 's'}"
+        lost.append(f"{what}, which the live release still uses" if loss.is_in_use else what)
+    if lost:
+        raise UnsafeOperation(
+            f"{found.place}: this downgrade would throw away {'; '.join(lost)}. Nothing of it was dropped."
+            f" {found.insist}"
+        )
 
 
 def _count(connection: Connection, loss: Loss) -> int | None:
