@@ -211,5 +211,5 @@ class Guard:
         for name in sorted(columns & usage.nullable | columns - usage.columns):
             if is_never("({}) IS NOT FALSE", {name: "NULL" if name in usage.columns else None}):
                 subject = f"{shown(effect.table)}.{name}"
-                return on_table("requires-value", effect.table)._replace(subject=subject, column=name)
+                return on_table("requires-value", effect.table, subject=subject, column=name)
         return effect

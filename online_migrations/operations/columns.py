@@ -35,7 +35,12 @@ def add_column_online(table: str, column: Column[Any]) -> None:
         ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
     """
     require_short(column.name)
-    _require_value_for_rows(table, column)
+    if not column.nullable and column.server_default is None:
+        raise UnsafeOperation(
+            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
+            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
+            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
+        )
     refuse_more_than_a_type(table, column, takes_default=True)
     if reason := table_rewrite_reason(table, column, catalog.bind()):
         raise UnsafeOperation(reason)
@@ -60,11 +65,11 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     SQL: short.
     Downgrade: set_default_online with the default of before.
     """
-    action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
     explain(table, column, DEFAULT)
-    effect = on_table("drops-default" if default is None else "changes-default", table, column)
-    effects = [effect._replace(default=default or "", column=column)]
-    run_steps(strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}")), effects=effects)
+    action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+    code = "drops-default" if default is None else "changes-default"
+    effect = on_table(code, table, column, default=default or "", column=column)
+    run_steps(strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}")), effects=[effect])
 
 
 def set_not_null_online(table: str, column: str) -> None:
@@ -83,8 +88,8 @@ def set_not_null_online(table: str, column: str) -> None:
     explain(table, column, NOT_NULL)
     # A row that leaves the column out is accepted when there is a default.
     left_out = [column] if ask("has_default", table, column=column).answer() else []
-    effect = on_table("requires-value", table, *left_out)
-    require_value(table, column, effect._replace(subject=f"{table}.{column}", column=column))
+    effect = on_table("requires-value", table, *left_out, subject=f"{table}.{column}", column=column)
+    require_value(table, column, effect)
 
 
 def require_value(table: str, column: str, *effects: Effect) -> None:
@@ -131,7 +136,13 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
             over the column would be rebuilt under ACCESS EXCLUSIVE.
     """
-    _refuse_shorter(table, column, type_)
+    connection, new = catalog.bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    old = ask("text_length", table, column=column).answer()
+    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
+    if connection is not None and (old is None or not grows):
+        raise UnsafeOperation(
+            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
+        )
     has_type = ask("has_type", table, column=column, type=type_)
     names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
     if names:
@@ -140,7 +151,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
             f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {type_!r}),"
             " which builds it beside the requests."
         )
-    connection, to_validate = catalog.bind(), ask("checks_to_validate", table, column=column, type=type_)
+    to_validate = ask("checks_to_validate", table, column=column, type=type_)
     checks: dict[str, str] = dict(to_validate.rows(connection).all()) if connection else {}
     actions = [
         *(f"DROP CONSTRAINT {quote(name)}" for name in checks),
@@ -183,14 +194,12 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     """
     explain(table, column, NOT_NULL)
     explain(table, column, DEFAULT)
-    effect = on_table("changes-default", table, column)._replace(default=default or "", column=column)
     action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
+    freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
     run_steps(
-        strong(
-            table, alter(table, f"ALTER COLUMN {quote(column)} {action}"), when=ask("is_required", table, column=column)
-        ),
+        strong(table, freed, when=ask("is_required", table, column=column)),
         online(comment_on(table, column, RETIRED_COMMENT)),
-        effects=[] if default is None else [effect],
+        effects=[on_table("changes-default", table, column, default=default, column=column)] if default else [],
     )
 
 
@@ -212,28 +221,12 @@ def drop_column_contract(table: str, column: str) -> None:
     Downgrade: add_column_online with the column, nullable. What it held is gone.
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)
-    effect = on_table("drops-column", table, column)
     is_copied = bool(ask("is_computed", table, column=column).answer())
+    drop = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")
     run_steps(
-        strong(
-            tables_locked(table, column=column),
-            alter(table, f"DROP COLUMN IF EXISTS {quote(column)}"),
-            when=ask("has_column", table, column=column),
-        ),
-        effects=[effect._replace(is_copied=is_copied)],
+        strong(tables_locked(table, column=column), drop, when=ask("has_column", table, column=column)),
+        effects=[on_table("drops-column", table, column, is_copied=is_copied)],
     )
-
-
-def _refuse_shorter(table: str, column: str, type_: str) -> None:
-    if catalog.bind() is None:
-        return
-    new = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    old = ask("text_length", table, column=column).answer()
-    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
-    if old is None or not grows:
-        raise UnsafeOperation(
-            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
-        )
 
 
 def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
@@ -278,15 +271,6 @@ def _rewrites(column: Column[Any], connection: Connection) -> bool:
 def _definition(table: str, column: Column[Any]) -> str:
     Table(table, MetaData(), column)  # CreateColumn needs a column that belongs to a table
     return str(CreateColumn(column).compile(dialect=DIALECT))
-
-
-def _require_value_for_rows(table: str, column: Column[Any]) -> None:
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
-            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
-            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
-        )
 
 
 def refuse_more_than_a_type(table: str, column: Column[Any], *, takes_default: bool = False) -> None:

@@ -68,8 +68,8 @@ def create_index_online(
         run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
-    names = [column for column in distinct if isinstance(column, str)]
-    requires = [_requiring(table, name, ask("left_null", table, columns=names).listed())] if unique else []
+    names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
+    requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
@@ -109,7 +109,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     columns = ask("columns_named", table, words=list(names_in(condition))).listed()
-    requires = _requiring(table, name, columns)._replace(check=condition)
+    requires = on_table("requires-more", table, *columns, subject=name, check=condition)
     _add(table, name, f"CHECK ({condition})", None, f"a row of {table} does not meet {condition}", replace, requires)
 
 
@@ -146,7 +146,7 @@ def add_foreign_key_online(
     left_null = ask("left_null", table, columns=list(columns)).listed()
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
-    requires = _requiring(table, name, takes)._replace(leaves_all_out=is_full)
+    requires = on_table("requires-more", table, *takes, subject=name, leaves_all_out=is_full)
     _add(table, name, definition, referred_table, f"a row of {table} refers to no {referred_table}", replace, requires)
 
 
@@ -242,13 +242,17 @@ def _add(
     tables = (table, referred) if referred else (table,)
     there = _there(table, name, definition, referred, replace)
     built = name if there is None else spare_name(name)
+    connection = catalog.bind()
     if there is None:  # if it is there, it asks nothing that it does not ask already
         effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
+    elif there.startswith("CHECK") and definition.startswith("CHECK"):  # a wider one asks nothing more
+        is_wider = connection is not None and takes_all(connection, table, there, definition)
+        effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
-        effects = _replacing(table, name, there, definition, requires)
-        if catalog.other_constraint(table, built, definition, referred):
-            # of an attempt with a definition that was fixed since
-            run_steps(_drop(tables_locked(table, constraint=built), built))
+        effects = [requires, *_dropping(table, name)]
+    if there is not None and catalog.other_constraint(table, built, definition, referred):
+        # of an attempt with a definition that was fixed since
+        run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
         *add_validated(tables, built, definition),
         *(() if there is None else (take_name(tables, name, built),)),
@@ -298,31 +302,15 @@ def _swap(name: str) -> list[Step]:
     return [online(f"{rename}; {take}", when=ask("has_index", spare)), _drop_index(old)]
 
 
-def _requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """Return what a rule asks of new rows, which it takes when one of these columns is left out."""
-    return on_table("requires-more", table, *columns)._replace(subject=name)
-
-
 def _dropping(table: str, name: str) -> list[Effect]:
     """Return what it means to code that may rely on a constraint when that goes."""
     found = ask("relied_on", table, constraint=name).answer()
-    if found is None:
-        return []
-    kind, *columns = found
+    kind, *columns = found or ("",)
     if kind == "f":
         return [on_table("drops-constraint", table, name)]
-    return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
+    return [on_table("drops-unique", table, *columns, subject=name, unique=name)] if kind else []
 
 
 def _dropping_index(name: str) -> list[Effect]:
     found = ask("unique_index", name).answer()
-    return [on_table("drops-unique", *found)._replace(subject=name, unique=name)] if found else []
-
-
-def _replacing(table: str, name: str, there: str, definition: str, requires: Effect) -> list[Effect]:
-    """Return what it means that another constraint takes the place of one. A wider CHECK asks nothing more."""
-    if not (there.startswith("CHECK") and definition.startswith("CHECK")):
-        return [requires, *_dropping(table, name)]
-    connection = catalog.bind()
-    is_wider = connection is not None and takes_all(connection, table, there, definition)
-    return [] if is_wider else [requires._replace(code="narrows-check")]
+    return [on_table("drops-unique", *found, subject=name, unique=name)] if found else []

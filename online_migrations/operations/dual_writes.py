@@ -87,9 +87,9 @@ def stop_dual_write_contract(table: str, column: str) -> None:
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
-    effects = [on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")]
+    effects = [on_table("drops-behaviour", table, subject=f"the dual write of {table}.{column}")]
     if ask("is_required", table, column=column).answer():
-        effects.append(on_table("drops-default", table, column)._replace(column=column))
+        effects.append(on_table("drops-default", table, column, column=column))
     has_trigger = ask("has_trigger", table, trigger=trigger_name(table, column))
     run_steps(strong(table, "; ".join(_drop_trigger(table, column)), when=has_trigger), effects=effects)
 
@@ -103,7 +103,7 @@ def drop_dual_write_contract(table: str, column: str) -> None:
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)
     is_copy = bool(ask("is_copy", table, trigger=trigger_name(table, column)).answer())
-    drop_dual_write(table, column, on_table("drops-column", table, column)._replace(is_copied=is_copy))
+    drop_dual_write(table, column, on_table("drops-column", table, column, is_copied=is_copy))
 
 
 def drop_dual_write(table: str, column: str, *effects: Effect) -> None:

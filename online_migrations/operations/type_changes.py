@@ -67,8 +67,10 @@ def change_type_online(
         _print(change)
         return
     with autocommit() as connection:
-        state = read_state(connection, table, column)
-        name = _canonical_type(connection, type_)
+        state = read_state(table, column)
+        with empty_copies(connection):  # of which a column tells how the server calls the type
+            execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
+            name = read_state("dual_write_type", "value").type
         if state.type == name:
             return
         change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
@@ -80,13 +82,21 @@ def change_type_online(
         )
     fails = f"A value of {table}.{column} cannot become {type_}"
     instead = "the column stays as it is. Fix the rows, then run the command again."
-    with dual_writes.taken_back(lambda: _take_back(change), fails, instead):
+
+    def take_back() -> None:
+        """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
+        if read_state(table, change.shadow).comment == SHADOW_TO_BE:
+            dual_writes.drop_dual_write(table, change.shadow)
+
+    with dual_writes.taken_back(take_back, fails, instead):
         _fill(change)
         with autocommit() as connection:
             _require_lossless(connection, change, state.type)
             uses = read_uses(connection, table, column)
         _build_twins(change, state, uses)
-    _move_references(uses.references)
+    for key in uses.references:  # one table at a time, so that the swap needs no lock on them
+        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
+        run_steps(*add_validated(tables, twin, key.definition), take_name(tables, key.name, twin))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
     with autocommit() as connection:
         _wait_for_older_snapshots(connection, limits(op.get_context())[0])
@@ -164,8 +174,8 @@ class Uses(NamedTuple):
     references: list[ForeignKey]  # to the column
 
 
-def read_state(connection: Connection, table: str, column: str) -> ColumnState:
-    row = ask("state", table, column=column).rows(connection).one_or_none()
+def read_state(table: str, column: str) -> ColumnState:
+    row = ask("state", table, column=column).rows(connection_of(op.get_context())).one_or_none()
     if row is None:
         raise ReleaseError(f"There is no column {table}.{column}.")
     return ColumnState(*row)
@@ -196,13 +206,6 @@ def read_uses(connection: Connection, table: str, column: str) -> Uses:
     return Uses(on_shadow, {name: found[name] for name in checks}, own, others)
 
 
-def _canonical_type(connection: Connection, type_: str) -> str:
-    """Return a type as the server calls it: format_type() of a column that has it."""
-    with empty_copies(connection):
-        execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
-        return read_state(connection, "dual_write_type", "value").type
-
-
 def _fill(change: TypeChange) -> None:
     """Add the shadow, with the trigger that writes it from now on, and fill it."""
     unfilled = differs(quote(change.shadow), change.forth, change.name)
@@ -228,20 +231,16 @@ def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
         run_steps(*add_validated((key.table, key.other), shadow_of(key.name), key.definition))
 
 
-def _move_references(references: list[ForeignKey]) -> None:
-    """Let the foreign keys of other tables refer to the shadow, one table at a time: the swap needs no lock on them."""
-    for key in references:
-        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
-        run_steps(*add_validated(tables, twin, key.definition), take_name(tables, key.name, twin))
-
-
 def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
     """Let the column and its shadow swap names. Each statement changes the catalog only."""
     table, column, shadow = change.table, change.column, change.shadow
     between = shorten_identifier(f"{column}_swapped")
     names = ((column, between), (shadow, column), (between, shadow))
+    keys = [index.name for index in uses.indexes if index.constraint]
+    former = [*(key.name for key in uses.foreign_keys), *uses.checks, *keys]
     statements = [
-        *_drop_former(table, uses),
+        *(alter(table, f"DROP CONSTRAINT {quote(name)}") for name in former),
+        *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint),
         *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
         *_move_defaults(change, state),
         comment_on(table, column, state.comment),
@@ -253,13 +252,6 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
     # Dropping a foreign key locks the other table too.
     tables = tuple(dict.fromkeys([table, *(key.other for key in uses.foreign_keys)]))
     return strong(tables, "; ".join(statements), unless=ask("has_type", table, column=column, type=change.name))
-
-
-def _drop_former(table: str, uses: Uses) -> list[str]:
-    keys = [index.name for index in uses.indexes if index.constraint]
-    constraints = [*(key.name for key in uses.foreign_keys), *uses.checks, *keys]
-    drops = [alter(table, f"DROP CONSTRAINT {quote(name)}") for name in constraints]
-    return [*drops, *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint)]
 
 
 def _rename_twins(table: str, uses: Uses) -> list[str]:
@@ -319,13 +311,6 @@ def _print(change: TypeChange) -> None:
     nothing = ColumnState(change.name, False, None, None, None, None, "")
     swap = _swap(change, nothing, Uses([], {}, [], []), [])
     run_steps(online(f"ANALYZE {quote(change.table)}"), swap)
-
-
-def _take_back(change: TypeChange) -> None:
-    """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
-    state = read_state(connection_of(op.get_context()), change.table, change.shadow)
-    if state.comment == SHADOW_TO_BE:
-        dual_writes.drop_dual_write(change.table, change.shadow)
 
 
 def _refuse_obstacles(change: TypeChange) -> None:
