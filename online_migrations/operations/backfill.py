@@ -18,7 +18,7 @@ from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
-from online_migrations.operations.catalog import ask
+from online_migrations.operations.catalog import ask, bind
 from online_migrations.operations.steps import judged, limits
 from online_migrations.sql import literal, quote
 from online_migrations.state.tables import BACKFILLS
@@ -33,11 +33,10 @@ log = logging.getLogger(__name__)
 def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
     """Set columns of the rows that meet a condition, in batches, until no row meets it. Expand.
 
-    It goes through the table in the order of the key (keyset pagination). Rows that another session has locked are
-    skipped (SKIP LOCKED) and come in the next pass. A batch takes about 50 ms, from which its size follows, 50 to 5,000
-    rows; the pause after it is as long. On a million rows under 150 requests a second the p99 was 100 ms, instead of
-    3.9 s for one UPDATE of the whole table. Rows that the live release inserts meanwhile must come with a value: set a
-    default first, with set_default_online. Return the number of rows that this run filled.
+    It goes through the table in the order of the key (keyset pagination). Rows that another session has locked come in
+    the next pass (SKIP LOCKED). A batch takes about 50 ms, and the pause after it is as long: on a million rows under
+    150 requests a second the p99 was 100 ms, instead of 3.9 s for one UPDATE. Rows that the live release inserts
+    meanwhile must come with a value: set a default first, with set_default_online. Return how many rows were filled.
 
     Args:
         set_sql: "column = expression, …".
@@ -65,9 +64,8 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
 def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:
     """Begin a backfill that the worker fills after the release, in batches of about 50 ms, without a deadline.
 
-    The migration records it and defers the first job. Each job fills one batch and defers the next, in one transaction,
-    so it survives a killed worker, a deploy and a restart of the database. A pause as long follows, and every other job
-    of the queue goes first. It waits while a follower of the database lags by more than 5 s (if the worker's role may
+    Each job fills one batch and defers the next, in one transaction, so it survives a killed worker, a deploy and a
+    restart of the database. It waits while a follower of the database lags by more than 5 s (if the worker's role may
     see it: GRANT pg_read_all_stats), or while flask release pause holds it. It is done when a whole pass through the
     table has found no row to fill. Then a later release may call require_backfilled. Expand.
 
@@ -138,19 +136,15 @@ def require_backfilled(name: str) -> None:
 
 def refuse_while_filling(function: str, **given: Any) -> None:
     """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
-    migration = op.get_context()
-    if migration.as_sql:
-        return
-    if reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection_of(migration))):
+    connection = bind()
+    if connection and (reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection))):
         raise UnsafeOperation(reason)
 
 
 def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> bool:
     """Fill a small table here and now; return False if it is not small, or another session holds some of its rows."""
-    if not store.is_small(connection, query.table):
-        return False
-    batch = query.fill_batch(connection, None, store.AT_ONCE)
-    if batch.filled < batch.wanted:
+    batch = query.fill_batch(connection, None, store.AT_ONCE) if store.is_small(connection, query.table) else None
+    if batch is None or batch.filled < batch.wanted:
         return False
     connection.execute(store.completion(name, batch.filled))
     return True
@@ -172,7 +166,7 @@ def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int
 
 
 def _require_key(query: BackfillQuery) -> None:
-    """Refuse a key that may be NULL; a pass in the order of the key would miss such rows."""
+    """Refuse a key that may be NULL: a pass in its order would miss such rows."""
     if ask("is_nullable", query.table, column=query.pk).answer() is not False:
         raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
 

@@ -27,8 +27,8 @@ from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, sh
 def add_computed_column_online(table: str, column: Column[Any], expression: str, *, pk: str = "id") -> None:
     """Add a plain column whose value is always an expression over its row, also where old code writes the row.
 
-    A backfill fills the rows that are there. A GENERATED column would be the same, but PostgreSQL rewrites the table
-    for it. stop_dual_write_contract ends it, when all code writes the column itself. Expand.
+    For a GENERATED column PostgreSQL would rewrite the table. stop_dual_write_contract ends it, when all code writes
+    the column itself. Expand.
 
     Args:
         column: without a default, constraints and indexes. If it is NOT NULL, it becomes so after the backfill.
@@ -134,7 +134,6 @@ class DualWrite(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Return the function's body."""
         return f"\n#variable_conflict use_column\nBEGIN\n{self.assignments}\n  RETURN NEW;\nEND\n"
 
     def create_function(self) -> str:

@@ -4,9 +4,9 @@ A process can die between two steps; the next run asks the catalog which are sti
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
@@ -67,7 +67,9 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
     with migration.autocommit_block():
         if migration.as_sql:
             for step in steps:
-                migration.impl.static_output(_as_script(step))
+                around = ["SET lock_timeout = 0", step.sql, f"SET lock_timeout = '{LOCK_TIMEOUT}'"]
+                lines = ["BEGIN", *_with_lock_timeouts(step), "COMMIT"] if step.tables else around
+                migration.impl.static_output("\n".join(f"{line};" for line in lines))
             return
         with judged(migration, effects):
             connection, attempts = connection_of(migration), count()
@@ -95,23 +97,12 @@ def autocommit() -> Iterator[Connection]:
 def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
     """Have the effects of an operation judged, and let it commit by itself."""
     guard = migration.opts.get("guard")
-    if guard is None:  # nothing serves this database
-        yield
-        return
-    with guard.operation(*effects):
+    with guard.operation(*effects) if guard else nullcontext():  # nothing serves a database without a guard
         yield
 
 
 def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
-    """Return the deadline of the run and who blocks it, which the runner passed through Alembic's options."""
     return migration.opts["deadline"], migration.opts["blockers"]
-
-
-def _as_script(step: Step) -> str:
-    """Return the step as a script for psql."""
-    if step.tables:
-        return "\n".join(f"{line};" for line in ["BEGIN", *_with_lock_timeouts(step), "COMMIT"])
-    return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
 
 
 def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
@@ -123,7 +114,12 @@ def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: Migr
             # As one string, without a round trip under its lock.
             execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, attempt)))
         elif needed:
-            _execute(connection, step, limits(migration)[0])
+            execute_verbatim(connection, f"SET statement_timeout = {limits(migration)[0].milliseconds()}")
+            execute_verbatim(connection, "SET lock_timeout = 0")
+            try:
+                execute_verbatim(connection, step.sql)
+            finally:
+                execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
 
 
 def _is_needed(step: Step, schema: str | None) -> bool | None:
@@ -137,17 +133,7 @@ def _is_needed(step: Step, schema: str | None) -> bool | None:
     name = step.needed.parameters.get("table")
     if schema and name and ask("is_elsewhere", table=name, schema=schema).answer():
         return False if step.sql.startswith("DROP ") else None
-    answer: bool | None = step.needed.answer()
-    return answer
-
-
-def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
-    execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
-    execute_verbatim(connection, "SET lock_timeout = 0")
-    try:
-        execute_verbatim(connection, step.sql)
-    finally:
-        execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    return cast("bool | None", step.needed.answer())
 
 
 def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
