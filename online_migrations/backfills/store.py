@@ -82,14 +82,12 @@ class BackfillQuery(NamedTuple):
         connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
 
     def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
-        """Return the statement of one batch, and its parameters."""
         key, where, set_sql = quote(self.pk), _escape_colons(self.where), _escape_colons(self.set_sql)
         begin = "" if after is None else f"WHERE {key} > :after"
         statement = TEXTS["batch"].format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
         return text(statement), {"size": size} if after is None else {"size": size, "after": after}
 
     def as_script(self) -> str:
-        """Return the whole backfill for psql, outside of a transaction."""
         table, key = quote(self.table), quote(self.pk)
         script = TEXTS["script"].format(table=table, key=key, where=self.where, set_sql=self.set_sql)
         return f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n{script}"
@@ -160,7 +158,6 @@ def save(connection: Connection, backfill: Backfill) -> None:
 
 
 def completion(name: str, rows: int) -> Executable:
-    """Write the UPDATE of one that was filled at once."""
     done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
     return sa.update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
 
@@ -207,7 +204,6 @@ def take_search_path(connection: Connection, path: str) -> None:
 
 
 def is_small(connection: Connection, table: str) -> bool:
-    """Tell whether the table has at most AT_ONCE rows."""
     counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
 

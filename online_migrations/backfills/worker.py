@@ -103,13 +103,17 @@ def _lag(connection: Connection, backfill: Backfill) -> str | None:
 
 def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: float) -> None:
     """Move on by a batch, into a new pass, or to the end."""
+    rate, before = batch.scanned / max(backfill.idle_for, 0.001), backfill.rows_per_second
+    size = store.next_batch_size(backfill.batch_size, seconds)
+    if 2 * batch.filled < batch.scanned:  # which does not tell how long a full batch locks its rows
+        size = min(size, max(backfill.batch_size, FIRST_BATCH))
     moved = backfill._replace(
         pass_scanned=backfill.pass_scanned + batch.scanned,
         pass_wanted=backfill.pass_wanted + batch.wanted,
         position=batch.last,
         rows_done=backfill.rows_done + batch.filled,
-        rows_per_second=_moving_average(backfill, batch.scanned),
-        batch_size=_next_size(backfill, batch, seconds),
+        rows_per_second=rate if before is None else 0.9 * before + 0.1 * rate,  # a moving average
+        batch_size=size,
         waiting_for=None,
         error=None,
     )
@@ -161,17 +165,3 @@ def _next_key(connection: Connection, backfill: Backfill) -> str:
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:
     store.save(connection, backfill)
     defer_batch(connection, backfill.name, backfill.turn + 1, delay)
-
-
-def _next_size(backfill: Backfill, batch: Batch, seconds: float) -> int:
-    """Return the rows of the next batch. One that filled few does not tell how long a full one locks its rows."""
-    size = store.next_batch_size(backfill.batch_size, seconds)
-    is_full = 2 * batch.filled >= batch.scanned
-    return size if is_full else min(size, max(backfill.batch_size, FIRST_BATCH))
-
-
-def _moving_average(backfill: Backfill, scanned: int) -> float:
-    """Return rows a second, from one batch's end to the next one's. The newest batch counts for a tenth."""
-    newest = scanned / max(backfill.idle_for, 0.001)
-    before = backfill.rows_per_second
-    return newest if before is None else 0.9 * before + 0.1 * newest

@@ -63,7 +63,6 @@ class Change(NamedTuple):
 
     @property
     def there(self) -> Thing:
-        """Return the object as it is now, or as it was."""
         found = self.new or self.old
         assert found is not None  # noqa: S101 - a key stands in one of the snapshots
         return found

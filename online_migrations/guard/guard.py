@@ -130,7 +130,6 @@ class Guard:
         self._lose |= {loss.name for loss in found.losses}
 
     def cost_so_far(self) -> dict[str, int]:
-        """Return how long the revision has taken, and in how many attempts; for the ledger."""
         attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]
         return {"attempts": attempts, "milliseconds": round((time.monotonic() - self._began) * 1000)}
 

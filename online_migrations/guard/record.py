@@ -23,9 +23,7 @@ _WRITTEN = read_sql(__file__, "written.sql")
 
 
 class Rows(NamedTuple):
-    """Count the rows of a table that a transaction has inserted, updated and deleted."""
-
-    inserted: int = 0
+    inserted: int = 0  # of a table, by a transaction
     updated: int = 0
     deleted: int = 0
 
@@ -37,15 +35,12 @@ NO_ROWS = Rows()
 
 
 class Held(NamedTuple):
-    """Hold what a transaction has so far, by oids of tables."""
-
-    locks: Mapping[int, str]  # the modes in which it holds them; only those that make others wait
+    locks: Mapping[int, str]  # oids of tables that a transaction holds in a mode that makes others wait
     rows: Mapping[int, Rows]  # that it has written, also those that a savepoint took back
     lock_timeout: str
 
 
 def read_written(connection: Connection) -> dict[int, Rows]:
-    """Return the rows of all tables that the server still counts for this session, also of transactions before."""
     return {row.relid: Rows(*row[1:]) for row in connection.execute(_WRITTEN)}
 
 
@@ -56,8 +51,6 @@ def read_held(connection: Connection) -> Held:
 
 
 class Record(NamedTuple):
-    """Hold what was seen after one statement."""
-
     line: int | None  # of the revision's file; None when no line of it was running
     is_judged: bool  # False if it was excused, or a savepoint has taken it back
     touched: Touched | None  # None when it could only write rows, or while nobody has looked

@@ -73,12 +73,10 @@ class Violation(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """Hold what a revision is judged by; the rest by tables."""
-
     phase: str
-    live: Mapping[str, Usage] | None  # what the live release does with them; None: no release has said so
-    there: Mapping[str, frozenset[str]]  # columns of those that were there before the run
-    retired: Mapping[str, frozenset[str]]  # columns that carried the mark before the run
+    live: Mapping[str, Usage] | None  # what the live release does with tables; None: no release has said so
+    there: Mapping[str, frozenset[str]]  # columns of the tables that were there before the run
+    retired: Mapping[str, frozenset[str]]  # columns of tables that carried the mark before the run
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:

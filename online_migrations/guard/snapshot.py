@@ -24,8 +24,6 @@ Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps i
 
 
 class Thing(NamedTuple):
-    """Hold one object of the catalog."""
-
     table: Key | None  # or view that a column, constraint, index, trigger, rule or policy belongs to
     name: str  # of a relation or type with its schema, "public.notes"; of a function with its arguments
     facts: Mapping[str, Any]  # what can change about it
@@ -69,7 +67,6 @@ class Snapshot(Mapping[Key, Thing]):
         return ((key, self._things[key]) for key in keys if key[0] == kind)
 
     def keys_of(self, table: Key) -> Collection[Key]:
-        """Return the keys of what belongs to a table."""
         if table in self._parts and table not in self._of_table:
             parts = dict(_things_of(self._parts[table].things, table))
             self._things |= parts
@@ -77,7 +74,6 @@ class Snapshot(Mapping[Key, Thing]):
         return self._of_table.get(table, ())
 
     def granted(self) -> set[Key]:
-        """Return the relations with privileges on single columns."""
         return {table for table, one in self._parts.items() if one.has_grants}
 
     def relations(self) -> Iterator[tuple[Key, Thing]]:
@@ -118,7 +114,6 @@ class Snapshot(Mapping[Key, Thing]):
                 to_visit += self[above].facts["parents"]
 
     def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, Parts]) -> "Snapshot":
-        """Return another one, in which these stand in the place of what had the keys."""
         others = {key: thing for key, thing in self._things.items() if key not in keys}
         other_parts = {table: part for table, part in self._parts.items() if table not in keys}
         new = Snapshot(others | things, other_parts | parts)
@@ -127,10 +122,8 @@ class Snapshot(Mapping[Key, Thing]):
 
 
 class Touched(NamedTuple):
-    """Hold the snapshot after some statements, and the keys of all that they may have changed."""
-
     after: Snapshot
-    keys: Collection[Key]
+    keys: Collection[Key]  # of all that some statements may have changed
 
 
 def read_snapshot(connection: Connection) -> Snapshot:

@@ -55,8 +55,6 @@ OPERATIONS = f"{__name__.partition('.')[0]}.operations"
 
 
 class Origin(NamedTuple):
-    """Tell where a statement comes from."""
-
     line: int | None  # of the revision's file; None when no line of it is running
     is_operation: bool  # one of our operations runs, which are judged beforehand
     is_by_sqlalchemy: bool  # and not sent by the driver alone
@@ -134,7 +132,6 @@ class TransactionWatch:
             driver_connection(self._connection).watcher = None
 
     def line(self) -> int | None:
-        """Return the line of the revision's file that is running; None when no line of it is."""
         return origin(self._module).line
 
     def catalog(self) -> Snapshot:
@@ -160,7 +157,6 @@ class TransactionWatch:
 
     @contextmanager
     def excusing(self) -> Iterator[None]:
-        """See excused()."""
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
             touched, held = self._look()

@@ -282,7 +282,6 @@ def _drop(tables: tuple[str, ...], name: str) -> Step:
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
-    """Return CREATE INDEX."""
     index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
     for included in options.get("postgresql_include", ()):
         if index.table is not None and included not in index.table.columns:
