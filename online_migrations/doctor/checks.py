@@ -38,18 +38,15 @@ IDLE_MIGRATOR = 60
 
 def psql(*statements: str) -> str:
     """Return the shell command that sends statements, each in a transaction of its own, up to an error."""
-    stop = " -v ON_ERROR_STOP=1" if len(statements) > 1 else ""
-    return f'psql "$DATABASE_URL"{stop}' + "".join(f" -c {_shell_word(statement)}" for statement in statements)
+    words = ['psql "$DATABASE_URL"', *(["-v ON_ERROR_STOP=1"] if len(statements) > 1 else [])]
+    for sql in statements:  # in double quotes where they do, since SQL has single ones in it
+        words.append(f'-c "{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else f"-c {shlex.quote(sql)}")
+    return " ".join(words)
 
 
 def psql_with_strong_lock(*statements: str) -> str:
     """Do as psql(), for statements that requests wait behind. It fails when a lock is not free: type it again."""
     return psql(f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}", *statements)
-
-
-def _shell_word(sql: str) -> str:
-    """Quote with double quotes where they do, since SQL has single ones in it."""
-    return f'"{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else shlex.quote(sql)
 
 
 class Check(NamedTuple):

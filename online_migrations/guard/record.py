@@ -93,30 +93,22 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    by_statement = list(_effects_of_statements(transaction.before, transaction.records))
+    by_statement, before = [], transaction.before
+    for record in transaction.records:
+        if record.touched is not None:
+            by_statement.append((record, set(difference(before, record.touched.after, record.touched.keys))))
+            before = record.touched.after
     held = transaction.records[-1].held.locks if transaction.records else {}
     for effect in difference(transaction.before, end.after, end.keys):
-        record = _last_with(effect, by_statement)
+        same = [record for record, effects in by_statement if effect in effects]
+        similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
+        by = next(reversed(same or similar), None)  # the last one, or else any on the same object
         if effect.code != "validates":
-            yield effect, record
+            yield effect, by
         elif any(transaction.table(oid) == effect.table for oid in held):
-            yield effect._replace(code="validates-under-lock"), record
+            yield effect._replace(code="validates-under-lock"), by
     yield from _rows_written(transaction)
     yield from _tables_locked(transaction, end)
-
-
-def _effects_of_statements(before: Snapshot, records: list[Record]) -> Iterator[tuple[Record, set[Effect]]]:
-    for record in records:
-        if record.touched is not None:
-            yield record, set(difference(before, record.touched.after, record.touched.keys))
-            before = record.touched.after
-
-
-def _last_with(effect: Effect, by_statement: list[tuple[Record, set[Effect]]]) -> Record | None:
-    """Return the last statement with the effect, or else with any effect on the same object."""
-    same = [record for record, effects in by_statement if effect in effects]
-    similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
-    return same[-1] if same else similar[-1] if similar else None
 
 
 def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:

@@ -43,7 +43,12 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     a view that stands in for it; and the tables of tools, such as the job queue's, which it uses without a model.
     """
     live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
-    found = {**_of_tools(catalog, schema), **live}
+    found = {}
+    for table, columns in catalog.tables().items():
+        name = table.removeprefix(f"{schema}.")
+        if name in (*TOOL_TABLES, VERSION_TABLE) or options.is_of_a_tool(name):
+            found[table] = Usage(columns, nullable=columns, left_to_default=columns)
+    found |= live
     for _, thing in catalog.relations():
         if thing.name in live and thing.facts["reads"]:
             behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
@@ -53,16 +58,6 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
         if whole is not None and thing.name not in found:
             found[thing.name] = found[whole]
     return found
-
-
-def _of_tools(catalog: Snapshot, schema: str) -> dict[str, Usage]:
-    own = (*TOOL_TABLES, VERSION_TABLE)
-    names = ((table, table.removeprefix(f"{schema}."), columns) for table, columns in catalog.tables().items())
-    return {
-        table: Usage(columns, nullable=columns, left_to_default=columns)
-        for table, name, columns in names
-        if name in own or options.is_of_a_tool(name)
-    }
 
 
 class Violation(NamedTuple):

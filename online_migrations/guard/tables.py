@@ -218,9 +218,11 @@ def _proven_by_check(change: Change, column: str) -> bool:
 def constraint_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new is None:
-        if _is_relied_on(change.there) and not _is_replaced(change, change.there):
-            code = "drops-constraint" if change.there.facts["type"] == FOREIGN_KEY else "drops-unique"
-            yield _drops(change, code)
+        facts = change.there.facts
+        # A CHECK, or a foreign key that deletes and updates nothing, only refuses; no code counts on it.
+        only_refuses = facts["type"] in (CHECK, FOREIGN_KEY) and NO_ACTION.issuperset(facts["actions"])
+        if not only_refuses and not _is_replaced(change, change.there):
+            yield _drops(change, "drops-constraint" if facts["type"] == FOREIGN_KEY else "drops-unique")
     elif old is None:
         yield from _added_constraint(change, new)
     else:
@@ -257,12 +259,6 @@ def _required_by(change: Change, new: Thing) -> Effect:
     return change.effect("requires-more", *columns, leaves_all_out=is_full, check=facts["check"] or "")
 
 
-def _is_relied_on(constraint: Thing) -> bool:
-    """Tell whether code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
-    facts = constraint.facts
-    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
-
-
 def _is_replaced(change: Change, old: Thing) -> bool:
     """Tell whether another one on the table says the same, or an index finds one row for the same values."""
     columns = set(old.facts["columns"])
@@ -293,7 +289,9 @@ def index_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     facts = change.there.facts
     columns = facts["columns"]
-    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change))
+    table = change.there.table
+    with_table = table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
+    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not with_table)  # which tells it then
     is_of_constraint = facts["of_constraint"] or bool(old and old.facts["of_constraint"])  # which tells the rest
     if is_rebuilt or (old is None and not is_of_constraint):
         yield change.effect("builds-index-under-lock", *columns)
@@ -307,12 +305,6 @@ def index_effects(change: Change) -> Iterator[Effect]:
         yield change.effect("requires-more", *_left_null(change, columns))
     if not facts["valid"]:
         yield change.effect("leaves-invalid-index", *columns)
-
-
-def _is_table_rewritten(change: Change) -> bool:
-    """Tell whether the table was rewritten, and its indexes with it; the table tells it then."""
-    table = change.there.table
-    return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
 
 
 def _left_null(change: Change, columns: list[str]) -> list[str]:

@@ -58,11 +58,11 @@ def create_index_online(
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
     require_short(name)
-    wanted = _create(name, table, columns, unique, options)
+    wanted, old = _create(name, table, columns, unique, options), shorten_identifier(f"{name}_old")
     there = catalog.other_index(table, name, wanted)
     replaces = catalog.to_replace(table, "index", name, there, wanted, replace) is not None
     if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
-        run_steps(_drop_index(spare_name(name)), _drop_index(shorten_identifier(f"{name}_old")))
+        run_steps(_drop_index(spare_name(name)), _drop_index(old))
     built = spare_name(name) if replaces else name
     if replaces and catalog.other_index(table, built, _create(built, table, columns, unique, options)):
         run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
@@ -71,11 +71,14 @@ def create_index_online(
     names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
     requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
+    # The old one's name goes to the new one, which had a spare one; then the old one goes.
+    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
+    take = f"ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
         *(drop_invalid, online(concurrently, unless=ask("has_index", built))),
-        *(_swap(name) if replaces else ()),
+        *((online(f"{rename}; {take}", when=ask("has_index", built)), _drop_index(old)) if replaces else ()),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
         effects=[*requires, *(_dropping_index(name) if replaces else ())],
@@ -291,14 +294,6 @@ def _create(name: str, table: str, columns: list[str | TextClause], unique: bool
 
 def _drop_index(name: str) -> Step:
     return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=ask("has_index", name))
-
-
-def _swap(name: str) -> list[Step]:
-    """Let the new index, which has a spare name, take the name of the old one; then the old one goes."""
-    spare, old = spare_name(name), shorten_identifier(f"{name}_old")
-    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
-    take = f"ALTER INDEX {quote(spare)} RENAME TO {quote(name)}"
-    return [online(f"{rename}; {take}", when=ask("has_index", spare)), _drop_index(old)]
 
 
 def _dropping(table: str, name: str) -> list[Effect]:

@@ -72,7 +72,15 @@ def add_synced_column_online(
     refuse_more_than_a_type(table, column)
     type_, name = column.type.compile(dialect=DIALECT), str(column.name)
     reads = (old, *columns_read(table, forward, type_))
-    _require_back(table, old, name, type_, back)
+    if catalog.bind() is not None:
+        with autocommit() as connection:
+            old_type = ask("type_name", table, column=old).answer()
+            if old_type is None:
+                raise ReleaseError(f"There is no column {table}.{old}.")
+            # The way back reads the new column, which need not be there yet.
+            is_there = ask("has_column", table, column=name).answer()
+            row = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(name)}"
+            _tried(connection, table, back, old_type, row)
     names = {"table": quote(table), "old": quote(old), "new": quote(name), "forward": forward}
     to_old, to_new = assign(table, old, back), assign(table, name, forward)
     write = DualWrite(table, name, TEXTS["both_ways"].format(to_old=to_old, to_new=to_new, **names), reads)
@@ -235,16 +243,3 @@ def _tried(connection: Connection, table: str, expression: str, type_: str, colu
             return tuple(ask("columns_read", table).listed())
     except (ProgrammingError, DataError) as error:
         raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error
-
-
-def _require_back(table: str, old: str, new: str, type_: str, back: str) -> None:
-    """Try the way back, which reads the new column; that need not be there yet."""
-    if catalog.bind() is None:
-        return
-    with autocommit() as connection:
-        old_type = ask("type_name", table, column=old).answer()
-        if old_type is None:
-            raise ReleaseError(f"There is no column {table}.{old}.")
-        is_there = ask("has_column", table, column=new).answer()
-        columns = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(new)}"
-        _tried(connection, table, back, old_type, columns)
