@@ -237,9 +237,8 @@ def _tried(connection: Connection, table: str, expression: str, type_: str, colu
     compared = differs(f"CAST(NULL AS {type_})", expression, type_)
     try:
         with empty_copies(connection):
-            execute_verbatim(
-                connection, f"CREATE TEMP VIEW dual_write_expression AS SELECT FROM {row} WHERE {compared}"
-            )
+            view = f"CREATE TEMP VIEW dual_write_expression AS SELECT FROM {row} WHERE {compared}"
+            execute_verbatim(connection, view)
             return tuple(ask("columns_read", table).listed())
     except (ProgrammingError, DataError) as error:
         raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error

@@ -95,8 +95,8 @@ def change_type_online(
             uses = read_uses(connection, table, column)
         _build_twins(change, state, uses)
     for key in uses.references:  # one table at a time, so that the swap needs no lock on them
-        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
-        run_steps(*add_validated(tables, twin, key.definition), take_name(tables, key.name, twin))
+        twin = shadow_of(key.name)
+        run_steps(*add_validated(key.tables, twin, key.definition), take_name(key.tables, key.name, twin))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
     with autocommit() as connection:
         _wait_for_older_snapshots(connection, limits(op.get_context())[0])
@@ -158,20 +158,18 @@ class Index(NamedTuple):
         return f"CREATE {'UNIQUE ' if self.is_unique else ''}INDEX"
 
 
-class ForeignKey(NamedTuple):
+class Constraint(NamedTuple):
     name: str
-    table: str  # that has the constraint
-    other: str  # at its other end, which a change of the constraint locks too
+    tables: tuple[str, ...]  # its own, and that at the other end of a foreign key, which a change of it locks too
     definition: str
 
 
 class Uses(NamedTuple):
-    """Hold indexes and constraints of a column, each with the shadow's name in place of the column's."""
+    """Hold what stands on a column, each with the shadow's name in place of the column's."""
 
     indexes: list[Index]
-    checks: dict[str, str]  # name: definition
-    foreign_keys: list[ForeignKey]  # of the column
-    references: list[ForeignKey]  # to the column
+    constraints: list[Constraint]  # CHECKs, and foreign keys of the column
+    references: list[Constraint]  # foreign keys to the column
 
 
 def read_state(table: str, column: str) -> ColumnState:
@@ -188,22 +186,25 @@ def read_uses(connection: Connection, table: str, column: str) -> Uses:
     """
     shadow = shadow_of(column)
     indexes = [Index(*row) for row in ask("indexes", table, column=column).rows(connection)]
-    checks: dict[str, str] = dict(ask("checks", table, column=column).rows(connection).all())
+    checks = ask("checks", table, column=column).rows(connection).all()
     script = [
         *(f"{index.create} {quote(index.name)} ON {quote(table)} {index.definition}" for index in indexes),
-        *(alter(table, f"ADD CONSTRAINT {quote(name)} {definition}") for name, definition in checks.items()),
+        *(alter(table, f"ADD CONSTRAINT {quote(name)} {definition}") for name, definition in checks),
         alter(table, f"DROP COLUMN {quote(shadow)}"),
         alter(table, f"RENAME COLUMN {quote(column)} TO {quote(shadow)}"),
     ]
     with empty_copies(connection, table):
         execute_verbatim(connection, "; ".join(script))
         found = {name: definition.text for name, definition in all_there(connection, table).items()}
-    own, others = (
-        [ForeignKey(*row) for row in ask(which, table, column=column, shadow=shadow).rows(connection)]
+    keys, references = (
+        [
+            Constraint(name, tuple(dict.fromkeys((own, other))), definition)
+            for name, own, other, definition in ask(which, table, column=column, shadow=shadow).rows(connection)
+        ]
         for which in ("foreign_keys", "references")
     )
     on_shadow = [index._replace(definition=found[index.name].removeprefix("UNIQUE ")) for index in indexes]
-    return Uses(on_shadow, {name: found[name] for name in checks}, own, others)
+    return Uses(on_shadow, [*(Constraint(name, (table,), found[name]) for name, _ in checks), *keys], references)
 
 
 def _fill(change: TypeChange) -> None:
@@ -216,10 +217,10 @@ def _fill(change: TypeChange) -> None:
 def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
     """Give the shadow what stands on the column. It is not judged: the trigger writes the shadow, not live code."""
     table, shadow = change.table, quote(change.shadow)
-    checks = {not_null_check(table, change.shadow): f"CHECK ({shadow} IS NOT NULL)"} if state.not_null else {}
-    checks |= {shadow_of(name): definition for name, definition in uses.checks.items()}
-    for name, definition in checks.items():
-        run_steps(*add_validated((table,), name, definition))
+    if state.not_null:
+        run_steps(*add_validated((table,), not_null_check(table, change.shadow), f"CHECK ({shadow} IS NOT NULL)"))
+    for one in uses.constraints:
+        run_steps(*add_validated(one.tables, shadow_of(one.name), one.definition))
     for index in uses.indexes:
         twin = shadow_of(index.name)
         create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
@@ -227,8 +228,6 @@ def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
             online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
             online(create, unless=ask("has_index", twin)),
         )
-    for key in uses.foreign_keys:
-        run_steps(*add_validated((key.table, key.other), shadow_of(key.name), key.definition))
 
 
 def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
@@ -237,7 +236,7 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
     between = shorten_identifier(f"{column}_swapped")
     names = ((column, between), (shadow, column), (between, shadow))
     keys = [index.name for index in uses.indexes if index.constraint]
-    former = [*(key.name for key in uses.foreign_keys), *uses.checks, *keys]
+    former = [*(one.name for one in uses.constraints), *keys]
     statements = [
         *(alter(table, f"DROP CONSTRAINT {quote(name)}") for name in former),
         *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint),
@@ -249,8 +248,7 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
         change.dual_write(change.back).create_function(),
         *recompile,
     ]
-    # Dropping a foreign key locks the other table too.
-    tables = tuple(dict.fromkeys([table, *(key.other for key in uses.foreign_keys)]))
+    tables = tuple(dict.fromkeys([table, *(locked for one in uses.constraints for locked in one.tables)]))
     return strong(tables, "; ".join(statements), unless=ask("has_type", table, column=column, type=change.name))
 
 
@@ -260,8 +258,8 @@ def _rename_twins(table: str, uses: Uses) -> list[str]:
         name, twin = quote(index.name), quote(shadow_of(index.name))
         using = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {twin}{index.deferral}"
         renamed.append(alter(table, using) if index.constraint else f"ALTER INDEX {twin} RENAME TO {name}")
-    for name in [*uses.checks, *(key.name for key in uses.foreign_keys)]:
-        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(name))} TO {quote(name)}"))
+    for one in uses.constraints:
+        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(one.name))} TO {quote(one.name)}"))
     return renamed
 
 
@@ -309,8 +307,7 @@ def _print(change: TypeChange) -> None:
     run_steps(online(TEXTS["require_values_only"].format(**names)))
     _fill(change)
     nothing = ColumnState(change.name, False, None, None, None, None, "")
-    swap = _swap(change, nothing, Uses([], {}, [], []), [])
-    run_steps(online(f"ANALYZE {quote(change.table)}"), swap)
+    run_steps(online(f"ANALYZE {quote(change.table)}"), _swap(change, nothing, Uses([], [], []), []))
 
 
 def _refuse_obstacles(change: TypeChange) -> None:
@@ -335,13 +332,12 @@ def _require_lossless(connection: Connection, change: TypeChange, old_type: str)
     column = quote(change.column)
     both = f"SELECT {column} AS former, {quote(change.shadow)} AS {column} FROM {quote(change.table)}"
     returned = f"CAST({change.back} AS {old_type})"
-    # A json may be spelled in many ways; jsonb keeps what it means.
-    is_lost = (
-        f"{returned} IS NULL AND former IS NOT NULL" if old_type == "json" else differs("former", returned, old_type)
-    )
+    is_lost = differs("former", returned, old_type)
+    if old_type == "json":  # which may be spelled in many ways; jsonb keeps what it means
+        is_lost = f"{returned} IS NULL AND former IS NOT NULL"
     query = f"SELECT count(*) FROM ({both}) AS {quote(change.table)} WHERE {is_lost}"
     try:
-        lost = connection.scalar(text(query.replace(":", r"\:")))
+        lost = execute_verbatim(connection, query).scalar_one()
     except ProgrammingError as error:
         raise UnsafeOperation(f"{change.back!r} is not a value for {change.table}: {server_message(error)}") from error
     if lost:
