@@ -38,11 +38,6 @@ def on_table(code: str, table: str, *columns: str, **more: Any) -> Effect:
     return effect._replace(**more)
 
 
-def in_schema(effect: Effect, schema: str) -> Effect:
-    """Return the effect of an operation, which names a table as the search path finds it."""
-    return effect._replace(table=f"{schema}.{shown(effect.table)}") if effect.table else effect
-
-
 def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]:
     """Yield effects on tables, and the same on the parts of each: what an operation does to a whole it does to them."""
     wholes = {thing.name: set(catalog.wholes(key)) for key, thing in catalog.relations() if thing.facts["parents"]}

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
-from online_migrations.guard.effect import Effect, in_schema, on_table, shown, with_parts
+from online_migrations.guard.effect import Effect, on_table, shown, with_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default, tried
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
 from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
@@ -153,9 +153,9 @@ class Guard:
         if effects and not watch.is_excusing:
             catalog = watch.catalog()
             with watch.looking_away():
-                schema = self._connection.scalar(_CURRENT_SCHEMA)
+                schema = self._connection.scalar(_CURRENT_SCHEMA)  # in which an operation finds its table
                 try:
-                    here = [in_schema(effect, schema) for effect in effects]
+                    here = [effect._replace(table=f"{schema}.{shown(effect.table)}") for effect in effects]
                     self._judge((effect, watch.line()) for effect in with_parts(here, catalog))
                 except WouldLose as found:
                     require_nothing_lost(self._connection, found)

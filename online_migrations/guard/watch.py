@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from alembic import op
 from sqlalchemy import Connection, event, text
@@ -18,8 +18,10 @@ from online_migrations.connection import driver_connection, execute_raw, is_auto
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Held, Record, Transaction, effects_of_transaction, read_held, read_written
-from online_migrations.guard.snapshot import Snapshot, Touched, read_snapshot, read_touched
+from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held, read_written
+from online_migrations.guard.snapshot import Snapshot, read_snapshot, read_touched
+
+Seen = TypeVar("Seen")
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
 
@@ -137,8 +139,7 @@ class TransactionWatch:
     def catalog(self) -> Snapshot:
         """Return the catalog as it was when the transaction began. Where nobody knows, it has locked nothing yet."""
         if self.transaction.before is None:
-            with self.looking_away():
-                self.transaction.before = read_snapshot(self._connection)
+            self.transaction.before = self._look(read_snapshot)
         return self.transaction.before
 
     @contextmanager
@@ -159,9 +160,9 @@ class TransactionWatch:
     def excusing(self) -> Iterator[None]:
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            touched, held = self._look()
+            touched = self._look(read_touched, self.catalog())
             self.transaction.see_last(touched)
-            records.append(Record(records[-1].line, True, touched, held))
+            records.append(Record(records[-1].line, True, touched, self._look(read_held)))
         self.is_excusing, self._excused_statements = True, 0
         try:
             yield
@@ -189,9 +190,9 @@ class TransactionWatch:
         found = origin(self._module)
         return found.is_operation or (found.is_by_sqlalchemy and not self._connection.in_transaction())
 
-    def _look(self) -> tuple[Touched, Held]:
+    def _look(self, read: Callable[..., Seen], *given: Snapshot) -> Seen:
         with self.looking_away():
-            return read_touched(self._connection, self.catalog()), read_held(self._connection)
+            return read(self._connection, *given)
 
     @contextmanager
     def statement(self, sql: str) -> Iterator[None]:
@@ -212,8 +213,7 @@ class TransactionWatch:
         if self.line() is not None:
             before = self.catalog()  # known before it: as it was at the beginning, or after the last statement
             if self.transaction.unseen is not None:
-                with self.looking_away():
-                    self.transaction.see_last(read_touched(self._connection, before))
+                self.transaction.see_last(self._look(read_touched, before))
         is_autocommitted = is_autocommit(self._connection)
         self._judge_unless_excused(statements.effects_of_text(sql, self.catalog() if is_autocommitted else None))
         if self.is_excusing:
@@ -223,9 +223,8 @@ class TransactionWatch:
         if is_autocommitted and not statements.runs_outside_transaction(sql):
             execute_raw(self._connection, "BEGIN")
         if self.transaction.written_before is None:
-            with self.looking_away():
-                self.transaction.written_before = read_written(self._connection)
-                self._lock_timeout = read_held(self._connection).lock_timeout
+            self.transaction.written_before = self._look(read_written)
+            self._lock_timeout = self._look(read_held).lock_timeout
 
     def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
@@ -234,12 +233,10 @@ class TransactionWatch:
         records = self.transaction.records
         if len(records) >= MOST_RECORDS and not is_special:
             return
-        touched = None
-        with self.looking_away():
-            if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
-                touched = read_touched(self._connection, self.catalog())
-            held = read_held(self._connection)
-        if may_change_catalog and touched is None:
+        touched, held = None, self._look(read_held)
+        if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
+            touched = self._look(read_touched, self.catalog())
+        elif may_change_catalog:
             self.transaction.unseen = len(records)
         records.append(Record(line, not self.is_excusing, touched, held))
         made, rolled_back = statements.savepoint(sql)
@@ -256,8 +253,7 @@ class TransactionWatch:
     def _end_statement(self, sql: str, line: int | None) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
-            with self.looking_away():
-                after = read_snapshot(self._connection)
+            after = self._look(read_snapshot)
             self.transaction = Transaction(after)
             self._keep(line, is_early=True)
             self._judge_unless_excused(statements.invalid_index(sql, after))
@@ -296,10 +292,10 @@ class TransactionWatch:
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            touched, held = self._look()
+            touched = read_touched(self._connection, self.transaction.before)
         self.transaction.see_last(touched)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, True, None, held))
+            records.append(Record(None, True, None, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
             for effect, record in effects_of_transaction(self.transaction, touched)
