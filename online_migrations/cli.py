@@ -18,8 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from online_migrations import options, output
 from online_migrations.autogenerate import target_metadata
-from online_migrations.backfills import store
-from online_migrations.backfills.worker import defer_batch
+from online_migrations.backfills import defer_batch, store
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
 from online_migrations.doctor import ERROR, diagnose
 from online_migrations.doctor.checks import migrators

@@ -12,9 +12,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Connection, text
 
-from online_migrations.backfills import store
+from online_migrations.backfills import defer_batch, store
 from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, next_batch_size
-from online_migrations.backfills.worker import defer_batch
 from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Blockers, Deadline, with_lock_retries

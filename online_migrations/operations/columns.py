@@ -11,9 +11,16 @@ from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import DEFAULT, NOT_NULL, ask, explain, tables_locked
+from online_migrations.operations.catalog import (
+    DEFAULT,
+    NOT_NULL,
+    ask,
+    bind,
+    explain,
+    refuse_other_column,
+    tables_locked,
+)
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 
@@ -42,13 +49,13 @@ def add_column_online(table: str, column: Column[Any]) -> None:
             f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
         )
     refuse_more_than_a_type(table, column, takes_default=True)
-    if reason := table_rewrite_reason(table, column, catalog.bind()):
+    if reason := table_rewrite_reason(table, column, bind()):
         raise UnsafeOperation(reason)
     definition = _definition(table, column)
-    catalog.refuse_other_column(table, column.name, definition)
+    refuse_other_column(table, column.name, definition)
     add = alter(table, f"ADD COLUMN IF NOT EXISTS {definition}")
     run_steps(
-        strong(table, add, unless=ask("has_column", table, column=column.name)),
+        strong(table, add, when=~ask("has_column", table, column=column.name)),
         *([online(comment_on(table, column.name, column.comment))] if column.comment else []),
     )
 
@@ -122,7 +129,7 @@ def drop_not_null_online(table: str, column: str) -> None:
     """
     explain(table, column, NOT_NULL)
     drop = alter(table, f"ALTER COLUMN {quote(column)} DROP NOT NULL")
-    run_steps(strong(table, drop, unless=ask("is_nullable", table, column=column)))
+    run_steps(strong(table, drop, when=~ask("is_nullable", table, column=column)))
 
 
 def widen_text_online(table: str, column: str, type_: str) -> None:
@@ -136,7 +143,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
             over the column would be rebuilt under ACCESS EXCLUSIVE.
     """
-    connection, new = catalog.bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    connection, new = bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
     old = ask("text_length", table, column=column).answer()
     grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
     if connection is not None and (old is None or not grows):
@@ -159,7 +166,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         *(f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID" for name, definition in checks.items()),
     ]
     run_steps(
-        strong(table, alter(table, ", ".join(actions)), unless=has_type),
+        strong(table, alter(table, ", ".join(actions)), when=~has_type),
         *(validate(table, name) for name in checks),
     )
 
@@ -176,7 +183,7 @@ def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -
     """
     add = f"ALTER TYPE {quote(enum)} ADD VALUE IF NOT EXISTS {literal(value)}"
     add += f" BEFORE {literal(before)}" if before else ""
-    run_steps(online(add, unless=ask("has_enum_value", enum=quote(enum), value=value)))
+    run_steps(online(add, when=~ask("has_enum_value", enum=quote(enum), value=value)))
 
 
 def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:

@@ -14,9 +14,8 @@ from sqlalchemy.types import NullType
 
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import ask, tables_locked
+from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
 from online_migrations.operations.columns import set_not_null_online
 from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
 from online_migrations.sql import (
@@ -59,12 +58,12 @@ def create_index_online(
     """
     require_short(name)
     wanted, old = _create(name, table, columns, unique, options), shorten_identifier(f"{name}_old")
-    there = catalog.other_index(table, name, wanted)
-    replaces = catalog.to_replace(table, "index", name, there, wanted, replace) is not None
+    there = other_index(table, name, wanted)
+    replaces = to_replace(table, "index", name, there, wanted, replace) is not None
     if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
         run_steps(_drop_index(spare_name(name)), _drop_index(old))
     built = spare_name(name) if replaces else name
-    if replaces and catalog.other_index(table, built, _create(built, table, columns, unique, options)):
+    if replaces and other_index(table, built, _create(built, table, columns, unique, options)):
         run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
@@ -77,7 +76,7 @@ def create_index_online(
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
-        *(drop_invalid, online(concurrently, unless=ask("has_index", built))),
+        *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
         *((online(f"{rename}; {take}", when=ask("has_index", built)), _drop_index(old)) if replaces else ()),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
@@ -229,7 +228,7 @@ def _attach(
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
     add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(index))}")
     if not replaces:
-        run_steps(strong(table, add, unless=ask("has_constraint", table, constraint=name)))
+        run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
     drop = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
     run_steps(strong(table, f"{drop}; {add}", when=ask("has_index", index)), effects=_dropping(table, name))
@@ -245,7 +244,7 @@ def _add(
     tables = (table, referred) if referred else (table,)
     there = _there(table, name, definition, referred, replace)
     built = name if there is None else spare_name(name)
-    connection = catalog.bind()
+    connection = bind()
     if there is None:  # if it is there, it asks nothing that it does not ask already
         effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
     elif there.startswith("CHECK") and definition.startswith("CHECK"):  # a wider one asks nothing more
@@ -253,7 +252,7 @@ def _add(
         effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
         effects = [requires, *_dropping(table, name)]
-    if there is not None and catalog.other_constraint(table, built, definition, referred):
+    if there is not None and other_constraint(table, built, definition, referred):
         # of an attempt with a definition that was fixed since
         run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
@@ -268,8 +267,8 @@ def _add(
 def _there(table: str, name: str, definition: str, referred: str | None, replace: bool) -> str | None:
     """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
     require_short(name)
-    there = catalog.other_constraint(table, name, definition, referred)
-    return catalog.to_replace(table, "constraint", name, there, definition, replace)
+    there = other_constraint(table, name, definition, referred)
+    return to_replace(table, "constraint", name, there, definition, replace)
 
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:

@@ -16,9 +16,8 @@ from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import backfill, refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask
+from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import refuse_more_than_a_type, require_value
 from online_migrations.operations.steps import autocommit, run_steps, strong
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
@@ -72,7 +71,7 @@ def add_synced_column_online(
     refuse_more_than_a_type(table, column)
     type_, name = column.type.compile(dialect=DIALECT), str(column.name)
     reads = (old, *columns_read(table, forward, type_))
-    if catalog.bind() is not None:
+    if bind() is not None:
         with autocommit() as connection:
             old_type = ask("type_name", table, column=old).answer()
             if old_type is None:
@@ -119,7 +118,7 @@ def drop_dual_write(table: str, column: str, *effects: Effect) -> None:
     drop = [*_drop_trigger(table, column), alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")]
     lacks_trigger = ~ask("has_trigger", table, trigger=trigger_name(table, column))
     lacks_both = lacks_trigger & ~ask("has_column", table, column=column)
-    run_steps(strong(table, "; ".join(drop), unless=lacks_both), effects=effects)
+    run_steps(strong(table, "; ".join(drop), when=~lacks_both), effects=effects)
 
 
 def _drop_trigger(table: str, column: str) -> list[str]:
@@ -172,10 +171,10 @@ def start(write: DualWrite, definition: str, comment: str | None = None) -> None
         )
     told = [] if comment is None else [comment_on(table, write.column, comment)]
     add = [alter(table, f"ADD COLUMN {quote(write.column)} {definition}"), *told, *create]
-    steps = [strong(table, "; ".join(add), unless=has_column)]
-    if catalog.bind() is not None:
+    steps = [strong(table, "; ".join(add), when=~has_column)]
+    if bind() is not None:
         as_wanted = ask("has_trigger_with", table, trigger=trigger, source=write.source)
-        steps.append(strong(table, "; ".join(create), unless=as_wanted))
+        steps.append(strong(table, "; ".join(create), when=~as_wanted))
     run_steps(*steps)
 
 
@@ -223,7 +222,7 @@ def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
     first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
     """
-    if catalog.bind() is None:
+    if bind() is None:
         return ()
     with autocommit() as connection:
         found = _tried(connection, table, expression, type_)

@@ -32,16 +32,14 @@ class Step(NamedTuple):
     mode: str = "ACCESS EXCLUSIVE"  # of the strong lock
 
 
-def strong(
-    tables: str | tuple[str, ...], sql: str, *, when: Question | None = None, unless: Question | None = None
-) -> Step:
+def strong(tables: str | tuple[str, ...], sql: str, *, when: Question | None = None) -> Step:
     """Return a step that needs a strong lock on tables, for milliseconds, for which it waits only briefly."""
-    return Step(sql, when if unless is None else ~unless, (tables,) if isinstance(tables, str) else tables)
+    return Step(sql, when, (tables,) if isinstance(tables, str) else tables)
 
 
-def online(sql: str, *, when: Question | None = None, unless: Question | None = None) -> Step:
+def online(sql: str, *, when: Question | None = None) -> Step:
     """Return a step that blocks neither reads nor writes, such as CREATE INDEX CONCURRENTLY or VALIDATE CONSTRAINT."""
-    return Step(sql, when if unless is None else ~unless)
+    return Step(sql, when)
 
 
 def validate(table: str, constraint: str) -> Step:

@@ -14,9 +14,9 @@ from online_migrations.connection import connection_of, execute_verbatim
 from online_migrations.definitions import all_there, empty_copies
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation, server_message
 from online_migrations.locks import Deadline
-from online_migrations.operations import catalog, dual_writes
+from online_migrations.operations import dual_writes
 from online_migrations.operations.backfill import backfill, refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask
+from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import not_null_check
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
@@ -63,7 +63,7 @@ def change_type_online(
     """
     forth = using or f"CAST({quote(column)} AS {type_})"
     change = TypeChange(table, column, type_, type_.lower(), forth, back or quote(column), pk)
-    if catalog.bind() is None:
+    if bind() is None:
         _print(change)
         return
     with autocommit() as connection:
@@ -226,7 +226,7 @@ def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
         create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
         run_steps(
             online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
-            online(create, unless=ask("has_index", twin)),
+            online(create, when=~ask("has_index", twin)),
         )
 
 
@@ -249,7 +249,7 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
         *recompile,
     ]
     tables = tuple(dict.fromkeys([table, *(locked for one in uses.constraints for locked in one.tables)]))
-    return strong(tables, "; ".join(statements), unless=ask("has_type", table, column=column, type=change.name))
+    return strong(tables, "; ".join(statements), when=~ask("has_type", table, column=column, type=change.name))
 
 
 def _rename_twins(table: str, uses: Uses) -> list[str]:
