@@ -233,7 +233,6 @@ NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
 
 
 def unfinished_tasks(connection: Connection) -> list[Task]:
-    """Return those that are recorded and not done, the oldest first."""
     return [_task(backfill) for backfill in unfinished_backfills(connection)]
 
 

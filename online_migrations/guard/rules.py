@@ -6,7 +6,7 @@ is allowed in neither. A downgrade is judged as a contract. The sentences stand 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +27,11 @@ NOT_IN_EXPAND = "An expand step must not, since the previous release serves whil
 IN_USE = "The live release still uses it."
 
 
-def _read_rules() -> Iterator[dict[str, Rule]]:
-    tables = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
-    for name in ("takes", "contracts", "refuses_live", "never"):
-        yield {code: Rule(**rule) for code, rule in tables[name].items()}
-
-
-TAKES, CONTRACTS, REFUSES_LIVE, NEVER = _read_rules()
+_RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
+TAKES, CONTRACTS, REFUSES_LIVE, NEVER = (
+    {code: Rule(**rule) for code, rule in _RULES[name].items()}
+    for name in ("takes", "contracts", "refuses_live", "never")
+)
 
 
 def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) -> dict[str, Usage]:
@@ -82,7 +80,10 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
         return _violation(effect, NEVER[effect.code])
     rule = TAKES.get(effect.code) or CONTRACTS[effect.code]
     if by.phase == EXPAND:
-        is_accepted = effect.code in ("requires-more", "requires-value") and _is_left_out(effect, by)
+        # Rows are accepted when the live release leaves out one of the columns, or all of them.
+        unwritten = set(effect.columns) - written(effect, by)
+        is_left_out = bool(unwritten) and (unwritten == set(effect.columns) or not effect.leaves_all_out)
+        is_accepted = effect.code in ("requires-more", "requires-value") and is_left_out
         return None if is_accepted else _violation(effect, rule, NOT_IN_EXPAND)
     is_nobodys = not effect.table and effect.code == "adds-behaviour"  # a function that triggers call, on any table
     takes = effect.code in TAKES or (effect.table and effect.code == "drops-object")  # the type of a column
@@ -103,12 +104,6 @@ def _refuses(effect: Effect, usage: Usage) -> bool:
     if effect.code == "drops-unique":
         return usage.declares(effect.unique, effect.columns)
     return effect.column in usage.left_to_default or effect.column not in usage.columns
-
-
-def _is_left_out(effect: Effect, by: Judge) -> bool:
-    """Tell whether the live release leaves out one of the columns, or all of them, so that its rows are accepted."""
-    unwritten = set(effect.columns) - written(effect, by)
-    return unwritten == set(effect.columns) != set() if effect.leaves_all_out else bool(unwritten)
 
 
 def written(effect: Effect, by: Judge) -> frozenset[str]:

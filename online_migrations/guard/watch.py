@@ -5,7 +5,7 @@ And `excused("reason")`, a deliberate exception from the judgement for one state
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple, TypeVar
@@ -42,13 +42,10 @@ def excused(reason: str) -> Iterator[None]:
     if "blockers" in opts:
         opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
     guard = opts.get("guard")
-    if guard is not None:
-        with guard.watching.excusing():
-            yield
-        return
-    opts["excused"] = True  # --sql mode, or a database that no release serves: for what an operation asks by itself
+    opts["excused"] = True  # also where no release serves: for what an operation asks by itself
     try:
-        yield
+        with guard.watching.excusing() if guard else nullcontext():
+            yield
     finally:
         opts["excused"] = False
 

@@ -245,18 +245,15 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
     )
 
 
-_FILE = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
-
-
 def _rewrites(column: Column[Any], connection: Connection) -> bool:
     """Tell if PostgreSQL rewrites an empty table for the column, as then every other; or refuses a row without it."""
     plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
-    definition = _definition("probe", plain)
+    file = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
     with connection.begin_nested() as trial:
         execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
-        before = connection.scalar(_FILE)
-        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {definition}")
-        is_rewritten = bool(connection.scalar(_FILE) != before)
+        before = connection.scalar(file)
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {_definition('probe', plain)}")
+        is_rewritten = bool(connection.scalar(file) != before)
         execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
         trial.rollback()
     return is_rewritten

@@ -115,9 +115,8 @@ def _refuse_part(operation: str, table: str) -> None:
     The rows of a partition, or of a table that inherits, are rows of the whole. On a new database nothing is in use.
     """
     opts = op.get_context().opts
-    guard, connection = opts.get("guard"), bind()
-    is_excused = opts.get("excused") if guard is None else guard.watching.is_excusing
-    if connection is None or is_excused or opts.get("is_new") or not ask("is_related", table).answer():
+    connection = bind()
+    if connection is None or opts.get("excused") or opts.get("is_new") or not ask("is_related", table).answer():
         return
     in_use = [*options.current().metadata.tables, *live.mapped_by_live(connection)]
     names = [".".join(map(quote, name.split("."))) for name in in_use]
