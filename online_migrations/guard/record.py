@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Effect, shown
 from online_migrations.guard.objects import difference
-from online_migrations.guard.snapshot import Key, Snapshot, Thing, Touched
+from online_migrations.guard.snapshot import Snapshot, Touched
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
@@ -79,56 +79,56 @@ class Transaction:
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
 
-    def whole(self, oid: int) -> int:
-        """Return the table of which another one is a partition, or that table itself."""
-        thing = None if self.before is None else self.before.get(("relation", oid, 0))
-        return self.whole(thing.facts["parents"][0]) if thing and thing.facts["partition"] else oid
-
-    def table(self, oid: int) -> str | None:
-        """Return the name of a table that was there; None for a new one, an index or a view."""
-        thing = None if self.before is None else self.before.get(("relation", oid, 0))
-        return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
-
 
 def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    by_statement, before = [], transaction.before
-    for record in transaction.records:
+    by_statement, before, records = [], transaction.before, transaction.records
+    for record in records:
         if record.touched is not None:
             by_statement.append((record, set(difference(before, record.touched.after, record.touched.keys))))
             before = record.touched.after
-    held = transaction.records[-1].held.locks if transaction.records else {}
-    for effect in difference(transaction.before, end.after, end.keys):
+    before, locks = transaction.before, records[-1].held.locks if records else ()
+    held = {before[key].name for oid in locks if (key := ("relation", oid, 0)) in before}
+    for effect in difference(before, end.after, end.keys):
         same = [record for record, effects in by_statement if effect in effects]
         similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
         by = next(reversed(same or similar), None)  # the last one, or else any on the same object
         if effect.code != "validates":
             yield effect, by
-        elif any(transaction.table(oid) == effect.table for oid in held):
+        elif effect.table in held:
             yield effect._replace(code="validates-under-lock"), by
-    yield from _rows_written(transaction)
-    yield from _tables_locked(transaction, end)
+    yield from _rows_written(before, records, transaction.written_before or {})
+    yield from _tables_locked(before, records, end)
 
 
-def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
-    """Yield the rows that each statement wrote in tables that were there, those of partitions as their table's."""
-    seen = dict(transaction.written_before or {})
-    under_lock: dict[int, int] = {}
-    for record in transaction.records:
-        wholes: dict[int, Rows] = {}
+def _table(before: Snapshot, oid: int) -> str | None:
+    """Return a table that was there, of a partition the whole; None for a new one, an index or a view."""
+    thing = before.get(("relation", oid, 0))
+    if thing and thing.facts["partition"]:
+        return _table(before, thing.facts["parents"][0])
+    return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
+
+
+def _rows_written(
+    before: Snapshot, records: list[Record], written_before: Mapping[int, Rows]
+) -> Iterator[tuple[Effect, Record]]:
+    """Yield the rows that each statement wrote in tables that were there."""
+    seen = dict(written_before)
+    under_lock: dict[str, int] = {}
+    for record in records:
+        tables: dict[str, Rows] = {}
         for oid, rows in record.held.rows.items():
             written, seen[oid] = rows.since(seen.get(oid, NO_ROWS)), rows
-            if transaction.table(oid) is not None and any(written):
-                of_whole = wholes.get(transaction.whole(oid), NO_ROWS)
-                wholes[transaction.whole(oid)] = Rows(*map(sum, zip(of_whole, written, strict=True)))
-        for oid, written in wholes.items() if record.is_judged else ():
-            name = str(transaction.table(oid))
+            if any(written) and (name := _table(before, oid)):
+                tables[name] = Rows(*map(sum, zip(tables.get(name, NO_ROWS), written, strict=True)))
+        locked = {_table(before, oid) for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE}
+        for name, written in tables.items() if record.is_judged else ():
             yield from ((effect, record) for effect in _of_rows(name, written, record))
-            if record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
-                under_lock[oid] = under_lock.get(oid, 0) + sum(written)
-                if under_lock[oid] > SOME_ROWS:
-                    yield Effect("writes-under-lock", f"{under_lock[oid]} rows of {shown(name)}", name), record
+            if name in locked:
+                under_lock[name] = under_lock.get(name, 0) + sum(written)
+                if under_lock[name] > SOME_ROWS:
+                    yield Effect("writes-under-lock", f"{under_lock[name]} rows of {shown(name)}", name), record
 
 
 def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
@@ -145,16 +145,15 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
         yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
 
 
-def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
+def _tables_locked(before: Snapshot, records: list[Record], end: Touched) -> Iterator[tuple[Effect, Record]]:
     """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
-    before: Mapping[Key, Thing] = {} if transaction.before is None else transaction.before
     dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
-    for record in transaction.records:
+    for record in records:
         exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
         there = (oid for oid in exclusive if ("relation", oid, 0) in end.after)
-        names = {name for oid in there if (name := transaction.table(transaction.whole(oid)))}
+        names = {name for oid in there if (name := _table(before, oid))}
         if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))
             yield Effect("locks-two-tables", together, min(names)), record
