@@ -25,6 +25,11 @@ SELECT :name, :table_name, :set_sql, :where_sql, :pk, CASE WHEN is_empty THEN 'd
 FROM pg_class, (SELECT NOT EXISTS (SELECT FROM {table}) AS is_empty) AS found WHERE oid = CAST(:quoted AS regclass)
 ON CONFLICT DO NOTHING RETURNING turn
 
+-- required: for psql; the cast fails, with these words, when the script runs before the backfill is done
+SELECT CASE WHEN max(state) = 'done' THEN 0
+    ELSE CAST('backfill ' || {name} || ' is ' || coalesce(max(state), 'unknown') AS bigint) END
+FROM schema_backfills WHERE name = {name};
+
 -- pause: the one of a name, or all
 UPDATE schema_backfills SET state = 'paused', waiting_for = NULL, updated_at = clock_timestamp()
 WHERE state = 'running' AND name = coalesce(:name, name) RETURNING name

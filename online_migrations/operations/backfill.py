@@ -124,10 +124,7 @@ def require_backfilled(name: str) -> None:
     """
     migration = op.get_context()
     if migration.as_sql:
-        # The cast fails, with these words, when the script runs too early.
-        told = f"CAST('backfill ' || {literal(name)} || ' is ' || coalesce(max(state), 'unknown') AS bigint)"
-        query = f"SELECT CASE WHEN max(state) = '{store.DONE}' THEN 0 ELSE {told} END FROM {BACKFILLS.name}"
-        migration.impl.static_output(f"{query} WHERE name = {literal(name)};")
+        migration.impl.static_output(store.TEXTS["required"].format(name=literal(name)))
         return
     if reason := store.reason_not_done(connection_of(migration), name):
         raise UnsafeOperation(reason)

@@ -50,8 +50,8 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: until the deadline. Only an INVALID index is dropped. To build one, PostgreSQL reads the table twice and waits
-        for all open transactions. To replace one: ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
+    SQL: until the deadline. PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
+        ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.

@@ -144,20 +144,14 @@ class DualWrite(NamedTuple):
         return f"\n#variable_conflict use_column\nBEGIN\n{self.assignments}\n  RETURN NEW;\nEND\n"
 
     def create_function(self) -> str:
-        """Keep the search_path of the migration, so that names mean the same in every session."""
-        return (
-            f"CREATE OR REPLACE FUNCTION {quote(trigger_name(self.table, self.column))}() RETURNS trigger LANGUAGE"
-            f" plpgsql SET search_path FROM CURRENT AS $dual_write${self.source}$dual_write$"
-        )
+        name = quote(trigger_name(self.table, self.column))
+        return TEXTS["dual_write_function"].format(name=name, source=self.source)
 
     def create_trigger(self) -> str:
-        """Let it depend on the columns, by a WHEN that is always true: PostgreSQL refuses to drop one of them."""
         name, named = quote(trigger_name(self.table, self.column)), dict.fromkeys([*self.reads, self.column])
         condition = " OR ".join(["true", *(f"NEW.{quote(column)} IS NULL" for column in named)])
-        return (
-            f"CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {quote(self.table)}"
-            f" FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}({literal(self.column)})"
-        )
+        names = {"name": name, "table": quote(self.table), "of": literal(self.column)}
+        return TEXTS["dual_write_trigger"].format(condition=condition, **names)
 
 
 def start(write: DualWrite, definition: str, comment: str | None = None) -> None:

@@ -281,24 +281,13 @@ def _move_defaults(change: TypeChange, state: ColumnState) -> list[str]:
         actions += [f"ALTER COLUMN {column} SET DEFAULT {default}", f"ALTER COLUMN {shadow} DROP DEFAULT"]
     moved = [alter(table, action) for action in actions]
     if state.sequence and state.identity:
-        return [_move_identity(change, state, state.sequence, moved)]
+        names = {"table": quote(table), "new": column, "old": shadow, "between": "; ".join(moved)}
+        sequence = {"sequence": state.sequence, "literal": literal(state.sequence), "options": state.sequence_options}
+        return [TEXTS["move_identity"].format(identity=state.identity, **names, **sequence)]
     if state.sequence:
         moved += [f"ALTER SEQUENCE {state.sequence} OWNED BY {quote(table)}.{column}"]
         moved += [f"ALTER SEQUENCE {state.sequence} AS {change.name}"] if change.name in INTEGERS else []
     return moved
-
-
-def _move_identity(change: TypeChange, state: ColumnState, sequence: str, between: list[str]) -> str:
-    """Recreate an identity, which belongs to its column, to go on where the old one is; `between` comes in between."""
-    identity = f"{state.identity} AS IDENTITY (SEQUENCE NAME {sequence} {state.sequence_options})"
-    statements = [
-        f"SELECT last_value, is_called INTO reached FROM {sequence}",
-        alter(change.table, f"ALTER COLUMN {quote(change.shadow)} DROP IDENTITY"),
-        *between,
-        alter(change.table, f"ALTER COLUMN {quote(change.column)} ADD GENERATED {identity}"),
-        f"PERFORM setval({literal(sequence)}, reached.last_value, reached.is_called)",
-    ]
-    return f"DO $identity$ DECLARE reached record; BEGIN {'; '.join(statements)}; END $identity$"
 
 
 def _print(change: TypeChange) -> None:
