@@ -18,8 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from online_migrations import options, output
 from online_migrations.autogenerate import target_metadata
-from online_migrations.backfills import store
-from online_migrations.backfills.worker import defer_batch
+from online_migrations.backfills import defer_batch, store
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
 from online_migrations.doctor import ERROR, diagnose
 from online_migrations.doctor.checks import migrators
@@ -60,7 +59,7 @@ def status_command(as_json: bool) -> None:
 @release.command("history")
 @as_json
 def history_command(as_json: bool) -> None:
-    """List what ran on this database, the newest first, and what it cost the live release."""
+    """List what ran on this database, the newest first, and how long it took."""
     with read_only_connection() as connection:
         rows = ledger.read_history(connection)
     shown = ("revision", "phase", "renumbered_from", "cost")

@@ -53,11 +53,6 @@ class Definition(NamedTuple):
     text: str  # such as "CHECK ((size > 0))" or "UNIQUE USING btree (name) WHERE …"
 
 
-class IndexDefinition(NamedTuple):
-    table: str
-    definition: str  # such as "UNIQUE USING btree (name)"
-
-
 class ColumnDefinition(NamedTuple):
     type: str  # with its collation, and how the database generates the value
     default: str | None
@@ -124,10 +119,10 @@ def constraint_there(connection: Connection, table: str, name: str) -> Definitio
     return found if found and found.kind != INDEX else None
 
 
-def index_there(connection: Connection, name: str) -> IndexDefinition | None:
-    """Return None when there is no index of the name, or it is INVALID."""
+def index_there(connection: Connection, name: str) -> tuple[str, Definition] | None:
+    """Return the index of the name, after its table; None when there is none, or it is INVALID."""
     row = connection.execute(QUERIES["index"], {"index": quote(name)}).one_or_none()
-    return IndexDefinition(*row) if row else None
+    return (row[0], Definition(name, INDEX, row[1])) if row else None
 
 
 def column_there(connection: Connection, table: str, name: str) -> ColumnDefinition | None:
@@ -136,20 +131,11 @@ def column_there(connection: Connection, table: str, name: str) -> ColumnDefinit
     return ColumnDefinition(*row) if row else None
 
 
-def wanted_constraint(
-    connection: Connection, table: str, name: str, definition: str, referred: str | None = None
-) -> Definition:
-    """Return the definition of the constraint that ADD CONSTRAINT makes, a foreign key to the table `referred`."""
-    with empty_copies(connection, table, *filter(None, [referred]), with_indexes=referred is not None):
-        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {definition}")
+def wanted(connection: Connection, table: str, name: str, statement: str, *referred: str) -> Definition:
+    """Return the definition of what ADD CONSTRAINT or CREATE INDEX makes, a foreign key to the table `referred`."""
+    with empty_copies(connection, table, *referred, with_indexes=bool(referred)):
+        execute_verbatim(connection, statement)
         return all_there(connection, table)[name]
-
-
-def wanted_index(connection: Connection, table: str, name: str, create: str) -> str:
-    """Return the definition of the index that a CREATE INDEX makes, which must not be CONCURRENTLY."""
-    with empty_copies(connection, table):
-        execute_verbatim(connection, create)
-        return all_there(connection, table)[name].text
 
 
 def wanted_column(connection: Connection, table: str, name: str, definition: str) -> ColumnDefinition:

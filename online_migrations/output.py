@@ -102,9 +102,8 @@ def history(document: Document) -> Iterator[str]:
 def _cost(cost: Document | None) -> str:
     if cost is None:
         return "nobody was served"
-    locks = [f"{table} {mode} {milliseconds} ms" for table, (mode, milliseconds) in sorted(cost["locks"].items())]
     attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
-    return ", ".join([*locks, f"{cost['rows']:,} rows", attempts, f"{cost['milliseconds'] / 1000:.1f} s"])
+    return f"{attempts}, {cost['milliseconds'] / 1000:.1f} s"
 
 
 def plan(document: Document) -> Iterator[str]:

@@ -111,6 +111,14 @@ def read_sql(module: str, name: str) -> TextClause:
     return text(Path(module).with_name(name).read_text(encoding="utf-8"))
 
 
+def read_texts(module: str, name: str, **texts: str) -> dict[str, str]:
+    """Return the texts of such a file by their names, each with those before it, or the given ones, in its braces."""
+    source = Path(module).with_name(name).read_text(encoding="utf-8")
+    for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
+        texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
+    return texts
+
+
 MAX_BYTES = 63  # NAMEDATALEN - 1; two long names may be cut to the same one
 
 

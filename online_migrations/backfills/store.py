@@ -6,16 +6,14 @@ values is refused until it is done: operations ask by themselves, and are asked 
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Executable, TextClause, func, text
-from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.errors import UnsafeOperation
-from online_migrations.sql import literal, names_in, normalize, quote, shadow_of, split_at_commas
+from online_migrations.sql import names_in, normalize, quote, read_texts, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -28,13 +26,8 @@ AT_ONCE = 1_000  # rows of a table that the migration itself fills; more would b
 
 TARGET_SECONDS = 0.05  # of a batch; a request may have to wait this long for one of its rows
 SMALLEST_BATCH, LARGEST_BATCH = 50, 5_000  # rows
-OFFLINE_BATCH = 1_000  # rows; a script cannot adapt the size to the time that a batch takes
 
-_comment, _, _BATCH = (files(__package__) / "batch.sql").read_text(encoding="utf-8").partition("\n\n")
-
-
-def time_left(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+TEXTS = read_texts(__file__, "store.sql")
 
 
 def next_batch_size(size: int, seconds: float) -> int:
@@ -89,23 +82,15 @@ class BackfillQuery(NamedTuple):
         connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
 
     def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
-        """Return the statement of one batch, and its parameters."""
         key, where, set_sql = quote(self.pk), _escape_colons(self.where), _escape_colons(self.set_sql)
         begin = "" if after is None else f"WHERE {key} > :after"
-        statement = _BATCH.format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
+        statement = TEXTS["batch"].format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
         return text(statement), {"size": size} if after is None else {"size": size, "after": after}
 
     def as_script(self) -> str:
-        """Return the whole backfill for psql, outside of a transaction: a loop that commits each batch."""
         table, key = quote(self.table), quote(self.pk)
-        return (
-            f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n"
-            f"DO $backfill$ BEGIN LOOP\n"
-            f"  UPDATE {table} SET {self.set_sql} WHERE {key} IN (SELECT {key} FROM {table} WHERE {self.where}"
-            f" ORDER BY {key} LIMIT {OFFLINE_BATCH} FOR NO KEY UPDATE);\n"
-            f"  EXIT WHEN NOT FOUND; COMMIT; PERFORM pg_sleep(0.05);\n"
-            f"END LOOP; END $backfill$;"
-        )
+        script = TEXTS["script"].format(table=table, key=key, where=self.where, set_sql=self.set_sql)
+        return f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n{script}"
 
 
 def assigned_columns(set_sql: str) -> set[str]:
@@ -156,38 +141,12 @@ KEPT_DAYS = 7  # how long `flask release status` shows one that is done
 _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
 _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
 
-_PAUSE = text(
-    f"UPDATE schema_backfills SET state = '{PAUSED}', waiting_for = NULL, updated_at = clock_timestamp()"
-    f" WHERE state = '{RUNNING}' AND name = coalesce(:name, name) RETURNING name"
-)
-# One that is done begins a new pass. Without a name, only what was paused goes on.
-_RESUME = text(
-    f"UPDATE schema_backfills SET turn = turn + 1, error = NULL, waiting_for = NULL, finished_at = NULL,"
-    f" updated_at = clock_timestamp(), state = '{RUNNING}'"
-    f" WHERE (state = '{PAUSED}' AND :name IS NULL) OR (state <> '{RUNNING}' AND name = :name) RETURNING name, turn"
-)
 
-
-def insertion(name: str, table: str, set_sql: str, where: str, pk: str) -> Insert:
-    """Write the INSERT of a new backfill; in an empty table it is done. If it exists, no row is returned."""
-    is_empty: sa.ColumnClause[bool] = sa.literal_column(f"NOT EXISTS (SELECT FROM {quote(table)})")
-    oid = f"CAST({literal(quote(table))} AS regclass)"
-    estimate = f"(SELECT CAST(greatest(reltuples, 0) AS bigint) FROM pg_class WHERE oid = {oid})"
-    return (
-        insert(BACKFILLS)
-        .values(
-            name=name,
-            table_name=table,
-            set_sql=set_sql,
-            where_sql=where,
-            pk=pk,
-            state=sa.case((is_empty, DONE), else_=RUNNING),
-            estimated_rows=sa.literal_column(estimate),
-            batch_size=FIRST_BATCH,
-            finished_at=sa.case((is_empty, func.now())),
-        )
-        .on_conflict_do_nothing()
-    )
+def insertion(name: str, query: BackfillQuery) -> TextClause:
+    """Write the INSERT of a new backfill, which returns its turn; no row if there is one of the name."""
+    given = {"name": name, "table_name": query.table, "quoted": str(quote(query.table)), "batch_size": FIRST_BATCH}
+    begin = text(TEXTS["begin"].format(table=quote(query.table)))
+    return begin.bindparams(**given, set_sql=query.set_sql, where_sql=query.where, pk=query.pk)
 
 
 def save(connection: Connection, backfill: Backfill) -> None:
@@ -199,7 +158,6 @@ def save(connection: Connection, backfill: Backfill) -> None:
 
 
 def completion(name: str, rows: int) -> Executable:
-    """Write the UPDATE of one that was filled at once."""
     done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
     return sa.update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
 
@@ -232,12 +190,12 @@ def _read(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list
 
 def pause(connection: Connection, name: str | None) -> list[str]:
     """Pause the backfill of this name, or all; return the names. The batch that works just now is the last one."""
-    return list(connection.scalars(_PAUSE, {"name": name}))
+    return list(connection.scalars(text(TEXTS["pause"]), {"name": name}))
 
 
 def resume(connection: Connection, name: str | None) -> list[tuple[str, int]]:
     """Let the backfill of this name run again, or all that were paused; return names and turns, to be deferred."""
-    return [(row.name, row.turn) for row in connection.execute(_RESUME, {"name": name})]
+    return [(row.name, row.turn) for row in connection.execute(text(TEXTS["resume"]), {"name": name})]
 
 
 def take_search_path(connection: Connection, path: str) -> None:
@@ -246,7 +204,6 @@ def take_search_path(connection: Connection, path: str) -> None:
 
 
 def is_small(connection: Connection, table: str) -> bool:
-    """Tell whether the table has at most AT_ONCE rows."""
     counted = f"SELECT count(*) FROM (SELECT FROM {quote(table)} LIMIT {AT_ONCE + 1}) few"
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
 
@@ -276,7 +233,6 @@ NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
 
 
 def unfinished_tasks(connection: Connection) -> list[Task]:
-    """Return those that are recorded and not done, the oldest first."""
     return [_task(backfill) for backfill in unfinished_backfills(connection)]
 
 
@@ -347,7 +303,8 @@ def document(backfill: Backfill) -> dict[str, Any]:
     rate, speed = backfill.rows_per_second, None
     if rate and backfill.state == RUNNING:
         left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
-        speed = f"{rate:,.0f} a second, {time_left(left)} left"
+        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+        speed = f"{rate:,.0f} a second, {time_left} left"
     return {
         "name": backfill.name,
         "table": backfill.table_name,

@@ -1,18 +1,20 @@
 """Checks of `flask release doctor` that look into the catalog and at sessions, each with the command that comes next.
 
-Most are a query of checks.sql, of which each row is a fault. Other schemas than those of the search path and the models
-are left alone.
+Most are a query of checks.toml, of which each row is a fault. Other schemas than those of the search path and the
+models are left alone.
 """
 
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, CursorResult, MetaData, text
 
 from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT
-from online_migrations.definitions import RETIRED_COMMENT, read_queries
+from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.locks import lock_holder
 from online_migrations.sql import literal
 
@@ -36,8 +38,10 @@ IDLE_MIGRATOR = 60
 
 def psql(*statements: str) -> str:
     """Return the shell command that sends statements, each in a transaction of its own, up to an error."""
-    stop = " -v ON_ERROR_STOP=1" if len(statements) > 1 else ""
-    return f'psql "$DATABASE_URL"{stop}' + "".join(f" -c {_shell_word(statement)}" for statement in statements)
+    words = ['psql "$DATABASE_URL"', *(["-v ON_ERROR_STOP=1"] if len(statements) > 1 else [])]
+    for sql in statements:  # in double quotes where they do, since SQL has single ones in it
+        words.append(f'-c "{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else f"-c {shlex.quote(sql)}")
+    return " ".join(words)
 
 
 def psql_with_strong_lock(*statements: str) -> str:
@@ -45,118 +49,18 @@ def psql_with_strong_lock(*statements: str) -> str:
     return psql(f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}", *statements)
 
 
-def _shell_word(sql: str) -> str:
-    """Quote with double quotes where they do, since SQL has single ones in it."""
-    return f'"{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else shlex.quote(sql)
-
-
 class Check(NamedTuple):
-    """A query, of which each row is a fault. Sentence and command have its columns in braces."""
-
-    rule: str  # the query's name in checks.sql
-    what: str
+    what: str  # sentence and command have the query's columns in braces
     command: str
-    send: Callable[[str], str] = psql
+    query: str
+    sent: str = "by psql"
     severity: str = ERROR
 
 
-CHECKS = (
-    Check(
-        "long-transaction",
-        "Session {pid} ({name}, {state}) has had a transaction open for {age} s.",
-        "SELECT pg_terminate_backend({pid})",
-        severity=WARNING,
-    ),
-    Check(
-        "prepared-transaction",
-        "The transaction {gid} of {owner} was prepared {age} s ago and neither committed nor rolled back: it keeps its"
-        " locks, and VACUUM cannot remove dead rows.",
-        "ROLLBACK PREPARED {gid}",
-    ),
-    Check(
-        "release-not-noted",
-        "{role} may write tables, and not schema_releases: a release that serves as this role cannot note that it is"
-        " live, and an upgrade is not judged by what it uses.",
-        "GRANT SELECT, INSERT, UPDATE ON schema_releases TO {role}",
-    ),
-    Check(
-        "read-only-default",
-        "default_transaction_read_only is on for {whose}: new sessions of this role write nothing.",
-        "SET transaction_read_only = off; ALTER {whose} RESET default_transaction_read_only",
-    ),
-    Check(
-        "not-enforced-constraint",
-        "Nothing checks the foreign key {name} on {table}: it is NOT ENFORCED. Rows may break it.",
-        "ALTER TABLE {table} ALTER CONSTRAINT {name} ENFORCED",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "not-null-not-valid",
-        "{table}.{column} is NOT NULL only for new rows: {name} is NOT VALID.",
-        "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-    ),
-    Check(
-        "not-valid-constraint",
-        "The constraint {name} on {table} is NOT VALID: rows from before may break it.",
-        "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-    ),
-    Check(
-        "unkept-shadow",
-        "No trigger keeps {table}.{column} any more, the shadow of a column whose type changes: what it holds is old."
-        " Without it, the change cannot be reversed.",
-        "ALTER TABLE {table} DROP COLUMN {column}",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "other-owner",
-        "The table {name} belongs to {owner} and not to {migrating_role}, who migrates: a revision that changes it"
-        " fails. Only a member of both roles, or a superuser, may change that.",
-        "ALTER TABLE {name} OWNER TO {migrating_role}",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "missing-privilege",
-        "{role} may not read and write {name}.",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {role}",
-    ),
-    Check(
-        "disabled-trigger",
-        "Triggers of {name} are disabled, so nothing keeps {disabled}: rows of now may break it.",
-        "ALTER TABLE {name} ENABLE TRIGGER {which}",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "instead-rule",
-        "The rule {rule} on {name} does something else INSTEAD of what is written.",
-        "DROP RULE {rule} ON {name}",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "row-security",
-        "Row security of {name} is on, and its policies {policies} a role that does not own the table.",
-        "ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
-        psql_with_strong_lock,
-    ),
-    Check(
-        "retired-table",
-        "The table {name} is marked as retired, and a model uses it.",
-        "COMMENT ON TABLE {name} IS NULL",
-    ),
-    Check(
-        "invalid-index",
-        "The index {name} on {table} is INVALID: writes pay for it, and no query uses it.",
-        "{action} INDEX CONCURRENTLY {name}",
-    ),
-)
-VIEWS = Check(  # the server locks a view's table to print it
-    "compatibility-view",
-    "{view} is a view of {renamed}, for releases from before the table was renamed. If none runs any more, drop it in a"
-    ' contract revision: drop_compat_view("{old}").',
-    'flask db revision -m "Drop the view {old}"',
-    str,
-    WARNING,
-)
-QUERIES = read_queries(__package__, "checks.sql")
+_TEXTS = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))
+CHECKS = {rule: Check(**check) for rule, check in _TEXTS["checks"].items()}
+COMPATIBILITY_VIEW = "compatibility-view"
+_SEND: dict[str, Callable[[str], str]] = {"by psql": psql, "by psql, locking": psql_with_strong_lock, "as it is": str}
 
 
 def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
@@ -173,11 +77,16 @@ def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
     }
 
 
-def run_check(connection: Connection, check: Check, parameters: Mapping[str, Any]) -> Iterator[tuple[Diagnosis, str]]:
+def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Diagnosis, str]]:
     """Yield the diagnoses, each with the name by which the models know what is wrong; empty where none is asked for."""
-    for row in connection.execute(QUERIES[check.rule], parameters).mappings():
-        next_ = check.send(check.command.format_map(row))
-        yield Diagnosis(check.severity, check.rule, check.what.format_map(row), next_), row.get("model", "")
+    check = CHECKS[rule]
+    for row in _rows(connection, check.query, parameters).mappings():
+        next_ = _SEND[check.sent](check.command.format_map(row))
+        yield Diagnosis(check.severity, rule, check.what.format_map(row), next_), row.get("model", "")
+
+
+def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
+    return connection.execute(text(f"WITH tables AS ({_TEXTS['tables']}) {query}"), parameters)
 
 
 def migrators(connection: Connection) -> Iterator[Diagnosis]:
@@ -196,7 +105,7 @@ def migrators(connection: Connection) -> Iterator[Diagnosis]:
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
-    keys = connection.execute(QUERIES["sequence-behind"], parameters).all()  # the server has quoted the names
+    keys = _rows(connection, _TEXTS["sequence-behind"], parameters).all()  # the server has quoted the names
     positions = [
         f"SELECT {number}, (SELECT max({key.column}) FROM {key.table}),"
         f" CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END FROM {key.sequence}"

@@ -112,31 +112,26 @@ def _shown_value(value: Any) -> str:
 
 def diagnosis(one: Difference) -> Diagnosis:
     """Say what a difference means, with the command that removes it: a new revision, where one can be written."""
+    rule, command, values = f"other-{one.kind}", WRITE_REVISION, f"{one.there} in the database and {one.wanted}"
     if one.kind == "comment" and one.there == RETIRED_COMMENT:
-        what = f"The column {one.table}.{one.name} is marked as retired, and a model uses it."
-        unmark = f"COMMENT ON COLUMN {_table(one)}.{quote(one.name)} IS NULL"
-        return Diagnosis(ERROR, "retired-column", what, psql(unmark))
-    if one.kind == "identity":
-        what = f"{one.table}.{one.name} is {one.there} in the database and {one.wanted} in the models: inserts fail."
-        return Diagnosis(ERROR, "other-identity", what, _make_identity(one))
-    if one.action == "modify":
-        values = f"{one.there} in the database and {one.wanted} in the models"
-        what = f"{one.table}.{one.name} has another {one.kind}: {values}."
-        return Diagnosis(ERROR, f"other-{one.kind}", what, WRITE_REVISION)
-    if one.action == "replace":
-        what = f"{_named(one)} is {one.there} in the database and {one.wanted} in the models."
+        rule, what = "retired-column", f"The column {one.table}.{one.name} is marked as retired, and a model uses it."
+        command = psql(f"COMMENT ON COLUMN {_table(one)}.{quote(one.name)} IS NULL")
+    elif one.kind == "identity":
+        what, command = f"{one.table}.{one.name} is {values} in the models: inserts fail.", _make_identity(one)
+    elif one.action == "modify":
+        what = f"{one.table}.{one.name} has another {one.kind}: {values} in the models."
+    elif one.action == "replace":
+        what = f"{_named(one)} is {values} in the models."
         is_plain_column = one.kind == "column" and "GENERATED" not in one.wanted
         if is_plain_column and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted):
-            what = f"{what} It sorts and compares differently; its indexes are rebuilt."
+            rule, what = "other-collation", f"{what} It sorts and compares differently; its indexes are rebuilt."
             type_ = one.wanted if COLLATION.search(one.wanted) else f'{one.wanted} COLLATE "default"'
-            alter = f"ALTER TABLE {_table(one)} ALTER COLUMN {quote(one.name)} TYPE {type_}"
-            return Diagnosis(ERROR, "other-collation", what, psql_with_strong_lock(alter))
-        return Diagnosis(ERROR, f"other-{one.kind}", what, WRITE_REVISION)
-    if one.action == "add":
-        what = f"{_named(one)} is in the models and not in the database."
-        return Diagnosis(ERROR, f"missing-{one.kind}", what, WRITE_REVISION)
-    what = f"{_named(one)} is in the database and in no model."
-    return Diagnosis(ERROR, f"extra-{one.kind}", what, WRITE_REVISION)
+            command = psql_with_strong_lock(f"ALTER TABLE {_table(one)} ALTER COLUMN {quote(one.name)} TYPE {type_}")
+    elif one.action == "add":
+        rule, what = f"missing-{one.kind}", f"{_named(one)} is in the models and not in the database."
+    else:
+        rule, what = f"extra-{one.kind}", f"{_named(one)} is in the database and in no model."
+    return Diagnosis(ERROR, rule, what, command)
 
 
 def _make_identity(one: Difference) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
 
@@ -31,15 +31,11 @@ def shown(name: str) -> str:
     return name.removeprefix(DEFAULT_SCHEMA)
 
 
-def on_table(code: str, table: str, *columns: str) -> Effect:
+def on_table(code: str, table: str, *columns: str, **more: Any) -> Effect:
     """Return an effect on a table, or on columns of it. A name without a schema is one of the usual schema."""
     subject = ".".join([shown(table), ", ".join(columns)]) if columns else shown(table)
-    return Effect(code, subject, table if "." in table else f"{DEFAULT_SCHEMA}{table}", columns)
-
-
-def in_schema(effect: Effect, schema: str) -> Effect:
-    """Return the effect of an operation, which names a table as the search path finds it."""
-    return effect._replace(table=f"{schema}.{shown(effect.table)}") if effect.table else effect
+    effect = Effect(code, subject, table if "." in table else f"{DEFAULT_SCHEMA}{table}", columns)
+    return effect._replace(**more)
 
 
 def with_parts(effects: Iterable[Effect], catalog: Snapshot) -> Iterator[Effect]:
@@ -62,21 +58,22 @@ class Change(NamedTuple):
 
     @property
     def there(self) -> Thing:
-        """Return the object as it is now, or as it was."""
         found = self.new or self.old
         assert found is not None  # noqa: S101 - a key stands in one of the snapshots
         return found
 
-    def effect(self, code: str, *columns: str) -> Effect:
+    def effect(self, code: str, *columns: str, **more: Any) -> Effect:
         """Return an effect on the object. It and its table have the names that they had before."""
         thing, kind = self.old or self.there, self.key[0]
         owner = self.before.get(thing.table) if thing.table else None
         if owner is not None:
-            return Effect(code, f"{shown(owner.name)}.{thing.name}", owner.name, columns, self.key)
-        if kind == "relation" and thing.facts["kind"] != SEQUENCE:
-            return on_table(code, thing.name, *columns)._replace(key=self.key)
-        kinds = {"relation": "the sequence ", "object": "", "event trigger": "", "setting": ""}  # "": the name says it
-        return Effect(code, f"{kinds.get(kind, f'the {kind} ')}{shown(thing.name)}", key=self.key)
+            effect = Effect(code, f"{shown(owner.name)}.{thing.name}", owner.name, columns)
+        elif kind == "relation" and thing.facts["kind"] != SEQUENCE:
+            effect = on_table(code, thing.name, *columns)
+        else:
+            kinds = {"relation": "the sequence ", **dict.fromkeys(("object", "event trigger", "setting"), "")}
+            effect = Effect(code, f"{kinds.get(kind, f'the {kind} ')}{shown(thing.name)}")
+        return effect._replace(key=self.key, **more)
 
     def siblings(self) -> list[Thing]:
         """Return the other objects of this kind that are there afterwards, on the same table."""
@@ -92,19 +89,17 @@ class Change(NamedTuple):
         if self.old is None or self.new is None:
             return False
         was, now = self.old.facts, self.new.facts
-        if was.get("role") != now.get("role"):
-            return True
-        return was.get("grants") != now.get("grants") and not _privileges(self.old) <= _privileges(self.new)
+        has_less = was.get("grants") != now.get("grants") and not _privileges(was["grants"]) <= _privileges(
+            now["grants"]
+        )
+        return has_less or was.get("role") != now.get("role")
 
 
-def _privileges(thing: Thing) -> set[str]:
+def _privileges(grants: Iterable[str] | None) -> set[str]:
     """Return single privileges: "reader r", and "reader r*" besides when the role may pass it on."""
-    found = set()
-    for item in thing.facts["grants"] or ():
-        if match := PRIVILEGES.fullmatch(item):
-            for letter, star in re.findall(r"([A-Za-z])(\*?)", match["letters"]):
-                found |= {f"{match['role']} {letter}", f"{match['role']} {letter}{star}"}
-    return found
+    items = [match for match in map(PRIVILEGES.fullmatch, grants or ()) if match]
+    single = [(match["role"], found) for match in items for found in re.findall(r"[A-Za-z]\*?", match["letters"])]
+    return {f"{role} {found}" for role, found in single} | {f"{role} {found[0]}" for role, found in single}
 
 
 def is_left_null(column: Thing) -> bool:

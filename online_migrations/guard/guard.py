@@ -1,30 +1,34 @@
-"""Guard: refuses what a revision must not do, before it is committed, and adds up what the revision cost.
+"""Guard: refuses what a revision must not do, before it is committed.
 
 SQL can be spelled in many ways, the catalog cannot. So a revision is judged by what it did to the catalog. An upgrade
-is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave.
+is judged by the phase that its file states, a downgrade as a contract: it takes what its upgrade gave. With it goes all
+that was written there since, so it says what that is, and goes on when the command names it: -x lose=notes.colour.
 """
 
 import gc
 import logging
+import shlex
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.script import Script
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
+from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
-from online_migrations.guard.effect import Effect, in_schema, on_table, shown, with_parts
-from online_migrations.guard.losses import LOSES, Loss, WouldLose, losses_of, require_nothing_lost, without_parts
-from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, takes_default
-from online_migrations.guard.record import Cost
+from online_migrations.guard.effect import Effect, on_table, shown, with_parts
+from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default, tried
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
-from online_migrations.guard.snapshot import Snapshot, read_snapshot
+from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
-from online_migrations.locks import Blockers
+from online_migrations.locks import QUERY_CANCELED, Blockers, sqlstate
+from online_migrations.sql import quote
 from online_migrations.state.ledger import CONTRACT, EXPAND, phase_of
 from online_migrations.state.live import Usage
 
@@ -36,14 +40,45 @@ MOST_TOLD = 3  # broken rules in one message
 # Rows that one revision may insert or update: about what backfill() writes at a time. They are locked until COMMIT.
 MANY_ROWS = 1000
 
+LOSES = ("drops-table", "drops-column")
+MOST_COUNTED = 100_000  # rows
+# A policy that hides rows from us is an error then.
+SETTINGS = text("SET LOCAL statement_timeout = '5s'; SET LOCAL row_security = off")
+NOT_ALLOWED = "42501"  # SQLSTATE insufficient_privilege
 
-def told(found: list[Violation], kept: list[int]) -> str:
+
+class Loss(NamedTuple):
+    table: str  # with its schema
+    column: str | None  # None: the whole table
+    is_in_use: bool  # by the live release
+    is_copied: bool  # its values can be made again of other columns
+
+    @property
+    def name(self) -> str:
+        return ".".join([shown(self.table), *([self.column] if self.column else [])])
+
+    def is_named_in(self, lose: Collection[str]) -> bool:
+        return self.name in lose or f"public.{self.name}" in lose
+
+
+class WouldLose(UnsafeOperation):
+    """A downgrade takes columns or tables that nobody has named. It is rolled back; `losses` says what they are."""
+
+    def __init__(self, place: str, losses: Collection[Loss]) -> None:
+        self.place = place
+        self.losses = losses
+        options = " ".join(f"-x {shlex.quote(f'lose={loss.name}')}" for loss in losses)
+        self.insist = f"If that is meant, run the same command with {options}"
+        names = ", ".join(loss.name for loss in losses)
+        super().__init__(f"{place}: this downgrade takes {names}. {self.insist}")
+
+
+def told(found: Iterable[Violation], kept: list[int]) -> str:
     """Return what was refused, a sentence for each rule that a line broke, and which lines were committed before."""
-    subjects: dict[tuple[str, str, str], list[str]] = {}  # of one rule, such as the tables of a TRUNCATE
+    subjects: dict[tuple[str, str, str], dict[str, None]] = {}  # of one rule, such as the tables of a TRUNCATE
     for effect, what, instead, place in found:
-        same = subjects.setdefault((place, what.replace(effect.subject, "{subject}"), instead), [])
-        if effect.subject not in same:
-            same.append(effect.subject)
+        rule = (place, what.replace(effect.subject, "{subject}"), instead)
+        subjects.setdefault(rule, {})[effect.subject] = None
     sentences = [
         f"{place}: {what.replace('{subject}', ', '.join(names))} {instead}"
         for (place, what, instead), names in subjects.items()
@@ -69,7 +104,7 @@ class Guard:
     ) -> None:
         self._connection = connection
         self._blockers = blockers
-        self._found = found or self._refuse
+        self._found = found
         self._lose = set(lose)
         self.committed_early = False  # whether a statement of the last revision was committed before its end
         at_start = read_snapshot(connection)
@@ -88,12 +123,12 @@ class Guard:
         for step in steps:
             with self.revision(step.revision, step.is_upgrade):
                 yield step
-                log.info("%s cost %s", step.revision.revision, self.cost_so_far())
+                log.info("%s took %s", step.revision.revision, self.cost_so_far())
 
     @contextmanager
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
-        self._script, self._is_upgrade, self.cost, self._rows = script, is_upgrade, Cost(), 0
+        self._script, self._is_upgrade, self._began, self._rows = script, is_upgrade, time.monotonic(), 0
         self._blockers.may_hold_up = False
         self._retries_before.setdefault(script.revision, self._blockers.retries)
         catalog, self._catalog = self._catalog, None
@@ -118,9 +153,9 @@ class Guard:
         if effects and not watch.is_excusing:
             catalog = watch.catalog()
             with watch.looking_away():
-                schema = self._connection.scalar(_CURRENT_SCHEMA)
+                schema = self._connection.scalar(_CURRENT_SCHEMA)  # in which an operation finds its table
                 try:
-                    here = [in_schema(effect, schema) for effect in effects]
+                    here = [effect._replace(table=f"{schema}.{shown(effect.table)}") for effect in effects]
                     self._judge((effect, watch.line()) for effect in with_parts(here, catalog))
                 except WouldLose as found:
                     require_nothing_lost(self._connection, found)
@@ -130,29 +165,20 @@ class Guard:
         """Let a downgrade take these when it runs again: they are empty."""
         self._lose |= {loss.name for loss in found.losses}
 
-    @property
-    def is_excusing(self) -> bool:
-        return self.watching.is_excusing
-
-    def cost_so_far(self) -> dict[str, Any]:
-        """Return what the revision cost, with the transaction that is about to commit; for the ledger."""
-        self.cost.add_transaction(self.watching.transaction)
-        return self.cost.as_json(1 + self._blockers.retries - self._retries_before[self._script.revision])
+    def cost_so_far(self) -> dict[str, int]:
+        attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]
+        return {"attempts": attempts, "milliseconds": round((time.monotonic() - self._began) * 1000)}
 
     @property
     def watching(self) -> TransactionWatch:
         assert self._watch is not None  # noqa: S101 - operations and excuses stand in revisions
         return self._watch
 
-    def _refuse(self, found: list[Violation]) -> None:
-        """Raises: UnsafeOperation: the transaction is rolled back."""
-        raise UnsafeOperation(told(found, self.watching.kept))
-
     def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
         """Judge the effects of a transaction or an operation, each with its line.
 
         Raises:
-            UnsafeOperation: one of them is not allowed.
+            UnsafeOperation: one of them is not allowed; the transaction is rolled back.
             WouldLose: all of them are, and a downgrade takes what nobody has named.
         """
         given = list(effects)
@@ -174,37 +200,29 @@ class Guard:
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
                     found.append(violation._replace(place=place))
-        if found:
+        unnamed = (
+            [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
+        )
+        if found and self._found:
             self._found(found)
-        elif losses:
-            self._require_named(losses, catalog)
-
-    def _require_named(self, losses: Mapping[Loss, str], catalog: Snapshot) -> None:
-        unnamed = [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)]
-        if unnamed:
+        elif found:
+            raise UnsafeOperation(told(found, self.watching.kept))
+        elif unnamed:
             raise WouldLose(losses[unnamed[0]], unnamed)
 
     def _violation(self, given: Effect, effect: Effect, by: Judge) -> Violation | None:
         """Judge an effect on a table by the name from before the run; `given` has the one that it has now."""
-        if effect.code == "writes-rows":
-            return self._of_rows(effect, by)
-        if effect.check:
-            effect = self._of_check(given, effect, by)
-        violation = judge(effect, by)
+        if effect.code == "writes-rows":  # all that the revision has written in tables that it has not made
+            self._rows += effect.rows if effect.table in by.there else 0
+            subject = f"{self._rows:,} rows, the last ones of {effect.subject}"
+            many = effect._replace(code="writes-many-rows", subject=subject)
+            return judge(many, by) if self._rows > MANY_ROWS else None
+        violation = judge(self._of_check(given, effect, by) if effect.check else effect, by)
         if violation and effect.code == "changes-default":
             return None if takes_default(self._connection, given, written(effect, by)) else violation
         if violation and effect.code == "sets-sequence-back":
             return None if gives_new_numbers(self._connection, given) else violation
         return violation
-
-    def _of_rows(self, effect: Effect, by: Judge) -> Violation | None:
-        """Add up what the revision has inserted and updated in tables that it has not made."""
-        if effect.table in by.there:
-            self._rows += effect.rows
-        if self._rows <= MANY_ROWS:
-            return None
-        subject = f"{self._rows:,} rows, the last ones of {effect.subject}"
-        return judge(effect._replace(code="writes-many-rows", subject=subject), by)
 
     def _of_check(self, given: Effect, effect: Effect, by: Judge) -> Effect:
         """Return what a CHECK means for rows of the live release.
@@ -213,19 +231,78 @@ class Guard:
         it is about both: an UPDATE of what is written meets a row in which new code has filled the rest. In a contract
         one that takes no NULL in a column is another spelling of NOT NULL.
         """
+
+        def is_never(condition: str, values: Mapping[str, str | None]) -> bool:
+            return no_row_meets(self._connection, given.table, condition.format(given.check), values)
+
         columns = set(effect.columns)
         if by.phase == EXPAND:
             unwritten = columns - written(effect, by)
-            is_met = unwritten == columns and self._is_never(given, "NOT ({})", dict.fromkeys(unwritten))
+            is_met = unwritten == columns and is_never("NOT ({})", dict.fromkeys(unwritten))
             return effect if is_met else effect._replace(columns=())
         usage = (by.live or {}).get(effect.table)
         if usage is None:
             return effect
         for name in sorted(columns & usage.nullable | columns - usage.columns):
-            if self._is_never(given, "({}) IS NOT FALSE", {name: "NULL" if name in usage.columns else None}):
+            if is_never("({}) IS NOT FALSE", {name: "NULL" if name in usage.columns else None}):
                 subject = f"{shown(effect.table)}.{name}"
-                return on_table("requires-value", effect.table)._replace(subject=subject, column=name)
+                return on_table("requires-value", effect.table, subject=subject, column=name)
         return effect
 
-    def _is_never(self, check: Effect, condition: str, values: Mapping[str, str | None]) -> bool:
-        return no_row_meets(self._connection, check.table, condition.format(check.check), values)
+
+def losses_of(effect: Effect, before: Snapshot, table: Key | None, is_in_use: bool) -> list[Loss]:
+    """Return what the effect takes of a table that was there before; None: an earlier attempt has taken it."""
+    if table is None:
+        return []
+    there = before.column_names(table)
+    columns = [column for column in effect.columns if column in there] if effect.columns else [None]
+    return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
+
+
+def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:
+    """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
+    taken = {(loss.table, loss.column) for loss in losses}
+    tables = {loss.table for loss in losses}
+    wholes = {thing.name: [*before.wholes(key)] for key, thing in before.relations() if thing.name in tables}
+    return (loss for loss in losses if taken.isdisjoint((whole, loss.column) for whole in wholes[loss.table]))
+
+
+def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
+    """Let the downgrade, which has been rolled back, go on if what it takes is empty, and no release uses it.
+
+    Raises:
+        UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
+        DBAPIError: a lock was not to be had in time.
+    """
+    lost = []
+    for loss in found.losses:
+        number = 0 if loss.is_copied else _count(connection, loss)
+        if number == 0 and not loss.is_in_use:
+            continue
+        what = f"{loss.name}, of which we may not see all, or not within 5 seconds"
+        if number is not None:
+            rows = f"more than {MOST_COUNTED:,}" if number > MOST_COUNTED else f"{number:,}"
+            what = f"{loss.name}, with {'values in ' if loss.column else ''}{rows} row{'' if number == 1 else 's'}"
+        lost.append(f"{what}, which the live release still uses" if loss.is_in_use else what)
+    if lost:
+        raise UnsafeOperation(
+            f"{found.place}: this downgrade would throw away {'; '.join(lost)}. Nothing of it was dropped."
+            f" {found.insist}"
+        )
+
+
+def _count(connection: Connection, loss: Loss) -> int | None:
+    """Count the rows, or those with a value, up to MOST_COUNTED and one more; None: too slow, or not all are seen.
+
+    A composite value is one also if all of its fields are NULL, which IS NOT NULL denies.
+    """
+    where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
+    rows = f"SELECT FROM {quoted(loss.table)}{where} LIMIT {MOST_COUNTED + 1}"
+    try:
+        with tried(connection):
+            connection.execute(SETTINGS)
+            return int(execute_verbatim(connection, f"SELECT count(*) FROM ({rows}) found").scalar_one())  # noqa: S608
+    except DBAPIError as error:
+        if sqlstate(error) not in (QUERY_CANCELED, NOT_ALLOWED):
+            raise
+        return None

@@ -26,7 +26,7 @@ def behaviour_effects(change: Change) -> Iterator[Effect]:
 
 def setting_effects(change: Change) -> Iterator[Effect]:
     """A setting of the database or of a role, which every new session begins with."""
-    yield change.effect("changes-setting")._replace(subject=change.there.name)
+    yield change.effect("changes-setting", subject=change.there.name)
 
 
 def object_effects(change: Change) -> Iterator[Effect]:
@@ -37,7 +37,11 @@ def object_effects(change: Change) -> Iterator[Effect]:
     """
     old, new = change.old, change.new
     if old is None:
-        if _has_namesake(change) or _is_between_old_types(change):
+        facts, sub = change.there.facts, change.key[2]
+        between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores
+        if any(_was_there(change, (change.key[0], oid, sub)) for oid in facts.get("namesakes") or ()) or (
+            between and all(_was_there(change, ("type", oid, 0)) for oid in between)
+        ):
             yield change.effect("overloads")
         return
     if new is None or old.name != new.name:
@@ -46,25 +50,17 @@ def object_effects(change: Change) -> Iterator[Effect]:
         yield from _on_its_columns(change, change.effect("drops-object"))
     elif new.facts.get("body") != old.facts.get("body"):
         yield change.effect("changes-function")
-    elif lost := _lost_parts(old, new):
+    # Values of an enum, and columns of a composite type.
+    elif lost := sorted(part for fact in ("labels", "attributes") for part in _gone(old, new, fact)):
         effect = change.effect("drops-object")
         yield from _on_its_columns(change, effect._replace(subject=f"{', '.join(lost)} of {effect.subject}"))
-    elif _requires_more(old, new):
+    elif _gone(new, old, "checks") or (new.facts.get("not_null") and not old.facts["not_null"]):  # of a domain
         yield change.effect("requires-more")
 
 
-def _has_namesake(change: Change) -> bool:
-    """Tell whether another one had the name before. PostgreSQL's own count too."""
-    kind, _, sub = change.key
-    return any(
-        oid < FIRST_OID or (kind, oid, sub) in change.before for oid in change.there.facts.get("namesakes") or ()
-    )
-
-
-def _is_between_old_types(change: Change) -> bool:
-    """Tell whether it is a cast of types that were there, which may convert what live code compares or stores."""
-    between = change.there.facts.get("between")
-    return between is not None and all(oid < FIRST_OID or ("type", oid, 0) in change.before for oid in between)
+def _was_there(change: Change, key: Key) -> bool:
+    """Tell whether another object was there before. PostgreSQL's own count too."""
+    return key[1] < FIRST_OID or key in change.before
 
 
 def _on_its_columns(change: Change, effect: Effect) -> Iterator[Effect]:
@@ -75,19 +71,8 @@ def _on_its_columns(change: Change, effect: Effect) -> Iterator[Effect]:
     yield from [effect._replace(table=table.name, columns=(name,)) for table, name in used] or [effect]
 
 
-def _lost_parts(old: Thing, new: Thing) -> list[str]:
-    """Return values of an enum, and columns of a composite type."""
-    return sorted(
-        part
-        for fact in ("labels", "attributes")
-        for part in set(old.facts.get(fact) or ()) - set(new.facts.get(fact) or ())
-    )
-
-
-def _requires_more(old: Thing, new: Thing) -> bool:
-    """Tell whether a domain refuses what it took."""
-    checks = set(new.facts.get("checks") or ()) - set(old.facts.get("checks") or ())
-    return bool(checks or (new.facts.get("not_null") and not old.facts["not_null"]))
+def _gone(one: Thing, other: Thing, fact: str) -> set[str]:
+    return set(one.facts.get(fact) or ()) - set(other.facts.get(fact) or ())
 
 
 def publication_effects(change: Change) -> Iterator[Effect]:
@@ -115,9 +100,9 @@ def session_effects(change: Change) -> Iterator[Effect]:
     of = f"of the {change.key[0]} {old.name}"
     was, now = old.facts["limit"], new.facts["limit"]
     if new.facts.get("locked") and not old.facts["locked"]:
-        yield change.effect("refuses-sessions")._replace(subject=f"NOLOGIN or VALID UNTIL {of}")
+        yield change.effect("refuses-sessions", subject=f"NOLOGIN or VALID UNTIL {of}")
     if now != NO_LIMIT and (was == NO_LIMIT or now < was):
-        yield change.effect("refuses-sessions")._replace(subject=f"CONNECTION LIMIT {now} {of}")
+        yield change.effect("refuses-sessions", subject=f"CONNECTION LIMIT {now} {of}")
 
 
 # In this order the effects are told, those on tables first.
@@ -145,6 +130,8 @@ _KINDS = list(EFFECTS)
 def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
     """Yield the effects on all that these keys name. What comes or goes with its table is told by the table alone."""
     for key in sorted(keys, key=lambda key: (_KINDS.index(key[0]), key)):
+        for snapshot in (before, after):
+            snapshot.keys_of(key)  # of a table; reads what belongs to it, which comes next
         change = Change(key, before.get(key), after.get(key), before, after)
         if change.old == change.new:
             continue

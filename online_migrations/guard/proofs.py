@@ -29,9 +29,8 @@ _CHECK = re.compile(r"CHECK (?P<condition>\(.*\))", re.DOTALL)  # not so one tha
 def no_row_meets(connection: Connection, table: str, condition: str, values: Mapping[str, str | None]) -> bool:
     """Prove that no row of these values meets a condition, whatever stands in its other columns.
 
-    Args:
-        values: of columns, as SQL; None: the row leaves the column to its default. What a trigger may fill counts as
-            one of the others. What cannot be computed beforehand, such as now(), may meet the condition.
+    Values are SQL; None: the row leaves the column to its default. What a trigger may fill counts as one of the others.
+    What cannot be computed beforehand, such as now(), may meet the condition.
     """
     name = quoted(table)
     row = connection.scalar(_ROW, {"table": name, "values": json.dumps(values)})
@@ -44,13 +43,10 @@ def no_row_meets(connection: Connection, table: str, condition: str, values: Map
 
 
 def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
-    """Tell whether a row that the old constraint takes is sure to be taken by the new one.
+    """Tell whether a row that the old CHECK takes is sure to be taken by the new one. Of others it is not known.
 
     With constraint exclusion, PostgreSQL does not read a table whose CHECK refutes the condition of a query. So the old
     CHECK is put on an empty copy of the table, and the query asks for rows that the new one refuses. NULL passes both.
-
-    Args:
-        old, new: definitions, such as "CHECK (size < 10)". Of other constraints it is not known.
     """
     wanted = _CHECK.fullmatch(new)
     if wanted is None or not _CHECK.fullmatch(old):
@@ -63,12 +59,9 @@ def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
 def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:
     """Tell whether every row that leaves the column of the effect to the new default is taken.
 
-    PostgreSQL keeps a default as an expression, and computes it with the row: one that does not fit is not refused
-    before. A default that differs from row to row counts as it is now. Of numbers, as a sequence gives them, also those
-    above are its own: a sequence that starts over meets the rows that are there.
-
-    Args:
-        written: columns in which such a row may hold anything.
+    PostgreSQL computes a default with the row, so one that does not fit is not refused before. One that differs from
+    row to row counts as it is now. Of numbers, as a sequence gives them, also those above are its own: a sequence that
+    starts over meets the rows that are there. In the `written` columns such a row may hold anything.
     """
     table, column = quoted(effect.table), effect.column
     rules = connection.execute(_COLUMN_RULES, {"table": table, "column": column}).one_or_none()

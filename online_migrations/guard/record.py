@@ -1,18 +1,17 @@
-"""Record: what a transaction did, which of its statements did it, and what a revision cost.
+"""Record: what a transaction did, and which of its statements did it.
 
 Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Effect, shown
 from online_migrations.guard.objects import difference
-from online_migrations.guard.snapshot import Key, Snapshot, Thing, Touched
+from online_migrations.guard.snapshot import Snapshot, Touched
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
@@ -24,9 +23,7 @@ _WRITTEN = read_sql(__file__, "written.sql")
 
 
 class Rows(NamedTuple):
-    """Count the rows of a table that a transaction has inserted, updated and deleted."""
-
-    inserted: int = 0
+    inserted: int = 0  # of a table, by a transaction
     updated: int = 0
     deleted: int = 0
 
@@ -38,15 +35,12 @@ NO_ROWS = Rows()
 
 
 class Held(NamedTuple):
-    """Hold what a transaction has so far, by oids of tables."""
-
-    locks: Mapping[int, str]  # the modes in which it holds them; only those that make others wait
+    locks: Mapping[int, str]  # oids of tables that a transaction holds in a mode that makes others wait
     rows: Mapping[int, Rows]  # that it has written, also those that a savepoint took back
     lock_timeout: str
 
 
 def read_written(connection: Connection) -> dict[int, Rows]:
-    """Return the rows of all tables that the server still counts for this session, also of transactions before."""
     return {row.relid: Rows(*row[1:]) for row in connection.execute(_WRITTEN)}
 
 
@@ -57,13 +51,10 @@ def read_held(connection: Connection) -> Held:
 
 
 class Record(NamedTuple):
-    """Hold what was seen after one statement."""
-
     line: int | None  # of the revision's file; None when no line of it was running
     is_judged: bool  # False if it was excused, or a savepoint has taken it back
     touched: Touched | None  # None when it could only write rows, or while nobody has looked
     held: Held
-    sent_at: float  # on the monotonic clock
 
 
 @dataclass
@@ -88,64 +79,56 @@ class Transaction:
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
 
-    def whole(self, oid: int) -> int:
-        """Return the table of which another one is a partition, or that table itself."""
-        thing = None if self.before is None else self.before.get(("relation", oid, 0))
-        return self.whole(thing.facts["parents"][0]) if thing and thing.facts["partition"] else oid
-
-    def table(self, oid: int) -> str | None:
-        """Return the name of a table that was there; None for a new one, an index or a view."""
-        thing = None if self.before is None else self.before.get(("relation", oid, 0))
-        return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
-
 
 def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    by_statement = list(_effects_of_statements(transaction.before, transaction.records))
-    held = transaction.records[-1].held.locks if transaction.records else {}
-    for effect in difference(transaction.before, end.after, end.keys):
-        record = _last_with(effect, by_statement)
-        if effect.code != "validates":
-            yield effect, record
-        elif any(transaction.table(oid) == effect.table for oid in held):
-            yield effect._replace(code="validates-under-lock"), record
-    yield from _rows_written(transaction)
-    yield from _tables_locked(transaction, end)
-
-
-def _effects_of_statements(before: Snapshot, records: list[Record]) -> Iterator[tuple[Record, set[Effect]]]:
+    by_statement, before, records = [], transaction.before, transaction.records
     for record in records:
         if record.touched is not None:
-            yield record, set(difference(before, record.touched.after, record.touched.keys))
+            by_statement.append((record, set(difference(before, record.touched.after, record.touched.keys))))
             before = record.touched.after
+    before, locks = transaction.before, records[-1].held.locks if records else ()
+    held = {before[key].name for oid in locks if (key := ("relation", oid, 0)) in before}
+    for effect in difference(before, end.after, end.keys):
+        same = [record for record, effects in by_statement if effect in effects]
+        similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
+        by = next(reversed(same or similar), None)  # the last one, or else any on the same object
+        if effect.code != "validates":
+            yield effect, by
+        elif effect.table in held:
+            yield effect._replace(code="validates-under-lock"), by
+    yield from _rows_written(before, records, transaction.written_before or {})
+    yield from _tables_locked(before, records, end)
 
 
-def _last_with(effect: Effect, by_statement: list[tuple[Record, set[Effect]]]) -> Record | None:
-    """Return the last statement with the effect, or else with any effect on the same object."""
-    same = [record for record, effects in by_statement if effect in effects]
-    similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
-    return same[-1] if same else similar[-1] if similar else None
+def _table(before: Snapshot, oid: int) -> str | None:
+    """Return a table that was there, of a partition the whole; None for a new one, an index or a view."""
+    thing = before.get(("relation", oid, 0))
+    if thing and thing.facts["partition"]:
+        return _table(before, thing.facts["parents"][0])
+    return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
 
 
-def _rows_written(transaction: Transaction) -> Iterator[tuple[Effect, Record]]:
-    """Yield the rows that each statement wrote in tables that were there, those of partitions as their table's."""
-    seen = dict(transaction.written_before or {})
-    under_lock: dict[int, int] = {}
-    for record in transaction.records:
-        wholes: dict[int, Rows] = {}
+def _rows_written(
+    before: Snapshot, records: list[Record], written_before: Mapping[int, Rows]
+) -> Iterator[tuple[Effect, Record]]:
+    """Yield the rows that each statement wrote in tables that were there."""
+    seen = dict(written_before)
+    under_lock: dict[str, int] = {}
+    for record in records:
+        tables: dict[str, Rows] = {}
         for oid, rows in record.held.rows.items():
             written, seen[oid] = rows.since(seen.get(oid, NO_ROWS)), rows
-            if transaction.table(oid) is not None and any(written):
-                of_whole = wholes.get(transaction.whole(oid), NO_ROWS)
-                wholes[transaction.whole(oid)] = Rows(*map(sum, zip(of_whole, written, strict=True)))
-        for oid, written in wholes.items() if record.is_judged else ():
-            name = str(transaction.table(oid))
+            if any(written) and (name := _table(before, oid)):
+                tables[name] = Rows(*map(sum, zip(tables.get(name, NO_ROWS), written, strict=True)))
+        locked = {_table(before, oid) for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE}
+        for name, written in tables.items() if record.is_judged else ():
             yield from ((effect, record) for effect in _of_rows(name, written, record))
-            if record.held.locks.get(oid) == ACCESS_EXCLUSIVE:
-                under_lock[oid] = under_lock.get(oid, 0) + sum(written)
-                if under_lock[oid] > SOME_ROWS:
-                    yield Effect("writes-under-lock", f"{under_lock[oid]} rows of {shown(name)}", name), record
+            if name in locked:
+                under_lock[name] = under_lock.get(name, 0) + sum(written)
+                if under_lock[name] > SOME_ROWS:
+                    yield Effect("writes-under-lock", f"{under_lock[name]} rows of {shown(name)}", name), record
 
 
 def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
@@ -162,55 +145,16 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
         yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
 
 
-def _tables_locked(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record]]:
+def _tables_locked(before: Snapshot, records: list[Record], end: Touched) -> Iterator[tuple[Effect, Record]]:
     """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
-    before: Mapping[Key, Thing] = {} if transaction.before is None else transaction.before
     dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
-    for record in transaction.records:
+    for record in records:
         exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
         there = (oid for oid in exclusive if ("relation", oid, 0) in end.after)
-        names = {name for oid in there if (name := transaction.table(transaction.whole(oid)))}
+        names = {name for oid in there if (name := _table(before, oid))}
         if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))
             yield Effect("locks-two-tables", together, min(names)), record
         held |= names
-
-
-@dataclass
-class Cost:
-    """Add up what a revision cost."""
-
-    # Table: mode and seconds of the longest lock that made others wait. Upper bounds: they begin when the statement was
-    # sent, so they hold the time that it waited too.
-    locks: dict[str, tuple[str, float]] = field(default_factory=dict)
-    rows: int = 0  # updated, deleted or backfilled
-    began: float = field(default_factory=time.monotonic)
-
-    def add_lock(self, table: str, mode: str, seconds: float) -> None:
-        if seconds >= self.locks.get(table, ("", 0.0))[1]:
-            self.locks[table] = (mode, seconds)
-
-    def add_transaction(self, transaction: Transaction) -> None:
-        """Add the locks and rows of a transaction that is about to commit."""
-        if not transaction.records:
-            return
-        now, at_end = time.monotonic(), transaction.records[-1].held
-        since = {oid: record.sent_at for record in reversed(transaction.records) for oid in record.held.locks}
-        for oid, mode in at_end.locks.items():
-            if name := transaction.table(oid):
-                self.add_lock(shown(name), mode, now - since[oid])
-        before = transaction.written_before or {}
-        for oid, rows in at_end.rows.items():
-            written = rows.since(before.get(oid, NO_ROWS))
-            self.rows += written.updated + written.deleted
-
-    def as_json(self, attempts: int) -> dict[str, Any]:
-        """Return it for the ledger; times in milliseconds."""
-        return {
-            "locks": {table: [mode, round(seconds * 1000)] for table, (mode, seconds) in self.locks.items()},
-            "rows": self.rows,
-            "attempts": attempts,
-            "milliseconds": round((time.monotonic() - self.began) * 1000),
-        }

@@ -6,7 +6,7 @@ is allowed in neither. A downgrade is judged as a contract. The sentences stand 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +27,11 @@ NOT_IN_EXPAND = "An expand step must not, since the previous release serves whil
 IN_USE = "The live release still uses it."
 
 
-def _read_rules() -> Iterator[dict[str, Rule]]:
-    tables = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
-    for name in ("takes", "contracts", "refuses_live", "never"):
-        yield {code: Rule(**rule) for code, rule in tables[name].items()}
-
-
-TAKES, CONTRACTS, REFUSES_LIVE, NEVER = _read_rules()
+_RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
+TAKES, CONTRACTS, REFUSES_LIVE, NEVER = (
+    {code: Rule(**rule) for code, rule in _RULES[name].items()}
+    for name in ("takes", "contracts", "refuses_live", "never")
+)
 
 
 def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) -> dict[str, Usage]:
@@ -43,7 +41,12 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     a view that stands in for it; and the tables of tools, such as the job queue's, which it uses without a model.
     """
     live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
-    found = {**_of_tools(catalog, schema), **live}
+    found = {}
+    for table, columns in catalog.tables().items():
+        name = table.removeprefix(f"{schema}.")
+        if name in (*TOOL_TABLES, VERSION_TABLE) or options.is_of_a_tool(name):
+            found[table] = Usage(columns, nullable=columns, left_to_default=columns)
+    found |= live
     for _, thing in catalog.relations():
         if thing.name in live and thing.facts["reads"]:
             behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
@@ -55,16 +58,6 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     return found
 
 
-def _of_tools(catalog: Snapshot, schema: str) -> dict[str, Usage]:
-    own = (*TOOL_TABLES, VERSION_TABLE)
-    names = ((table, table.removeprefix(f"{schema}."), columns) for table, columns in catalog.tables().items())
-    return {
-        table: Usage(columns, nullable=columns, left_to_default=columns)
-        for table, name, columns in names
-        if name in own or options.is_of_a_tool(name)
-    }
-
-
 class Violation(NamedTuple):
     effect: Effect
     what: str
@@ -73,12 +66,10 @@ class Violation(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """Hold what a revision is judged by; the rest by tables."""
-
     phase: str
-    live: Mapping[str, Usage] | None  # what the live release does with them; None: no release has said so
-    there: Mapping[str, frozenset[str]]  # columns of those that were there before the run
-    retired: Mapping[str, frozenset[str]]  # columns that carried the mark before the run
+    live: Mapping[str, Usage] | None  # what the live release does with tables; None: no release has said so
+    there: Mapping[str, frozenset[str]]  # columns of the tables that were there before the run
+    retired: Mapping[str, frozenset[str]]  # columns of tables that carried the mark before the run
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:
@@ -89,7 +80,10 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
         return _violation(effect, NEVER[effect.code])
     rule = TAKES.get(effect.code) or CONTRACTS[effect.code]
     if by.phase == EXPAND:
-        is_accepted = effect.code in ("requires-more", "requires-value") and _is_left_out(effect, by)
+        # Rows are accepted when the live release leaves out one of the columns, or all of them.
+        unwritten = set(effect.columns) - written(effect, by)
+        is_left_out = bool(unwritten) and (unwritten == set(effect.columns) or not effect.leaves_all_out)
+        is_accepted = effect.code in ("requires-more", "requires-value") and is_left_out
         return None if is_accepted else _violation(effect, rule, NOT_IN_EXPAND)
     is_nobodys = not effect.table and effect.code == "adds-behaviour"  # a function that triggers call, on any table
     takes = effect.code in TAKES or (effect.table and effect.code == "drops-object")  # the type of a column
@@ -110,12 +104,6 @@ def _refuses(effect: Effect, usage: Usage) -> bool:
     if effect.code == "drops-unique":
         return usage.declares(effect.unique, effect.columns)
     return effect.column in usage.left_to_default or effect.column not in usage.columns
-
-
-def _is_left_out(effect: Effect, by: Judge) -> bool:
-    """Tell whether the live release leaves out one of the columns, or all of them, so that its rows are accepted."""
-    unwritten = set(effect.columns) - written(effect, by)
-    return unwritten == set(effect.columns) != set() if effect.leaves_all_out else bool(unwritten)
 
 
 def written(effect: Effect, by: Judge) -> frozenset[str]:

@@ -24,8 +24,6 @@ Key = tuple[str, int, int]  # kind, oid, number of the column; an object keeps i
 
 
 class Thing(NamedTuple):
-    """Hold one object of the catalog."""
-
     table: Key | None  # or view that a column, constraint, index, trigger, rule or policy belongs to
     name: str  # of a relation or type with its schema, "public.notes"; of a function with its arguments
     facts: Mapping[str, Any]  # what can change about it
@@ -37,7 +35,6 @@ class Parts(NamedTuple):
     columns: Collection[str] | None
     retired: Collection[str] | None  # of its columns
     has_grants: bool  # on single columns
-    names: Collection[str] | None  # "constraint 16390", of all but columns
     things: str  # JSON
 
 
@@ -47,27 +44,13 @@ class Snapshot(Mapping[Key, Thing]):
     Reading the JSON of all columns, constraints and indexes takes ten times as long as all else here.
     """
 
-    def __init__(self, things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> None:
-        self._things: dict[Key, Thing] = {}
-        self._parts: dict[Key, Parts] = {}
-        self._table_of: dict[str, Key] = {}
+    def __init__(self, things: dict[Key, Thing], parts: dict[Key, Parts]) -> None:
+        self._things = things  # those of a table once it was asked for
+        self._parts = parts
         self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
-        self.granted: set[Key] = set()  # relations with privileges on single columns
-        self._add(things, parts)
-
-    def _add(self, things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> None:
-        self._things |= things
-        self._parts |= parts
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
-        for table, one in parts.items():
-            self._table_of.update(dict.fromkeys(one.names or (), table))
-            if one.has_grants:
-                self.granted.add(table)
 
     def __getitem__(self, key: Key) -> Thing:
-        if key not in self._things:
-            kind, oid, _ = key
-            self.keys_of(("relation", oid, 0) if kind == "column" else self._table_of.get(f"{kind} {oid}", key))
         return self._things[key]
 
     def __iter__(self) -> Iterator[Key]:
@@ -84,12 +67,14 @@ class Snapshot(Mapping[Key, Thing]):
         return ((key, self._things[key]) for key in keys if key[0] == kind)
 
     def keys_of(self, table: Key) -> Collection[Key]:
-        """Return the keys of what belongs to a table."""
         if table in self._parts and table not in self._of_table:
             parts = dict(_things_of(self._parts[table].things, table))
             self._things |= parts
             self._of_table[table] = [*parts]
         return self._of_table.get(table, ())
+
+    def granted(self) -> set[Key]:
+        return {table for table, one in self._parts.items() if one.has_grants}
 
     def relations(self) -> Iterator[tuple[Key, Thing]]:
         """Yield tables and views."""
@@ -128,24 +113,17 @@ class Snapshot(Mapping[Key, Thing]):
                 yield self[above].name
                 to_visit += self[above].facts["parents"]
 
-    def replaced(self, keys: Collection[Key], things: Mapping[Key, Thing], parts: Mapping[Key, Parts]) -> "Snapshot":
-        """Return another one, in which these stand in the place of what had the keys."""
-        new = Snapshot({}, {})
-        new._things, new._parts, new._table_of = {**self._things}, {**self._parts}, {**self._table_of}
-        new._of_table, new.granted = {**self._of_table}, self.granted - {*keys}
-        for key in keys:
-            new._things.pop(key, None)
-            new._parts.pop(key, None)
-            new._of_table.pop(key, None)
-        new._add(things, parts)
+    def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, Parts]) -> "Snapshot":
+        others = {key: thing for key, thing in self._things.items() if key not in keys}
+        other_parts = {table: part for table, part in self._parts.items() if table not in keys}
+        new = Snapshot(others | things, other_parts | parts)
+        new._of_table = {table: own for table, own in self._of_table.items() if table not in keys}
         return new
 
 
 class Touched(NamedTuple):
-    """Hold the snapshot after some statements, and the keys of all that they may have changed."""
-
     after: Snapshot
-    keys: Collection[Key]
+    keys: Collection[Key]  # of all that some statements may have changed
 
 
 def read_snapshot(connection: Connection) -> Snapshot:
@@ -163,7 +141,7 @@ def read_touched(connection: Connection, before: Snapshot) -> Touched:
     if touched.publications or any(("schema", oid, 0) in before for oid in touched.schemas):
         after = read_snapshot(connection)
         return Touched(after, before.keys() | after.keys())
-    relations = before.granted | {("relation", oid, 0) for oid in touched.relations}
+    relations = before.granted() | {("relation", oid, 0) for oid in touched.relations}
     keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
     keys |= {key for relation in relations for key in before.keys_of(relation)}
     found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)

@@ -40,8 +40,10 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
       WHERE r.ev_class = c.oid AND d.refobjid <> c.oid ORDER BY 1)) END,
     'columns', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) END,
+    -- To which no value can be given.
     'computed', to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
-      AND c.relkind IN ('v', 'm') AND NOT attisdropped AND NOT pg_column_is_updatable(c.oid, attnum, false))),
+      AND NOT attisdropped AND CASE WHEN c.relkind IN ('v', 'm') THEN NOT pg_column_is_updatable(c.oid, attnum, false)
+        ELSE attgenerated <> '' END)),
     'refuses_changes', c.relkind = 'r' AND (c.ns, c.relname) IN (SELECT * FROM published)
       AND NOT (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
         AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)),
@@ -164,6 +166,5 @@ FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WH
 SELECT owner, array_agg(name) FILTER (WHERE kind = 'column') AS columns,
   array_agg(name) FILTER (WHERE kind = 'column' AND facts @> '{"retired": true}') AS retired,
   bool_or(kind = 'column' AND facts -> 'grants' <> 'null') AS has_grants,
-  array_agg(kind || ' ' || id) FILTER (WHERE kind <> 'column') AS names,
   json_agg(json_build_array(kind, id, sub, name, facts))::text AS things
 FROM things GROUP BY owner

@@ -46,7 +46,7 @@ def _inherited(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect
     for parent in was ^ now:
         table = change.before.get(("relation", parent, 0))
         if table is not None and (parent in was or table.facts["kind"] != PARTITIONED):
-            yield on_table("shows-other-rows", table.name)._replace(key=change.key)
+            yield on_table("shows-other-rows", table.name, key=change.key)
 
 
 def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
@@ -60,7 +60,7 @@ def _hidden(change: Change, old: Thing | None, new: Thing) -> Iterator[Effect]:
         return
     for _, thing in change.before.of(None, "relation"):
         if thing.name.partition(".")[2] == name and thing.name != new.name:
-            yield on_table("hides-table", thing.name)._replace(key=change.key)
+            yield on_table("hides-table", thing.name, key=change.key)
 
 
 def _name_is_gone(change: Change, old: Thing) -> Iterator[Effect]:
@@ -87,16 +87,9 @@ def _stand_in(change: Change, old: Thing) -> Key | None:
         if thing.name == old.name and thing.facts["kind"] in VIEWS:
             reads_it = change.new is None or change.key[1] in thing.facts["reads"]
             takes_rows = old.facts["takes"] & ~thing.facts["takes"] == 0  # one bit for each of INSERT, UPDATE, DELETE
-            takes_values = set(thing.facts["computed"]) <= _computed(change, old)
+            takes_values = set(thing.facts["computed"]) <= set(old.facts["computed"])
             return key if reads_it and takes_rows and takes_values else None
     return None
-
-
-def _computed(change: Change, old: Thing) -> set[str]:
-    """Return the columns to which no value can be given, of a table or view as it was."""
-    if old.facts["kind"] in VIEWS:
-        return set(old.facts["computed"])
-    return {thing.name for _, thing in change.before.of(change.key, "column") if thing.facts["generated"]}
 
 
 def _shows_as_many(old: Thing, new: Thing) -> bool:
@@ -140,10 +133,10 @@ def _counts_otherwise(old: Thing, new: Thing) -> bool:
 def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     was, now = old.facts, new.facts
     if was["file"] != now["file"] or was["persistence"] != now["persistence"]:
-        columns = ", ".join(_new_or_other_columns(change))
-        yield change.effect("rewrites-table")._replace(
-            subject=shown(old.name) + (f" (for {columns})" if columns else "")
-        )
+        types = {key: thing.facts["type"] for key, thing in change.before.of(change.key, "column")}
+        columns = change.after.of(change.key, "column")
+        of = ", ".join(sorted(thing.name for key, thing in columns if types.get(key) != thing.facts["type"]))
+        yield change.effect("rewrites-table", subject=shown(old.name) + (f" (for {of})" if of else ""))
     if was["kind"] in VIEWS:
         yield from _shown_effects(change, old, change.key)
         if was["takes"] & ~now["takes"]:
@@ -153,23 +146,16 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
             yield change.effect(code)
 
 
-def _new_or_other_columns(change: Change) -> list[str]:
-    """Return the columns that came or have another type, so that the table's rows had to be rewritten."""
-    before = {key: thing.facts["type"] for key, thing in change.before.of(change.key, "column")}
-    columns = change.after.of(change.key, "column")
-    return sorted(thing.name for key, thing in columns if before.get(key) != thing.facts["type"])
-
-
 def column_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new is None:
-        yield change.effect("drops-column", change.there.name)._replace(is_copied=bool(change.there.facts["generated"]))
+        yield change.effect("drops-column", change.there.name, is_copied=bool(change.there.facts["generated"]))
     elif old is not None:
         yield from _column_facts(change, old, new)
     elif new.facts["required"] and not _has_value(new):
         yield change.effect("requires-new-column", new.name)
     elif new.facts["required"] and new.facts["generated"]:
-        yield change.effect("requires-value")._replace(column=new.name)
+        yield change.effect("requires-value", column=new.name)
     elif new.facts["default"]:
         yield _changes_default(change, new)
 
@@ -183,7 +169,7 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     yield from _required_facts(change, old, new)
     had_value, has_value = (_has_value(column) or column.facts["filled"] for column in (old, new))
     if (now["required"] or was["generated"]) and had_value and not has_value:
-        yield change.effect("drops-default", old.name)._replace(column=old.name)
+        yield change.effect("drops-default", old.name, column=old.name)
     elif now["default"] != was["default"]:
         yield _changes_default(change, new)
     if was["expression"] and now["expression"] not in (None, was["expression"]):
@@ -193,14 +179,13 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
 
 
 def _changes_default(change: Change, new: Thing) -> Effect:
-    return change.effect("changes-default", new.name)._replace(default=new.facts["default"] or "", column=new.name)
+    return change.effect("changes-default", new.name, default=new.facts["default"] or "", column=new.name)
 
 
 def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
     if new.facts["required"] and not old.facts["required"]:
-        effect = change.effect("requires-value", *([old.name] if _has_value(new) else []))
-        yield effect._replace(column=old.name)
+        yield change.effect("requires-value", *([old.name] if _has_value(new) else []), column=old.name)
     if new.facts["not_null"] and not old.facts["not_null"]:
         if old.facts["required"]:
             yield change.effect("validates", old.name)
@@ -233,24 +218,21 @@ def _proven_by_check(change: Change, column: str) -> bool:
 def constraint_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     if new is None:
-        if _is_relied_on(change.there) and not _is_replaced(change, change.there):
-            code = "drops-constraint" if change.there.facts["type"] == FOREIGN_KEY else "drops-unique"
-            yield _drops(change, code)
+        facts = change.there.facts
+        # A CHECK, or a foreign key that deletes and updates nothing, only refuses; no code counts on it.
+        only_refuses = facts["type"] in (CHECK, FOREIGN_KEY) and NO_ACTION.issuperset(facts["actions"])
+        if not only_refuses and not _is_replaced(change, change.there):
+            yield _drops(change, "drops-constraint" if facts["type"] == FOREIGN_KEY else "drops-unique")
     elif old is None:
         yield from _added_constraint(change, new)
     else:
-        if _loses_name(change, old, new):
+        names = {new.name, *(thing.name for thing in change.siblings())}
+        if old.facts["type"] not in (CHECK, FOREIGN_KEY) and old.name not in names:  # ON CONFLICT ON CONSTRAINT has it
             yield _drops(change, "drops-unique")
         if old.facts["definition"] != new.facts["definition"]:
             yield _required_by(change, new)
         if new.facts["validated"] and not old.facts["validated"]:
             yield change.effect("validates", *new.facts["columns"])
-
-
-def _loses_name(change: Change, old: Thing, new: Thing) -> bool:
-    """Tell whether ON CONFLICT ON CONSTRAINT finds it no more; a CHECK and a foreign key are never named there."""
-    is_named = old.facts["type"] not in (CHECK, FOREIGN_KEY)
-    return is_named and old.name not in {new.name, *(thing.name for thing in change.siblings())}
 
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
@@ -274,13 +256,7 @@ def _required_by(change: Change, new: Thing) -> Effect:
     is_full = facts["match"] == MATCH_FULL
     if is_full and columns != facts["columns"]:
         columns = []
-    return change.effect("requires-more", *columns)._replace(leaves_all_out=is_full, check=facts["check"] or "")
-
-
-def _is_relied_on(constraint: Thing) -> bool:
-    """Tell whether code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
-    facts = constraint.facts
-    return facts["type"] not in (CHECK, FOREIGN_KEY) or not NO_ACTION.issuperset(facts["actions"])
+    return change.effect("requires-more", *columns, leaves_all_out=is_full, check=facts["check"] or "")
 
 
 def _is_replaced(change: Change, old: Thing) -> bool:
@@ -306,14 +282,16 @@ def _same(one: Thing, other: Thing) -> bool:
 
 
 def _drops(change: Change, code: str) -> Effect:
-    return change.effect(code, *change.there.facts["columns"])._replace(unique=change.there.name)
+    return change.effect(code, *change.there.facts["columns"], unique=change.there.name)
 
 
 def index_effects(change: Change) -> Iterator[Effect]:
     old, new = change.old, change.new
     facts = change.there.facts
     columns = facts["columns"]
-    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not _is_table_rewritten(change))
+    table = change.there.table
+    with_table = table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
+    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not with_table)  # which tells it then
     is_of_constraint = facts["of_constraint"] or bool(old and old.facts["of_constraint"])  # which tells the rest
     if is_rebuilt or (old is None and not is_of_constraint):
         yield change.effect("builds-index-under-lock", *columns)
@@ -327,12 +305,6 @@ def index_effects(change: Change) -> Iterator[Effect]:
         yield change.effect("requires-more", *_left_null(change, columns))
     if not facts["valid"]:
         yield change.effect("leaves-invalid-index", *columns)
-
-
-def _is_table_rewritten(change: Change) -> bool:
-    """Tell whether the table was rewritten, and its indexes with it; the table tells it then."""
-    table = change.there.table
-    return table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
 
 
 def _left_null(change: Change, columns: list[str]) -> list[str]:

@@ -4,12 +4,11 @@ And `excused("reason")`, a deliberate exception from the judgement for one state
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from alembic import op
 from sqlalchemy import Connection, event, text
@@ -19,8 +18,10 @@ from online_migrations.connection import driver_connection, execute_raw, is_auto
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Held, Record, Transaction, effects_of_transaction, read_held, read_written
-from online_migrations.guard.snapshot import Snapshot, Touched, read_snapshot, read_touched
+from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held, read_written
+from online_migrations.guard.snapshot import Snapshot, read_snapshot, read_touched
+
+Seen = TypeVar("Seen")
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
 
@@ -41,13 +42,10 @@ def excused(reason: str) -> Iterator[None]:
     if "blockers" in opts:
         opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
     guard = opts.get("guard")
-    if guard is not None:
-        with guard.watching.excusing():
-            yield
-        return
-    opts["excused"] = True  # --sql mode, or a database that no release serves: for what an operation asks by itself
+    opts["excused"] = True  # also where no release serves: for what an operation asks by itself
     try:
-        yield
+        with guard.watching.excusing() if guard else nullcontext():
+            yield
     finally:
         opts["excused"] = False
 
@@ -56,8 +54,6 @@ OPERATIONS = f"{__name__.partition('.')[0]}.operations"
 
 
 class Origin(NamedTuple):
-    """Tell where a statement comes from."""
-
     line: int | None  # of the revision's file; None when no line of it is running
     is_operation: bool  # one of our operations runs, which are judged beforehand
     is_by_sqlalchemy: bool  # and not sent by the driver alone
@@ -135,14 +131,12 @@ class TransactionWatch:
             driver_connection(self._connection).watcher = None
 
     def line(self) -> int | None:
-        """Return the line of the revision's file that is running; None when no line of it is."""
         return origin(self._module).line
 
     def catalog(self) -> Snapshot:
         """Return the catalog as it was when the transaction began. Where nobody knows, it has locked nothing yet."""
         if self.transaction.before is None:
-            with self.looking_away():
-                self.transaction.before = read_snapshot(self._connection)
+            self.transaction.before = self._look(read_snapshot)
         return self.transaction.before
 
     @contextmanager
@@ -161,12 +155,11 @@ class TransactionWatch:
 
     @contextmanager
     def excusing(self) -> Iterator[None]:
-        """See excused()."""
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            touched, held = self._look()
+            touched = self._look(read_touched, self.catalog())
             self.transaction.see_last(touched)
-            records.append(Record(records[-1].line, True, touched, held, time.monotonic()))
+            records.append(Record(records[-1].line, True, touched, self._look(read_held)))
         self.is_excusing, self._excused_statements = True, 0
         try:
             yield
@@ -194,9 +187,9 @@ class TransactionWatch:
         found = origin(self._module)
         return found.is_operation or (found.is_by_sqlalchemy and not self._connection.in_transaction())
 
-    def _look(self) -> tuple[Touched, Held]:
+    def _look(self, read: Callable[..., Seen], *given: Snapshot) -> Seen:
         with self.looking_away():
-            return read_touched(self._connection, self.catalog()), read_held(self._connection)
+            return read(self._connection, *given)
 
     @contextmanager
     def statement(self, sql: str) -> Iterator[None]:
@@ -204,7 +197,6 @@ class TransactionWatch:
             yield
             return
         self._before_statement(sql)
-        sent_at = time.monotonic()
         try:
             yield
         except Exception:
@@ -212,14 +204,13 @@ class TransactionWatch:
             if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
                 execute_raw(self._connection, "ROLLBACK")
             raise
-        self._after_statement(sql, sent_at)
+        self._after_statement(sql)
 
     def _before_statement(self, sql: str) -> None:
         if self.line() is not None:
             before = self.catalog()  # known before it: as it was at the beginning, or after the last statement
             if self.transaction.unseen is not None:
-                with self.looking_away():
-                    self.transaction.see_last(read_touched(self._connection, before))
+                self.transaction.see_last(self._look(read_touched, before))
         is_autocommitted = is_autocommit(self._connection)
         self._judge_unless_excused(statements.effects_of_text(sql, self.catalog() if is_autocommitted else None))
         if self.is_excusing:
@@ -229,25 +220,22 @@ class TransactionWatch:
         if is_autocommitted and not statements.runs_outside_transaction(sql):
             execute_raw(self._connection, "BEGIN")
         if self.transaction.written_before is None:
-            with self.looking_away():
-                self.transaction.written_before = read_written(self._connection)
-                self._lock_timeout = read_held(self._connection).lock_timeout
+            self.transaction.written_before = self._look(read_written)
+            self._lock_timeout = self._look(read_held).lock_timeout
 
-    def _after_statement(self, sql: str, sent_at: float) -> None:
+    def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
         may_change_catalog = line is not None and statements.may_change_catalog(sql)
         is_special = may_change_catalog or self.is_excusing or is_autocommit(self._connection)
         records = self.transaction.records
         if len(records) >= MOST_RECORDS and not is_special:
             return
-        touched = None
-        with self.looking_away():
-            if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
-                touched = read_touched(self._connection, self.catalog())
-            held = read_held(self._connection)
-        if may_change_catalog and touched is None:
+        touched, held = None, self._look(read_held)
+        if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
+            touched = self._look(read_touched, self.catalog())
+        elif may_change_catalog:
             self.transaction.unseen = len(records)
-        records.append(Record(line, not self.is_excusing, touched, held, sent_at))
+        records.append(Record(line, not self.is_excusing, touched, held))
         made, rolled_back = statements.savepoint(sql)
         if made is not None:
             self._savepoints[made] = len(records)
@@ -262,8 +250,7 @@ class TransactionWatch:
     def _end_statement(self, sql: str, line: int | None) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
-            with self.looking_away():
-                after = read_snapshot(self._connection)
+            after = self._look(read_snapshot)
             self.transaction = Transaction(after)
             self._keep(line, is_early=True)
             self._judge_unless_excused(statements.invalid_index(sql, after))
@@ -302,10 +289,10 @@ class TransactionWatch:
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            touched, held = self._look()
+            touched = read_touched(self._connection, self.transaction.before)
         self.transaction.see_last(touched)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, True, None, held, time.monotonic()))
+            records.append(Record(None, True, None, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
             for effect, record in effects_of_transaction(self.transaction, touched)

@@ -12,19 +12,19 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Connection, text
 
-from online_migrations.backfills import store
-from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, Batch, next_batch_size
-from online_migrations.backfills.worker import defer_batch
+from online_migrations.backfills import defer_batch, store
+from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, next_batch_size
 from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
-from online_migrations.operations.catalog import ask
-from online_migrations.operations.steps import add_cost, judged, limits
+from online_migrations.operations.catalog import ask, bind
+from online_migrations.operations.steps import judged, limits
 from online_migrations.sql import literal, quote
 from online_migrations.state.tables import BACKFILLS
 
 PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 REPORT_EVERY = 5.0  # seconds
+_ESTIMATE = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,10 @@ log = logging.getLogger(__name__)
 def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
     """Set columns of the rows that meet a condition, in batches, until no row meets it. Expand.
 
-    It goes through the table in the order of the key (keyset pagination). Rows that another session has locked are
-    skipped (SKIP LOCKED) and come in the next pass. A batch takes about 50 ms, from which its size follows, 50 to 5,000
-    rows; the pause after it is as long. On a million rows under 150 requests a second the p99 was 100 ms, instead of
-    3.9 s for one UPDATE of the whole table. Rows that the live release inserts meanwhile must come with a value: set a
-    default first, with set_default_online. Return the number of rows that this run filled.
+    It goes through the table in the order of the key (keyset pagination). Rows that another session has locked come in
+    the next pass (SKIP LOCKED). A batch takes about 50 ms, and the pause after it is as long: on a million rows under
+    150 requests a second the p99 was 100 ms, instead of 3.9 s for one UPDATE. Rows that the live release inserts
+    meanwhile must come with a value: set a default first, with set_default_online. Return how many rows were filled.
 
     Args:
         set_sql: "column = expression, …".
@@ -58,17 +57,14 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
             migration.impl.static_output(query.as_script())
             return 0
         with judged(migration):
-            filled = _fill_all(query, connection_of(migration), *limits(migration))
-            add_cost(migration, rows=filled)
-        return filled
+            return _fill_all(query, connection_of(migration), *limits(migration))
 
 
 def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:
     """Begin a backfill that the worker fills after the release, in batches of about 50 ms, without a deadline.
 
-    The migration records it and defers the first job. Each job fills one batch and defers the next, in one transaction,
-    so it survives a killed worker, a deploy and a restart of the database. A pause as long follows, and every other job
-    of the queue goes first. It waits while a follower of the database lags by more than 5 s (if the worker's role may
+    Each job fills one batch and defers the next, in one transaction, so it survives a killed worker, a deploy and a
+    restart of the database. It waits while a follower of the database lags by more than 5 s (if the worker's role may
     see it: GRANT pg_read_all_stats), or while flask release pause holds it. It is done when a whole pass through the
     table has found no row to fill. Then a later release may call require_backfilled. Expand.
 
@@ -88,15 +84,15 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
     if not re.fullmatch(r"[\w.-]+", name):
         raise ReleaseError(f"The name {name!r} would not fit into a command; use letters, digits, _, . and - only.")
     migration = op.get_context()
-    record = store.insertion(name, table, set_sql, where, pk)
+    query = BackfillQuery(table, set_sql, where, pk)
+    record = store.insertion(name, query)
     if migration.as_sql:  # the worker looks every minute for a backfill without a job
         migration.execute(record)
         return
     connection = connection_of(migration)
-    query = BackfillQuery(table, set_sql, where, pk)
-    _require_key(query, connection)
+    _require_key(query)
     query.require_valid(connection)
-    turn = connection.scalar(record.returning(BACKFILLS.c.turn))
+    turn = connection.scalar(record)
     if turn is None:
         turn = _begun_again(connection, name, query)
     if turn is not None and not _filled_at_once(connection, name, query):
@@ -128,10 +124,7 @@ def require_backfilled(name: str) -> None:
     """
     migration = op.get_context()
     if migration.as_sql:
-        # The cast fails, with these words, when the script runs too early.
-        told = f"CAST('backfill ' || {literal(name)} || ' is ' || coalesce(max(state), 'unknown') AS bigint)"
-        query = f"SELECT CASE WHEN max(state) = '{store.DONE}' THEN 0 ELSE {told} END FROM {BACKFILLS.name}"
-        migration.impl.static_output(f"{query} WHERE name = {literal(name)};")
+        migration.impl.static_output(store.TEXTS["required"].format(name=literal(name)))
         return
     if reason := store.reason_not_done(connection_of(migration), name):
         raise UnsafeOperation(reason)
@@ -139,22 +132,17 @@ def require_backfilled(name: str) -> None:
 
 def refuse_while_filling(function: str, **given: Any) -> None:
     """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
-    migration = op.get_context()
-    if migration.as_sql:
-        return
-    if reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection_of(migration))):
+    connection = bind()
+    if connection and (reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection))):
         raise UnsafeOperation(reason)
 
 
 def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> bool:
     """Fill a small table here and now; return False if it is not small, or another session holds some of its rows."""
-    if not store.is_small(connection, query.table):
-        return False
-    batch = query.fill_batch(connection, None, store.AT_ONCE)
-    if batch.filled < batch.wanted:
+    batch = query.fill_batch(connection, None, store.AT_ONCE) if store.is_small(connection, query.table) else None
+    if batch is None or batch.filled < batch.wanted:
         return False
     connection.execute(store.completion(name, batch.filled))
-    add_cost(op.get_context(), rows=batch.filled)
     return True
 
 
@@ -173,50 +161,19 @@ def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int
     return turn
 
 
-def _require_key(query: BackfillQuery, connection: Connection) -> None:
-    """Refuse a key that may be NULL; a pass in the order of the key would miss such rows."""
-    if ask("is_nullable", query.table, column=query.pk).asked(connection) is not False:
+def _require_key(query: BackfillQuery) -> None:
+    """Refuse a key that may be NULL: a pass in its order would miss such rows."""
+    if ask("is_nullable", query.table, column=query.pk).answer() is not False:
         raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
-
-
-class Progress:
-    """Log now and then how many rows are done, at which rate, and how long the rest will take."""
-
-    def __init__(self, table: str, rows: int, report_every: float = REPORT_EVERY) -> None:
-        self.table = table
-        self.rows = rows
-        self.report_every = report_every
-        self.filled = 0
-        self._scanned = 0
-        self._began = self._reported = time.monotonic()
-
-    def begin_pass(self) -> None:
-        self._scanned = 0
-
-    def add(self, batch: Batch) -> None:
-        self.filled += batch.filled
-        self._scanned += batch.scanned
-        if time.monotonic() - self._reported >= self.report_every:
-            self._reported = time.monotonic()
-            self.report(f"{self._scanned} of about {max(self.rows, self._scanned)} rows seen, {self._left()} left")
-
-    def report(self, how_far: str) -> None:
-        rate = self.filled / max(time.monotonic() - self._began, 0.001)
-        log.info("backfill %s: %s; %d rows filled, %.0f a second", self.table, how_far, self.filled, rate)
-
-    def _left(self) -> str:
-        done = self._scanned / max(self.rows, self._scanned)
-        return store.time_left((time.monotonic() - self._began) * (1 - done) / done)
 
 
 def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
     """Go through the table in the order of the key, again and again, until nothing is left."""
-    _require_key(query, connection)
-    estimate = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
-    progress = Progress(query.table, connection.scalar(estimate, {"table": quote(query.table)}) or 0)
+    _require_key(query)
+    rows = connection.scalar(_ESTIMATE, {"table": quote(query.table)}) or 0
+    filled, reported = 0, time.monotonic()
     while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
-        before, last, size = progress.filled, None, SMALLEST_BATCH
-        progress.begin_pass()
+        before, scanned, last, size = filled, 0, None, SMALLEST_BATCH
         while deadline.left():
             began = time.monotonic()
             batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
@@ -224,14 +181,18 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, 
             if not batch.scanned or batch.last == last:
                 break
             last, size = batch.last, next_batch_size(size, seconds)
-            progress.add(batch)
+            filled, scanned = filled + batch.filled, scanned + batch.scanned
+            if time.monotonic() - reported >= REPORT_EVERY:
+                reported = time.monotonic()
+                about = max(rows, scanned)
+                log.info("backfill %s: %d of about %d rows seen, %d filled", query.table, scanned, about, filled)
             deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
                 f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
             )
-        if progress.filled == before:  # other sessions hold the rows that are left
+        if filled == before:  # other sessions hold the rows that are left
             deadline.sleep(TARGET_SECONDS)
-    progress.report("done")
-    return progress.filled
+    log.info("backfill %s: done; %d rows filled", query.table, filled)
+    return filled

@@ -1,19 +1,15 @@
 """Questions to the system catalogs, the SQL of catalog.sql by its names; and what has a name that is to be given."""
 
-import re
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from alembic import op
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, CursorResult, text
 
 from online_migrations import definitions
 from online_migrations.connection import connection_of
-from online_migrations.definitions import Definition
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
-from online_migrations.sql import quote
+from online_migrations.sql import alter, quote, read_texts
 
 
 class Question(NamedTuple):
@@ -31,12 +27,9 @@ class Question(NamedTuple):
     def rows(self, connection: Connection) -> CursorResult[*tuple[Any, ...]]:
         return connection.execute(text(self.sql), self.parameters)
 
-    def asked(self, connection: Connection) -> Any:
-        return self.rows(connection).scalar()
-
     def answer(self) -> Any:
         connection = bind()
-        return None if connection is None else self.asked(connection)
+        return None if connection is None else self.rows(connection).scalar()
 
     def listed(self) -> list[str]:
         """Return the values of a column; none in --sql mode."""
@@ -60,20 +53,11 @@ def tables_locked(table: str, *, column: str | None = None, constraint: str | No
     return (table, *ask("referred_to", table, column=column, constraint=constraint).listed())
 
 
-def _read(**texts: str) -> dict[str, str]:
-    """Return the texts of catalog.sql by their names, each with those that it names in braces."""
-    source = (files(__package__) / "catalog.sql").read_text(encoding="utf-8")
-    for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
-        texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
-    return texts
-
-
-TEXTS = _read(filled_by_trigger=FILLED_BY_TRIGGER)
+TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 
 # Something may have the name of what an operation would make, and be something else. "Already there" means the same
 # definition: otherwise an operation would skip what a developer has fixed since an earlier attempt, and the release
 # would be green without it.
-DEFAULT, NOT_NULL = "default", "not_null"
 
 
 def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
@@ -81,7 +65,8 @@ def other_constraint(table: str, name: str, definition: str, referred: str | Non
     connection = bind()
     if connection is None or (there := definitions.constraint_there(connection, table, name)) is None:
         return None
-    wanted = definitions.wanted_constraint(connection, table, name, definition, referred)
+    add = alter(table, f"ADD CONSTRAINT {quote(name)} {definition}")
+    wanted = definitions.wanted(connection, table, name, add, *filter(None, [referred]))
     return None if definitions.is_same(connection, table, there, wanted) else there.text
 
 
@@ -96,16 +81,16 @@ def other_index(table: str, name: str, create: str) -> str | None:
             f" {table} a name of its own."
         )
     connection = bind()
-    if connection is None or (there := definitions.index_there(connection, name)) is None:
+    if connection is None or (found := definitions.index_there(connection, name)) is None:
         return None
-    if there.table != quote(table):
+    of_table, there = found
+    if of_table != quote(table):
         raise ReleaseError(
-            f"There is another index {name}, on {there.table} ({there.definition}); nothing was changed. Give the new"
-            f" one on {table} a name of its own."
+            f"There is another index {name}, on {of_table} ({there.text}); nothing was changed. Give the new one on"
+            f" {table} a name of its own."
         )
-    wanted = definitions.wanted_index(connection, table, name, create)
-    one, other = (Definition(name, definitions.INDEX, printed) for printed in (there.definition, wanted))
-    return None if definitions.is_same(connection, table, one, other) else there.definition
+    wanted = definitions.wanted(connection, table, name, create)
+    return None if definitions.is_same(connection, table, there, wanted) else there.text
 
 
 def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:
@@ -123,36 +108,19 @@ def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str,
 
 
 def refuse_other_column(table: str, column: str, definition: str) -> None:
-    """Refuse when the table has the column, and with another type.
+    """Refuse when the table has the column with another type, or nullable though it is to be required.
 
-    A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
-    again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
+    Another default, and NOT NULL, may come from a later line of the revision, which was stopped before its end and runs
+    again now. If they do not, the comparison with the models says so at the end of the upgrade.
     """
     connection = bind()
     if connection is None or (there := definitions.column_there(connection, table, column)) is None:
         return
     wanted = definitions.wanted_column(connection, table, column, definition)
-    sentence = (
-        f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
-        " attempt of this revision left it and no release has written to it, drop it with:"
-        f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
-        " — and then run: flask db upgrade. Else give the new column a name of its own."
-    )
     if there.type != wanted.type or (wanted.not_null and not there.not_null):
-        raise ReleaseError(sentence)
-    unexplained = op.get_context().opts.setdefault("unexplained", {})
-    if there.default != wanted.default:
-        unexplained[table, column, DEFAULT] = sentence
-    if there.not_null != wanted.not_null:
-        unexplained[table, column, NOT_NULL] = sentence
-
-
-def explain(table: str, column: str, what: str) -> None:
-    """Forget a difference: a line of the revision sets the default, or NOT NULL, of the column again."""
-    op.get_context().opts.get("unexplained", {}).pop((table, column, what), None)
-
-
-def require_explained(*, ctx: MigrationContext, **_: Any) -> None:
-    """Refuse, at the end of a revision, a column that was there and differs, when no line says why."""
-    for sentence in ctx.opts.pop("unexplained", {}).values():
-        raise ReleaseError(sentence)
+        raise ReleaseError(
+            f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
+            " attempt of this revision left it and no release has written to it, drop it with:"
+            f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
+            " — and then run: flask db upgrade. Else give the new column a name of its own."
+        )

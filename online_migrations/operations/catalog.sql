@@ -281,6 +281,15 @@ DO $guard$ BEGIN IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclas
   END IF;
   END;
 
+-- dual_write_function: with the search_path of the migration, so that names mean the same in every session
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $dual_write${source}$dual_write$
+
+-- dual_write_trigger: its WHEN, which is always true, names the columns: PostgreSQL refuses to drop one of them
+CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}({of})
+
+-- move_identity: recreate an identity, which belongs to its column, to go on where the old one is
+DO $identity$ DECLARE reached record; BEGIN SELECT last_value, is_called INTO reached FROM {sequence}; ALTER TABLE {table} ALTER COLUMN {old} DROP IDENTITY; {between}; ALTER TABLE {table} ALTER COLUMN {new} ADD GENERATED {identity} AS IDENTITY (SEQUENCE NAME {sequence} {options}); PERFORM setval({literal}, reached.last_value, reached.is_called); END $identity$
+
 -- older_snapshot: a session of this database whose transaction sees what was there before another one began
 SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend' AND age(backend_xmin) >= age(CAST(:now AS xid)) ORDER BY xact_start LIMIT 1

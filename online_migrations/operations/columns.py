@@ -11,9 +11,8 @@ from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import DEFAULT, NOT_NULL, ask, explain, tables_locked
+from online_migrations.operations.catalog import ask, bind, refuse_other_column, tables_locked
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 
@@ -32,18 +31,23 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     Raises:
         UnsafeOperation: the column is required without a default, does not take the default, would rewrite the table
             (gen_random_uuid(), computed, identity), or comes with a constraint or an index.
-        ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
+        ReleaseError: there is one of this name with another type, or a nullable one in the place of a required one.
     """
     require_short(column.name)
-    _require_value_for_rows(table, column)
+    if not column.nullable and column.server_default is None:
+        raise UnsafeOperation(
+            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
+            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
+            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
+        )
     refuse_more_than_a_type(table, column, takes_default=True)
-    if reason := table_rewrite_reason(table, column, catalog.bind()):
+    if reason := table_rewrite_reason(table, column, bind()):
         raise UnsafeOperation(reason)
     definition = _definition(table, column)
-    catalog.refuse_other_column(table, column.name, definition)
+    refuse_other_column(table, column.name, definition)
     add = alter(table, f"ADD COLUMN IF NOT EXISTS {definition}")
     run_steps(
-        strong(table, add, unless=ask("has_column", table, column=column.name)),
+        strong(table, add, when=~ask("has_column", table, column=column.name)),
         *([online(comment_on(table, column.name, column.comment))] if column.comment else []),
     )
 
@@ -61,10 +65,9 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     Downgrade: set_default_online with the default of before.
     """
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
-    explain(table, column, DEFAULT)
-    effect = on_table("drops-default" if default is None else "changes-default", table, column)
-    effects = [effect._replace(default=default or "", column=column)]
-    run_steps(strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}")), effects=effects)
+    code = "drops-default" if default is None else "changes-default"
+    effect = on_table(code, table, column, default=default or "", column=column)
+    run_steps(strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}")), effects=[effect])
 
 
 def set_not_null_online(table: str, column: str) -> None:
@@ -80,11 +83,10 @@ def set_not_null_online(table: str, column: str) -> None:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
     """
     refuse_while_filling("set_not_null_online", table=table, column=column)
-    explain(table, column, NOT_NULL)
     # A row that leaves the column out is accepted when there is a default.
     left_out = [column] if ask("has_default", table, column=column).answer() else []
-    effect = on_table("requires-value", table, *left_out)
-    require_value(table, column, effect._replace(subject=f"{table}.{column}", column=column))
+    effect = on_table("requires-value", table, *left_out, subject=f"{table}.{column}", column=column)
+    require_value(table, column, effect)
 
 
 def require_value(table: str, column: str, *effects: Effect) -> None:
@@ -115,9 +117,8 @@ def drop_not_null_online(table: str, column: str) -> None:
     SQL: short.
     Downgrade: set_not_null_online.
     """
-    explain(table, column, NOT_NULL)
     drop = alter(table, f"ALTER COLUMN {quote(column)} DROP NOT NULL")
-    run_steps(strong(table, drop, unless=ask("is_nullable", table, column=column)))
+    run_steps(strong(table, drop, when=~ask("is_nullable", table, column=column)))
 
 
 def widen_text_online(table: str, column: str, type_: str) -> None:
@@ -131,7 +132,13 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
             over the column would be rebuilt under ACCESS EXCLUSIVE.
     """
-    _refuse_shorter(table, column, type_)
+    connection, new = bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    old = ask("text_length", table, column=column).answer()
+    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
+    if connection is not None and (old is None or not grows):
+        raise UnsafeOperation(
+            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
+        )
     has_type = ask("has_type", table, column=column, type=type_)
     names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
     if names:
@@ -140,7 +147,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
             f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {type_!r}),"
             " which builds it beside the requests."
         )
-    connection, to_validate = catalog.bind(), ask("checks_to_validate", table, column=column, type=type_)
+    to_validate = ask("checks_to_validate", table, column=column, type=type_)
     checks: dict[str, str] = dict(to_validate.rows(connection).all()) if connection else {}
     actions = [
         *(f"DROP CONSTRAINT {quote(name)}" for name in checks),
@@ -148,7 +155,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         *(f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID" for name, definition in checks.items()),
     ]
     run_steps(
-        strong(table, alter(table, ", ".join(actions)), unless=has_type),
+        strong(table, alter(table, ", ".join(actions)), when=~has_type),
         *(validate(table, name) for name in checks),
     )
 
@@ -165,7 +172,7 @@ def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -
     """
     add = f"ALTER TYPE {quote(enum)} ADD VALUE IF NOT EXISTS {literal(value)}"
     add += f" BEFORE {literal(before)}" if before else ""
-    run_steps(online(add, unless=ask("has_enum_value", enum=quote(enum), value=value)))
+    run_steps(online(add, when=~ask("has_enum_value", enum=quote(enum), value=value)))
 
 
 def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:
@@ -181,16 +188,12 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     SQL: DROP NOT NULL or SET DEFAULT only if it is NOT NULL without a default; short. COMMENT, until the deadline.
     Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
     """
-    explain(table, column, NOT_NULL)
-    explain(table, column, DEFAULT)
-    effect = on_table("changes-default", table, column)._replace(default=default or "", column=column)
     action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
+    freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
     run_steps(
-        strong(
-            table, alter(table, f"ALTER COLUMN {quote(column)} {action}"), when=ask("is_required", table, column=column)
-        ),
+        strong(table, freed, when=ask("is_required", table, column=column)),
         online(comment_on(table, column, RETIRED_COMMENT)),
-        effects=[] if default is None else [effect],
+        effects=[on_table("changes-default", table, column, default=default, column=column)] if default else [],
     )
 
 
@@ -212,28 +215,12 @@ def drop_column_contract(table: str, column: str) -> None:
     Downgrade: add_column_online with the column, nullable. What it held is gone.
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)
-    effect = on_table("drops-column", table, column)
     is_copied = bool(ask("is_computed", table, column=column).answer())
+    drop = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")
     run_steps(
-        strong(
-            tables_locked(table, column=column),
-            alter(table, f"DROP COLUMN IF EXISTS {quote(column)}"),
-            when=ask("has_column", table, column=column),
-        ),
-        effects=[effect._replace(is_copied=is_copied)],
+        strong(tables_locked(table, column=column), drop, when=ask("has_column", table, column=column)),
+        effects=[on_table("drops-column", table, column, is_copied=is_copied)],
     )
-
-
-def _refuse_shorter(table: str, column: str, type_: str) -> None:
-    if catalog.bind() is None:
-        return
-    new = re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    old = ask("text_length", table, column=column).answer()
-    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
-    if old is None or not grows:
-        raise UnsafeOperation(
-            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
-        )
 
 
 def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
@@ -258,18 +245,15 @@ def table_rewrite_reason(table: str, column: Column[Any], connection: Connection
     )
 
 
-_FILE = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
-
-
 def _rewrites(column: Column[Any], connection: Connection) -> bool:
     """Tell if PostgreSQL rewrites an empty table for the column, as then every other; or refuses a row without it."""
     plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
-    definition = _definition("probe", plain)
+    file = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
     with connection.begin_nested() as trial:
         execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
-        before = connection.scalar(_FILE)
-        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {definition}")
-        is_rewritten = bool(connection.scalar(_FILE) != before)
+        before = connection.scalar(file)
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {_definition('probe', plain)}")
+        is_rewritten = bool(connection.scalar(file) != before)
         execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
         trial.rollback()
     return is_rewritten
@@ -278,15 +262,6 @@ def _rewrites(column: Column[Any], connection: Connection) -> bool:
 def _definition(table: str, column: Column[Any]) -> str:
     Table(table, MetaData(), column)  # CreateColumn needs a column that belongs to a table
     return str(CreateColumn(column).compile(dialect=DIALECT))
-
-
-def _require_value_for_rows(table: str, column: Column[Any]) -> None:
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
-            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
-            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
-        )
 
 
 def refuse_more_than_a_type(table: str, column: Column[Any], *, takes_default: bool = False) -> None:

@@ -14,9 +14,8 @@ from sqlalchemy.types import NullType
 
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import ask, tables_locked
+from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
 from online_migrations.operations.columns import set_not_null_online
 from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
 from online_migrations.sql import (
@@ -51,31 +50,34 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: until the deadline. Only an INVALID index is dropped. To build one, PostgreSQL reads the table twice and waits
-        for all open transactions. To replace one: ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
+    SQL: until the deadline. PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
+        ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
     require_short(name)
-    wanted = _create(name, table, columns, unique, options)
-    there = catalog.other_index(table, name, wanted)
-    replaces = catalog.to_replace(table, "index", name, there, wanted, replace) is not None
+    wanted, old = _create(name, table, columns, unique, options), shorten_identifier(f"{name}_old")
+    there = other_index(table, name, wanted)
+    replaces = to_replace(table, "index", name, there, wanted, replace) is not None
     if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
-        run_steps(_drop_index(spare_name(name)), _drop_index(shorten_identifier(f"{name}_old")))
+        run_steps(_drop_index(spare_name(name)), _drop_index(old))
     built = spare_name(name) if replaces else name
-    if replaces and catalog.other_index(table, built, _create(built, table, columns, unique, options)):
+    if replaces and other_index(table, built, _create(built, table, columns, unique, options)):
         run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
-    names = [column for column in distinct if isinstance(column, str)]
-    requires = [_requiring(table, name, ask("left_null", table, columns=names).listed())] if unique else []
+    names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
+    requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
+    # The old one's name goes to the new one, which had a spare one; then the old one goes.
+    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
+    take = f"ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
-        *(drop_invalid, online(concurrently, unless=ask("has_index", built))),
-        *(_swap(name) if replaces else ()),
+        *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
+        *((online(f"{rename}; {take}", when=ask("has_index", built)), _drop_index(old)) if replaces else ()),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
         effects=[*requires, *(_dropping_index(name) if replaces else ())],
@@ -109,7 +111,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     """
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     columns = ask("columns_named", table, words=list(names_in(condition))).listed()
-    requires = _requiring(table, name, columns)._replace(check=condition)
+    requires = on_table("requires-more", table, *columns, subject=name, check=condition)
     _add(table, name, f"CHECK ({condition})", None, f"a row of {table} does not meet {condition}", replace, requires)
 
 
@@ -146,7 +148,7 @@ def add_foreign_key_online(
     left_null = ask("left_null", table, columns=list(columns)).listed()
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
-    requires = _requiring(table, name, takes)._replace(leaves_all_out=is_full)
+    requires = on_table("requires-more", table, *takes, subject=name, leaves_all_out=is_full)
     _add(table, name, definition, referred_table, f"a row of {table} refers to no {referred_table}", replace, requires)
 
 
@@ -226,7 +228,7 @@ def _attach(
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
     add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(index))}")
     if not replaces:
-        run_steps(strong(table, add, unless=ask("has_constraint", table, constraint=name)))
+        run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
     drop = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
     run_steps(strong(table, f"{drop}; {add}", when=ask("has_index", index)), effects=_dropping(table, name))
@@ -242,13 +244,17 @@ def _add(
     tables = (table, referred) if referred else (table,)
     there = _there(table, name, definition, referred, replace)
     built = name if there is None else spare_name(name)
+    connection = bind()
     if there is None:  # if it is there, it asks nothing that it does not ask already
         effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
+    elif there.startswith("CHECK") and definition.startswith("CHECK"):  # a wider one asks nothing more
+        is_wider = connection is not None and takes_all(connection, table, there, definition)
+        effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
-        effects = _replacing(table, name, there, definition, requires)
-        if catalog.other_constraint(table, built, definition, referred):
-            # of an attempt with a definition that was fixed since
-            run_steps(_drop(tables_locked(table, constraint=built), built))
+        effects = [requires, *_dropping(table, name)]
+    if there is not None and other_constraint(table, built, definition, referred):
+        # of an attempt with a definition that was fixed since
+        run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
         *add_validated(tables, built, definition),
         *(() if there is None else (take_name(tables, name, built),)),
@@ -261,8 +267,8 @@ def _add(
 def _there(table: str, name: str, definition: str, referred: str | None, replace: bool) -> str | None:
     """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
     require_short(name)
-    there = catalog.other_constraint(table, name, definition, referred)
-    return catalog.to_replace(table, "constraint", name, there, definition, replace)
+    there = other_constraint(table, name, definition, referred)
+    return to_replace(table, "constraint", name, there, definition, replace)
 
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
@@ -278,7 +284,6 @@ def _drop(tables: tuple[str, ...], name: str) -> Step:
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
-    """Return CREATE INDEX."""
     index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
     for included in options.get("postgresql_include", ()):
         if index.table is not None and included not in index.table.columns:
@@ -290,39 +295,15 @@ def _drop_index(name: str) -> Step:
     return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=ask("has_index", name))
 
 
-def _swap(name: str) -> list[Step]:
-    """Let the new index, which has a spare name, take the name of the old one; then the old one goes."""
-    spare, old = spare_name(name), shorten_identifier(f"{name}_old")
-    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
-    take = f"ALTER INDEX {quote(spare)} RENAME TO {quote(name)}"
-    return [online(f"{rename}; {take}", when=ask("has_index", spare)), _drop_index(old)]
-
-
-def _requiring(table: str, name: str, columns: Sequence[str]) -> Effect:
-    """Return what a rule asks of new rows, which it takes when one of these columns is left out."""
-    return on_table("requires-more", table, *columns)._replace(subject=name)
-
-
 def _dropping(table: str, name: str) -> list[Effect]:
     """Return what it means to code that may rely on a constraint when that goes."""
     found = ask("relied_on", table, constraint=name).answer()
-    if found is None:
-        return []
-    kind, *columns = found
+    kind, *columns = found or ("",)
     if kind == "f":
         return [on_table("drops-constraint", table, name)]
-    return [on_table("drops-unique", table, *columns)._replace(subject=name, unique=name)]
+    return [on_table("drops-unique", table, *columns, subject=name, unique=name)] if kind else []
 
 
 def _dropping_index(name: str) -> list[Effect]:
     found = ask("unique_index", name).answer()
-    return [on_table("drops-unique", *found)._replace(subject=name, unique=name)] if found else []
-
-
-def _replacing(table: str, name: str, there: str, definition: str, requires: Effect) -> list[Effect]:
-    """Return what it means that another constraint takes the place of one. A wider CHECK asks nothing more."""
-    if not (there.startswith("CHECK") and definition.startswith("CHECK")):
-        return [requires, *_dropping(table, name)]
-    connection = catalog.bind()
-    is_wider = connection is not None and takes_all(connection, table, there, definition)
-    return [] if is_wider else [requires._replace(code="narrows-check")]
+    return [on_table("drops-unique", *found, subject=name, unique=name)] if found else []

@@ -16,9 +16,8 @@ from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import backfill, refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask
+from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import refuse_more_than_a_type, require_value
 from online_migrations.operations.steps import autocommit, run_steps, strong
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
@@ -27,8 +26,8 @@ from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, sh
 def add_computed_column_online(table: str, column: Column[Any], expression: str, *, pk: str = "id") -> None:
     """Add a plain column whose value is always an expression over its row, also where old code writes the row.
 
-    A backfill fills the rows that are there. A GENERATED column would be the same, but PostgreSQL rewrites the table
-    for it. stop_dual_write_contract ends it, when all code writes the column itself. Expand.
+    For a GENERATED column PostgreSQL would rewrite the table. stop_dual_write_contract ends it, when all code writes
+    the column itself. Expand.
 
     Args:
         column: without a default, constraints and indexes. If it is NOT NULL, it becomes so after the backfill.
@@ -72,7 +71,15 @@ def add_synced_column_online(
     refuse_more_than_a_type(table, column)
     type_, name = column.type.compile(dialect=DIALECT), str(column.name)
     reads = (old, *columns_read(table, forward, type_))
-    _require_back(table, old, name, type_, back)
+    if bind() is not None:
+        with autocommit() as connection:
+            old_type = ask("type_name", table, column=old).answer()
+            if old_type is None:
+                raise ReleaseError(f"There is no column {table}.{old}.")
+            # The way back reads the new column, which need not be there yet.
+            is_there = ask("has_column", table, column=name).answer()
+            row = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(name)}"
+            _tried(connection, table, back, old_type, row)
     names = {"table": quote(table), "old": quote(old), "new": quote(name), "forward": forward}
     to_old, to_new = assign(table, old, back), assign(table, name, forward)
     write = DualWrite(table, name, TEXTS["both_ways"].format(to_old=to_old, to_new=to_new, **names), reads)
@@ -87,9 +94,9 @@ def stop_dual_write_contract(table: str, column: str) -> None:
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
-    effects = [on_table("drops-behaviour", table)._replace(subject=f"the dual write of {table}.{column}")]
+    effects = [on_table("drops-behaviour", table, subject=f"the dual write of {table}.{column}")]
     if ask("is_required", table, column=column).answer():
-        effects.append(on_table("drops-default", table, column)._replace(column=column))
+        effects.append(on_table("drops-default", table, column, column=column))
     has_trigger = ask("has_trigger", table, trigger=trigger_name(table, column))
     run_steps(strong(table, "; ".join(_drop_trigger(table, column)), when=has_trigger), effects=effects)
 
@@ -103,7 +110,7 @@ def drop_dual_write_contract(table: str, column: str) -> None:
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)
     is_copy = bool(ask("is_copy", table, trigger=trigger_name(table, column)).answer())
-    drop_dual_write(table, column, on_table("drops-column", table, column)._replace(is_copied=is_copy))
+    drop_dual_write(table, column, on_table("drops-column", table, column, is_copied=is_copy))
 
 
 def drop_dual_write(table: str, column: str, *effects: Effect) -> None:
@@ -111,7 +118,7 @@ def drop_dual_write(table: str, column: str, *effects: Effect) -> None:
     drop = [*_drop_trigger(table, column), alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")]
     lacks_trigger = ~ask("has_trigger", table, trigger=trigger_name(table, column))
     lacks_both = lacks_trigger & ~ask("has_column", table, column=column)
-    run_steps(strong(table, "; ".join(drop), unless=lacks_both), effects=effects)
+    run_steps(strong(table, "; ".join(drop), when=~lacks_both), effects=effects)
 
 
 def _drop_trigger(table: str, column: str) -> list[str]:
@@ -134,24 +141,17 @@ class DualWrite(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Return the function's body."""
         return f"\n#variable_conflict use_column\nBEGIN\n{self.assignments}\n  RETURN NEW;\nEND\n"
 
     def create_function(self) -> str:
-        """Keep the search_path of the migration, so that names mean the same in every session."""
-        return (
-            f"CREATE OR REPLACE FUNCTION {quote(trigger_name(self.table, self.column))}() RETURNS trigger LANGUAGE"
-            f" plpgsql SET search_path FROM CURRENT AS $dual_write${self.source}$dual_write$"
-        )
+        name = quote(trigger_name(self.table, self.column))
+        return TEXTS["dual_write_function"].format(name=name, source=self.source)
 
     def create_trigger(self) -> str:
-        """Let it depend on the columns, by a WHEN that is always true: PostgreSQL refuses to drop one of them."""
         name, named = quote(trigger_name(self.table, self.column)), dict.fromkeys([*self.reads, self.column])
         condition = " OR ".join(["true", *(f"NEW.{quote(column)} IS NULL" for column in named)])
-        return (
-            f"CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {quote(self.table)}"
-            f" FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}({literal(self.column)})"
-        )
+        names = {"name": name, "table": quote(self.table), "of": literal(self.column)}
+        return TEXTS["dual_write_trigger"].format(condition=condition, **names)
 
 
 def start(write: DualWrite, definition: str, comment: str | None = None) -> None:
@@ -165,10 +165,10 @@ def start(write: DualWrite, definition: str, comment: str | None = None) -> None
         )
     told = [] if comment is None else [comment_on(table, write.column, comment)]
     add = [alter(table, f"ADD COLUMN {quote(write.column)} {definition}"), *told, *create]
-    steps = [strong(table, "; ".join(add), unless=has_column)]
-    if catalog.bind() is not None:
+    steps = [strong(table, "; ".join(add), when=~has_column)]
+    if bind() is not None:
         as_wanted = ask("has_trigger_with", table, trigger=trigger, source=write.source)
-        steps.append(strong(table, "; ".join(create), unless=as_wanted))
+        steps.append(strong(table, "; ".join(create), when=~as_wanted))
     run_steps(*steps)
 
 
@@ -216,7 +216,7 @@ def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
     first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
     """
-    if catalog.bind() is None:
+    if bind() is None:
         return ()
     with autocommit() as connection:
         found = _tried(connection, table, expression, type_)
@@ -230,22 +230,8 @@ def _tried(connection: Connection, table: str, expression: str, type_: str, colu
     compared = differs(f"CAST(NULL AS {type_})", expression, type_)
     try:
         with empty_copies(connection):
-            execute_verbatim(
-                connection, f"CREATE TEMP VIEW dual_write_expression AS SELECT FROM {row} WHERE {compared}"
-            )
-            return tuple(ask("columns_read", table).rows(connection).scalars())
+            view = f"CREATE TEMP VIEW dual_write_expression AS SELECT FROM {row} WHERE {compared}"
+            execute_verbatim(connection, view)
+            return tuple(ask("columns_read", table).listed())
     except (ProgrammingError, DataError) as error:
         raise UnsafeOperation(f"{expression!r} is not a value for {table}: {server_message(error)}") from error
-
-
-def _require_back(table: str, old: str, new: str, type_: str, back: str) -> None:
-    """Try the way back, which reads the new column; that need not be there yet."""
-    if catalog.bind() is None:
-        return
-    with autocommit() as connection:
-        old_type = ask("type_name", table, column=old).asked(connection)
-        if old_type is None:
-            raise ReleaseError(f"There is no column {table}.{old}.")
-        is_there = ask("has_column", table, column=new).asked(connection)
-        columns = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(new)}"
-        _tried(connection, table, back, old_type, columns)

@@ -3,10 +3,10 @@
 A process can die between two steps; the next run asks the catalog which are still needed, and does the rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
@@ -16,7 +16,6 @@ from sqlalchemy.exc import IntegrityError
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import ACCESS_EXCLUSIVE
 from online_migrations.locks import Blockers, Deadline, with_lock_retries
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.sql import alter, quote
@@ -24,9 +23,6 @@ from online_migrations.sql import alter, quote
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock, and
 # the server cancels it for us after deadlock_timeout (1 s). Only when we hold this lock do we ask for the strong one.
 VACUUM_LOCK_TIMEOUT = "2s"
-
-_START_CLOCK = "SELECT set_config('release.locked_at', extract(epoch FROM clock_timestamp())::text, true)"
-_READ_CLOCK = "SELECT extract(epoch FROM clock_timestamp()) - current_setting('release.locked_at')::numeric"
 
 
 class Step(NamedTuple):
@@ -36,16 +32,14 @@ class Step(NamedTuple):
     mode: str = "ACCESS EXCLUSIVE"  # of the strong lock
 
 
-def strong(
-    tables: str | tuple[str, ...], sql: str, *, when: Question | None = None, unless: Question | None = None
-) -> Step:
+def strong(tables: str | tuple[str, ...], sql: str, *, when: Question | None = None) -> Step:
     """Return a step that needs a strong lock on tables, for milliseconds, for which it waits only briefly."""
-    return Step(sql, when if unless is None else ~unless, (tables,) if isinstance(tables, str) else tables)
+    return Step(sql, when, (tables,) if isinstance(tables, str) else tables)
 
 
-def online(sql: str, *, when: Question | None = None, unless: Question | None = None) -> Step:
+def online(sql: str, *, when: Question | None = None) -> Step:
     """Return a step that blocks neither reads nor writes, such as CREATE INDEX CONCURRENTLY or VALIDATE CONSTRAINT."""
-    return Step(sql, when if unless is None else ~unless)
+    return Step(sql, when)
 
 
 def validate(table: str, constraint: str) -> Step:
@@ -71,7 +65,9 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
     with migration.autocommit_block():
         if migration.as_sql:
             for step in steps:
-                migration.impl.static_output(_as_script(step))
+                around = ["SET lock_timeout = 0", step.sql, f"SET lock_timeout = '{LOCK_TIMEOUT}'"]
+                lines = ["BEGIN", *_with_lock_timeouts(step), "COMMIT"] if step.tables else around
+                migration.impl.static_output("\n".join(f"{line};" for line in lines))
             return
         with judged(migration, effects):
             connection, attempts = connection_of(migration), count()
@@ -99,46 +95,32 @@ def autocommit() -> Iterator[Connection]:
 def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
     """Have the effects of an operation judged, and let it commit by itself."""
     guard = migration.opts.get("guard")
-    if guard is None:  # nothing serves this database
+    with guard.operation(*effects) if guard else nullcontext():  # nothing serves a database without a guard
         yield
-        return
-    with guard.operation(*effects):
-        yield
-
-
-def add_cost(migration: MigrationContext, *, rows: int = 0, locks: Mapping[str, float] | None = None) -> None:
-    """Add to what the revision cost: rows that were written, and for each table the seconds under ACCESS EXCLUSIVE."""
-    guard = migration.opts.get("guard")
-    if guard is not None:
-        guard.cost.rows += rows
-        for table, seconds in (locks or {}).items():
-            guard.cost.add_lock(table, ACCESS_EXCLUSIVE, seconds)
 
 
 def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
-    """Return the deadline of the run and who blocks it, which the runner passed through Alembic's options."""
     return migration.opts["deadline"], migration.opts["blockers"]
-
-
-def _as_script(step: Step) -> str:
-    """Return the step as a script for psql."""
-    if step.tables:
-        return "\n".join(f"{line};" for line in ["BEGIN", *_with_lock_timeouts(step), "COMMIT"])
-    return f"SET lock_timeout = 0;\n{step.sql};\nSET lock_timeout = '{LOCK_TIMEOUT}';"
 
 
 def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
     for step in steps:
-        needed = _is_needed(connection, step, migration.opts.get("schema"))
+        needed = _is_needed(step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
-            add_cost(migration, locks=dict.fromkeys(step.tables, _execute_locked(connection, step, attempt)))
+            # As one string, without a round trip under its lock.
+            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, attempt)))
         elif needed:
-            _execute(connection, step, limits(migration)[0])
+            execute_verbatim(connection, f"SET statement_timeout = {limits(migration)[0].milliseconds()}")
+            execute_verbatim(connection, "SET lock_timeout = 0")
+            try:
+                execute_verbatim(connection, step.sql)
+            finally:
+                execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
 
 
-def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool | None:
+def _is_needed(step: Step, schema: str | None) -> bool | None:
     """Ask if a step is needed; None: what it names does not exist.
 
     In a block of in_schema() the table or index of a step has to stand in that schema: another one of its name, further
@@ -147,26 +129,9 @@ def _is_needed(connection: Connection, step: Step, schema: str | None) -> bool |
     if step.needed is None:
         return True
     name = step.needed.parameters.get("table")
-    if schema and name and ask("is_elsewhere", table=name, schema=schema).asked(connection):
+    if schema and name and ask("is_elsewhere", table=name, schema=schema).answer():
         return False if step.sql.startswith("DROP ") else None
-    answer: bool | None = step.needed.asked(connection)
-    return answer
-
-
-def _execute_locked(connection: Connection, step: Step, attempt: int) -> float:
-    """Send a step as one string, without a round trip under its lock; return the seconds of the lock and the wait."""
-    *prepare, statement = _with_lock_timeouts(step, attempt)
-    script = "; ".join([*prepare, _START_CLOCK, statement, _READ_CLOCK])
-    return float(connection.exec_driver_sql(script, execution_options={"no_parameters": True}).scalar_one())
-
-
-def _execute(connection: Connection, step: Step, deadline: Deadline) -> None:
-    execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
-    execute_verbatim(connection, "SET lock_timeout = 0")
-    try:
-        execute_verbatim(connection, step.sql)
-    finally:
-        execute_verbatim(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    return cast("bool | None", step.needed.answer())
 
 
 def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:

@@ -6,9 +6,8 @@ from online_migrations import options
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import on_table
-from online_migrations.operations import catalog
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask, tables_locked
+from online_migrations.operations.catalog import TEXTS, ask, bind, tables_locked
 from online_migrations.operations.steps import online, run_steps, strong
 from online_migrations.sql import literal, quote
 from online_migrations.state import live
@@ -116,13 +115,12 @@ def _refuse_part(operation: str, table: str) -> None:
     The rows of a partition, or of a table that inherits, are rows of the whole. On a new database nothing is in use.
     """
     opts = op.get_context().opts
-    guard, connection = opts.get("guard"), catalog.bind()
-    is_excused = opts.get("excused") if guard is None else guard.is_excusing
-    if connection is None or is_excused or opts.get("is_new") or not ask("is_related", table).asked(connection):
+    connection = bind()
+    if connection is None or opts.get("excused") or opts.get("is_new") or not ask("is_related", table).answer():
         return
     in_use = [*options.current().metadata.tables, *live.mapped_by_live(connection)]
     names = [".".join(map(quote, name.split("."))) for name in in_use]
-    other = ask("related_to", table, tables=names).asked(connection)
+    other = ask("related_to", table, tables=names).answer()
     if other is not None:
         raise UnsafeOperation(
             f"{operation}: {table} shares its rows with {other}, which is in use, as a part and a whole do; nothing was"

@@ -14,9 +14,9 @@ from online_migrations.connection import connection_of, execute_verbatim
 from online_migrations.definitions import all_there, empty_copies
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation, server_message
 from online_migrations.locks import Deadline
-from online_migrations.operations import catalog, dual_writes
+from online_migrations.operations import dual_writes
 from online_migrations.operations.backfill import backfill, refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask
+from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import not_null_check
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
@@ -63,16 +63,18 @@ def change_type_online(
     """
     forth = using or f"CAST({quote(column)} AS {type_})"
     change = TypeChange(table, column, type_, type_.lower(), forth, back or quote(column), pk)
-    if catalog.bind() is None:
+    if bind() is None:
         _print(change)
         return
     with autocommit() as connection:
-        state = read_state(connection, table, column)
-        name = _canonical_type(connection, type_)
+        state = read_state(table, column)
+        with empty_copies(connection):  # of which a column tells how the server calls the type
+            execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
+            name = read_state("dual_write_type", "value").type
         if state.type == name:
             return
         change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
-        _refuse_obstacles(connection, change)
+        _refuse_obstacles(change)
     if others := {*dual_writes.columns_read(table, forth, type_)} - {column}:
         raise UnsafeOperation(
             f"{forth!r} reads {', '.join(sorted(others))} too, so {table}.{column} stays as it is. Add a column of the"
@@ -80,13 +82,21 @@ def change_type_online(
         )
     fails = f"A value of {table}.{column} cannot become {type_}"
     instead = "the column stays as it is. Fix the rows, then run the command again."
-    with dual_writes.taken_back(lambda: _take_back(change), fails, instead):
+
+    def take_back() -> None:
+        """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
+        if read_state(table, change.shadow).comment == SHADOW_TO_BE:
+            dual_writes.drop_dual_write(table, change.shadow)
+
+    with dual_writes.taken_back(take_back, fails, instead):
         _fill(change)
         with autocommit() as connection:
             _require_lossless(connection, change, state.type)
             uses = read_uses(connection, table, column)
         _build_twins(change, state, uses)
-    _move_references(uses.references)
+    for key in uses.references:  # one table at a time, so that the swap needs no lock on them
+        twin = shadow_of(key.name)
+        run_steps(*add_validated(key.tables, twin, key.definition), take_name(key.tables, key.name, twin))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
     with autocommit() as connection:
         _wait_for_older_snapshots(connection, limits(op.get_context())[0])
@@ -148,24 +158,22 @@ class Index(NamedTuple):
         return f"CREATE {'UNIQUE ' if self.is_unique else ''}INDEX"
 
 
-class ForeignKey(NamedTuple):
+class Constraint(NamedTuple):
     name: str
-    table: str  # that has the constraint
-    other: str  # at its other end, which a change of the constraint locks too
+    tables: tuple[str, ...]  # its own, and that at the other end of a foreign key, which a change of it locks too
     definition: str
 
 
 class Uses(NamedTuple):
-    """Hold indexes and constraints of a column, each with the shadow's name in place of the column's."""
+    """Hold what stands on a column, each with the shadow's name in place of the column's."""
 
     indexes: list[Index]
-    checks: dict[str, str]  # name: definition
-    foreign_keys: list[ForeignKey]  # of the column
-    references: list[ForeignKey]  # to the column
+    constraints: list[Constraint]  # CHECKs, and foreign keys of the column
+    references: list[Constraint]  # foreign keys to the column
 
 
-def read_state(connection: Connection, table: str, column: str) -> ColumnState:
-    row = ask("state", table, column=column).rows(connection).one_or_none()
+def read_state(table: str, column: str) -> ColumnState:
+    row = ask("state", table, column=column).rows(connection_of(op.get_context())).one_or_none()
     if row is None:
         raise ReleaseError(f"There is no column {table}.{column}.")
     return ColumnState(*row)
@@ -178,29 +186,25 @@ def read_uses(connection: Connection, table: str, column: str) -> Uses:
     """
     shadow = shadow_of(column)
     indexes = [Index(*row) for row in ask("indexes", table, column=column).rows(connection)]
-    checks: dict[str, str] = dict(ask("checks", table, column=column).rows(connection).all())
+    checks = ask("checks", table, column=column).rows(connection).all()
     script = [
         *(f"{index.create} {quote(index.name)} ON {quote(table)} {index.definition}" for index in indexes),
-        *(alter(table, f"ADD CONSTRAINT {quote(name)} {definition}") for name, definition in checks.items()),
+        *(alter(table, f"ADD CONSTRAINT {quote(name)} {definition}") for name, definition in checks),
         alter(table, f"DROP COLUMN {quote(shadow)}"),
         alter(table, f"RENAME COLUMN {quote(column)} TO {quote(shadow)}"),
     ]
     with empty_copies(connection, table):
         execute_verbatim(connection, "; ".join(script))
         found = {name: definition.text for name, definition in all_there(connection, table).items()}
-    own, others = (
-        [ForeignKey(*row) for row in ask(which, table, column=column, shadow=shadow).rows(connection)]
+    keys, references = (
+        [
+            Constraint(name, tuple(dict.fromkeys((own, other))), definition)
+            for name, own, other, definition in ask(which, table, column=column, shadow=shadow).rows(connection)
+        ]
         for which in ("foreign_keys", "references")
     )
     on_shadow = [index._replace(definition=found[index.name].removeprefix("UNIQUE ")) for index in indexes]
-    return Uses(on_shadow, {name: found[name] for name in checks}, own, others)
-
-
-def _canonical_type(connection: Connection, type_: str) -> str:
-    """Return a type as the server calls it: format_type() of a column that has it."""
-    with empty_copies(connection):
-        execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
-        return read_state(connection, "dual_write_type", "value").type
+    return Uses(on_shadow, [*(Constraint(name, (table,), found[name]) for name, _ in checks), *keys], references)
 
 
 def _fill(change: TypeChange) -> None:
@@ -213,26 +217,17 @@ def _fill(change: TypeChange) -> None:
 def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
     """Give the shadow what stands on the column. It is not judged: the trigger writes the shadow, not live code."""
     table, shadow = change.table, quote(change.shadow)
-    checks = {not_null_check(table, change.shadow): f"CHECK ({shadow} IS NOT NULL)"} if state.not_null else {}
-    checks |= {shadow_of(name): definition for name, definition in uses.checks.items()}
-    for name, definition in checks.items():
-        run_steps(*add_validated((table,), name, definition))
+    if state.not_null:
+        run_steps(*add_validated((table,), not_null_check(table, change.shadow), f"CHECK ({shadow} IS NOT NULL)"))
+    for one in uses.constraints:
+        run_steps(*add_validated(one.tables, shadow_of(one.name), one.definition))
     for index in uses.indexes:
         twin = shadow_of(index.name)
         create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
         run_steps(
             online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
-            online(create, unless=ask("has_index", twin)),
+            online(create, when=~ask("has_index", twin)),
         )
-    for key in uses.foreign_keys:
-        run_steps(*add_validated((key.table, key.other), shadow_of(key.name), key.definition))
-
-
-def _move_references(references: list[ForeignKey]) -> None:
-    """Let the foreign keys of other tables refer to the shadow, one table at a time: the swap needs no lock on them."""
-    for key in references:
-        tables, twin = tuple(dict.fromkeys((key.table, key.other))), shadow_of(key.name)
-        run_steps(*add_validated(tables, twin, key.definition), take_name(tables, key.name, twin))
 
 
 def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
@@ -240,8 +235,11 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
     table, column, shadow = change.table, change.column, change.shadow
     between = shorten_identifier(f"{column}_swapped")
     names = ((column, between), (shadow, column), (between, shadow))
+    keys = [index.name for index in uses.indexes if index.constraint]
+    former = [*(one.name for one in uses.constraints), *keys]
     statements = [
-        *_drop_former(table, uses),
+        *(alter(table, f"DROP CONSTRAINT {quote(name)}") for name in former),
+        *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint),
         *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
         *_move_defaults(change, state),
         comment_on(table, column, state.comment),
@@ -250,16 +248,8 @@ def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[st
         change.dual_write(change.back).create_function(),
         *recompile,
     ]
-    # Dropping a foreign key locks the other table too.
-    tables = tuple(dict.fromkeys([table, *(key.other for key in uses.foreign_keys)]))
-    return strong(tables, "; ".join(statements), unless=ask("has_type", table, column=column, type=change.name))
-
-
-def _drop_former(table: str, uses: Uses) -> list[str]:
-    keys = [index.name for index in uses.indexes if index.constraint]
-    constraints = [*(key.name for key in uses.foreign_keys), *uses.checks, *keys]
-    drops = [alter(table, f"DROP CONSTRAINT {quote(name)}") for name in constraints]
-    return [*drops, *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint)]
+    tables = tuple(dict.fromkeys([table, *(locked for one in uses.constraints for locked in one.tables)]))
+    return strong(tables, "; ".join(statements), when=~ask("has_type", table, column=column, type=change.name))
 
 
 def _rename_twins(table: str, uses: Uses) -> list[str]:
@@ -268,8 +258,8 @@ def _rename_twins(table: str, uses: Uses) -> list[str]:
         name, twin = quote(index.name), quote(shadow_of(index.name))
         using = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {twin}{index.deferral}"
         renamed.append(alter(table, using) if index.constraint else f"ALTER INDEX {twin} RENAME TO {name}")
-    for name in [*uses.checks, *(key.name for key in uses.foreign_keys)]:
-        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(name))} TO {quote(name)}"))
+    for one in uses.constraints:
+        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(one.name))} TO {quote(one.name)}"))
     return renamed
 
 
@@ -291,24 +281,13 @@ def _move_defaults(change: TypeChange, state: ColumnState) -> list[str]:
         actions += [f"ALTER COLUMN {column} SET DEFAULT {default}", f"ALTER COLUMN {shadow} DROP DEFAULT"]
     moved = [alter(table, action) for action in actions]
     if state.sequence and state.identity:
-        return [_move_identity(change, state, state.sequence, moved)]
+        names = {"table": quote(table), "new": column, "old": shadow, "between": "; ".join(moved)}
+        sequence = {"sequence": state.sequence, "literal": literal(state.sequence), "options": state.sequence_options}
+        return [TEXTS["move_identity"].format(identity=state.identity, **names, **sequence)]
     if state.sequence:
         moved += [f"ALTER SEQUENCE {state.sequence} OWNED BY {quote(table)}.{column}"]
         moved += [f"ALTER SEQUENCE {state.sequence} AS {change.name}"] if change.name in INTEGERS else []
     return moved
-
-
-def _move_identity(change: TypeChange, state: ColumnState, sequence: str, between: list[str]) -> str:
-    """Recreate an identity, which belongs to its column, to go on where the old one is; `between` comes in between."""
-    identity = f"{state.identity} AS IDENTITY (SEQUENCE NAME {sequence} {state.sequence_options})"
-    statements = [
-        f"SELECT last_value, is_called INTO reached FROM {sequence}",
-        alter(change.table, f"ALTER COLUMN {quote(change.shadow)} DROP IDENTITY"),
-        *between,
-        alter(change.table, f"ALTER COLUMN {quote(change.column)} ADD GENERATED {identity}"),
-        f"PERFORM setval({literal(sequence)}, reached.last_value, reached.is_called)",
-    ]
-    return f"DO $identity$ DECLARE reached record; BEGIN {'; '.join(statements)}; END $identity$"
 
 
 def _print(change: TypeChange) -> None:
@@ -317,27 +296,19 @@ def _print(change: TypeChange) -> None:
     run_steps(online(TEXTS["require_values_only"].format(**names)))
     _fill(change)
     nothing = ColumnState(change.name, False, None, None, None, None, "")
-    swap = _swap(change, nothing, Uses([], {}, [], []), [])
-    run_steps(online(f"ANALYZE {quote(change.table)}"), swap)
+    run_steps(online(f"ANALYZE {quote(change.table)}"), _swap(change, nothing, Uses([], [], []), []))
 
 
-def _take_back(change: TypeChange) -> None:
-    """Drop the shadow that was to be. One that holds the former type stays: it was there before."""
-    state = read_state(connection_of(op.get_context()), change.table, change.shadow)
-    if state.comment == SHADOW_TO_BE:
-        dual_writes.drop_dual_write(change.table, change.shadow)
-
-
-def _refuse_obstacles(connection: Connection, change: TypeChange) -> None:
+def _refuse_obstacles(change: TypeChange) -> None:
     """Refuse what cannot be carried over, and a shadow of another type, of an earlier change."""
     own_trigger = dual_writes.trigger_name(change.table, change.shadow)
     found = ask("obstacles", change.table, column=change.column, own_trigger=own_trigger)
-    if obstacles := found.rows(connection).scalars().all():
+    if obstacles := found.listed():
         raise UnsafeOperation(
             f"{', '.join(obstacles)} cannot be carried over to another column, so {change.table}.{change.column} stays"
             " as it is. Drop that before and make it again after it, in revisions of their own."
         )
-    type_ = ask("type_name", change.table, column=change.shadow).asked(connection)
+    type_ = ask("type_name", change.table, column=change.shadow).answer()
     if type_ not in (None, change.name):
         raise ReleaseError(
             f"{change.table}.{change.column} still has the shadow of another change, {change.shadow} {type_}. End"
@@ -350,13 +321,12 @@ def _require_lossless(connection: Connection, change: TypeChange, old_type: str)
     column = quote(change.column)
     both = f"SELECT {column} AS former, {quote(change.shadow)} AS {column} FROM {quote(change.table)}"
     returned = f"CAST({change.back} AS {old_type})"
-    # A json may be spelled in many ways; jsonb keeps what it means.
-    is_lost = (
-        f"{returned} IS NULL AND former IS NOT NULL" if old_type == "json" else differs("former", returned, old_type)
-    )
+    is_lost = differs("former", returned, old_type)
+    if old_type == "json":  # which may be spelled in many ways; jsonb keeps what it means
+        is_lost = f"{returned} IS NULL AND former IS NOT NULL"
     query = f"SELECT count(*) FROM ({both}) AS {quote(change.table)} WHERE {is_lost}"
     try:
-        lost = connection.scalar(text(query.replace(":", r"\:")))
+        lost = execute_verbatim(connection, query).scalar_one()
     except ProgrammingError as error:
         raise UnsafeOperation(f"{change.back!r} is not a value for {change.table}: {server_message(error)}") from error
     if lost:

@@ -100,7 +100,7 @@ def _passed(step: MigrationInfo) -> list[Any]:
     return list(step.revision_map.iterate_revisions(up, down, implicit_base=True))
 
 
-def _upsert(script: Any, code: RevisionMap, cost: dict[str, Any] | None) -> Executable:
+def _upsert(script: Any, code: RevisionMap, cost: dict[str, int] | None) -> Executable:
     values = {
         # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
         "down_revisions": cast(parents(script, code), ARRAY(Text)),

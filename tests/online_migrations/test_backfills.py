@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from app.extensions import db
 from app.jobs.tasks import resume_lost_backfills
+from online_migrations.backfills import run_batch
 from online_migrations.backfills.store import AT_ONCE, DONE, FAILED, RUNNING
-from online_migrations.backfills.worker import run_batch
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations.backfill import backfill_later, cancel_backfill, require_backfilled
 from online_migrations.operations.steps import in_schema

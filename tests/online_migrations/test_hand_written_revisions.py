@@ -163,6 +163,14 @@ def test_an_excuse_needs_a_reason_and_covers_one_statement(served: Served, tmp_p
         assert "one statement" in refusal(served, tmp_path, judged.excused(body, REASON))
 
 
+def test_an_excuse_covers_a_statement_that_follows_one_on_another_table(served: Served, tmp_path: Path) -> None:
+    drops = judged.excused('op.drop_column("notes", "tags")', REASON)
+    body = f"""op.execute("ALTER TABLE surveys ADD mark text")\n{drops}"""
+    with served.unchanged() as database:
+        question = "SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 'notes'::regclass AND attname = 'tags'"
+        assert judged.try_out(database, judged.written(tmp_path, body), question) is True
+
+
 def test_an_excuse_does_not_cover_what_a_function_did_before_it(served: Served, tmp_path: Path) -> None:
     drops = "BEGIN ALTER TABLE notes DROP COLUMN tags; RETURN 1; END"
     body = f"""
