@@ -120,11 +120,7 @@ def session_obstacle(connection: Connection) -> str:
 
 @contextmanager
 def read_only_connection() -> Iterator[Connection]:
-    """Open a direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS.
-
-    Raises:
-        ReleaseError: the database does not answer, or not in time.
-    """
+    """Open a direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS."""
     with direct_connection(direct_engine()) as connection:
         connection.execute(_READ_ONLY_SETTINGS, {"name": f"{options.current().name}-release"})
         connection.commit()
@@ -138,8 +134,7 @@ def read_only_connection() -> Iterator[Connection]:
 
 @contextmanager
 def writable_transaction(connection: Connection) -> Iterator[None]:
-    """Allow temporary tables in the transaction, also on a read_only_connection(): there in one of its own, which is
-    rolled back.
+    """Allow temporary tables in the transaction; of a read_only_connection() in one of its own, which is rolled back.
 
     Raises:
         NotSupportedError: the server is a standby.

@@ -141,22 +141,6 @@ def _key() -> dict[str, int]:
     return {"key": lock_key(options.current().name)}
 
 
-class HeldUp(NamedTuple):
-    """A request that waited for too long, so that the step was ended."""
-
-    table: str | None  # that it waited for, or for a row of it; None: an advisory lock
-    seconds: float  # that it had waited
-    since: float  # on the monotonic clock
-
-    def __str__(self) -> str:
-        return (
-            f"A request waited {self.seconds:.1f} s for {self.table or 'an advisory lock'}, which this step held, so"
-            " the step's transaction was rolled back. Use the operation that does it beside the requests, or steps that"
-            " hold less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
-            " flask db upgrade"
-        )
-
-
 class Blockers:
     """The sessions that were last seen blocking one backend, and how often its work was tried again."""
 
@@ -164,7 +148,8 @@ class Blockers:
         self.seen: list[str] = []
         self.retries = 0
         self.may_hold_up = False  # requests may wait for it: an excused() statement has run in the revision
-        self.held_up: HeldUp | None = None  # the request for which the work was ended
+        self.held_up: str | None = None  # why the work was ended for a request, a sentence
+        self.ended_at = 0.0  # on the monotonic clock
 
     def describe(self) -> str:
         """Name those seen last. The last attempt may have been too short to see anybody."""
@@ -211,12 +196,19 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
 
 def _end_work(connection: Connection, pid: int, blockers: Blockers, request: Row[Any]) -> bool:
     """End the work for which a request has waited too long. Return whether its connection ended."""
-    now, was_told = time.monotonic(), blockers.held_up is not None
-    blockers.held_up = blockers.held_up or HeldUp(request.name, request.seconds, now)
-    if request.state != "active" or now - blockers.held_up.since >= LAST_WAIT:  # it computes, or goes on
+    is_first = blockers.held_up is None
+    if is_first:
+        blockers.ended_at = time.monotonic()
+        blockers.held_up = (
+            f"A request waited {request.seconds:.1f} s for {request.name or 'an advisory lock'}, which this step held,"
+            " so the step's transaction was rolled back. Use the operation that does it beside the requests, or steps"
+            " that hold less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
+            " flask db upgrade"
+        )
+    if request.state != "active" or time.monotonic() - blockers.ended_at >= LAST_WAIT:  # it computes, or goes on
         connection.execute(_TERMINATE, {"pid": pid})
         return True
-    if not was_told:
+    if is_first:
         connection.execute(_CANCEL, {"pid": pid})
     return False
 
@@ -235,7 +227,7 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
             return work()
         except DBAPIError as error:
             if blockers.held_up and (error.connection_invalidated or sqlstate(error) == QUERY_CANCELED):
-                raise RequestsHeldUp(str(blockers.held_up)) from error
+                raise RequestsHeldUp(blockers.held_up) from error
             if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
             blocker = blockers.describe()

@@ -13,16 +13,15 @@ from online_migrations.autogenerate.directives import (
     Diff,
     EnumValues,
     arguments_of,
-    names_in,
+    call,
     sql_type,
-    with_comment,
 )
 from online_migrations.compatible_types import conversion, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.columns import table_rewrite_reason
-from online_migrations.sql import DIALECT, quote
+from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name
 
@@ -49,7 +48,7 @@ def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
         )
     if reason := table_rewrite_reason(op.table_name, column, diff.connection):
         raise UnsafeOperation(reason)
-    undo = Call("drop_column_contract", f"{op.table_name!r}, {column.name!r}")
+    undo = call("drop_column_contract", op.table_name, column.name)
     return Change([Call("add_column_online", arguments_of(op, diff.context))], [undo], EXPAND)
 
 
@@ -76,7 +75,7 @@ def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
     Where it is required, rows of new code get a constant that old code can read. Without such a constant NOT NULL is
     dropped, and old code may meet NULL after a rollback: a contract.
     """
-    column, where = op.to_column(), f"{op.table_name!r}, {op.column_name!r}"
+    column, where = op.to_column(), (op.table_name, op.column_name)
     added = (one for (of, _), one in diff.new_columns.items() if of == op.table_name)
     if namesake := next((one.name for one in added if sql_type(one.type) == sql_type(column.type)), None):
         raise UnsafeOperation(
@@ -89,14 +88,14 @@ def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
             f"{op.table_name}.{op.column_name} is in the primary key, and rows need a value in it. Leave the column,"
             " take it out of the key alone, migrate and release that; then take it out of the model."
         )
-    reinstate = Call("reinstate_column_online", with_comment(where, column.comment))
+    reinstate = call("reinstate_column_online", *where, comment=column.comment)
     if column.nullable or column.server_default is not None:
-        return Change([Call("retire_column_online", where)], [reinstate], EXPAND)
+        return Change([call("retire_column_online", *where)], [reinstate], EXPAND)
     if default := constant_for(column):
-        retire = Call("retire_column_online", f"{where}, default={default!r}")
-        return Change([retire], [reinstate, Call("set_default_online", f"{where}, None")], EXPAND)
-    require = Call("set_not_null_online", where)
-    return Change([Call("retire_column_online", where)], [reinstate, require], CONTRACT)
+        retire = call("retire_column_online", *where, default=default)
+        return Change([retire], [reinstate, call("set_default_online", *where, None)], EXPAND)
+    require = call("set_not_null_online", *where)
+    return Change([call("retire_column_online", *where)], [reinstate, require], CONTRACT)
 
 
 def constant_for(column: Column[Any]) -> str | None:
@@ -106,23 +105,23 @@ def constant_for(column: Column[Any]) -> str | None:
     items: tuple[Any, ...] = (*table.constraints, *table.indexes)
     keys = [key for key in items if column.name in [one.name for one in key.columns]]
     is_plain = all(isinstance(key, Index) and not key.unique for key in keys)
-    if not is_plain or any(names_in(check, [column.name]) for check in checks):
+    if not is_plain or any(column.name in names_in(check) for check in checks):
         return None
     return next((constant for kind, constant in CONSTANTS if isinstance(column.type, kind)), None)
 
 
 def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
-    where = f"{op.table_name!r}, {op.column_name!r}"
+    where = (op.table_name, op.column_name)
     parts: list[Change] = []
     if op.modify_type is not None:
         parts.append(alter_type(op, diff))
     if op.modify_server_default is not False:
-        parts.append(alter_default(op, where))
+        parts.append(alter_default(op))
     if op.modify_nullable is not None:
-        relax, require = Call("drop_not_null_online", where), Call("set_not_null_online", where)
+        relax, require = call("drop_not_null_online", *where), call("set_not_null_online", *where)
         parts.append(Change([relax], [require], EXPAND) if op.modify_nullable else Change([require], [relax], CONTRACT))
     if op.modify_comment is not False:
-        parts.append(alter_comment(op, where))
+        parts.append(alter_comment(op))
     return Change.joined(parts)
 
 
@@ -134,13 +133,13 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     kinds = [kind for kind in (op.existing_type, op.modify_type) if kind is not None]
     old, new = map(sql_type, kinds)
     names = [type_name(kind) for kind in kinds]
-    where = f"{op.table_name!r}, {op.column_name!r}"
+    where = (op.table_name, op.column_name)
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
     with on_search_path(diff.connection, op.schema):
         indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).all()
     if is_longer_text(*names) and is_collated_alike and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
-        return Change([Call("widen_text_online", f"{where}, {new!r}")] if new != old else [], [], EXPAND)
+        return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
     using = conversion(*names)
     if using is None:
         raise UnsafeOperation(
@@ -148,19 +147,16 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
             " read or write. Add a column of the new type under a new name, by a revision of your own with"
             " add_synced_column_online(), which keeps both right, and let the new code use that one."
         )
-    pk = primary_key_argument(op.table_name, diff)
+    pk = primary_key(op.table_name, diff)
     value = using.format(column=quote(op.column_name), type=new)
     is_plain = value == f"CAST({quote(op.column_name)} AS {new})"  # what the operation does by itself
-    forth, back = ("", "") if is_plain else (f", using={value!r}", f", back={value!r}")
-    return Change(
-        [Call("change_type_online", f"{where}, {new!r}{forth}{pk}")],
-        [Call("change_type_online", f"{where}, {old!r}{back}{pk}"), Call("drop_shadow_contract", where)],
-        EXPAND,
-    )
+    forth = call("change_type_online", *where, new, using=None if is_plain else value, pk=pk)
+    back = call("change_type_online", *where, old, back=None if is_plain else value, pk=pk)
+    return Change([forth], [back, call("drop_shadow_contract", *where)], EXPAND)
 
 
-def primary_key_argument(table: str, diff: Diff) -> str:
-    """Return the argument pk= of a backfill, when the key of the table is not called id."""
+def primary_key(table: str, diff: Diff) -> str | None:
+    """Return the column by which a backfill goes through the table; None: id, as backfills do by themselves."""
     model = diff.model(table)
     names = ["id"] if model is None else [column.name for column in model.primary_key]
     if len(names) != 1:
@@ -168,10 +164,10 @@ def primary_key_argument(table: str, diff: Diff) -> str:
             f"{table} has no key of one column, by which its rows could be filled in batches. Write the revision by"
             " hand: change_type_online(…, pk=…) with a column that is NOT NULL and unique."
         )
-    return "" if names == ["id"] else f", pk={names[0]!r}"
+    return None if names == ["id"] else names[0]
 
 
-def alter_default(op: ops.AlterColumnOp, where: str) -> Change:
+def alter_default(op: ops.AlterColumnOp) -> Change:
     if isinstance(op.modify_server_default, Identity) or isinstance(op.existing_server_default, Identity):
         raise UnsafeOperation(
             f"{op.table_name}.{op.column_name} has an identity in the models or in the database, and not the same in"
@@ -180,7 +176,7 @@ def alter_default(op: ops.AlterColumnOp, where: str) -> Change:
             ' or, with phase = "contract", with SET GENERATED or DROP IDENTITY.'
         )
     new, old = (default_sql(default) for default in (op.modify_server_default, op.existing_server_default))
-    up, down = (Call("set_default_online", f"{where}, {default!r}") for default in (new, old))
+    up, down = (call("set_default_online", op.table_name, op.column_name, default) for default in (new, old))
     return Change([up], [down], CONTRACT if new is None else EXPAND)  # inserts of the live release count on it
 
 
@@ -192,11 +188,12 @@ def default_sql(default: Any) -> str | None:
     return str(CreateColumn(column).compile(dialect=DIALECT)).removeprefix("x INTEGER DEFAULT ")
 
 
-def alter_comment(op: ops.AlterColumnOp, where: str) -> Change:
+def alter_comment(op: ops.AlterColumnOp) -> Change:
     """Set or drop a comment. Dropping "retired" means that the model is back."""
     if op.existing_comment == RETIRED_COMMENT:
-        reinstate = Call("reinstate_column_online", with_comment(where, op.modify_comment or None))
-        return Change([reinstate], [Call("retire_column_online", where)], EXPAND)
+        where = (op.table_name, op.column_name)
+        reinstate = call("reinstate_column_online", *where, comment=op.modify_comment or None)
+        return Change([reinstate], [call("retire_column_online", *where)], EXPAND)
     only = ops.AlterColumnOp(op.table_name, op.column_name, schema=op.schema, existing_type=op.existing_type)
     only.modify_comment, only.existing_comment = op.modify_comment, op.existing_comment
     return Change([only], [only.reverse()], EXPAND)
@@ -207,15 +204,15 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
 
     No downgrade: PostgreSQL cannot take a value from a type, and one that nobody writes harms no code.
     """
-    if gone := [value for value in op.old if value not in op.new]:
+    _, table, enum, old, new, column = op.difference
+    if gone := [value for value in old if value not in new]:
         raise UnsafeOperation(
-            f"{op.where} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {op.enum}."
+            f"{table}.{column} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {enum}."
             " Leave the value in the model and write it no more, or go on in a new column."
         )
     calls = []
-    for number, value in enumerate(op.new):
-        following = next((other for other in op.new[number:] if other in op.old), None)
-        before = f", before={following!r}" if following else ""
-        if value not in op.old:
-            calls.append(Call("add_enum_value_online", f"{op.enum!r}, {value!r}{before}"))
+    for number, value in enumerate(new):
+        following = next((other for other in new[number:] if other in old), None)
+        if value not in old:
+            calls.append(call("add_enum_value_online", enum, value, before=following))
     return Change([*calls], [], EXPAND)

@@ -20,11 +20,11 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, names_in, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, sql_type
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import DIALECT, quote, require_short, sql_name
+from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
 
 READING = f"{__name__}.reading"  # what a transaction that only reads can compare
 DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made
@@ -93,7 +93,8 @@ def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: A
         if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
             old, new = list(there.type.enums), list(column.type.enums)
             if set(old) != set(new):
-                modify.ops.append(EnumValues(model.fullname, column.name, str(there.type.name), old, new))
+                enum = str(there.type.name)
+                modify.ops.append(EnumValues("change_enum", model.fullname, enum, old, new, column.name))
     return NEXT
 
 
@@ -157,10 +158,10 @@ def _named(table: Table, name: str) -> Any:
 
 def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
     there, wanted = (one.text if one else "" for one in change)
-    gone = [column.name for column in reflected.columns if column.name not in model.columns]
-    if not wanted and names_in(there, gone):
+    gone = {column.name for column in reflected.columns if column.name not in model.columns}
+    if not wanted and names_in(there) & gone:
         return []  # it is dropped with the column
-    table = f"{quote(model.schema)}.{quote(model.name)}" if model.schema else quote(model.name)
+    table = DIALECT.identifier_preparer.format_table(model)
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
     definition = wanted.rpartition(f" {add}")[2]
     actions = [*([drop] if there else []), *([add + definition] if wanted else [])]

@@ -16,20 +16,26 @@ from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import AddConstraint, CreateIndex
 
 from online_migrations.connection import connection_of
-from online_migrations.sql import DIALECT, quote
+from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
 class Call(ops.MigrateOperation):
     """A call of one of online_migrations.operations, as it will stand in the revision file."""
 
-    def __init__(self, function: str, arguments: str, schema: str | None = None) -> None:
+    def __init__(self, function: str, arguments: str) -> None:
         self.function, self.arguments = function, arguments
-        self.schema = schema  # of the table, when it is not the default one
+        self.schema: str | None = None  # of the table, when it is not the default one
 
     @property
     def source(self) -> str:
         return f"{self.function}({self.arguments})"
+
+
+def call(function: str, *values: Any, **options: Any) -> Call:
+    """Return a call with these arguments. Options that are not set are left out."""
+    named = [f"{name}={value!r}" for name, value in options.items() if value not in (None, False, ())]
+    return Call(function, ", ".join([*map(repr, values), *named]))
 
 
 @renderers.dispatch_for(Call)
@@ -119,11 +125,7 @@ def written(item: Any) -> str:
 
 
 class EnumValues(Found):
-    """A type of the database whose values are not those of the model."""
-
-    def __init__(self, table: str, column: str, enum: str, old: list[str], new: list[str]) -> None:
-        self.where, self.enum, self.old, self.new = f"{table}.{column}", enum, old, new
-        super().__init__("change_enum", table, enum, old, new)
+    """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
 
 
 class Diff:
@@ -170,23 +172,13 @@ class Diff:
         """Find the columns of the models' table, and the retired ones, that a condition names."""
         model = self.model(table)
         known = [] if model is None else [column.name for column in model.columns]
-        return names_in(condition, [*known, *(name for of, name in self.retired_columns if of == table)])
+        known += [name for of, name in self.retired_columns if of == table]
+        return [name for name in known if name in names_in(condition)]
 
 
 def sql_type(kind: Any) -> str:
     """Return the type as SQL, such as "VARCHAR(50)"."""
     return str(kind.compile(dialect=DIALECT))
-
-
-def names_in(sql: str, names: Iterable[str]) -> list[str]:
-    """Return those of the names that stand in some SQL, outside of its literals."""
-    sql = re.sub(r"'(?:[^']|'')*'", "''", sql)
-    return [name for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql)]
-
-
-def with_comment(arguments: str, comment: str | None) -> str:
-    """Return the arguments of reinstate_…_online."""
-    return arguments if comment is None else f"{arguments}, comment={comment!r}"
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:

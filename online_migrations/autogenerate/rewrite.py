@@ -4,7 +4,7 @@ Alembic writes statements that lock tables. Here each of its directives becomes 
 downgrade. What has no safe way is refused with a sentence that says what to write in the model or by hand.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -58,8 +58,11 @@ OTHERS = RANKS.index(())
 
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
+    by_schema: dict[str | None, list[Any]] = {}  # None is the default one
+    for op in flatten(upgrade.ops):
+        by_schema.setdefault(schema_of(op), []).append(op)
     changes = []
-    for schema, group in grouped(flatten(upgrade.ops)):
+    for schema, group in by_schema.items():
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
     up, down, phase = Change.joined(changes)
@@ -73,15 +76,7 @@ def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
     return flat
 
 
-def grouped(flat: list[Any]) -> Iterator[tuple[str | None, list[Any]]]:
-    """Group the directives by schema; None is the default one."""
-    groups: dict[str | None, list[Any]] = {}
-    for op in flat:
-        groups.setdefault(_schema_of(op), []).append(op)
-    yield from groups.items()
-
-
-def _schema_of(op: Any) -> str | None:
+def schema_of(op: Any) -> str | None:
     if not isinstance(op, ops.CreateForeignKeyOp):
         return getattr(op, "schema", None)
     named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})

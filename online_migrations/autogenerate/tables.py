@@ -5,8 +5,7 @@ when the live release may rely on it: by ON CONFLICT, by an IntegrityError that 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -21,15 +20,24 @@ from online_migrations.autogenerate.directives import (
     Diff,
     Replacement,
     arguments_of,
-    names_in,
-    with_comment,
+    call,
 )
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, constraint_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
+from online_migrations.sql import (
+    DIALECT,
+    FOREIGN_KEY,
+    PRIMARY_KEY,
+    UNIQUE,
+    default_name,
+    names_in,
+    quote,
+    shadow_of,
+    sql_name,
+)
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
@@ -62,15 +70,15 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
 
 def drop_table(op: ops.DropTableOp, diff: Diff) -> Change:
     """Retire the table instead: the live release still uses it."""
-    reinstate = Call("reinstate_table_online", with_comment(repr(op.table_name), op.to_table().comment))
-    return Change([Call("retire_table_online", repr(op.table_name))], [reinstate], EXPAND)
+    reinstate = call("reinstate_table_online", op.table_name, comment=op.to_table().comment)
+    return Change([call("retire_table_online", op.table_name)], [reinstate], EXPAND)
 
 
 def comment_on_table(op: Any, diff: Diff) -> Change:
     """Set or drop a comment; Alembic has a directive for each. Dropping "retired" means that the model is back."""
     if getattr(op, "existing_comment", None) == RETIRED_COMMENT:
-        reinstate = Call("reinstate_table_online", with_comment(repr(op.table_name), getattr(op, "comment", None)))
-        return Change([reinstate], [Call("retire_table_online", repr(op.table_name))], EXPAND)
+        reinstate = call("reinstate_table_online", op.table_name, comment=getattr(op, "comment", None))
+        return Change([reinstate], [call("retire_table_online", op.table_name)], EXPAND)
     return Change([op], [op.reverse()], EXPAND)
 
 
@@ -79,7 +87,7 @@ def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
         return Change([op], [], EXPAND)  # in the transaction that creates the table
     op.index_name = sql_name(op.index_name or "")
     arguments = arguments_of(op, diff.context).replace(", unique=False", "")
-    undo = Call("drop_index_online", repr(op.index_name))
+    undo = call("drop_index_online", op.index_name)
     columns = [str(getattr(column, "name", column)) for column in op.columns]
     nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
     phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff) if op.unique else EXPAND
@@ -91,10 +99,9 @@ def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
     options = {name: op.kw.get(name) for name in ("deferrable", "initially")}
     options["nulls_not_distinct"] = op.kw.get("postgresql_nulls_not_distinct")
     options["include"] = tuple(op.kw.get("postgresql_include") or ())
-    arguments = [repr(op.table_name), repr(constraint_name(op)), repr(columns)]
-    arguments += [f"{name}={value!r}" for name, value in options.items() if value]
+    add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
     phase = unique_phase(op.table_name, columns, bool(options["nulls_not_distinct"]), diff)
-    return Change([Call("add_unique_online", ", ".join(arguments))], [drop_call(op.table_name, op)], phase)
+    return Change([add], [drop_call(op.table_name, op)], phase)
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
@@ -104,14 +111,14 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
             " key out of its model, migrate and release that; then change the key, migrate, and put it back."
         )
     columns = [str(column) for column in op.columns]
-    call = Call("add_primary_key_online", f"{op.table_name!r}, {constraint_name(op)!r}, {columns!r}")
-    return Change([call], [drop_call(op.table_name, op)], CONTRACT)
+    add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
+    return Change([add], [drop_call(op.table_name, op)], CONTRACT)
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
-    arguments = [constraint_name(op), op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols)]
-    options = [f"{name}={op.kw[name]!r}" for name in FOREIGN_KEY_OPTIONS if op.kw.get(name) is not None]
-    call = Call("add_foreign_key_online", ", ".join([*map(repr, arguments), *options]))
+    ends = (op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols))
+    options = {name: op.kw.get(name) for name in FOREIGN_KEY_OPTIONS}
+    add = call("add_foreign_key_online", constraint_name(op), *ends, **options)
     columns = [str(column) for column in op.local_cols]
     is_new = diff.are_new(op.source_table, columns)
     added = diff.added_to(op.source_table, columns)
@@ -121,15 +128,15 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
             " that the live release inserts would refer to the row of the default, and fail without one. Begin without"
             " a default: Mapped[… | None] with a ForeignKey; fill it, and require it in a later release."
         )
-    return Change([call], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
+    return Change([add], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
 
 
 def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     condition = condition_of(op)
-    call = Call("add_check_online", f"{op.table_name!r}, {constraint_name(op)!r}, {condition!r}")
+    add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
     is_new = bool(columns) and diff.are_new(op.table_name, columns)
-    return Change([call], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
+    return Change([add], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
@@ -213,7 +220,7 @@ def condition_of(op: ops.CreateCheckConstraintOp) -> str:
 
 
 def drop_call(table: str, op: Any) -> Call:
-    return Call("drop_constraint_online", f"{table!r}, {constraint_name(op)!r}")
+    return call("drop_constraint_online", table, constraint_name(op))
 
 
 def constraint_name(op: Any) -> str:
@@ -243,8 +250,9 @@ def replace(op: Replacement, diff: Diff) -> Change:
     """
     add = CREATE[type(op.create)]
     up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
-    for call in (call for call in (*up, *down) if isinstance(call, Call)):
-        call.arguments += ", replace=True"
+    for one in (*up, *down):
+        if isinstance(one, Call):
+            one.arguments += ", replace=True"
     is_plain_index = isinstance(op.create, ops.CreateIndexOp) and not (op.create.unique or op.drop.to_index().unique)
     return Change(up, down, EXPAND if is_plain_index or op.is_wider else CONTRACT)
 
@@ -266,28 +274,28 @@ def stands_on_retired(item: Any) -> bool:
 
 def stands_on(item: Any, columns: list[str]) -> bool:
     if isinstance(item, CheckConstraint):
-        return bool(names_in(str(item.sqltext), columns))
+        return not names_in(str(item.sqltext)).isdisjoint(columns)
     return any(column.name in columns for column in getattr(item, "columns", ()))
 
 
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
     """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
-    up: list[ops.MigrateOperation] = []
-    down: list[ops.MigrateOperation] = []
+    parts = []
     for table in reversed(_tables(connection, schemas)):  # what refers to others goes first
         if table.comment == RETIRED_COMMENT:
-            up.append(Call("drop_table_contract", repr(table.name), table.schema))
-            indexes = [ops.CreateIndexOp.from_index(index) for index in table.indexes]
-            down[:0] = [ops.CreateTableOp.from_table(table), *indexes]
+            again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, table.indexes)]
+            parts.append(Change([call("drop_table_contract", table.name)], again, CONTRACT).in_schema(table.schema))
             continue
-        up += _stop_dual_writes(connection, table)
-        for column in (column for column in table.columns if column.comment == RETIRED_COMMENT):
-            up.append(Call("drop_column_contract", f"{table.name!r}, {column.name!r}", table.schema))
-            down[:0] = _make_again(column, autogen)
-    if up:
+        retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
+        parts.append(Change(_stop_dual_writes(connection, table, retired), [], CONTRACT).in_schema(table.schema))
+        for column in retired:
+            drop = call("drop_column_contract", table.name, column.name)
+            parts.append(Change([drop], _make_again(column, autogen), CONTRACT).in_schema(table.schema))
+    dropped = Change.joined(parts)
+    if dropped.up:
         log.warning("this revision drops what was retired; ship it in a release after the one that retired it")
-    return Change(up, down, CONTRACT)
+    return dropped
 
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
@@ -306,17 +314,19 @@ def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table
     return [table for table in found if not is_part_of_another(table)]
 
 
-def _stop_dual_writes(connection: Connection, table: Table) -> Iterator[ops.MigrateOperation]:
+def _stop_dual_writes(
+    connection: Connection, table: Table, retired: Iterable[Column[Any]]
+) -> list[ops.MigrateOperation]:
     """Stop those of a changed type, whose shadow goes with them; and those that need a column that goes."""
     shadows = [column.name for column in table.columns if column.comment == SHADOW_OF_FORMER]
-    for column in table.columns:
-        if shadow_of(column.name) in shadows:
-            yield Call("drop_shadow_contract", f"{table.name!r}, {column.name!r}", table.schema)
+    changed = [column.name for column in table.columns if shadow_of(column.name) in shadows]
     with on_search_path(connection, table.schema):
-        retired = [column.name for column in table.columns if column.comment == RETIRED_COMMENT]
-        needing = (ask("dual_writes_on", table.name, column=name).rows(connection).scalars() for name in retired)
-        for kept in chain.from_iterable(needing):
-            yield Call("stop_dual_write_contract", f"{table.name!r}, {kept!r}", table.schema)
+        asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]
+        kept = [name for rows in asked for name in rows.scalars()]
+    return [
+        *(call("drop_shadow_contract", table.name, name) for name in changed),
+        *(call("stop_dual_write_contract", table.name, name) for name in kept),
+    ]
 
 
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:
@@ -334,4 +344,4 @@ def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.Migrat
         add = ops.CreateIndexOp.from_index if isinstance(item, Index) else ops.AddConstraintOp.from_constraint
         directive = add(item)
         made += CREATE[type(directive)](directive, Diff(autogen)).up
-    return Change(made, [], CONTRACT).in_schema(table.schema).up
+    return made

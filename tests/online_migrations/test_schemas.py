@@ -12,7 +12,7 @@ from alembic.operations.ops import CreateForeignKeyOp
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.autogenerate.rewrite import grouped
+from online_migrations.autogenerate.rewrite import schema_of
 from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations import (
@@ -217,10 +217,9 @@ def test_a_foreign_key_is_made_in_the_schema_of_one_of_its_ends_unless_they_are_
         return CreateForeignKeyOp("fk", "events", "users", ["user_id"], ["id"], **schemas)
 
     for ends in ((None, None), ("audit", None), (None, "audit"), ("audit", "audit")):
-        [(schema, _)] = grouped([key(*ends)])
-        assert schema == (ends[0] or ends[1])
+        assert schema_of(key(*ends)) == (ends[0] or ends[1])
     with pytest.raises(UnsafeOperation, match="audit and stats"):
-        list(grouped([key("stats", "audit")]))
+        schema_of(key("stats", "audit"))
 
 
 # As pg_partman makes them: no revision does.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import MetaData, Table
 
-from online_migrations.autogenerate.directives import names_in
+from online_migrations.sql import names_in
 
 ModelChange = Callable[[MetaData], Any]
 
@@ -156,7 +156,7 @@ def keyed_by(*columns: str, of: str = "parts") -> ModelChange:
 
 def mentions(rule: sa.Constraint, column: str) -> bool:
     if isinstance(rule, sa.CheckConstraint):
-        return bool(names_in(str(rule.sqltext), [column]))
+        return column in names_in(str(rule.sqltext))
     return column in [one.name for one in rule.columns]  # type: ignore[attr-defined]
 
 
