@@ -123,7 +123,7 @@ class Guard:
         for step in steps:
             with self.revision(step.revision, step.is_upgrade):
                 yield step
-                log.info("%s took %s", step.revision.revision, self.cost_so_far())
+                log.info("%s took %.1f s", step.revision.revision, time.monotonic() - self._began)
 
     @contextmanager
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
