@@ -26,7 +26,7 @@ from config import (
     from_environment,
 )
 from environment.database import ENCODING, LIVENESS
-from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError
+from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError, whole_number
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -87,6 +87,13 @@ def shown_to_plain_servers() -> dict[str, str]:
     text = (Path(__file__).parents[1] / "docs/plain-server.md").read_text()
     [shown] = [part for part in text.split("\n\n") if "    APP_SETTINGS=" in part]
     return dict(line.strip().split("=", 1) for line in shown.splitlines())
+
+
+def test_a_number_may_be_its_limit_and_not_beyond() -> None:
+    assert [whole_number({"PORT": value}, "PORT", 5000, highest=65535) for value in ("1", "65535")] == [1, 65535]
+    for value in ("0", "65536"):
+        with pytest.raises(ConfigError, match="whole number from 1 to 65535"):
+            whole_number({"PORT": value}, "PORT", 5000, highest=65535)
 
 
 @pytest.mark.parametrize("key", ["B2C5F0D1A47E4C39955A6B1F8E0D7C2364F1A9E8D0B7C6A5+more", "1234567890" * 4])

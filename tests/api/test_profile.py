@@ -5,13 +5,15 @@ import json
 import zipfile
 
 from flask import Flask
+from PIL import Image
 from sqlalchemy import select
 
 from app.accounts.models import AccountEvent, User
 from app.extensions import db
+from app.web.request_size import TEXT_BODY_LIMIT
 from tests.api.program import Program, pointers, program_of
 from tests.database import row_counts
-from tests.photos.photo_files import red_jpeg
+from tests.photos.photo_files import red_jpeg, saved
 
 
 def test_the_profile_is_read_and_changed_field_by_field(program: Program, alice: User) -> None:
@@ -39,9 +41,11 @@ def test_what_is_wrong_is_named_and_nothing_is_changed(program: Program, bob: Us
     assert program.get("/profile").json == before
 
 
-def test_a_photo_is_put_and_deleted(program: Program, objects: set[str]) -> None:
-    for kind in ("image/jpeg", "application/octet-stream"):
-        assert program.put("/profile/photo", red_jpeg(), Content_Type=kind).status_code == 204
+def test_a_photo_longer_than_a_form_may_be_is_put_and_deleted(program: Program, objects: set[str]) -> None:
+    long = saved(Image.effect_noise((400, 400), 100), "PNG")
+    assert len(long) > TEXT_BODY_LIMIT
+    for photo, kind in ((red_jpeg(), "application/octet-stream"), (long, "image/png")):
+        assert program.put("/profile/photo", photo, Content_Type=kind).status_code == 204
         assert program.get("/profile").json["photo_url"].endswith(".webp")
     assert program.delete("/profile/photo").status_code == 204
     assert program.get("/profile").json["photo_url"] is None

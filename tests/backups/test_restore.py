@@ -66,6 +66,7 @@ def test_a_dump_of_a_newer_pg_dump_is_restored_with_what_no_model_has(shop: Shop
     assert (drilled.exit_code, drilled.stderr) == (0, ""), drilled.output
 
 
+@pytest.mark.smoke
 def test_what_belongs_to_the_provider_is_left_out_and_told(shop: Shop, tmp_path: Path) -> None:
     run(
         as_superuser(shop.url),

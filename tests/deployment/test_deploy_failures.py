@@ -158,6 +158,12 @@ def test_it_is_red_says_why_and_logs_it(world: World, failure: Failure) -> None:
     assert bool(world.app(failure.deploy).releases) == failure.made
 
 
+def test_what_a_failed_release_phase_wrote_is_shown(world: World) -> None:
+    world.staging.outcome = "failed"
+    assert world.deploy("staging") == 1
+    assert "0044 would take a column" in world.log()
+
+
 def test_a_commit_is_not_known_by_a_few_letters() -> None:
     assert names("abcdefg", "abcdefg" + "0" * 33)
     assert [told for told in (None, "", "abcdef", "abcdefg0", 7) if names(told, "abcdefg1" + "0" * 32)] == []

@@ -92,6 +92,7 @@ BEFORE = {
     "it failed": (oldest(status="failed"), "v1: it is failed"),
     "it expired": (oldest(status="expired"), "v1: its build was deleted"),
     "the commit is not here": (oldest(description="Deploy eeeeeeee", slug={"id": "a"}), "commit eeeeeeee: git fetch"),
+    "nor by its whole hash": (oldest(description=f"Deploy {'e' * 40}", slug={"id": "a"}), "commit e{8,40}: git fetch"),
     "nobody tells the commit": (oldest(description="Upload", slug=None), "does not tell the commit of v1"),
     "its code has two newest migrations": (two_heads, "has 2 newest migrations"),
 }
