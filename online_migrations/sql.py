@@ -114,8 +114,8 @@ def read_sql(module: str, name: str) -> TextClause:
 def read_texts(module: str, name: str, **texts: str) -> dict[str, str]:
     """Return the texts of such a file by their names, each with those before it, or the given ones, in its braces."""
     source = Path(module).with_name(name).read_text(encoding="utf-8")
-    for name, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
-        texts[name] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
+    for key, sql in re.findall(r"^-- (\w+).*\n(?:-- .*\n)*((?:[^-\n].*\n)+)", source, re.MULTILINE):
+        texts[key] = re.sub(r"\{(\w+)\}", lambda part: texts.get(part[1], part[0]), sql.rstrip("\n"))
     return texts
 
 
@@ -150,8 +150,8 @@ def shadow_of(name: str) -> str:
     return shorten_identifier(f"{name}_shadow")
 
 
-# The endings that PostgreSQL gives names of its own, to constraints of plain Flask-Migrate without one. A UNIQUE or a
-# foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
+# How PostgreSQL ends the name of a constraint that was given none, as in revisions of plain Flask-Migrate. A UNIQUE or
+# a foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
 # name. Source: makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
 # AddRelationNewConstraints() in src/backend/catalog/heap.c.
 UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY = "key", "fkey", "check", "pkey"  # and a number, for the second of a kind

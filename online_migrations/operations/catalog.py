@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from alembic import op
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, CursorResult, text
 
 from online_migrations import definitions
@@ -58,6 +59,7 @@ TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 # Something may have the name of what an operation would make, and be something else. "Already there" means the same
 # definition: otherwise an operation would skip what a developer has fixed since an earlier attempt, and the release
 # would be green without it.
+DEFAULT, NOT_NULL = "default", "not_null"
 
 
 def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
@@ -108,19 +110,36 @@ def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str,
 
 
 def refuse_other_column(table: str, column: str, definition: str) -> None:
-    """Refuse when the table has the column with another type, or nullable though it is to be required.
+    """Refuse when the table has the column, and with another type.
 
-    Another default, and NOT NULL, may come from a later line of the revision, which was stopped before its end and runs
-    again now. If they do not, the comparison with the models says so at the end of the upgrade.
+    A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
+    again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
     """
     connection = bind()
     if connection is None or (there := definitions.column_there(connection, table, column)) is None:
         return
     wanted = definitions.wanted_column(connection, table, column, definition)
+    sentence = (
+        f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
+        " attempt of this revision left it and no release has written to it, drop it with:"
+        f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
+        " — and then run: flask db upgrade. Else give the new column a name of its own."
+    )
     if there.type != wanted.type or (wanted.not_null and not there.not_null):
-        raise ReleaseError(
-            f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
-            " attempt of this revision left it and no release has written to it, drop it with:"
-            f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
-            " — and then run: flask db upgrade. Else give the new column a name of its own."
-        )
+        raise ReleaseError(sentence)
+    unexplained = op.get_context().opts.setdefault("unexplained", {})
+    if there.default != wanted.default:
+        unexplained[table, column, DEFAULT] = sentence
+    if there.not_null != wanted.not_null:
+        unexplained[table, column, NOT_NULL] = sentence
+
+
+def explain(table: str, column: str, what: str) -> None:
+    """Forget a difference: a line of the revision sets the default, or NOT NULL, of the column again."""
+    op.get_context().opts.get("unexplained", {}).pop((table, column, what), None)
+
+
+def require_explained(*, ctx: MigrationContext, **_: Any) -> None:
+    """Refuse, at the end of a revision, a column that was there and differs, when no line says why."""
+    for sentence in ctx.opts.pop("unexplained", {}).values():
+        raise ReleaseError(sentence)

@@ -12,7 +12,15 @@ from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import ask, bind, refuse_other_column, tables_locked
+from online_migrations.operations.catalog import (
+    DEFAULT,
+    NOT_NULL,
+    ask,
+    bind,
+    explain,
+    refuse_other_column,
+    tables_locked,
+)
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 
@@ -31,7 +39,7 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     Raises:
         UnsafeOperation: the column is required without a default, does not take the default, would rewrite the table
             (gen_random_uuid(), computed, identity), or comes with a constraint or an index.
-        ReleaseError: there is one of this name with another type, or a nullable one in the place of a required one.
+        ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
     """
     require_short(column.name)
     if not column.nullable and column.server_default is None:
@@ -64,6 +72,7 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     SQL: short.
     Downgrade: set_default_online with the default of before.
     """
+    explain(table, column, DEFAULT)
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
     code = "drops-default" if default is None else "changes-default"
     effect = on_table(code, table, column, default=default or "", column=column)
@@ -83,6 +92,7 @@ def set_not_null_online(table: str, column: str) -> None:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
     """
     refuse_while_filling("set_not_null_online", table=table, column=column)
+    explain(table, column, NOT_NULL)
     # A row that leaves the column out is accepted when there is a default.
     left_out = [column] if ask("has_default", table, column=column).answer() else []
     effect = on_table("requires-value", table, *left_out, subject=f"{table}.{column}", column=column)
@@ -117,6 +127,7 @@ def drop_not_null_online(table: str, column: str) -> None:
     SQL: short.
     Downgrade: set_not_null_online.
     """
+    explain(table, column, NOT_NULL)
     drop = alter(table, f"ALTER COLUMN {quote(column)} DROP NOT NULL")
     run_steps(strong(table, drop, when=~ask("is_nullable", table, column=column)))
 
@@ -188,6 +199,8 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     SQL: DROP NOT NULL or SET DEFAULT only if it is NOT NULL without a default; short. COMMENT, until the deadline.
     Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
     """
+    explain(table, column, NOT_NULL)
+    explain(table, column, DEFAULT)
     action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
     freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
     run_steps(

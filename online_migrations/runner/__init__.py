@@ -23,6 +23,7 @@ from online_migrations.connection import SESSION_SETTINGS, direct_connection, di
 from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import Blockers, Deadline, migration_lock, watch_blockers, with_lock_retries
+from online_migrations.operations.catalog import require_explained
 from online_migrations.output import show_log
 from online_migrations.revisions import require_consistent_files
 from online_migrations.runner import renumbering, verification
@@ -33,7 +34,7 @@ from online_migrations.state import ledger, live, tables
 ALEMBIC_OPTIONS: dict[str, Any] = {
     "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
     **REVISION_OPTIONS,
-    "on_version_apply": ledger.record_version,
+    "on_version_apply": [ledger.record_version, require_explained],
 }
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)

@@ -264,19 +264,17 @@ def test_a_column_mended_after_the_revision_failed_at_its_second_step(things: Da
     assert things.scalar("SELECT pg_typeof(max(mark))::text FROM things") == "bigint"
 
 
-def test_a_default_and_not_null_may_come_from_a_later_line_and_are_compared_with_the_models(
-    project: ModelProject,
-) -> None:
-    column = sa.Column("mark", sa.Integer(), server_default="3", nullable=False)
-    project.change(lambda metadata: metadata.tables["things"].append_column(column))
-    project.database.execute("ALTER TABLE things ADD mark integer DEFAULT 4 NOT NULL")
+def test_a_default_and_not_null_may_come_from_a_later_line(project: ModelProject) -> None:
+    project.database.execute("ALTER TABLE things ADD mark integer DEFAULT 3 NOT NULL")
     adds = 'add_column_online("things", sa.Column("mark", sa.Integer()))'
     project.write(adds, phase="contract")
-    with pytest.raises(ReleaseError, match=r"things\.mark has another default: 4 in the database and 3 in the models"):
+    with pytest.raises(ReleaseError, match="is there already"):
         project.upgrade()
-    project.write(f'{adds}\nset_default_online("things", "mark", "3")\nset_not_null_online("things", "mark")')
+    project.number -= 1
+    later = 'set_default_online("things", "mark", "3")\nset_not_null_online("things", "mark")'
+    project.write(f"{adds}\n{later}", phase="contract")
     project.upgrade()
-    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0003"
+    assert project.database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
 # widen_text_online reads no row and builds no index while nobody can read the table, whatever stands on the column.
