@@ -125,6 +125,9 @@ def test_no_feature_is_missed_when_its_folder_is_deleted() -> None:
     shared = [name for name in graph() if feature_of(name) is None and folder_of(name) not in (*ABOVE, None)]
     known = {(name, feature_of(target)) for name in shared for target in graph()[name] - CONTRACT}
     assert {feature for _, feature in known} <= {"accounts", None}, known
+    tools = "".join(path.read_text() for path in python_files("tools"))
+    named = set(re.findall(r"^ *(?:from|import) (?:app|tests)\.(\w+)", tools, re.MULTILINE))
+    assert named & FEATURES <= {"accounts", "notes", "photos", "portability", "todos"}
 
 
 def test_the_api_is_read_in_half_an_hour() -> None:

@@ -74,7 +74,7 @@ def test_a_bomb_does_not_go_off(name: str) -> None:
 @pytest.mark.servers
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_all_bombs_together_take_less_than_64_megabytes() -> None:
-    command = [sys.executable, "-W", "error", "-m", "tools.bench.bombs"]
+    command = [sys.executable, "-W", "error", "-m", "tests.wordcounts.bench_bombs"]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert child.returncode == 0, child.stderr
     growth = re.findall(r": (\d+) MB$", child.stdout, re.MULTILINE)

@@ -1,7 +1,7 @@
 """Measure the memory that fetching decompression bombs and endless answers takes.
 
 Read from Linux's /proc. `getrusage` would start with the peak of the parent process.
-Run: .venv/bin/python -m tools.bench.bombs
+Run: .venv/bin/python -m tests.wordcounts.bench_bombs
 """
 
 import contextlib
