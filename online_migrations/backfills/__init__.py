@@ -160,7 +160,8 @@ def _next_key(connection: Connection, backfill: Backfill) -> str:
     """Return the key of the row with which the next batch begins."""
     key = quote(backfill.pk)
     begin = "" if backfill.position is None else f"WHERE {key} > :after"
-    query = text(f"SELECT CAST({key} AS text) FROM {quote(backfill.table_name)} {begin} ORDER BY {key} LIMIT 1")
+    rows = f"{quote(backfill.table_name)} AS unfilled {begin} ORDER BY unfilled.{key}"  # not by the key as text
+    query = text(f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1")
     return str(connection.scalar(query, {} if backfill.position is None else {"after": backfill.position}))
 
 
