@@ -70,6 +70,7 @@ class Running:
     store: Store
     objects: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    told: tuple[str | None, ...] = ()  # of the last object: what a browser will be told of it
 
     def listing(self, query: dict[str, str]) -> str:
         store = self.store
@@ -136,6 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         objects = self.running.objects
         if self.command == "PUT":
             objects[key] = body
+            self.running.told = (self.headers["Content-Type"], self.headers["Cache-Control"])
             self.send(200)
         elif self.command == "GET":
             self.send(200, objects[key].decode()) if key in objects else self.refuse(404, "NoSuchKey")
@@ -223,7 +225,7 @@ def listed() -> dict[str, datetime]:
 def test_every_store_puts_reads_deletes_a_photo_and_lists_a_folder_whole_and_alone(open_store: Open, name: str) -> None:
     running = open_store(STORES[name])
     storage.put(KEYS[0], CONTENT, "image/webp")
-    assert running.objects == {KEYS[0]: CONTENT}
+    assert (running.objects, running.told) == ({KEYS[0]: CONTENT}, ("image/webp", storage.IMMUTABLE))
     assert storage.get(KEYS[0]) == CONTENT
     for _attempt in range(2):
         storage.delete(KEYS[0])

@@ -161,6 +161,17 @@ def test_it_is_the_metric(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+def test_what_an_error_cuts_off_is_no_success_and_what_the_client_ends_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The line is written while the error passes by."""
+    for error, told, status in ((ClientGone(), 200, "200"), (OSError(), 302, "500"), (OSError(), 404, "404")):
+        try:
+            raise error
+        except OSError:
+            assert logged(caplog, SimpleNamespace(status=f"{told} Any", sent=1), {})["status"] == status
+
+
 def test_a_request_that_could_not_be_read_has_a_line_too(caplog: pytest.LogCaptureFixture) -> None:
     found = logged(caplog, SimpleNamespace(status=None, sent=0, headers=[]), {})
     assert {found.pop(name) for name in ("method", "path", "route", "status", "account", "request_id")} == {"-"}

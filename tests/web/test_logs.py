@@ -253,7 +253,8 @@ def test_a_page_has_its_rule_its_reader_and_its_statements(
 def test_a_stranger_has_no_account_before_signing_in_and_a_path_without_a_page_no_rule(
     client: Visitor, alice: User, spans: list[tracing.Span]
 ) -> None:
-    client.get("/nothing")
+    for _ in range(2):  # before the first one the schema is asked for
+        client.get("/nothing")
     assert (spans[-1].name, spans[-1].account, spans[-1].statements) == (None, None, 0)
     client.submit("/sign-in", email=alice.email, password=PASSWORD)
     assert (spans[-1].name, spans[-1].account) == ("/sign-in", alice.id)

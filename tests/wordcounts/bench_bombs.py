@@ -15,15 +15,11 @@ from tests.wordcounts.page_server import PageServer, page
 from tools.bench.figures import peak_megabytes
 
 
-def reset_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
-
-
 def main() -> None:
     answers = {f"/{number}": bomb for number, bomb in enumerate(bombs().items())}
     with PageServer({"/": page(b"a"), **{path: answer for path, (_, (_, answer)) in answers.items()}}) as server:
         fetch(server.url(), allowed_servers=server.allowed)  # imports everything
-        reset_peak()  # packing the bombs took memory too
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak: packing the bombs took memory too
         before = peak_megabytes()
         for path, (name, _) in answers.items():
             with contextlib.suppress(FetchFailed):
