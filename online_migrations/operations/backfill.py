@@ -43,8 +43,7 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
         pk: a column that is NOT NULL, unique and ordered.
 
     Example: backfill("notes", set_sql="words = cardinality(string_to_array(content, ' '))", where="words IS NULL")
-    SQL: until the deadline. What is printed for --sql is a loop; a run sends each batch by itself.
-    Run again: continues with the rows that still meet the condition.
+    SQL: a run sends each batch by itself; only --sql prints a loop.
     Downgrade: none; the downgrade of the step that added the column drops it.
     Raises:
         UnsafeOperation: filled rows still meet the condition, or the key may be NULL; the backfill would never end.
@@ -104,7 +103,6 @@ def cancel_backfill(name: str) -> None:
 
     Example: cancel_backfill("note_words")
     SQL: in the migration's own transaction; waits for the batch that works just now.
-    Run again: deletes nothing.
     Downgrade: none; it is one.
     """
     op.get_context().execute(BACKFILLS.delete().where(BACKFILLS.c.name == name))
@@ -116,8 +114,6 @@ def require_backfilled(name: str) -> None:
     It is asked for all pending revisions before the run changes anything, and here once more.
 
     Example: require_backfilled("note_words")
-    SQL: the condition is looked for in the table; blocks nobody.
-    Run again: asks again.
     Downgrade: none.
     Raises:
         UnsafeOperation: it is not done. The sentence says how far it is, and what to do.

@@ -34,7 +34,6 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     Example:
         add_column_online("notes", sa.Column("colour", sa.String(20)))
         add_column_online("todos", sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False))
-    SQL: short. COMMENT ON COLUMN if it has a comment; blocks nobody.
     Downgrade: drop_column_contract("notes", "colour").
     Raises:
         UnsafeOperation: the column is required without a default, does not take the default, would rewrite the table
@@ -69,7 +68,6 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     Example:
         set_default_online("notes", "colour", "'yellow'")
         set_default_online("notes", "colour", None)
-    SQL: short.
     Downgrade: set_default_online with the default of before.
     """
     explain(table, column, DEFAULT)
@@ -86,7 +84,6 @@ def set_not_null_online(table: str, column: str) -> None:
     the same revision added the column with a default.
 
     Example: set_not_null_online("notes", "words")
-    SQL: VALIDATE CONSTRAINT reads the table, until the deadline; the others short.
     Downgrade: drop_not_null_online.
     Raises:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
@@ -124,7 +121,6 @@ def drop_not_null_online(table: str, column: str) -> None:
     """Let a column be NULL. Expand, if the previous release can read a NULL there.
 
     Example: drop_not_null_online("notes", "words")
-    SQL: short.
     Downgrade: set_not_null_online.
     """
     explain(table, column, NOT_NULL)
@@ -136,8 +132,8 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     """Let a text column hold longer texts, "TEXT" or "VARCHAR(n)". PostgreSQL only changes the catalog. Expand.
 
     Example: widen_text_online("notes", "title", "VARCHAR(200)")
-    SQL: short. For CHECKs of the column PostgreSQL would look at every row, so the same statement drops them and adds
-        them NOT VALID; then VALIDATE CONSTRAINT of each, until the deadline.
+    SQL: for CHECKs of the column PostgreSQL would look at every row, so the same statement drops them and adds
+        them NOT VALID; then VALIDATE CONSTRAINT of each.
     Downgrade: none. A shorter type may not fit what was written meanwhile, and the longer one harms no old code.
     Raises:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
@@ -178,7 +174,6 @@ def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -
     sorts in front of `before`, or else at the end.
 
     Example: add_enum_value_online("mood", "fine", before="bad")
-    SQL: ALTER TYPE … ADD VALUE IF NOT EXISTS …, which waits for nobody.
     Downgrade: none. PostgreSQL takes no value from a type, and one that nobody writes harms no code.
     """
     add = f"ALTER TYPE {quote(enum)} ADD VALUE IF NOT EXISTS {literal(value)}"
@@ -196,7 +191,6 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     Example:
         retire_column_online("notes", "colour")
         retire_column_online("notes", "title", default="''")
-    SQL: DROP NOT NULL or SET DEFAULT only if it is NOT NULL without a default; short. COMMENT, until the deadline.
     Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
     """
     explain(table, column, NOT_NULL)
@@ -214,7 +208,6 @@ def reinstate_column_online(table: str, column: str, *, comment: str | None = No
     """Undo retire_column_online: put back the comment that the column had before. Expand.
 
     Example: reinstate_column_online("notes", "colour")
-    SQL: until the deadline.
     Downgrade: retire_column_online.
     """
     run_steps(online(comment_on(table, column, comment), when=ask("has_column", table, column=column)))
@@ -224,7 +217,7 @@ def drop_column_contract(table: str, column: str) -> None:
     """Drop a column in the second release, when not even the live one uses it any more. Contract.
 
     Example: drop_column_contract("notes", "colour")
-    SQL: short, also on a table that a foreign key of the column refers to; no row is rewritten.
+    SQL: locks also a table that a foreign key of the column refers to.
     Downgrade: add_column_online with the column, nullable. What it held is gone.
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)

@@ -50,7 +50,7 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: until the deadline. PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
+    SQL: PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
         ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
     Downgrade: drop_index_online.
     Raises:
@@ -88,7 +88,7 @@ def drop_index_online(name: str) -> None:
     """Drop an index beside the traffic. Expand; a unique one that the previous release relies on is contract.
 
     Example: drop_index_online("ix_notes_colour")
-    SQL: waits for the transactions that use the table, until the deadline.
+    SQL: waits for the transactions that use the table.
     Downgrade: create_index_online.
     """
     run_steps(_drop_index(name), effects=_dropping_index(name))
@@ -103,8 +103,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     constraint of the name that is replaced goes when the new one is validated: one of both holds at any time.
 
     Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
-    SQL: NOT VALID, short; new rows must meet it from now. VALIDATE CONSTRAINT reads the table, until the deadline. To
-        replace one: DROP CONSTRAINT …; RENAME CONSTRAINT …, short.
+    SQL: new rows must meet it from the first statement on. To replace one: DROP CONSTRAINT …; RENAME CONSTRAINT ….
     Downgrade: drop_constraint_online; of a replacement, the same call with the condition of before.
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
@@ -135,8 +134,7 @@ def add_foreign_key_online(
     release leave NULL: without a default, and filled by no trigger.
 
     Example: add_foreign_key_online("fk_notes_users", "notes", "users", ["user_id"], ["id"])
-    SQL: NOT VALID, short, on both tables; it blocks writes, not reads. VALIDATE CONSTRAINT looks the rows up, until the
-        deadline; also ROW SHARE on the other table. To replace one: as add_check_online, on both.
+    SQL: VALIDATE CONSTRAINT takes also ROW SHARE on the other table. To replace one: as add_check_online, on both.
     Downgrade: drop_constraint_online.
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
@@ -162,7 +160,7 @@ def drop_constraint_online(table: str, name: str) -> None:
     Contract of a key, or of a foreign key that deletes or updates what refers to a row: old code may rely on it.
 
     Example: drop_constraint_online("notes", "ck_notes_colour")
-    SQL: short; for a foreign key on both tables.
+    SQL: locks for a foreign key both tables.
     Downgrade: the operation that adds it.
     """
     tables = tables_locked(table, constraint=name)
@@ -189,7 +187,6 @@ def add_unique_online(
         replace: a constraint of the name goes in the moment in which the new one is attached.
 
     Example: add_unique_online("users", "uq_users_image_url", ["image_url"])
-    SQL: the index as by create_index_online, until the deadline; the constraint short.
     Downgrade: drop_constraint_online, which drops the index too.
     Raises:
         UnsafeOperation: two rows are the same; the index is dropped again.
@@ -208,7 +205,6 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
     A foreign key that refers to the old key is in the way: PostgreSQL refuses, and nothing is changed. Contract.
 
     Example: add_primary_key_online("notes", "pk_notes", ["user_id"])
-    SQL: as set_not_null_online and add_unique_online.
     Downgrade: drop_constraint_online, or the same call with the columns of before.
     Raises:
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.

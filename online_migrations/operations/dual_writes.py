@@ -35,7 +35,6 @@ def add_computed_column_online(table: str, column: Column[Any], expression: str,
         pk: as for backfill.
 
     Example: add_computed_column_online("notes", sa.Column("words", sa.Integer(), nullable=False), "length(content)")
-    SQL: the backfill and VALIDATE CONSTRAINT until the deadline, the others short.
     Run again: another expression replaces the trigger, and the rows are filled again.
     Downgrade: drop_dual_write_contract("notes", "words").
     Raises:
@@ -65,7 +64,6 @@ def add_synced_column_online(
         pk: as for backfill.
 
     Example: add_synced_column_online("notes", "title", sa.Column("name", sa.Text()), "upper(title)", "lower(name)")
-    SQL: as add_computed_column_online.
     Downgrade: drop_dual_write_contract("notes", "name"). The old column has every write.
     """
     refuse_more_than_a_type(table, column)
@@ -90,7 +88,6 @@ def stop_dual_write_contract(table: str, column: str) -> None:
     """End a dual write and keep the column: all code writes it itself, or none uses the other one any more. Contract.
 
     Example: stop_dual_write_contract("notes", "words")
-    SQL: short.
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
@@ -105,7 +102,6 @@ def drop_dual_write_contract(table: str, column: str) -> None:
     """Drop a column that a dual write keeps, with its trigger. Contract.
 
     Example: drop_dual_write_contract("notes", "words")
-    SQL: short; no row is rewritten.
     Downgrade: the operation that added it.
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)

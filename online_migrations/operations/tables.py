@@ -20,8 +20,7 @@ def rename_with_view(old: str, new: str) -> None:
     old name is never missing; each role may do through the view what it may do with the table. Expand.
 
     Example: rename_with_view("notes", "pages")
-    SQL: short.
-    Run again: skipped when the table is named `new` and `old` is a view of it. A view that is missing is made.
+    Run again: a view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
     Raises:
         ReleaseError: neither is a table, or something else has the old name.
@@ -45,8 +44,6 @@ def rename_back_from_view(old: str, new: str) -> None:
     """Undo rename_with_view: drop the view and give the table its old name.
 
     Example: rename_back_from_view("notes", "pages")
-    SQL: short, on both.
-    Run again: skipped when the table is named `old` and not `new`.
     Downgrade: rename_with_view.
     Raises:
         ReleaseError: neither is a table.
@@ -59,7 +56,6 @@ def drop_compat_view(old: str) -> None:
     """Drop the view of rename_with_view, once no release that may run still uses the old name. Contract.
 
     Example: drop_compat_view("notes")
-    SQL: short.
     Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
     refuse_while_filling("drop_compat_view", old=old)
@@ -73,7 +69,6 @@ def retire_table_online(table: str) -> None:
     The mark hides the table from flask db check, and lets a later flask db migrate drop it.
 
     Example: retire_table_online("notes")
-    SQL: COMMENT ON TABLE … IS …, until the deadline.
     Downgrade: reinstate_table_online.
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.
@@ -86,7 +81,6 @@ def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
     """Undo retire_table_online: put back the comment that the table had before. Expand.
 
     Example: reinstate_table_online("notes")
-    SQL: COMMENT ON TABLE … IS …, until the deadline.
     Downgrade: retire_table_online.
     """
     run_steps(
@@ -98,7 +92,7 @@ def drop_table_contract(table: str) -> None:
     """Drop a table in the second release, when not even the live one uses it any more. Contract.
 
     Example: drop_table_contract("notes")
-    SQL: DROP TABLE IF EXISTS …, short, also on tables that its foreign keys refer to.
+    SQL: locks also the tables that its foreign keys refer to.
     Downgrade: none that brings the rows back, so flask db migrate writes none.
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.

@@ -51,9 +51,8 @@ def change_type_online(
         pk: as for backfill.
 
     Example: change_type_online("notes", "version", "BIGINT")
-    SQL: the backfill, CREATE INDEX CONCURRENTLY and VALIDATE CONSTRAINT until the deadline, the others short. The swap
-        locks also what foreign keys of the column refer to; before it, it waits for transactions that see rows as they
-        were before the backfill. The script for --sql is for a column on which nothing stands.
+    SQL: the swap locks also what foreign keys of the column refer to; before it, it waits for transactions that see
+        rows as they were before the backfill. The script for --sql is for a column on which nothing stands.
     Downgrade: change_type_online with the old type, then drop_shadow_contract.
     Raises:
         UnsafeOperation: a value does not fit the new type or does not come back from it; or something stands on the
@@ -110,7 +109,6 @@ def drop_shadow_contract(table: str, column: str) -> None:
     """Drop the shadow of change_type_online, which holds the old type. There is no way back then. Contract.
 
     Example: drop_shadow_contract("notes", "version")
-    SQL: short; no row is rewritten.
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
     refuse_while_filling("drop_shadow_contract", table=table, column=column)

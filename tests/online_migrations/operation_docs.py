@@ -30,7 +30,8 @@ Revisions in `migrations/versions/` are written with these functions. `flask db 
 
 Each shows the statements of an example, as `--sql` prints them, with the lock that a statement takes. Under SHARE
 UPDATE EXCLUSIVE and ROW EXCLUSIVE requests read and write, under SHARE ROW EXCLUSIVE they read, under ACCESS EXCLUSIVE
-they wait. When an operation runs again, a statement is skipped whose result is there, unless something else is said.
+they wait. What stands between BEGIN and COMMIT is *short*; all else waits and runs *until the deadline*. When an
+operation runs again, a statement is skipped whose result is there, unless something else is said.
 
 """
 

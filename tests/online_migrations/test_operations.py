@@ -356,7 +356,7 @@ def test_it_waits_for_one_table_empty_handed(database: Database, step: str, held
         migrating.result()
 
 
-PARTS = ("Example", "SQL", "Downgrade")
+PARTS = ("Example", "Downgrade")
 
 
 def test_the_page_is_that_of_the_docstrings_which_say_it_all() -> None:
