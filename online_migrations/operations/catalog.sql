@@ -177,11 +177,12 @@ LEFT JOIN (pg_depend o JOIN pg_sequence s ON s.seqrelid = o.objid AND o.classid 
 WHERE {column}
 
 -- indexes: the definition begins after the names, which may hold any word
-SELECT c.relname::text, i.indisunique, CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' END,
+SELECT c.relname::text AS name, CASE WHEN i.indisunique THEN 'CREATE UNIQUE INDEX' ELSE 'CREATE INDEX' END AS create,
+    CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' END AS constraint,
     CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END
-        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END,
+        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral,
     substr(pg_get_indexdef(c.oid), 1 + length(format('CREATE %sINDEX %I ON %I.%I ',
-        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, n.nspname, t.relname)))
+        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, n.nspname, t.relname))) AS definition
 FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = t.oid AND k.contype IN ('p', 'u')
@@ -287,8 +288,9 @@ CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_
 -- dual_write_trigger: its WHEN, which is always true, names the columns: PostgreSQL refuses to drop one of them
 CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}({of})
 
--- move_identity: recreate an identity, which belongs to its column, to go on where the old one is
-DO $identity$ DECLARE reached record; BEGIN SELECT last_value, is_called INTO reached FROM {sequence}; ALTER TABLE {table} ALTER COLUMN {old} DROP IDENTITY; {between}; ALTER TABLE {table} ALTER COLUMN {new} ADD GENERATED {identity} AS IDENTITY (SEQUENCE NAME {sequence} {options}); PERFORM setval({literal}, reached.last_value, reached.is_called); END $identity$
+-- move_identity: swap a column that has an identity, which belongs to it: the new one goes on where the
+-- old one is when nobody inserts
+DO $identity$ DECLARE reached record; BEGIN LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT last_value, is_called INTO reached FROM {sequence}; ALTER TABLE {table} ALTER COLUMN {of} DROP IDENTITY; {swap}; ALTER TABLE {table} ALTER COLUMN {of} ADD GENERATED {identity} AS IDENTITY (SEQUENCE NAME {sequence} {options}); PERFORM setval({literal}, reached.last_value, reached.is_called); END $identity$
 
 -- older_snapshot: a session of this database whose transaction sees what was there before another one began
 SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -77,7 +77,7 @@ def add_synced_column_online(
             # The way back reads the new column, which need not be there yet.
             is_there = ask("has_column", table, column=name).answer()
             row = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(name)}"
-            _tried(connection, table, back, old_type, row)
+            tried(connection, table, back, old_type, row)
     names = {"table": quote(table), "old": quote(old), "new": quote(name), "forward": forward}
     to_old, to_new = assign(table, old, back), assign(table, name, forward)
     write = DualWrite(table, name, TEXTS["both_ways"].format(to_old=to_old, to_new=to_new, **names), reads)
@@ -215,12 +215,12 @@ def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     if bind() is None:
         return ()
     with autocommit() as connection:
-        found = _tried(connection, table, expression, type_)
-        _tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
+        found = tried(connection, table, expression, type_)
+        tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
     return found
 
 
-def _tried(connection: Connection, table: str, expression: str, type_: str, columns: str = "") -> tuple[str, ...]:
+def tried(connection: Connection, table: str, expression: str, type_: str, columns: str = "") -> tuple[str, ...]:
     """Try an expression over the table, or a row of these columns as a trigger has it; return the columns it reads."""
     row = f"(SELECT {columns} FROM {quote(table)}) AS {quote(table)}" if columns else quote(table)
     compared = differs(f"CAST(NULL AS {type_})", expression, type_)
