@@ -89,16 +89,21 @@ class LockHolder(NamedTuple):
 def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
     """Take the advisory lock, waiting for another migration to end, and release it afterwards.
 
+    It tries without waiting in the server. There a blocking pg_advisory_lock() holds a snapshot, and a CREATE INDEX
+    CONCURRENTLY of the other session waits for all older snapshots to end: the two would deadlock.
+
     Raises:
         DeadlineExceeded: the other migration still ran at the deadline.
     """
-    while not _try(connection):
+    while not connection.scalar(_TRY, _key()):
         if not deadline.left():
             raise DeadlineExceeded(
                 "Another release held the migration lock until the deadline; see: flask release status"
             )
         log.info("waiting for another release: %s", lock_holder(connection) or "it has just ended")
+        connection.commit()
         deadline.sleep(LOCK_POLL)
+    connection.commit()
     try:
         yield
     finally:
@@ -117,17 +122,6 @@ def lock_holder(connection: Connection) -> LockHolder | None:
 def lock_key(name: str) -> int:
     """Return the key of a project's lock. It never changes: the live release may hold it while the next one waits."""
     return zlib.crc32(f"{name}:migrations".encode())
-
-
-def _try(connection: Connection) -> bool:
-    """Try once, without waiting in the server.
-
-    A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
-    snapshots to end. The two would deadlock.
-    """
-    taken = bool(connection.scalar(_TRY, _key()))
-    connection.commit()
-    return taken
 
 
 def _key() -> dict[str, int]:

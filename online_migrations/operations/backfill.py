@@ -101,7 +101,6 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
 def cancel_backfill(name: str) -> None:
     """Forget a backfill, in the downgrade of the revision that began it. Rows that are filled stay filled.
 
-    Example: cancel_backfill("note_words")
     SQL: in the migration's own transaction; waits for the batch that works just now.
     Downgrade: none; it is one.
     """
@@ -113,7 +112,6 @@ def require_backfilled(name: str) -> None:
 
     It is asked for all pending revisions before the run changes anything, and here once more.
 
-    Example: require_backfilled("note_words")
     Downgrade: none.
     Raises:
         UnsafeOperation: it is not done. The sentence says how far it is, and what to do.

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.schema import CreateColumn
 
 from online_migrations.connection import execute_verbatim
-from online_migrations.definitions import RETIRED_COMMENT
+from online_migrations.definitions import RETIRED_COMMENT, empty_copies
 from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
@@ -83,7 +83,6 @@ def set_not_null_online(table: str, column: str) -> None:
     SET NOT NULL alone reads the whole table under ACCESS EXCLUSIVE; a validated CHECK spares it that. Contract, unless
     the same revision added the column with a default.
 
-    Example: set_not_null_online("notes", "words")
     Downgrade: drop_not_null_online.
     Raises:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
@@ -120,7 +119,6 @@ def not_null_check(table: str, column: str) -> str:
 def drop_not_null_online(table: str, column: str) -> None:
     """Let a column be NULL. Expand, if the previous release can read a NULL there.
 
-    Example: drop_not_null_online("notes", "words")
     Downgrade: set_not_null_online.
     """
     explain(table, column, NOT_NULL)
@@ -207,7 +205,6 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
 def reinstate_column_online(table: str, column: str, *, comment: str | None = None) -> None:
     """Undo retire_column_online: put back the comment that the column had before. Expand.
 
-    Example: reinstate_column_online("notes", "colour")
     Downgrade: retire_column_online.
     """
     run_steps(online(comment_on(table, column, comment), when=ask("has_column", table, column=column)))
@@ -216,7 +213,6 @@ def reinstate_column_online(table: str, column: str, *, comment: str | None = No
 def drop_column_contract(table: str, column: str) -> None:
     """Drop a column in the second release, when not even the live one uses it any more. Contract.
 
-    Example: drop_column_contract("notes", "colour")
     SQL: locks also a table that a foreign key of the column refers to.
     Downgrade: add_column_online with the column, nullable. What it held is gone.
     """
@@ -255,13 +251,12 @@ def _rewrites(column: Column[Any], connection: Connection) -> bool:
     """Tell if PostgreSQL rewrites an empty table for the column, as then every other; or refuses a row without it."""
     plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
     file = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
-    with connection.begin_nested() as trial:
+    with empty_copies(connection):
         execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
         before = connection.scalar(file)
         execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {_definition('probe', plain)}")
         is_rewritten = bool(connection.scalar(file) != before)
         execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
-        trial.rollback()
     return is_rewritten
 
 

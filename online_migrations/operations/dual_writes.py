@@ -87,7 +87,6 @@ def add_synced_column_online(
 def stop_dual_write_contract(table: str, column: str) -> None:
     """End a dual write and keep the column: all code writes it itself, or none uses the other one any more. Contract.
 
-    Example: stop_dual_write_contract("notes", "words")
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
@@ -101,7 +100,6 @@ def stop_dual_write_contract(table: str, column: str) -> None:
 def drop_dual_write_contract(table: str, column: str) -> None:
     """Drop a column that a dual write keeps, with its trigger. Contract.
 
-    Example: drop_dual_write_contract("notes", "words")
     Downgrade: the operation that added it.
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)

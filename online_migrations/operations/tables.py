@@ -19,7 +19,6 @@ def rename_with_view(old: str, new: str) -> None:
     A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. In one transaction, so the
     old name is never missing; each role may do through the view what it may do with the table. Expand.
 
-    Example: rename_with_view("notes", "pages")
     Run again: a view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
     Raises:
@@ -43,7 +42,6 @@ def rename_with_view(old: str, new: str) -> None:
 def rename_back_from_view(old: str, new: str) -> None:
     """Undo rename_with_view: drop the view and give the table its old name.
 
-    Example: rename_back_from_view("notes", "pages")
     Downgrade: rename_with_view.
     Raises:
         ReleaseError: neither is a table.
@@ -55,7 +53,6 @@ def rename_back_from_view(old: str, new: str) -> None:
 def drop_compat_view(old: str) -> None:
     """Drop the view of rename_with_view, once no release that may run still uses the old name. Contract.
 
-    Example: drop_compat_view("notes")
     Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
     refuse_while_filling("drop_compat_view", old=old)
@@ -68,7 +65,6 @@ def retire_table_online(table: str) -> None:
 
     The mark hides the table from flask db check, and lets a later flask db migrate drop it.
 
-    Example: retire_table_online("notes")
     Downgrade: reinstate_table_online.
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.
@@ -80,7 +76,6 @@ def retire_table_online(table: str) -> None:
 def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
     """Undo retire_table_online: put back the comment that the table had before. Expand.
 
-    Example: reinstate_table_online("notes")
     Downgrade: retire_table_online.
     """
     run_steps(
@@ -91,7 +86,6 @@ def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
 def drop_table_contract(table: str) -> None:
     """Drop a table in the second release, when not even the live one uses it any more. Contract.
 
-    Example: drop_table_contract("notes")
     SQL: locks also the tables that its foreign keys refer to.
     Downgrade: none that brings the rows back, so flask db migrate writes none.
     Raises:

@@ -111,7 +111,6 @@ def change_type_online(
 def drop_shadow_contract(table: str, column: str) -> None:
     """Drop the shadow of change_type_online, which holds the old type. There is no way back then. Contract.
 
-    Example: drop_shadow_contract("notes", "version")
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
     refuse_while_filling("drop_shadow_contract", table=table, column=column)
