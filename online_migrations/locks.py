@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
@@ -128,18 +129,14 @@ def _key() -> dict[str, int]:
     return {"key": lock_key(options.current().name)}
 
 
+@dataclass
 class Blockers:
-    """The sessions that were last seen blocking one backend, and how often its work was tried again."""
+    """Hold who was last seen blocking one backend, and how often its work was tried again."""
 
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.retries = 0
-        self.may_hold_up = False  # requests may wait for it: an excused() statement has run in the revision
-        self.held_up: str | None = None  # why the work was ended for a request, a sentence
-
-    def describe(self) -> str:
-        """Name those seen last. The last attempt may have been too short to see anybody."""
-        return ", ".join(self.seen) or "no session that was seen"
+    seen: str = "no session that was seen"  # an attempt may be too short to see anybody
+    retries: int = 0
+    may_hold_up: bool = False  # requests may wait for it: an excused() statement has run in the revision
+    held_up: str | None = None  # why the work was ended for a request, a sentence
 
 
 @contextmanager
@@ -172,12 +169,12 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
                 if not blocking:
                     unblocked_at = time.monotonic()
                     continue
-                blockers.seen = [
+                blockers.seen = ", ".join(
                     f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking
-                ]
+                )
                 if time.monotonic() - unblocked_at > REPORT_EVERY:
                     unblocked_at = time.monotonic()
-                    log.info("still waiting for %s", ", ".join(blockers.seen))
+                    log.info("still waiting for %s", blockers.seen)
     except SQLAlchemyError as error:  # the release can go on without this knowledge
         log.warning("cannot see who blocks, nor who waits: %s", error)
 
@@ -208,17 +205,16 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
             state = sqlstate(error)
             if state not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
-            blocker = blockers.describe()
             if not deadline.left():
                 raise DeadlineExceeded(
-                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a"
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blockers.seen}; the database is at a"
                     " complete revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
             if state == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
             pause = random.uniform(*PAUSES)  # noqa: S311 - no secret
             blockers.retries += 1
-            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, blockers.retries, pause)
+            log.warning("blocked by %s; attempt %d, again in %.1f s", blockers.seen, blockers.retries, pause)
             deadline.sleep(pause)
 
 

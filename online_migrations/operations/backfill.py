@@ -184,7 +184,7 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, 
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
-                f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
+                f" is filled stays. In the way was {blockers.seen}. Run: flask db upgrade"
             )
         if filled == before:  # other sessions hold the rows that are left
             deadline.sleep(TARGET_SECONDS)
