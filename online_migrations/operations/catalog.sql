@@ -262,8 +262,8 @@ FROM (SELECT '' AS of_column, coalesce(relacl, acldefault('r', relowner)) AS acl
 WHERE grantee <> (SELECT relowner FROM pg_class WHERE oid = {view}::regclass)
 LOOP EXECUTE grant_; END LOOP; END $$
 
--- require_values_only: refuse a column on which more than values stands
-DO $guard$ BEGIN IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({table}) AND attname = {name} AND (attnotnull OR EXISTS (SELECT FROM pg_depend WHERE refobjid = attrelid AND refclassid = 'pg_class'::regclass AND refobjsubid = attnum))) THEN RAISE EXCEPTION 'More than values stands on this column; change it by: flask db upgrade'; END IF; END $guard$
+-- not_in_a_script: in place of change_type_online
+DO $guard$ BEGIN RAISE EXCEPTION 'change_type_online carries over what it finds on the column, which no script can; run: flask db upgrade'; END $guard$
 
 -- both_ways: PL/pgSQL that writes the other one of two columns than was written. Where they agree already, nothing is
 -- written back

@@ -228,22 +228,19 @@ def drop_column_contract(table: str, column: str) -> None:
 def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
     """Return why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: no server says so."""
     where = f"{table}.{column.name}"
-    if column.computed is not None or column.identity is not None:
-        return (
-            f"{where} is computed by the database, for which PostgreSQL rewrites the whole table under a lock that"
-            f' stops every request. Use add_computed_column_online({table!r}, sa.Column({column.name!r}, …), "…").'
-        )
-    if column.server_default is None or connection is None:
-        return None
-    try:
-        if not _rewrites(column, connection):
+    if column.computed is None and column.identity is None:
+        if column.server_default is None or connection is None:
             return None
-    except (DataError, IntegrityError) as error:
-        return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
+        try:
+            if not _rewrites(column, connection):
+                return None
+        except (DataError, IntegrityError) as error:
+            return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
     return (
-        f"{where} has a default that differs from row to row, for which PostgreSQL rewrites the whole table under a"
-        f" lock that stops every request. Add it without a default, then set_default_online({table!r}, {column.name!r},"
-        f" …) and backfill({table!r}, …)."
+        f"{where} is computed by the database, or has a default that differs from row to row, for which PostgreSQL"
+        " rewrites the whole table under a lock that stops every request. Add it without, then"
+        f" set_default_online({table!r}, {column.name!r}, …) and backfill({table!r}, …); or use"
+        f' add_computed_column_online({table!r}, sa.Column({column.name!r}, …), "…").'
     )
 
 

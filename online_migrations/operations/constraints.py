@@ -10,7 +10,6 @@ from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import Column
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
-from sqlalchemy.types import NullType
 
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
@@ -262,10 +261,8 @@ def _drop(tables: tuple[str, ...], name: str) -> Step:
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
-    index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
-    for included in options.get("postgresql_include", ()):
-        if index.table is not None and included not in index.table.columns:
-            index.table.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
+    include: list[Column[Any]] = [Column(included) for included in options.get("postgresql_include", ())]
+    index = CreateIndexOp(name, table, columns, unique=unique, **{**options, "postgresql_include": include}).to_index()
     return str(CreateIndex(index).compile(dialect=DIALECT))
 
 

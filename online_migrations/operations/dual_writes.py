@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from alembic import op
 from sqlalchemy import Column, Connection
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
@@ -19,7 +20,7 @@ from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import refuse_more_than_a_type, require_value
-from online_migrations.operations.steps import autocommit, run_steps, strong
+from online_migrations.operations.steps import run_steps, strong
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
 
 
@@ -69,8 +70,8 @@ def add_synced_column_online(
     refuse_more_than_a_type(table, column)
     type_, name = column.type.compile(dialect=DIALECT), str(column.name)
     reads = (old, *columns_read(table, forward, type_))
-    if bind() is not None:
-        with autocommit() as connection:
+    if (connection := bind()) is not None:
+        with op.get_context().autocommit_block():
             old_type = ask("type_name", table, column=old).answer()
             if old_type is None:
                 raise ReleaseError(f"There is no column {table}.{old}.")
@@ -210,9 +211,10 @@ def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
     first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
     """
-    if bind() is None:
+    connection = bind()
+    if connection is None:
         return ()
-    with autocommit() as connection:
+    with op.get_context().autocommit_block():
         found = tried(connection, table, expression, type_)
         tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
     return found

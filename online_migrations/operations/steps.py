@@ -84,14 +84,6 @@ def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect]
 
 
 @contextmanager
-def autocommit() -> Iterator[Connection]:
-    """Yield the connection of the migration, outside of its transaction, which is committed before."""
-    migration = op.get_context()
-    with migration.autocommit_block():
-        yield connection_of(migration)
-
-
-@contextmanager
 def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
     """Have the effects of an operation judged, and let it commit by itself."""
     guard = migration.opts.get("guard")

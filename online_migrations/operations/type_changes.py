@@ -20,7 +20,7 @@ from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.columns import not_null_check
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
-from online_migrations.operations.steps import Step, add_validated, autocommit, limits, online, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, limits, online, run_steps, strong
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
 INTEGERS = ("smallint", "integer", "bigint")
@@ -52,7 +52,7 @@ def change_type_online(
 
     Example: change_type_online("notes", "version", "BIGINT")
     SQL: the swap locks also what foreign keys of the column refer to; before it, it waits for transactions that see
-        rows as they were before the backfill. The script for --sql is for a column on which nothing stands.
+        rows as they were before the backfill. A script (--sql) cannot do it.
     Downgrade: change_type_online with the old type, then drop_shadow_contract.
     Raises:
         UnsafeOperation: a value does not fit the new type or does not come back from it; or something stands on the
@@ -60,19 +60,19 @@ def change_type_online(
             privileges, another trigger's condition, partitions. What was added is dropped again.
         ReleaseError: the column still has the shadow of another change.
     """
-    forth = using or f"CAST({quote(column)} AS {type_})"
-    change = TypeChange(table, column, type_, type_.lower(), forth, back or quote(column), pk)
-    if bind() is None:
-        _print(change)
+    migration, connection = op.get_context(), bind()
+    if connection is None:
+        run_steps(online(TEXTS["not_in_a_script"]))
         return
-    with autocommit() as connection:
+    with migration.autocommit_block():
         state = read_state(table, column)
         with empty_copies(connection):  # of which a column tells how the server calls the type
             execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
             name = ask("type_name", "dual_write_type", column="value").answer()
         if state.type == name:
             return
-        change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
+        forth, back = using or f"CAST({quote(column)} AS {type_})", back or f"CAST({quote(column)} AS {state.type})"
+        change = TypeChange(table, column, type_, name, forth, back)
         _refuse_obstacles(change)
         dual_writes.tried(connection, table, change.back, state.type, f"CAST(NULL AS {type_}) AS {quote(column)}")
     if others := {*dual_writes.columns_read(table, forth, type_)} - {column}:
@@ -89,8 +89,9 @@ def change_type_online(
             dual_writes.drop_dual_write(table, change.shadow)
 
     with dual_writes.taken_back(take_back, fails, instead):
-        _fill(change)
-        with autocommit() as connection:
+        dual_writes.start(change.dual_write(forth), type_, SHADOW_TO_BE)
+        backfill(table, f"{quote(change.shadow)} = {forth}", differs(quote(change.shadow), forth, name), pk=pk)
+        with migration.autocommit_block():
             _require_lossless(connection, change, state.type)
             twins = read_twins(connection, change, state)
             references = ask("references", table, column=column, shadow=change.shadow).rows(connection).all()
@@ -100,8 +101,8 @@ def change_type_online(
         both, twin_key = tuple(dict.fromkeys(tables)), shadow_of(key)
         run_steps(*add_validated(both, twin_key, definition), take_name(both, key, twin_key))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
-    with autocommit() as connection:
-        _wait_for_older_snapshots(connection, limits(op.get_context())[0])
+    with migration.autocommit_block():
+        _wait_for_older_snapshots(connection, limits(migration)[0])
     # Each session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to
     # what it is makes it look again.
     recompile = ask("trigger_functions", table).listed()
@@ -124,7 +125,6 @@ class TypeChange(NamedTuple):
     name: str  # of the type, as the server calls it
     forth: str  # SQL over the column, as is `back`
     back: str
-    pk: str
 
     @property
     def shadow(self) -> str:
@@ -228,13 +228,6 @@ def _twin_of_constraint(tables: tuple[str, ...], name: str, definition: str) -> 
     return Twin(build, alter(tables[0], drop), alter(tables[0], rename), tables)
 
 
-def _fill(change: TypeChange) -> None:
-    """Add the shadow, with the trigger that writes it from now on, and fill it."""
-    unfilled = differs(quote(change.shadow), change.forth, change.name)
-    dual_writes.start(change.dual_write(change.forth), change.type, SHADOW_TO_BE)
-    backfill(change.table, f"{quote(change.shadow)} = {change.forth}", unfilled, pk=change.pk)
-
-
 def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: list[str]) -> Step:
     """Let the column and its shadow swap names. Each statement changes the catalog only."""
     table, column, shadow = change.table, change.column, change.shadow
@@ -260,15 +253,6 @@ def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: 
         swap += f"; ALTER SEQUENCE {state.sequence} AS {change.name}" if change.name in INTEGERS else ""
     tables = tuple(dict.fromkeys([table, *(locked for twin in twins for locked in twin.tables)]))
     return strong(tables, swap, when=~ask("has_type", table, column=column, type=change.name))
-
-
-def _print(change: TypeChange) -> None:
-    """Print it for --sql: nobody can look what stands on the column, so the script goes on only when it is nothing."""
-    names = {"table": literal(quote(change.table)), "name": literal(change.column)}
-    run_steps(online(TEXTS["require_values_only"].format(**names)))
-    _fill(change)
-    nothing = ColumnState(change.name, False, None, None, None, None, "")
-    run_steps(online(f"ANALYZE {quote(change.table)}"), _swap(change, nothing, [], []))
 
 
 def _refuse_obstacles(change: TypeChange) -> None:

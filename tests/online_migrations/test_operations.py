@@ -54,6 +54,10 @@ def test_it_passes_in_its_phase_does_its_work_and_changes_nothing_when_it_is_don
 @pytest.mark.parametrize("case", one_in(6, CASES), ids=str)
 def test_what_is_printed_for_psql_does_the_same(things: Database, case: Operation) -> None:
     things.execute(case.setup or "SELECT")
+    if case.name == "change_type_online":
+        with things.unchanged(), pytest.raises(AssertionError, match="no script can; run: flask db upgrade"):
+            dumps.psql({"DATABASE_URL": things.url}, printed(case.upgrade))
+        return
     dumps.psql({"DATABASE_URL": things.url}, printed(case.upgrade))
     assert things.scalar(case.holds)
     by_hand = things.schema()
