@@ -1,7 +1,4 @@
-"""Fill a column of a table in use, a few rows at a time: within the release, or after it by jobs of its queue.
-
-Each batch is a transaction of its own. A later step can require that all of them are done.
-"""
+"""Fill a column of a table in use, a few rows at a time: within the release, or after it by jobs of its queue."""
 
 import logging
 import re
@@ -72,8 +69,7 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
         set_sql, where, pk: as backfill takes them.
 
     Example: backfill_later("note_words", "notes", set_sql="words = cardinality(tags)", where="words IS NULL")
-    SQL: in the migration's own transaction. A table of at most 1,000 rows is filled at once, so that a developer's
-        database needs no worker between two revisions.
+    SQL: fills a table of at most 1,000 rows at once, so that a developer's database needs no worker.
     Run again: one that is done makes another pass, because a downgrade may have dropped the column in between.
     Downgrade: cancel_backfill("note_words").
     Raises:
@@ -101,7 +97,7 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
 def cancel_backfill(name: str) -> None:
     """Forget a backfill, in the downgrade of the revision that began it. Rows that are filled stay filled.
 
-    SQL: in the migration's own transaction; waits for the batch that works just now.
+    SQL: waits for the batch that works just now.
     Downgrade: none; it is one.
     """
     op.get_context().execute(BACKFILLS.delete().where(BACKFILLS.c.name == name))

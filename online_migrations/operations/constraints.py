@@ -15,8 +15,8 @@ from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
-from online_migrations.operations.columns import set_not_null_online
 from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
+from online_migrations.operations.tables import set_not_null_online
 from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, require_short, spare_name
 
 
@@ -40,8 +40,7 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: PostgreSQL reads the table twice and waits for all open transactions. To replace an index: DROP INDEX …; ALTER
-        INDEX … RENAME …, short.
+    SQL: PostgreSQL reads the table twice and waits for all open transactions.
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
@@ -87,7 +86,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     constraint of the name that is replaced goes when the new one is validated: one of both holds at any time.
 
     Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
-    SQL: new rows must meet it from the first statement on. To replace one: DROP CONSTRAINT …; RENAME CONSTRAINT ….
+    SQL: new rows must meet it from the first statement on.
     Downgrade: drop_constraint_online; of a replacement, the same call with the condition of before.
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
@@ -118,7 +117,7 @@ def add_foreign_key_online(
     release leave NULL: without a default, and filled by no trigger.
 
     Example: add_foreign_key_online("fk_notes_users", "notes", "users", ["user_id"], ["id"])
-    SQL: VALIDATE CONSTRAINT takes also ROW SHARE on the other table. To replace one: as add_check_online, on both.
+    SQL: VALIDATE CONSTRAINT takes also ROW SHARE on the other table.
     Downgrade: drop_constraint_online.
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
@@ -144,7 +143,6 @@ def drop_constraint_online(table: str, name: str) -> None:
 
     Contract of a key, or of a foreign key that deletes or updates what refers to a row: old code may rely on it.
 
-    SQL: locks for a foreign key both tables.
     Downgrade: the operation that adds it.
     """
     tables = tables_locked(table, constraint=name)

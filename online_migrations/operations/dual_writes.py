@@ -19,8 +19,8 @@ from online_migrations.errors import ReleaseError, UnsafeOperation, server_messa
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
-from online_migrations.operations.columns import refuse_more_than_a_type, require_value
 from online_migrations.operations.steps import run_steps, strong
+from online_migrations.operations.tables import refuse_more_than_a_type, require_value
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
 
 

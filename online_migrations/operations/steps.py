@@ -5,12 +5,10 @@ A process can die between two steps; the next run asks the catalog which are sti
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from typing import NamedTuple, cast
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
@@ -70,8 +68,7 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
                 migration.impl.static_output("\n".join(f"{line};" for line in lines))
             return
         with judged(migration, effects):
-            connection, attempts = connection_of(migration), count()
-            with_lock_retries(lambda: _run_needed(connection, steps, migration, next(attempts)), *limits(migration))
+            with_lock_retries(lambda: _run_needed(migration, steps), *limits(migration))
 
 
 def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect] = ()) -> None:
@@ -95,16 +92,17 @@ def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
     return migration.opts["deadline"], migration.opts["blockers"]
 
 
-def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
+def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
+    connection, (deadline, blockers) = connection_of(migration), limits(migration)
     for step in steps:
         needed = _is_needed(step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
             # As one string, without a round trip under its lock.
-            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, attempt)))
+            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, blockers.retries)))
         elif needed:
-            execute_verbatim(connection, f"SET statement_timeout = {limits(migration)[0].milliseconds()}")
+            execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
             execute_verbatim(connection, "SET lock_timeout = 0")
             try:
                 execute_verbatim(connection, step.sql)

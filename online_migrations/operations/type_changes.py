@@ -17,10 +17,10 @@ from online_migrations.locks import Deadline
 from online_migrations.operations import dual_writes
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
-from online_migrations.operations.columns import not_null_check
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
 from online_migrations.operations.steps import Step, add_validated, limits, online, run_steps, strong
+from online_migrations.operations.tables import not_null_check
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
 INTEGERS = ("smallint", "integer", "bigint")
