@@ -80,7 +80,8 @@ class BackfillQuery(NamedTuple):
 
     def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
         key = quote(self.pk)
-        where, set_sql = (sql.replace(":", r"\:") for sql in (self.where, self.set_sql))  # for text(): no parameters
+        # In text() a colon would begin a parameter.
+        where, set_sql = (sql.replace(":", r"\:") for sql in (self.where, self.set_sql))
         begin = "" if after is None else f"WHERE {key} > :after"
         statement = TEXTS["batch"].format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
         return text(statement), {"size": size} if after is None else {"size": size, "after": after}
