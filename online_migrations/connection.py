@@ -39,29 +39,21 @@ SESSION_SETTINGS = {
 FULL = ("too many clients", "too many connections", "connection slots are reserved")
 
 READ_ONLY_SECONDS = 10  # statement_timeout of a command that only reads
-_READ_ONLY_SETTINGS = text(
-    f"SET default_transaction_read_only = on; SET statement_timeout = '{READ_ONLY_SECONDS}s';"
-    " SELECT set_config('application_name', :name, false)"
-)
-_IS_READ_ONLY = text("SHOW transaction_read_only")
-_READ_WRITE = text("SET TRANSACTION READ WRITE")
-_BACKEND = text("SELECT pg_backend_pid()")
+READ_ONLY_SETTINGS = {"default_transaction_read_only": "on", "statement_timeout": f"{READ_ONLY_SECONDS}s"}
 
 
-def migrating_name() -> str:
-    """Return the application_name of the sessions that migrate."""
-    return f"{options.current().name}-migrations"
-
-
-def direct_engine(database: str | None = None, url: str | None = None) -> Engine:
+def direct_engine(database: str | None = None, url: str | None = None, *, reads_only: bool = False) -> Engine:
     """Return an engine without a pool on the project's direct URL, or another database or URL."""
     target = make_url(url or options.current().url).set(drivername=DRIVER)
-    return _engine(target.set(database=database) if database else target, migrating_name())
+    purpose = "release" if reads_only else "migrations"
+    name = f"{options.current().name}-{purpose}"
+    return _engine(target.set(database=database) if database else target, name, reads_only)
 
 
 @lru_cache(maxsize=8)  # it holds no connection, and keeps the queries that SQLAlchemy has compiled
-def _engine(url: URL, application_name: str) -> Engine:
-    settings = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+def _engine(url: URL, application_name: str, reads_only: bool) -> Engine:
+    given = SESSION_SETTINGS | READ_ONLY_SETTINGS if reads_only else SESSION_SETTINGS
+    settings = " ".join(f"-c {name}={value}" for name, value in given.items())
     return create_engine(
         url,
         poolclass=NullPool,
@@ -90,7 +82,7 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
         raise _connection_failure(error) from error
     with connection:
         # A pooler announces a process id of its own on connect.
-        if driver_connection(connection).info.backend_pid != connection.scalar(_BACKEND):
+        if driver_connection(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks and settings belong to whoever"
                 f" comes next. Set {options.current().url_variable} to the database's direct URL and release again."
@@ -121,9 +113,7 @@ def session_obstacle(connection: Connection) -> str:
 @contextmanager
 def read_only_connection() -> Iterator[Connection]:
     """Open a direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS."""
-    with direct_connection(direct_engine()) as connection:
-        connection.execute(_READ_ONLY_SETTINGS, {"name": f"{options.current().name}-release"})
-        connection.commit()
+    with direct_connection(direct_engine(reads_only=True)) as connection:
         try:
             yield connection
         except OperationalError as error:
@@ -139,12 +129,12 @@ def writable_transaction(connection: Connection) -> Iterator[None]:
     Raises:
         NotSupportedError: the server is a standby.
     """
-    if connection.scalar(_IS_READ_ONLY) == "off":
+    if connection.scalar(text("SHOW transaction_read_only")) == "off":
         yield
         return
     connection.rollback()
     try:
-        connection.execute(_READ_WRITE)
+        connection.execute(text("SET TRANSACTION READ WRITE"))
         yield
     finally:
         connection.rollback()

@@ -1,4 +1,4 @@
-"""Locks of a migration: the advisory lock, the deadline, retry with backoff, and who blocks and waits.
+"""Locks of a migration: the advisory lock, the deadline, retries, and who blocks and waits.
 
 The advisory lock, one of the session that migrates, lets one migration at a time into a database. A short lock_timeout
 and retries keep requests from queueing for long behind a migration that waits. A thread with its own connection looks
@@ -12,13 +12,14 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
-from online_migrations.errors import DeadlineExceeded, ReleaseError, RequestsHeldUp
+from online_migrations.errors import DeadlineExceeded, RequestsHeldUp
 from online_migrations.sql import read_sql
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
@@ -29,17 +30,15 @@ LOCK_POLL = 0.5  # seconds between two tries of the advisory lock
 POLL = 0.1  # seconds: a third of lock_timeout, so a wait is seen at least twice
 REPORT_EVERY = 10.0  # seconds; for waits that block nobody and may be long
 MOST_NAMED = 5  # sessions in one line of the log
-# Seconds that a request may wait for what a step holds; then the statement is cancelled. With the time between two
-# looks, and to roll back, no request waits longer than a second, as a release promises. While Python computes there is
-# no statement to cancel, so the connection is ended; and also if cancelling was not enough.
+# Seconds that a request may wait for what a step holds; then its connection is ended, also while Python computes and
+# there is no statement to cancel. With the time between two looks, and to roll back, no request waits longer than a
+# second, as a release promises.
 LONGEST_WAIT = 0.8
-LAST_WAIT = 0.3  # seconds after the cancelling
 
-# Requests that queued behind one attempt must be served before the next attempt. With pauses near zero the stalls add
-# up: the slowest request took twice as long.
-FIRST_PAUSE = 1.5  # seconds
-GROWTH = 1.5  # factor from one attempt to the next
-LONGEST_PAUSE = 5.0  # seconds
+# Seconds between two attempts. Requests that queued behind one must be served before the next: with pauses near zero
+# the slowest request took twice as long. They vary, so that two migrations that collided do not collide again (AWS
+# Architecture Blog, "Exponential Backoff And Jitter", 2015).
+PAUSES = (1.5, 5.0)
 
 # SQLSTATE codes (PostgreSQL manual, appendix "PostgreSQL Error Codes").
 LOCK_NOT_AVAILABLE = "55P03"
@@ -50,7 +49,6 @@ _TRY = text("SELECT pg_try_advisory_lock(:key)")
 _RELEASE = text("SELECT pg_advisory_unlock(:key)")
 _HOLDER = read_sql(__file__, "lock_holder.sql")
 _LOOK = read_sql(__file__, "locks.sql")
-_CANCEL = text("SELECT pg_cancel_backend(:pid)")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 
 Result = TypeVar("Result")
@@ -92,20 +90,21 @@ class LockHolder(NamedTuple):
 def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
     """Take the advisory lock, waiting for another migration to end, and release it afterwards.
 
+    It tries without waiting in the server. There a blocking pg_advisory_lock() holds a snapshot, and a CREATE INDEX
+    CONCURRENTLY of the other session waits for all older snapshots to end: the two would deadlock.
+
     Raises:
         DeadlineExceeded: the other migration still ran at the deadline.
-        ReleaseError: taking the lock left a transaction open.
     """
-    while not _try(connection):
+    while not connection.scalar(_TRY, _key()):
         if not deadline.left():
             raise DeadlineExceeded(
                 "Another release held the migration lock until the deadline; see: flask release status"
             )
         log.info("waiting for another release: %s", lock_holder(connection) or "it has just ended")
+        connection.commit()
         deadline.sleep(LOCK_POLL)
-    if connection.in_transaction():
-        # Alembic would think that its caller owns the transaction. It would never commit, and exit with 0.
-        raise ReleaseError("The migration lock left a transaction open, in which nothing would be kept.")
+    connection.commit()
     try:
         yield
     finally:
@@ -126,34 +125,18 @@ def lock_key(name: str) -> int:
     return zlib.crc32(f"{name}:migrations".encode())
 
 
-def _try(connection: Connection) -> bool:
-    """Try once, without waiting in the server.
-
-    A blocking pg_advisory_lock() holds a snapshot. CREATE INDEX CONCURRENTLY in the other session waits for all older
-    snapshots to end. The two would deadlock.
-    """
-    taken = bool(connection.scalar(_TRY, _key()))
-    connection.commit()
-    return taken
-
-
 def _key() -> dict[str, int]:
     return {"key": lock_key(options.current().name)}
 
 
+@dataclass
 class Blockers:
-    """The sessions that were last seen blocking one backend, and how often its work was tried again."""
+    """Hold who was last seen blocking one backend, and how often its work was tried again."""
 
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.retries = 0
-        self.may_hold_up = False  # requests may wait for it: an excused() statement has run in the revision
-        self.held_up: str | None = None  # why the work was ended for a request, a sentence
-        self.ended_at = 0.0  # on the monotonic clock
-
-    def describe(self) -> str:
-        """Name those seen last. The last attempt may have been too short to see anybody."""
-        return ", ".join(self.seen) or "no session that was seen"
+    seen: str = "no session that was seen"  # an attempt may be too short to see anybody
+    retries: int = 0
+    may_hold_up: bool = False  # requests may wait for it: an excused() statement has run in the revision
+    held_up: str | None = None  # why the work was ended for a request, a sentence
 
 
 @contextmanager
@@ -178,39 +161,31 @@ def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event)
             while not ended.wait(POLL):
                 rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
                 waiting = [row for row in rows if not row.blocks]  # the longest first
-                if waiting and not blockers.may_hold_up and _end_work(connection, pid, blockers, waiting[0]):
+                if waiting and not blockers.may_hold_up:
+                    blockers.held_up = _held_up(waiting[0])
+                    connection.execute(_TERMINATE, {"pid": pid})
                     return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:
                     unblocked_at = time.monotonic()
                     continue
-                blockers.seen = [
+                blockers.seen = ", ".join(
                     f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking
-                ]
+                )
                 if time.monotonic() - unblocked_at > REPORT_EVERY:
                     unblocked_at = time.monotonic()
-                    log.info("still waiting for %s", ", ".join(blockers.seen))
+                    log.info("still waiting for %s", blockers.seen)
     except SQLAlchemyError as error:  # the release can go on without this knowledge
         log.warning("cannot see who blocks, nor who waits: %s", error)
 
 
-def _end_work(connection: Connection, pid: int, blockers: Blockers, request: Row[Any]) -> bool:
-    """End the work for which a request has waited too long. Return whether its connection ended."""
-    is_first = blockers.held_up is None
-    if is_first:
-        blockers.ended_at = time.monotonic()
-        blockers.held_up = (
-            f"A request waited {request.seconds:.1f} s for {request.name or 'an advisory lock'}, which this step held,"
-            " so the step's transaction was rolled back. Use the operation that does it beside the requests, or steps"
-            " that hold less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
-            " flask db upgrade"
-        )
-    if request.state != "active" or time.monotonic() - blockers.ended_at >= LAST_WAIT:  # it computes, or goes on
-        connection.execute(_TERMINATE, {"pid": pid})
-        return True
-    if is_first:
-        connection.execute(_CANCEL, {"pid": pid})
-    return False
+def _held_up(request: Row[Any]) -> str:
+    return (
+        f"A request waited {request.seconds:.1f} s for {request.name or 'an advisory lock'}, which this step held,"
+        " so the step's transaction was rolled back. Use the operation that does it beside the requests, or steps"
+        " that hold less, each in a revision of its own (docs/schema-changes.md#what-an-upgrade-refuses). Then run:"
+        " flask db upgrade"
+    )
 
 
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
@@ -221,32 +196,27 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
         RequestsHeldUp: it was ended, since a request waited too long for it. Not tried again: that would hold up more.
         DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
     """
-    attempt = 0
     while True:
         try:
             return work()
-        except DBAPIError as error:
-            if blockers.held_up and (error.connection_invalidated or sqlstate(error) == QUERY_CANCELED):
+        except SQLAlchemyError as error:
+            if blockers.held_up:
                 raise RequestsHeldUp(blockers.held_up) from error
-            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
+            state = sqlstate(error)
+            if state not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
-            blocker = blockers.describe()
             if not deadline.left():
                 raise DeadlineExceeded(
-                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blocker}; the database is at a"
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blockers.seen}; the database is at a"
                     " complete revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
-            if sqlstate(error) == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
+            if state == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
-            # Jitter, so that two migrations that collided do not collide again (AWS Architecture Blog, "Exponential
-            # Backoff And Jitter", 2015).
-            pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH**attempt)  # noqa: S311 - no secret
-            attempt += 1
+            pause = random.uniform(*PAUSES)  # noqa: S311 - no secret
             blockers.retries += 1
-            log.warning("blocked by %s; attempt %d, again in %.1f s", blocker, attempt, pause)
+            log.warning("blocked by %s; attempt %d, again in %.1f s", blockers.seen, blockers.retries, pause)
             deadline.sleep(pause)
 
 
-def sqlstate(error: DBAPIError) -> str | None:
-    state: str | None = getattr(error.orig, "pgcode", None)
-    return state
+def sqlstate(error: SQLAlchemyError) -> str | None:
+    return getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None

@@ -16,7 +16,7 @@ SELECT false, pid,
     coalesce(relation, (
         SELECT tuple.relation FROM pg_locks tuple
         WHERE tuple.pid = waiting.pid AND tuple.locktype = 'tuple' LIMIT 1
-    ))::regclass::text, (SELECT state FROM pg_stat_activity WHERE pid = :pid), seconds
+    ))::regclass::text, NULL, seconds
 FROM waiting, LATERAL (SELECT pg_blocking_pids(pid) AS pids) before
 WHERE :pid = ANY (before.pids)
     OR EXISTS (SELECT FROM unnest(before.pids) AS other WHERE :pid = ANY (pg_blocking_pids(other)))

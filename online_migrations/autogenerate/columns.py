@@ -20,7 +20,7 @@ from online_migrations.compatible_types import conversion, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.columns import table_rewrite_reason
+from online_migrations.operations.tables import table_rewrite_reason
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.mapping import type_name

@@ -1,8 +1,4 @@
-"""The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch.
-
-backfill_later() inserts the row. Each batch moves it on, in the transaction that fills the rows. A step that needs its
-values is refused until it is done: operations ask by themselves, and are asked before a run changes anything.
-"""
+"""The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -12,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Executable, TextClause, func, text
 from sqlalchemy.exc import ProgrammingError
 
+from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
 from online_migrations.sql import names_in, normalize, quote, read_texts, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
@@ -64,7 +61,7 @@ class BackfillQuery(NamedTuple):
 
     def is_needed(self, connection: Connection) -> bool:
         query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"
-        return bool(connection.scalar(text(_escape_colons(query))))
+        return bool(execute_verbatim(connection, query).scalar())
 
     def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
         """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
@@ -82,7 +79,9 @@ class BackfillQuery(NamedTuple):
         connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
 
     def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
-        key, where, set_sql = quote(self.pk), _escape_colons(self.where), _escape_colons(self.set_sql)
+        key = quote(self.pk)
+        # In text() a colon would begin a parameter.
+        where, set_sql = (sql.replace(":", r"\:") for sql in (self.where, self.set_sql))
         begin = "" if after is None else f"WHERE {key} > :after"
         statement = TEXTS["batch"].format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
         return text(statement), {"size": size} if after is None else {"size": size, "after": after}
@@ -97,11 +96,6 @@ def assigned_columns(set_sql: str) -> set[str]:
     """Return the columns on the left of "a = …, (b, c) = …"."""
     left = (part.partition("=")[0] for part in split_at_commas(normalize(set_sql)))
     return {name for names in left for name in names_in(names)}
-
-
-def _escape_colons(sql: str) -> str:
-    """Return an author's SQL for text(), where a colon would begin a parameter."""
-    return sql.replace(":", r"\:")
 
 
 class Backfill(NamedTuple):
@@ -233,11 +227,9 @@ NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
 
 
 def unfinished_tasks(connection: Connection) -> list[Task]:
-    return [_task(backfill) for backfill in unfinished_backfills(connection)]
-
-
-def _task(backfill: Backfill) -> Task:
-    return Task(backfill.name, backfill.query, f"{progress(backfill)}. {what_to_do(backfill)}")
+    return [
+        Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished_backfills(connection)
+    ]
 
 
 def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
@@ -258,7 +250,7 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
-        return reason_to_wait("require_backfilled", {"name": name}, [_task(backfill)])
+        return reason_to_wait("require_backfilled", {"name": name}, unfinished_tasks(connection))
     try:
         with connection.begin_nested() as savepoint:
             take_search_path(connection, backfill.search_path)

@@ -13,7 +13,9 @@ How long a statement waits for its lock, and how long others wait because of it:
   blocks no request. Then it asks for the strong lock, for 300 ms at most; requests can queue behind it for that long.
   If it does not get the lock, everything is rolled back and the operation tries again after a pause, until the
   deadline. Once it has the lock, it changes only the catalog, in milliseconds. Of two tables, the one that a foreign
-  key refers to is locked first, and in the next attempt last: requests that lock both may do it in either order.
+  key refers to is locked first, and in the next attempt last: requests that lock both may do it in either order. What
+  is dropped with a foreign key locks both too. To replace something, the new one is built beside it under another name;
+  then one transaction drops the old one and renames the new one.
 - *until the deadline*: it blocks neither reads nor writes, neither while it waits nor while it runs. The deadline of a
   run is 50 minutes (flask db upgrade -x deadline=SECONDS). A run that passes it exits with 1 and names the session that
   was in the way.
@@ -29,15 +31,6 @@ from online_migrations.operations.backfill import backfill as backfill
 from online_migrations.operations.backfill import backfill_later as backfill_later
 from online_migrations.operations.backfill import cancel_backfill as cancel_backfill
 from online_migrations.operations.backfill import require_backfilled as require_backfilled
-from online_migrations.operations.columns import add_column_online as add_column_online
-from online_migrations.operations.columns import add_enum_value_online as add_enum_value_online
-from online_migrations.operations.columns import drop_column_contract as drop_column_contract
-from online_migrations.operations.columns import drop_not_null_online as drop_not_null_online
-from online_migrations.operations.columns import reinstate_column_online as reinstate_column_online
-from online_migrations.operations.columns import retire_column_online as retire_column_online
-from online_migrations.operations.columns import set_default_online as set_default_online
-from online_migrations.operations.columns import set_not_null_online as set_not_null_online
-from online_migrations.operations.columns import widen_text_online as widen_text_online
 from online_migrations.operations.constraints import add_check_online as add_check_online
 from online_migrations.operations.constraints import add_foreign_key_online as add_foreign_key_online
 from online_migrations.operations.constraints import add_primary_key_online as add_primary_key_online
@@ -50,12 +43,21 @@ from online_migrations.operations.dual_writes import add_synced_column_online as
 from online_migrations.operations.dual_writes import drop_dual_write_contract as drop_dual_write_contract
 from online_migrations.operations.dual_writes import stop_dual_write_contract as stop_dual_write_contract
 from online_migrations.operations.steps import in_schema as in_schema
+from online_migrations.operations.tables import add_column_online as add_column_online
+from online_migrations.operations.tables import add_enum_value_online as add_enum_value_online
+from online_migrations.operations.tables import drop_column_contract as drop_column_contract
 from online_migrations.operations.tables import drop_compat_view as drop_compat_view
+from online_migrations.operations.tables import drop_not_null_online as drop_not_null_online
 from online_migrations.operations.tables import drop_table_contract as drop_table_contract
+from online_migrations.operations.tables import reinstate_column_online as reinstate_column_online
 from online_migrations.operations.tables import reinstate_table_online as reinstate_table_online
 from online_migrations.operations.tables import rename_back_from_view as rename_back_from_view
 from online_migrations.operations.tables import rename_with_view as rename_with_view
+from online_migrations.operations.tables import retire_column_online as retire_column_online
 from online_migrations.operations.tables import retire_table_online as retire_table_online
+from online_migrations.operations.tables import set_default_online as set_default_online
+from online_migrations.operations.tables import set_not_null_online as set_not_null_online
+from online_migrations.operations.tables import widen_text_online as widen_text_online
 from online_migrations.operations.type_changes import change_type_online as change_type_online
 from online_migrations.operations.type_changes import drop_shadow_contract as drop_shadow_contract
 

@@ -1,7 +1,4 @@
-"""Fill a column of a table in use, a few rows at a time: within the release, or after it by jobs of its queue.
-
-Each batch is a transaction of its own. A later step can require that all of them are done.
-"""
+"""Fill a column of a table in use, a few rows at a time: within the release, or after it by jobs of its queue."""
 
 import logging
 import re
@@ -43,8 +40,7 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
         pk: a column that is NOT NULL, unique and ordered.
 
     Example: backfill("notes", set_sql="words = cardinality(string_to_array(content, ' '))", where="words IS NULL")
-    SQL: until the deadline. What is printed for --sql is a loop; a run sends each batch by itself.
-    Run again: continues with the rows that still meet the condition.
+    SQL: a run sends each batch by itself; only --sql prints a loop.
     Downgrade: none; the downgrade of the step that added the column drops it.
     Raises:
         UnsafeOperation: filled rows still meet the condition, or the key may be NULL; the backfill would never end.
@@ -73,8 +69,7 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
         set_sql, where, pk: as backfill takes them.
 
     Example: backfill_later("note_words", "notes", set_sql="words = cardinality(tags)", where="words IS NULL")
-    SQL: in the migration's own transaction. A table of at most 1,000 rows is filled at once, so that a developer's
-        database needs no worker between two revisions.
+    SQL: fills a table of at most 1,000 rows at once, so that a developer's database needs no worker.
     Run again: one that is done makes another pass, because a downgrade may have dropped the column in between.
     Downgrade: cancel_backfill("note_words").
     Raises:
@@ -102,9 +97,7 @@ def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str =
 def cancel_backfill(name: str) -> None:
     """Forget a backfill, in the downgrade of the revision that began it. Rows that are filled stay filled.
 
-    Example: cancel_backfill("note_words")
-    SQL: in the migration's own transaction; waits for the batch that works just now.
-    Run again: deletes nothing.
+    SQL: waits for the batch that works just now.
     Downgrade: none; it is one.
     """
     op.get_context().execute(BACKFILLS.delete().where(BACKFILLS.c.name == name))
@@ -115,9 +108,6 @@ def require_backfilled(name: str) -> None:
 
     It is asked for all pending revisions before the run changes anything, and here once more.
 
-    Example: require_backfilled("note_words")
-    SQL: the condition is looked for in the table; blocks nobody.
-    Run again: asks again.
     Downgrade: none.
     Raises:
         UnsafeOperation: it is not done. The sentence says how far it is, and what to do.
@@ -190,7 +180,7 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, 
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
-                f" is filled stays. In the way was {blockers.describe()}. Run: flask db upgrade"
+                f" is filled stays. In the way was {blockers.seen}. Run: flask db upgrade"
             )
         if filled == before:  # other sessions hold the rows that are left
             deadline.sleep(TARGET_SECONDS)

@@ -177,11 +177,12 @@ LEFT JOIN (pg_depend o JOIN pg_sequence s ON s.seqrelid = o.objid AND o.classid 
 WHERE {column}
 
 -- indexes: the definition begins after the names, which may hold any word
-SELECT c.relname::text, i.indisunique, CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' END,
+SELECT c.relname::text AS name, CASE WHEN i.indisunique THEN 'CREATE UNIQUE INDEX' ELSE 'CREATE INDEX' END AS create,
+    CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' END AS constraint,
     CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END
-        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END,
+        || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS deferral,
     substr(pg_get_indexdef(c.oid), 1 + length(format('CREATE %sINDEX %I ON %I.%I ',
-        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, n.nspname, t.relname)))
+        CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, n.nspname, t.relname))) AS definition
 FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = t.oid AND k.contype IN ('p', 'u')
@@ -261,8 +262,8 @@ FROM (SELECT '' AS of_column, coalesce(relacl, acldefault('r', relowner)) AS acl
 WHERE grantee <> (SELECT relowner FROM pg_class WHERE oid = {view}::regclass)
 LOOP EXECUTE grant_; END LOOP; END $$
 
--- require_values_only: refuse a column on which more than values stands
-DO $guard$ BEGIN IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({table}) AND attname = {name} AND (attnotnull OR EXISTS (SELECT FROM pg_depend WHERE refobjid = attrelid AND refclassid = 'pg_class'::regclass AND refobjsubid = attnum))) THEN RAISE EXCEPTION 'More than values stands on this column; change it by: flask db upgrade'; END IF; END $guard$
+-- not_in_a_script: in place of change_type_online
+DO $guard$ BEGIN RAISE EXCEPTION 'change_type_online carries over what it finds on the column, which no script can; run: flask db upgrade'; END $guard$
 
 -- both_ways: PL/pgSQL that writes the other one of two columns than was written. Where they agree already, nothing is
 -- written back
@@ -287,8 +288,9 @@ CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_
 -- dual_write_trigger: its WHEN, which is always true, names the columns: PostgreSQL refuses to drop one of them
 CREATE OR REPLACE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}({of})
 
--- move_identity: recreate an identity, which belongs to its column, to go on where the old one is
-DO $identity$ DECLARE reached record; BEGIN SELECT last_value, is_called INTO reached FROM {sequence}; ALTER TABLE {table} ALTER COLUMN {old} DROP IDENTITY; {between}; ALTER TABLE {table} ALTER COLUMN {new} ADD GENERATED {identity} AS IDENTITY (SEQUENCE NAME {sequence} {options}); PERFORM setval({literal}, reached.last_value, reached.is_called); END $identity$
+-- move_identity: swap a column that has an identity, which belongs to it: the new one goes on where the
+-- old one is when nobody inserts
+DO $identity$ DECLARE reached record; BEGIN LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT last_value, is_called INTO reached FROM {sequence}; ALTER TABLE {table} ALTER COLUMN {of} DROP IDENTITY; {swap}; ALTER TABLE {table} ALTER COLUMN {of} ADD GENERATED {identity} AS IDENTITY (SEQUENCE NAME {sequence} {options}); PERFORM setval({literal}, reached.last_value, reached.is_called); END $identity$
 
 -- older_snapshot: a session of this database whose transaction sees what was there before another one began
 SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -10,24 +10,14 @@ from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import Column
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
-from sqlalchemy.types import NullType
 
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
-from online_migrations.operations.columns import set_not_null_online
 from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
-from online_migrations.sql import (
-    DIALECT,
-    alter,
-    names_in,
-    quote,
-    quoted_list,
-    require_short,
-    shorten_identifier,
-    spare_name,
-)
+from online_migrations.operations.tables import set_not_null_online
+from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, require_short, spare_name
 
 
 def create_index_online(
@@ -50,45 +40,38 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: until the deadline. PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
-        ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
+    SQL: PostgreSQL reads the table twice and waits for all open transactions.
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
     require_short(name)
-    wanted, old = _create(name, table, columns, unique, options), shorten_identifier(f"{name}_old")
-    there = other_index(table, name, wanted)
-    replaces = to_replace(table, "index", name, there, wanted, replace) is not None
-    if replace and not replaces:  # it is there; an attempt that was killed may have left the old one
-        run_steps(_drop_index(spare_name(name)), _drop_index(old))
-    built = spare_name(name) if replaces else name
-    if replaces and other_index(table, built, _create(built, table, columns, unique, options)):
-        run_steps(_drop_index(built))  # of an attempt with a definition that was fixed since
+    wanted, spare = _create(name, table, columns, unique, options), spare_name(name)
+    there = to_replace(table, "index", name, other_index(table, name, wanted), wanted, replace)
+    built = name if there is None else spare
+    if replace and (there is None or other_index(table, spare, _create(spare, table, columns, unique, options))):
+        run_steps(_drop_index(spare))  # of an attempt with a definition that was fixed since
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
     names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
     requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
-    # The old one's name goes to the new one, which had a spare one; then the old one goes.
-    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
-    take = f"ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
+    take = f"DROP INDEX IF EXISTS {quote(name)}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
         *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
-        *((online(f"{rename}; {take}", when=ask("has_index", built)), _drop_index(old)) if replaces else ()),
+        *(() if there is None else (strong(table, take, when=ask("has_index", built)),)),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
-        effects=[*requires, *(_dropping_index(name) if replaces else ())],
+        effects=[*requires, *(() if there is None else _dropping_index(name))],
     )
 
 
 def drop_index_online(name: str) -> None:
     """Drop an index beside the traffic. Expand; a unique one that the previous release relies on is contract.
 
-    Example: drop_index_online("ix_notes_colour")
-    SQL: waits for the transactions that use the table, until the deadline.
+    SQL: waits for the transactions that use the table.
     Downgrade: create_index_online.
     """
     run_steps(_drop_index(name), effects=_dropping_index(name))
@@ -103,8 +86,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     constraint of the name that is replaced goes when the new one is validated: one of both holds at any time.
 
     Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
-    SQL: NOT VALID, short; new rows must meet it from now. VALIDATE CONSTRAINT reads the table, until the deadline. To
-        replace one: DROP CONSTRAINT …; RENAME CONSTRAINT …, short.
+    SQL: new rows must meet it from the first statement on.
     Downgrade: drop_constraint_online; of a replacement, the same call with the condition of before.
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
@@ -112,7 +94,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
     columns = ask("columns_named", table, words=list(names_in(condition))).listed()
     requires = on_table("requires-more", table, *columns, subject=name, check=condition)
-    _add(table, name, f"CHECK ({condition})", None, f"a row of {table} does not meet {condition}", replace, requires)
+    _add((table,), name, f"CHECK ({condition})", f"a row of {table} does not meet {condition}", replace, requires)
 
 
 def add_foreign_key_online(
@@ -135,8 +117,7 @@ def add_foreign_key_online(
     release leave NULL: without a default, and filled by no trigger.
 
     Example: add_foreign_key_online("fk_notes_users", "notes", "users", ["user_id"], ["id"])
-    SQL: NOT VALID, short, on both tables; it blocks writes, not reads. VALIDATE CONSTRAINT looks the rows up, until the
-        deadline; also ROW SHARE on the other table. To replace one: as add_check_online, on both.
+    SQL: VALIDATE CONSTRAINT takes also ROW SHARE on the other table.
     Downgrade: drop_constraint_online.
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
@@ -149,7 +130,8 @@ def add_foreign_key_online(
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
     requires = on_table("requires-more", table, *takes, subject=name, leaves_all_out=is_full)
-    _add(table, name, definition, referred_table, f"a row of {table} refers to no {referred_table}", replace, requires)
+    broken = f"a row of {table} refers to no {referred_table}"
+    _add((table, referred_table), name, definition, broken, replace, requires)
 
 
 def _deferral(deferrable: bool | None, initially: str | None) -> str:
@@ -161,8 +143,6 @@ def drop_constraint_online(table: str, name: str) -> None:
 
     Contract of a key, or of a foreign key that deletes or updates what refers to a row: old code may rely on it.
 
-    Example: drop_constraint_online("notes", "ck_notes_colour")
-    SQL: short; for a foreign key on both tables.
     Downgrade: the operation that adds it.
     """
     tables = tables_locked(table, constraint=name)
@@ -189,7 +169,6 @@ def add_unique_online(
         replace: a constraint of the name goes in the moment in which the new one is attached.
 
     Example: add_unique_online("users", "uq_users_image_url", ["image_url"])
-    SQL: the index as by create_index_online, until the deadline; the constraint short.
     Downgrade: drop_constraint_online, which drops the index too.
     Raises:
         UnsafeOperation: two rows are the same; the index is dropped again.
@@ -208,7 +187,6 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
     A foreign key that refers to the old key is in the way: PostgreSQL refuses, and nothing is changed. Contract.
 
     Example: add_primary_key_online("notes", "pk_notes", ["user_id"])
-    SQL: as set_not_null_online and add_unique_online.
     Downgrade: drop_constraint_online, or the same call with the columns of before.
     Raises:
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
@@ -223,7 +201,7 @@ def _attach(
     table: str, name: str, columns: list[str], definition: str, attach: str, replace: bool, options: dict[str, Any]
 ) -> None:
     """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
-    replaces = _there(table, name, definition, None, replace) is not None
+    replaces = _there((table,), name, definition, replace) is not None
     index = spare_name(name) if replaces else name
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
     add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(index))}")
@@ -234,15 +212,12 @@ def _attach(
     run_steps(strong(table, f"{drop}; {add}", when=ask("has_index", index)), effects=_dropping(table, name))
 
 
-def _add(
-    table: str, name: str, definition: str, referred: str | None, broken: str, replace: bool, requires: Effect
-) -> None:
+def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, replace: bool, requires: Effect) -> None:
     """Add a constraint, unless the same is there; to replace one, add it under a spare name, which changes at the end.
 
-    `referred` is the table of a foreign key, which is locked too; `broken` is said when a row does not meet it.
+    `tables` are its own and that of a foreign key; `broken` is said when a row does not meet it.
     """
-    tables = (table, referred) if referred else (table,)
-    there = _there(table, name, definition, referred, replace)
+    table, there = tables[0], _there(tables, name, definition, replace)
     built = name if there is None else spare_name(name)
     connection = bind()
     if there is None:  # if it is there, it asks nothing that it does not ask already
@@ -252,7 +227,7 @@ def _add(
         effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
         effects = [requires, *_dropping(table, name)]
-    if there is not None and other_constraint(table, built, definition, referred):
+    if there is not None and other_constraint(table, built, definition, *tables[1:]):
         # of an attempt with a definition that was fixed since
         run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
@@ -264,11 +239,11 @@ def _add(
     )
 
 
-def _there(table: str, name: str, definition: str, referred: str | None, replace: bool) -> str | None:
+def _there(tables: tuple[str, ...], name: str, definition: str, replace: bool) -> str | None:
     """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
     require_short(name)
-    there = other_constraint(table, name, definition, referred)
-    return to_replace(table, "constraint", name, there, definition, replace)
+    there = other_constraint(tables[0], name, definition, *tables[1:])
+    return to_replace(tables[0], "constraint", name, there, definition, replace)
 
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
@@ -284,10 +259,8 @@ def _drop(tables: tuple[str, ...], name: str) -> Step:
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
-    index = CreateIndexOp(name, table, columns, unique=unique, **options).to_index()
-    for included in options.get("postgresql_include", ()):
-        if index.table is not None and included not in index.table.columns:
-            index.table.append_column(Column(included, NullType()))  # SQLAlchemy looks it up there
+    include: list[Column[Any]] = [Column(included) for included in options.get("postgresql_include", ())]
+    index = CreateIndexOp(name, table, columns, unique=unique, **{**options, "postgresql_include": include}).to_index()
     return str(CreateIndex(index).compile(dialect=DIALECT))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from alembic import op
 from sqlalchemy import Column, Connection
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
@@ -18,8 +19,8 @@ from online_migrations.errors import ReleaseError, UnsafeOperation, server_messa
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
-from online_migrations.operations.columns import refuse_more_than_a_type, require_value
-from online_migrations.operations.steps import autocommit, run_steps, strong
+from online_migrations.operations.steps import run_steps, strong
+from online_migrations.operations.tables import refuse_more_than_a_type, require_value
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
 
 
@@ -35,7 +36,6 @@ def add_computed_column_online(table: str, column: Column[Any], expression: str,
         pk: as for backfill.
 
     Example: add_computed_column_online("notes", sa.Column("words", sa.Integer(), nullable=False), "length(content)")
-    SQL: the backfill and VALIDATE CONSTRAINT until the deadline, the others short.
     Run again: another expression replaces the trigger, and the rows are filled again.
     Downgrade: drop_dual_write_contract("notes", "words").
     Raises:
@@ -65,21 +65,20 @@ def add_synced_column_online(
         pk: as for backfill.
 
     Example: add_synced_column_online("notes", "title", sa.Column("name", sa.Text()), "upper(title)", "lower(name)")
-    SQL: as add_computed_column_online.
     Downgrade: drop_dual_write_contract("notes", "name"). The old column has every write.
     """
     refuse_more_than_a_type(table, column)
     type_, name = column.type.compile(dialect=DIALECT), str(column.name)
     reads = (old, *columns_read(table, forward, type_))
-    if bind() is not None:
-        with autocommit() as connection:
+    if (connection := bind()) is not None:
+        with op.get_context().autocommit_block():
             old_type = ask("type_name", table, column=old).answer()
             if old_type is None:
                 raise ReleaseError(f"There is no column {table}.{old}.")
             # The way back reads the new column, which need not be there yet.
             is_there = ask("has_column", table, column=name).answer()
             row = "*" if is_there else f"*, CAST(NULL AS {type_}) AS {quote(name)}"
-            _tried(connection, table, back, old_type, row)
+            tried(connection, table, back, old_type, row)
     names = {"table": quote(table), "old": quote(old), "new": quote(name), "forward": forward}
     to_old, to_new = assign(table, old, back), assign(table, name, forward)
     write = DualWrite(table, name, TEXTS["both_ways"].format(to_old=to_old, to_new=to_new, **names), reads)
@@ -89,8 +88,6 @@ def add_synced_column_online(
 def stop_dual_write_contract(table: str, column: str) -> None:
     """End a dual write and keep the column: all code writes it itself, or none uses the other one any more. Contract.
 
-    Example: stop_dual_write_contract("notes", "words")
-    SQL: short.
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
     refuse_while_filling("stop_dual_write_contract", table=table, column=column)
@@ -104,8 +101,6 @@ def stop_dual_write_contract(table: str, column: str) -> None:
 def drop_dual_write_contract(table: str, column: str) -> None:
     """Drop a column that a dual write keeps, with its trigger. Contract.
 
-    Example: drop_dual_write_contract("notes", "words")
-    SQL: short; no row is rewritten.
     Downgrade: the operation that added it.
     """
     refuse_while_filling("drop_dual_write_contract", table=table, column=column)
@@ -216,15 +211,16 @@ def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
     first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
     """
-    if bind() is None:
+    connection = bind()
+    if connection is None:
         return ()
-    with autocommit() as connection:
-        found = _tried(connection, table, expression, type_)
-        _tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
+    with op.get_context().autocommit_block():
+        found = tried(connection, table, expression, type_)
+        tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
     return found
 
 
-def _tried(connection: Connection, table: str, expression: str, type_: str, columns: str = "") -> tuple[str, ...]:
+def tried(connection: Connection, table: str, expression: str, type_: str, columns: str = "") -> tuple[str, ...]:
     """Try an expression over the table, or a row of these columns as a trigger has it; return the columns it reads."""
     row = f"(SELECT {columns} FROM {quote(table)}) AS {quote(table)}" if columns else quote(table)
     compared = differs(f"CAST(NULL AS {type_})", expression, type_)

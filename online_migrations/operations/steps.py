@@ -5,12 +5,10 @@ A process can die between two steps; the next run asks the catalog which are sti
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from typing import NamedTuple, cast
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
@@ -70,8 +68,7 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
                 migration.impl.static_output("\n".join(f"{line};" for line in lines))
             return
         with judged(migration, effects):
-            connection, attempts = connection_of(migration), count()
-            with_lock_retries(lambda: _run_needed(connection, steps, migration, next(attempts)), *limits(migration))
+            with_lock_retries(lambda: _run_needed(migration, steps), *limits(migration))
 
 
 def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect] = ()) -> None:
@@ -81,14 +78,6 @@ def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect]
     except IntegrityError as error:
         run_steps(undo)
         raise UnsafeOperation(f"{broken}, then run: flask db upgrade") from error
-
-
-@contextmanager
-def autocommit() -> Iterator[Connection]:
-    """Yield the connection of the migration, outside of its transaction, which is committed before."""
-    migration = op.get_context()
-    with migration.autocommit_block():
-        yield connection_of(migration)
 
 
 @contextmanager
@@ -103,16 +92,17 @@ def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
     return migration.opts["deadline"], migration.opts["blockers"]
 
 
-def _run_needed(connection: Connection, steps: tuple[Step, ...], migration: MigrationContext, attempt: int) -> None:
+def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
+    connection, (deadline, blockers) = connection_of(migration), limits(migration)
     for step in steps:
         needed = _is_needed(step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
             # As one string, without a round trip under its lock.
-            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, attempt)))
+            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, blockers.retries)))
         elif needed:
-            execute_verbatim(connection, f"SET statement_timeout = {limits(migration)[0].milliseconds()}")
+            execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
             execute_verbatim(connection, "SET lock_timeout = 0")
             try:
                 execute_verbatim(connection, step.sql)
@@ -135,10 +125,9 @@ def _is_needed(step: Step, schema: str | None) -> bool | None:
 
 
 def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
-    """Return the step with the locks before it.
+    """Return the step with the locks before it, of two tables in the other order in each attempt.
 
-    A transaction that writes two tables and we, who lock them in the other order, would wait for each other. Most write
-    first the row that is referred to, so its table is locked first. The next attempt takes the other order.
+    Most transactions that write both write first the row that is referred to.
     """
     tables = ", ".join(quote(table) for table in (step.tables if attempt % 2 else reversed(step.tables)))
     both = [f"LOCK TABLE {tables} IN {step.mode} MODE"] if len(step.tables) > 1 else []

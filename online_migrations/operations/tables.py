@@ -1,16 +1,227 @@
-"""Rename a table, with a compatibility view of the old name in between; or retire it, and drop it a release later."""
+"""Tables and their columns: add and change a column, rename a table, retire and drop both."""
+
+import re
+from typing import Any
 
 from alembic import op
+from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.schema import CreateColumn
 
 from online_migrations import options
-from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.errors import ReleaseError, UnsafeOperation
-from online_migrations.guard.effect import on_table
+from online_migrations.connection import execute_verbatim
+from online_migrations.definitions import RETIRED_COMMENT, empty_copies
+from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
+from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask, bind, tables_locked
-from online_migrations.operations.steps import online, run_steps, strong
-from online_migrations.sql import literal, quote
+from online_migrations.operations.catalog import (
+    DEFAULT,
+    NOT_NULL,
+    TEXTS,
+    ask,
+    bind,
+    explain,
+    refuse_other_column,
+    tables_locked,
+)
+from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
+from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 from online_migrations.state import live
+
+
+def add_column_online(table: str, column: Column[Any]) -> None:
+    """Add a column that is nullable or has a constant default, so that inserts of the previous release still work.
+
+    PostgreSQL stores such a default in the catalog and rewrites no row. The column is as op.add_column takes it, but
+    without constraints and indexes, which have operations of their own. Expand.
+
+    Example:
+        add_column_online("notes", sa.Column("colour", sa.String(20)))
+        add_column_online("todos", sa.Column("done", sa.Boolean(), server_default=sa.false(), nullable=False))
+    Downgrade: drop_column_contract("notes", "colour").
+    Raises:
+        UnsafeOperation: the column is required without a default, does not take the default, would rewrite the table
+            (gen_random_uuid(), computed, identity), or comes with a constraint or an index.
+        ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
+    """
+    require_short(column.name)
+    if not column.nullable and column.server_default is None:
+        raise UnsafeOperation(
+            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
+            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
+            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
+        )
+    refuse_more_than_a_type(table, column, takes_default=True)
+    if reason := table_rewrite_reason(table, column, bind()):
+        raise UnsafeOperation(reason)
+    definition = _definition(table, column)
+    refuse_other_column(table, column.name, definition)
+    add = alter(table, f"ADD COLUMN IF NOT EXISTS {definition}")
+    run_steps(
+        strong(table, add, when=~ask("has_column", table, column=column.name)),
+        *([online(comment_on(table, column.name, column.comment))] if column.comment else []),
+    )
+
+
+def set_default_online(table: str, column: str, default: str | None) -> None:
+    """Set the default of new rows, an SQL expression; or drop it, with None. Existing rows keep what they hold.
+
+    Expand, if the column takes the default: its type, NOT NULL, its CHECKs and keys. To drop it is contract if the
+    previous release leaves the column out of its inserts.
+
+    Example: set_default_online("notes", "colour", "'yellow'")
+    Downgrade: set_default_online with the default of before.
+    """
+    explain(table, column, DEFAULT)
+    action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+    code = "drops-default" if default is None else "changes-default"
+    effect = on_table(code, table, column, default=default or "", column=column)
+    run_steps(strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}")), effects=[effect])
+
+
+def set_not_null_online(table: str, column: str) -> None:
+    """Make a column NOT NULL. It must hold no NULL any more; fill it with backfill before.
+
+    SET NOT NULL alone reads the whole table under ACCESS EXCLUSIVE; a validated CHECK spares it that. Contract, unless
+    the same revision added the column with a default.
+
+    Downgrade: drop_not_null_online.
+    Raises:
+        UnsafeOperation: the column holds NULL; the CHECK is dropped again.
+    """
+    refuse_while_filling("set_not_null_online", table=table, column=column)
+    explain(table, column, NOT_NULL)
+    # A row that leaves the column out is accepted when there is a default.
+    left_out = [column] if ask("has_default", table, column=column).answer() else []
+    effect = on_table("requires-value", table, *left_out, subject=f"{table}.{column}", column=column)
+    require_value(table, column, effect)
+
+
+def require_value(table: str, column: str, *effects: Effect) -> None:
+    """Require a value; without an effect it is not judged: a dual write gives the column its values."""
+    check, nullable = not_null_check(table, column), ask("is_nullable", table, column=column)
+    drop = alter(table, f"DROP CONSTRAINT {quote(check)}")
+    dropped = strong(table, drop, when=ask("has_constraint", table, constraint=check))
+    broken = f"{table}.{column} still holds NULL, so nothing was required. Fill it before, with backfill({table!r}, …)"
+    run_or_undo(
+        *add_validated((table,), check, f"CHECK ({quote(column)} IS NOT NULL)", nullable),
+        strong(table, alter(table, f"ALTER COLUMN {quote(column)} SET NOT NULL"), when=nullable),
+        dropped,
+        undo=dropped,
+        broken=broken,
+        effects=effects,
+    )
+
+
+def not_null_check(table: str, column: str) -> str:
+    """Return the name of the CHECK that proves that a column holds no NULL."""
+    return shorten_identifier(f"ck_{table}_{column}_not_null")
+
+
+def drop_not_null_online(table: str, column: str) -> None:
+    """Let a column be NULL. Expand, if the previous release can read a NULL there.
+
+    Downgrade: set_not_null_online.
+    """
+    explain(table, column, NOT_NULL)
+    drop = alter(table, f"ALTER COLUMN {quote(column)} DROP NOT NULL")
+    run_steps(strong(table, drop, when=~ask("is_nullable", table, column=column)))
+
+
+def widen_text_online(table: str, column: str, type_: str) -> None:
+    """Let a text column hold longer texts, "TEXT" or "VARCHAR(n)". PostgreSQL only changes the catalog. Expand.
+
+    Example: widen_text_online("notes", "title", "VARCHAR(200)")
+    SQL: for CHECKs of the column PostgreSQL would look at every row, so the same statement drops them and adds
+        them NOT VALID; then VALIDATE CONSTRAINT of each.
+    Downgrade: none. A shorter type may not fit what was written meanwhile, and the longer one harms no old code.
+    Raises:
+        UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
+            over the column would be rebuilt under ACCESS EXCLUSIVE.
+    """
+    connection, new = bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
+    old = ask("text_length", table, column=column).answer()
+    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
+    if connection is not None and (old is None or not grows):
+        raise UnsafeOperation(
+            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
+        )
+    has_type = ask("has_type", table, column=column, type=type_)
+    names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
+    if names:
+        raise UnsafeOperation(
+            f"{', '.join(names)} has an expression or a condition over {table}.{column}, and would be rebuilt while"
+            f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {type_!r}),"
+            " which builds it beside the requests."
+        )
+    to_validate = ask("checks_to_validate", table, column=column, type=type_)
+    checks: dict[str, str] = dict(to_validate.rows(connection).all()) if connection else {}
+    actions = [
+        *(f"DROP CONSTRAINT {quote(name)}" for name in checks),
+        f"ALTER COLUMN {quote(column)} TYPE {type_}",
+        *(f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID" for name, definition in checks.items()),
+    ]
+    run_steps(
+        strong(table, alter(table, ", ".join(actions)), when=~has_type),
+        *(validate(table, name) for name in checks),
+    )
+
+
+def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -> None:
+    """Add a value to an enum type of the database. No table is locked, and no row is read. Expand.
+
+    Code that does not know the value fails when it reads it. So one release knows it, and a later one writes it. It
+    sorts in front of `before`, or else at the end.
+
+    Example: add_enum_value_online("mood", "fine", before="bad")
+    Downgrade: none. PostgreSQL takes no value from a type, and one that nobody writes harms no code.
+    """
+    add = f"ALTER TYPE {quote(enum)} ADD VALUE IF NOT EXISTS {literal(value)}"
+    add += f" BEFORE {literal(before)}" if before else ""
+    run_steps(online(add, when=~ask("has_enum_value", enum=quote(enum), value=value)))
+
+
+def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:
+    """Begin to drop a column, in the first of two releases: new code no longer uses it, the previous one still does.
+
+    New code inserts rows without the column. If it is NOT NULL without a default, these rows get `default`, an SQL
+    expression with which code of the previous release can live after a rollback: expand. Or NOT NULL is dropped, and
+    that code may meet NULL: contract. A comment hides it from flask db check; a later flask db migrate may drop it.
+
+    Example: retire_column_online("notes", "title", default="''")
+    Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
+    """
+    explain(table, column, NOT_NULL)
+    explain(table, column, DEFAULT)
+    action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
+    freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
+    run_steps(
+        strong(table, freed, when=ask("is_required", table, column=column)),
+        online(comment_on(table, column, RETIRED_COMMENT)),
+        effects=[on_table("changes-default", table, column, default=default, column=column)] if default else [],
+    )
+
+
+def reinstate_column_online(table: str, column: str, *, comment: str | None = None) -> None:
+    """Undo retire_column_online: put back the comment that the column had before. Expand.
+
+    Downgrade: retire_column_online.
+    """
+    run_steps(online(comment_on(table, column, comment), when=ask("has_column", table, column=column)))
+
+
+def drop_column_contract(table: str, column: str) -> None:
+    """Drop a column in the second release, when not even the live one uses it any more. Contract.
+
+    Downgrade: add_column_online with the column, nullable. What it held is gone.
+    """
+    refuse_while_filling("drop_column_contract", table=table, column=column)
+    is_copied = bool(ask("is_computed", table, column=column).answer())
+    drop = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")
+    run_steps(
+        strong(tables_locked(table, column=column), drop, when=ask("has_column", table, column=column)),
+        effects=[on_table("drops-column", table, column, is_copied=is_copied)],
+    )
 
 
 def rename_with_view(old: str, new: str) -> None:
@@ -19,9 +230,7 @@ def rename_with_view(old: str, new: str) -> None:
     A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. In one transaction, so the
     old name is never missing; each role may do through the view what it may do with the table. Expand.
 
-    Example: rename_with_view("notes", "pages")
-    SQL: short.
-    Run again: skipped when the table is named `new` and `old` is a view of it. A view that is missing is made.
+    Run again: a view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
     Raises:
         ReleaseError: neither is a table, or something else has the old name.
@@ -44,12 +253,7 @@ def rename_with_view(old: str, new: str) -> None:
 def rename_back_from_view(old: str, new: str) -> None:
     """Undo rename_with_view: drop the view and give the table its old name.
 
-    Example: rename_back_from_view("notes", "pages")
-    SQL: short, on both.
-    Run again: skipped when the table is named `old` and not `new`.
     Downgrade: rename_with_view.
-    Raises:
-        ReleaseError: neither is a table.
     """
     back = f"DROP VIEW {quote(old)}; ALTER TABLE {quote(new)} RENAME TO {quote(old)}"
     run_steps(strong(new, back, when=ask("is_named", new, renamed=quote(old))))
@@ -58,8 +262,6 @@ def rename_back_from_view(old: str, new: str) -> None:
 def drop_compat_view(old: str) -> None:
     """Drop the view of rename_with_view, once no release that may run still uses the old name. Contract.
 
-    Example: drop_compat_view("notes")
-    SQL: short.
     Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
     refuse_while_filling("drop_compat_view", old=old)
@@ -72,8 +274,6 @@ def retire_table_online(table: str) -> None:
 
     The mark hides the table from flask db check, and lets a later flask db migrate drop it.
 
-    Example: retire_table_online("notes")
-    SQL: COMMENT ON TABLE … IS …, until the deadline.
     Downgrade: reinstate_table_online.
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.
@@ -85,8 +285,6 @@ def retire_table_online(table: str) -> None:
 def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
     """Undo retire_table_online: put back the comment that the table had before. Expand.
 
-    Example: reinstate_table_online("notes")
-    SQL: COMMENT ON TABLE … IS …, until the deadline.
     Downgrade: retire_table_online.
     """
     run_steps(
@@ -97,8 +295,6 @@ def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
 def drop_table_contract(table: str) -> None:
     """Drop a table in the second release, when not even the live one uses it any more. Contract.
 
-    Example: drop_table_contract("notes")
-    SQL: DROP TABLE IF EXISTS …, short, also on tables that its foreign keys refer to.
     Downgrade: none that brings the rows back, so flask db migrate writes none.
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.
@@ -107,6 +303,53 @@ def drop_table_contract(table: str) -> None:
     _refuse_part("drop_table_contract", table)
     drop, is_there = f"DROP TABLE IF EXISTS {quote(table)}", ask("is_relation", table, kinds="rp")
     run_steps(strong(tables_locked(table), drop, when=is_there), effects=[on_table("drops-table", table)])
+
+
+def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
+    """Return why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: no server says so."""
+    where = f"{table}.{column.name}"
+    if column.computed is None and column.identity is None:
+        if column.server_default is None or connection is None:
+            return None
+        try:
+            if not _rewrites(column, connection):
+                return None
+        except (DataError, IntegrityError) as error:
+            return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
+    return (
+        f"{where} is computed by the database, or has a default that differs from row to row, for which PostgreSQL"
+        " rewrites the whole table under a lock that stops every request. Add it without, then"
+        f" set_default_online({table!r}, {column.name!r}, …) and backfill({table!r}, …); or use"
+        f' add_computed_column_online({table!r}, sa.Column({column.name!r}, …), "…").'
+    )
+
+
+def _rewrites(column: Column[Any], connection: Connection) -> bool:
+    """Tell if PostgreSQL rewrites an empty table for the column, as then every other; or refuses a row without it."""
+    plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
+    file = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
+    with empty_copies(connection):
+        execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
+        before = connection.scalar(file)
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {_definition('probe', plain)}")
+        is_rewritten = bool(connection.scalar(file) != before)
+        execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
+    return is_rewritten
+
+
+def _definition(table: str, column: Column[Any]) -> str:
+    Table(table, MetaData(), column)  # CreateColumn needs a column that belongs to a table
+    return str(CreateColumn(column).compile(dialect=DIALECT))
+
+
+def refuse_more_than_a_type(table: str, column: Column[Any], *, takes_default: bool = False) -> None:
+    """Refuse constraints and indexes, which have operations of their own, and a default that no row would ever get."""
+    has_default = not takes_default and column.server_default is not None
+    if has_default or column.foreign_keys or column.constraints or column.unique or column.index or column.primary_key:
+        raise UnsafeOperation(
+            f"{table}.{column.name} comes with {'' if takes_default else 'a default, '}a constraint or an index. Add it"
+            " without, then use add_foreign_key_online, add_check_online, add_unique_online or create_index_online."
+        )
 
 
 def _refuse_part(operation: str, table: str) -> None:

@@ -4,23 +4,23 @@ The shadow is given NOT NULL, indexes and constraints, in the server's own words
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from alembic import op
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import Connection, Row, text
 
 from online_migrations.connection import connection_of, execute_verbatim
 from online_migrations.definitions import all_there, empty_copies
-from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation, server_message
+from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Deadline
 from online_migrations.operations import dual_writes
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
-from online_migrations.operations.columns import not_null_check
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
-from online_migrations.operations.steps import Step, add_validated, autocommit, limits, online, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, limits, online, run_steps, strong
+from online_migrations.operations.tables import not_null_check
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
 INTEGERS = ("smallint", "integer", "bigint")
@@ -51,9 +51,8 @@ def change_type_online(
         pk: as for backfill.
 
     Example: change_type_online("notes", "version", "BIGINT")
-    SQL: the backfill, CREATE INDEX CONCURRENTLY and VALIDATE CONSTRAINT until the deadline, the others short. The swap
-        locks also what foreign keys of the column refer to; before it, it waits for transactions that see rows as they
-        were before the backfill. The script for --sql is for a column on which nothing stands.
+    SQL: the swap locks also what foreign keys of the column refer to; before it, it waits for transactions that see
+        rows as they were before the backfill. A script (--sql) cannot do it.
     Downgrade: change_type_online with the old type, then drop_shadow_contract.
     Raises:
         UnsafeOperation: a value does not fit the new type or does not come back from it; or something stands on the
@@ -61,20 +60,21 @@ def change_type_online(
             privileges, another trigger's condition, partitions. What was added is dropped again.
         ReleaseError: the column still has the shadow of another change.
     """
-    forth = using or f"CAST({quote(column)} AS {type_})"
-    change = TypeChange(table, column, type_, type_.lower(), forth, back or quote(column), pk)
-    if bind() is None:
-        _print(change)
+    migration, connection = op.get_context(), bind()
+    if connection is None:
+        run_steps(online(TEXTS["not_in_a_script"]))
         return
-    with autocommit() as connection:
+    with migration.autocommit_block():
         state = read_state(table, column)
         with empty_copies(connection):  # of which a column tells how the server calls the type
             execute_verbatim(connection, f"CREATE TEMP TABLE dual_write_type (value {type_})")
-            name = read_state("dual_write_type", "value").type
+            name = ask("type_name", "dual_write_type", column="value").answer()
         if state.type == name:
             return
-        change = change._replace(name=name, back=back or f"CAST({quote(column)} AS {state.type})")
+        forth, back = using or f"CAST({quote(column)} AS {type_})", back or f"CAST({quote(column)} AS {state.type})"
+        change = TypeChange(table, column, type_, name, forth, back)
         _refuse_obstacles(change)
+        dual_writes.tried(connection, table, change.back, state.type, f"CAST(NULL AS {type_}) AS {quote(column)}")
     if others := {*dual_writes.columns_read(table, forth, type_)} - {column}:
         raise UnsafeOperation(
             f"{forth!r} reads {', '.join(sorted(others))} too, so {table}.{column} stays as it is. Add a column of the"
@@ -89,28 +89,29 @@ def change_type_online(
             dual_writes.drop_dual_write(table, change.shadow)
 
     with dual_writes.taken_back(take_back, fails, instead):
-        _fill(change)
-        with autocommit() as connection:
+        dual_writes.start(change.dual_write(forth), type_, SHADOW_TO_BE)
+        backfill(table, f"{quote(change.shadow)} = {forth}", differs(quote(change.shadow), forth, name), pk=pk)
+        with migration.autocommit_block():
             _require_lossless(connection, change, state.type)
-            uses = read_uses(connection, table, column)
-        _build_twins(change, state, uses)
-    for key in uses.references:  # one table at a time, so that the swap needs no lock on them
-        twin = shadow_of(key.name)
-        run_steps(*add_validated(key.tables, twin, key.definition), take_name(key.tables, key.name, twin))
+            twins = read_twins(connection, change, state)
+            references = ask("references", table, column=column, shadow=change.shadow).rows(connection).all()
+        for twin in twins:  # what is built is not judged: the trigger writes the shadow, not live code
+            run_steps(*twin.build)
+    for key, *tables, definition in references:  # one table at a time, so that the swap needs no lock on them
+        both, twin_key = tuple(dict.fromkeys(tables)), shadow_of(key)
+        run_steps(*add_validated(both, twin_key, definition), take_name(both, key, twin_key))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
-    with autocommit() as connection:
-        _wait_for_older_snapshots(connection, limits(op.get_context())[0])
+    with migration.autocommit_block():
+        _wait_for_older_snapshots(connection, limits(migration)[0])
     # Each session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to
     # what it is makes it look again.
     recompile = ask("trigger_functions", table).listed()
-    run_steps(_swap(change, state, uses, recompile))
+    run_steps(_swap(change, state, twins, recompile))
 
 
 def drop_shadow_contract(table: str, column: str) -> None:
     """Drop the shadow of change_type_online, which holds the old type. There is no way back then. Contract.
 
-    Example: drop_shadow_contract("notes", "version")
-    SQL: short; no row is rewritten.
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
     refuse_while_filling("drop_shadow_contract", table=table, column=column)
@@ -124,7 +125,6 @@ class TypeChange(NamedTuple):
     name: str  # of the type, as the server calls it
     forth: str  # SQL over the column, as is `back`
     back: str
-    pk: str
 
     @property
     def shadow(self) -> str:
@@ -146,30 +146,13 @@ class ColumnState(NamedTuple):
     sequence_options: str
 
 
-class Index(NamedTuple):
-    name: str
-    is_unique: bool
-    constraint: str | None  # "PRIMARY KEY" or "UNIQUE" when the index belongs to one
-    deferral: str  # DEFERRABLE …, of the constraint
-    definition: str  # what follows CREATE INDEX … ON table
+class Twin(NamedTuple):
+    """Hold how what stands on the column comes to stand on the shadow, which then takes the column's name."""
 
-    @property
-    def create(self) -> str:
-        return f"CREATE {'UNIQUE ' if self.is_unique else ''}INDEX"
-
-
-class Constraint(NamedTuple):
-    name: str
-    tables: tuple[str, ...]  # its own, and that at the other end of a foreign key, which a change of it locks too
-    definition: str
-
-
-class Uses(NamedTuple):
-    """Hold what stands on a column, each with the shadow's name in place of the column's."""
-
-    indexes: list[Index]
-    constraints: list[Constraint]  # CHECKs, and foreign keys of the column
-    references: list[Constraint]  # foreign keys to the column
+    build: list[Step]  # on the shadow, beside the requests
+    drop: str  # in the swap, before the names change
+    take: str  # in the swap, after that: the twin has the shadow's new name, and gets that of what was dropped
+    tables: tuple[str, ...] = ()  # that drop and take lock: of a foreign key also the one at its other end
 
 
 def read_state(table: str, column: str) -> ColumnState:
@@ -179,13 +162,13 @@ def read_state(table: str, column: str) -> ColumnState:
     return ColumnState(*row)
 
 
-def read_uses(connection: Connection, table: str, column: str) -> Uses:
-    """Return what stands on the column, while the table has its shadow too.
+def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -> list[Twin]:
+    """Return a twin of all that stands on the column, while the table has its shadow too.
 
     The server itself puts the shadow's name in: it describes an empty copy of the table with the column renamed.
     """
-    shadow = shadow_of(column)
-    indexes = [Index(*row) for row in ask("indexes", table, column=column).rows(connection)]
+    table, column, shadow = change.table, change.column, change.shadow
+    indexes = ask("indexes", table, column=column).rows(connection).all()
     checks = ask("checks", table, column=column).rows(connection).all()
     script = [
         *(f"{index.create} {quote(index.name)} ON {quote(table)} {index.definition}" for index in indexes),
@@ -195,108 +178,81 @@ def read_uses(connection: Connection, table: str, column: str) -> Uses:
     ]
     with empty_copies(connection, table):
         execute_verbatim(connection, "; ".join(script))
-        found = {name: definition.text for name, definition in all_there(connection, table).items()}
-    keys, references = (
-        [
-            Constraint(name, tuple(dict.fromkeys((own, other))), definition)
-            for name, own, other, definition in ask(which, table, column=column, shadow=shadow).rows(connection)
-        ]
-        for which in ("foreign_keys", "references")
-    )
-    on_shadow = [index._replace(definition=found[index.name].removeprefix("UNIQUE ")) for index in indexes]
-    return Uses(on_shadow, [*(Constraint(name, (table,), found[name]) for name, _ in checks), *keys], references)
-
-
-def _fill(change: TypeChange) -> None:
-    """Add the shadow, with the trigger that writes it from now on, and fill it."""
-    unfilled = differs(quote(change.shadow), change.forth, change.name)
-    dual_writes.start(change.dual_write(change.forth), change.type, SHADOW_TO_BE)
-    backfill(change.table, f"{quote(change.shadow)} = {change.forth}", unfilled, pk=change.pk)
-
-
-def _build_twins(change: TypeChange, state: ColumnState, uses: Uses) -> None:
-    """Give the shadow what stands on the column. It is not judged: the trigger writes the shadow, not live code."""
-    table, shadow = change.table, quote(change.shadow)
-    if state.not_null:
-        run_steps(*add_validated((table,), not_null_check(table, change.shadow), f"CHECK ({shadow} IS NOT NULL)"))
-    for one in uses.constraints:
-        run_steps(*add_validated(one.tables, shadow_of(one.name), one.definition))
-    for index in uses.indexes:
-        twin = shadow_of(index.name)
-        create = f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {index.definition}"
-        run_steps(
-            online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
-            online(create, when=~ask("has_index", twin)),
-        )
-
-
-def _swap(change: TypeChange, state: ColumnState, uses: Uses, recompile: list[str]) -> Step:
-    """Let the column and its shadow swap names. Each statement changes the catalog only."""
-    table, column, shadow = change.table, change.column, change.shadow
-    between = shorten_identifier(f"{column}_swapped")
-    names = ((column, between), (shadow, column), (between, shadow))
-    keys = [index.name for index in uses.indexes if index.constraint]
-    former = [*(one.name for one in uses.constraints), *keys]
-    statements = [
-        *(alter(table, f"DROP CONSTRAINT {quote(name)}") for name in former),
-        *(f"DROP INDEX {quote(index.name)}" for index in uses.indexes if not index.constraint),
-        *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
-        *_move_defaults(change, state),
-        comment_on(table, column, state.comment),
-        comment_on(table, shadow, SHADOW_OF_FORMER),
-        *_rename_twins(table, uses),
-        change.dual_write(change.back).create_function(),
-        *recompile,
+        on_shadow = {name: definition.text for name, definition in all_there(connection, table).items()}
+    keys = ask("foreign_keys", table, column=column, shadow=shadow).rows(connection)
+    return [
+        *_twins_of_values(change, state),
+        *(_twin_of_index(table, index, on_shadow[index.name].removeprefix("UNIQUE ")) for index in indexes),
+        *(_twin_of_constraint((table,), name, on_shadow[name]) for name, _ in checks),
+        *(_twin_of_constraint((own, other), name, definition) for name, own, other, definition in keys),
     ]
-    tables = tuple(dict.fromkeys([table, *(locked for one in uses.constraints for locked in one.tables)]))
-    return strong(tables, "; ".join(statements), when=~ask("has_type", table, column=column, type=change.name))
 
 
-def _rename_twins(table: str, uses: Uses) -> list[str]:
-    renamed = []
-    for index in uses.indexes:
-        name, twin = quote(index.name), quote(shadow_of(index.name))
-        using = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {twin}{index.deferral}"
-        renamed.append(alter(table, using) if index.constraint else f"ALTER INDEX {twin} RENAME TO {name}")
-    for one in uses.constraints:
-        renamed.append(alter(table, f"RENAME CONSTRAINT {quote(shadow_of(one.name))} TO {quote(one.name)}"))
-    return renamed
+def _twins_of_values(change: TypeChange, state: ColumnState) -> Iterator[Twin]:
+    """Yield those of NOT NULL and the default. The former column may not hold what the new type holds: it may be NULL.
 
-
-def _move_defaults(change: TypeChange, state: ColumnState) -> list[str]:
-    """Let default, identity and NOT NULL go with the name, after the swap.
-
-    The shadow may not hold what the new type holds, so it may be NULL. The validated CHECK proves SET NOT NULL.
+    The validated CHECK proves SET NOT NULL, which an identity and a primary key need, so it comes first.
     """
     table, column, shadow = change.table, quote(change.column), quote(change.shadow)
-    actions = []
     if state.not_null:
-        check = quote(not_null_check(table, change.shadow))
-        actions += [f"ALTER COLUMN {shadow} DROP NOT NULL", f"ALTER COLUMN {column} SET NOT NULL"]
-        actions += [f"DROP CONSTRAINT {check}"]
+        check = not_null_check(table, change.shadow)
+        build = add_validated((table,), check, f"CHECK ({shadow} IS NOT NULL)")
+        drop, take = (alter(table, f"ALTER COLUMN {column} {action} NOT NULL") for action in ("DROP", "SET"))
+        yield Twin(build, drop, f"{take}; {alter(table, f'DROP CONSTRAINT {quote(check)}')}")
     if state.default is not None:
         # A bare literal goes without the old type's cast.
         bare = state.default.removesuffix(f"::{state.type}")
         default = bare if re.fullmatch(r"'(?:[^']|'')*'", bare) else state.default
-        actions += [f"ALTER COLUMN {column} SET DEFAULT {default}", f"ALTER COLUMN {shadow} DROP DEFAULT"]
-    moved = [alter(table, action) for action in actions]
+        drop = alter(table, f"ALTER COLUMN {column} DROP DEFAULT")
+        yield Twin([], drop, alter(table, f"ALTER COLUMN {column} SET DEFAULT {default}"))
+
+
+def _twin_of_index(table: str, index: Row[Any], definition: str) -> Twin:
+    name, twin = quote(index.name), shadow_of(index.name)
+    build = [
+        online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
+        online(
+            f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {definition}", when=~ask("has_index", twin)
+        ),
+    ]
+    if index.constraint is None:
+        return Twin(build, f"DROP INDEX {name}", f"ALTER INDEX {quote(twin)} RENAME TO {name}")
+    attach = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {quote(twin)}{index.deferral}"
+    return Twin(build, alter(table, f"DROP CONSTRAINT {name}"), alter(table, attach))
+
+
+def _twin_of_constraint(tables: tuple[str, ...], name: str, definition: str) -> Twin:
+    twin, tables = shadow_of(name), tuple(dict.fromkeys(tables))
+    drop, rename = f"DROP CONSTRAINT {quote(name)}", f"RENAME CONSTRAINT {quote(twin)} TO {quote(name)}"
+    build = add_validated(tables, twin, definition)
+    return Twin(build, alter(tables[0], drop), alter(tables[0], rename), tables)
+
+
+def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: list[str]) -> Step:
+    """Let the column and its shadow swap names. Each statement changes the catalog only."""
+    table, column, shadow = change.table, change.column, change.shadow
+    between = shorten_identifier(f"{column}_swapped")
+    names = ((column, between), (shadow, column), (between, shadow))
+    swap = "; ".join(
+        [
+            *(twin.drop for twin in reversed(twins)),  # a foreign key before the index that it may need
+            *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
+            *(twin.take for twin in twins),
+            comment_on(table, column, state.comment),
+            comment_on(table, shadow, SHADOW_OF_FORMER),
+            change.dual_write(change.back).create_function(),
+            *recompile,
+        ]
+    )
     if state.sequence and state.identity:
-        names = {"table": quote(table), "new": column, "old": shadow, "between": "; ".join(moved)}
+        of = {"table": quote(table), "of": quote(column), "identity": state.identity, "swap": swap}
         sequence = {"sequence": state.sequence, "literal": literal(state.sequence), "options": state.sequence_options}
-        return [TEXTS["move_identity"].format(identity=state.identity, **names, **sequence)]
-    if state.sequence:
-        moved += [f"ALTER SEQUENCE {state.sequence} OWNED BY {quote(table)}.{column}"]
-        moved += [f"ALTER SEQUENCE {state.sequence} AS {change.name}"] if change.name in INTEGERS else []
-    return moved
-
-
-def _print(change: TypeChange) -> None:
-    """Print it for --sql: nobody can look what stands on the column, so the script goes on only when it is nothing."""
-    names = {"table": literal(quote(change.table)), "name": literal(change.column)}
-    run_steps(online(TEXTS["require_values_only"].format(**names)))
-    _fill(change)
-    nothing = ColumnState(change.name, False, None, None, None, None, "")
-    run_steps(online(f"ANALYZE {quote(change.table)}"), _swap(change, nothing, Uses([], [], []), []))
+        swap = TEXTS["move_identity"].format(**of, **sequence)
+    elif state.sequence:
+        swap += f"; ALTER SEQUENCE {state.sequence} OWNED BY {quote(table)}.{quote(column)}"
+        swap += f"; ALTER SEQUENCE {state.sequence} AS {change.name}" if change.name in INTEGERS else ""
+    tables = tuple(dict.fromkeys([table, *(locked for twin in twins for locked in twin.tables)]))
+    return strong(tables, swap, when=~ask("has_type", table, column=column, type=change.name))
 
 
 def _refuse_obstacles(change: TypeChange) -> None:
@@ -325,11 +281,7 @@ def _require_lossless(connection: Connection, change: TypeChange, old_type: str)
     if old_type == "json":  # which may be spelled in many ways; jsonb keeps what it means
         is_lost = f"{returned} IS NULL AND former IS NOT NULL"
     query = f"SELECT count(*) FROM ({both}) AS {quote(change.table)} WHERE {is_lost}"
-    try:
-        lost = execute_verbatim(connection, query).scalar_one()
-    except ProgrammingError as error:
-        raise UnsafeOperation(f"{change.back!r} is not a value for {change.table}: {server_message(error)}") from error
-    if lost:
+    if lost := execute_verbatim(connection, query).scalar_one():
         raise UnsafeOperation(
             f"{lost} values of {change.table}.{change.column} would be lost as {change.type}, so the column stays as it"
             " is. Fix the rows, then run the command again."

@@ -30,7 +30,8 @@ Revisions in `migrations/versions/` are written with these functions. `flask db 
 
 Each shows the statements of an example, as `--sql` prints them, with the lock that a statement takes. Under SHARE
 UPDATE EXCLUSIVE and ROW EXCLUSIVE requests read and write, under SHARE ROW EXCLUSIVE they read, under ACCESS EXCLUSIVE
-they wait. When an operation runs again, a statement is skipped whose result is there, unless something else is said.
+they wait. What stands between BEGIN and COMMIT is *short*; all else waits and runs *until the deadline*. When an
+operation runs again, a statement is skipped whose result is there, unless something else is said.
 
 """
 
@@ -48,7 +49,7 @@ def generated() -> str:
 
 def section(function: Callable[..., object]) -> str:
     name, (description, parts) = function.__name__, read(function)
-    example = textwrap.dedent(parts["Example"]).strip()
+    example = textwrap.dedent(parts.get("Example", "")).strip() or plain_example(function)
     items = [f"- `{argument}`: {said}" for argument, said in said_of(parts.get("Args", ""))]
     items += [f"- **{part}**: {flowing(parts[part])}" for part in ("SQL", "Run again", "Downgrade") if part in parts]
     items += [f"- **Raises** `{error}`: {said}" for error, said in said_of(parts.get("Raises", ""))]
@@ -60,6 +61,17 @@ def section(function: Callable[..., object]) -> str:
             *wrapped,
         ]
     )
+
+
+# What an example gives to the arguments that say by their names what they take.
+SAMPLES = {"table": "notes", "column": "words", "name": "notes_words", "old": "notes", "new": "pages"}
+
+
+def plain_example(function: Callable[..., object]) -> str:
+    """Make up an example for a docstring that has none, since names are all that the function takes."""
+    required = [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
+    given = ", ".join(f'"{SAMPLES[one.name]}"' for one in required)
+    return f"{function.__name__}({given})"
 
 
 def read(function: Callable[..., object]) -> tuple[str, dict[str, str]]:

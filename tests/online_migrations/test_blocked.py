@@ -177,7 +177,7 @@ HOLDING = {
 
 
 @pytest.mark.parametrize(("step", "waits"), HOLDING.values(), ids=HOLDING)
-def test_a_statement_is_cancelled(checkout: OwnHistory, database: Database, step: tuple[str, ...], waits: str) -> None:
+def test_a_statement_is_ended(checkout: OwnHistory, database: Database, step: tuple[str, ...], waits: str) -> None:
     checkout.write_revision(2, *(f'op.execute("{sql}")' for sql in step))
     with request(database, waits) as answered:
         ended = checkout.ends(1, "db", "upgrade")
@@ -198,6 +198,14 @@ def test_while_python_computes_the_connection_is_ended(checkout: OwnHistory, dat
         assert LONGEST_WAIT < answered.result() < LONGEST_WAIT + SECOND_LOOK
     assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
     assert checkout.flask("db", "upgrade").returncode == 0
+
+
+def test_an_operation_is_ended_too(checkout: OwnHistory, database: Database) -> None:
+    step = f"with in_schema('public'): steps.run_steps(steps.strong('things', '{ADD}; {LONG}'))"
+    checkout.write_revision(2, "from online_migrations.operations import steps", step)
+    with request(database, "SELECT FROM things"):
+        assert "s for things, which this step held" in checkout.ends(1, "db", "upgrade").splitlines()[-1]
+    assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 
 def test_the_wait_of_a_request_behind_another_ddl_is_one(checkout: OwnHistory, database: Database) -> None:

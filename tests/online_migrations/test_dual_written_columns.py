@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from online_migrations.errors import ReleaseError, UnsafeOperation
-from online_migrations.operations.columns import add_column_online, drop_column_contract
 from online_migrations.operations.dual_writes import (
     add_computed_column_online,
     add_synced_column_online,
     drop_dual_write_contract,
     stop_dual_write_contract,
 )
+from online_migrations.operations.tables import add_column_online, drop_column_contract
 from online_migrations.operations.type_changes import change_type_online, drop_shadow_contract
 from tests.online_migrations.migrating import Database
 

@@ -8,8 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.extensions import db
 from online_migrations.errors import ReleaseError
-from online_migrations.operations.columns import retire_column_online
-from online_migrations.operations.tables import rename_with_view
+from online_migrations.operations.tables import rename_with_view, retire_column_online
 from online_migrations.state import ledger
 from tests.databases import HEAD, OUR_HISTORY
 from tests.figures.counts import counted, kept
