@@ -17,7 +17,16 @@ from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
 from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
 from online_migrations.operations.tables import set_not_null_online
-from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, require_short, spare_name
+from online_migrations.sql import (
+    DIALECT,
+    alter,
+    names_in,
+    quote,
+    quoted_list,
+    require_short,
+    shorten_identifier,
+    spare_name,
+)
 
 
 def create_index_online(
@@ -40,28 +49,33 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: PostgreSQL reads the table twice and waits for all open transactions.
+    SQL: PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
+        ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
     require_short(name)
-    wanted, spare = _create(name, table, columns, unique, options), spare_name(name)
+    wanted = _create(name, table, columns, unique, options)
+    spare, old = spare_name(name), shorten_identifier(f"{name}_old")
     there = to_replace(table, "index", name, other_index(table, name, wanted), wanted, replace)
     built = name if there is None else spare
     if replace and (there is None or other_index(table, spare, _create(spare, table, columns, unique, options))):
-        run_steps(_drop_index(spare))  # of an attempt with a definition that was fixed since
+        # of an attempt that was killed, or had a definition that was fixed since
+        run_steps(_drop_index(spare), _drop_index(old))
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
     names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
     requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
-    take = f"DROP INDEX IF EXISTS {quote(name)}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
+    # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
+    rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
+    take = f"{rename}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
     drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
         *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
-        *(() if there is None else (strong(table, take, when=ask("has_index", built)),)),
+        *(() if there is None else (online(take, when=ask("has_index", built)), _drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
         effects=[*requires, *(() if there is None else _dropping_index(name))],
