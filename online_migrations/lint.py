@@ -16,7 +16,6 @@ from sqlalchemy.schema import CreateSchema
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
-from online_migrations.definitions import read_queries
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
@@ -24,6 +23,7 @@ from online_migrations.guard.rules import Violation
 from online_migrations.locks import Blockers, Deadline
 from online_migrations.revisions import duplicate_revisions
 from online_migrations.scratch import scratch_database
+from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import TOOL_TABLES, prepare
 
@@ -31,7 +31,7 @@ SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
 
-QUERIES = read_queries(__package__, "lint.sql")
+QUERIES = read_queries(__file__, "lint.sql")
 # By type, or by category of types (PostgreSQL manual, pg_type.typcategory); n counts from 1.
 _VALUES = {
     "uuid": "md5(n::text)::uuid",

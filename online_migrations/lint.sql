@@ -1,16 +1,14 @@
 -- The tables in which `flask release lint` puts rows, and what a row of one has to say.
 
--- # filled
+-- filled
 SELECT c.oid, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 
--- # tables
--- After those that they refer to.
-SELECT oid::int AS oid, oid::regclass::text AS name FROM filled WHERE relname <> ALL (:tools)
+-- tables: after those that they refer to
+SELECT oid::int AS oid, oid::regclass::text AS name FROM ({filled}) filled WHERE relname <> ALL (:tools)
 ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = filled.oid AND k.contype = 'f'), oid
 
--- # columns
--- Those of a table that have no default and no number: what a row has to say, and what it may say.
+-- columns: those of a table that have no default and no number: what a row has to say, and what it may say
 SELECT quote_ident(a.attname) AS name, a.attnotnull AS is_required,
   format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) AS type,
   t.typcategory::text AS category, format_type(t.oid, a.atttypmod) AS full_type,
