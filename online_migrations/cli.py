@@ -21,9 +21,9 @@ from online_migrations.autogenerate import target_metadata
 from online_migrations.backfills import defer_batch, store
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
 from online_migrations.doctor import ERROR, diagnose
-from online_migrations.doctor.checks import migrators
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
+from online_migrations.locks import lock_holder
 from online_migrations.plan import plan
 from online_migrations.revisions import require_parent_files, script_directory
 from online_migrations.state import BEHIND, ledger, read_schema_state, rollback
@@ -158,7 +158,7 @@ def _status(connection: Connection) -> output.Document:
     jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
     counted = {name: count(connection) for name, count in jobs.items() if count}
     live = live_release(connection)
-    running = next(migrators(connection), None)
+    running = lock_holder(connection)
     pending = [script_directory().get_revision(revision) for revision in state.pending]
     return {
         "state": state.name,
@@ -169,7 +169,7 @@ def _status(connection: Connection) -> output.Document:
         ],
         "ahead_by": state.foreign,
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
-        "migrator": running.what if running else None,
+        "migrator": f"A migration is running: {running}" if running else None,
         **{name: row._asdict() if row else None for name, row in counted.items()},
         "backfills": [store.document(backfill) for backfill in store.recent_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,

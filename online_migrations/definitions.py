@@ -8,22 +8,21 @@ upgrade, operations and the doctor compare by this.
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, Table, TextClause, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, Index, Table, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex, ExecutableDDLElement
 
 from online_migrations.connection import execute_verbatim
-from online_migrations.sql import DIALECT, quote, sql_name
+from online_migrations.sql import DIALECT, quote, read_queries, sql_name
 
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
 
 CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
-INDEX = "i"  # our own, for an index that belongs to no constraint
+INDEX = "i"  # our own
 
 COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
 PRINTS = 3  # what the server prints of a condition that it has printed is settled then
@@ -35,14 +34,7 @@ _SEARCH_FIRST = text(
 )
 
 
-def read_queries(package: str, file: str) -> dict[str, TextClause]:
-    """Read the queries of an .sql file by their names. Each may name the first one, as a table."""
-    blocks = files(package).joinpath(file).read_text(encoding="utf-8").split("\n-- # ")[1:]
-    (first, _, rows), *others = (block.partition("\n") for block in blocks)
-    return {name: text(f"WITH {first} AS ({rows}) {query}") for name, _, query in others}
-
-
-QUERIES = read_queries(__package__, "definitions.sql")
+QUERIES = read_queries(__file__, "definitions.sql")
 
 
 class Definition(NamedTuple):
@@ -110,32 +102,38 @@ def is_same(connection: Connection, table: str, there: Definition, wanted: Defin
 
 def all_there(connection: Connection, table: str) -> dict[str, Definition]:
     """Return by name a table's constraints, and its indexes that belong to none."""
-    return {row.name: Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)})}
+    return {one.name: one for one in _indexes_and_constraints(connection, table)}
 
 
-def constraint_there(connection: Connection, table: str, name: str) -> Definition | None:
-    """Return None when the table has no constraint of the name."""
-    found = all_there(connection, table).get(name)
-    return found if found and found.kind != INDEX else None
+def other_definition(
+    connection: Connection, table: str, name: str, statement: str, *referred: str, is_index: bool = False
+) -> str | None:
+    """Return what has the name and is not what CREATE INDEX, or else ADD CONSTRAINT, would make; None: nothing is.
+
+    A foreign key is one to the table `referred`. An INVALID index counts as none.
+    """
+
+    def named() -> Definition | None:
+        found = (one for one in _indexes_and_constraints(connection, table) if (one.kind == INDEX) == is_index)
+        return next((one for one in found if one.name == name), None)
+
+    there = named()
+    if there is None:
+        return None
+    with empty_copies(connection, table, *referred, with_indexes=bool(referred)):
+        execute_verbatim(connection, statement)
+        wanted = named()
+    return None if wanted and is_same(connection, table, there, wanted) else there.text
 
 
-def index_there(connection: Connection, name: str) -> tuple[str, Definition] | None:
-    """Return the index of the name, after its table; None when there is none, or it is INVALID."""
-    row = connection.execute(QUERIES["index"], {"index": quote(name)}).one_or_none()
-    return (row[0], Definition(name, INDEX, row[1])) if row else None
+def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Definition]:
+    return (Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)}))
 
 
 def column_there(connection: Connection, table: str, name: str) -> ColumnDefinition | None:
     """Return None when the table has no such column."""
     row = connection.execute(QUERIES["column"], {"table": quote(table), "name": name}).one_or_none()
     return ColumnDefinition(*row) if row else None
-
-
-def wanted(connection: Connection, table: str, name: str, statement: str, *referred: str) -> Definition:
-    """Return the definition of what ADD CONSTRAINT or CREATE INDEX makes, a foreign key to the table `referred`."""
-    with empty_copies(connection, table, *referred, with_indexes=bool(referred)):
-        execute_verbatim(connection, statement)
-        return all_there(connection, table)[name]
 
 
 def wanted_column(connection: Connection, table: str, name: str, definition: str) -> ColumnDefinition:

@@ -1,25 +1,15 @@
--- Definitions as the server prints them. Each query begins with its name, and may name the first one.
+-- Definitions as the server prints them.
 
--- # indexes
--- Without its own name and that of its table, which the temporary copy has in another schema.
-SELECT indexrelid, indrelid,
+-- all: indexes of a table, without their own names and that of the table, which the temporary copy has in another schema;
+-- and then constraints. The index of a constraint has its name
+SELECT relname::text AS name, 'i' AS kind,
   CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END || substring(pg_get_indexdef(indexrelid) FROM ' (USING .*)$') AS text
-FROM pg_index WHERE indisvalid
-
--- # all
--- Of a table: the indexes that belong to no constraint, and then all constraints.
-SELECT relname::text AS name, 'i' AS kind, indexes.text AS text
-FROM indexes JOIN pg_class c ON c.oid = indexrelid
-WHERE indrelid = CAST(:table AS regclass)
-  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)
+FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = CAST(:table AS regclass) AND indisvalid
 UNION ALL
 SELECT conname::text, contype::text, regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '')
 FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)
 
--- # index
-SELECT indrelid::regclass::text, indexes.text FROM indexes WHERE indexrelid = to_regclass(:index)
-
--- # column
+-- column
 SELECT concat_ws(' ', format_type(atttypid, atttypmod),
     (SELECT 'COLLATE ' || quote_ident(collname) FROM pg_collation c, pg_type t
       WHERE c.oid = attcollation AND t.oid = atttypid AND attcollation <> typcollation),
@@ -29,6 +19,6 @@ SELECT concat_ws(' ', format_type(atttypid, atttypmod),
 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attrelid = CAST(:table AS regclass) AND attname = :name AND NOT attisdropped
 
--- # schema
+-- schema
 SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
 WHERE c.oid = CAST(:table AS regclass)

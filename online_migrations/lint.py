@@ -16,7 +16,6 @@ from sqlalchemy.schema import CreateSchema
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim
-from online_migrations.definitions import read_queries
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
@@ -24,6 +23,7 @@ from online_migrations.guard.rules import Violation
 from online_migrations.locks import Blockers, Deadline
 from online_migrations.revisions import duplicate_revisions
 from online_migrations.scratch import scratch_database
+from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import TOOL_TABLES, prepare
 
@@ -31,22 +31,7 @@ SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
 
-QUERIES = read_queries(__package__, "lint.sql")
-# By type, or by category of types (PostgreSQL manual, pg_type.typcategory); n counts from 1.
-_VALUES = {
-    "uuid": "md5(n::text)::uuid",
-    "bytea": "decode(md5(n::text), 'hex')",
-    "json": "'{}'",
-    "jsonb": "'{}'",
-    "inet": "'127.0.0.1'",
-    "N": "n",
-    "S": "left('x' || n, LENGTH)",
-    "B": "n % 2 = 0",
-    "D": "now() - n * interval '1 minute'",
-    "T": "n * interval '1 minute'",
-    "A": "'{}'",
-    "R": "'empty'",
-}
+QUERIES = read_queries(__file__, "lint.sql")
 
 
 class Finding(NamedTuple):
@@ -184,8 +169,8 @@ def fill(connection: Connection) -> None:
         if connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
             continue
         columns = connection.execute(QUERIES["columns"], {"oid": table.oid}).all()
-        every = {row.name: _value(row) for row in columns}
-        required = {row.name: every[row.name] for row in columns if row.is_required}
+        every = {row.name: row.value for row in columns}
+        required = {row.name: row.value for row in columns if row.is_required}
         for values, number in ((every, ROWS), (required, ROWS), (required, 1)):
             names = f"({', '.join(values)})" if values else ""
             rows = f"SELECT {', '.join(values.values())} FROM generate_series(1, {number}) n"  # noqa: S608 - likewise
@@ -193,13 +178,6 @@ def fill(connection: Connection) -> None:
                 execute_verbatim(connection, f"INSERT INTO {table.name} {names} {rows}")
                 break
     connection.commit()
-
-
-def _value(column: Row[Any]) -> str:
-    if column.parent or column.label:
-        return str(column.parent or column.label)
-    template = _VALUES.get(column.type) or _VALUES.get(column.category) or "NULL"
-    return f"({template.replace('LENGTH', str(column.length))})::{column.full_type}"
 
 
 def _end_backfills(connection: Connection) -> None:

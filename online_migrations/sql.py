@@ -119,6 +119,10 @@ def read_texts(module: str, name: str, **texts: str) -> dict[str, str]:
     return texts
 
 
+def read_queries(module: str, name: str) -> dict[str, TextClause]:
+    return {key: text(sql) for key, sql in read_texts(module, name).items()}
+
+
 MAX_BYTES = 63  # NAMEDATALEN - 1; two long names may be cut to the same one
 
 

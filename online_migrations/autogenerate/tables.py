@@ -23,7 +23,7 @@ from online_migrations.autogenerate.directives import (
     call,
 )
 from online_migrations.connection import connection_of
-from online_migrations.definitions import RETIRED_COMMENT, constraint_there, on_search_path
+from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
@@ -205,7 +205,7 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
     reverse = op.reverse()
     if isinstance(reverse, ops.CreateUniqueConstraintOp):
         with on_search_path(diff.connection, diff.schema):
-            there = constraint_there(diff.connection, op.table_name, sql_name(op.constraint_name or ""))
+            there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
         reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
         reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
     return reverse

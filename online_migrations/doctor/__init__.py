@@ -4,7 +4,8 @@ It only reads: what it makes in order to compare definitions, it makes in tempor
 takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
@@ -14,7 +15,6 @@ from online_migrations.connection import writable_transaction
 from online_migrations.doctor import checks
 from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis
 from online_migrations.doctor.drift import diagnosis, differences
-from online_migrations.doctor.revisions import check_revisions
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.state import AT_HEAD, read_schema_state
@@ -33,21 +33,18 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     state = read_schema_state(connection)
     is_at_head = state.name == AT_HEAD
     parameters = checks.query_parameters(metadata, is_at_head)
-    found = [
-        *check_revisions(connection, state),
-        *checks.migrators(connection),
-        *checks.unfinished_backfills(connection),
-        *_attempt(connection, checks.sequences_behind(connection, parameters)),
-    ]
+    found = list(checks.check_revisions(connection, state))
     reported = set()
-    for rule in (rule for rule in checks.CHECKS if rule != checks.COMPATIBILITY_VIEW):
-        for fault, name in checks.run_check(connection, rule, parameters):
-            found.append(fault)
-            reported.add(name)
-    views = checks.run_check(connection, checks.COMPATIBILITY_VIEW, parameters)  # locks the table of a view
-    found += _attempt(connection, (fault for fault, _ in views))
+    for rule in checks.CHECKS:
+        with _attempt(connection, found):
+            for fault, name in checks.run_check(connection, rule, parameters):
+                found.append(fault)
+                reported.add(name)
+    with _attempt(connection, found):
+        found += checks.sequences_behind(connection, parameters)
     if is_at_head:
-        found += _attempt(connection, _drift(connection, metadata, reported))
+        with _attempt(connection, found):
+            found += _drift(connection, metadata, reported)
     connection.rollback()
     return list(dict.fromkeys(found))
 
@@ -71,15 +68,14 @@ def _drift(connection: Connection, metadata: MetaData, reported: set[str]) -> It
     yield from (*map(diagnosis, found), *not_seen)
 
 
-def _attempt(connection: Connection, check: Iterable[Diagnosis]) -> list[Diagnosis]:
-    """Return what a check finds. If a lock or a missing privilege prevents it, one diagnosis more says so."""
-    found: list[Diagnosis] = []
+@contextmanager
+def _attempt(connection: Connection, found: list[Diagnosis]) -> Iterator[None]:
+    """Go on behind the block if a lock or a missing privilege prevents it; a diagnosis more says so."""
     try:
-        found.extend(check)
+        yield
     except DBAPIError as error:
         connection.rollback()
         found.append(_not_seen(error))
-    return found
 
 
 def _not_seen(error: DBAPIError) -> Diagnosis:

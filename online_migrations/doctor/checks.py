@@ -1,22 +1,26 @@
-"""Checks of `flask release doctor` that look into the catalog and at sessions, each with the command that comes next.
+"""Checks of `flask release doctor`: of revisions, the catalog and sessions, each with the command that comes next.
 
 Most are a query of checks.toml, of which each row is a fault. Other schemas than those of the search path and the
 models are left alone.
 """
 
+import os
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alembic.script import Script
 from sqlalchemy import Connection, CursorResult, MetaData, text
 
-from online_migrations.backfills import store
+from online_migrations import locks, options, revisions, state
 from online_migrations.connection import LOCK_TIMEOUT
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.locks import lock_holder
-from online_migrations.sql import literal
+from online_migrations.revisions import content_hashes, script_directory
+from online_migrations.sql import literal, read_sql
+from online_migrations.state import SchemaState, database_revisions, ledger
+from online_migrations.state.tables import LEDGER, exists
 
 ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
@@ -59,7 +63,7 @@ class Check(NamedTuple):
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))
 CHECKS = {rule: Check(**check) for rule, check in _TEXTS["checks"].items()}
-COMPATIBILITY_VIEW = "compatibility-view"
+_HOLDER = read_sql(locks.__file__, "lock_holder.sql").text
 _SEND: dict[str, Callable[[str], str]] = {"by psql": psql, "by psql, locking": psql_with_strong_lock, "as it is": str}
 
 
@@ -68,6 +72,8 @@ def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
     models = metadata.tables if is_at_head else {}
     items: list[Any] = [item for model in models.values() for item in (*model.indexes, *model.constraints)]
     return {
+        "key": locks.lock_key(options.current().name),
+        "idle_migrator": IDLE_MIGRATOR,
         "long_transaction": LONG_TRANSACTION,
         "schemas": sorted({table.schema for table in metadata.tables.values() if table.schema}),
         "models": list(models),
@@ -86,21 +92,8 @@ def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) 
 
 
 def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
-    return connection.execute(text(f"WITH tables AS ({_TEXTS['tables']}) {query}"), parameters)
-
-
-def migrators(connection: Connection) -> Iterator[Diagnosis]:
-    """Find the session that holds the migration's advisory lock."""
-    holder = lock_holder(connection)
-    if holder is None:
-        return
-    if holder.idle_for is not None and holder.idle_for >= IDLE_MIGRATOR:
-        did_nothing = f"holds the migration lock and has done nothing for {holder.idle_for:.0f} s"
-        what = f"Session {holder.pid} ({holder.name}) {did_nothing}."
-        yield Diagnosis(ERROR, "orphaned-migrator", what, psql(f"SELECT pg_terminate_backend({holder.pid})"))
-    else:
-        what = f"A migration is running: session {holder.pid} ({holder.name}), for {holder.age:.0f} s."
-        yield Diagnosis(WARNING, "running-migrator", what, "flask release status")
+    tables = _TEXTS["tables"]
+    return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({_HOLDER}) {query}"), parameters)
 
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
@@ -119,16 +112,67 @@ def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> I
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
 
 
-def unfinished_backfills(connection: Connection) -> Iterator[Diagnosis]:
-    """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
-    for one in store.unfinished_backfills(connection):
-        named = f"The backfill {one.name} of {one.table_name}"
-        if one.state == store.FAILED:
-            what = f"{named} failed at a row that it cannot fill; `flask release status` says which. Fix it first."
-            yield Diagnosis(ERROR, "backfill-failed", what, f"flask release resume {one.name}")
-        elif one.state == store.PAUSED:
-            what = f"{named} is paused, after {one.rows_done} rows."
-            yield Diagnosis(WARNING, "backfill-paused", what, f"flask release resume {one.name}")
-        elif store.is_stalled(one):
-            what = f"{named} has done nothing for {one.idle_for:.0f} s: does the worker run?"
-            yield Diagnosis(WARNING, "backfill-stalled", what, "flask release status")
+def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
+    """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
+    yield from list(duplicate_revision_files()) or list(other_version(connection, found)) or revision_state(found)
+    if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
+        applied = tuple(database_revisions(connection))
+        history = list(script_directory().iterate_revisions(applied, "base"))[::-1]
+        yield from edited_revisions(connection, history)
+
+
+def duplicate_revision_files() -> Iterator[Diagnosis]:
+    """Find revisions with two files, of which Alembic applies one: the steps of the other are missing."""
+    for revision, names in revisions.duplicate_revisions(script_directory()).items():
+        what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
+        yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
+
+
+def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
+    """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
+    entries, applied = ledger.read_entries(connection), database_revisions(connection)
+    newest_first = [script.revision for script in script_directory().walk_revisions()]
+    if ran := [revision for revision in found.pending if revision in entries]:
+        right, why = ran[-1], f"by the ledger {ran[-1]} ran after it"
+    elif found.name == state.UNKNOWN and revisions.known_revisions(script_directory()).issuperset(applied):
+        right, why = min(applied, key=newest_first.index), "one of it comes before the other"
+    else:
+        return
+    what = f"alembic_version holds {found.database_revision or 'no revision'}, and {why}: somebody changed it by hand."
+    yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {right}")
+
+
+def revision_state(found: SchemaState) -> list[Diagnosis]:
+    """Say where the database is, unless it is at the code's one head, as the commands do that are refused there."""
+    is_on_the_way = found.name in (state.AT_HEAD, state.BEHIND)
+    if is_on_the_way and (unmerged := revisions.unmerged_heads(script_directory())):
+        what = state.two_heads(found, unmerged)
+        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
+    several = " heads" if "," in found.code_head else ""
+    unknown = found.foreign[-1] if found.foreign else found.database_revision
+    severity, rule, command = {
+        state.AT_HEAD: ("", "", ""),
+        state.BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        state.AHEAD: (WARNING, "ahead", "git pull"),
+        state.AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
+        state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
+    }[found.name]
+    return [Diagnosis(severity, rule, state.refusal(found), command)] if rule else []
+
+
+def edited_revisions(connection: Connection, history: list[Script]) -> Iterator[Diagnosis]:
+    """Find files that do something else than the file of that number did which ran here."""
+    ran = ledger.read_contents(connection)
+    edited = [one for one in history if one.revision in ran and ran[one.revision] not in content_hashes(one.path)]
+    all_scripts = script_directory().walk_revisions() if edited else ()
+    numbers = {hash_: script.revision for script in all_scripts for hash_ in content_hashes(script.path)}
+    for script in edited:
+        if number := numbers.get(ran[script.revision]):
+            what = f"What ran here as {script.revision} is {number} in this code."
+            yield Diagnosis(ERROR, "renumbered-revision", what, "flask db upgrade")
+        else:
+            what = (
+                f"{script.revision} in this code is not what ran here as {script.revision}: its file was edited since,"
+                " or another revision had its number. Put the file back as it was; what it lacks is a new revision."
+            )
+            yield Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(script.path)}")

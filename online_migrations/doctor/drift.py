@@ -3,7 +3,6 @@
 They are those of `flask db check`, one for each cause. The end of an upgrade asks for them too, and so does `plan`.
 """
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,12 +14,11 @@ from sqlalchemy.exc import SAWarning
 
 from online_migrations.autogenerate import REVISION_OPTIONS
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.doctor.checks import ERROR, Diagnosis, psql, psql_with_strong_lock
+from online_migrations.doctor.checks import ERROR, Diagnosis, psql
 from online_migrations.sql import quote
 
 NO_VALUE = "none"
 WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
-COLLATION = re.compile(r" COLLATE (?:\w+|\"[^\"]+\")")
 KINDS = {  # Alembic's word: ours
     "fk": "foreign-key",
     "foreignkey": "foreign-key",
@@ -115,39 +113,17 @@ def diagnosis(one: Difference) -> Diagnosis:
     rule, command, values = f"other-{one.kind}", WRITE_REVISION, f"{one.there} in the database and {one.wanted}"
     if one.kind == "comment" and one.there == RETIRED_COMMENT:
         rule, what = "retired-column", f"The column {one.table}.{one.name} is marked as retired, and a model uses it."
-        command = psql(f"COMMENT ON COLUMN {_table(one)}.{quote(one.name)} IS NULL")
-    elif one.kind == "identity":
-        what, command = f"{one.table}.{one.name} is {values} in the models: inserts fail.", _make_identity(one)
+        table = ".".join(map(quote, one.table.split(".")))
+        command = psql(f"COMMENT ON COLUMN {table}.{quote(one.name)} IS NULL")
     elif one.action == "modify":
         what = f"{one.table}.{one.name} has another {one.kind}: {values} in the models."
     elif one.action == "replace":
         what = f"{_named(one)} is {values} in the models."
-        is_plain_column = one.kind == "column" and "GENERATED" not in one.wanted
-        if is_plain_column and COLLATION.sub("", one.there) == COLLATION.sub("", one.wanted):
-            rule, what = "other-collation", f"{what} It sorts and compares differently; its indexes are rebuilt."
-            type_ = one.wanted if COLLATION.search(one.wanted) else f'{one.wanted} COLLATE "default"'
-            command = psql_with_strong_lock(f"ALTER TABLE {_table(one)} ALTER COLUMN {quote(one.name)} TYPE {type_}")
     elif one.action == "add":
         rule, what = f"missing-{one.kind}", f"{_named(one)} is in the models and not in the database."
     else:
         rule, what = f"extra-{one.kind}", f"{_named(one)} is in the database and in no model."
     return Diagnosis(ERROR, rule, what, command)
-
-
-def _make_identity(one: Difference) -> str:
-    """Add it in one transaction, so that nobody is given an id that is taken."""
-    table, column = _table(one), quote(one.name)
-    if one.there != NO_VALUE:
-        kind = one.wanted.removesuffix(" AS IDENTITY")
-        return psql_with_strong_lock(f"ALTER TABLE {table} ALTER {column} SET {kind}")
-    sequence = f"pg_get_serial_sequence('{table}', '{one.name}')"
-    highest = f"greatest(max({column}), 1), max({column}) IS NOT NULL"
-    add = f"ALTER TABLE {table} ALTER {column} ADD {one.wanted}"
-    return psql_with_strong_lock(f"{add}; SELECT setval({sequence}, {highest}) FROM {table}")
-
-
-def _table(one: Difference) -> str:
-    return ".".join(map(quote, one.table.split(".")))
 
 
 def _named(one: Difference) -> str:

@@ -8,7 +8,6 @@ from online_migrations.guard.snapshot import Key, Snapshot, Thing
 
 DEFAULT_SCHEMA = "public."
 SEQUENCE = "S"  # pg_class.relkind
-PRIVILEGES = re.compile(r"(?P<role>.*)=(?P<letters>[A-Za-z*]*)/.*", re.DOTALL)  # of an item of an access control list
 
 
 class Effect(NamedTuple):
@@ -89,17 +88,18 @@ class Change(NamedTuple):
         if self.old is None or self.new is None:
             return False
         was, now = self.old.facts, self.new.facts
-        has_less = was.get("grants") != now.get("grants") and not _privileges(was["grants"]) <= _privileges(
-            now["grants"]
-        )
-        return has_less or was.get("role") != now.get("role")
+        lost = _privileges(was.get("grants")) - _privileges(now.get("grants"))
+        return bool(lost) or was.get("role") != now.get("role")
 
 
 def _privileges(grants: Iterable[str] | None) -> set[str]:
     """Return single privileges: "reader r", and "reader r*" besides when the role may pass it on."""
-    items = [match for match in map(PRIVILEGES.fullmatch, grants or ()) if match]
-    single = [(match["role"], found) for match in items for found in re.findall(r"[A-Za-z]\*?", match["letters"])]
-    return {f"{role} {found}" for role, found in single} | {f"{role} {found[0]}" for role, found in single}
+    found = set()
+    for item in grants or ():  # such as "reader=ar*/owner"
+        role, _, letters = item.rpartition("/")[0].rpartition("=")
+        for letter, option in re.findall(r"(\w)(\*?)", letters):
+            found |= {f"{role} {letter}", f"{role} {letter}{option}"}
+    return found
 
 
 def is_left_null(column: Thing) -> bool:

@@ -6,8 +6,11 @@ from online_migrations.guard.effect import Change, Effect
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
 from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
 
-NO_LIMIT = -1  # pg_database.datconnlimit, pg_roles.rolconnlimit
 FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObjectId)
+
+# A subscriber, such as a copy of the database or a search index, misses what a publication no longer sends.
+HAS_LESS = {"publication": "publishes-less"}
+ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
 
 
 def behaviour_effects(change: Change) -> Iterator[Effect]:
@@ -30,32 +33,40 @@ def setting_effects(change: Change) -> Iterator[Effect]:
 
 
 def object_effects(change: Change) -> Iterator[Effect]:
-    """A function, a type, a schema, an operator, a cast, a collation or a configuration of the text search.
+    """A function, a type, a schema, an operator, a role, a publication, and what else belongs to no table.
 
-    Nobody can tell what a function's body does, so one that is there stays as it is. An overload may be chosen in the
-    place of the one that live code means, or make its call ambiguous.
+    Nobody can tell what a function's body does, so one that is there stays as it is. Of all others, what one has only
+    becomes more, and what it asks only less.
     """
-    old, new = change.old, change.new
+    kind, old, new = change.key[0], change.old, change.new
     if old is None:
-        facts, sub = change.there.facts, change.key[2]
-        between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores
-        if any(_was_there(change, (change.key[0], oid, sub)) for oid in facts.get("namesakes") or ()) or (
-            between and all(_was_there(change, ("type", oid, 0)) for oid in between)
-        ):
-            yield change.effect("overloads")
+        yield from _overloads(change)
         return
+    if new is None and kind == "role":  # it owned nothing here
+        return
+    effect = change.effect("drops-object")
     if new is None or old.name != new.name:
         new = change.namesake()
     if new is None:
-        yield from _on_its_columns(change, change.effect("drops-object"))
+        yield from _on_its_columns(change, effect)
     elif new.facts.get("body") != old.facts.get("body"):
-        yield change.effect("changes-function")
-    # Values of an enum, and columns of a composite type.
-    elif lost := sorted(part for fact in ("labels", "attributes") for part in _gone(old, new, fact)):
-        effect = change.effect("drops-object")
-        yield from _on_its_columns(change, effect._replace(subject=f"{', '.join(lost)} of {effect.subject}"))
-    elif _gone(new, old, "checks") or (new.facts.get("not_null") and not old.facts["not_null"]):  # of a domain
-        yield change.effect("requires-more")
+        yield effect._replace(code="changes-function")
+    elif lost := _listed(old, new, "has"):
+        lacks = effect._replace(code=HAS_LESS.get(kind, effect.code), subject=f"{lost} of {effect.subject}")
+        yield from _on_its_columns(change, lacks)
+    elif asked := _listed(new, old, "asks"):
+        yield effect._replace(code=ASKS_MORE[kind], subject=f"{asked} of {effect.subject}")
+
+
+def _overloads(change: Change) -> Iterator[Effect]:
+    """A new one that may be chosen in the place of the one that live code means, or make its call ambiguous."""
+    kind, _, sub = change.key
+    facts = change.there.facts
+    between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores
+    if any(_was_there(change, (kind, oid, sub)) for oid in facts.get("namesakes") or ()) or (
+        between and all(_was_there(change, ("type", oid, 0)) for oid in between)
+    ):
+        yield change.effect("overloads")
 
 
 def _was_there(change: Change, key: Key) -> bool:
@@ -71,38 +82,8 @@ def _on_its_columns(change: Change, effect: Effect) -> Iterator[Effect]:
     yield from [effect._replace(table=table.name, columns=(name,)) for table, name in used] or [effect]
 
 
-def _gone(one: Thing, other: Thing, fact: str) -> set[str]:
-    return set(one.facts.get(fact) or ()) - set(other.facts.get(fact) or ())
-
-
-def publication_effects(change: Change) -> Iterator[Effect]:
-    """A subscriber, such as a copy of the database or a search index, misses what is no longer sent."""
-    old, new = change.old, change.new
-    if old is None:
-        return
-    if new is None or new.name != old.name:
-        yield change.effect("drops-object")
-        return
-    was, now = old.facts, new.facts
-    there = {table: rows for table, rows in was["tables"].items() if ("relation", int(table), 0) in change.after}
-    is_sent = there.items() <= now["tables"].items() and set(was["schemas"]) <= set(now["schemas"])
-    if was["everything"] or now["everything"]:
-        is_sent = now["everything"]
-    if not is_sent or (was["sends"], was["root"]) != (now["sends"], now["root"]):
-        yield change.effect("publishes-less")
-
-
-def session_effects(change: Change) -> Iterator[Effect]:
-    """A role or the database, which may take fewer sessions. A role that is gone owned nothing here."""
-    old, new = change.old, change.new
-    if old is None or new is None:
-        return
-    of = f"of the {change.key[0]} {old.name}"
-    was, now = old.facts["limit"], new.facts["limit"]
-    if new.facts.get("locked") and not old.facts["locked"]:
-        yield change.effect("refuses-sessions", subject=f"NOLOGIN or VALID UNTIL {of}")
-    if now != NO_LIMIT and (was == NO_LIMIT or now < was):
-        yield change.effect("refuses-sessions", subject=f"CONNECTION LIMIT {now} {of}")
+def _listed(one: Thing, other: Thing, fact: str) -> str:
+    return ", ".join(sorted(set(one.facts.get(fact, ())) - set(other.facts.get(fact, ()))))
 
 
 # In this order the effects are told, those on tables first.
@@ -111,17 +92,8 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "column": column_effects,
     "constraint": constraint_effects,
     "index": index_effects,
-    "trigger": behaviour_effects,
-    "rule": behaviour_effects,
-    "policy": behaviour_effects,
-    "function": object_effects,
-    "type": object_effects,
-    "schema": object_effects,
-    "database": session_effects,
-    "role": session_effects,
-    "publication": publication_effects,
-    "event trigger": behaviour_effects,
-    "object": object_effects,
+    **dict.fromkeys(("trigger", "rule", "policy", "event trigger"), behaviour_effects),
+    **dict.fromkeys(("function", "type", "schema", "database", "role", "publication", "object"), object_effects),
     "setting": setting_effects,
 }
 _KINDS = list(EFFECTS)

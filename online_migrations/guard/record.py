@@ -65,6 +65,7 @@ class Transaction:
     records: list[Record] = field(default_factory=list)
     # Of the transaction before, which the server's counters may still hold. None: no statement was sent yet.
     written_before: Mapping[int, Rows] | None = None
+    savepoints: dict[str, int] = field(default_factory=dict)  # name: how many records there were
     # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
 

@@ -73,14 +73,19 @@ UNION ALL
 SELECT 'constraint', k.oid::bigint, 0, k.conrelid::bigint, k.conname::text,
   jsonb_build_object('type', k.contype, 'definition', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''),
     'validated', k.convalidated, 'actions', to_jsonb(ARRAY[k.confdeltype, k.confupdtype]), 'match', k.confmatchtype,
-    'index', k.conindid::bigint, 'referred', k.confrelid::bigint, 'check', pg_get_expr(k.conbin, k.conrelid),
+    'referred', k.confrelid::bigint, 'check', pg_get_expr(k.conbin, k.conrelid),
     'columns', ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = k.conrelid AND attnum > 0
       AND attnum = ANY (k.conkey)))
 FROM pg_constraint k JOIN relations c ON c.oid = k.conrelid WHERE k.contype <> 'n'
 UNION ALL
 SELECT 'index', i.indexrelid::bigint, 0, i.indrelid::bigint, x.relname::text,
-  jsonb_build_object('definition', pg_get_indexdef(i.indexrelid), 'unique', i.indisunique, 'valid', i.indisvalid,
-    'partial', i.indpred IS NOT NULL, 'expressions', i.indexprs IS NOT NULL, 'file', x.relfilenode,
+  -- The definition of an index leaves out the operators of an EXCLUDE, and DEFERRABLE.
+  jsonb_build_object('definition', coalesce((SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
+      WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x') AND (i.indisexclusion OR NOT i.indimmediate)),
+      pg_get_indexdef(i.indexrelid)), 'valid', i.indisvalid,
+    'unique', i.indisunique OR i.indisexclusion, 'partial', i.indpred IS NOT NULL, 'file', x.relfilenode,
+    -- By which ON CONFLICT (columns) finds a row.
+    'finds_one', i.indisunique AND i.indimmediate AND NOT i.indisexclusion AND i.indexprs IS NULL,
     'of_constraint', EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND contype IN ('p', 'u', 'x')),
     'columns', ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid AND attnum > 0
       AND attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])))
@@ -110,39 +115,43 @@ FROM pg_proc f JOIN spaces s ON s.oid = f.pronamespace
 WHERE :everything OR f.oid = ANY (CAST(:objects AS oid[]))
 UNION ALL
 SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
-  jsonb_build_object('labels', to_jsonb(ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid
-      ORDER BY enumsortorder)),
-    'checks', to_jsonb(ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
-      ORDER BY k.oid)), 'not_null', t.typnotnull, 'role', t.typowner,
+  -- What it has are the values of an enum, or the columns of a composite type; what it asks are the rules of a domain.
+  jsonb_build_object('has', ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid
+      UNION SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1),
+    'asks', ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
+      UNION SELECT 'NOT NULL' WHERE t.typnotnull ORDER BY 1), 'role', t.typowner,
     'grants', coalesce(t.typacl, acldefault('T', t.typowner))::text[],
     'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(a.attrelid::bigint, a.attname) FROM pg_attribute a
       JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
-      WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)),
-    'attributes', to_jsonb(ARRAY(SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)))
+      WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
     'grants', coalesce(nspacl, acldefault('n', nspowner))::text[]) FROM spaces
 UNION ALL
-SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba, 'limit', datconnlimit,
+SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba,
+    'asks', ARRAY(SELECT 'CONNECTION LIMIT ' || datconnlimit WHERE datconnlimit <> -1),
     'grants', coalesce(datacl, acldefault('d', datdba))::text[])
 FROM pg_database WHERE datname = current_database()
 UNION ALL
 -- Roles that this database depends on, since they own something in it or may use it; and ours. Others of the server are
 -- none of ours, and may come and go meanwhile.
-SELECT 'role', r.oid::bigint, 0, NULL, r.rolname::text, jsonb_build_object('limit', r.rolconnlimit,
-    'locked', NOT r.rolcanlogin OR r.rolvaliduntil < 'infinity')
+SELECT 'role', r.oid::bigint, 0, NULL, r.rolname::text, jsonb_build_object('asks', ARRAY(
+    SELECT 'CONNECTION LIMIT ' || r.rolconnlimit WHERE r.rolconnlimit <> -1
+    UNION ALL SELECT 'NOLOGIN or VALID UNTIL' WHERE NOT r.rolcanlogin OR r.rolvaliduntil < 'infinity'))
 FROM pg_roles r WHERE r.rolname = current_user OR r.oid IN (SELECT refobjid FROM pg_shdepend
   WHERE refclassid = 'pg_authid'::regclass AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))
 UNION ALL
 SELECT 'publication', p.oid::bigint, 0, NULL, p.pubname::text,
-  jsonb_build_object('everything', p.puballtables, 'root', p.pubviaroot,
-    'sends', concat_ws(' ', p.pubinsert::text, p.pubupdate::text, p.pubdelete::text, p.pubtruncate::text),
-    'schemas', ARRAY(SELECT n.pnnspid::bigint FROM pg_publication_namespace n WHERE n.pnpubid = p.oid),
-    'tables', coalesce((SELECT jsonb_object_agg(r.prrelid, concat_ws(' ', pg_get_expr(r.prqual, r.prrelid),
-      r.prattrs::text)) FROM pg_publication_rel r WHERE r.prpubid = p.oid), '{}'))
+  jsonb_build_object('has', ARRAY(
+    SELECT sent FROM (VALUES ('insert', p.pubinsert), ('update', p.pubupdate), ('delete', p.pubdelete),
+      ('truncate', p.pubtruncate), ('all tables', p.puballtables)) kinds (sent, is_sent) WHERE is_sent
+    UNION ALL SELECT 'by its root ' || p.pubviaroot
+    UNION ALL SELECT 'schema ' || n.pnnspid FROM pg_publication_namespace n WHERE n.pnpubid = p.oid
+    UNION ALL SELECT concat_ws(' ', 'table', c.relname, pg_get_expr(r.prqual, c.oid), r.prattrs::text)
+      FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid WHERE r.prpubid = p.oid ORDER BY 1))
 FROM pg_publication p
 UNION ALL
 SELECT 'event trigger', e.oid::bigint, 0, NULL, 'the event trigger ' || e.evtname,

@@ -216,19 +216,18 @@ def _proven_by_check(change: Change, column: str) -> bool:
 
 
 def constraint_effects(change: Change) -> Iterator[Effect]:
-    old, new = change.old, change.new
+    """A CHECK or a foreign key. Others are told by their indexes, which have their names."""
+    old, new, facts = change.old, change.new, change.there.facts
+    if facts["type"] not in (CHECK, FOREIGN_KEY):
+        return
     if new is None:
-        facts = change.there.facts
-        # A CHECK, or a foreign key that deletes and updates nothing, only refuses; no code counts on it.
-        only_refuses = facts["type"] in (CHECK, FOREIGN_KEY) and NO_ACTION.issuperset(facts["actions"])
-        if not only_refuses and not _is_replaced(change, change.there):
-            yield _drops(change, "drops-constraint" if facts["type"] == FOREIGN_KEY else "drops-unique")
+        # One that deletes and updates nothing only refuses; no code counts on it.
+        replaced = any(_same(thing, change.there) and thing.facts["validated"] for thing in change.siblings())
+        if not replaced and not NO_ACTION.issuperset(facts["actions"]):
+            yield change.effect("drops-constraint", *facts["columns"])
     elif old is None:
         yield from _added_constraint(change, new)
     else:
-        names = {new.name, *(thing.name for thing in change.siblings())}
-        if old.facts["type"] not in (CHECK, FOREIGN_KEY) and old.name not in names:  # ON CONFLICT ON CONSTRAINT has it
-            yield _drops(change, "drops-unique")
         if old.facts["definition"] != new.facts["definition"]:
             yield _required_by(change, new)
         if new.facts["validated"] and not old.facts["validated"]:
@@ -242,11 +241,8 @@ def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
         return
     if not was_there:
         yield _required_by(change, new)
-    if new.facts["type"] in (CHECK, FOREIGN_KEY):
-        if new.facts["validated"]:
-            yield change.effect("validates-under-lock", *new.facts["columns"])
-    elif ("index", new.facts["index"], 0) not in change.before:
-        yield change.effect("builds-index-under-lock", *new.facts["columns"])
+    if new.facts["validated"]:
+        yield change.effect("validates-under-lock", *new.facts["columns"])
 
 
 def _required_by(change: Change, new: Thing) -> Effect:
@@ -259,52 +255,52 @@ def _required_by(change: Change, new: Thing) -> Effect:
     return change.effect("requires-more", *columns, leaves_all_out=is_full, check=facts["check"] or "")
 
 
-def _is_replaced(change: Change, old: Thing) -> bool:
-    """Tell whether another one on the table says the same, or an index finds one row for the same values."""
-    columns = set(old.facts["columns"])
-    is_unique = (old.facts.get("unique") and not old.facts["expressions"]) or old.facts.get("type") in ("p", "u")
-    is_unique_still = bool(columns and is_unique) and any(
-        thing.facts["unique"]
-        and thing.facts["valid"]
-        and set(thing.facts["columns"]) == columns
-        and not (thing.facts["partial"] or thing.facts["expressions"])
-        for _, thing in change.after.of(old.table, "index")
-    )
-    return is_unique_still or any(
-        _same(thing, old) and (thing.facts.get("validated") or thing.facts.get("valid")) for thing in change.siblings()
-    )
-
-
 def _same(one: Thing, other: Thing) -> bool:
     """Tell whether two constraints, or two indexes, differ in nothing but their names."""
     was, now = (re.sub(r"^(CREATE .*?INDEX) \S+ ", r"\1 ", thing.facts["definition"]) for thing in (one, other))
     return was == now
 
 
-def _drops(change: Change, code: str) -> Effect:
-    return change.effect(code, *change.there.facts["columns"], unique=change.there.name)
-
-
 def index_effects(change: Change) -> Iterator[Effect]:
+    """An index, and the PRIMARY KEY, UNIQUE or EXCLUDE that it keeps."""
     old, new = change.old, change.new
-    facts = change.there.facts
-    columns = facts["columns"]
-    table = change.there.table
+    facts, table = change.there.facts, change.there.table
     with_table = table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
-    is_rebuilt = bool(old and new and old.facts["file"] != new.facts["file"] and not with_table)  # which tells it then
-    is_of_constraint = facts["of_constraint"] or bool(old and old.facts["of_constraint"])  # which tells the rest
-    if is_rebuilt or (old is None and not is_of_constraint):
-        yield change.effect("builds-index-under-lock", *columns)
-    if is_of_constraint:
+    is_told = old is not None and with_table  # by the table, which is rewritten
+    files = [thing.facts["file"] for _, thing in change.before.of(table, "index")]  # a longer text takes over the file
+    if new is not None and new.facts["file"] not in files and not is_told:
+        yield change.effect("builds-index-under-lock", *facts["columns"])
+    if facts["unique"]:
+        yield from _uniqueness(change)
+    if new is not None and not facts["valid"]:
+        yield change.effect("leaves-invalid-index", *facts["columns"])
+
+
+def _uniqueness(change: Change) -> Iterator[Effect]:
+    old, new, facts = change.old, change.new, change.there.facts
+    if old is None:
+        others = (thing for _, thing in change.before.of(change.there.table, "index") if thing.facts["valid"])
+        if not any(_same(thing, change.there) for thing in others):
+            yield change.effect("requires-more", *_left_null(change, facts["columns"]))
         return
     if new is None:
-        if facts["unique"] and facts["valid"] and not _is_replaced(change, change.there):
-            yield _drops(change, "drops-unique")
-        return
-    if old is None and facts["unique"]:
-        yield change.effect("requires-more", *_left_null(change, columns))
-    if not facts["valid"]:
-        yield change.effect("leaves-invalid-index", *columns)
+        is_dropped = facts["valid"] and not _is_replaced(change, old)
+    else:
+        is_renamed = old.name != new.name and change.namesake() is None
+        is_deferred = old.facts["finds_one"] and not new.facts["finds_one"]
+        is_dropped = is_deferred or (
+            old.facts["of_constraint"] and is_renamed
+        )  # ON CONFLICT ON CONSTRAINT has the name
+    if is_dropped:
+        yield change.effect("drops-unique", *facts["columns"], unique=old.name)
+
+
+def _is_replaced(change: Change, old: Thing) -> bool:
+    """Tell whether another index says the same, or finds one row for the same values in all rows."""
+    valid = [index for index in change.siblings() if index.facts["valid"]]
+    wider = [index for index in valid if index.facts["finds_one"] and not index.facts["partial"]]
+    is_found = old.facts["finds_one"] and any(set(one.facts["columns"]) == set(old.facts["columns"]) for one in wider)
+    return is_found or any(_same(index, old) for index in valid)
 
 
 def _left_null(change: Change, columns: list[str]) -> list[str]:

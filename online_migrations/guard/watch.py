@@ -95,7 +95,6 @@ def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) 
         event.remove(Pool, "checkout", refuse)
 
 
-MOST_RECORDS = 100  # statements whose rows and locks are looked at one by one; later writes are told at COMMIT
 _FIRE_DEFERRED_TRIGGERS = text("SET CONSTRAINTS ALL IMMEDIATE")  # they would else run after we have looked
 
 
@@ -120,7 +119,6 @@ class TransactionWatch:
         self._excused_statements = 0  # of the block
         self._is_paused = False
         self._lock_timeout = ""
-        self._savepoints: dict[str, int] = {}  # name: how many records there were
         self.kept: list[int] = []  # lines of which something was committed before the revision's end
         self.commits_early = False  # whether one of them was no operation, which looks first when it runs again
         self.transaction = Transaction(catalog)
@@ -225,22 +223,17 @@ class TransactionWatch:
 
     def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
-        may_change_catalog = line is not None and statements.may_change_catalog(sql)
-        is_special = may_change_catalog or self.is_excusing or is_autocommit(self._connection)
-        records = self.transaction.records
-        if len(records) >= MOST_RECORDS and not is_special:
-            return
-        touched, held = None, self._look(read_held)
-        if may_change_catalog and self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
-            touched = self._look(read_touched, self.catalog())
-        elif may_change_catalog:
-            self.transaction.unseen = len(records)
-        records.append(Record(line, not self.is_excusing, touched, held))
+        records, held = self.transaction.records, self._look(read_held)
+        records.append(Record(line, not self.is_excusing, None, held))
+        if line is not None and statements.may_change_catalog(sql):
+            self.transaction.unseen = len(records) - 1
+            if self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
+                self.transaction.see_last(self._look(read_touched, self.catalog()))
         made, rolled_back = statements.savepoint(sql)
         if made is not None:
-            self._savepoints[made] = len(records)
+            self.transaction.savepoints[made] = len(records)
         if rolled_back is not None:
-            self.transaction.take_back(self._savepoints.get(rolled_back, len(records)))
+            self.transaction.take_back(self.transaction.savepoints.get(rolled_back, len(records)))
         if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
@@ -299,7 +292,6 @@ class TransactionWatch:
             if record is None or record.is_judged
         )
         self.transaction = Transaction(touched.after)
-        self._savepoints = {}
 
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
         if not self.is_excusing:

@@ -6,8 +6,8 @@ from alembic import op
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, CursorResult, text
 
-from online_migrations import definitions
 from online_migrations.connection import connection_of
+from online_migrations.definitions import column_there, other_definition, wanted_column
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import alter, quote, read_texts
@@ -65,34 +65,24 @@ DEFAULT, NOT_NULL = "default", "not_null"
 def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
     """Return what has the name and another definition; None: nothing has the name, or the same is there."""
     connection = bind()
-    if connection is None or (there := definitions.constraint_there(connection, table, name)) is None:
+    if connection is None:
         return None
     add = alter(table, f"ADD CONSTRAINT {quote(name)} {definition}")
-    wanted = definitions.wanted(connection, table, name, add, *filter(None, [referred]))
-    return None if definitions.is_same(connection, table, there, wanted) else there.text
+    return other_definition(connection, table, name, add, *filter(None, [referred]))
 
 
 def other_index(table: str, name: str, create: str) -> str | None:
     """Return what has the name and another definition than CREATE INDEX (not CONCURRENTLY) would make.
 
-    Refuse an index of another table; and a table, view or sequence, which are in one space of names with indexes.
+    Refuse what is no index of the table: an index of another one; a table, view or sequence, which share its names.
     """
-    if ask("is_relation", name, kinds="rvmSfpct").answer():
+    if ask("is_taken", table, name=quote(name)).answer():
         raise ReleaseError(
-            f"The name {name} is that of something else than an index; nothing was changed. Give the new index on"
-            f" {table} a name of its own."
+            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
+            " index a name of its own."
         )
     connection = bind()
-    if connection is None or (found := definitions.index_there(connection, name)) is None:
-        return None
-    of_table, there = found
-    if of_table != quote(table):
-        raise ReleaseError(
-            f"There is another index {name}, on {of_table} ({there.text}); nothing was changed. Give the new one on"
-            f" {table} a name of its own."
-        )
-    wanted = definitions.wanted(connection, table, name, create)
-    return None if definitions.is_same(connection, table, there, wanted) else there.text
+    return None if connection is None else other_definition(connection, table, name, create, is_index=True)
 
 
 def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:
@@ -116,9 +106,9 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
     again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
     """
     connection = bind()
-    if connection is None or (there := definitions.column_there(connection, table, column)) is None:
+    if connection is None or (there := column_there(connection, table, column)) is None:
         return
-    wanted = definitions.wanted_column(connection, table, column, definition)
+    wanted = wanted_column(connection, table, column, definition)
     sentence = (
         f"The column {table}.{column} is there already, as {there}; this revision would add it as {wanted}. If an"
         " attempt of this revision left it and no release has written to it, drop it with:"

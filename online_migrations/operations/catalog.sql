@@ -101,6 +101,10 @@ SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:table) AND N
 -- is_relation: the name is of one of these kinds, as pg_class.relkind has them: r and p are tables, v is a view
 SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:table) AND strpos(:kinds, CAST(relkind AS text)) > 0)
 
+-- is_taken: the name is that of something else than an index of the table
+SELECT EXISTS (SELECT FROM pg_class c LEFT JOIN pg_index ON indexrelid = c.oid
+    WHERE c.oid = to_regclass(:name) AND indrelid IS DISTINCT FROM to_regclass(:table))
+
 -- is_elsewhere: the search path finds the name in another schema than this
 SELECT nspname <> :schema FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(:table)
 

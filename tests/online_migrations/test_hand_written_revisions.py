@@ -221,6 +221,18 @@ def test_what_setval_does_to_a_sequence_is_told_though_nothing_undoes_it(corpus_
         setval(10000)
 
 
+def test_what_keeps_rows_apart_is_neither_taken_nor_put_off(corpus_copy: Database, tmp_path: Path) -> None:
+    corpus_copy.execute(
+        "ALTER TABLE tickets ADD CONSTRAINT ex_tickets_during EXCLUDE USING gist (during WITH &&);"
+        "CREATE INDEX ix_tickets_during ON tickets USING gist (during)"
+    )
+    for statement, name in (
+        ("tickets DROP CONSTRAINT ex_tickets_during", "ex_tickets_during"),
+        ("bookings ADD UNIQUE USING INDEX ix_bookings_state DEFERRABLE", "ix_bookings_state"),
+    ):
+        assert name in said_of(corpus_copy, tmp_path, f'op.execute("ALTER TABLE {statement}")', EXPAND)
+
+
 def test_each_rule_of_the_guard_has_a_danger() -> None:
     assert {case.rule for case in UNSAFE} - {NO_RULE} == {*RULES}
     in_a_contract = {case.rule for case in UNSAFE if case.phase == CONTRACT}
