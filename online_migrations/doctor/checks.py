@@ -15,6 +15,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, CursorResult, MetaData, text
 
 from online_migrations import locks, options, revisions, state
+from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.revisions import content_hashes, script_directory
@@ -110,6 +111,22 @@ def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> I
             what = f"The sequence {key.sequence} gives {next_:,}, and {key.table}.{key.column} is at {at:,}"
             catch_up = f"SELECT setval({literal(key.sequence)}, max({key.column})) FROM {key.table}"
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
+
+
+_STOPPED = {
+    store.FAILED: (ERROR, "backfill-failed"),
+    store.PAUSED: (WARNING, "backfill-paused"),
+    store.RUNNING: (WARNING, "backfill-stalled"),
+}
+
+
+def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
+    """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
+    for one in store.unfinished_backfills(connection):
+        if one.state != store.RUNNING or store.is_stalled(one):
+            command = f"flask release resume {one.name}" if one.state != store.RUNNING else "flask release status"
+            what = f"The backfill {one.name} does not go on; flask release status says why: {store.progress(one)}."
+            yield Diagnosis(*_STOPPED[one.state], what, command)
 
 
 def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:

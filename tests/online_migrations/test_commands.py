@@ -228,5 +228,5 @@ def test_every_rule_of_the_doctor_is_explained_in_the_runbook() -> None:
     page = Path("docs/operations.md").read_text()
     code = "".join(path.read_text() for path in Path("online_migrations/doctor").glob("*.py"))
     rules = [*CHECKS, *re.findall(r'\b(?:ERROR|WARNING|NOTE), "([\w-]+)"', code)]
-    assert len(rules) >= 30
+    assert len(rules) > 30
     assert [rule for rule in rules if f"`{rule}`" not in page] == []

@@ -183,15 +183,28 @@ def test_a_compatibility_view_that_is_left_over_and_no_other_view(in_use: Databa
 
 
 SHADOW = "ALTER TABLE notes ADD version_was integer; COMMENT ON COLUMN notes.version_was IS 'shadow: of version'"
+BACKFILLS = """
+INSERT INTO schema_backfills (name, table_name, set_sql, where_sql, pk, state, rows_done, estimated_rows, batch_size,
+    updated_at)
+SELECT name, 'notes', 'words = 1', 'words IS NULL', 'id', state, 7, 9, 500, now() - make_interval(secs => idle)
+FROM (VALUES ('broken', 'failed', 0), ('halted', 'paused', 0), ('stuck', 'running', 900), ('going', 'running', 0),
+    ('ready', 'done', 900)) AS those (name, state, idle)
+"""
 
 
 @pytest.mark.newest_server
-def test_a_shadow_that_no_trigger_keeps(in_use: Database) -> None:
-    in_use.execute(SHADOW)
-    [shadow] = [finding for finding in diagnosed() if finding.rule != "extra-column"]
-    assert (shadow.rule, "notes.version_was" in shadow.what) == ("unkept-shadow", True)
+def test_a_shadow_that_no_trigger_keeps_and_backfills_that_do_not_go_on(in_use: Database) -> None:
+    in_use.execute(f"{SHADOW}; {BACKFILLS}")
+    found = {finding.rule: finding for finding in diagnosed() if finding.rule != "extra-column"}
+    shadow = found.pop("unkept-shadow")
+    assert {(rule, finding.severity, finding.next) for rule, finding in found.items()} == {
+        ("backfill-failed", "error", "flask release resume broken"),
+        ("backfill-paused", "warning", "flask release resume halted"),
+        ("backfill-stalled", "warning", "flask release status"),
+    }
+    assert "notes.version_was" in shadow.what
     follow(in_use, shadow.next)
-    assert diagnosed() == []
+    assert len(diagnosed()) == len(found)
 
 
 def test_what_models_say_besides_of_a_table(in_use: Database) -> None:
