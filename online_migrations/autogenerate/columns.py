@@ -23,7 +23,7 @@ from online_migrations.operations.catalog import ask
 from online_migrations.operations.columns import table_rewrite_reason
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
-from online_migrations.state.mapping import type_name
+from online_migrations.state.live import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
 CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (

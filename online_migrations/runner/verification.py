@@ -19,7 +19,7 @@ from online_migrations.errors import ReleaseError
 from online_migrations.sql import DIALECT, read_sql
 from online_migrations.state import AT_HEAD, database_revisions, ledger, read_schema_state
 from online_migrations.state.forecast import unknown_required
-from online_migrations.state.mapping import mapped_tables
+from online_migrations.state.live import mapped_tables
 
 _CATALOG = read_sql(__file__, "catalog.sql")
 

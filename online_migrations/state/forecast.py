@@ -15,8 +15,15 @@ from online_migrations.compatible_types import is_compatible
 from online_migrations.connection import writable_transaction
 from online_migrations.definitions import on_search_path
 from online_migrations.guard.proofs import takes_all
-from online_migrations.state.live import LiveRelease
-from online_migrations.state.mapping import MappedColumn, MappedTables, Relation, Rule, StoredColumn, read_relations
+from online_migrations.state.live import (
+    LiveRelease,
+    MappedColumn,
+    MappedTables,
+    Relation,
+    Rule,
+    StoredColumn,
+    read_relations,
+)
 
 # A rule that a row with a NULL in it may break all the same.
 _MINDS_NULL = re.compile(r"\bIS (?:NOT )?NULL\b|\bCOALESCE\b|NULLS NOT DISTINCT|num_n(?:on)?nulls", re.IGNORECASE)
