@@ -1,7 +1,9 @@
-"""`flask release plan`: the SQL of the revisions that are pending, and what `flask db upgrade` would say of them.
+"""`flask release plan`: what the next upgrade would run, and whether a rollback is safe.
 
-The SQL is rendered in Alembic's offline mode. The judgement is the upgrade's own: the checks of the runner, in their
-order, on what alembic_version will hold by then.
+The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own: the
+checks of the runner, in their order, on what alembic_version will hold by then. May the code of an earlier release
+serve on this database again? One that noted what it uses is judged by that (state/forecast.py). Of any other the phases
+of the steps since then decide: it can run if all of them are expand steps.
 """
 
 from collections.abc import Iterator
@@ -15,9 +17,25 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations import revisions
 from online_migrations.connection import writable_transaction
-from online_migrations.errors import ReleaseError, server_message
+from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.runner import preconditions, renumbering, verification
-from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ahead_and_compatible, read_schema_state
+from online_migrations.state import (
+    AHEAD,
+    AT_HEAD,
+    BEHIND,
+    SchemaState,
+    ahead_and_compatible,
+    ledger,
+    live,
+    read_schema_state,
+)
+from online_migrations.state.forecast import forecast
+from online_migrations.state.ledger import EXPAND
+from online_migrations.state.live import LiveRelease
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+# Those with which the rolled-back code's own `flask db upgrade` ends.
+EXIT_CODES = {YES: 0, NO: IncompatibleSchema.exit_code, UNKNOWN: UnknownRevision.exit_code}
 
 
 class RevisionPlan(NamedTuple):
@@ -85,3 +103,46 @@ def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) ->
 def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
     sql, _, unreadable = preconditions.rehearse(script, metadata)
     return RevisionPlan(script.revision, script.doc, getattr(script.module, "phase", None), sql, unreadable)
+
+
+class RollbackForecast(NamedTuple):
+    to: str | None  # the head revision of the code
+    answer: str  # one of the constants above
+    live_at: str | None  # when this code last began to serve, as ISO 8601; None: it has not noted that it did
+    since: list[str]  # the revisions that the code does not have, applied or pending, the newest first
+    reasons: list[str]  # why not, or why it is unknown, a clause each
+
+
+def to_revision(connection: Connection, revision: str) -> RollbackForecast:
+    """Judge code whose head is `revision`, now and after the revisions that are pending."""
+    return _forecast(connection, revision, live.release_at(connection, revision))
+
+
+def to_release_before(connection: Connection) -> RollbackForecast:
+    """Judge the release before the live one."""
+    release = live.release_before(connection)
+    if release is None:
+        reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"
+        return RollbackForecast(None, UNKNOWN, None, [], [reason])
+    return _forecast(connection, release.code_head, release)
+
+
+def _forecast(connection: Connection, revision: str, release: LiveRelease | None) -> RollbackForecast:
+    state, code = read_schema_state(connection), revisions.script_directory()
+    newest = state.code_head if state.pending else state.database_revision or ""
+    steps = ledger.read_steps(connection, code)
+    since, is_known = ledger.steps_since(steps, newest.split(","), [revision])
+    if not is_known:
+        since = []
+    contracts = [step for step in since if steps[step].phase != EXPAND]
+    if release is not None:
+        live_at = release.live_at.isoformat(timespec="seconds")
+        if reasons := forecast(connection, release):
+            return RollbackForecast(revision, NO, live_at, since, reasons)
+        reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
+        return RollbackForecast(revision, UNKNOWN if reasons else YES, live_at, since, reasons)
+    if not is_known:
+        reason = f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
+        return RollbackForecast(revision, UNKNOWN, None, [], [reason])
+    reasons = [f"{step} is a contract step" for step in contracts]
+    return RollbackForecast(revision, NO if reasons else YES, None, since, reasons)
