@@ -86,7 +86,13 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
                 dropped = _named(call)
                 gone = next((one for one in retired_by if one[: len(dropped)] == dropped), None)  # or a column of it
                 if gone is not None:
-                    return _sentence(gone, retired_by[gone], script.revision)
+                    name, retired = shown(".".join(gone)), retired_by[gone]
+                    return (
+                        f"{script.revision} drops {name}, which {retired} retires in this same release, while the"
+                        " release that is live still uses it; nothing was changed. Put the drop into a revision of its"
+                        f" own, and release that after {retired}. (On a database that no release serves:"
+                        f" flask db upgrade {retired}, then flask db upgrade.)"
+                    )
     return None
 
 
@@ -115,20 +121,6 @@ def _named(call: Call) -> Named:
     return tuple(str(name) for name in names if name is not None)
 
 
-def _sentence(named: Named, retired_by: str, dropped_by: str) -> str:
-    name = shown(".".join(named))
-    if dropped_by == retired_by:
-        return (
-            f"{dropped_by} both retires and drops {name}, which the live release still uses; nothing was changed."
-            " Put the drop into a revision of its own, and release that one after this one."
-        )
-    return (
-        f"{dropped_by} drops {name}, which {retired_by} retires in this same release, while the release that is live"
-        f" still uses it; nothing was changed. Release what comes before {dropped_by} first, and {dropped_by} after it."
-        f" (On a database that no release serves: flask db upgrade {retired_by}, then flask db upgrade.)"
-    )
-
-
 def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
     how_far = (
         f"{script.revision} begins it in this same run. Release up to {script.revision} first (on a database that no"
@@ -146,8 +138,7 @@ def _is_for_the_worker(connection: Connection, table: str) -> bool:
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
     """Return what Alembic is about to upgrade or downgrade, in that order, whatever base or branch it comes by.
 
-    Raises:
-        ReleaseError: the revision that the command was given does not exist, or the code has two heads.
+    Refuse a revision that does not exist, and code with two heads.
     """
     migration = context.get_context()
     heads = migration.get_current_heads()

@@ -196,7 +196,7 @@ def test_nothing_is_said_of_another(tmp_path: Path) -> None:
 
 def test_one_revision_does_not_do_both_and_names_a_table_with_its_schema(tmp_path: Path) -> None:
     both = f"{RETIRES['by place']}\n{DROPS['by place']}"
-    assert "0001 both retires and drops notes.pinned" in said_of(tmp_path, both)
+    assert "0001 drops notes.pinned, which 0001 retires in this same release" in said_of(tmp_path, both)
     body = 'with in_schema("audit"):\n    retire_table_online("notes")\n    drop_table_contract(table="notes")'
     assert "drops audit.notes," in said_of(tmp_path, body)
 
