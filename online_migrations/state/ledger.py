@@ -96,8 +96,8 @@ def verified(connection: Connection, heads: Collection[str]) -> str | None:
     return found
 
 
-def verify(connection: Connection, heads: Collection[str], fingerprint: str) -> None:
-    """Note that schema and models are alike. Commits."""
+def verify(connection: Connection, heads: Collection[str], fingerprint: str | None) -> None:
+    """Note that schema and models are alike, if the fingerprint is known. Commits."""
     connection.execute(update(LEDGER).where(LEDGER.c.revision.in_(heads)).values(verified=fingerprint))
     connection.commit()
 
