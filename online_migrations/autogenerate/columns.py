@@ -3,7 +3,7 @@
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Identity, Index, types
+from sqlalchemy import CheckConstraint, Column, Identity, types
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
 
@@ -99,14 +99,17 @@ def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
 
 def constant_for(column: Column[Any]) -> str | None:
     """Return a value that any code can read, where no rule asks for another one."""
-    table = column.table
-    checks = [str(rule.sqltext) for rule in table.constraints if isinstance(rule, CheckConstraint)]
-    items: tuple[Any, ...] = (*table.constraints, *table.indexes)
-    keys = [key for key in items if column.name in [one.name for one in key.columns]]
-    is_plain = all(isinstance(key, Index) and not key.unique for key in keys)
-    if not is_plain or any(column.name in names_in(check) for check in checks):
+    rules = [*column.table.constraints, *(index for index in column.table.indexes if index.unique)]
+    if any(stands_on(rule, [column.name]) for rule in rules):
         return None
     return next((constant for kind, constant in CONSTANTS if isinstance(column.type, kind)), None)
+
+
+def stands_on(item: Any, columns: list[str]) -> bool:
+    """Tell if a constraint or an index is about one of the columns."""
+    if isinstance(item, CheckConstraint):
+        return not names_in(str(item.sqltext)).isdisjoint(columns)
+    return any(column.name in columns for column in getattr(item, "columns", ()))
 
 
 def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
