@@ -25,6 +25,7 @@ from online_migrations.state import (
     BEHIND,
     SchemaState,
     ahead_and_compatible,
+    database_revisions,
     ledger,
     live,
     read_schema_state,
@@ -61,17 +62,17 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
         metadata: the models, whose naming convention names constraints that a revision does not name.
     """
     revisions.require_consistent_files(code)
-    state = read_schema_state(connection, code)
+    state, applied = read_schema_state(connection, code), database_revisions(connection)
     notes: list[str] = []
     ran: set[str] = set()
     refusal = None
     try:
-        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, _applied(state))):
+        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, applied)):
             moved, parent = found  # as the upgrade will put it right
-            notes, ran = [str(one) for one in moved], {one.now for one in moved}
-            pending = [script.revision for script in revisions.pending(code, [parent])]
+            notes, ran, applied = [str(one) for one in moved], {one.now for one in moved}, [parent]
+            pending = [script.revision for script in revisions.pending(code, applied)]
             state = state._replace(name=BEHIND, database_revision=parent, pending=pending)
-        notes += _judge(connection, code, state)
+        notes += _judge(connection, code, state, applied)
     except ReleaseError as error:
         refusal = error.message
     scripts = [code.get_revision(revision) for revision in state.pending if revision not in ran]
@@ -79,17 +80,13 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
     return Plan(state.name, state.database_revision, refusal, notes, steps)
 
 
-def _applied(state: SchemaState) -> list[str]:
-    return state.database_revision.split(",") if state.database_revision else []
-
-
-def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) -> Iterator[str]:
+def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, applied: list[str]) -> Iterator[str]:
     """Yield what the upgrade would say, and go on. Raise the sentence with which it would be refused."""
     if state.name == AHEAD:
         yield ahead_and_compatible(state)
         return
-    applied: Any = tuple(_applied(state))
-    with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", applied)) as environment:
+    heads: Any = tuple(applied)
+    with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
         preconditions.check(state, connection, "upgrade")
     if state.name == AT_HEAD:
@@ -129,9 +126,9 @@ def to_release_before(connection: Connection) -> RollbackForecast:
 
 def _forecast(connection: Connection, revision: str, release: LiveRelease | None) -> RollbackForecast:
     state, code = read_schema_state(connection), revisions.script_directory()
-    newest = state.code_head if state.pending else state.database_revision or ""
+    newest = code.get_heads() if state.pending else database_revisions(connection)
     steps = ledger.read_steps(connection, code)
-    since, is_known = ledger.steps_since(steps, newest.split(","), [revision])
+    since, is_known = ledger.steps_since(steps, newest, [revision])
     if not is_known:
         since = []
     contracts = [step for step in since if steps[step].phase != EXPAND]
