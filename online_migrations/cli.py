@@ -24,9 +24,9 @@ from online_migrations.doctor import ERROR, diagnose
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
 from online_migrations.locks import lock_holder
-from online_migrations.plan import plan
+from online_migrations.plan import EXIT_CODES, plan, to_release_before, to_revision
 from online_migrations.revisions import require_parent_files, script_directory
-from online_migrations.state import BEHIND, ledger, read_schema_state, rollback
+from online_migrations.state import BEHIND, ledger, read_schema_state
 from online_migrations.state.live import live_release
 from online_migrations.state.tables import BACKFILLS, exists
 
@@ -81,9 +81,9 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
             found = plan(connection, script_directory(), target_metadata())
             output.show(_as_json_value(found), as_json, output.plan)
             return
-        forecast = rollback.to_revision(connection, revision) if revision else rollback.to_release_before(connection)
+        forecast = to_revision(connection, revision) if revision else to_release_before(connection)
     output.show(_as_json_value(forecast), as_json, output.rollback)
-    sys.exit(rollback.EXIT_CODES[forecast.answer])
+    sys.exit(EXIT_CODES[forecast.answer])
 
 
 @release.command("lint")

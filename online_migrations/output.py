@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,17 +9,6 @@ import click
 
 LIBRARY = __name__.rpartition(".")[0]
 Document = dict[str, Any]
-
-COLOURS = {
-    "error": "red",
-    "warning": "yellow",
-    "note": "cyan",
-    "behind": "yellow",
-    "at_head": "green",
-    "failed": "red",
-    "paused": "yellow",
-    "done": "green",
-}
 
 
 def show_log() -> None:
@@ -43,15 +31,13 @@ def show_log() -> None:
 def show(document: Document, as_json: bool, text: Callable[[Document], Iterator[str]]) -> None:
     """Print a document as JSON, or as the lines for people that `text` makes of it."""
     lines = [json.dumps(document, ensure_ascii=False, indent=2)] if as_json else text(document)
-    # NO_COLOR is a convention that click does not implement: https://no-color.org
-    color = False if os.getenv("NO_COLOR") else None
     for line in lines:
-        click.echo(line, color=color)
+        click.echo(line)
 
 
 def status(document: Document) -> Iterator[str]:
-    state, live = document["state"], document["live"]
-    yield f"state              {click.style(state, fg=COLOURS.get(state, 'red'), bold=True)}"
+    live = document["live"]
+    yield f"state              {document['state']}"
     yield f"code head          {document['code_head']}"
     yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
     for number, step in enumerate(document["pending"]):
@@ -72,9 +58,8 @@ def status(document: Document) -> Iterator[str]:
 
 
 def _backfill(backfill: Document) -> str:
-    state = click.style(backfill["state"], fg=COLOURS.get(backfill["state"]))
     more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
-    return "; ".join([f"{backfill['name']}: {state}, {backfill['progress']}", *filter(None, more)])
+    return "; ".join([f"{backfill['name']}: {backfill['state']}, {backfill['progress']}", *filter(None, more)])
 
 
 def _queue(queue: Document | None) -> str:
@@ -88,7 +73,7 @@ def _failed(jobs: Document) -> str:
     if not jobs["failed"] and not jobs["retried"]:
         return "none"
     waiting = f", and {jobs['retried']} to be tried again" if jobs["retried"] else ""
-    return f"{click.style(jobs['failed'], fg='red')}{waiting}, the newest: {jobs['newest']}"
+    return f"{jobs['failed']}{waiting}, the newest: {jobs['newest']}"
 
 
 def history(document: Document) -> Iterator[str]:
@@ -109,14 +94,14 @@ def _cost(cost: Document | None) -> str:
 def plan(document: Document) -> Iterator[str]:
     for revision in document["revisions"]:
         phase = revision["phase"] or "contract, since it names no phase"
-        yield click.style(f"{revision['revision']}  {revision['title']}  ({phase})", bold=True)
+        yield f"{revision['revision']}  {revision['title']}  ({phase})"
         yield from (f"    {line}".rstrip() for line in revision["sql"].splitlines())
         if revision["unreadable"]:
-            yield click.style(f"  The rest cannot be shown without running it: {revision['unreadable']}", fg="yellow")
+            yield f"  The rest cannot be shown without running it: {revision['unreadable']}"
         yield ""
     yield from document["notes"]
     if document["refused"]:
-        yield click.style(f"flask db upgrade would be refused: {document['refused']}", fg="red")
+        yield f"flask db upgrade would be refused: {document['refused']}"
     elif document["revisions"]:
         yield "Apply it with: flask db upgrade"
     elif not document["notes"]:
@@ -126,12 +111,11 @@ def plan(document: Document) -> Iterator[str]:
 def rollback(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
     code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
-    sentence, colour = {
-        "yes": ("Yes: {} can serve on this database.", "green"),
-        "no": ("No: {} cannot serve on this database.", "red"),
-        "unknown": ("Unknown whether {} can serve on this database.", "yellow"),
+    yield {
+        "yes": f"Yes: {code} can serve on this database.",
+        "no": f"No: {code} cannot serve on this database.",
+        "unknown": f"Unknown whether {code} can serve on this database.",
     }[document["answer"]]
-    yield click.style(sentence.format(code), fg=colour)
     yield from (f"  {reason}" for reason in document["reasons"])
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"
@@ -141,15 +125,14 @@ def rollback(document: Document) -> Iterator[str]:
 
 def lint(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
-        yield f"{finding['place']}: {click.style('unsafe', fg='red', bold=True)}: {finding['rule']}"
+        yield f"{finding['place']}: unsafe: {finding['rule']}"
         yield f"  {finding['what']}\n  {finding['instead']}\n"
     yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
 
 
 def doctor(document: Document) -> Iterator[str]:
     for finding in document["findings"]:
-        severity = click.style(finding["severity"], fg=COLOURS[finding["severity"]], bold=True)
-        yield f"{severity}: {finding['rule']}: {finding['what']}"
+        yield f"{finding['severity']}: {finding['rule']}: {finding['what']}"
         yield f"  next: {finding['next']}"
     if not document["findings"]:
-        yield click.style("Nothing is wrong.", fg="green")
+        yield "Nothing is wrong."

@@ -1,30 +1,42 @@
-"""`flask release plan`: the SQL of the revisions that are pending, and what `flask db upgrade` would say of them.
+"""`flask release plan`: what the next upgrade would run, and whether a rollback is safe.
 
-The SQL is rendered in Alembic's offline mode. The judgement is the upgrade's own: the checks of the runner, in their
-order, on what alembic_version will hold by then.
+The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own: the
+checks of the runner, in their order, on what alembic_version will hold by then. May the code of an earlier release
+serve on this database again? One that noted what it uses is judged by that (state/forecast.py). Of any other the phases
+of the steps since then decide: it can run if all of them are expand steps.
 """
 
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any, NamedTuple
 
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import revisions
 from online_migrations.connection import writable_transaction
-from online_migrations.errors import ReleaseError, server_message
-from online_migrations.guard.watch import refused
+from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.runner import preconditions, renumbering, verification
-from online_migrations.sql import OFFLINE_OPTIONS
-from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ahead_and_compatible, read_schema_state
+from online_migrations.state import (
+    AHEAD,
+    AT_HEAD,
+    BEHIND,
+    SchemaState,
+    ahead_and_compatible,
+    database_revisions,
+    ledger,
+    live,
+    read_schema_state,
+)
+from online_migrations.state.forecast import forecast
+from online_migrations.state.ledger import EXPAND
+from online_migrations.state.live import LiveRelease
 
-NOTHING = "BEGIN;\n\nCOMMIT;\n\n"  # an operation ends Alembic's transaction before it begins its own
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+# Those with which the rolled-back code's own `flask db upgrade` ends.
+EXIT_CODES = {YES: 0, NO: IncompatibleSchema.exit_code, UNKNOWN: UnknownRevision.exit_code}
 
 
 class RevisionPlan(NamedTuple):
@@ -50,17 +62,17 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
         metadata: the models, whose naming convention names constraints that a revision does not name.
     """
     revisions.require_consistent_files(code)
-    state = read_schema_state(connection, code)
+    state, applied = read_schema_state(connection, code), database_revisions(connection)
     notes: list[str] = []
     ran: set[str] = set()
     refusal = None
     try:
-        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, _applied(state))):
+        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, applied)):
             moved, parent = found  # as the upgrade will put it right
-            notes, ran = [str(one) for one in moved], {one.now for one in moved}
-            pending = [script.revision for script in revisions.pending(code, [parent])]
+            notes, ran, applied = [str(one) for one in moved], {one.now for one in moved}, [parent]
+            pending = [script.revision for script in revisions.pending(code, applied)]
             state = state._replace(name=BEHIND, database_revision=parent, pending=pending)
-        notes += _judge(connection, code, state)
+        notes += _judge(connection, code, state, applied)
     except ReleaseError as error:
         refusal = error.message
     scripts = [code.get_revision(revision) for revision in state.pending if revision not in ran]
@@ -68,17 +80,13 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
     return Plan(state.name, state.database_revision, refusal, notes, steps)
 
 
-def _applied(state: SchemaState) -> list[str]:
-    return state.database_revision.split(",") if state.database_revision else []
-
-
-def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) -> Iterator[str]:
+def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, applied: list[str]) -> Iterator[str]:
     """Yield what the upgrade would say, and go on. Raise the sentence with which it would be refused."""
     if state.name == AHEAD:
         yield ahead_and_compatible(state)
         return
-    applied: Any = tuple(_applied(state))
-    with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", applied)) as environment:
+    heads: Any = tuple(applied)
+    with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
         preconditions.check(state, connection, "upgrade")
     if state.name == AT_HEAD:
@@ -90,19 +98,48 @@ def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState) ->
 
 
 def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
-    """Render upgrade() as `flask db upgrade --sql` does, which would print the SQL of all revisions."""
-    printed = StringIO()
-    migration = MigrationContext.configure(
-        url=OFFLINE_OPTIONS["url"],
-        dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
-        opts={"as_sql": True, "literal_binds": True, "output_buffer": printed, "target_metadata": metadata},
-    )
-    unreadable = None
-    with refused(script.module), Operations.context(migration):
-        try:
-            with migration.begin_transaction():
-                script.module.upgrade()
-        except Exception as error:  # a file may do anything; the plan says what went wrong
-            unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
-    sql = printed.getvalue().replace(NOTHING, "").strip()
+    sql, _, unreadable = preconditions.rehearse(script, metadata)
     return RevisionPlan(script.revision, script.doc, getattr(script.module, "phase", None), sql, unreadable)
+
+
+class RollbackForecast(NamedTuple):
+    to: str | None  # the head revision of the code
+    answer: str  # one of the constants above
+    live_at: str | None  # when this code last began to serve, as ISO 8601; None: it has not noted that it did
+    since: list[str]  # the revisions that the code does not have, applied or pending, the newest first
+    reasons: list[str]  # why not, or why it is unknown, a clause each
+
+
+def to_revision(connection: Connection, revision: str) -> RollbackForecast:
+    """Judge code whose head is `revision`, now and after the revisions that are pending."""
+    return _forecast(connection, revision, live.release_at(connection, revision))
+
+
+def to_release_before(connection: Connection) -> RollbackForecast:
+    """Judge the release before the live one."""
+    release = live.release_before(connection)
+    if release is None:
+        reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"
+        return RollbackForecast(None, UNKNOWN, None, [], [reason])
+    return _forecast(connection, release.code_head, release)
+
+
+def _forecast(connection: Connection, revision: str, release: LiveRelease | None) -> RollbackForecast:
+    state, code = read_schema_state(connection), revisions.script_directory()
+    newest = code.get_heads() if state.pending else database_revisions(connection)
+    steps = ledger.read_steps(connection, code)
+    since, is_known = ledger.steps_since(steps, newest, [revision])
+    if not is_known:
+        since = []
+    contracts = [step for step in since if steps[step].phase != EXPAND]
+    if release is not None:
+        live_at = release.live_at.isoformat(timespec="seconds")
+        if reasons := forecast(connection, release):
+            return RollbackForecast(revision, NO, live_at, since, reasons)
+        reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
+        return RollbackForecast(revision, UNKNOWN if reasons else YES, live_at, since, reasons)
+    if not is_known:
+        reason = f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
+        return RollbackForecast(revision, UNKNOWN, None, [], [reason])
+    reasons = [f"{step} is a contract step" for step in contracts]
+    return RollbackForecast(revision, NO if reasons else YES, None, since, reasons)

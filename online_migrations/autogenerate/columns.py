@@ -3,7 +3,7 @@
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Identity, Index, types
+from sqlalchemy import CheckConstraint, Column, Identity, types
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
 
@@ -11,7 +11,6 @@ from online_migrations.autogenerate.directives import (
     Call,
     Change,
     Diff,
-    EnumValues,
     arguments_of,
     call,
     sql_type,
@@ -23,7 +22,7 @@ from online_migrations.operations.catalog import ask
 from online_migrations.operations.tables import table_rewrite_reason
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
-from online_migrations.state.mapping import type_name
+from online_migrations.state.live import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
 CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
@@ -100,14 +99,17 @@ def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
 
 def constant_for(column: Column[Any]) -> str | None:
     """Return a value that any code can read, where no rule asks for another one."""
-    table = column.table
-    checks = [str(rule.sqltext) for rule in table.constraints if isinstance(rule, CheckConstraint)]
-    items: tuple[Any, ...] = (*table.constraints, *table.indexes)
-    keys = [key for key in items if column.name in [one.name for one in key.columns]]
-    is_plain = all(isinstance(key, Index) and not key.unique for key in keys)
-    if not is_plain or any(column.name in names_in(check) for check in checks):
+    rules = [*column.table.constraints, *(index for index in column.table.indexes if index.unique)]
+    if any(stands_on(rule, [column.name]) for rule in rules):
         return None
     return next((constant for kind, constant in CONSTANTS if isinstance(column.type, kind)), None)
+
+
+def stands_on(item: Any, columns: list[str]) -> bool:
+    """Tell if a constraint or an index is about one of the columns."""
+    if isinstance(item, CheckConstraint):
+        return not names_in(str(item.sqltext)).isdisjoint(columns)
+    return any(column.name in columns for column in getattr(item, "columns", ()))
 
 
 def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
@@ -197,22 +199,3 @@ def alter_comment(op: ops.AlterColumnOp) -> Change:
     only = ops.AlterColumnOp(op.table_name, op.column_name, schema=op.schema, existing_type=op.existing_type)
     only.modify_comment, only.existing_comment = op.modify_comment, op.existing_comment
     return Change([only], [only.reverse()], EXPAND)
-
-
-def add_values(op: EnumValues, diff: Diff) -> Change:
-    """Add each value before the next one of the model that the type has, since values sort in the order of the type.
-
-    No downgrade: PostgreSQL cannot take a value from a type, and one that nobody writes harms no code.
-    """
-    _, table, enum, old, new, column = op.difference
-    if gone := [value for value in old if value not in new]:
-        raise UnsafeOperation(
-            f"{table}.{column} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {enum}."
-            " Leave the value in the model and write it no more, or go on in a new column."
-        )
-    calls = []
-    for number, value in enumerate(new):
-        following = next((other for other in new[number:] if other in old), None)
-        if value not in old:
-            calls.append(call("add_enum_value_online", enum, value, before=following))
-    return Change([*calls], [], EXPAND)

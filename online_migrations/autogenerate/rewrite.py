@@ -11,7 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, Replacement
+from online_migrations.autogenerate.directives import Call, Change, Diff, Found, Replacement
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT
 
@@ -38,7 +38,6 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.DropConstraintOp: tables.drop_constraint,
     Replacement: tables.replace,
     Found: refuse,
-    EnumValues: columns.add_values,
 }
 
 # New things come before those that go, so that queries always have an index and rows always a rule.
@@ -59,21 +58,15 @@ OTHERS = RANKS.index(())
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
     by_schema: dict[str | None, list[Any]] = {}  # None is the default one
-    for op in flatten(upgrade.ops):
-        by_schema.setdefault(schema_of(op), []).append(op)
+    for outer in upgrade.ops:
+        for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:
+            by_schema.setdefault(schema_of(op), []).append(op)
     changes = []
     for schema, group in by_schema.items():
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
     up, down, phase = Change.joined(changes)
     return Change(in_order(up), in_order(down), phase)
-
-
-def flatten(nested: Iterable[ops.MigrateOperation]) -> list[Any]:
-    flat: list[Any] = []
-    for op in nested:
-        flat.extend(flatten(op.ops) if isinstance(op, ops.ModifyTableOps) else [op])
-    return flat
 
 
 def schema_of(op: Any) -> str | None:

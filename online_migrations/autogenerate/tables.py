@@ -10,10 +10,10 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
 from sqlalchemy.sql.elements import conv
 
-from online_migrations.autogenerate.columns import refuse_type_of_database
+from online_migrations.autogenerate.columns import refuse_type_of_database, stands_on
 from online_migrations.autogenerate.directives import (
     Call,
     Change,
@@ -33,7 +33,6 @@ from online_migrations.sql import (
     PRIMARY_KEY,
     UNIQUE,
     default_name,
-    names_in,
     quote,
     shadow_of,
     sql_name,
@@ -270,12 +269,6 @@ def is_part_of_another(table: Table) -> bool:
 def stands_on_retired(item: Any) -> bool:
     """Tell if an index or constraint of the database stands on a retired column; it is dropped with that."""
     return stands_on(item, [column.name for column in item.table.columns if is_retired(column)])
-
-
-def stands_on(item: Any, columns: list[str]) -> bool:
-    if isinstance(item, CheckConstraint):
-        return not names_in(str(item.sqltext)).isdisjoint(columns)
-    return any(column.name in columns for column in getattr(item, "columns", ()))
 
 
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:

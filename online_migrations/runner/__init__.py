@@ -99,10 +99,8 @@ def print_sql() -> None:
 
 
 def run_read_only(connection: Connection, command: str) -> None:
-    """Run a command that does not change the schema.
-
-    Raises:
-        ReleaseError: in place of Alembic's "Target database is not up to date" and "Can't locate revision".
+    """Run a command that does not change the schema. Refuse it in our words, in place of Alembic's "Target database is
+    not up to date" and "Can't locate revision".
     """
     current = schema_state(connection)
     needs_head = command == "retrieve_migrations"  # check, and migrate
@@ -198,11 +196,7 @@ def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guar
 
 
 def lose_option(command: str) -> list[str]:
-    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away.
-
-    Raises:
-        ReleaseError: the command is another one, which throws nothing away.
-    """
+    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away. Refuse it elsewhere."""
     given = [argument.partition("=") for argument in context.get_x_argument()]
     lose = [value for name, _, value in given if name == "lose"]
     if lose and command != "downgrade":
@@ -211,11 +205,7 @@ def lose_option(command: str) -> list[str]:
 
 
 def deadline_option() -> Deadline:
-    """Return the deadline of `flask db upgrade -x deadline=SECONDS`.
-
-    Raises:
-        ReleaseError: not a number between 0 and 86400 (a day).
-    """
+    """Return the deadline of `flask db upgrade -x deadline=SECONDS`, of a day at most."""
     given = context.get_x_argument(as_dictionary=True).get("deadline")
     if given is None:
         return Deadline()

@@ -34,11 +34,7 @@ class Renumbered(NamedTuple):
 
 
 def put_right(connection: Connection, code: ScriptDirectory, applied: list[str]) -> None:
-    """Compare what ran with the files, and follow a renumbering. Commits.
-
-    Raises:
-        ReleaseError: as find() does.
-    """
+    """Follow a renumbering that find() finds. Commits."""
     found = find(connection, code, applied)
     if found is None:
         return
@@ -54,11 +50,7 @@ def put_right(connection: Connection, code: ScriptDirectory, applied: list[str])
 def find(connection: Connection, code: ScriptDirectory, applied: list[str]) -> tuple[list[Renumbered], str] | None:
     """Return what has another number now, and the revision from which the upgrade goes on; None: nothing has.
 
-    Args:
-        applied: what alembic_version holds.
-
-    Raises:
-        ReleaseError: a file was edited after it had run here.
+    Refuse a file that was edited after it had run here. `applied` is what alembic_version holds.
     """
     ran = ledger.read_contents(connection)
     scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []

@@ -19,7 +19,7 @@ from online_migrations.errors import ReleaseError
 from online_migrations.sql import DIALECT, read_sql
 from online_migrations.state import AT_HEAD, database_revisions, ledger, read_schema_state
 from online_migrations.state.forecast import unknown_required
-from online_migrations.state.mapping import mapped_tables
+from online_migrations.state.live import mapped_tables
 
 _CATALOG = read_sql(__file__, "catalog.sql")
 
@@ -27,11 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def verify_committed(connection: Connection, expected: list[str]) -> None:
-    """Read the revision again, after a rollback.
-
-    Raises:
-        ReleaseError: the migration was not committed.
-    """
+    """Read the revision again, after a rollback, and refuse to go live when the migration was not committed."""
     connection.rollback()
     found = database_revisions(connection)
     connection.rollback()
@@ -48,20 +44,15 @@ def compare_with_models(connection: Connection) -> None:
 
     The ledger keeps a fingerprint of what was found alike, so that an upgrade compares again when the models or the
     catalog have changed, and only then.
-
-    Raises:
-        ReleaseError: something is missing or another than the models say; the release must not go live.
     """
     metadata, heads = target_metadata(), database_revisions(connection)
-    is_at_head = read_schema_state(connection, context.script).name == AT_HEAD
-    now = fingerprint(connection, metadata, heads) if is_at_head and metadata.tables else None
-    is_known = now is not None and ledger.verified(connection, heads) == now
+    if metadata.tables and read_schema_state(connection, context.script).name == AT_HEAD:
+        now = fingerprint(connection, metadata, heads)
+        if now is None or ledger.verified(connection, heads) != now:
+            connection.rollback()
+            require_same(connection)
+            ledger.verify(connection, heads, now)
     connection.rollback()
-    if is_known or not (is_at_head and metadata.tables):
-        return
-    require_same(connection)
-    if now is not None:
-        ledger.verify(connection, heads, now)
 
 
 def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[str]) -> str | None:
@@ -85,11 +76,7 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
 
 
 def require_same(connection: Connection) -> None:
-    """Require that what the models map is there, and as they say. What is there besides does no harm.
-
-    Raises:
-        ReleaseError: something is missing or another.
-    """
+    """Require that what the models map is there, and as they say. What is there besides does no harm."""
     found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]

@@ -1,6 +1,5 @@
 """Schema state: is the database at, behind or ahead of this code's head revision, and what is there to do?"""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -67,12 +66,15 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
         except RevisionError:  # rows of alembic_version that contradict each other
             return SchemaState(UNKNOWN, head, revision, [], applied)
         return SchemaState(BEHIND if pending else AT_HEAD, head, revision, pending, [])
-    name, foreign = _ahead(code, applied, ledger.read_entries(connection))
-    release = None if name == UNKNOWN else live.own_release(connection, options.current().metadata, head)
-    if release is None:
-        return SchemaState(name, head, revision, [], foreign)
-    obstacles = tuple(forecast(connection, release))
-    return SchemaState(AHEAD_CONTRACT if obstacles else AHEAD, head, revision, [], foreign, obstacles)
+    steps = ledger.read_steps(connection, code)
+    foreign, is_known = ledger.steps_since(steps, applied, code.get_heads())
+    if not is_known:  # or the two histories have diverged
+        return SchemaState(UNKNOWN, head, revision, [], foreign)
+    if release := live.own_release(connection, options.current().metadata, head):
+        obstacles = tuple(forecast(connection, release))
+        return SchemaState(AHEAD_CONTRACT if obstacles else AHEAD, head, revision, [], foreign, obstacles)
+    is_contract = any(steps[step].phase != ledger.EXPAND for step in foreign)
+    return SchemaState(AHEAD_CONTRACT if is_contract else AHEAD, head, revision, [], foreign)
 
 
 def database_revisions(connection: Connection) -> list[str]:
@@ -92,21 +94,6 @@ def applied_revisions(connection: Connection) -> dict[str, datetime]:
 def migration_in_progress(connection: Connection) -> bool:
     """Return whether a session holds the migration lock of this project. Leaves the transaction open."""
     return lock_holder(connection) is not None
-
-
-def _ahead(
-    code: ScriptDirectory, applied: list[str], entries: Mapping[str, ledger.LedgerEntry]
-) -> tuple[str, list[str]]:
-    """Follow the ledger from the database's revisions to those that this code knows: the state, and the way."""
-    known = revisions.known_revisions(code)
-    parents = {revision: entry.down_revisions for revision, entry in entries.items() if revision not in known}
-    way = revisions.with_ancestors(applied, parents)
-    foreign = [revision for revision in way if revision in parents]
-    lost = [revision for revision in way if revision not in known and revision not in parents]
-    if lost or revisions.pending(code, known.intersection(way)):  # or the two histories have diverged
-        return UNKNOWN, [*foreign, *lost]
-    contract = any(entries[revision].phase != ledger.EXPAND for revision in foreign)
-    return AHEAD_CONTRACT if contract else AHEAD, foreign
 
 
 def ahead_and_compatible(state: SchemaState) -> str:

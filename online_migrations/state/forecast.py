@@ -15,8 +15,15 @@ from online_migrations.compatible_types import is_compatible
 from online_migrations.connection import writable_transaction
 from online_migrations.definitions import on_search_path
 from online_migrations.guard.proofs import takes_all
-from online_migrations.state.live import LiveRelease
-from online_migrations.state.mapping import MappedColumn, MappedTables, Relation, Rule, StoredColumn, read_relations
+from online_migrations.state.live import (
+    LiveRelease,
+    MappedColumn,
+    MappedTables,
+    Relation,
+    Rule,
+    StoredColumn,
+    read_relations,
+)
 
 # A rule that a row with a NULL in it may break all the same.
 _MINDS_NULL = re.compile(r"\bIS (?:NOT )?NULL\b|\bCOALESCE\b|NULLS NOT DISTINCT|num_n(?:on)?nulls", re.IGNORECASE)
@@ -61,21 +68,17 @@ def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation:
         now = relation.columns.get(name)
         if now is None or now.type is None:
             yield f"there is no column {table}.{name}"
-        else:
-            yield from (f"{table}.{name} {change}" for change in _changes(column, now, now.type))
-
-
-def _changes(before: MappedColumn, now: StoredColumn, type_now: str) -> Iterator[str]:
-    if not is_compatible(before["type"], type_now):
-        yield f"is {type_now}, where the code expects {before['type']}"
-    if before["not_null"] and not now.not_null:
-        yield "may be NULL, which the code does not expect"
-    if now.not_null and not before["not_null"]:
-        yield "must not be NULL, which the code may write"
-    if now.not_null and before["has_default"] and now.default is None:
-        yield "has no default any more, on which the code relies"
-    if now.generated and not before["generated"]:
-        yield "is written by the database alone, and the code writes it"
+            continue
+        if not is_compatible(column["type"], now.type):
+            yield f"{table}.{name} is {now.type}, where the code expects {column['type']}"
+        if column["not_null"] and not now.not_null:
+            yield f"{table}.{name} may be NULL, which the code does not expect"
+        if now.not_null and not column["not_null"]:
+            yield f"{table}.{name} must not be NULL, which the code may write"
+        if now.not_null and column["has_default"] and now.default is None:
+            yield f"{table}.{name} has no default any more, on which the code relies"
+        if now.generated and not column["generated"]:
+            yield f"{table}.{name} is written by the database alone, and the code writes it"
 
 
 def _of_required_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:

@@ -4,16 +4,16 @@ After a rollback, old code does not have the newer revision files. It reads here
 Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
-from alembic.script import Script
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, Executable, Row, Select, Text, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from online_migrations.revisions import content_hash, parents
+from online_migrations.revisions import content_hash, parents, with_ancestors
 from online_migrations.state import tables
 from online_migrations.state.tables import LEDGER
 
@@ -43,6 +43,27 @@ def phase_of(script: Script) -> str:
 def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
     """Return the entries by revision; none of a database that this runner has never migrated."""
     return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in _rows(connection, _ALL)}
+
+
+def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, LedgerEntry]:
+    """Return the steps that the code or the ledger knows, by revision. The ledger says what really ran."""
+    steps = {
+        script.revision: LedgerEntry(parents(script, code.revision_map), phase_of(script))
+        for script in code.walk_revisions()
+    }
+    return steps | read_entries(connection)
+
+
+def steps_since(
+    steps: Mapping[str, LedgerEntry], newest: Collection[str], heads: Collection[str]
+) -> tuple[list[str], bool]:
+    """Return the revisions up to the newest ones that code with these heads does not have, the newest first; and if
+    the whole way from there is known.
+    """
+    parents = {revision: step.down_revisions for revision, step in steps.items()}
+    way, own = with_ancestors(newest, parents), with_ancestors(heads, parents)
+    since = [revision for revision in way if revision not in own]
+    return since, set(heads) <= set(way) and steps.keys() >= {*heads, *since}
 
 
 def read_history(connection: Connection) -> list[Row[Any]]:
@@ -75,8 +96,8 @@ def verified(connection: Connection, heads: Collection[str]) -> str | None:
     return found
 
 
-def verify(connection: Connection, heads: Collection[str], fingerprint: str) -> None:
-    """Note that schema and models are alike. Commits."""
+def verify(connection: Connection, heads: Collection[str], fingerprint: str | None) -> None:
+    """Note that schema and models are alike, if the fingerprint is known. Commits."""
     connection.execute(update(LEDGER).where(LEDGER.c.revision.in_(heads)).values(verified=fingerprint))
     connection.commit()
 

@@ -1,28 +1,35 @@
-"""Live release: the table `schema_releases`, in which each release notes what it uses when it goes live.
+"""Live release: the table `schema_releases`, in which each release notes what its models use when it goes live.
 
 So a migration that takes what old code still reads is refused, and a rollback is foretold. A release is known by its
 mapping and its head revision. Its newest start counts, so after a rollback the older release is the live one again.
 """
 
+import hashlib
+import json
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, MetaData, func, literal_column, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from online_migrations.errors import server_message
-from online_migrations.state.mapping import (
-    MappedTables,
-    UniqueColumns,
-    mapped_tables,
-    mapping_hash,
-    read_relations,
-    unique_columns,
-)
+from online_migrations.sql import DIALECT, quote, read_sql, sql_name
 from online_migrations.state.tables import RELEASES, exists, newer
 
 _LATER = func.greatest(RELEASES.c.live_at, literal_column("excluded.live_at"))
@@ -30,9 +37,64 @@ _NEWEST_FIRST = select(
     RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, newer(RELEASES.c.unique_columns)
 ).order_by(RELEASES.c.live_at.desc())
 
-_UNIQUE_RULE = re.compile(r"UNIQUE \((?P<columns>[^()]+)\)")
+_RELATIONS = read_sql(__file__, "relations.sql")
+
+# SQLAlchemy's name of a type in DDL: PostgreSQL's own. Other names differ in nothing but case.
+_NAMES = {
+    "varchar": "character varying",
+    "char": "character",
+    "decimal": "numeric",
+    "int": "integer",
+    "float": "double precision",
+}
+_LENGTH_ONE = ("character", "bit")  # what a type without a length has, and what is printed
+_SINGLE_PRECISION = 24  # FLOAT(n) up to this many bits is REAL (PostgreSQL manual, "Floating-Point Types")
+
+_COLLATION = re.compile(r' COLLATE (?:"[^"]*"|\S+)')
+_TYPE = re.compile(
+    r"(?P<name>[^(\[]+?) *(?:\((?P<size>[^)]*)\))?(?P<zone> WITH(?:OUT)? TIME ZONE)?(?P<array>(?:\[\])*)"
+)
 
 log = logging.getLogger(__name__)
+
+
+class MappedColumn(TypedDict):  # fit for JSON, as it is stored
+    type: str  # as PostgreSQL's format_type() prints it
+    not_null: bool
+    has_default: bool  # the database gives a value to a row that leaves the column out
+    generated: bool  # the database alone writes it
+
+
+class UniqueColumns(TypedDict):
+    """A primary key, unique constraint or unique index of a model."""
+
+    name: str  # "" where the models leave it to PostgreSQL
+    columns: list[str]  # none of an index that has an expression
+
+
+# table, with its schema where the models name one: column: what the models say of it
+MappedTables = dict[str, dict[str, MappedColumn]]
+
+
+class StoredColumn(NamedTuple):
+    type: str | None  # as format_type() prints it; None: the view of the mapped name does not show this column
+    not_null: bool
+    default: str | None  # SQL, such as the call of a trigger function that fills it; "identity"; None: NULL
+    generated: bool  # the database alone writes it
+
+
+class Rule(NamedTuple):
+    """A CHECK, a foreign key, an EXCLUDE, or a unique index."""
+
+    definition: str  # without its own name and those of other tables, so that it stays the same when one is renamed
+    columns: list[str]
+    unique: bool
+
+
+class Relation(NamedTuple):
+    writable: bool
+    columns: dict[str, StoredColumn]
+    rules: list[Rule]
 
 
 class Usage(NamedTuple):
@@ -41,10 +103,13 @@ class Usage(NamedTuple):
     columns: frozenset[str]  # that it reads and may write
     nullable: frozenset[str]  # into which it may write NULL
     left_to_default: frozenset[str]  # that its inserts may leave out
-    unique: tuple[UniqueColumns, ...] = ()  # that its models declare, by which ON CONFLICT finds a row
+    # That its models declare, by which ON CONFLICT finds a row; None: an older version of this tool did not note that.
+    unique: Sequence[UniqueColumns] | None = ()
 
     def declares(self, name: str, columns: Collection[str]) -> bool:
-        """Tell whether the models declare it unique: by just these columns, or of expressions, under this name."""
+        """Tell if the models may declare it unique: by just these columns, or of expressions, under this name."""
+        if self.unique is None:
+            return True
         wanted = set(columns)
         return any(set(one["columns"]) == wanted if one["columns"] else one["name"] == name for one in self.unique)
 
@@ -53,15 +118,8 @@ class LiveRelease(NamedTuple):
     code_head: str  # several, with commas, when branches of the code were not merged
     live_at: datetime  # when its newest process began
     mapping: MappedTables
-    rules: dict[str, list[str]]  # table: what its rows were held to, as definitions of mapping.Rule
-    noted_unique: dict[str, list[UniqueColumns]] | None  # table: what its models declare; None: it did not note that
-
-    @property
-    def unique(self) -> dict[str, list[UniqueColumns]]:
-        """Return what it may name in ON CONFLICT. Not noted: all that was unique when it went live."""
-        if self.noted_unique is not None:
-            return self.noted_unique
-        return {table: list(_unique_in(rules)) for table, rules in self.rules.items()}
+    rules: dict[str, list[str]]  # table: what its rows were held to, as definitions of Rule
+    unique: dict[str, list[UniqueColumns]] | None  # table: what its models declare; None: not noted
 
 
 def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
@@ -109,13 +167,12 @@ def in_use(connection: Connection) -> dict[str, Usage] | None:
     connection.rollback()
     if release is None:
         return None
-    unique = release.unique
     return {
         table: Usage(
             frozenset(columns),
             frozenset(name for name, column in columns.items() if not column["not_null"]),
             frozenset(name for name, column in columns.items() if column["has_default"] or column["generated"]),
-            tuple(unique.get(table, ())),
+            None if release.unique is None else release.unique.get(table, []),
         )
         for table, columns in release.mapping.items()
     }
@@ -150,8 +207,74 @@ def _first(connection: Connection, *which: ColumnElement[bool], place: int = 0) 
     return LiveRelease(*row) if row else None
 
 
-def _unique_in(rules: list[str]) -> Iterator[UniqueColumns]:
-    """Yield what is unique by plain columns, of definitions such as "UNIQUE (user_id, title) WHERE …"."""
-    for rule in rules:
-        if found := _UNIQUE_RULE.match(rule):
-            yield {"name": "", "columns": [name.strip('"') for name in found["columns"].split(", ")]}
+def mapped_tables(metadata: MetaData) -> MappedTables:
+    return {
+        table.fullname: {column.name: _mapped_column(column) for column in table.columns}
+        for table in metadata.sorted_tables
+    }
+
+
+def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
+    """Return what the models declare as unique, by tables."""
+    return {
+        table.fullname: [
+            {"name": sql_name(item.name) if isinstance(item.name, str) else "", "columns": _plain_columns(item)}
+            for item in (*table.constraints, *table.indexes)
+            if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
+        ]
+        for table in metadata.sorted_tables
+    }
+
+
+def _plain_columns(item: PrimaryKeyConstraint | UniqueConstraint | Index) -> list[str]:
+    expressions = item.expressions if isinstance(item, Index) else list(item.columns)
+    return [column.name for column in item.columns] if all(isinstance(one, Column) for one in expressions) else []
+
+
+def mapping_hash(tables: MappedTables) -> str:
+    """Return the same for the same mapping, in whatever order the models were imported."""
+    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+
+def _mapped_column(column: Column[Any]) -> MappedColumn:
+    is_serial = column.table.autoincrement_column is column
+    always = column.identity is not None and bool(column.identity.always)
+    return {
+        "type": type_name(column.type),
+        "not_null": not column.nullable,
+        "has_default": column.server_default is not None or is_serial,
+        "generated": column.computed is not None or always,
+    }
+
+
+def type_name(type_: TypeEngine[Any]) -> str:
+    """Return the type as format_type() prints it: `character varying(50)` for `VARCHAR(50)`."""
+    compiled = _COLLATION.sub("", type_.compile(dialect=DIALECT))
+    found = _TYPE.fullmatch(compiled)
+    if found is None:  # a type of somebody's own, which has its own words
+        return compiled
+    name = found["name"] if '"' in found["name"] else found["name"].lower()
+    size = (found["size"] or "").replace(" ", "")
+    if name == "float" and size:
+        name, size = ("real" if int(size) <= _SINGLE_PRECISION else "double precision"), ""
+    name = _NAMES.get(name, name)
+    if name in _LENGTH_ONE and not size:
+        size = "1"
+    if name == "numeric" and size.isdigit():
+        size += ",0"  # its scale
+    dimensions = "[]" if found["array"] else ""  # PostgreSQL does not keep how many
+    return f"{name}{f'({size})' if size else ''}{(found['zone'] or '').lower()}{dimensions}"
+
+
+def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, Relation]:
+    """Return by mapped table what there is of this name; one without a schema is looked for on the search path."""
+    mapped = list(tables)
+    quoted = [".".join(map(quote, table.split("."))) for table in mapped]
+    return {
+        row.mapped: Relation(
+            row.writable,
+            {name: StoredColumn(*column) for name, column in (row.columns or {}).items()},
+            [Rule(*rule) for rule in row.rules or []],
+        )
+        for row in connection.execute(_RELATIONS, {"mapped": mapped, "quoted": quoted})
+    }

@@ -18,7 +18,7 @@ from online_migrations.compatible_types import conversion, is_compatible, is_lon
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.type_changes import change_type_online
 from online_migrations.sql import DIALECT
-from online_migrations.state.mapping import type_name
+from online_migrations.state.live import type_name
 from tests.databases import Environment, empty_database
 from tests.online_migrations.migrating import Database, connected
 

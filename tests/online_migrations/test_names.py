@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from app.extensions import NAMING_CONVENTION
 from online_migrations.sql import FOREIGN_KEY, UNIQUE, default_name, name_checks, shorten_identifier
-from online_migrations.state.mapping import mapped_tables, mapping_hash, type_name
+from online_migrations.state.live import mapped_tables, mapping_hash, type_name
 from tests.online_migrations.migrating import Database
 
 LONG = "a_name_of_forty_characters_as_some_have_"
