@@ -11,6 +11,7 @@ from online_migrations.autogenerate.directives import (
     Call,
     Change,
     Diff,
+    EnumValues,
     arguments_of,
     call,
     sql_type,
@@ -199,3 +200,22 @@ def alter_comment(op: ops.AlterColumnOp) -> Change:
     only = ops.AlterColumnOp(op.table_name, op.column_name, schema=op.schema, existing_type=op.existing_type)
     only.modify_comment, only.existing_comment = op.modify_comment, op.existing_comment
     return Change([only], [only.reverse()], EXPAND)
+
+
+def add_values(op: EnumValues, diff: Diff) -> Change:
+    """Add each value before the next one of the model that the type has, since values sort in the order of the type.
+
+    No downgrade: PostgreSQL cannot take a value from a type, and one that nobody writes harms no code.
+    """
+    _, table, enum, old, new, column = op.difference
+    if gone := [value for value in old if value not in new]:
+        raise UnsafeOperation(
+            f"{table}.{column} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {enum}."
+            " Leave the value in the model and write it no more, or go on in a new column."
+        )
+    calls = []
+    for number, value in enumerate(new):
+        following = next((other for other in new[number:] if other in old), None)
+        if value not in old:
+            calls.append(call("add_enum_value_online", enum, value, before=following))
+    return Change([*calls], [], EXPAND)

@@ -20,7 +20,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
 from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import Found, Replacement, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, sql_type
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
@@ -86,21 +86,15 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
 
 
 def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
-    """Compare the values of enums of the database, which a revision by hand adds."""
+    """Compare the values of enums, of a table that models and database have."""
     *_, reflected, model = place
     for column in () if reflected is None or model is None else model.columns:
         there = reflected.columns.get(column.name)
-        if there is None or not (isinstance(column.type, Enum) and isinstance(there.type, Enum)):
-            continue
-        name, old, new = str(there.type.name), list(there.type.enums), list(column.type.enums)
-        if set(old) != set(new):
-            advice = (
-                f"{model.fullname}.{column.name} has the values {', '.join(new)} in its model, and the type {name} has"
-                f' {", ".join(old)}. Write a revision by hand, phase = "expand", with'
-                f" add_enum_value_online({name!r}, …, before=…) for each that it lacks. None can be taken from a type:"
-                " leave it in the model and write it no more, or go on in a new column."
-            )
-            modify.ops.append(Found("change_enum", model.fullname, name, old, new, column.name, advice=advice))
+        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
+            old, new = list(there.type.enums), list(column.type.enums)
+            if set(old) != set(new):
+                enum = str(there.type.name)
+                modify.ops.append(EnumValues("change_enum", model.fullname, enum, old, new, column.name))
     return NEXT
 
 

@@ -124,6 +124,10 @@ def written(item: Any) -> str:
     return definition.replace("NULLS DISTINCT ", "")
 
 
+class EnumValues(Found):
+    """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
+
+
 class Diff:
     """All directives for the tables of one schema. The rewrite of one of them may depend on the others."""
 

@@ -11,7 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import Call, Change, Diff, Found, Replacement
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, Replacement
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT
 
@@ -38,6 +38,7 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.DropConstraintOp: tables.drop_constraint,
     Replacement: tables.replace,
     Found: refuse,
+    EnumValues: columns.add_values,
 }
 
 # New things come before those that go, so that queries always have an index and rows always a rule.

@@ -171,7 +171,7 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
     (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database.*add_computed_column_online"),
     (add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns"))), r"op\.execute\('CREATE SEQUENCE turns'\)"),
-    (feelings("good"), "leave it in the model"),
+    (feelings("good"), "would lose bad"),
     (add(plain("extra", sa.Integer(), nullable=False)), "Give it a constant"),
     (add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)), "would all get one value"),
     (add(plain("값" * 22, sa.Integer())), "has 66 bytes"),
