@@ -7,10 +7,13 @@ of the steps since then decide: it can run if all of them are expand steps.
 """
 
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any, NamedTuple
 
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations import revisions
 from online_migrations.connection import writable_transaction
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
+from online_migrations.guard.watch import refused
 from online_migrations.runner import preconditions, renumbering, verification
+from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import (
     AHEAD,
     AT_HEAD,
@@ -37,6 +42,8 @@ from online_migrations.state.live import LiveRelease
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # Those with which the rolled-back code's own `flask db upgrade` ends.
 EXIT_CODES = {YES: 0, NO: IncompatibleSchema.exit_code, UNKNOWN: UnknownRevision.exit_code}
+
+NOTHING = "BEGIN;\n\nCOMMIT;\n\n"  # an operation ends Alembic's transaction before it begins its own
 
 
 class RevisionPlan(NamedTuple):
@@ -98,7 +105,21 @@ def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, ap
 
 
 def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
-    sql, _, unreadable = preconditions.rehearse(script, metadata)
+    """Render upgrade() as `flask db upgrade --sql` does, which would print the SQL of all revisions."""
+    printed = StringIO()
+    migration = MigrationContext.configure(
+        url=OFFLINE_OPTIONS["url"],
+        dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
+        opts={"as_sql": True, "literal_binds": True, "output_buffer": printed, "target_metadata": metadata},
+    )
+    unreadable = None
+    with refused(script.module), Operations.context(migration):
+        try:
+            with migration.begin_transaction():
+                script.module.upgrade()
+        except Exception as error:  # a file may do anything; the plan says what went wrong
+            unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
+    sql = printed.getvalue().replace(NOTHING, "").strip()
     return RevisionPlan(script.revision, script.doc, getattr(script.module, "phase", None), sql, unreadable)
 
 

@@ -1,32 +1,28 @@
 """Preconditions of a migration: what is refused before anything is changed.
 
 Retire and drop in one run would be the outage that the two steps avoid. A run that begins a backfill and needs it
-cannot succeed: a worker fills the rows in between. Both are told by what upgrade() calls, rehearsed without a database.
+cannot succeed: a worker fills the rows in between. Both are read from the text of the revisions.
 """
 
-import functools
+import ast
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from io import StringIO
-from types import FunctionType, ModuleType
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from alembic import context, op
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
+from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, text
 
 from online_migrations import operations
 from online_migrations.backfills import store
 from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
-from online_migrations.guard.watch import refused
+from online_migrations.operations.steps import in_schema
 from online_migrations.revisions import unmerged_heads
-from online_migrations.sql import OFFLINE_OPTIONS, quote
+from online_migrations.sql import quote
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, UNKNOWN, SchemaState, refusal, two_heads
 
 RETIRE = ("retire_column_online", "retire_table_online")
@@ -35,7 +31,7 @@ DROP = ("drop_column_contract", "drop_table_contract")
 
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
-NOTHING = "BEGIN;\n\nCOMMIT;\n\n"  # an operation ends Alembic's transaction before it begins its own
+_BIND = "the arguments"  # as no revision can name anything
 _EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
 
 
@@ -43,12 +39,6 @@ class Call(NamedTuple):
     function: str  # the operation's own name, whatever the file calls it
     given: Mapping[str, Any]  # its arguments by their names, however the file passes them
     schema: str | None  # of the block of in_schema() around the call; None: the search path's first one
-
-
-class Rehearsal(NamedTuple):
-    sql: str  # with the transactions in which it is sent
-    calls: list[Call]  # of operations, in their order
-    unreadable: str | None  # why the rest is not known
 
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
@@ -77,7 +67,7 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
     """Return a sentence that refuses these revisions when one of them drops what an earlier one retires; else None."""
     retired_by: dict[Named, str] = {}
     for script in to_apply:
-        for call in rehearse(script).calls:
+        for call in operation_calls(script):
             if call.function in RETIRE:
                 retired_by[_named(call)] = script.revision
             elif call.function in REINSTATE:
@@ -101,7 +91,7 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
     tasks = {task.name: task for task in store.unfinished_tasks(connection)}
     begun: set[str] = set()  # by this run, also in a small table, where it is done at once
     for script in to_apply:
-        for function, given, _ in rehearse(script).calls:
+        for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
                 if _is_for_the_worker(connection, given["table"]):
@@ -153,52 +143,106 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
     return [step.revision for step in steps]
 
 
-@functools.cache  # each question about a revision runs upgrade() no more than once
-def rehearse(script: Script, metadata: MetaData | None = None) -> Rehearsal:
-    """Run upgrade() as `flask db upgrade --sql` does, which would print the SQL of all revisions, and note its calls.
+def operation_calls(script: Script) -> list[Call]:
+    """Return the calls of operations in upgrade(), in the order of the text.
 
-    What comes after a line that needs a database is not known. The operations ask again when they run.
+    Left out are a call through a function of the author's, and one whose arguments are computed: upgrade() does not run
+    for this. The operations ask again when they run.
     """
-    printed = StringIO()
-    migration = MigrationContext.configure(
-        url=OFFLINE_OPTIONS["url"],
-        dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
-        opts={"as_sql": True, "literal_binds": True, "output_buffer": printed, "target_metadata": metadata},
-    )
-    calls: list[Call] = []
-    unreadable = None
-    with refused(script.module), _noted(script.module, calls), Operations.context(migration):
+    reader = _Reader(vars(script.module))
+    reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
+    return reader.calls
+
+
+class _Computed(Exception):
+    """The text does not say the value of an expression: it calls something, or names what only upgrade() knows."""
+
+
+class _Reader(ast.NodeVisitor):
+    def __init__(self, module: Mapping[str, Any]) -> None:
+        self.calls: list[Call] = []
+        self._names = dict(module)  # constants and loops of the function add to it
+        self._schema: str | None = None
+
+    def visit_With(self, node: ast.With) -> None:
+        outer = self._schema
+        for item in node.items:
+            call = item.context_expr
+            if isinstance(call, ast.Call) and self._function(call) is in_schema:
+                self._schema = (self._bound(in_schema, call) or {}).get("name", outer)
+            self.visit(call)
+        for statement in node.body:
+            self.visit(statement)
+        self._schema = outer
+
+    def visit_For(self, node: ast.For) -> None:
+        """Read the body once for each value, if the text says which there are."""
         try:
-            with migration.begin_transaction():
-                script.module.upgrade()
-        except Exception as error:  # a file may do anything; the plan says what went wrong
-            unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
-    return Rehearsal(printed.getvalue().replace(NOTHING, "").strip(), calls, unreadable)
+            values = list(self._value(node.iter))
+        except _Computed:
+            values = []
+        for value in values:
+            self._assign(node.target, value)
+            for statement in node.body:
+                self.visit(statement)
+        if not values:
+            self.generic_visit(node)
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            try:
+                self._assign(target, self._value(node.value))
+            except _Computed:
+                self._forget(target)
 
-@contextmanager
-def _noted(revision: ModuleType, calls: list[Call]) -> Iterator[None]:
-    """Note each call of an operation, by whatever name the revision, or a module that it imports, knows it."""
-    modules = [revision, operations, *(value for value in vars(revision).values() if isinstance(value, ModuleType))]
-    found = [(module, *item) for module in modules for item in vars(module).items() if _is_operation(item[1])]
-    for module, name, operation in found:
-        setattr(module, name, _noting(operation, calls))
-    try:
-        yield
-    finally:
-        for module, name, operation in found:
-            setattr(module, name, operation)
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        function = self._function(node)
+        name = getattr(function, "__name__", "")
+        is_operation = function is not None and getattr(operations, name, None) is function
+        if is_operation and (given := self._bound(function, node)) is not None:
+            self.calls.append(Call(name, given, self._schema))
 
+    def _assign(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Name):
+            self._names[target.id] = value
+        elif isinstance(target, ast.Tuple) and isinstance(value, tuple | list) and len(value) == len(target.elts):
+            for element, part in zip(target.elts, value, strict=True):
+                self._assign(element, part)
+        else:
+            self._forget(target)
 
-def _is_operation(value: Any) -> bool:
-    return isinstance(value, FunctionType) and getattr(operations, value.__name__, None) is value
+    def _forget(self, target: ast.expr) -> None:
+        for node in ast.walk(target):
+            if isinstance(node, ast.Name):
+                self._names.pop(node.id, None)
 
+    def _function(self, node: ast.Call) -> Any:
+        """Return what a call calls; None when that is computed."""
+        try:
+            return self._value(node.func)
+        except _Computed:
+            return None
 
-def _noting(operation: Callable[..., Any], calls: list[Call]) -> Callable[..., Any]:
-    @functools.wraps(operation)
-    def noted(*arguments: Any, **options: Any) -> Any:
-        given = inspect.signature(operation).bind(*arguments, **options).arguments
-        calls.append(Call(operation.__name__, given, op.get_context().opts.get("schema")))
-        return operation(*arguments, **options)
+    def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
+        """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
+        do not fit the function.
+        """
+        bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
+        call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
+        try:
+            return dict(self._value(call, inspect.signature(function).bind).arguments)
+        except _Computed:
+            return None
 
-    return noted
+    def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:
+        """Return the value of an expression of literals and known names, which may call `bind` alone."""
+        calls = sum(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
+        if calls > (bind is not None):
+            raise _Computed
+        try:
+            code = compile(ast.Expression(node), "<revision>", "eval")
+            return eval(code, {**self._names, _BIND: bind})  # noqa: S307 - our own revision
+        except Exception as error:  # such as a NameError, or an index that is out of range
+            raise _Computed from error
