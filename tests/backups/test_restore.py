@@ -15,7 +15,7 @@ from app.backups.dump_file import is_unknown_setting_alone
 from config import TestingConfig
 from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
 from tests.child import child
-from tests.databases import upgrade
+from tests.databases import HEAD, upgrade
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]
@@ -226,10 +226,10 @@ def test_a_dump_into_what_is_not_empty_or_no_address_is_refused(shop: Shop) -> N
 
 @pytest.mark.smoke
 def test_a_dump_of_newer_code_is_refused(shop: Shop) -> None:
-    newer = "INSERT INTO schema_ledger (revision, down_revisions, phase) VALUES ('9999', '{0048}', 'contract')"
+    newer = f"INSERT INTO schema_ledger (revision, down_revisions, phase) VALUES ('9999', '{{{HEAD}}}', 'contract')"
     run(shop.url, newer, "UPDATE alembic_version SET version_num = '9999'")
     pg_dump(shop.url, shop.dump)
-    back = "DELETE FROM schema_ledger WHERE revision = '9999'; UPDATE alembic_version SET version_num = '0048'"
+    back = f"DELETE FROM schema_ledger WHERE revision = '9999'; UPDATE alembic_version SET version_num = '{HEAD}'"
     run(shop.url, back)
     assert_refused(shop, "The dump is at 9999, on which this code does not run")
 

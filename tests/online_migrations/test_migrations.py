@@ -1,5 +1,6 @@
 """The history of the service's schema: whole, step by step with the previous release beside it, and added to."""
 
+import re
 from itertools import pairwise
 
 import flask_migrate
@@ -31,6 +32,12 @@ REVISIONS = [*SCRIPTS][::-1]
 def test_there_is_one_head_and_the_files_are_numbered_in_order() -> None:
     assert OUR_HISTORY.get_heads() == [HEAD]
     assert [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
+
+
+def test_no_test_names_the_newest_revision() -> None:
+    """A new feature has a newer one, and its tests are green."""
+    named = re.compile(rf"['\"{{]{HEAD}\b")
+    assert [path for path in (ROOT / "tests").rglob("*.py") if named.search(path.read_text())] == []
 
 
 def test_every_table_is_given_rows_by_these_tests(in_use: Database) -> None:

@@ -58,12 +58,6 @@ def _pss(pid: int) -> int:
     return int(lines["Pss"].split()[0])
 
 
-def peak_megabytes(pid: int | str = "self") -> float:
-    """Return the peak memory of a process, from Linux's /proc. ru_maxrss would include the parent's peak."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def markdown(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table, whose first row is its head."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
