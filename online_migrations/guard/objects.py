@@ -33,7 +33,7 @@ def setting_effects(change: Change) -> Iterator[Effect]:
 
 
 def object_effects(change: Change) -> Iterator[Effect]:
-    """A function, a type, a schema, an operator, a role, a publication, and what else belongs to no table.
+    """Yield those of a function, a type, a schema, a role, a publication, and what else belongs to no table.
 
     Nobody can tell what a function's body does, so one that is there stays as it is. Of all others, what one has only
     becomes more, and what it asks only less.
@@ -59,7 +59,7 @@ def object_effects(change: Change) -> Iterator[Effect]:
 
 
 def _overloads(change: Change) -> Iterator[Effect]:
-    """A new one that may be chosen in the place of the one that live code means, or make its call ambiguous."""
+    """Refuse a new one that may be chosen in the place of what live code means, or make its call ambiguous."""
     kind, _, sub = change.key
     facts = change.there.facts
     between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores

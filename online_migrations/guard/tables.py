@@ -216,7 +216,7 @@ def _proven_by_check(change: Change, column: str) -> bool:
 
 
 def constraint_effects(change: Change) -> Iterator[Effect]:
-    """A CHECK or a foreign key. Others are told by their indexes, which have their names."""
+    """Yield those of a CHECK or a foreign key. Others are told by their indexes, which have their names."""
     old, new, facts = change.old, change.new, change.there.facts
     if facts["type"] not in (CHECK, FOREIGN_KEY):
         return
@@ -262,7 +262,7 @@ def _same(one: Thing, other: Thing) -> bool:
 
 
 def index_effects(change: Change) -> Iterator[Effect]:
-    """An index, and the PRIMARY KEY, UNIQUE or EXCLUDE that it keeps."""
+    """Yield those of an index, and of the PRIMARY KEY, UNIQUE or EXCLUDE that it keeps."""
     old, new = change.old, change.new
     facts, table = change.there.facts, change.there.table
     with_table = table is not None and change.before[table].facts["file"] != change.after[table].facts["file"]
@@ -288,9 +288,8 @@ def _uniqueness(change: Change) -> Iterator[Effect]:
     else:
         is_renamed = old.name != new.name and change.namesake() is None
         is_deferred = old.facts["finds_one"] and not new.facts["finds_one"]
-        is_dropped = is_deferred or (
-            old.facts["of_constraint"] and is_renamed
-        )  # ON CONFLICT ON CONSTRAINT has the name
+        # ON CONFLICT ON CONSTRAINT has the name.
+        is_dropped = is_deferred or (old.facts["of_constraint"] and is_renamed)
     if is_dropped:
         yield change.effect("drops-unique", *facts["columns"], unique=old.name)
 
