@@ -40,7 +40,7 @@ from online_migrations.state.ledger import EXPAND
 from online_migrations.state.live import LiveRelease
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
-# Those with which the rolled-back code's own `flask db upgrade` ends.
+# The rolled-back code's own `flask db upgrade` ends with the same.
 EXIT_CODES = {YES: 0, NO: IncompatibleSchema.exit_code, UNKNOWN: UnknownRevision.exit_code}
 
 NOTHING = "BEGIN;\n\nCOMMIT;\n\n"  # an operation ends Alembic's transaction before it begins its own

@@ -63,7 +63,7 @@ def section(function: Callable[..., object]) -> str:
     )
 
 
-# What an example gives to the arguments that say by their names what they take.
+# Values for the arguments of an example that takes names alone.
 SAMPLES = {"table": "notes", "column": "words", "name": "notes_words", "old": "notes", "new": "pages"}
 
 
