@@ -59,6 +59,7 @@ def test_emptying_the_trash_deletes_the_users_own_deleted_notes_alone(
     age(note_id, days=31)
     service.delete_note(alice.id, service.create_note(alice.id, "fresh", ""))
     assert signed_in.submit("/notes/trash/empty").location == "/notes/trash"
+    assert "The trash is empty." in signed_in.get("/notes").text  # and not by the page itself
     assert sorted(db.session.scalars(db.select(Note.id))) == [kept, foreign]
 
 
