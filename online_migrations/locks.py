@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -74,18 +74,6 @@ class Deadline:
         time.sleep(min(seconds, self.left()))
 
 
-class LockHolder(NamedTuple):
-    """The session that holds the advisory lock. Times in seconds."""
-
-    pid: int
-    name: str  # its application_name
-    age: float
-    idle_for: float | None  # since its last statement; None while one runs
-
-    def __str__(self) -> str:
-        return f"pid={self.pid} age={self.age:.0f}s application={self.name}"
-
-
 @contextmanager
 def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]:
     """Take the advisory lock, waiting for another migration to end, and release it afterwards.
@@ -114,10 +102,10 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
             connection.commit()
 
 
-def lock_holder(connection: Connection) -> LockHolder | None:
-    """Return the session that holds the lock now. Leaves the transaction open that reading began."""
+def lock_holder(connection: Connection) -> str | None:
+    """Tell which session holds the lock now; None: none does. Leaves the transaction open that reading began."""
     row = connection.execute(_HOLDER, _key()).one_or_none()
-    return LockHolder(*row) if row else None
+    return f"pid={row.pid} age={row.age:.0f}s application={row.name}" if row else None
 
 
 def lock_key(name: str) -> int:

@@ -149,18 +149,19 @@ def _forecast(connection: Connection, revision: str, release: LiveRelease | None
     state, code = read_schema_state(connection), revisions.script_directory()
     newest = code.get_heads() if state.pending else database_revisions(connection)
     steps = ledger.read_steps(connection, code)
-    since, is_known = ledger.steps_since(steps, newest, [revision])
-    if not is_known:
-        since = []
+    found, is_known = ledger.steps_since(steps, newest, [revision])
+    since = found if is_known else []
     contracts = [step for step in since if steps[step].phase != EXPAND]
-    if release is not None:
-        live_at = release.live_at.isoformat(timespec="seconds")
-        if reasons := forecast(connection, release):
-            return RollbackForecast(revision, NO, live_at, since, reasons)
+    otherwise = UNKNOWN  # if there are reasons
+    if release is None and is_known:
+        otherwise, reasons = NO, [f"{step} is a contract step" for step in contracts]
+    elif release is None:
+        reasons = [
+            f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
+        ]
+    elif reasons := forecast(connection, release):
+        otherwise = NO
+    else:
         reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
-        return RollbackForecast(revision, UNKNOWN if reasons else YES, live_at, since, reasons)
-    if not is_known:
-        reason = f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
-        return RollbackForecast(revision, UNKNOWN, None, [], [reason])
-    reasons = [f"{step} is a contract step" for step in contracts]
-    return RollbackForecast(revision, NO if reasons else YES, None, since, reasons)
+    live_at = release.live_at.isoformat(timespec="seconds") if release else None
+    return RollbackForecast(revision, otherwise if reasons else YES, live_at, since, reasons)

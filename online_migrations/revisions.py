@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision, RevisionMap
@@ -82,47 +81,28 @@ def require_consistent_files(code: ScriptDirectory) -> None:
 
 def require_parent_files(code: ScriptDirectory) -> None:
     """Refuse a file that follows a revision that no file has: Alembic cannot build a history then."""
-    declared = _declared(code)
-    known = {constants["revision"] for constants in declared.values()}
-    for file, constants in declared.items():
-        for missing in set(_as_tuple(constants.get("down_revision"))) - known:
+    scripts = _scripts(code)
+    known = {script.revision for script in scripts}
+    for script in scripts:
+        for missing in set(_as_tuple(script.down_revision)) - known:
             raise ReleaseError(
-                f"{file} follows revision {missing}, which no file in migrations/versions has. Name the revision"
-                f" that it follows now as its down_revision, or find the lost file with: git log --all -S {missing}"
+                f"{Path(script.path).name} follows revision {missing}, which no file in migrations/versions has. Name"
+                " the revision that it follows now as its down_revision, or find the lost file with:"
+                f" git log --all -S {missing}"
             )
 
 
 def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
     """Return by revision its files, where it has several."""
     files = defaultdict(list)
-    for file, constants in _declared(code).items():
-        files[constants["revision"]].append(file)
+    for script in _scripts(code):
+        files[script.revision].append(Path(script.path).name)
     return {revision: names for revision, names in files.items() if len(names) > 1}
 
 
-def _declared(code: ScriptDirectory) -> dict[str, dict[str, Any]]:
-    """Return by file its constants `revision` and `down_revision`, read without running it."""
-    found = {}
-    for path in sorted(Path(code.versions).glob("*.py")):
-        constants = _constants(path.read_text(encoding="utf-8"))
-        if "revision" in constants:
-            found[path.name] = constants
-    return found
-
-
-@cache
-def _constants(source: str) -> dict[str, Any]:
-    constants: dict[str, Any] = {}
-    for node in ast.parse(source).body:
-        for name in _assigned(node) & {"revision", "down_revision"}:
-            constants[name] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
-    return constants
-
-
-def _assigned(node: ast.stmt) -> set[str]:
-    """Return the name that a statement assigns to, as `name = …` or `name: type = …`."""
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+def _scripts(code: ScriptDirectory) -> list[Script]:
+    """Return the scripts of all files, also of two with one revision, of which Alembic's own map keeps one."""
+    return sorted(code._load_revisions(), key=lambda script: script.path)
 
 
 def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
@@ -159,6 +139,12 @@ def _hashes(source: str) -> tuple[str, str]:
             node.body = node.body[1:]
     before = _sha256(tree)
     return f"{MARK}{_sha256(_WithoutLibrary().visit(tree))}"[:LENGTH], before
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Return the name that a statement assigns to, as `name = …` or `name: type = …`."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 class _WithoutLibrary(ast.NodeTransformer):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
-from sqlalchemy import Connection, Executable, Row, Select, Text, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from online_migrations.revisions import content_hash, parents, with_ancestors
@@ -20,14 +20,10 @@ from online_migrations.state.tables import LEDGER
 EXPAND = "expand"  # the previous release still runs after this step
 CONTRACT = "contract"  # it does not, or the revision does not say
 
-_ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
-_HASH = tables.newer(LEDGER.c.content_hash)
-_CONTENTS = select(LEDGER.c.revision, _HASH.label("content_hash")).where(_HASH.is_not(None))
-_RENUMBERED = _CONTENTS.where(LEDGER.c.renumbered_from.is_not(None))
-_HOLDS_ALL = text(
-    "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
+_OLDEST = ("revision", "down_revisions", "phase", "applied_at")  # columns that every version had
+_HISTORY = select(*(column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns)).order_by(
+    LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc()
 )
-_HISTORY = select(LEDGER).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 
 
 class LedgerEntry(NamedTuple):
@@ -42,7 +38,7 @@ def phase_of(script: Script) -> str:
 
 def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
     """Return the entries by revision; none of a database that this runner has never migrated."""
-    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in _rows(connection, _ALL)}
+    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in read_history(connection)}
 
 
 def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, LedgerEntry]:
@@ -68,32 +64,28 @@ def steps_since(
 
 def read_history(connection: Connection) -> list[Row[Any]]:
     """Return all rows, the newest first."""
-    return _rows(connection, _HISTORY)
+    return list(connection.execute(_HISTORY)) if tables.exists(connection, LEDGER) else []
 
 
 def read_contents(connection: Connection) -> dict[str, str]:
     """Return by revision the hash of the file that ran here. Only revisions that ran since hashes are kept have one."""
-    return {row.revision: row.content_hash for row in _rows(connection, _CONTENTS)}
+    return {row.revision: row.content_hash for row in read_history(connection) if row.content_hash}
 
 
 def read_renumbered(connection: Connection) -> dict[str, str]:
     """Return the same of those that ran under another number; they must not run again."""
-    return {row.revision: row.content_hash for row in _rows(connection, _RENUMBERED)}
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
-    return list(connection.execute(query)) if tables.exists(connection, LEDGER) else []
+    return {row.revision: row.content_hash for row in read_history(connection) if row.renumbered_from}
 
 
 def holds_all(connection: Connection) -> bool:
     """Return whether every revision of this database ran since hashes are kept, from the first one on."""
-    return bool(connection.scalar(_HOLDS_ALL))
+    rows = read_history(connection)
+    return all(row.content_hash for row in rows) and any(not row.down_revisions for row in rows)
 
 
 def verified(connection: Connection, heads: Collection[str]) -> str | None:
     """Return the fingerprint of the schema and the models that were last found alike at these revisions."""
-    found: str | None = connection.scalar(select(LEDGER.c.verified).where(LEDGER.c.revision.in_(heads)).limit(1))
-    return found
+    return next((row.verified for row in read_history(connection) if row.revision in heads), None)
 
 
 def verify(connection: Connection, heads: Collection[str], fingerprint: str | None) -> None:
