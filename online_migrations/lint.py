@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -34,15 +34,7 @@ WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your o
 QUERIES = read_queries(__file__, "lint.sql")
 
 
-class Finding(NamedTuple):
-    revision: str
-    place: str  # file and line, "0025_x.py:14"
-    rule: str  # its name: a code of guard/rules.py, or one of this module
-    what: str
-    instead: str
-
-
-def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
+def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Violation]:
     """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
     Args:
@@ -78,7 +70,7 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
 
 
-def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
+def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Violation]:
     """Find what is wrong with the file, whatever it does."""
     if names := duplicate_revisions(code).get(script.revision):
         what = f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out."
@@ -92,20 +84,15 @@ def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
         yield _finding(script, rule, what, instead)
 
 
-def _finding(script: Script, rule: str, what: str, instead: str) -> Finding:
-    return Finding(script.revision, Path(script.path).name, rule, what, instead)
+def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
+    return Violation(rule, what, instead, script.revision, Path(script.path).name)
 
 
-def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Finding]:
+def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
     """Return all that the guard would refuse; the step is then committed, for those after it."""
-    findings: list[Finding] = []
-
-    def found(refused: list[Violation]) -> None:
-        for effect, what, instead, place in refused:
-            findings.append(Finding(script.revision, place, effect.code, what, instead))
-
+    findings: list[Violation] = []
     fill(connection)
-    guard = Guard(connection, None, Blockers(), found)
+    guard = Guard(connection, None, Blockers(), findings.extend)
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)

@@ -74,15 +74,11 @@ class WouldLose(UnsafeOperation):
 
 
 def told(found: Iterable[Violation], kept: list[int]) -> str:
-    """Return what was refused, a sentence for each rule that a line broke, and which lines were committed before."""
-    subjects: dict[tuple[str, str, str], dict[str, None]] = {}  # of one rule, such as the tables of a TRUNCATE
-    for effect, what, instead, place in found:
-        rule = (place, what.replace(effect.subject, "{subject}"), instead)
-        subjects.setdefault(rule, {})[effect.subject] = None
-    sentences = [
-        f"{place}: {what.replace('{subject}', ', '.join(names))} {instead}"
-        for (place, what, instead), names in subjects.items()
-    ]
+    """Return what was refused, together for each rule that a line broke, and which lines were committed before."""
+    by_rule: dict[tuple[str, str], list[str]] = {}
+    for one in dict.fromkeys(found):
+        by_rule.setdefault((one.place, one.instead), []).append(one.what)
+    sentences = [f"{place}: {' '.join(what)} {instead}" for (place, instead), what in by_rule.items()]
     if len(sentences) > MOST_TOLD:
         sentences[MOST_TOLD:] = [f"And {len(sentences) - MOST_TOLD} more."]
     if not kept:
@@ -199,7 +195,7 @@ class Guard:
                     is_used = by.live is not None and is_in_use(named, by)
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
-                    found.append(violation._replace(place=place))
+                    found.append(violation._replace(revision=self._script.revision, place=place))
         unnamed = (
             [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
         )
