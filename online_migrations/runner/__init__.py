@@ -24,7 +24,6 @@ from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import Blockers, Deadline, migration_lock, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
-from online_migrations.output import show_log
 from online_migrations.revisions import require_consistent_files
 from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
@@ -39,6 +38,7 @@ ALEMBIC_OPTIONS: dict[str, Any] = {
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
+LIBRARY = __name__.partition(".")[0]
 log = logging.getLogger(__name__)
 
 
@@ -66,6 +66,23 @@ def run() -> None:
                 run_read_only(connection, command)
         except DBAPIError as error:
             raise ReleaseError(failed_statement(error)) from error
+
+
+def show_log() -> None:
+    """Print our log lines and Alembic's to stderr, unless the project decides about its log.
+
+    Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
+    """
+    if logging.getLogger().handlers:
+        return
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(logging.Formatter("%(levelname)s [%(name)s] %(message)s"))
+    for name in (LIBRARY, "alembic"):
+        logger = logging.getLogger(name)
+        if all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(to_stderr)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False  # the application's logger, which Flask sets up, would print it once more
 
 
 def heed_signals() -> None:
