@@ -25,7 +25,7 @@ from online_migrations.doctor import ERROR, diagnose
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
 from online_migrations.locks import lock_holder
-from online_migrations.plan import EXIT_CODES, plan, to_release_before, to_revision
+from online_migrations.plan import EXIT_CODES, plan, roll_back
 from online_migrations.revisions import require_parent_files, script_directory
 from online_migrations.state import BEHIND, ledger, read_schema_state
 from online_migrations.state.live import live_release
@@ -164,7 +164,7 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
             found = plan(connection, script_directory(), target_metadata())
             _show(_as_json_value(found), as_json, _plan_lines)
             return
-        forecast = to_revision(connection, revision) if revision else to_release_before(connection)
+        forecast = roll_back(connection, revision)
     _show(_as_json_value(forecast), as_json, _rollback_lines)
     sys.exit(EXIT_CODES[forecast.answer])
 

@@ -37,7 +37,6 @@ from online_migrations.state import (
 )
 from online_migrations.state.forecast import forecast
 from online_migrations.state.ledger import EXPAND
-from online_migrations.state.live import LiveRelease
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # The rolled-back code's own `flask db upgrade` ends with the same.
@@ -131,21 +130,13 @@ class RollbackForecast(NamedTuple):
     reasons: list[str]  # why not, or why it is unknown, a clause each
 
 
-def to_revision(connection: Connection, revision: str) -> RollbackForecast:
-    """Judge code whose head is `revision`, now and after the revisions that are pending."""
-    return _forecast(connection, revision, live.release_at(connection, revision))
-
-
-def to_release_before(connection: Connection) -> RollbackForecast:
-    """Judge the release before the live one."""
-    release = live.release_before(connection)
-    if release is None:
+def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast:
+    """Judge code with this head, or of the release before the live one: now, and after the revisions that are pending."""
+    release = live.release_at(connection, to) if to else live.release_before(connection)
+    revision = release.code_head if release else to
+    if revision is None:
         reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"
         return RollbackForecast(None, UNKNOWN, None, [], [reason])
-    return _forecast(connection, release.code_head, release)
-
-
-def _forecast(connection: Connection, revision: str, release: LiveRelease | None) -> RollbackForecast:
     state, code = read_schema_state(connection), revisions.script_directory()
     newest = code.get_heads() if state.pending else database_revisions(connection)
     steps = ledger.read_steps(connection, code)

@@ -115,17 +115,11 @@ MARK = "2:"  # of a hash without the imports of the library; those from before h
 LENGTH = 64  # of the ledger's column
 
 
-def content_hash(path: str | Path) -> str:
-    """Return the hash that the ledger keeps of a file. Numbers, comments, docstrings, layout and from where the library
-    is imported do not count.
-    """
-    return content_hashes(path)[0]
-
-
 def content_hashes(path: str | Path) -> tuple[str, str]:
     """Return the hash of a file as the ledger keeps it now, and as older versions kept it: their rows stay as they are.
 
-    What ran is the file if its hash is one of these.
+    What ran is the file if its hash is one of these. Numbers, comments, docstrings, layout and from where the library
+    is imported do not count.
     """
     return _hashes(Path(path).read_text(encoding="utf-8"))
 

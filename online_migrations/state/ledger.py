@@ -13,7 +13,7 @@ from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from online_migrations.revisions import content_hash, parents, with_ancestors
+from online_migrations.revisions import content_hashes, parents, with_ancestors
 from online_migrations.state import tables
 from online_migrations.state.tables import LEDGER
 
@@ -118,7 +118,7 @@ def _upsert(script: Any, code: RevisionMap, cost: dict[str, int] | None) -> Exec
         # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
         "down_revisions": cast(parents(script, code), ARRAY(Text)),
         "phase": phase_of(script),
-        "content_hash": content_hash(script.path),
+        "content_hash": content_hashes(script.path)[0],
         "cost": cost,
         "verified": None,
     }

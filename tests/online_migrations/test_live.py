@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, MetaData
 
 from app.extensions import Base
-from online_migrations.plan import to_revision
+from online_migrations.plan import roll_back
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, UNKNOWN, live, read_schema_state, tables
 from online_migrations.state.forecast import forecast
 from online_migrations.state.live import LiveRelease, mapped_tables, record_live
@@ -141,7 +141,7 @@ def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: 
 
     def judged(revision: str) -> tuple[str, list[str], str]:
         with in_use.engine.connect() as connection:
-            state, forecast = read_schema_state(connection), to_revision(connection, revision)
+            state, forecast = read_schema_state(connection), roll_back(connection, revision)
         return state.name, state.foreign, forecast.answer
 
     assert judged(HEAD) == (AT_HEAD, [], "yes")
