@@ -131,7 +131,7 @@ class RollbackForecast(NamedTuple):
 
 
 def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast:
-    """Judge code with this head, or of the release before the live one: now, and after the revisions that are pending."""
+    """Judge code with this head, or the release before the live one: now, and after the revisions that are pending."""
     release = live.release_at(connection, to) if to else live.release_before(connection)
     revision = release.code_head if release else to
     if revision is None:

@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import Revision, RevisionMap
+from alembic.script.revision import Revision
+from alembic.util import to_tuple
 from flask import current_app
 
 from online_migrations.errors import ReleaseError
@@ -45,10 +46,9 @@ def known_revisions(code: ScriptDirectory) -> frozenset[str]:
     return frozenset(script.revision for script in code.walk_revisions())
 
 
-def parents(script: Revision, code: RevisionMap) -> list[str]:
+def parents(script: Revision) -> list[str]:
     """Return the revisions that have to run before it: what it follows, and what its `depends_on` names."""
-    needed = code.get_revisions(script.dependencies or ())
-    return [*_as_tuple(script.down_revision), *(one.revision for one in needed if isinstance(one, Revision))]
+    return list(script._all_down_revisions)
 
 
 def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]]) -> list[str]:
@@ -84,7 +84,7 @@ def require_parent_files(code: ScriptDirectory) -> None:
     scripts = _scripts(code)
     known = {script.revision for script in scripts}
     for script in scripts:
-        for missing in set(_as_tuple(script.down_revision)) - known:
+        for missing in {*to_tuple(script.down_revision, default=())} - known:
             raise ReleaseError(
                 f"{Path(script.path).name} follows revision {missing}, which no file in migrations/versions has. Name"
                 " the revision that it follows now as its down_revision, or find the lost file with:"
@@ -103,10 +103,6 @@ def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
 def _scripts(code: ScriptDirectory) -> list[Script]:
     """Return the scripts of all files, also of two with one revision, of which Alembic's own map keeps one."""
     return sorted(code._load_revisions(), key=lambda script: script.path)
-
-
-def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
-    return (down_revision,) if isinstance(down_revision, str) else tuple(down_revision or ())
 
 
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves

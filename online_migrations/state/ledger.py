@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
@@ -43,10 +42,7 @@ def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
 
 def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, LedgerEntry]:
     """Return the steps that the code or the ledger knows, by revision. The ledger says what really ran."""
-    steps = {
-        script.revision: LedgerEntry(parents(script, code.revision_map), phase_of(script))
-        for script in code.walk_revisions()
-    }
+    steps = {script.revision: LedgerEntry(parents(script), phase_of(script)) for script in code.walk_revisions()}
     return steps | read_entries(connection)
 
 
@@ -100,7 +96,7 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
     cost = guard.cost_so_far() if guard is not None else None
     for script in _passed(step):
         if step.is_upgrade:
-            ctx.execute(_upsert(script, step.revision_map, cost))
+            ctx.execute(_upsert(script, cost))
         elif not step.is_stamp:  # what a stamp leaves behind did run here
             ctx.execute(delete(LEDGER).where(LEDGER.c.revision == script.revision))
 
@@ -113,10 +109,10 @@ def _passed(step: MigrationInfo) -> list[Any]:
     return list(step.revision_map.iterate_revisions(up, down, implicit_base=True))
 
 
-def _upsert(script: Any, code: RevisionMap, cost: dict[str, int] | None) -> Executable:
+def _upsert(script: Any, cost: dict[str, int] | None) -> Executable:
     values = {
         # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
-        "down_revisions": cast(parents(script, code), ARRAY(Text)),
+        "down_revisions": cast(parents(script), ARRAY(Text)),
         "phase": phase_of(script),
         "content_hash": content_hashes(script.path)[0],
         "cost": cost,
