@@ -150,7 +150,7 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
         reasons = [
             f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
         ]
-    elif reasons := forecast(connection, release):
+    elif reasons := list(forecast(connection, release)):
         otherwise = NO
     else:
         reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]

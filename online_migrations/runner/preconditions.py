@@ -43,14 +43,7 @@ class Call(NamedTuple):
 
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
-    """Refuse what must not run on this database, and return the revisions that are about to run.
-
-    Raises:
-        IncompatibleSchema: a newer release's contract step took away what this code uses.
-        UnknownRevision: neither the code nor the ledger knows the database's revision.
-        UnsafeOperation: the run would retire and drop something in one release, or needs a backfill that is not done.
-        ReleaseError: the database is ahead, and the command is not upgrade.
-    """
+    """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
     if current.name == AHEAD_CONTRACT:
         raise IncompatibleSchema(refusal(current))
     if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
