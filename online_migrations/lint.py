@@ -20,8 +20,8 @@ from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
 from online_migrations.guard.rules import Violation
-from online_migrations.locks import Blockers, Deadline
-from online_migrations.revisions import duplicate_revisions
+from online_migrations.locks import Deadline
+from online_migrations.revisions import require_consistent_files
 from online_migrations.scratch import scratch_database
 from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -40,9 +40,10 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
     """
+    require_consistent_files(code)
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
-    findings = [finding for script in history if script.revision in wanted for finding in _of_file(code, script)]
+    findings = [finding for script in history if script.revision in wanted for finding in _of_file(script)]
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
@@ -70,12 +71,8 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
 
 
-def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Violation]:
+def _of_file(script: Script) -> Iterator[Violation]:
     """Find what is wrong with the file, whatever it does."""
-    if names := duplicate_revisions(code).get(script.revision):
-        what = f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out."
-        instead = "Give the later one the next number, in its name and as its revision, and let it follow the other."
-        yield _finding(script, "revision-twice", what, instead)
     phase = getattr(script.module, "phase", None)
     if phase not in (EXPAND, CONTRACT):
         rule = "phase-missing" if phase is None else "phase-unknown"
@@ -92,7 +89,7 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     """Return all that the guard would refuse; the step is then committed, for those after it."""
     findings: list[Violation] = []
     fill(connection)
-    guard = Guard(connection, None, Blockers(), findings.extend)
+    guard = Guard(connection, None, Deadline(SECONDS), findings.extend)
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
@@ -124,7 +121,6 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
     opts = {
         "transaction_per_migration": True,
         "deadline": Deadline(SECONDS),
-        "blockers": Blockers(),
         "guard": guard,
         "is_new": True,
         "target_metadata": metadata,

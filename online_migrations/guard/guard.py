@@ -27,7 +27,7 @@ from online_migrations.guard.rules import Judge, Violation, in_database, is_in_u
 from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
-from online_migrations.locks import QUERY_CANCELED, Blockers, sqlstate
+from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
 from online_migrations.sql import quote
 from online_migrations.state.ledger import CONTRACT, EXPAND, phase_of
 from online_migrations.state.live import Usage
@@ -94,12 +94,12 @@ class Guard:
         self,
         connection: Connection,
         live: Mapping[str, Usage] | None,  # what the live release uses; None: no release has said so
-        blockers: Blockers,
+        deadline: Deadline,
         found: Callable[[list[Violation]], None] | None = None,  # is told violations, which else end the run
         lose: Collection[str] = (),  # what a downgrade may throw away, such as "notes.colour"
     ) -> None:
         self._connection = connection
-        self._blockers = blockers
+        self._deadline = deadline
         self._found = found
         self._lose = set(lose)
         self.committed_early = False  # whether a statement of the last revision was committed before its end
@@ -125,8 +125,8 @@ class Guard:
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
         self._script, self._is_upgrade, self._began, self._rows = script, is_upgrade, time.monotonic(), 0
-        self._blockers.may_hold_up = False
-        self._retries_before.setdefault(script.revision, self._blockers.retries)
+        self._deadline.may_hold_up = False
+        self._retries_before.setdefault(script.revision, self._deadline.retries)
         catalog, self._catalog = self._catalog, None
         watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, catalog)
         try:
@@ -162,7 +162,7 @@ class Guard:
         self._lose |= {loss.name for loss in found.losses}
 
     def cost_so_far(self) -> dict[str, int]:
-        attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]
+        attempts = 1 + self._deadline.retries - self._retries_before[self._script.revision]
         return {"attempts": attempts, "milliseconds": round((time.monotonic() - self._began) * 1000)}
 
     @property
