@@ -100,7 +100,7 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
         if _failure(connection, script, metadata):
             findings.append(_finding(script, "refused", error.message, ""))
         return findings
-    if guard.committed_early and (failure := _failure(connection, script, metadata)):
+    if guard.watching.commits_early and (failure := _failure(connection, script, metadata)):
         what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
         instead = "Give each step a revision of its own, or use an operation, which looks first."
         findings.append(_finding(script, "not-rerunnable", what, instead))

@@ -102,7 +102,6 @@ class Guard:
         self._deadline = deadline
         self._found = found
         self._lose = set(lose)
-        self.committed_early = False  # whether a statement of the last revision was committed before its end
         at_start = read_snapshot(connection)
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._first_names = {key: thing.name for key, thing in at_start.relations()}
@@ -139,9 +138,7 @@ class Guard:
     def close(self) -> None:
         """Stop watching: the revision was committed, or failed."""
         if self._watch is not None:
-            self.committed_early = self._watch.commits_early
             self._watch.close()
-            self._watch = None
 
     def operation(self, *effects: Effect) -> AbstractContextManager[None]:
         """Run an operation, which commits by itself, if the revision may have its effects; else nothing is sent."""

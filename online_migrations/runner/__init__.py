@@ -191,7 +191,7 @@ def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, i
         except WouldLose as found:
             connection.rollback()
             require_nothing_lost(connection, found)
-            if guard is None or guard.committed_early:  # what was committed does not run twice
+            if guard is None or guard.watching.commits_early:  # what was committed does not run twice
                 raise
             guard.may_lose(found)
         finally:
