@@ -3,14 +3,14 @@
 Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Change, Effect, shown
-from online_migrations.guard.snapshot import Key, Snapshot, Thing, Touched
+from online_migrations.guard.snapshot import Key, Snapshot, Thing
 from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
@@ -58,7 +58,7 @@ def read_held(connection: Connection) -> Held:
 class Record(NamedTuple):
     line: int | None  # of the revision's file; None when no line of it was running
     is_judged: bool  # False if it was excused, or a savepoint has taken it back
-    touched: Touched | None  # None when it could only write rows, or while nobody has looked
+    after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
 
 
@@ -74,29 +74,29 @@ class Transaction:
     # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
 
-    def see_last(self, touched: Touched) -> None:
+    def see_last(self, after: Snapshot) -> None:
         if self.unseen is not None:
-            self.records[self.unseen] = self.records[self.unseen]._replace(touched=touched)
+            self.records[self.unseen] = self.records[self.unseen]._replace(after=after)
             self.unseen = None
 
     def take_back(self, first: int) -> None:
         """Judge nothing from this record on: a savepoint was rolled back. What comes later is not taken for it."""
-        self.records[first:] = [record._replace(is_judged=False, touched=None) for record in self.records[first:]]
+        self.records[first:] = [record._replace(is_judged=False, after=None) for record in self.records[first:]]
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
 
 
-def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
+def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
     by_statement, before, records = [], transaction.before, transaction.records
     for record in records:
-        if record.touched is not None:
-            by_statement.append((record, set(difference(before, record.touched.after, record.touched.keys))))
-            before = record.touched.after
+        if record.after is not None:
+            by_statement.append((record, set(difference(before, record.after))))
+            before = record.after
     before, locks = transaction.before, records[-1].held.locks if records else ()
     held = {before[key].name for oid in locks if (key := ("relation", oid, 0)) in before}
-    for effect in difference(before, end.after, end.keys):
+    for effect in difference(before, end):
         same = [record for record, effects in by_statement if effect in effects]
         similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
         by = next(reversed(same or similar), None)  # the last one, or else any on the same object
@@ -151,14 +151,14 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
         yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
 
 
-def _tables_locked(before: Snapshot, records: list[Record], end: Touched) -> Iterator[tuple[Effect, Record]]:
+def _tables_locked(before: Snapshot, records: list[Record], end: Snapshot) -> Iterator[tuple[Effect, Record]]:
     """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
-    dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
+    dropped = (before[key] for key in end.touched if key[0] == "constraint" and key in before and key not in end)
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
     for record in records:
         exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
-        there = (oid for oid in exclusive if ("relation", oid, 0) in end.after)
+        there = (oid for oid in exclusive if ("relation", oid, 0) in end)
         names = {name for oid in there if (name := _table(before, oid))}
         if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))
@@ -252,9 +252,9 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
 _KINDS = list(EFFECTS)
 
 
-def difference(before: Snapshot, after: Snapshot, keys: Collection[Key]) -> Iterator[Effect]:
-    """Yield the effects on all that these keys name. What comes or goes with its table is told by the table alone."""
-    for key in sorted(keys, key=lambda key: (_KINDS.index(key[0]), key)):
+def difference(before: Snapshot, after: Snapshot) -> Iterator[Effect]:
+    """Yield the effects on all that was touched. What comes or goes with its table is told by the table alone."""
+    for key in sorted(after.touched, key=lambda key: (_KINDS.index(key[0]), key)):
         for snapshot in (before, after):
             snapshot.keys_of(key)  # of a table; reads what belongs to it, which comes next
         change = Change(key, before.get(key), after.get(key), before, after)

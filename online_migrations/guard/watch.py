@@ -154,9 +154,9 @@ class TransactionWatch:
     def excusing(self) -> Iterator[None]:
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            touched = self._look(read_touched, self.catalog())
-            self.transaction.see_last(touched)
-            records.append(Record(records[-1].line, True, touched, self._look(read_held)))
+            after = self._look(read_touched, self.catalog())
+            self.transaction.see_last(after)
+            records.append(Record(records[-1].line, True, after, self._look(read_held)))
         self.is_excusing, self._excused_statements = True, 0
         try:
             yield
@@ -278,16 +278,16 @@ class TransactionWatch:
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            touched = read_touched(self._connection, self.transaction.before)
-        self.transaction.see_last(touched)
+            after = read_touched(self._connection, self.transaction.before)
+        self.transaction.see_last(after)
         if records:  # else the counters hold the rows of an operation before
             records.append(Record(None, True, None, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
-            for effect, record in effects_of_transaction(self.transaction, touched)
+            for effect, record in effects_of_transaction(self.transaction, after)
             if record is None or record.is_judged
         )
-        self.transaction = Transaction(touched.after)
+        self.transaction = Transaction(after)
         if records:
             self._keep()
 
