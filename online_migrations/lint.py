@@ -1,6 +1,6 @@
 """`flask release lint`: apply revisions to a scratch database with rows in it, and say what an upgrade would refuse."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     require_consistent_files(code)
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
-    findings = [finding for script in history if script.revision in wanted for finding in _of_file(script)]
+    findings: list[Violation] = []
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
@@ -71,23 +71,19 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
 
 
-def _of_file(script: Script) -> Iterator[Violation]:
-    """Find what is wrong with the file, whatever it does."""
-    phase = getattr(script.module, "phase", None)
-    if phase not in (EXPAND, CONTRACT):
-        rule = "phase-missing" if phase is None else "phase-unknown"
-        what = f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused."
-        instead = 'Write phase = "expand" when the previous release runs on the result, else phase = "contract".'
-        yield _finding(script, rule, what, instead)
-
-
 def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
     return Violation(rule, what, instead, script.revision, Path(script.path).name)
 
 
 def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
-    """Return all that the guard would refuse; the step is then committed, for those after it."""
+    """Return all that the guard would refuse, and a phase that is none; the step is committed, for those after it."""
     findings: list[Violation] = []
+    phase = getattr(script.module, "phase", None)
+    if phase not in (EXPAND, CONTRACT):
+        rule = "phase-missing" if phase is None else "phase-unknown"
+        what = f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused."
+        instead = 'Write phase = "expand" when the previous release runs on the result, else phase = "contract".'
+        findings.append(_finding(script, rule, what, instead))
     fill(connection)
     guard = Guard(connection, None, Deadline(SECONDS), findings.extend)
     try:
