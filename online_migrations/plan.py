@@ -143,16 +143,16 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
     found, is_known = ledger.steps_since(steps, newest, [revision])
     since = found if is_known else []
     contracts = [step for step in since if steps[step].phase != EXPAND]
-    otherwise = UNKNOWN  # if there are reasons
+    answer = UNKNOWN  # if there are reasons why not
     if release is None and is_known:
-        otherwise, reasons = NO, [f"{step} is a contract step" for step in contracts]
+        answer, reasons = NO, [f"{step} is a contract step" for step in contracts]
     elif release is None:
         reasons = [
             f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
         ]
     elif reasons := list(forecast(connection, release)):
-        otherwise = NO
+        answer = NO
     else:
         reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
     live_at = release.live_at.isoformat(timespec="seconds") if release else None
-    return RollbackForecast(revision, otherwise if reasons else YES, live_at, since, reasons)
+    return RollbackForecast(revision, answer if reasons else YES, live_at, since, reasons)
