@@ -3,10 +3,11 @@
 Each command prints text for people, or with --json one document for programs.
 """
 
+import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from online_migrations import options, output
+from online_migrations import options
 from online_migrations.autogenerate import target_metadata
 from online_migrations.backfills import defer_batch, store
 from online_migrations.connection import direct_connection, direct_engine, read_only_connection
@@ -24,11 +25,13 @@ from online_migrations.doctor import ERROR, diagnose
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.lint import lint
 from online_migrations.locks import lock_holder
-from online_migrations.plan import EXIT_CODES, plan, to_release_before, to_revision
+from online_migrations.plan import EXIT_CODES, plan, roll_back
 from online_migrations.revisions import require_parent_files, script_directory
 from online_migrations.state import BEHIND, ledger, read_schema_state
 from online_migrations.state.live import live_release
 from online_migrations.state.tables import BACKFILLS, exists
+
+Document = dict[str, Any]
 
 _WAIT_FOR_BATCH = text("SET lock_timeout = '30s'")  # longer than any statement of the worker may take
 
@@ -53,7 +56,72 @@ def status_command(as_json: bool) -> None:
     """Show the revisions of code and database, what is pending, and whether a migration is running."""
     with read_only_connection() as connection:
         status = _status(connection)
-    output.show(status, as_json, output.status)
+    _show(status, as_json, _status_lines)
+
+
+def _status(connection: Connection) -> Document:
+    state = read_schema_state(connection)
+    given = options.current()
+    jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
+    counted = {name: count(connection) for name, count in jobs.items() if count}
+    live = live_release(connection)
+    running = lock_holder(connection)
+    pending = [script_directory().get_revision(revision) for revision in state.pending]
+    return {
+        "state": state.name,
+        "code_head": state.code_head,
+        "database_revision": state.database_revision,
+        "pending": [
+            {"revision": script.revision, "title": script.doc, "phase": ledger.phase_of(script)} for script in pending
+        ],
+        "ahead_by": state.foreign,
+        "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
+        "migrator": f"A migration is running: {running}" if running else None,
+        **{name: row._asdict() if row else None for name, row in counted.items()},
+        "backfills": [store.document(backfill) for backfill in store.recent_backfills(connection)],
+        "next": "flask release plan" if state.name == BEHIND else None,
+    }
+
+
+def _status_lines(document: Document) -> Iterator[str]:
+    live = document["live"]
+    yield f"state              {document['state']}"
+    yield f"code head          {document['code_head']}"
+    yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
+    for number, step in enumerate(document["pending"]):
+        yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"
+    if document["ahead_by"]:
+        yield f"ahead by           {', '.join(document['ahead_by'])}"
+    serves = f"{live['code_head']}, which began to serve {live['since']}" if live else None
+    yield f"live release       {serves or 'unknown: no release has reported in'}"
+    yield f"migration          {document['migrator'] or 'none is running'}"
+    if "queue" in document:
+        yield f"queue              {_queue(document['queue'])}"
+    if document.get("failed_jobs"):
+        yield f"failed jobs        {_failed(document['failed_jobs'])}"
+    for number, backfill in enumerate(document["backfills"]):
+        yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
+    if document["next"]:
+        yield f"next               {document['next']}"
+
+
+def _backfill(backfill: Document) -> str:
+    more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
+    return "; ".join([f"{backfill['name']}: {backfill['state']}, {backfill['progress']}", *filter(None, more)])
+
+
+def _queue(queue: Document | None) -> str:
+    if queue is None:
+        return "none: the migration that creates it has not run"
+    first = f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
+    return first if queue["waiting"] else "no job waits"
+
+
+def _failed(jobs: Document) -> str:
+    if not jobs["failed"] and not jobs["retried"]:
+        return "none"
+    waiting = f", and {jobs['retried']} to be tried again" if jobs["retried"] else ""
+    return f"{jobs['failed']}{waiting}, the newest: {jobs['newest']}"
 
 
 @release.command("history")
@@ -67,7 +135,22 @@ def history_command(as_json: bool) -> None:
         {**{name: getattr(row, name) for name in shown}, "applied_at": row.applied_at.isoformat(timespec="seconds")}
         for row in rows
     ]
-    output.show({"revisions": entries}, as_json, output.history)
+    _show({"revisions": entries}, as_json, _history_lines)
+
+
+def _history_lines(document: Document) -> Iterator[str]:
+    for entry in document["revisions"]:
+        ran_as = f", ran as {entry['renumbered_from']}" if entry["renumbered_from"] else ""
+        yield f"{entry['revision']}  {entry['applied_at']}  {entry['phase']:<8}  {_cost(entry['cost'])}{ran_as}"
+    if not document["revisions"]:
+        yield "No migration has run."
+
+
+def _cost(cost: Document | None) -> str:
+    if cost is None:
+        return "nobody was served"
+    attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
+    return f"{attempts}, {cost['milliseconds'] / 1000:.1f} s"
 
 
 @release.command("plan")
@@ -79,11 +162,43 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
     with read_only_connection() as connection:
         if not back and not revision:
             found = plan(connection, script_directory(), target_metadata())
-            output.show(_as_json_value(found), as_json, output.plan)
+            _show(_as_json_value(found), as_json, _plan_lines)
             return
-        forecast = to_revision(connection, revision) if revision else to_release_before(connection)
-    output.show(_as_json_value(forecast), as_json, output.rollback)
+        forecast = roll_back(connection, revision)
+    _show(_as_json_value(forecast), as_json, _rollback_lines)
     sys.exit(EXIT_CODES[forecast.answer])
+
+
+def _plan_lines(document: Document) -> Iterator[str]:
+    for revision in document["revisions"]:
+        phase = revision["phase"] or "contract, since it names no phase"
+        yield f"{revision['revision']}  {revision['title']}  ({phase})"
+        yield from (f"    {line}".rstrip() for line in revision["sql"].splitlines())
+        if revision["unreadable"]:
+            yield f"  The rest cannot be shown without running it: {revision['unreadable']}"
+        yield ""
+    yield from document["notes"]
+    if document["refused"]:
+        yield f"flask db upgrade would be refused: {document['refused']}"
+    elif document["revisions"]:
+        yield "Apply it with: flask db upgrade"
+    elif not document["notes"]:
+        yield f"Nothing pending: the database is at {document['database_revision']}."
+
+
+def _rollback_lines(document: Document) -> Iterator[str]:
+    noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
+    code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
+    yield {
+        "yes": f"Yes: {code} can serve on this database.",
+        "no": f"No: {code} cannot serve on this database.",
+        "unknown": f"Unknown whether {code} can serve on this database.",
+    }[document["answer"]]
+    yield from (f"  {reason}" for reason in document["reasons"])
+    if document["since"]:
+        yield f"Revisions that it does not have: {', '.join(document['since'])}"
+    if document["answer"] == "no":
+        yield "Do not roll back: fix the newer code and deploy that (roll forward)."
 
 
 @release.command("lint")
@@ -92,8 +207,15 @@ def plan_command(back: bool, revision: str | None, as_json: bool) -> None:
 def lint_command(revision: tuple[str, ...], as_json: bool) -> None:
     """Check all or the given revisions on a scratch database. Exit 1: there are findings."""
     found = lint(script_directory(), target_metadata(), revision)
-    output.show({"ok": not found, "findings": _as_json_value(found)}, as_json, output.lint)
+    _show({"ok": not found, "findings": _as_json_value(found)}, as_json, _lint_lines)
     sys.exit(1 if found else 0)
+
+
+def _lint_lines(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
+        yield f"{finding['place']}: unsafe: {finding['rule']}"
+        yield f"  {finding['what']}\n  {finding['instead']}\n"
+    yield f"{len(document['findings'])} unsafe." if document["findings"] else "Nothing unsafe."
 
 
 @release.command("doctor")
@@ -103,8 +225,16 @@ def doctor_command(as_json: bool) -> None:
     with read_only_connection() as connection:
         found = diagnose(connection, target_metadata())
     failed = any(diagnosis.severity == ERROR for diagnosis in found)
-    output.show({"ok": not failed, "findings": _as_json_value(found)}, as_json, output.doctor)
+    _show({"ok": not failed, "findings": _as_json_value(found)}, as_json, _doctor_lines)
     sys.exit(1 if failed else 0)
+
+
+def _doctor_lines(document: Document) -> Iterator[str]:
+    for finding in document["findings"]:
+        yield f"{finding['severity']}: {finding['rule']}: {finding['what']}"
+        yield f"  next: {finding['next']}"
+    if not document["findings"]:
+        yield "Nothing is wrong."
 
 
 @release.command("pause")
@@ -152,32 +282,15 @@ def _writing(name: str | None) -> Iterator[Connection]:
             raise ReleaseError(f"The database did not answer ({server_message(error)}); try again.") from error
 
 
-def _status(connection: Connection) -> output.Document:
-    state = read_schema_state(connection)
-    given = options.current()
-    jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
-    counted = {name: count(connection) for name, count in jobs.items() if count}
-    live = live_release(connection)
-    running = lock_holder(connection)
-    pending = [script_directory().get_revision(revision) for revision in state.pending]
-    return {
-        "state": state.name,
-        "code_head": state.code_head,
-        "database_revision": state.database_revision,
-        "pending": [
-            {"revision": script.revision, "title": script.doc, "phase": ledger.phase_of(script)} for script in pending
-        ],
-        "ahead_by": state.foreign,
-        "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
-        "migrator": f"A migration is running: {running}" if running else None,
-        **{name: row._asdict() if row else None for name, row in counted.items()},
-        "backfills": [store.document(backfill) for backfill in store.recent_backfills(connection)],
-        "next": "flask release plan" if state.name == BEHIND else None,
-    }
-
-
 def _as_json_value(value: Any) -> Any:
     """Turn named tuples, and those inside them, into dicts."""
     if hasattr(value, "_asdict"):
         return {name: _as_json_value(member) for name, member in value._asdict().items()}
     return [_as_json_value(member) for member in value] if isinstance(value, list) else value
+
+
+def _show(document: Document, as_json: bool, text: Callable[[Document], Iterator[str]]) -> None:
+    """Print a document as JSON, or as the lines for people that `text` makes of it."""
+    lines = [json.dumps(document, ensure_ascii=False, indent=2)] if as_json else text(document)
+    for line in lines:
+        click.echo(line)

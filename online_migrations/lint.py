@@ -1,9 +1,9 @@
 """`flask release lint`: apply revisions to a scratch database with rows in it, and say what an upgrade would refuse."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -20,8 +20,8 @@ from online_migrations.errors import ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
 from online_migrations.guard.rules import Violation
-from online_migrations.locks import Blockers, Deadline
-from online_migrations.revisions import duplicate_revisions
+from online_migrations.locks import Deadline
+from online_migrations.revisions import require_consistent_files
 from online_migrations.scratch import scratch_database
 from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -34,23 +34,16 @@ WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your o
 QUERIES = read_queries(__file__, "lint.sql")
 
 
-class Finding(NamedTuple):
-    revision: str
-    place: str  # file and line, "0025_x.py:14"
-    rule: str  # its name: a code of guard/rules.py, or one of this module
-    what: str
-    instead: str
-
-
-def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Finding]:
+def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Violation]:
     """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
     """
+    require_consistent_files(code)
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
-    findings = [finding for script in history if script.revision in wanted for finding in _of_file(code, script)]
+    findings: list[Violation] = []
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
         for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
             connection.execute(CreateSchema(schema))
@@ -78,34 +71,21 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
 
 
-def _of_file(code: ScriptDirectory, script: Script) -> Iterator[Finding]:
-    """Find what is wrong with the file, whatever it does."""
-    if names := duplicate_revisions(code).get(script.revision):
-        what = f"{', '.join(names)} have the same revision: Alembic applies one of them and leaves the other out."
-        instead = "Give the later one the next number, in its name and as its revision, and let it follow the other."
-        yield _finding(script, "revision-twice", what, instead)
+def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
+    return Violation(rule, what, instead, script.revision, Path(script.path).name)
+
+
+def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
+    """Return all that the guard would refuse, and a phase that is none; the step is committed, for those after it."""
+    findings: list[Violation] = []
     phase = getattr(script.module, "phase", None)
     if phase not in (EXPAND, CONTRACT):
         rule = "phase-missing" if phase is None else "phase-unknown"
         what = f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused."
         instead = 'Write phase = "expand" when the previous release runs on the result, else phase = "contract".'
-        yield _finding(script, rule, what, instead)
-
-
-def _finding(script: Script, rule: str, what: str, instead: str) -> Finding:
-    return Finding(script.revision, Path(script.path).name, rule, what, instead)
-
-
-def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Finding]:
-    """Return all that the guard would refuse; the step is then committed, for those after it."""
-    findings: list[Finding] = []
-
-    def found(refused: list[Violation]) -> None:
-        for effect, what, instead, place in refused:
-            findings.append(Finding(script.revision, place, effect.code, what, instead))
-
+        findings.append(_finding(script, rule, what, instead))
     fill(connection)
-    guard = Guard(connection, None, Blockers(), found)
+    guard = Guard(connection, None, Deadline(SECONDS), findings.extend)
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
@@ -116,7 +96,7 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
         if _failure(connection, script, metadata):
             findings.append(_finding(script, "refused", error.message, ""))
         return findings
-    if guard.committed_early and (failure := _failure(connection, script, metadata)):
+    if guard.watching.commits_early and (failure := _failure(connection, script, metadata)):
         what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
         instead = "Give each step a revision of its own, or use an operation, which looks first."
         findings.append(_finding(script, "not-rerunnable", what, instead))
@@ -137,7 +117,6 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
     opts = {
         "transaction_per_migration": True,
         "deadline": Deadline(SECONDS),
-        "blockers": Blockers(),
         "guard": guard,
         "is_new": True,
         "target_metadata": metadata,

@@ -12,8 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -57,11 +56,18 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """A point in time, so many seconds from now. Lock waits, retries and backfill batches of one run all end there."""
+    """A point in time, so many seconds from now; and what kept a run from ending before.
+
+    Lock waits, retries and backfill batches of one run all end there.
+    """
 
     def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
+        self.blocked_by = "no session that was seen"  # an attempt may be too short to see anybody
+        self.retries = 0
+        self.may_hold_up = False  # requests may wait for it: an excused() statement has run in the revision
+        self.held_up: str | None = None  # why the work was ended for a request, a sentence
 
     def left(self) -> float:
         return max(0.0, self._end - time.monotonic())
@@ -72,18 +78,6 @@ class Deadline:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(min(seconds, self.left()))
-
-
-class LockHolder(NamedTuple):
-    """The session that holds the advisory lock. Times in seconds."""
-
-    pid: int
-    name: str  # its application_name
-    age: float
-    idle_for: float | None  # since its last statement; None while one runs
-
-    def __str__(self) -> str:
-        return f"pid={self.pid} age={self.age:.0f}s application={self.name}"
 
 
 @contextmanager
@@ -114,10 +108,10 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
             connection.commit()
 
 
-def lock_holder(connection: Connection) -> LockHolder | None:
-    """Return the session that holds the lock now. Leaves the transaction open that reading began."""
+def lock_holder(connection: Connection) -> str | None:
+    """Tell which session holds the lock now; None: none does. Leaves the transaction open that reading began."""
     row = connection.execute(_HOLDER, _key()).one_or_none()
-    return LockHolder(*row) if row else None
+    return f"pid={row.pid} age={row.age:.0f}s application={row.name}" if row else None
 
 
 def lock_key(name: str) -> int:
@@ -129,52 +123,42 @@ def _key() -> dict[str, int]:
     return {"key": lock_key(options.current().name)}
 
 
-@dataclass
-class Blockers:
-    """Hold who was last seen blocking one backend, and how often its work was tried again."""
-
-    seen: str = "no session that was seen"  # an attempt may be too short to see anybody
-    retries: int = 0
-    may_hold_up: bool = False  # requests may wait for it: an excused() statement has run in the revision
-    held_up: str | None = None  # why the work was ended for a request, a sentence
-
-
 @contextmanager
-def watch_blockers(engine: Engine, connection: Connection) -> Iterator[Blockers]:
+def watch_blockers(engine: Engine, connection: Connection, deadline: Deadline) -> Iterator[None]:
     """Watch which sessions block `connection`. When a request waits too long for what it holds, end its work."""
     pid = connection.scalar(text("SELECT pg_backend_pid()"))
     connection.commit()
-    blockers, ended = Blockers(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(engine, pid, blockers, ended), daemon=True)
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(engine, pid, deadline, ended), daemon=True)
     watcher.start()
     try:
-        yield blockers
+        yield
     finally:
         ended.set()
         watcher.join()
 
 
-def _watch(engine: Engine, pid: int, blockers: Blockers, ended: threading.Event) -> None:
+def _watch(engine: Engine, pid: int, deadline: Deadline, ended: threading.Event) -> None:
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             unblocked_at = time.monotonic()
             while not ended.wait(POLL):
                 rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
                 waiting = [row for row in rows if not row.blocks]  # the longest first
-                if waiting and not blockers.may_hold_up:
-                    blockers.held_up = _held_up(waiting[0])
+                if waiting and not deadline.may_hold_up:
+                    deadline.held_up = _held_up(waiting[0])
                     connection.execute(_TERMINATE, {"pid": pid})
                     return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:
                     unblocked_at = time.monotonic()
                     continue
-                blockers.seen = ", ".join(
+                deadline.blocked_by = ", ".join(
                     f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking
                 )
                 if time.monotonic() - unblocked_at > REPORT_EVERY:
                     unblocked_at = time.monotonic()
-                    log.info("still waiting for %s", blockers.seen)
+                    log.info("still waiting for %s", deadline.blocked_by)
     except SQLAlchemyError as error:  # the release can go on without this knowledge
         log.warning("cannot see who blocks, nor who waits: %s", error)
 
@@ -188,7 +172,7 @@ def _held_up(request: Row[Any]) -> str:
     )
 
 
-def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: Blockers) -> Result:
+def with_lock_retries(work: Callable[[], Result], deadline: Deadline) -> Result:
     """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks.
 
     Raises:
@@ -200,21 +184,21 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline, blockers: 
         try:
             return work()
         except SQLAlchemyError as error:
-            if blockers.held_up:
-                raise RequestsHeldUp(blockers.held_up) from error
+            if deadline.held_up:
+                raise RequestsHeldUp(deadline.held_up) from error
             state = sqlstate(error)
             if state not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):
                 raise
             if not deadline.left():
                 raise DeadlineExceeded(
-                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {blockers.seen}; the database is at a"
-                    " complete revision. When nothing is in the way, run: flask db upgrade"
+                    f"The deadline of {deadline.seconds:.0f} s passed, blocked by {deadline.blocked_by}; the database"
+                    " is at a complete revision. When nothing is in the way, run: flask db upgrade"
                 ) from error
             if state == QUERY_CANCELED:  # before the deadline, so it was pg_cancel_backend()
                 raise
             pause = random.uniform(*PAUSES)  # noqa: S311 - no secret
-            blockers.retries += 1
-            log.warning("blocked by %s; attempt %d, again in %.1f s", blockers.seen, blockers.retries, pause)
+            deadline.retries += 1
+            log.warning("blocked by %s; attempt %d, again in %.1f s", deadline.blocked_by, deadline.retries, pause)
             deadline.sleep(pause)
 
 

@@ -37,7 +37,6 @@ from online_migrations.state import (
 )
 from online_migrations.state.forecast import forecast
 from online_migrations.state.ledger import EXPAND
-from online_migrations.state.live import LiveRelease
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # The rolled-back code's own `flask db upgrade` ends with the same.
@@ -131,36 +130,29 @@ class RollbackForecast(NamedTuple):
     reasons: list[str]  # why not, or why it is unknown, a clause each
 
 
-def to_revision(connection: Connection, revision: str) -> RollbackForecast:
-    """Judge code whose head is `revision`, now and after the revisions that are pending."""
-    return _forecast(connection, revision, live.release_at(connection, revision))
-
-
-def to_release_before(connection: Connection) -> RollbackForecast:
-    """Judge the release before the live one."""
-    release = live.release_before(connection)
-    if release is None:
+def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast:
+    """Judge code with this head, or the release before the live one: now, and after the revisions that are pending."""
+    release = live.release_at(connection, to) if to else live.release_before(connection)
+    revision = release.code_head if release else to
+    if revision is None:
         reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"
         return RollbackForecast(None, UNKNOWN, None, [], [reason])
-    return _forecast(connection, release.code_head, release)
-
-
-def _forecast(connection: Connection, revision: str, release: LiveRelease | None) -> RollbackForecast:
     state, code = read_schema_state(connection), revisions.script_directory()
     newest = code.get_heads() if state.pending else database_revisions(connection)
     steps = ledger.read_steps(connection, code)
-    since, is_known = ledger.steps_since(steps, newest, [revision])
-    if not is_known:
-        since = []
+    found, is_known = ledger.steps_since(steps, newest, [revision])
+    since = found if is_known else []
     contracts = [step for step in since if steps[step].phase != EXPAND]
-    if release is not None:
-        live_at = release.live_at.isoformat(timespec="seconds")
-        if reasons := forecast(connection, release):
-            return RollbackForecast(revision, NO, live_at, since, reasons)
+    answer = UNKNOWN  # if there are reasons why not
+    if release is None and is_known:
+        answer, reasons = NO, [f"{step} is a contract step" for step in contracts]
+    elif release is None:
+        reasons = [
+            f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
+        ]
+    elif reasons := list(forecast(connection, release)):
+        answer = NO
+    else:
         reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
-        return RollbackForecast(revision, UNKNOWN if reasons else YES, live_at, since, reasons)
-    if not is_known:
-        reason = f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
-        return RollbackForecast(revision, UNKNOWN, None, [], [reason])
-    reasons = [f"{step} is a contract step" for step in contracts]
-    return RollbackForecast(revision, NO if reasons else YES, None, since, reasons)
+    live_at = release.live_at.isoformat(timespec="seconds") if release else None
+    return RollbackForecast(revision, answer if reasons else YES, live_at, since, reasons)

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import Revision, RevisionMap
+from alembic.script.revision import Revision
+from alembic.util import to_tuple
 from flask import current_app
 
 from online_migrations.errors import ReleaseError
@@ -46,10 +46,9 @@ def known_revisions(code: ScriptDirectory) -> frozenset[str]:
     return frozenset(script.revision for script in code.walk_revisions())
 
 
-def parents(script: Revision, code: RevisionMap) -> list[str]:
+def parents(script: Revision) -> list[str]:
     """Return the revisions that have to run before it: what it follows, and what its `depends_on` names."""
-    needed = code.get_revisions(script.dependencies or ())
-    return [*_as_tuple(script.down_revision), *(one.revision for one in needed if isinstance(one, Revision))]
+    return list(script._all_down_revisions)
 
 
 def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]]) -> list[str]:
@@ -82,51 +81,28 @@ def require_consistent_files(code: ScriptDirectory) -> None:
 
 def require_parent_files(code: ScriptDirectory) -> None:
     """Refuse a file that follows a revision that no file has: Alembic cannot build a history then."""
-    declared = _declared(code)
-    known = {constants["revision"] for constants in declared.values()}
-    for file, constants in declared.items():
-        for missing in set(_as_tuple(constants.get("down_revision"))) - known:
+    scripts = _scripts(code)
+    known = {script.revision for script in scripts}
+    for script in scripts:
+        for missing in {*to_tuple(script.down_revision, default=())} - known:
             raise ReleaseError(
-                f"{file} follows revision {missing}, which no file in migrations/versions has. Name the revision"
-                f" that it follows now as its down_revision, or find the lost file with: git log --all -S {missing}"
+                f"{Path(script.path).name} follows revision {missing}, which no file in migrations/versions has. Name"
+                " the revision that it follows now as its down_revision, or find the lost file with:"
+                f" git log --all -S {missing}"
             )
 
 
 def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
     """Return by revision its files, where it has several."""
     files = defaultdict(list)
-    for file, constants in _declared(code).items():
-        files[constants["revision"]].append(file)
+    for script in _scripts(code):
+        files[script.revision].append(Path(script.path).name)
     return {revision: names for revision, names in files.items() if len(names) > 1}
 
 
-def _declared(code: ScriptDirectory) -> dict[str, dict[str, Any]]:
-    """Return by file its constants `revision` and `down_revision`, read without running it."""
-    found = {}
-    for path in sorted(Path(code.versions).glob("*.py")):
-        constants = _constants(path.read_text(encoding="utf-8"))
-        if "revision" in constants:
-            found[path.name] = constants
-    return found
-
-
-@cache
-def _constants(source: str) -> dict[str, Any]:
-    constants: dict[str, Any] = {}
-    for node in ast.parse(source).body:
-        for name in _assigned(node) & {"revision", "down_revision"}:
-            constants[name] = ast.literal_eval(getattr(node, "value", None) or ast.Constant(None))
-    return constants
-
-
-def _assigned(node: ast.stmt) -> set[str]:
-    """Return the name that a statement assigns to, as `name = …` or `name: type = …`."""
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
-def _as_tuple(down_revision: str | Collection[str] | None) -> tuple[str, ...]:
-    return (down_revision,) if isinstance(down_revision, str) else tuple(down_revision or ())
+def _scripts(code: ScriptDirectory) -> list[Script]:
+    """Return the scripts of all files, also of two with one revision, of which Alembic's own map keeps one."""
+    return sorted(code._load_revisions(), key=lambda script: script.path)
 
 
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves
@@ -135,17 +111,11 @@ MARK = "2:"  # of a hash without the imports of the library; those from before h
 LENGTH = 64  # of the ledger's column
 
 
-def content_hash(path: str | Path) -> str:
-    """Return the hash that the ledger keeps of a file. Numbers, comments, docstrings, layout and from where the library
-    is imported do not count.
-    """
-    return content_hashes(path)[0]
-
-
 def content_hashes(path: str | Path) -> tuple[str, str]:
     """Return the hash of a file as the ledger keeps it now, and as older versions kept it: their rows stay as they are.
 
-    What ran is the file if its hash is one of these.
+    What ran is the file if its hash is one of these. Numbers, comments, docstrings, layout and from where the library
+    is imported do not count.
     """
     return _hashes(Path(path).read_text(encoding="utf-8"))
 
@@ -159,6 +129,12 @@ def _hashes(source: str) -> tuple[str, str]:
             node.body = node.body[1:]
     before = _sha256(tree)
     return f"{MARK}{_sha256(_WithoutLibrary().visit(tree))}"[:LENGTH], before
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    """Return the name that a statement assigns to, as `name = …` or `name: type = …`."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 class _WithoutLibrary(ast.NodeTransformer):

@@ -27,7 +27,7 @@ from online_migrations.guard.rules import Judge, Violation, in_database, is_in_u
 from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
-from online_migrations.locks import QUERY_CANCELED, Blockers, sqlstate
+from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
 from online_migrations.sql import quote
 from online_migrations.state.ledger import CONTRACT, EXPAND, phase_of
 from online_migrations.state.live import Usage
@@ -74,15 +74,11 @@ class WouldLose(UnsafeOperation):
 
 
 def told(found: Iterable[Violation], kept: list[int]) -> str:
-    """Return what was refused, a sentence for each rule that a line broke, and which lines were committed before."""
-    subjects: dict[tuple[str, str, str], dict[str, None]] = {}  # of one rule, such as the tables of a TRUNCATE
-    for effect, what, instead, place in found:
-        rule = (place, what.replace(effect.subject, "{subject}"), instead)
-        subjects.setdefault(rule, {})[effect.subject] = None
-    sentences = [
-        f"{place}: {what.replace('{subject}', ', '.join(names))} {instead}"
-        for (place, what, instead), names in subjects.items()
-    ]
+    """Return what was refused, together for each rule that a line broke, and which lines were committed before."""
+    by_rule: dict[tuple[str, str], list[str]] = {}
+    for one in dict.fromkeys(found):
+        by_rule.setdefault((one.place, one.instead), []).append(one.what)
+    sentences = [f"{place}: {' '.join(what)} {instead}" for (place, instead), what in by_rule.items()]
     if len(sentences) > MOST_TOLD:
         sentences[MOST_TOLD:] = [f"And {len(sentences) - MOST_TOLD} more."]
     if not kept:
@@ -98,15 +94,14 @@ class Guard:
         self,
         connection: Connection,
         live: Mapping[str, Usage] | None,  # what the live release uses; None: no release has said so
-        blockers: Blockers,
+        deadline: Deadline,
         found: Callable[[list[Violation]], None] | None = None,  # is told violations, which else end the run
         lose: Collection[str] = (),  # what a downgrade may throw away, such as "notes.colour"
     ) -> None:
         self._connection = connection
-        self._blockers = blockers
+        self._deadline = deadline
         self._found = found
         self._lose = set(lose)
-        self.committed_early = False  # whether a statement of the last revision was committed before its end
         at_start = read_snapshot(connection)
         self._catalog: Snapshot | None = at_start  # as it still is when the next revision begins; None: nobody knows
         self._first_names = {key: thing.name for key, thing in at_start.relations()}
@@ -129,8 +124,8 @@ class Guard:
     def revision(self, script: Script, is_upgrade: bool = True) -> Iterator[None]:
         """Watch one revision. Its transaction begins and commits within the block."""
         self._script, self._is_upgrade, self._began, self._rows = script, is_upgrade, time.monotonic(), 0
-        self._blockers.may_hold_up = False
-        self._retries_before.setdefault(script.revision, self._blockers.retries)
+        self._deadline.may_hold_up = False
+        self._retries_before.setdefault(script.revision, self._deadline.retries)
         catalog, self._catalog = self._catalog, None
         watch = self._watch = TransactionWatch(self._connection, script.module, self._judge, catalog)
         try:
@@ -143,9 +138,7 @@ class Guard:
     def close(self) -> None:
         """Stop watching: the revision was committed, or failed."""
         if self._watch is not None:
-            self.committed_early = self._watch.commits_early
             self._watch.close()
-            self._watch = None
 
     def operation(self, *effects: Effect) -> AbstractContextManager[None]:
         """Run an operation, which commits by itself, if the revision may have its effects; else nothing is sent."""
@@ -166,7 +159,7 @@ class Guard:
         self._lose |= {loss.name for loss in found.losses}
 
     def cost_so_far(self) -> dict[str, int]:
-        attempts = 1 + self._blockers.retries - self._retries_before[self._script.revision]
+        attempts = 1 + self._deadline.retries - self._retries_before[self._script.revision]
         return {"attempts": attempts, "milliseconds": round((time.monotonic() - self._began) * 1000)}
 
     @property
@@ -199,7 +192,7 @@ class Guard:
                     is_used = by.live is not None and is_in_use(named, by)
                     losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
                 elif violation := self._violation(effect, named, by):
-                    found.append(violation._replace(place=place))
+                    found.append(violation._replace(revision=self._script.revision, place=place))
         unnamed = (
             [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
         )

@@ -1,22 +1,27 @@
-"""Record: what a transaction did, and which of its statements did it.
+"""Record: what a transaction did to rows, tables and other objects, and which of its statements did it.
 
 Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from online_migrations.guard.effect import Effect, shown
-from online_migrations.guard.objects import difference
-from online_migrations.guard.snapshot import Snapshot, Touched
+from online_migrations.guard.effect import Change, Effect, shown
+from online_migrations.guard.snapshot import Key, Snapshot, Thing
+from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
 
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 SOME_ROWS = 100  # that may be written while the table is locked
+FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObjectId)
+
+# A subscriber, such as a copy of the database or a search index, misses what a publication no longer sends.
+HAS_LESS = {"publication": "publishes-less"}
+ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
 
 _HELD = read_sql(__file__, "held.sql")
 _WRITTEN = read_sql(__file__, "written.sql")
@@ -53,7 +58,7 @@ def read_held(connection: Connection) -> Held:
 class Record(NamedTuple):
     line: int | None  # of the revision's file; None when no line of it was running
     is_judged: bool  # False if it was excused, or a savepoint has taken it back
-    touched: Touched | None  # None when it could only write rows, or while nobody has looked
+    after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
 
 
@@ -69,29 +74,29 @@ class Transaction:
     # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
 
-    def see_last(self, touched: Touched) -> None:
+    def see_last(self, after: Snapshot) -> None:
         if self.unseen is not None:
-            self.records[self.unseen] = self.records[self.unseen]._replace(touched=touched)
+            self.records[self.unseen] = self.records[self.unseen]._replace(after=after)
             self.unseen = None
 
     def take_back(self, first: int) -> None:
         """Judge nothing from this record on: a savepoint was rolled back. What comes later is not taken for it."""
-        self.records[first:] = [record._replace(is_judged=False, touched=None) for record in self.records[first:]]
+        self.records[first:] = [record._replace(is_judged=False, after=None) for record in self.records[first:]]
         if self.unseen is not None and self.unseen >= first:
             self.unseen = None
 
 
-def effects_of_transaction(transaction: Transaction, end: Touched) -> Iterator[tuple[Effect, Record | None]]:
+def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
     by_statement, before, records = [], transaction.before, transaction.records
     for record in records:
-        if record.touched is not None:
-            by_statement.append((record, set(difference(before, record.touched.after, record.touched.keys))))
-            before = record.touched.after
+        if record.after is not None:
+            by_statement.append((record, set(difference(before, record.after))))
+            before = record.after
     before, locks = transaction.before, records[-1].held.locks if records else ()
     held = {before[key].name for oid in locks if (key := ("relation", oid, 0)) in before}
-    for effect in difference(before, end.after, end.keys):
+    for effect in difference(before, end):
         same = [record for record, effects in by_statement if effect in effects]
         similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
         by = next(reversed(same or similar), None)  # the last one, or else any on the same object
@@ -146,16 +151,117 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
         yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
 
 
-def _tables_locked(before: Snapshot, records: list[Record], end: Touched) -> Iterator[tuple[Effect, Record]]:
+def _tables_locked(before: Snapshot, records: list[Record], end: Snapshot) -> Iterator[tuple[Effect, Record]]:
     """Yield each table beyond the first one under ACCESS EXCLUSIVE, but partitions, and what a drop locks besides."""
-    dropped = (before[key] for key in end.keys if key[0] == "constraint" and key in before and key not in end.after)
+    dropped = (before[key] for key in end.touched if key[0] == "constraint" and key in before and key not in end)
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
     for record in records:
         exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
-        there = (oid for oid in exclusive if ("relation", oid, 0) in end.after)
+        there = (oid for oid in exclusive if ("relation", oid, 0) in end)
         names = {name for oid in there if (name := _table(before, oid))}
         if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))
             yield Effect("locks-two-tables", together, min(names)), record
         held |= names
+
+
+def behaviour_effects(change: Change) -> Iterator[Effect]:
+    """A trigger, rule or policy: what the server does when a row is read or written. Or an event trigger, which
+    may refuse any statement that changes the schema.
+    """
+    old, new = change.old, change.new
+    if old is None:
+        if change.there not in [thing for _, thing in change.before.of(change.there.table, change.key[0])]:
+            yield change.effect("adds-behaviour")
+    elif new is not None:
+        yield change.effect("drops-behaviour" if new.facts.get("off") else "adds-behaviour")
+    elif change.namesake() is None:
+        yield change.effect("hides-rows" if change.key[0] == "policy" else "drops-behaviour")
+
+
+def setting_effects(change: Change) -> Iterator[Effect]:
+    """A setting of the database or of a role, which every new session begins with."""
+    yield change.effect("changes-setting", subject=change.there.name)
+
+
+def object_effects(change: Change) -> Iterator[Effect]:
+    """Yield those of a function, a type, a schema, a role, a publication, and what else belongs to no table.
+
+    Nobody can tell what a function's body does, so one that is there stays as it is. Of all others, what one has only
+    becomes more, and what it asks only less.
+    """
+    kind, old, new = change.key[0], change.old, change.new
+    if old is None:
+        yield from _overloads(change)
+        return
+    if new is None and kind == "role":  # it owned nothing here
+        return
+    effect = change.effect("drops-object")
+    if new is None or old.name != new.name:
+        new = change.namesake()
+    if new is None:
+        yield from _on_its_columns(change, effect)
+    elif new.facts.get("body") != old.facts.get("body"):
+        yield effect._replace(code="changes-function")
+    elif lost := _listed(old, new, "has"):
+        lacks = effect._replace(code=HAS_LESS.get(kind, effect.code), subject=f"{lost} of {effect.subject}")
+        yield from _on_its_columns(change, lacks)
+    elif asked := _listed(new, old, "asks"):
+        yield effect._replace(code=ASKS_MORE[kind], subject=f"{asked} of {effect.subject}")
+
+
+def _overloads(change: Change) -> Iterator[Effect]:
+    """Refuse a new one that may be chosen in the place of what live code means, or make its call ambiguous."""
+    kind, _, sub = change.key
+    facts = change.there.facts
+    between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores
+    if any(_was_there(change, (kind, oid, sub)) for oid in facts.get("namesakes") or ()) or (
+        between and all(_was_there(change, ("type", oid, 0)) for oid in between)
+    ):
+        yield change.effect("overloads")
+
+
+def _was_there(change: Change, key: Key) -> bool:
+    """Tell whether another object was there before. PostgreSQL's own count too."""
+    return key[1] < FIRST_OID or key in change.before
+
+
+def _on_its_columns(change: Change, effect: Effect) -> Iterator[Effect]:
+    """Yield the effect on each column of a type, so that it is judged by who uses that; else the effect."""
+    columns = change.old.facts.get("columns", ()) if change.old else ()
+    tables = ((change.before.get(("relation", oid, 0)), name) for oid, name in columns)
+    used = [(table, name) for table, name in tables if table]
+    yield from [effect._replace(table=table.name, columns=(name,)) for table, name in used] or [effect]
+
+
+def _listed(one: Thing, other: Thing, fact: str) -> str:
+    return ", ".join(sorted(set(one.facts.get(fact, ())) - set(other.facts.get(fact, ()))))
+
+
+# In this order the effects are told, those on tables first.
+EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
+    "relation": relation_effects,
+    "column": column_effects,
+    "constraint": constraint_effects,
+    "index": index_effects,
+    **dict.fromkeys(("trigger", "rule", "policy", "event trigger"), behaviour_effects),
+    **dict.fromkeys(("function", "type", "schema", "database", "role", "publication", "object"), object_effects),
+    "setting": setting_effects,
+}
+_KINDS = list(EFFECTS)
+
+
+def difference(before: Snapshot, after: Snapshot) -> Iterator[Effect]:
+    """Yield the effects on all that was touched. What comes or goes with its table is told by the table alone."""
+    for key in sorted(after.touched, key=lambda key: (_KINDS.index(key[0]), key)):
+        for snapshot in (before, after):
+            snapshot.keys_of(key)  # of a table; reads what belongs to it, which comes next
+        change = Change(key, before.get(key), after.get(key), before, after)
+        if change.old == change.new:
+            continue
+        table = (change.old or change.there).table
+        if table is None or (table in before and table in after):
+            yield from EFFECTS[key[0]](change)
+            if change.is_revoked:
+                yield change.effect("revokes", *([change.old.name] if change.old and key[0] == "column" else []))

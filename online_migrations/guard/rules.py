@@ -59,9 +59,12 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
 
 
 class Violation(NamedTuple):
-    effect: Effect
+    """Of a rule, or what `flask release lint` finds besides."""
+
+    rule: str  # its name: the code of an effect, or one of lint.py
     what: str
     instead: str
+    revision: str = ""
     place: str = ""  # file and line, "0025_x.py:14"
 
 
@@ -124,4 +127,4 @@ def is_in_use(effect: Effect, by: Judge) -> bool:
 
 def _violation(effect: Effect, rule: Rule, because: str = "") -> Violation:
     what = rule.what.replace("{subject}", effect.subject)
-    return Violation(effect, f"{what} {because}".rstrip(), rule.instead)
+    return Violation(effect.code, f"{what} {because}".rstrip(), rule.instead)

@@ -49,6 +49,7 @@ class Snapshot(Mapping[Key, Thing]):
         self._parts = parts
         self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
+        self.touched: Collection[Key] = ()  # what the transaction may have changed, if it was read after a statement
 
     def __getitem__(self, key: Key) -> Thing:
         return self._things[key]
@@ -121,17 +122,12 @@ class Snapshot(Mapping[Key, Thing]):
         return new
 
 
-class Touched(NamedTuple):
-    after: Snapshot
-    keys: Collection[Key]  # of all that some statements may have changed
-
-
 def read_snapshot(connection: Connection) -> Snapshot:
     """Return the catalog as this transaction sees it, with what it has changed itself."""
     return Snapshot(*_read(connection, everything=True))
 
 
-def read_touched(connection: Connection, before: Snapshot) -> Touched:
+def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
     """Return the catalog as this transaction sees it, where `before` is how it was when the transaction began.
 
     A schema that has another name or other privileges, and a publication, concern tables that nobody has touched: then
@@ -140,13 +136,15 @@ def read_touched(connection: Connection, before: Snapshot) -> Touched:
     touched = connection.execute(_TOUCHED).one()
     if touched.publications or any(("schema", oid, 0) in before for oid in touched.schemas):
         after = read_snapshot(connection)
-        return Touched(after, before.keys() | after.keys())
+        after.touched = before.keys() | after.keys()
+        return after
     relations = before.granted() | {("relation", oid, 0) for oid in touched.relations}
     keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
     keys |= {key for relation in relations for key in before.keys_of(relation)}
     found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)
     after = before.replaced(keys, *found)
-    return Touched(after, keys | after.few | {key for relation in relations for key in after.keys_of(relation)})
+    after.touched = keys | after.few | {key for relation in relations for key in after.keys_of(relation)}
+    return after
 
 
 def _read(

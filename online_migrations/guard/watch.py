@@ -39,8 +39,8 @@ def excused(reason: str) -> Iterator[None]:
     if len(reason.strip()) < SHORTEST_REASON:
         raise UnsafeOperation("excused() takes the reason why the statement is safe here, in a sentence.")
     opts = op.get_context().opts
-    if "blockers" in opts:
-        opts["blockers"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
+    if "deadline" in opts:
+        opts["deadline"].may_hold_up = True  # also when the block ends: the transaction keeps its locks
     guard = opts.get("guard")
     opts["excused"] = True  # also where no release serves: for what an operation asks by itself
     try:
@@ -143,21 +143,20 @@ class TransactionWatch:
 
         One that fails may leave something that it takes back next, such as an INVALID index.
         """
-        line = self.line()
         with self.looking_away():
             try:
                 yield
             finally:
-                self._keep(line)
+                self._keep(is_early=False)
                 self.transaction = Transaction(None)
 
     @contextmanager
     def excusing(self) -> Iterator[None]:
         # What was done before, by a function that an INSERT called, is not to be taken for the next statement's.
         if records := self.transaction.records:
-            touched = self._look(read_touched, self.catalog())
-            self.transaction.see_last(touched)
-            records.append(Record(records[-1].line, True, touched, self._look(read_held)))
+            after = self._look(read_touched, self.catalog())
+            self.transaction.see_last(after)
+            records.append(Record(records[-1].line, True, after, self._look(read_held)))
         self.is_excusing, self._excused_statements = True, 0
         try:
             yield
@@ -238,14 +237,14 @@ class TransactionWatch:
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
             self._lock_timeout = held.lock_timeout
         if is_autocommit(self._connection):
-            self._end_statement(sql, line)
+            self._end_statement(sql)
 
-    def _end_statement(self, sql: str, line: int | None) -> None:
+    def _end_statement(self, sql: str) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
         if statements.runs_outside_transaction(sql):
             after = self._look(read_snapshot)
             self.transaction = Transaction(after)
-            self._keep(line, is_early=True)
+            self._keep()
             self._judge_unless_excused(statements.invalid_index(sql, after))
             return
         try:
@@ -254,7 +253,6 @@ class TransactionWatch:
             execute_raw(self._connection, "ROLLBACK")
             raise
         execute_raw(self._connection, "COMMIT")
-        self._keep(line, is_early=True)
 
     def before_rollback(self) -> None:
         found = origin(self._module)
@@ -262,36 +260,36 @@ class TransactionWatch:
             self._judge_unless_excused([Effect("rolls-back", "rollback()")])
 
     def before_commit(self) -> None:
-        if self._is_paused:
-            return
-        wrote = self.transaction.before is not None and self.transaction.records
-        self._judge_transaction()
-        if wrote and (line := self.line()) is not None:
-            self._keep(line, is_early=True)
+        if not self._is_paused:
+            self._judge_transaction()
 
-    def _keep(self, line: int | None, *, is_early: bool = False) -> None:
-        self.commits_early |= is_early
+    def _keep(self, *, is_early: bool = True) -> None:
+        """Note that what this line of the revision did stays; Alembic's own COMMIT comes after the last line."""
+        line = self.line()
+        self.commits_early |= is_early and line is not None
         if line is not None and line not in self.kept:
             self.kept.append(line)
 
     def _judge_transaction(self) -> None:
-        """Compare the catalog with the one before the transaction."""
+        """Compare the catalog with the one before the transaction, which is committed next."""
         records = self.transaction.records
         if self.transaction.before is None:  # no line of the revision has run in it
             self.transaction = Transaction(None)
             return
         with self.looking_away():
             self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
-            touched = read_touched(self._connection, self.transaction.before)
-        self.transaction.see_last(touched)
+            after = read_touched(self._connection, self.transaction.before)
+        self.transaction.see_last(after)
         if records:  # else the counters hold the rows of an operation before
             records.append(Record(None, True, None, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
-            for effect, record in effects_of_transaction(self.transaction, touched)
+            for effect, record in effects_of_transaction(self.transaction, after)
             if record is None or record.is_judged
         )
-        self.transaction = Transaction(touched.after)
+        self.transaction = Transaction(after)
+        if records:
+            self._keep()
 
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
         if not self.is_excusing:

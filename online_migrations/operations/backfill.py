@@ -13,9 +13,9 @@ from online_migrations.backfills import defer_batch, store
 from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, next_batch_size
 from online_migrations.connection import connection_of
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
-from online_migrations.locks import Blockers, Deadline, with_lock_retries
+from online_migrations.locks import Deadline, with_lock_retries
 from online_migrations.operations.catalog import ask, bind
-from online_migrations.operations.steps import judged, limits
+from online_migrations.operations.steps import deadline_of, judged
 from online_migrations.sql import literal, quote
 from online_migrations.state.tables import BACKFILLS
 
@@ -53,7 +53,7 @@ def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
             migration.impl.static_output(query.as_script())
             return 0
         with judged(migration):
-            return _fill_all(query, connection_of(migration), *limits(migration))
+            return _fill_all(query, connection_of(migration), deadline_of(migration))
 
 
 def backfill_later(name: str, table: str, set_sql: str, where: str, *, pk: str = "id") -> None:
@@ -157,16 +157,16 @@ def _require_key(query: BackfillQuery) -> None:
         raise UnsafeOperation(f"{query.table}.{query.pk} may be NULL, so it cannot be the key; name one with pk=….")
 
 
-def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, blockers: Blockers) -> int:
+def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline) -> int:
     """Go through the table in the order of the key, again and again, until nothing is left."""
     _require_key(query)
     rows = connection.scalar(_ESTIMATE, {"table": quote(query.table)}) or 0
     filled, reported = 0, time.monotonic()
-    while with_lock_retries(lambda: query.is_needed(connection), deadline, blockers):
+    while with_lock_retries(lambda: query.is_needed(connection), deadline):
         before, scanned, last, size = filled, 0, None, SMALLEST_BATCH
         while deadline.left():
             began = time.monotonic()
-            batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline, blockers)
+            batch = with_lock_retries(partial(query.fill_batch, connection, last, size), deadline)
             seconds = time.monotonic() - began
             if not batch.scanned or batch.last == last:
                 break
@@ -180,7 +180,7 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline, 
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"
-                f" is filled stays. In the way was {blockers.seen}. Run: flask db upgrade"
+                f" is filled stays. In the way was {deadline.blocked_by}. Run: flask db upgrade"
             )
         if filled == before:  # other sessions hold the rows that are left
             deadline.sleep(TARGET_SECONDS)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
-from online_migrations.locks import Blockers, Deadline, with_lock_retries
+from online_migrations.locks import Deadline, with_lock_retries
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.sql import alter, quote
 
@@ -68,7 +68,7 @@ def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
                 migration.impl.static_output("\n".join(f"{line};" for line in lines))
             return
         with judged(migration, effects):
-            with_lock_retries(lambda: _run_needed(migration, steps), *limits(migration))
+            with_lock_retries(lambda: _run_needed(migration, steps), deadline_of(migration))
 
 
 def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect] = ()) -> None:
@@ -88,19 +88,19 @@ def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Itera
         yield
 
 
-def limits(migration: MigrationContext) -> tuple[Deadline, Blockers]:
-    return migration.opts["deadline"], migration.opts["blockers"]
+def deadline_of(migration: MigrationContext) -> Deadline:
+    return cast("Deadline", migration.opts["deadline"])
 
 
 def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
-    connection, (deadline, blockers) = connection_of(migration), limits(migration)
+    connection, deadline = connection_of(migration), deadline_of(migration)
     for step in steps:
         needed = _is_needed(step, migration.opts.get("schema"))
         if needed is None:
             raise ReleaseError(f"This statement names something that does not exist: {step.sql}")
         if needed and step.tables:
             # As one string, without a round trip under its lock.
-            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, blockers.retries)))
+            execute_verbatim(connection, "; ".join(_with_lock_timeouts(step, deadline.retries)))
         elif needed:
             execute_verbatim(connection, f"SET statement_timeout = {deadline.milliseconds()}")
             execute_verbatim(connection, "SET lock_timeout = 0")

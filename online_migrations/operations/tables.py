@@ -361,7 +361,8 @@ def _refuse_part(operation: str, table: str) -> None:
     connection = bind()
     if connection is None or opts.get("excused") or opts.get("is_new") or not ask("is_related", table).answer():
         return
-    in_use = [*options.current().metadata.tables, *live.mapped_by_live(connection)]
+    release = live.live_release(connection)
+    in_use = [*options.current().metadata.tables, *(release.mapping if release else ())]
     names = [".".join(map(quote, name.split("."))) for name in in_use]
     other = ask("related_to", table, tables=names).answer()
     if other is not None:

@@ -19,7 +19,7 @@ from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
-from online_migrations.operations.steps import Step, add_validated, limits, online, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, deadline_of, online, run_steps, strong
 from online_migrations.operations.tables import not_null_check
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
@@ -102,7 +102,7 @@ def change_type_online(
         run_steps(*add_validated(both, twin_key, definition), take_name(both, key, twin_key))
     run_steps(online(f"ANALYZE {quote(table)}"))  # queries need statistics of the new column at once
     with migration.autocommit_block():
-        _wait_for_older_snapshots(connection, limits(migration)[0])
+        _wait_for_older_snapshots(connection, deadline_of(migration))
     # Each session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to
     # what it is makes it look again.
     recompile = ask("trigger_functions", table).listed()

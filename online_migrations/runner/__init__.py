@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -22,9 +23,8 @@ from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand,
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
-from online_migrations.locks import Blockers, Deadline, migration_lock, watch_blockers, with_lock_retries
+from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
-from online_migrations.output import show_log
 from online_migrations.revisions import require_consistent_files
 from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
@@ -39,6 +39,7 @@ ALEMBIC_OPTIONS: dict[str, Any] = {
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
+LIBRARY = __name__.partition(".")[0]
 log = logging.getLogger(__name__)
 
 
@@ -66,6 +67,23 @@ def run() -> None:
                 run_read_only(connection, command)
         except DBAPIError as error:
             raise ReleaseError(failed_statement(error)) from error
+
+
+def show_log() -> None:
+    """Print our log lines and Alembic's to stderr, unless the project decides about its log.
+
+    Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
+    """
+    if logging.getLogger().handlers:
+        return
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(logging.Formatter("%(levelname)s [%(name)s] %(message)s"))
+    for name in (LIBRARY, "alembic"):
+        logger = logging.getLogger(name)
+        if all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(to_stderr)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False  # the application's logger, which Flask sets up, would print it once more
 
 
 def heed_signals() -> None:
@@ -113,7 +131,7 @@ def run_read_only(connection: Connection, command: str) -> None:
 def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
     deadline = deadline_option()
-    with migration_lock(connection, deadline), watch_blockers(engine, connection) as blockers:
+    with migration_lock(connection, deadline), watch_blockers(engine, connection, deadline):
         tables.prepare(connection)
         # Read under the lock: the migration that held it before may have been a newer one.
         current = schema_state(connection)
@@ -127,9 +145,9 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         guard = None
         if to_run and may_be_served(connection, current):
             in_use, lose = live.in_use(connection), lose_option(command)
-            guard = with_lock_retries(lambda: Guard(connection, in_use, blockers, lose=lose), deadline, blockers)
+            guard = with_lock_retries(lambda: Guard(connection, in_use, deadline, lose=lose), deadline)
         is_new = current.database_revision is None
-        with_lock_retries(lambda: run_steps(connection, deadline, blockers, guard, is_new), deadline, blockers)
+        with_lock_retries(lambda: run_steps(connection, deadline, guard, is_new), deadline)
         verification.verify_committed(connection, state.database_revisions(connection))
         if command == "upgrade":
             verification.compare_with_models(connection)
@@ -154,9 +172,7 @@ def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
     return not was_never_served
 
 
-def run_steps(
-    connection: Connection, deadline: Deadline, blockers: Blockers, guard: Guard | None, is_new: bool
-) -> None:
+def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, is_new: bool) -> None:
     """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
 
     Without a guard nothing is judged, since no release serves the database. A new one had no revision.
@@ -165,7 +181,7 @@ def run_steps(
         connection.rollback()  # Alembic never commits a transaction that it finds open
         connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
         connection.commit()
-        configure(connection, deadline=deadline, blockers=blockers, guard=guard, is_new=is_new)
+        configure(connection, deadline=deadline, guard=guard, is_new=is_new)
         watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
         connection.rollback()
         try:
@@ -175,7 +191,7 @@ def run_steps(
         except WouldLose as found:
             connection.rollback()
             require_nothing_lost(connection, found)
-            if guard is None or guard.committed_early:  # what was committed does not run twice
+            if guard is None or guard.watching.commits_early:  # what was committed does not run twice
                 raise
             guard.may_lose(found)
         finally:
@@ -206,13 +222,8 @@ def lose_option(command: str) -> list[str]:
 
 def deadline_option() -> Deadline:
     """Return the deadline of `flask db upgrade -x deadline=SECONDS`, of a day at most."""
-    given = context.get_x_argument(as_dictionary=True).get("deadline")
-    if given is None:
-        return Deadline()
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds <= 86400:
-        raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
-    return Deadline(seconds)
+    given = context.get_x_argument(as_dictionary=True).get("deadline", DEFAULT_SECONDS)
+    with suppress(ValueError):
+        if 0 < float(given) <= 86400:
+            return Deadline(float(given))
+    raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")

@@ -32,6 +32,7 @@ DROP = ("drop_column_contract", "drop_table_contract")
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
 _BIND = "the arguments"  # as no revision can name anything
+_COMPUTED = object()  # in place of a value that the text does not say: a call's, or that of what only upgrade() knows
 _EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
 
 
@@ -42,14 +43,7 @@ class Call(NamedTuple):
 
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
-    """Refuse what must not run on this database, and return the revisions that are about to run.
-
-    Raises:
-        IncompatibleSchema: a newer release's contract step took away what this code uses.
-        UnknownRevision: neither the code nor the ledger knows the database's revision.
-        UnsafeOperation: the run would retire and drop something in one release, or needs a backfill that is not done.
-        ReleaseError: the database is ahead, and the command is not upgrade.
-    """
+    """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
     if current.name == AHEAD_CONTRACT:
         raise IncompatibleSchema(refusal(current))
     if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
@@ -154,10 +148,6 @@ def operation_calls(script: Script) -> list[Call]:
     return reader.calls
 
 
-class _Computed(Exception):
-    """The text does not say the value of an expression: it calls something, or names what only upgrade() knows."""
-
-
 class _Reader(ast.NodeVisitor):
     def __init__(self, module: Mapping[str, Any]) -> None:
         self.calls: list[Call] = []
@@ -168,7 +158,7 @@ class _Reader(ast.NodeVisitor):
         outer = self._schema
         for item in node.items:
             call = item.context_expr
-            if isinstance(call, ast.Call) and self._function(call) is in_schema:
+            if isinstance(call, ast.Call) and self._value(call.func) is in_schema:
                 self._schema = (self._bound(in_schema, call) or {}).get("name", outer)
             self.visit(call)
         for statement in node.body:
@@ -177,53 +167,39 @@ class _Reader(ast.NodeVisitor):
 
     def visit_For(self, node: ast.For) -> None:
         """Read the body once for each value, if the text says which there are."""
-        try:
-            values = list(self._value(node.iter))
-        except _Computed:
-            values = []
+        values = self._value(node.iter)
+        if not isinstance(values, Iterable):
+            self.generic_visit(node)
+            return
         for value in values:
             self._assign(node.target, value)
             for statement in node.body:
                 self.visit(statement)
-        if not values:
-            self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         for target in node.targets:
-            try:
-                self._assign(target, self._value(node.value))
-            except _Computed:
-                self._forget(target)
+            self._assign(target, self._value(node.value))
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
-        function = self._function(node)
+        function = self._value(node.func)
         name = getattr(function, "__name__", "")
-        is_operation = function is not None and getattr(operations, name, None) is function
+        is_operation = callable(function) and getattr(operations, name, None) is function
         if is_operation and (given := self._bound(function, node)) is not None:
             self.calls.append(Call(name, given, self._schema))
 
     def _assign(self, target: ast.expr, value: Any) -> None:
-        if isinstance(target, ast.Name):
+        """Give a name its value; one that is computed has none from then on."""
+        if isinstance(target, ast.Name) and value is not _COMPUTED:
             self._names[target.id] = value
         elif isinstance(target, ast.Tuple) and isinstance(value, tuple | list) and len(value) == len(target.elts):
             for element, part in zip(target.elts, value, strict=True):
                 self._assign(element, part)
         else:
-            self._forget(target)
-
-    def _forget(self, target: ast.expr) -> None:
-        for node in ast.walk(target):
-            if isinstance(node, ast.Name):
-                self._names.pop(node.id, None)
-
-    def _function(self, node: ast.Call) -> Any:
-        """Return what a call calls; None when that is computed."""
-        try:
-            return self._value(node.func)
-        except _Computed:
-            return None
+            for node in ast.walk(target):
+                if isinstance(node, ast.Name):
+                    self._names.pop(node.id, None)
 
     def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
         """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
@@ -231,18 +207,16 @@ class _Reader(ast.NodeVisitor):
         """
         bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
         call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
-        try:
-            return dict(self._value(call, inspect.signature(function).bind).arguments)
-        except _Computed:
-            return None
+        bound = self._value(call, inspect.signature(function).bind)
+        return None if bound is _COMPUTED else dict(bound.arguments)
 
     def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:
         """Return the value of an expression of literals and known names, which may call `bind` alone."""
         calls = sum(isinstance(part, ast.Call | ast.Await | ast.Yield | ast.NamedExpr) for part in ast.walk(node))
         if calls > (bind is not None):
-            raise _Computed
+            return _COMPUTED
         try:
             code = compile(ast.Expression(node), "<revision>", "eval")
             return eval(code, {**self._names, _BIND: bind})  # noqa: S307 - our own revision
-        except Exception as error:  # such as a NameError, or an index that is out of range
-            raise _Computed from error
+        except Exception:  # such as a NameError, or an index that is out of range
+            return _COMPUTED

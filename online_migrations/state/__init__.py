@@ -70,11 +70,11 @@ def read_schema_state(connection: Connection, code: ScriptDirectory | None = Non
     foreign, is_known = ledger.steps_since(steps, applied, code.get_heads())
     if not is_known:  # or the two histories have diverged
         return SchemaState(UNKNOWN, head, revision, [], foreign)
-    if release := live.own_release(connection, options.current().metadata, head):
-        obstacles = tuple(forecast(connection, release))
-        return SchemaState(AHEAD_CONTRACT if obstacles else AHEAD, head, revision, [], foreign, obstacles)
-    is_contract = any(steps[step].phase != ledger.EXPAND for step in foreign)
-    return SchemaState(AHEAD_CONTRACT if is_contract else AHEAD, head, revision, [], foreign)
+    release = live.own_release(connection, options.current().metadata, head)
+    obstacles = tuple(forecast(connection, release)) if release else ()
+    contracts = [step for step in foreign if steps[step].phase != ledger.EXPAND]
+    name = AHEAD_CONTRACT if (obstacles if release else contracts) else AHEAD
+    return SchemaState(name, head, revision, [], foreign, obstacles)
 
 
 def database_revisions(connection: Connection) -> list[str]:
@@ -113,26 +113,19 @@ def two_heads(state: SchemaState, unmerged: list[str]) -> str:
     )
 
 
-_REFUSALS = {
-    BEHIND: "The database is at {database} and the code at {code}; {count} pending: {pending}."
-    " Apply them with: flask db upgrade — and then run this command again.",
-    AHEAD: "The database is at {database}, ahead of this code at {code}: a newer release added {foreign}, on which this"
-    " code runs. This command needs the newer code: git pull (or deploy the newer commit), then run it again.",
-    AHEAD_CONTRACT: "The database is at {database}, ahead of this code at {code}, and {foreign} took away what this"
-    " code uses{obstacles}. Do not go back: deploy the newer commit again, fixed if need be (roll forward).",
-    UNKNOWN: "The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how"
-    " {foreign} came about; nothing was changed. If it is the right database, find the revision's file with:"
-    " git log --all -S {foreign} -- migrations/versions — and bring it back. Do not stamp: that hides the difference.",
-}
-
-
 def refusal(state: SchemaState) -> str:
     """Return why a command cannot run in this schema state, and which one to type."""
-    return _REFUSALS[state.name].format(
-        database=state.database_revision or "no revision",
-        code=state.code_head,
-        count=len(state.pending),
-        pending=", ".join(state.pending),
-        foreign=", ".join(state.foreign) or state.database_revision,
-        obstacles=f" ({'; '.join(state.obstacles)})" if state.obstacles else "",
-    )
+    database, code = state.database_revision or "no revision", state.code_head
+    foreign = ", ".join(state.foreign) or database
+    obstacles = f" ({'; '.join(state.obstacles)})" if state.obstacles else ""
+    return {
+        BEHIND: f"The database is at {database} and the code at {code}; {len(state.pending)} pending:"
+        f" {', '.join(state.pending)}. Apply them with: flask db upgrade — and then run this command again.",
+        AHEAD: f"The database is at {database}, ahead of this code at {code}: a newer release added {foreign}, on which"
+        " this code runs. This command needs the newer code: git pull (or deploy the newer commit), then run it again.",
+        AHEAD_CONTRACT: f"The database is at {database}, ahead of this code at {code}, and {foreign} took away what"
+        f" this code uses{obstacles}. Do not go back: deploy the newer commit again, fixed if need be (roll forward).",
+        UNKNOWN: f"The database is at {database}, and neither this code (at {code}) nor the database's ledger knows how"
+        f" {foreign} came about; nothing was changed. If it is the right database, find the revision's file with: git"
+        f" log --all -S {foreign} -- migrations/versions — and bring it back. Do not stamp: that hides the difference.",
+    }[state.name]

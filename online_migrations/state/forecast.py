@@ -37,22 +37,20 @@ _BLANKS_AND_PARENTHESES = re.compile(r"[\s()]+")
 _TEXTS = re.compile(r"'(?:[^']|'')*'")
 
 
-def forecast(connection: Connection, release: LiveRelease) -> list[str]:
-    """Return why the release's code cannot run on the database as it is, a clause each. Empty: it can."""
+def forecast(connection: Connection, release: LiveRelease) -> Iterator[str]:
+    """Yield why the release's code cannot run on the database as it is, a clause each. Nothing: it can."""
     relations = read_relations(connection, release.mapping)
-    found: list[str] = []
     for table, mapped in release.mapping.items():
         relation = relations.get(table)
         if relation is None:
-            found.append(f"there is no table {table}")
+            yield f"there is no table {table}"
             continue
         if not relation.writable:
-            found.append(f"{table} is a view that cannot be written")
-        found += _of_mapped_columns(table, mapped, relation)
-        found += _of_required_columns(table, mapped, relation)
+            yield f"{table} is a view that cannot be written"
+        yield from _of_mapped_columns(table, mapped, relation)
+        yield from _of_required_columns(table, mapped, relation)
         if table in release.rules:  # else it was not there when the release went live
-            found += _of_new_rules(connection, table, mapped, relation, release.rules[table])
-    return found
+            yield from _of_new_rules(connection, table, mapped, relation, release.rules[table])
 
 
 def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]:

@@ -9,25 +9,20 @@ from typing import Any, NamedTuple
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionMap
-from sqlalchemy import Connection, Executable, Row, Select, Text, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from online_migrations.revisions import content_hash, parents, with_ancestors
+from online_migrations.revisions import content_hashes, parents, with_ancestors
 from online_migrations.state import tables
 from online_migrations.state.tables import LEDGER
 
 EXPAND = "expand"  # the previous release still runs after this step
 CONTRACT = "contract"  # it does not, or the revision does not say
 
-_ALL = select(LEDGER.c.revision, LEDGER.c.down_revisions, LEDGER.c.phase)
-_HASH = tables.newer(LEDGER.c.content_hash)
-_CONTENTS = select(LEDGER.c.revision, _HASH.label("content_hash")).where(_HASH.is_not(None))
-_RENUMBERED = _CONTENTS.where(LEDGER.c.renumbered_from.is_not(None))
-_HOLDS_ALL = text(
-    "SELECT count(*) > 0 AND bool_and(content_hash IS NOT NULL) AND bool_or(down_revisions = '{}') FROM schema_ledger"
+_OLDEST = ("revision", "down_revisions", "phase", "applied_at")  # columns that every version had
+_HISTORY = select(*(column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns)).order_by(
+    LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc()
 )
-_HISTORY = select(LEDGER).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 
 
 class LedgerEntry(NamedTuple):
@@ -42,15 +37,12 @@ def phase_of(script: Script) -> str:
 
 def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
     """Return the entries by revision; none of a database that this runner has never migrated."""
-    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in _rows(connection, _ALL)}
+    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in read_history(connection)}
 
 
 def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, LedgerEntry]:
     """Return the steps that the code or the ledger knows, by revision. The ledger says what really ran."""
-    steps = {
-        script.revision: LedgerEntry(parents(script, code.revision_map), phase_of(script))
-        for script in code.walk_revisions()
-    }
+    steps = {script.revision: LedgerEntry(parents(script), phase_of(script)) for script in code.walk_revisions()}
     return steps | read_entries(connection)
 
 
@@ -68,32 +60,28 @@ def steps_since(
 
 def read_history(connection: Connection) -> list[Row[Any]]:
     """Return all rows, the newest first."""
-    return _rows(connection, _HISTORY)
+    return list(connection.execute(_HISTORY)) if tables.exists(connection, LEDGER) else []
 
 
 def read_contents(connection: Connection) -> dict[str, str]:
     """Return by revision the hash of the file that ran here. Only revisions that ran since hashes are kept have one."""
-    return {row.revision: row.content_hash for row in _rows(connection, _CONTENTS)}
+    return {row.revision: row.content_hash for row in read_history(connection) if row.content_hash}
 
 
 def read_renumbered(connection: Connection) -> dict[str, str]:
     """Return the same of those that ran under another number; they must not run again."""
-    return {row.revision: row.content_hash for row in _rows(connection, _RENUMBERED)}
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
-    return list(connection.execute(query)) if tables.exists(connection, LEDGER) else []
+    return {row.revision: row.content_hash for row in read_history(connection) if row.renumbered_from}
 
 
 def holds_all(connection: Connection) -> bool:
     """Return whether every revision of this database ran since hashes are kept, from the first one on."""
-    return bool(connection.scalar(_HOLDS_ALL))
+    rows = read_history(connection)
+    return all(row.content_hash for row in rows) and any(not row.down_revisions for row in rows)
 
 
 def verified(connection: Connection, heads: Collection[str]) -> str | None:
     """Return the fingerprint of the schema and the models that were last found alike at these revisions."""
-    found: str | None = connection.scalar(select(LEDGER.c.verified).where(LEDGER.c.revision.in_(heads)).limit(1))
-    return found
+    return next((row.verified for row in read_history(connection) if row.revision in heads), None)
 
 
 def verify(connection: Connection, heads: Collection[str], fingerprint: str | None) -> None:
@@ -108,7 +96,7 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
     cost = guard.cost_so_far() if guard is not None else None
     for script in _passed(step):
         if step.is_upgrade:
-            ctx.execute(_upsert(script, step.revision_map, cost))
+            ctx.execute(_upsert(script, cost))
         elif not step.is_stamp:  # what a stamp leaves behind did run here
             ctx.execute(delete(LEDGER).where(LEDGER.c.revision == script.revision))
 
@@ -121,12 +109,12 @@ def _passed(step: MigrationInfo) -> list[Any]:
     return list(step.revision_map.iterate_revisions(up, down, implicit_base=True))
 
 
-def _upsert(script: Any, code: RevisionMap, cost: dict[str, int] | None) -> Executable:
+def _upsert(script: Any, cost: dict[str, int] | None) -> Executable:
     values = {
         # --sql prints an empty array as ARRAY[], of which PostgreSQL cannot tell the type.
-        "down_revisions": cast(parents(script, code), ARRAY(Text)),
+        "down_revisions": cast(parents(script), ARRAY(Text)),
         "phase": phase_of(script),
-        "content_hash": content_hash(script.path),
+        "content_hash": content_hashes(script.path)[0],
         "cost": cost,
         "verified": None,
     }

@@ -178,12 +178,6 @@ def in_use(connection: Connection) -> dict[str, Usage] | None:
     }
 
 
-def mapped_by_live(connection: Connection) -> list[str]:
-    """Return the tables that the live release maps; none when none has noted that it serves."""
-    release = live_release(connection)
-    return [] if release is None else list(release.mapping)
-
-
 def release_before(connection: Connection) -> LiveRelease | None:
     """Return the release that was live before the live one."""
     return _first(connection, place=1)

@@ -99,7 +99,7 @@ def prepare(connection: sa.Connection) -> None:
 def newer(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """Return an expression of a column that the table of an older version of this tool may lack; None then."""
     arrow = "->>" if isinstance(column.type, sa.String) else "->"
-    return sa.literal_column(f"to_jsonb({column.table}) {arrow} '{column.name}'", column.type)
+    return sa.literal_column(f"to_jsonb({column.table}) {arrow} '{column.name}'", column.type).label(column.name)
 
 
 def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:

@@ -17,8 +17,8 @@ from sqlalchemy import MetaData
 from app import create_app
 from app.extensions import Base, db
 from config import MigrationConfig
-from online_migrations.output import LIBRARY
 from online_migrations.revisions import _read
+from online_migrations.runner import LIBRARY
 from tests.online_migrations.history import write_revision
 from tests.waiting import WITHIN
 from tools.dev.processes import Child, spawn

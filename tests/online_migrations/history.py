@@ -7,7 +7,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.lint import Finding, lint
+from online_migrations.guard.rules import Violation
+from online_migrations.lint import lint
 
 EXPAND = 'phase = "expand"'
 CONTRACT = 'phase = "contract"'
@@ -83,7 +84,7 @@ def history(folder: Path, steps: str, constants: str = EXPAND) -> ScriptDirector
     return ScriptDirectory(str(folder))
 
 
-def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Finding]:
+def findings(folder: Path, steps: str, constants: str = EXPAND, models: MetaData = NO_MODELS) -> list[Violation]:
     """Return what lint says of `steps`."""
     return lint(history(folder, steps, constants), models, ["0002"])
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.connection import driver_connection
 from online_migrations.errors import ReleaseError, UnsafeOperation, failed_statement
 from online_migrations.guard.guard import Guard
-from online_migrations.locks import Blockers, Deadline, with_lock_retries
+from online_migrations.locks import Deadline, with_lock_retries
 from online_migrations.runner.preconditions import drop_in_same_release
 from online_migrations.state import live
 from online_migrations.state.ledger import EXPAND
@@ -68,12 +68,12 @@ def _run(database: Database, script: Script, at_its_end: Callable[[Connection], 
     """Run the revision, again where an autovacuum holds a lock, and return what is found before its COMMIT."""
     if reason := drop_in_same_release([script]):
         raise UnsafeOperation(reason)
-    blockers, deadline = Blockers(), Deadline(SECONDS)
+    deadline = Deadline(SECONDS)
 
     def attempt() -> Result:
         with database.migrating.connect() as connection:
-            guard = Guard(connection, live.in_use(connection), blockers)
-            opts = {"deadline": deadline, "blockers": blockers, "transaction_per_migration": True, "guard": guard}
+            guard = Guard(connection, live.in_use(connection), deadline)
+            opts = {"deadline": deadline, "transaction_per_migration": True, "guard": guard}
             migration = MigrationContext.configure(connection, opts=opts)
             with (
                 guard.revision(script),
@@ -84,6 +84,6 @@ def _run(database: Database, script: Script, at_its_end: Callable[[Connection], 
                 return at_its_end(connection)
 
     try:
-        return with_lock_retries(attempt, deadline, blockers)
+        return with_lock_retries(attempt, deadline)
     except DBAPIError as error:
         raise ReleaseError(failed_statement(error)) from error

@@ -19,7 +19,7 @@ from app import release_options
 from app.extensions import db, migrate
 from config import TestingConfig
 from online_migrations.connection import direct_engine
-from online_migrations.locks import Blockers, Deadline, lock_key
+from online_migrations.locks import Deadline, lock_key
 from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import live
 from tests.databases import Environment
@@ -79,7 +79,7 @@ class Database:
 
     def migrate(self, upgrade: Callable[[], object], seconds: float = 60) -> None:
         """Run what would be a revision's upgrade(), with a deadline, in a transaction as the runner begins it."""
-        options = {"deadline": Deadline(seconds), "blockers": Blockers(), "transaction_per_migration": True}
+        options = {"deadline": Deadline(seconds), "transaction_per_migration": True}
         with self.migrating.connect() as connection:
             connection.execute(text(f"SET statement_timeout = {int(seconds * 1000)}"))
             connection.commit()

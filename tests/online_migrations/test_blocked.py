@@ -221,13 +221,14 @@ def test_the_wait_of_a_request_behind_another_ddl_is_one(checkout: OwnHistory, d
 def test_a_slow_step_that_holds_up_nobody_goes_on(database: Database) -> None:
     """Requests use what it holds, for longer than one may wait: a table, to which it adds rows."""
     database.execute("CREATE TABLE things (id int)")
-    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating) as blockers:
+    deadline = Deadline(60)
+    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating, deadline):
         migrating.execute(text("INSERT INTO things VALUES (1)"))
         until = time.monotonic() + 2 * LONGEST_WAIT
         while time.monotonic() < until:
             database.execute("INSERT INTO things VALUES (2)")
         migrating.commit()
-    assert blockers.held_up is None
+    assert deadline.held_up is None
     assert database.scalar("SELECT count(*) FROM things WHERE id = 1") == 1
 
 
@@ -253,7 +254,8 @@ def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> No
     """Else it would hold up one request after the other until the deadline."""
     database.execute("CREATE TABLE things (id int)")
     attempts = []
-    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating) as blockers:
+    deadline = Deadline(60)
+    with database.migrating.connect() as migrating, watch_blockers(database.migrating, migrating, deadline):
 
         def work() -> None:
             attempts.append(1)
@@ -261,6 +263,6 @@ def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> No
             migrating.execute(text(f"LOCK TABLE things; {LONG}"))
 
         with request(database, "SELECT FROM things"), pytest.raises(RequestsHeldUp, match="A request waited"):
-            with_lock_retries(work, Deadline(60), blockers)
+            with_lock_retries(work, deadline)
         migrating.rollback()
     assert len(attempts) == 1

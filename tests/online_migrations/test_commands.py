@@ -21,7 +21,7 @@ from online_migrations.doctor.checks import CHECKS
 from online_migrations.errors import ReleaseError
 from online_migrations.locks import lock_key
 from online_migrations.options import Options
-from online_migrations.output import LIBRARY, show_log
+from online_migrations.runner import LIBRARY, show_log
 from tests.databases import HEAD, OUR_HISTORY, Environment
 from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.migrating import LOCK_KEY, Database, release

@@ -22,7 +22,7 @@ from online_migrations.connection import read_only_connection
 from online_migrations.doctor import Diagnosis, checks, diagnose
 from online_migrations.doctor.drift import Difference, _causes, _difference, diagnosis
 from online_migrations.operations.tables import drop_compat_view
-from online_migrations.revisions import content_hash
+from online_migrations.revisions import content_hashes
 from tests.databases import HEAD, Environment
 from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.dumps import program
@@ -333,7 +333,7 @@ def test_what_the_role_may_not_do_is_a_note(in_use: Database) -> None:
 @pytest.mark.newest_server
 def test_a_revision_that_was_edited_after_it_ran_or_has_another_number_now(in_use: Database) -> None:
     [other] = Path("migrations/versions").glob("0014_*.py")
-    for revision, hash_ in (("0010", "0" * 64), ("0015", content_hash(other))):
+    for revision, hash_ in (("0010", "0" * 64), ("0015", content_hashes(other)[0])):
         update = "UPDATE schema_ledger SET content_hash = :hash WHERE revision = :revision"
         in_use.execute(update, revision=revision, hash=hash_)
     edited, renumbered = sorted(diagnosed(), key=lambda finding: finding.rule)
