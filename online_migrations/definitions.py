@@ -6,7 +6,7 @@ upgrade, operations and the doctor compare by this.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -59,23 +59,23 @@ class ColumnDefinition(NamedTuple):
 Changed = tuple[Definition | None, Definition | None]
 
 
-def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
+def changed_definitions(
+    connection: Connection, model: Table, there: Mapping[str, Definition], known: Collection[str]
+) -> list[Changed]:
     """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
 
     Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
     """
-    with on_search_path(connection, model.schema):
-        there = all_there(connection, model.name)
-        statements = {name: sql for name, sql in _statements(model, there) if name not in known}
-        key = _create(model.primary_key, model) if model.primary_key.columns else None
-        wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
-        changed: list[Changed] = []
-        for name, sql in statements.items():
-            old, new = there.get(name), wanted.get(name)
-            if new is None:  # the server refuses it, since it names a column that is to come
-                changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
-            elif old is None or not is_same(connection, model.name, old, new):
-                changed.append((old, new))
+    statements = {name: sql for name, sql in _statements(model, there) if name not in known}
+    key = _create(model.primary_key, model) if model.primary_key.columns else None
+    wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
+    changed: list[Changed] = []
+    for name, sql in statements.items():
+        old, new = there.get(name), wanted.get(name)
+        if new is None:  # the server refuses it, since it names a column that is to come
+            changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
+        elif old is None or not is_same(connection, model.name, old, new):
+            changed.append((old, new))
     compared = {*statements, *known}
     changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
     found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
