@@ -105,13 +105,12 @@ def all_there(connection: Connection, table: str) -> dict[str, Definition]:
     return {one.name: one for one in _indexes_and_constraints(connection, table)}
 
 
-def other_definition(
-    connection: Connection, table: str, name: str, statement: str, *referred: str, is_index: bool = False
-) -> str | None:
+def other_definition(connection: Connection, table: str, name: str, statement: str, *referred: str) -> str | None:
     """Return what has the name and is not what CREATE INDEX, or else ADD CONSTRAINT, would make; None: nothing is.
 
     A foreign key is one to the table `referred`. An INVALID index counts as none.
     """
+    is_index = statement.startswith("CREATE ")
 
     def named() -> Definition | None:
         found = (one for one in _indexes_and_constraints(connection, table) if (one.kind == INDEX) == is_index)
