@@ -16,7 +16,7 @@ from online_migrations.autogenerate.directives import (
     call,
     sql_type,
 )
-from online_migrations.compatible_types import conversion, is_longer_text
+from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
@@ -143,18 +143,17 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     if is_longer_text(*names) and is_collated_alike and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
         return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
-    using = conversion(*names)
-    if using is None:
+    if not is_compatible(*names):
         raise UnsafeOperation(
             f"{op.table_name}.{op.column_name} would change from {old} to {new}, which the release that is live cannot"
             " read or write. Add a column of the new type under a new name, by a revision of your own with"
             " add_synced_column_online(), which keeps both right, and let the new code use that one."
         )
     pk = primary_key(op.table_name, diff)
-    value = using.format(column=quote(op.column_name), type=new)
-    is_plain = value == f"CAST({quote(op.column_name)} AS {new})"  # what the operation does by itself
-    forth = call("change_type_online", *where, new, using=None if is_plain else value, pk=pk)
-    back = call("change_type_online", *where, old, back=None if is_plain else value, pk=pk)
+    # Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
+    by_text = f"CAST(CAST({quote(op.column_name)} AS text) AS {new})" if names[0] == "real" else None
+    forth = call("change_type_online", *where, new, using=by_text, pk=pk)
+    back = call("change_type_online", *where, old, back=by_text, pk=pk)
     return Change([forth], [back, call("drop_shadow_contract", *where)], EXPAND)
 
 

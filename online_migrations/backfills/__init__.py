@@ -16,7 +16,6 @@ from online_migrations.backfills import store
 from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
-from online_migrations.sql import quote
 
 __all__ = ["requeue_lost", "run_batch"]
 
@@ -150,19 +149,11 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
         return
     where = backfill.table_name
     if not is_of_every_row:
-        where += f", the row with {backfill.pk} {_next_key(connection, backfill)}"
+        after = "" if backfill.position is None else f" after {backfill.pk} {backfill.position}"
+        where += f", the first row{after}"
     # The message may quote the row, so it is kept in the table and not logged.
     log.error("backfill %s failed at %s: sqlstate=%s", backfill.name, where, state or "none")
     store.save(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
-
-
-def _next_key(connection: Connection, backfill: Backfill) -> str:
-    """Return the key of the row with which the next batch begins."""
-    key = quote(backfill.pk)
-    begin = "" if backfill.position is None else f"WHERE {key} > :after"
-    rows = f"{quote(backfill.table_name)} AS unfilled {begin} ORDER BY unfilled.{key}"  # not by the key as text
-    query = text(f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1")
-    return str(connection.scalar(query, {} if backfill.position is None else {"after": backfill.position}))
 
 
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:

@@ -1,6 +1,5 @@
 """Tables and their columns: add and change a column, rename a table, retire and drop both."""
 
-import re
 from typing import Any
 
 from alembic import op
@@ -9,6 +8,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.schema import CreateColumn
 
 from online_migrations import options
+from online_migrations.compatible_types import is_longer_text
 from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import RETIRED_COMMENT, empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
@@ -139,10 +139,9 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
             over the column would be rebuilt under ACCESS EXCLUSIVE.
     """
-    connection, new = bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    old = ask("text_length", table, column=column).answer()
-    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
-    if connection is not None and (old is None or not grows):
+    connection, old = bind(), ask("type_name", table, column=column).answer()
+    new = type_.lower().replace("varchar", "character varying")  # as the server calls it
+    if connection is not None and (old is None or not is_longer_text(old, new)):
         raise UnsafeOperation(
             f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
         )

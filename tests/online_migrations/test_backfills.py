@@ -168,11 +168,11 @@ def test_an_unfit_row_ends_it_and_is_named(things: Database, set_sql: str, reaso
     begin(things, set_sql)
     work_until_idle()
     assert sizes(things).state == FAILED
-    assert str(sizes(things).error).startswith("things, the row with id 999: ")
+    assert str(sizes(things).error).startswith("things, the first row after id 998: ")
     assert reason in str(sizes(things).error)
     assert things.scalar("SELECT max(id) FROM things WHERE size IS NOT NULL") == 998
     assert things.scalar(f"{UNFILLED} AND id < 999") == 0
-    assert "backfill sizes failed at things, the row with id 999" in caplog.text
+    assert "backfill sizes failed at things, the first row after id 998" in caplog.text
     assert "thing 999" not in caplog.text
 
 
