@@ -205,17 +205,14 @@ def _create(item: Any, model: Table) -> str:
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:
-    """Have the server read and print the text again until it stays the same."""
+    """Have the server read and print the text again, until it would stay the same."""
     name, printed = quote(definition.name), definition.text
     for _ in range(PRINTS):
-        before = printed
-        make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {before}"
+        make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {printed}"
         if definition.kind == INDEX:
-            unique, _, using = before.partition("USING ")
+            unique, _, using = printed.partition("USING ")
             make = f"CREATE {unique}INDEX {name} ON {quote(table)} USING {using}"
         execute_verbatim(connection, f"SAVEPOINT printed; {make}")
         printed = all_there(connection, table)[definition.name].text
         execute_verbatim(connection, "ROLLBACK TO SAVEPOINT printed")
-        if printed == before:
-            break
     return _TEXT.sub(r"\1::text", printed)

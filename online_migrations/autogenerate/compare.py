@@ -83,19 +83,6 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     return NEXT
 
 
-def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
-    """Compare the values of enums, of a table that models and database have."""
-    *_, reflected, model = place
-    for column in () if reflected is None or model is None else model.columns:
-        there = reflected.columns.get(column.name)
-        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
-            old, new = list(there.type.enums), list(column.type.enums)
-            if set(old) != set(new):
-                enum = str(there.type.name)
-                modify.ops.append(EnumValues("change_enum", model.fullname, enum, old, new, column.name))
-    return NEXT
-
-
 def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
     """Compare what Alembic has not found, of a table that models and database have."""
     schema, _, reflected, model = place
@@ -108,6 +95,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
             modify.ops.extend(_columns(connection, modify, reflected, model))
+        modify.ops.extend(_enums(reflected, model))
     return NEXT
 
 
@@ -216,8 +204,17 @@ def _columns(
             yield directive
 
 
+def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
+    """Compare the values of enums."""
+    for column in model.columns:
+        there = reflected.columns.get(column.name)
+        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
+            old, new = list(there.type.enums), list(column.type.enums)
+            if set(old) != set(new):
+                yield EnumValues("change_enum", model.fullname, str(there.type.name), old, new, column.name)
+
+
 _plugin = Plugin(__name__)
 _plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
 _plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
-_plugin.add_autogenerate_comparator(compare_enums, "table", "enums")
 _plugin.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)
