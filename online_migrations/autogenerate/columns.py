@@ -20,7 +20,7 @@ from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.tables import table_rewrite_reason
+from online_migrations.operations.tables import reason_not_to_add
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
@@ -40,13 +40,7 @@ CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
 def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
     column = op.column
     refuse_type_of_database(op.table_name, column)
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{op.table_name}.{column.name} is required, and neither the rows that are there nor the release that is"
-            f" live have a value for it. Give it a constant: mapped_column(server_default=…); or begin with"
-            f" Mapped[… | None], fill it, and require it in a later release."
-        )
-    if reason := table_rewrite_reason(op.table_name, column, diff.connection):
+    if reason := reason_not_to_add(op.table_name, column, diff.connection):
         raise UnsafeOperation(reason)
     undo = call("drop_column_contract", op.table_name, column.name)
     return Change([Call("add_column_online", arguments_of(op, diff.context))], [undo], EXPAND)

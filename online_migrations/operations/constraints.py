@@ -16,17 +16,9 @@ from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
-from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, build_index, online, run_or_undo, run_steps, strong
 from online_migrations.operations.tables import set_not_null_online
-from online_migrations.sql import (
-    DIALECT,
-    alter,
-    names_in,
-    quote,
-    quoted_list,
-    shorten_identifier,
-    spare_name,
-)
+from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, shorten_identifier, spare_name
 
 
 def create_index_online(
@@ -73,10 +65,10 @@ def create_index_online(
     # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
     rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
     take = f"{rename}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
-    drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
+    drop_invalid, build = build_index(built, concurrently)
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
-        *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
+        *(drop_invalid, build),
         *(() if there is None else (online(take, when=ask("has_index", built)), _drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",

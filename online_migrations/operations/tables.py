@@ -45,14 +45,8 @@ def add_column_online(table: str, column: Column[Any]) -> None:
         ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
     """
     require_short(column.name)
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
-            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
-            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
-        )
     refuse_more_than_a_type(table, column, takes_default=True)
-    if reason := table_rewrite_reason(table, column, bind()):
+    if reason := reason_not_to_add(table, column, bind()):
         raise UnsafeOperation(reason)
     definition = _definition(table, column)
     refuse_other_column(table, column.name, definition)
@@ -304,9 +298,16 @@ def drop_table_contract(table: str) -> None:
     run_steps(strong(tables_locked(table), drop, when=is_there), effects=[on_table("drops-table", table)])
 
 
-def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
-    """Return why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: no server says so."""
+def reason_not_to_add(table: str, column: Column[Any], connection: Connection | None) -> str | None:
+    """Return why the column cannot be added: rows would lack a value, or the table would be rewritten; None: it can."""
     where = f"{table}.{column.name}"
+    if not column.nullable and column.server_default is None:
+        return (
+            f"{where} is required and has no server_default: rows that are there, and inserts of the release that is"
+            " live, would lack a value. Give it a constant, with server_default=…; or begin with a nullable one, fill"
+            f" it with backfill({table!r}, …), and require it in a later release with"
+            f" set_not_null_online({table!r}, {column.name!r})."
+        )
     if column.computed is None and column.identity is None:
         if column.server_default is None or connection is None:
             return None
