@@ -146,7 +146,7 @@ class Diff:
 
     def are_new(self, table: str, columns: Iterable[str]) -> bool:
         """Tell if all columns are new. The live release does not write them, so a constraint cannot hurt it."""
-        return table in self.new_tables or all((table, column) in self.new_columns for column in columns)
+        return all((table, column) in self.new_columns for column in columns)
 
     def columns_in(self, table: str, condition: str) -> list[str]:
         """Find the columns of the models' table, and the retired ones, that a condition names."""
