@@ -5,16 +5,7 @@ import os
 from flask import Flask
 
 import online_migrations
-from app import (
-    error_reports,
-    features,
-    flask_db,
-    sql_timing,
-    storage,
-    tracing,
-    transaction_settings,
-    web,
-)
+from app import error_reports, features, flask_db, sql_timing, storage, tracing, transaction_settings, web
 from app.accounts import browser_session
 from app.api import document
 from app.backups.commands import restore, restore_drill

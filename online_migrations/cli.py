@@ -78,7 +78,7 @@ def _status(connection: Connection) -> Document:
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": f"A migration is running: {running}" if running else None,
         **{name: row._asdict() if row else None for name, row in counted.items()},
-        "backfills": [store.document(backfill) for backfill in store.recent_backfills(connection)],
+        "backfills": [store.document(backfill) for backfill in store.all_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }
 

@@ -19,10 +19,6 @@ _LADDERS = (("smallint", "integer", "bigint"), ("real", "double precision"), ("j
 _TEXTS = ("character varying", "text")
 _PADDED = ("character", "bit")
 
-_CAST = "CAST({column} AS {type})"
-# Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
-_CAST_BY_TEXT = "CAST(CAST({column} AS text) AS {type})"
-
 _TYPE = re.compile(r"(?P<name>[^(\[]+?)(?:\((?P<size>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?(?P<array>\[\])?")
 
 
@@ -48,13 +44,6 @@ def is_longer_text(old: str, new: str) -> bool:
     """Tell if a text becomes as long or longer, for which PostgreSQL changes its catalog only."""
     found = [parsed.name for parsed in map(_parsed, (old, new)) if parsed and not parsed.is_array]
     return len(found) == 2 and set(found) <= set(_TEXTS) and is_compatible(old, new)
-
-
-def conversion(old: str, new: str) -> str | None:
-    """Return the value of a compatible type as SQL with {column} and {type}; None: the types are not compatible."""
-    if not is_compatible(old, new):
-        return None
-    return _CAST_BY_TEXT if (old, new) == ("real", "double precision") else _CAST
 
 
 def _parsed(type_: str) -> _Type | None:

@@ -6,7 +6,7 @@ upgrade, operations and the doctor compare by this.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -59,23 +59,23 @@ class ColumnDefinition(NamedTuple):
 Changed = tuple[Definition | None, Definition | None]
 
 
-def changed_definitions(connection: Connection, model: Table, known: Collection[str]) -> list[Changed]:
+def changed_definitions(
+    connection: Connection, model: Table, there: Mapping[str, Definition], known: Collection[str]
+) -> list[Changed]:
     """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
 
     Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
     """
-    with on_search_path(connection, model.schema):
-        there = all_there(connection, model.name)
-        statements = {name: sql for name, sql in _statements(model, there) if name not in known}
-        key = _create(model.primary_key, model) if model.primary_key.columns else None
-        wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
-        changed: list[Changed] = []
-        for name, sql in statements.items():
-            old, new = there.get(name), wanted.get(name)
-            if new is None:  # the server refuses it, since it names a column that is to come
-                changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
-            elif old is None or not is_same(connection, model.name, old, new):
-                changed.append((old, new))
+    statements = {name: sql for name, sql in _statements(model, there) if name not in known}
+    key = _create(model.primary_key, model) if model.primary_key.columns else None
+    wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
+    changed: list[Changed] = []
+    for name, sql in statements.items():
+        old, new = there.get(name), wanted.get(name)
+        if new is None:  # the server refuses it, since it names a column that is to come
+            changed.append((old, Definition(name, old.kind if old else EXCLUDE, sql)))
+        elif old is None or not is_same(connection, model.name, old, new):
+            changed.append((old, new))
     compared = {*statements, *known}
     changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
     found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
@@ -105,13 +105,12 @@ def all_there(connection: Connection, table: str) -> dict[str, Definition]:
     return {one.name: one for one in _indexes_and_constraints(connection, table)}
 
 
-def other_definition(
-    connection: Connection, table: str, name: str, statement: str, *referred: str, is_index: bool = False
-) -> str | None:
+def other_definition(connection: Connection, table: str, name: str, statement: str, *referred: str) -> str | None:
     """Return what has the name and is not what CREATE INDEX, or else ADD CONSTRAINT, would make; None: nothing is.
 
     A foreign key is one to the table `referred`. An INVALID index counts as none.
     """
+    is_index = statement.startswith("CREATE ")
 
     def named() -> Definition | None:
         found = (one for one in _indexes_and_constraints(connection, table) if (one.kind == INDEX) == is_index)
@@ -206,17 +205,14 @@ def _create(item: Any, model: Table) -> str:
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:
-    """Have the server read and print the text again until it stays the same."""
+    """Have the server read and print the text again, until it would stay the same."""
     name, printed = quote(definition.name), definition.text
     for _ in range(PRINTS):
-        before = printed
-        make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {before}"
+        make = f"ALTER TABLE {quote(table)} ADD CONSTRAINT {name} {printed}"
         if definition.kind == INDEX:
-            unique, _, using = before.partition("USING ")
+            unique, _, using = printed.partition("USING ")
             make = f"CREATE {unique}INDEX {name} ON {quote(table)} USING {using}"
         execute_verbatim(connection, f"SAVEPOINT printed; {make}")
         printed = all_there(connection, table)[definition.name].text
         execute_verbatim(connection, "ROLLBACK TO SAVEPOINT printed")
-        if printed == before:
-            break
     return _TEXT.sub(r"\1::text", printed)

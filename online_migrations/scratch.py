@@ -6,7 +6,6 @@ Tools that work on whole databases also find here a direct connection, and the l
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -15,6 +14,7 @@ from online_migrations import options
 from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import Deadline, migration_lock
+from online_migrations.sql import read_sql
 
 __all__ = ["Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"]
 
@@ -25,7 +25,7 @@ _LEFT_BEHIND = text(
     " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
     " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
 )
-_LIKE_THIS = text(files(__package__).joinpath("scratch.sql").read_text(encoding="utf-8"))
+_LIKE_THIS = read_sql(__file__, "scratch.sql")
 _END_OUR_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
 )

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from online_migrations import options
-from online_migrations.autogenerate.compare import DEFINITIONS, READING, render_item
+from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.sql import name_checks
@@ -49,17 +49,6 @@ def model_schemas() -> list[str | None]:
     return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
 
 
-# How models and database are compared, in a transaction that may be read-only.
-COMPARISON_OPTIONS: dict[str, Any] = {
-    "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", READING],
-    "include_object": include_object,
-    "include_name": include_name,
-    "include_schemas": True,
-    "render_item": render_item,
-}
-
-
 def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
@@ -82,10 +71,14 @@ def process_revision_directives(
     script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
 
 
-# Of `flask db` and the end of an upgrade: definitions are compared too, for which temporary tables are made.
+# How models and database are compared, for which temporary tables are made, and how revisions are written.
 REVISION_OPTIONS: dict[str, Any] = {
-    **COMPARISON_OPTIONS,
-    "autogenerate_plugins": [*COMPARISON_OPTIONS["autogenerate_plugins"], DEFINITIONS],
+    "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", compare.__name__],
+    "include_object": include_object,
+    "include_name": include_name,
+    "include_schemas": True,
+    "render_item": compare.render_item,
     "process_revision_directives": process_revision_directives,
 }
 

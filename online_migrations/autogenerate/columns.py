@@ -7,20 +7,12 @@ from sqlalchemy import CheckConstraint, Column, Identity, types
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
 
-from online_migrations.autogenerate.directives import (
-    Call,
-    Change,
-    Diff,
-    EnumValues,
-    arguments_of,
-    call,
-    sql_type,
-)
-from online_migrations.compatible_types import conversion, is_longer_text
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call, sql_type
+from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.tables import table_rewrite_reason
+from online_migrations.operations.tables import reason_not_to_add
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
@@ -40,13 +32,7 @@ CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
 def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
     column = op.column
     refuse_type_of_database(op.table_name, column)
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{op.table_name}.{column.name} is required, and neither the rows that are there nor the release that is"
-            f" live have a value for it. Give it a constant: mapped_column(server_default=…); or begin with"
-            f" Mapped[… | None], fill it, and require it in a later release."
-        )
-    if reason := table_rewrite_reason(op.table_name, column, diff.connection):
+    if reason := reason_not_to_add(op.table_name, column, diff.connection):
         raise UnsafeOperation(reason)
     undo = call("drop_column_contract", op.table_name, column.name)
     return Change([Call("add_column_online", arguments_of(op, diff.context))], [undo], EXPAND)
@@ -143,18 +129,17 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     if is_longer_text(*names) and is_collated_alike and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
         return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
-    using = conversion(*names)
-    if using is None:
+    if not is_compatible(*names):
         raise UnsafeOperation(
             f"{op.table_name}.{op.column_name} would change from {old} to {new}, which the release that is live cannot"
             " read or write. Add a column of the new type under a new name, by a revision of your own with"
             " add_synced_column_online(), which keeps both right, and let the new code use that one."
         )
     pk = primary_key(op.table_name, diff)
-    value = using.format(column=quote(op.column_name), type=new)
-    is_plain = value == f"CAST({quote(op.column_name)} AS {new})"  # what the operation does by itself
-    forth = call("change_type_online", *where, new, using=None if is_plain else value, pk=pk)
-    back = call("change_type_online", *where, old, back=None if is_plain else value, pk=pk)
+    # Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
+    by_text = f"CAST(CAST({quote(op.column_name)} AS text) AS {new})" if names[0] == "real" else None
+    forth = call("change_type_online", *where, new, using=by_text, pk=pk)
+    back = call("change_type_online", *where, old, back=by_text, pk=pk)
     return Change([forth], [back, call("drop_shadow_contract", *where)], EXPAND)
 
 

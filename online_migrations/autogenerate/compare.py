@@ -4,7 +4,7 @@ Alembic compares CHECK constraints by their names, indexes by their columns, and
 values of enums not at all. Here definitions are compared as the server prints them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -15,7 +15,7 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex
 from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
@@ -26,8 +26,6 @@ from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
 
-READING = f"{__name__}.reading"  # what a transaction that only reads can compare
-DEFINITIONS = f"{__name__}.definitions"  # for which temporary tables are made
 NEXT = PriorityDispatchResult.CONTINUE
 
 
@@ -85,29 +83,19 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     return NEXT
 
 
-def compare_enums(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
-    """Compare the values of enums, of a table that models and database have."""
-    *_, reflected, model = place
-    for column in () if reflected is None or model is None else model.columns:
-        there = reflected.columns.get(column.name)
-        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
-            old, new = list(there.type.enums), list(column.type.enums)
-            if set(old) != set(new):
-                enum = str(there.type.name)
-                modify.ops.append(EnumValues("change_enum", model.fullname, enum, old, new, column.name))
-    return NEXT
-
-
 def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
     """Compare what Alembic has not found, of a table that models and database have."""
     schema, _, reflected, model = place
     if reflected is not None and model is not None:
         connection = connection_of(context.migration_context)
-        known = {_name_of(op) for op in modify.ops}
-        for change in definitions.changed_definitions(connection, model, known):
-            modify.ops.extend(_directives(connection, change, reflected, model))
         with definitions.on_search_path(connection, schema):
+            there = definitions.all_there(connection, model.name)
+            _join_pairs(modify, there, model)
+            known = {_name_of(op) for op in modify.ops}
+            for change in definitions.changed_definitions(connection, model, there, known):
+                modify.ops.extend(_directives(connection, change, reflected, model))
             modify.ops.extend(_columns(connection, modify, reflected, model))
+        modify.ops.extend(_enums(reflected, model))
     return NEXT
 
 
@@ -119,15 +107,23 @@ def _name_of(op: Any) -> str:
     return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
 
 
-def join_replacements(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
-    """Make one directive of the two by which Alembic drops and recreates what has changed."""
+def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Definition], model: Table) -> None:
+    """Take out the pairs by which Alembic drops and recreates what has changed: the server compares the definitions.
+
+    What it does not compare becomes one directive: foreign keys, INVALID indexes, and what the model does not name.
+    """
     created = {(type(op), _name_of(op)): op for op in modify.ops if _name_of(op)}
     for drop in [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]:
-        create: Any = created.get((type(drop.reverse()), _name_of(drop)))
-        if create is not None:
-            kept = [op for op in modify.ops if op not in (drop, create)]
-            modify.ops[:] = [*kept, Replacement(drop, create)]
-    return NEXT
+        name = _name_of(drop)
+        create: Any = created.get((type(drop.reverse()), name))
+        if create is None:
+            continue
+        modify.ops[:] = [op for op in modify.ops if op not in (drop, create)]
+        if isinstance(create, ops.CreateForeignKeyOp) or name not in there or _named(model, name) is None:
+            is_index = isinstance(create, ops.CreateIndexOp)
+            ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
+            old = there[name].text if name in there else "INVALID"
+            modify.ops.append(Replacement(drop, create, old, str(ddl.compile(dialect=DIALECT))))
 
 
 def _directives(
@@ -146,8 +142,7 @@ def _directives(
         old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
         drop: Any = ops.DropIndexOp.from_index if isinstance(new, Index) else ops.DropConstraintOp.from_constraint
         create: Any = ops.CreateIndexOp.from_index if isinstance(new, Index) else ops.AddConstraintOp.from_constraint
-        with definitions.on_search_path(connection, model.schema):
-            is_wider = takes_all(connection, model.name, there.text, wanted.text)
+        is_wider = takes_all(connection, model.name, there.text, wanted.text)
         yield Replacement(drop(old), create(new), there.text, wanted.text, is_wider)
 
 
@@ -209,10 +204,17 @@ def _columns(
             yield directive
 
 
-_reading = Plugin(READING)
-_reading.add_autogenerate_comparator(compare_enums, "table", "enums")
-_reading.add_autogenerate_comparator(join_replacements, "table", "replacements", priority=DispatchPriority.LAST)
-_definitions = Plugin(DEFINITIONS)
-_definitions.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
-_definitions.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
-_definitions.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)
+def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
+    """Compare the values of enums."""
+    for column in model.columns:
+        there = reflected.columns.get(column.name)
+        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
+            old, new = list(there.type.enums), list(column.type.enums)
+            if set(old) != set(new):
+                yield EnumValues("change_enum", model.fullname, str(there.type.name), old, new, column.name)
+
+
+_plugin = Plugin(__name__)
+_plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
+_plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
+_plugin.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)

@@ -11,12 +11,10 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, Table
-from sqlalchemy.exc import CompileError
-from sqlalchemy.schema import AddConstraint, CreateIndex
+from sqlalchemy import Column, Connection, MetaData, Table
 
 from online_migrations.connection import connection_of
-from online_migrations.sql import DIALECT, names_in, quote
+from online_migrations.sql import DIALECT, names_in
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
@@ -91,37 +89,19 @@ class Replacement(Found):
 
     Args:
         drop, create: Alembic's directives for the one of the database and the one of the models.
-        there, wanted: both as the server prints them; empty: Alembic has compared them.
+        there, wanted: both as SQL.
         is_wider: the new one is a CHECK that takes every row that the old one takes.
     """
 
-    def __init__(self, drop: Any, create: Any, there: str = "", wanted: str = "", is_wider: bool = False) -> None:
+    def __init__(self, drop: Any, create: Any, there: str, wanted: str, is_wider: bool = False) -> None:
         self.drop, self.create, self.is_wider = drop, create, is_wider
         self.schema = drop.schema
-        columns: list[str] = []  # on which it stands, where those are what was compared
-        if not there:
-            items = [op.to_index() if hasattr(op, "to_index") else op.to_constraint() for op in (drop, create)]
-            there, wanted = map(written, items)
-            columns = [column.name for column in items[0].columns]
         kind = getattr(create, "constraint_type", "index")
         name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
         table = f"{drop.schema}.{drop.table_name}" if drop.schema else drop.table_name
+        item = drop.to_index() if isinstance(drop, ops.DropIndexOp) else drop.to_constraint()
+        columns = [column.name for column in item.columns]  # none of a CHECK
         super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
-
-
-def written(item: Any) -> str:
-    """Write an index or constraint as SQL, without its name, its table, and what is so if nothing is said."""
-    try:
-        if isinstance(item, Index) and item.table is not None:
-            table = DIALECT.identifier_preparer.format_table(item.table)
-            definition = str(CreateIndex(item).compile(dialect=DIALECT)).partition(f" ON {table} ")[2]
-            definition = f"UNIQUE {definition}" if item.unique else definition
-        else:
-            statement = str(AddConstraint(item, isolate_from_table=False).compile(dialect=DIALECT))
-            definition = statement.partition(" ADD ")[2].partition(f"CONSTRAINT {quote(str(item.name))} ")[2]
-    except (CompileError, KeyError):  # SQLAlchemy reads an index of expressions that includes columns, and writes none
-        return "another one"
-    return definition.replace("NULLS DISTINCT ", "")
 
 
 class EnumValues(Found):
@@ -166,7 +146,7 @@ class Diff:
 
     def are_new(self, table: str, columns: Iterable[str]) -> bool:
         """Tell if all columns are new. The live release does not write them, so a constraint cannot hurt it."""
-        return table in self.new_tables or all((table, column) in self.new_columns for column in columns)
+        return all((table, column) in self.new_columns for column in columns)
 
     def columns_in(self, table: str, condition: str) -> list[str]:
         """Find the columns of the models' table, and the retired ones, that a condition names."""

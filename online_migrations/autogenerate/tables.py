@@ -14,29 +14,13 @@ from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate.columns import refuse_type_of_database, stands_on
-from online_migrations.autogenerate.directives import (
-    Call,
-    Change,
-    Diff,
-    Replacement,
-    arguments_of,
-    call,
-)
+from online_migrations.autogenerate.directives import Call, Change, Diff, Replacement, arguments_of, call
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import (
-    DIALECT,
-    FOREIGN_KEY,
-    PRIMARY_KEY,
-    UNIQUE,
-    default_name,
-    quote,
-    shadow_of,
-    sql_name,
-)
+from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
@@ -140,8 +124,6 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
     """Return the phase: on columns that the live release writes it may refuse what that release writes."""
-    if table in diff.new_tables:
-        return EXPAND
     new = diff.added_to(table, columns)
     if not nulls_are_the_same and any(column.server_default is None for column in new):
         return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
@@ -177,7 +159,9 @@ def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
     if stays:
         return Change([], [], EXPAND)
     up, down = CREATE[type(reverse)](reverse, diff)[:2]
-    return Change(down, up, CONTRACT if is_relied_on(reverse) else EXPAND)
+    with on_search_path(diff.connection, op.schema):
+        relied_on = ask("relied_on", op.table_name, constraint=constraint_name(op)).rows(diff.connection).scalar()
+    return Change(down, up, CONTRACT if relied_on else EXPAND)
 
 
 def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
@@ -188,15 +172,6 @@ def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Di
     gone = diff.retired_of(table, columns)
     is_filled = all(column.server_default is not None for column in gone)
     return table in diff.retired_tables or (bool(gone) and not (is_unique and is_filled))
-
-
-def is_relied_on(constraint: Any) -> bool:
-    """Tell if old code may count on it. A CHECK, or a foreign key that deletes and updates nothing, only refuses."""
-    if isinstance(constraint, ops.CreateCheckConstraintOp):
-        return False
-    is_foreign_key = isinstance(constraint, ops.CreateForeignKeyOp)
-    actions = {constraint.kw.get("ondelete"), constraint.kw.get("onupdate")}
-    return not is_foreign_key or not actions <= {None, "NO ACTION", "RESTRICT"}
 
 
 def reversed_drop(op: Any, diff: Diff) -> Any:
@@ -210,10 +185,8 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
     return reverse
 
 
-def condition_of(op: ops.CreateCheckConstraintOp) -> str:
+def condition_of(op: Any) -> str:
     """Return the condition as SQL, with the values of an enum in it."""
-    if isinstance(op.condition, str):
-        return op.condition
     literal = {"literal_binds": True, "include_table": False}
     return str(op.condition.compile(dialect=DIALECT, compile_kwargs=literal))
 
@@ -325,10 +298,8 @@ def _stop_dual_writes(
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:
     """Add the column, empty, with what stood on it."""
     table = column.table
-    kept: dict[str, Any] = {"nullable": column.nullable, "comment": column.comment}
-    if (default := getattr(column.server_default, "arg", None)) is not None:
-        kept["server_default"] = text(str(default))
-    bare = Column(column.name, column.type, **kept)
+    default = getattr(column.server_default, "arg", None)
+    bare = Column(column.name, column.type, server_default=default, nullable=column.nullable, comment=column.comment)
     made: list[ops.MigrateOperation] = [
         Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
     ]

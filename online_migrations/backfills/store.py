@@ -1,7 +1,7 @@
 """The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -130,7 +130,6 @@ class Backfill(NamedTuple):
 
 
 STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
-KEPT_DAYS = 7  # how long `flask release status` shows one that is done
 
 _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
 _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
@@ -167,10 +166,8 @@ def unfinished_backfills(connection: Connection) -> list[Backfill]:
     return _read(connection, _ALL.where(BACKFILLS.c.state != DONE))
 
 
-def recent_backfills(connection: Connection) -> list[Backfill]:
-    """Return the same, and those that were done in the last KEPT_DAYS days."""
-    is_recent = BACKFILLS.c.finished_at > func.now() - timedelta(days=KEPT_DAYS)
-    return _read(connection, _ALL.where((BACKFILLS.c.state != DONE) | is_recent))
+def all_backfills(connection: Connection) -> list[Backfill]:
+    return _read(connection, _ALL)
 
 
 def lock_running(connection: Connection) -> list[Backfill]:

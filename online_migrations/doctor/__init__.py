@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.autogenerate import COMPARISON_OPTIONS
 from online_migrations.connection import writable_transaction
 from online_migrations.doctor import checks
 from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis
@@ -44,28 +43,12 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
         found += checks.sequences_behind(connection, parameters)
     if is_at_head:
         with _attempt(connection, found):
-            found += _drift(connection, metadata, reported)
+            with writable_transaction(connection):
+                differing = [one for one in differences(connection, metadata) if one.name not in reported]
+            # A primary key that no model has harms nobody.
+            found += [diagnosis(one) for one in differing if (one.action, one.kind) != ("remove", "primary-key")]
     connection.rollback()
     return list(dict.fromkeys(found))
-
-
-def _drift(connection: Connection, metadata: MetaData, reported: set[str]) -> Iterator[Diagnosis]:
-    """Compare with the models, but what another check has reported; without definitions where no temporary table may be
-    made.
-    """
-    not_seen = []
-    try:
-        with writable_transaction(connection):
-            found = differences(connection, metadata)
-    except DBAPIError as error:
-        if sqlstate(error) not in NOT_ALLOWED:
-            raise
-        connection.rollback()
-        found = differences(connection, metadata, COMPARISON_OPTIONS)
-        not_seen = [_not_seen(error)]
-    # A primary key that no model has harms nobody.
-    found = [one for one in found if one.name not in reported and (one.action, one.kind) != ("remove", "primary-key")]
-    yield from (*map(diagnosis, found), *not_seen)
 
 
 @contextmanager
@@ -75,13 +58,9 @@ def _attempt(connection: Connection, found: list[Diagnosis]) -> Iterator[None]:
         yield
     except DBAPIError as error:
         connection.rollback()
-        found.append(_not_seen(error))
-
-
-def _not_seen(error: DBAPIError) -> Diagnosis:
-    said = server_message(error)
-    if sqlstate(error) in NOT_ALLOWED:
-        what = f"Some things were not compared, because that is not allowed here: {said}."
-        return Diagnosis(NOTE, "not-seen", what, "flask release doctor")
-    what = f"Some things could not be compared ({said}); somebody may be changing them."
-    return Diagnosis(WARNING, "not-compared", what, "flask release doctor")
+        severity, rule = WARNING, "not-compared"
+        what = f"Some things could not be compared ({server_message(error)}); somebody may be changing them."
+        if sqlstate(error) in NOT_ALLOWED:
+            severity, rule = NOTE, "not-seen"
+            what = f"Some things were not compared, because that is not allowed here: {server_message(error)}."
+        found.append(Diagnosis(severity, rule, what, "flask release doctor"))

@@ -7,7 +7,7 @@ models are left alone.
 import os
 import shlex
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,23 +49,17 @@ def psql(*statements: str) -> str:
     return " ".join(words)
 
 
-def psql_with_strong_lock(*statements: str) -> str:
-    """Do as psql(), for statements that requests wait behind. It fails when a lock is not free: type it again."""
-    return psql(f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}", *statements)
-
-
 class Check(NamedTuple):
     what: str  # sentence and command have the query's columns in braces
     command: str
     query: str
-    sent: str = "by psql"
+    needs_strong_lock: bool = False  # requests wait behind it, so it fails when the lock is not free: type it again
     severity: str = ERROR
 
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))
 CHECKS = {rule: Check(**check) for rule, check in _TEXTS["checks"].items()}
 _HOLDER = read_sql(locks.__file__, "lock_holder.sql").text
-_SEND: dict[str, Callable[[str], str]] = {"by psql": psql, "by psql, locking": psql_with_strong_lock, "as it is": str}
 
 
 def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
@@ -88,7 +82,10 @@ def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) 
     """Yield the diagnoses, each with the name by which the models know what is wrong; empty where none is asked for."""
     check = CHECKS[rule]
     for row in _rows(connection, check.query, parameters).mappings():
-        next_ = _SEND[check.sent](check.command.format_map(row))
+        next_ = check.command.format_map(row)
+        if not next_.startswith("flask "):
+            brief = [f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}"] if check.needs_strong_lock else []
+            next_ = psql(*brief, next_)
         yield Diagnosis(check.severity, rule, check.what.format_map(row), next_), row.get("model", "")
 
 
@@ -99,15 +96,11 @@ def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> 
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
-    keys = _rows(connection, _TEXTS["sequence-behind"], parameters).all()  # the server has quoted the names
-    positions = [
-        f"SELECT {number}, (SELECT max({key.column}) FROM {key.table}),"
-        f" CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END FROM {key.sequence}"
-        for number, key in enumerate(keys)
-    ]
-    for number, at, next_ in connection.execute(text(" UNION ALL ".join(positions))) if positions else ():
+    for key in _rows(connection, _TEXTS["sequence-behind"], parameters).all():  # the server has quoted the names
+        following = f"CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END"
+        position = f"SELECT (SELECT max({key.column}) FROM {key.table}), {following} FROM {key.sequence}"
+        at, next_ = connection.execute(text(position)).one()
         if at is not None and next_ <= at:
-            key = keys[number]
             what = f"The sequence {key.sequence} gives {next_:,}, and {key.table}.{key.column} is at {at:,}"
             catch_up = f"SELECT setval({literal(key.sequence)}, max({key.column})) FROM {key.table}"
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))

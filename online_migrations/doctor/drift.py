@@ -44,7 +44,7 @@ def differences(
 ) -> list[Difference]:
     """Return what `flask db migrate` would write into a new revision, without what follows from another difference.
 
-    Definitions are compared, on temporary tables that the caller rolls back, unless options are COMPARISON_OPTIONS.
+    Definitions are compared on temporary tables, which the caller rolls back.
     """
     migration = MigrationContext.configure(connection, opts=dict(options))
     with warnings.catch_warnings():
@@ -81,8 +81,7 @@ def _difference(change: tuple[Any, ...]) -> Difference:
 def _causes(differences: Sequence[Difference]) -> list[Difference]:
     """Leave out what follows from another: the index of a table or column that is missing is missing too.
 
-    On a table that lacks a column, or has it with another type, definitions cannot be compared as the server prints
-    them; those that Alembic compares name their columns.
+    On a table that lacks a column, or has it with another type, the server cannot print the definitions of the models.
     """
     tables = {one.table for one in differences if one.kind == "table"}
     columns = {(one.table, one.name) for one in differences if one.kind == "column"}

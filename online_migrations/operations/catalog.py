@@ -10,7 +10,7 @@ from online_migrations.connection import connection_of
 from online_migrations.definitions import column_there, other_definition, wanted_column
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
-from online_migrations.sql import alter, quote, read_texts
+from online_migrations.sql import quote, read_texts, require_short
 
 
 class Question(NamedTuple):
@@ -62,41 +62,23 @@ TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 DEFAULT, NOT_NULL = "default", "not_null"
 
 
-def other_constraint(table: str, name: str, definition: str, referred: str | None = None) -> str | None:
-    """Return what has the name and another definition; None: nothing has the name, or the same is there."""
+def to_replace(table: str, name: str, statement: str, replace: bool, *referred: str) -> str | None:
+    """Return what has the name and another definition than CREATE INDEX or ADD CONSTRAINT would make; None: nothing.
+
+    In --sql mode nobody knows what is there: "". Refuse what is there unless the call is to replace it.
+    """
+    require_short(name)
     connection = bind()
     if connection is None:
-        return None
-    add = alter(table, f"ADD CONSTRAINT {quote(name)} {definition}")
-    return other_definition(connection, table, name, add, *filter(None, [referred]))
-
-
-def other_index(table: str, name: str, create: str) -> str | None:
-    """Return what has the name and another definition than CREATE INDEX (not CONCURRENTLY) would make.
-
-    Refuse what is no index of the table: an index of another one; a table, view or sequence, which share its names.
-    """
-    if ask("is_taken", table, name=quote(name)).answer():
-        raise ReleaseError(
-            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
-            " index a name of its own."
-        )
-    connection = bind()
-    return None if connection is None else other_definition(connection, table, name, create, is_index=True)
-
-
-def to_replace(table: str, kind: str, name: str, there: str | None, wanted: str, replace: bool) -> str | None:
-    """Return what is there and is to be replaced; None: nothing. In --sql mode nobody knows what is there: "".
-
-    Refuse when something is there that is not to be replaced.
-    """
+        return "" if replace else None
+    there = other_definition(connection, table, name, statement, *referred)
     if there and not replace:
         raise ReleaseError(
-            f"There is another {kind} {name} on {table}: {there}. This revision would make: {wanted}. Nothing was"
-            " changed. To put the new one in its place, write replace=True into the call; else give the new one a name"
-            " of its own. Then run: flask db upgrade"
+            f"{table} has another {name}: {there}. This revision would make it with: {statement}. Nothing was changed."
+            " To put the new one in its place, write replace=True into the call; else give the new one a name of its"
+            " own. Then run: flask db upgrade"
         )
-    return "" if replace and op.get_context().as_sql else there
+    return there
 
 
 def refuse_other_column(table: str, column: str, definition: str) -> None:

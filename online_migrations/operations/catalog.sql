@@ -34,11 +34,6 @@ SELECT attgenerated <> '' FROM pg_attribute a WHERE {column}
 -- has_type
 SELECT {same_type} FROM pg_attribute a WHERE {column}
 
--- text_length: the maximum length of a text. For VARCHAR(n), atttypmod is n + 4. TEXT has no limit. NULL: no text
-SELECT CASE WHEN atttypid IN ('varchar'::regtype, 'text'::regtype) THEN
-    CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 1073741824 END END
-FROM pg_attribute a WHERE {column}
-
 -- has_enum_value
 SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = CAST(:enum AS regtype) AND enumlabel = :value)
 

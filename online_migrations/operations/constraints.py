@@ -11,22 +11,14 @@ from sqlalchemy import Column
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
 
+from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import ask, bind, other_constraint, other_index, tables_locked, to_replace
-from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
+from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
+from online_migrations.operations.steps import Step, add_validated, build_index, online, run_or_undo, run_steps, strong
 from online_migrations.operations.tables import set_not_null_online
-from online_migrations.sql import (
-    DIALECT,
-    alter,
-    names_in,
-    quote,
-    quoted_list,
-    require_short,
-    shorten_identifier,
-    spare_name,
-)
+from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, shorten_identifier, spare_name
 
 
 def create_index_online(
@@ -55,13 +47,15 @@ def create_index_online(
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
-    require_short(name)
-    wanted = _create(name, table, columns, unique, options)
+    if ask("is_taken", table, name=quote(name)).answer():
+        raise ReleaseError(
+            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
+            " index a name of its own."
+        )
     spare, old = spare_name(name), shorten_identifier(f"{name}_old")
-    there = to_replace(table, "index", name, other_index(table, name, wanted), wanted, replace)
+    there = to_replace(table, name, _create(name, table, columns, unique, options), replace)
     built = name if there is None else spare
-    if replace and (there is None or other_index(table, spare, _create(spare, table, columns, unique, options))):
-        # of an attempt that was killed, or had a definition that was fixed since
+    if replace:  # of an attempt that was killed, and may have had another definition
         run_steps(_drop_index(spare), _drop_index(old))
     # Two rows that are NULL in a column are not the same.
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
@@ -71,10 +65,10 @@ def create_index_online(
     # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
     rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
     take = f"{rename}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
-    drop_invalid = online(_drop_index(built).sql, when=ask("has_invalid_index", built))
+    drop_invalid, build = build_index(built, concurrently)
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
-        *(drop_invalid, online(concurrently, when=~ask("has_index", built))),
+        *(drop_invalid, build),
         *(() if there is None else (online(take, when=ask("has_index", built)), _drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
@@ -241,8 +235,7 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
         effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
         effects = [requires, *_dropping(table, name)]
-    if there is not None and other_constraint(table, built, definition, *tables[1:]):
-        # of an attempt with a definition that was fixed since
+    if there is not None:  # of an attempt that was killed, and may have had another definition
         run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
         *add_validated(tables, built, definition),
@@ -254,10 +247,8 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
 
 
 def _there(tables: tuple[str, ...], name: str, definition: str, replace: bool) -> str | None:
-    """Return the other constraint that is to be replaced, "" if nobody can tell (--sql); None: there is none."""
-    require_short(name)
-    there = other_constraint(tables[0], name, definition, *tables[1:])
-    return to_replace(tables[0], "constraint", name, there, definition, replace)
+    add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition}")
+    return to_replace(tables[0], name, add, replace, *tables[1:])
 
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:

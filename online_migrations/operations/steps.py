@@ -46,6 +46,12 @@ def validate(table: str, constraint: str) -> Step:
     return online(sql, when=ask("is_not_valid", table, constraint=constraint))
 
 
+def build_index(name: str, create: str) -> tuple[Step, Step]:
+    """Build an index by CREATE INDEX CONCURRENTLY, in place of an INVALID one, which a build that failed has left."""
+    drop_invalid = f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}"
+    return online(drop_invalid, when=ask("has_invalid_index", name)), online(create, when=~ask("has_index", name))
+
+
 def add_validated(tables: tuple[str, ...], name: str, definition: str, when: Question | None = None) -> list[Step]:
     """Add a constraint in two transactions: in one, the lock of the first would be held while the second reads rows."""
     add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID")

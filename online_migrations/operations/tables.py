@@ -1,6 +1,5 @@
 """Tables and their columns: add and change a column, rename a table, retire and drop both."""
 
-import re
 from typing import Any
 
 from alembic import op
@@ -9,6 +8,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.schema import CreateColumn
 
 from online_migrations import options
+from online_migrations.compatible_types import is_longer_text
 from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import RETIRED_COMMENT, empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
@@ -45,14 +45,8 @@ def add_column_online(table: str, column: Column[Any]) -> None:
         ReleaseError: there is one of this name with another type; or default or nullability, which no later line sets.
     """
     require_short(column.name)
-    if not column.nullable and column.server_default is None:
-        raise UnsafeOperation(
-            f"{table}.{column.name} is required and has no server_default: rows that are there, and inserts of the"
-            " release that is live, would lack a value. Give it a server_default, or add it nullable, then"
-            f" backfill({table!r}, …) and set_not_null_online({table!r}, {column.name!r})."
-        )
     refuse_more_than_a_type(table, column, takes_default=True)
-    if reason := table_rewrite_reason(table, column, bind()):
+    if reason := reason_not_to_add(table, column, bind()):
         raise UnsafeOperation(reason)
     definition = _definition(table, column)
     refuse_other_column(table, column.name, definition)
@@ -139,10 +133,9 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
             over the column would be rebuilt under ACCESS EXCLUSIVE.
     """
-    connection, new = bind(), re.fullmatch(r"VARCHAR\((\d+)\)", type_.upper())
-    old = ask("text_length", table, column=column).answer()
-    grows = type_.upper() == "TEXT" if new is None else old is not None and old <= int(new[1])
-    if connection is not None and (old is None or not grows):
+    connection, old = bind(), ask("type_name", table, column=column).answer()
+    new = type_.lower().replace("varchar", "character varying")  # as the server calls it
+    if connection is not None and (old is None or not is_longer_text(old, new)):
         raise UnsafeOperation(
             f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
         )
@@ -305,9 +298,16 @@ def drop_table_contract(table: str) -> None:
     run_steps(strong(tables_locked(table), drop, when=is_there), effects=[on_table("drops-table", table)])
 
 
-def table_rewrite_reason(table: str, column: Column[Any], connection: Connection | None) -> str | None:
-    """Return why adding the column would rewrite the table under ACCESS EXCLUSIVE; None: no server says so."""
+def reason_not_to_add(table: str, column: Column[Any], connection: Connection | None) -> str | None:
+    """Return why the column cannot be added: rows would lack a value, or the table would be rewritten; None: it can."""
     where = f"{table}.{column.name}"
+    if not column.nullable and column.server_default is None:
+        return (
+            f"{where} is required and has no server_default: rows that are there, and inserts of the release that is"
+            " live, would lack a value. Give it a constant, with server_default=…; or begin with a nullable one, fill"
+            f" it with backfill({table!r}, …), and require it in a later release with"
+            f" set_not_null_online({table!r}, {column.name!r})."
+        )
     if column.computed is None and column.identity is None:
         if column.server_default is None or connection is None:
             return None

@@ -19,7 +19,7 @@ from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
-from online_migrations.operations.steps import Step, add_validated, deadline_of, online, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, build_index, deadline_of, online, run_steps, strong
 from online_migrations.operations.tables import not_null_check
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
@@ -209,12 +209,7 @@ def _twins_of_values(change: TypeChange, state: ColumnState) -> Iterator[Twin]:
 
 def _twin_of_index(table: str, index: Row[Any], definition: str) -> Twin:
     name, twin = quote(index.name), shadow_of(index.name)
-    build = [
-        online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(twin)}", when=ask("has_invalid_index", twin)),
-        online(
-            f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {definition}", when=~ask("has_index", twin)
-        ),
-    ]
+    build = [*build_index(twin, f"{index.create} CONCURRENTLY {quote(twin)} ON {quote(table)} {definition}")]
     if index.constraint is None:
         return Twin(build, f"DROP INDEX {name}", f"ALTER INDEX {quote(twin)} RENAME TO {name}")
     attach = f"ADD CONSTRAINT {name} {index.constraint} USING INDEX {quote(twin)}{index.deferral}"

@@ -264,8 +264,6 @@ def test_status_tells_how_far_it_is_and_how_long_it_will_take(things: Database, 
     assert line(runner).startswith("backfills          sizes: running, 16 % of about 3,000 rows of things, pass 1; ")
     work_until_idle()
     assert line(runner) == "backfills          sizes: done, 3,000 rows of things filled"
-    things.execute("UPDATE schema_backfills SET finished_at = now() - interval '8 days'")
-    assert shown(runner) == []
 
 
 WAITS = {

@@ -118,7 +118,7 @@ def test_a_column_is_refused_that_would_stop_the_site(things: Database) -> None:
 
 
 def test_a_text_is_not_made_shorter_nor_another_type(things: Database) -> None:
-    for column, kind in (("name", "VARCHAR(49)"), ("name", "INTEGER"), ("name", "VARCHAR"), ("size", "TEXT")):
+    for column, kind in (("name", "VARCHAR(49)"), ("name", "INTEGER"), ("size", "TEXT")):
         with things.unchanged(), pytest.raises(UnsafeOperation, match="may grow"):
             things.migrate(partial(ops.widen_text_online, "things", column, kind))
 
