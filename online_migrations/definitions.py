@@ -6,17 +6,17 @@ upgrade, operations and the doctor compare by this.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, Table, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import AddConstraint, CreateIndex, ExecutableDDLElement
+from sqlalchemy.exc import CompileError, DBAPIError
+from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, ExecutableDDLElement
 
 from online_migrations.connection import execute_verbatim
-from online_migrations.sql import DIALECT, quote, read_queries, sql_name
+from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
 
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
@@ -46,13 +46,15 @@ class Definition(NamedTuple):
 
 
 class ColumnDefinition(NamedTuple):
-    type: str  # with its collation, and how the database generates the value
+    type: str
+    more: str  # its collation, and how it is computed from other columns
+    identity: str
     default: str | None
     not_null: bool
 
     def __str__(self) -> str:
-        parts = [self.type, f"DEFAULT {self.default}" if self.default else "", "NOT NULL" if self.not_null else ""]
-        return " ".join(filter(None, parts))
+        default, required = self.default and f"DEFAULT {self.default}", "NOT NULL" if self.not_null else ""
+        return " ".join(filter(None, (*self[:3], default, required)))
 
 
 # Of the database and of the models; None of a primary key or an EXCLUDE that only the other has.
@@ -129,29 +131,52 @@ def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Def
     return (Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)}))
 
 
-def column_there(connection: Connection, table: str, name: str) -> ColumnDefinition | None:
-    """Return None when the table has no such column."""
-    row = connection.execute(QUERIES["column"], {"table": quote(table), "name": name}).one_or_none()
-    return ColumnDefinition(*row) if row else None
+def columns_there(connection: Connection, table: str) -> dict[str, ColumnDefinition]:
+    """Return a table's columns by name."""
+    found = connection.execute(QUERIES["columns"], {"table": quote(table)})
+    return {name: ColumnDefinition(*definition) for name, *definition in found}
+
+
+def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefinition]:
+    """Return by name the columns that CREATE TABLE makes of a model, without those that the server refuses."""
+    copy = model.to_metadata(MetaData())
+    definitions = []
+    for column in copy.columns:
+        column.autoincrement = False  # else the copy would have sequences
+        with suppress(CompileError):  # of a type that no model states
+            definitions.append(str(CreateColumn(column).compile(dialect=DIALECT)))
+    with empty_copies(connection):
+        execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(model.name)} ()")
+        _make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
+        return columns_there(connection, model.name)
 
 
 def wanted_column(connection: Connection, table: str, name: str, definition: str) -> ColumnDefinition:
     """Return the definition of the column that ADD COLUMN makes."""
     with empty_copies(connection, table):
-        execute_verbatim(connection, f"ALTER TABLE {quote(table)} DROP COLUMN IF EXISTS {quote(name)}")
-        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD COLUMN {definition}")
-        return ColumnDefinition(*connection.execute(QUERIES["column"], {"table": quote(table), "name": name}).one())
+        execute_verbatim(connection, alter(table, f"DROP COLUMN IF EXISTS {quote(name)}"))
+        execute_verbatim(connection, alter(table, f"ADD COLUMN {definition}"))
+        return columns_there(connection, table)[name]
 
 
 def all_wanted(connection: Connection, table: str, statements: list[str]) -> dict[str, Definition]:
     """Return by name what CREATE INDEX and ADD CONSTRAINT make, without those that the server refuses."""
     with empty_copies(connection, table):
-        for statement in statements:
-            try:
-                execute_verbatim(connection, f"SAVEPOINT one; {statement}; RELEASE SAVEPOINT one")
-            except DBAPIError:  # it names a column that the same revision adds
-                execute_verbatim(connection, "ROLLBACK TO SAVEPOINT one")
+        _make_all(connection, statements)
         return all_there(connection, table)
+
+
+def _make_all(connection: Connection, statements: Sequence[str]) -> None:
+    """Send statements, without those that the server refuses, which name what is to come."""
+    if not statements:
+        return
+    try:
+        execute_verbatim(connection, f"SAVEPOINT made; {'; '.join(statements)}; RELEASE SAVEPOINT made")
+    except DBAPIError:
+        execute_verbatim(connection, "ROLLBACK TO SAVEPOINT made")
+        half = len(statements) // 2  # so that one among many costs few round trips
+        for part in (statements[:half], statements[half:]) if half else ():
+            _make_all(connection, part)
 
 
 @contextmanager

@@ -73,7 +73,8 @@ def process_revision_directives(
 
 # How models and database are compared, for which temporary tables are made, and how revisions are written.
 REVISION_OPTIONS: dict[str, Any] = {
-    "compare_server_default": True,
+    "compare_type": False,  # the server prints both sides, which compare.py compares
+    "compare_server_default": False,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", compare.__name__],
     "include_object": include_object,
     "include_name": include_name,

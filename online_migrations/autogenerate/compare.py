@@ -1,7 +1,7 @@
 """Comparators: what autogenerate finds besides what Alembic compares itself, as plugins of Alembic.
 
-Alembic compares CHECK constraints by their names, indexes by their columns, and PRIMARY KEY, EXCLUDE, collations and
-values of enums not at all. Here definitions are compared as the server prints them.
+Alembic finds the tables, columns, indexes, constraints that only one side has, and compares foreign keys, comments and
+what may be NULL. All else is compared here, as the server prints both sides.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,11 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
-from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex
+from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType, TypeDecorator
 
 from online_migrations import definitions
-from online_migrations.autogenerate.columns import default_sql
-from online_migrations.autogenerate.directives import EnumValues, Found, Replacement, sql_type
+from online_migrations.autogenerate.directives import EnumValues, Found, Replacement
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
@@ -31,14 +30,6 @@ NEXT = PriorityDispatchResult.CONTINUE
 
 class ReleaseImpl(PostgresqlImpl):
     __dialect__ = "postgresql"  # registers this class in place of the one that it extends
-
-    def compare_server_default(self, inspector_column: Any, metadata_column: Any, *rendered: Any) -> bool:
-        """Compare a text default that holds a quote in Python; Alembic would send it to the server unescaped."""
-        default, there = metadata_column.server_default, rendered[1]
-        text = getattr(default, "arg", None)
-        if there is None or not isinstance(text, str) or "'" not in text:
-            return bool(super().compare_server_default(inspector_column, metadata_column, *rendered))  # type: ignore[no-untyped-call]
-        return bool(there.split("::")[0] != default_sql(default))
 
     def render_ddl_sql_expr(self, *arguments: Any, **options: Any) -> str:
         """Render the SQL as it is meant: Alembic doubles each % for psycopg2."""
@@ -94,7 +85,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
-            modify.ops.extend(_columns(connection, modify, reflected, model))
+            modify.ops.extend(_columns(connection, reflected, model))
         modify.ops.extend(_enums(reflected, model))
     return NEXT
 
@@ -173,35 +164,32 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     ]
 
 
-def _columns(
-    connection: Connection, modify: ops.ModifyTableOps, reflected: Table, model: Table
-) -> Iterator[ops.MigrateOperation]:
-    """Compare computed columns, as Alembic does roughly, and collations and the precision of types, as it does not."""
-    other_type = {op.column_name for op in modify.ops if isinstance(op, ops.AlterColumnOp) and op.modify_type}
+def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
+    """Compare types, defaults, and how values are generated."""
+    there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
     for column in model.columns:
-        old = reflected.columns.get(column.name)
-        if old is None or column.name in other_type:
+        old, new = there.get(column.name), wanted.get(column.name)
+        if old is None or new is None:  # it is to come, or its type is
             continue
-        is_special = any(one.computed is not None or getattr(one.type, "collation", None) for one in (column, old))
-        is_unknown = isinstance(old.type, NullType)  # SQLAlchemy cannot write it
-        if not is_special and (is_unknown or sql_type(old.type) == sql_type(column.type)):
-            continue
-        definition = str(CreateColumn(column).compile(dialect=DIALECT))
-        there = definitions.column_there(connection, model.name, column.name)
-        wanted = definitions.wanted_column(connection, model.name, column.name, definition)
-        if there is None or there.type == wanted.type:
-            continue
-        if is_special:
+        was, is_other_type = reflected.columns[column.name], old.type != new.type
+        is_computed = any(one.computed is not None for one in (column, was))
+        can_change = is_other_type and not is_computed and not isinstance(was.type, NullType)  # no Python writes that
+        if old[:2] != new[:2] and not can_change:
+            forms = [str(one._replace(default=None, not_null=False)) for one in (old, new)]
             yield Found(
-                *("change_column", model.fullname, column.name, there.type, wanted.type),
-                advice=f"{model.fullname}.{column.name} would change from {there.type} to {wanted.type}, for which"
+                *("change_column", model.fullname, column.name, *forms),
+                advice=f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}, for which"
                 " PostgreSQL rewrites the whole table under a lock that stops every request. Leave it as it is, and add"
                 " a column under a new name.",
             )
-        else:
-            directive = ops.AlterColumnOp(model.name, column.name, schema=model.schema, modify_type=column.type)
-            directive.existing_type, directive.existing_nullable = old.type, old.nullable
-            yield directive
+            continue
+        alter = ops.AlterColumnOp(model.name, column.name, schema=model.schema, existing_type=was.type)
+        alter.existing_server_default = was.server_default
+        alter.modify_type = column.type if is_other_type else None
+        if (old.identity, old.default) != (new.identity, new.default):
+            alter.modify_server_default = column.server_default
+        if alter.has_changes():
+            yield alter
 
 
 def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:

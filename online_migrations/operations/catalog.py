@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, CursorResult, text
 
 from online_migrations.connection import connection_of
-from online_migrations.definitions import column_there, other_definition, wanted_column
+from online_migrations.definitions import columns_there, other_definition, wanted_column
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import quote, read_texts, require_short
@@ -88,7 +88,7 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
     again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
     """
     connection = bind()
-    if connection is None or (there := column_there(connection, table, column)) is None:
+    if connection is None or (there := columns_there(connection, table).get(column)) is None:
         return
     wanted = wanted_column(connection, table, column, definition)
     sentence = (
@@ -97,7 +97,7 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
         f" psql \"$DATABASE_URL\" -c 'ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}'"
         " — and then run: flask db upgrade. Else give the new column a name of its own."
     )
-    if there.type != wanted.type or (wanted.not_null and not there.not_null):
+    if there[:3] != wanted[:3] or (wanted.not_null and not there.not_null):
         raise ReleaseError(sentence)
     unexplained = op.get_context().opts.setdefault("unexplained", {})
     if there.default != wanted.default:

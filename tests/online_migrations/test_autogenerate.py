@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.newest_server, pytest.mark.filterwarnings("ignore:Comp
 def migration(database: Database, metadata: MetaData) -> Change:
     """Return what is written for the difference between the database and these models."""
     with database.engine.connect() as connection:
-        compared = ("autogenerate_plugins", "compare_server_default", "include_object")
+        compared = ("autogenerate_plugins", "compare_type", "compare_server_default", "include_object")
         options = {key: ALEMBIC_OPTIONS[key] for key in compared}
         written_as = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
         context = MigrationContext.configure(connection, opts={**options, **written_as, "target_metadata": metadata})
@@ -227,6 +227,20 @@ def test_another_precision_and_collation_and_a_longer_type_of_ones_own_are_notic
     for name, kind, written in other:
         column = plain(name, kind, unique=name == "code")
         assert sources(migration(untouched, changed(replace(column))).up) == [written]
+
+
+def odd(metadata: MetaData) -> None:
+    defaults = ("md5(random()::text)", "clock_timestamp()::text", "'T-' || nextval('numbers')")
+    texts = (sa.Column(f"text_{at}", sa.Text, server_default=sa.text(sql)) for at, sql in enumerate(defaults))
+    data = sa.Column("data", sa.JSON, server_default="{}")
+    Table("odd", metadata, shop.identity(), *texts, data, sa.Index("ix_odd", sa.text("(text_0 || '-' || id::text)")))
+
+
+def test_what_differs_from_row_to_row_is_compared_as_it_is_printed_and_not_evaluated(database: Database) -> None:
+    database.execute("CREATE SEQUENCE numbers")
+    changed(odd).create_all(database.engine)
+    assert migration(database, changed(odd)).up == []
+    assert database.scalar("SELECT is_called FROM numbers") is False
 
 
 def run(database: Database, calls: list[MigrateOperation]) -> None:
