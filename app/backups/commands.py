@@ -28,7 +28,7 @@ def restore(dump: Path, into: str | None) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The database that was
     live is kept, under a name that is printed. Exit 0: done, 1: why not, and the live database is as it was.
     """
-    one = Restore(dump, click.echo)
+    one = Restore(dump, click.echo, _imported())
     _tell_losses(one, lambda: one.into(into) if into else one.replace())
 
 
@@ -41,9 +41,13 @@ def restore_drill(dump: Path) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The scratch database
     is made on SCRATCH_DATABASE_URL, and dropped again. Exit 0: nothing is lost, 1: a sentence for each loss.
     """
-    one = Restore(dump, click.echo)
+    one = Restore(dump, click.echo, _imported())
     _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
     click.echo("Nothing is lost: this dump can be restored.")
+
+
+def _imported() -> set[str]:
+    return {portable.table.name for portable in current_app.extensions["portables"]}
 
 
 def _tell_losses(one: Restore, run: Callable[[], None]) -> None:

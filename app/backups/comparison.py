@@ -1,11 +1,11 @@
 """Compare the rows of a restored dump with those of the live database by their keys, and its photos with the bucket.
 
 Lost is a row of the live database that is older than the dump and not in it. `created_at`, which the database sets,
-tells how old a row is, and for some tables its id, see OWN_DATES. Rows that the dump has and the live database has not
-were deleted since, or lost there: no comparison can tell, so they are counted and no loss.
+tells how old a row is, and for tables into which people import its id. Rows that the dump has and the live database has
+not were deleted since, or lost there: no comparison can tell, so they are counted and no loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from heapq import merge
 from itertools import groupby
@@ -18,9 +18,7 @@ from app import storage
 from app.jobs.queue import TABLES as QUEUE_TABLES
 from app.photos.service import FOLDER, NAME_LENGTH
 
-# People import rows with dates of their own, and the demo account is given one. Of them, rows above the sequence that
-# stands in the dump are younger than the dump, whatever their dates say.
-OWN_DATES = frozenset({"notes", "todos", "results", "users"})
+USERS = "users"  # the demo account is given a date
 BATCH = 20_000  # keys at a time from each side, so that memory does not grow with the tables
 PHOTO_BATCH = 1_000
 NAMED = 5  # keys, or accounts, that a sentence lists
@@ -53,8 +51,15 @@ def tables(connection: Connection) -> dict[str, Row[Any]]:
     return {table.name: table for table in connection.execute(_TABLES)}
 
 
-def compare(live: Connection, restored: Connection, made_at: datetime) -> Iterator[TableReport]:
-    """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ)."""
+def compare(
+    live: Connection, restored: Connection, made_at: datetime, imported: Collection[str]
+) -> Iterator[TableReport]:
+    """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ).
+
+    Args:
+        imported: the tables into which people import rows, with dates of their own. Of them, rows above the sequence
+            that stands in the dump are younger than the dump, whatever their dates say.
+    """
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):
         table = restored_tables[name]
@@ -63,13 +68,16 @@ def compare(live: Connection, restored: Connection, made_at: datetime) -> Iterat
             counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
             yield TableReport(name, counted)
         else:
-            yield _compare_keys(live, restored, table, made_at)
+            has_own_dates = name in imported or name == USERS
+            yield _compare_keys(live, restored, table, made_at, has_own_dates)
 
 
-def _compare_keys(live: Connection, restored: Connection, table: Row[Any], made_at: datetime) -> TableReport:
+def _compare_keys(
+    live: Connection, restored: Connection, table: Row[Any], made_at: datetime, has_own_dates: bool
+) -> TableReport:
     highest = restored.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table.sequence}"))  # noqa: S608
     is_older = ["created_at < :made_at"] if table.is_dated else []
-    if not table.is_dated or table.name in OWN_DATES:
+    if not table.is_dated or has_own_dates:
         is_older.append("id <= :highest")
     live_keys = text(f"SELECT id, {' AND '.join(is_older)} AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
     dumped_keys = text(f"SELECT id, NULL AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608

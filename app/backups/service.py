@@ -4,7 +4,7 @@ A backup that nobody has restored is a hope: the drill does all of it but the la
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,11 +53,15 @@ class Restore:
     """Restore one dump, or the newest of a folder. `losses` holds a sentence for each thing that is wrong with it.
 
     Each of the three ways raises NotRestored, ReleaseError or DBAPIError where the live database stays as it was.
+
+    Args:
+        imported: the tables into which people import rows.
     """
 
-    def __init__(self, place: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, place: Path, say: Callable[[str], None], imported: Collection[str]) -> None:
         self._place = place
         self._say = say
+        self._imported = imported
         self._began = time.monotonic()
         self.losses: list[str] = []
 
@@ -189,7 +193,7 @@ class Restore:
         absent = sorted(comparison.tables(live).keys() - comparison.tables(restored).keys())
         if absent and applied_revisions(live).keys() <= applied_revisions(restored).keys():
             self.losses.append(f"The dump has no table {', '.join(absent)}.")
-        for report in comparison.compare(live, restored, dump.made_at):
+        for report in comparison.compare(live, restored, dump.made_at, self._imported):
             self._report_table(report)
         self._say_step("compared the rows")
         self._compare_photos(live, restored)

@@ -11,10 +11,9 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from app import FEATURES, create_app, storage
+from app import create_app, storage
 from app.accounts import service as accounts
 from app.backups import commands
-from app.backups.comparison import OWN_DATES
 from app.backups.service import Restore
 from app.extensions import db
 from app.storage import Bucket
@@ -106,7 +105,7 @@ def test_an_error_of_a_database_is_told_in_a_sentence(app: Flask, capsys: pytest
         db.session.execute(text("SELECT FROM nowhere"))
 
     with app.app_context(), pytest.raises(SystemExit, match="1"):
-        commands._tell_losses(Restore(Path(__file__), print), fails)
+        commands._tell_losses(Restore(Path(__file__), print, ()), fails)
     assert capsys.readouterr() == ("", 'NOT RESTORED: A database failed: relation "nowhere" does not exist\n')
 
 
@@ -114,7 +113,7 @@ def test_it_ends_in_order_when_it_is_terminated() -> None:
     """So that what it has begun is cleaned up behind it."""
     before, said = signal.getsignal(signal.SIGTERM), list[str]()
     with pytest.raises(SystemExit, match="143"):
-        commands._tell_losses(Restore(Path(__file__), said.append), lambda: signal.raise_signal(signal.SIGTERM))
+        commands._tell_losses(Restore(Path(__file__), said.append, ()), lambda: signal.raise_signal(signal.SIGTERM))
     assert (signal.getsignal(signal.SIGTERM), said) == (before, [])
 
 
@@ -196,8 +195,3 @@ def test_a_scratch_server_that_does_not_answer_is_named(live: Live) -> None:
     live.app.config["SCRATCH_DATABASE_URI"] = None
     assert result.exit_code == 1
     assert "Connection refused" in result.stderr
-
-
-def test_the_tables_with_dates_of_their_own_are_those_that_people_import_into() -> None:
-    written = {feature.portable.table.name for feature in FEATURES if feature.portable}
-    assert written | {"users"} == OWN_DATES
