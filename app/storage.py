@@ -166,9 +166,15 @@ def delete_later(url: str | None) -> None:
 
 
 @queue.task(name="storage.delete", aliases=["mypage.delete_photo"], retry=retrying(6, StorageUnavailable))
-def delete_object(key: str) -> None:
-    """Do what `delete_later` has deferred. Keys are never used again, so it may run late and more than once."""
-    delete(key)
+def delete_object(key: str | None = None, url: str | None = None) -> None:
+    """Do what `delete_later` has deferred. Keys are never used again, so it may run late and more than once.
+
+    Args:
+        url: in the place of the key, from a trigger, which knows only what its row holds.
+    """
+    key = key_of(url) if url else key
+    if key is not None:
+        delete(key)
 
 
 def list_objects(folder: str) -> Iterator[dict[str, datetime]]:

@@ -23,6 +23,8 @@ from tests.queued import queued, run_queued
 
 # Used by these tests only, because others leave orphaned photos behind; and by one process, since xdist splits a file.
 PREFIX = f"sweep-{os.getpid()}/"
+JOB = """INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    SELECT 'default', 'storage.delete', jsonb_build_object('url', image_url) FROM users"""
 
 
 @pytest.fixture
@@ -188,6 +190,15 @@ def test_a_killed_upload_leaves_no_orphan_and_keeps_the_old_photo(
     run_queued(app)
     with app.app_context():
         assert object_keys(app) - objects == {storage.key_of(old or "")}
+
+
+def test_a_trigger_has_an_object_deleted_by_its_url(app: Flask, alice: User, objects: set[str]) -> None:
+    with app.app_context():
+        service.put_photo(alice.id, oriented_photo(1))
+        db.session.execute(text(JOB))
+        db.session.commit()
+    run_queued(app)
+    assert object_keys(app) == objects
 
 
 def test_the_job_touches_no_object_but_its_own(app: Flask, objects: set[str]) -> None:
