@@ -60,7 +60,7 @@ format: install ## format the code and fix what can be fixed
 
 translations: install ## collect the sentences of the code, and compile the translated ones
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword lazy_gettext --no-location --sort-output --output app/translations/messages.pot .
-	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-pot-creation-date --width 120 \
+	@$(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120 \
 		--input-file app/translations/messages.pot --output-dir app/translations
 	@$(BIN)/pybabel --quiet compile --directory app/translations
 	@rm app/translations/messages.pot
