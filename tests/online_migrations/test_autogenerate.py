@@ -29,7 +29,7 @@ Type = sa.types.TypeEngine[Any]
 CASES = [*COLUMN_CASES, *RULE_CASES, *TABLE_CASES]
 
 # The differences are found on each server by test_model_changes.py; this is what is written of them.
-pytestmark = [pytest.mark.newest_server, pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")]
+pytestmark = pytest.mark.newest_server
 
 
 def migration(database: Database, metadata: MetaData) -> Change:

@@ -51,8 +51,6 @@ CASES = [*released_together(case for case in (*COLUMN_CASES, *RULE_CASES, *TABLE
 QUICK = "A"  # the group that `make test` tries, too
 CASTS = re.compile(r"::character varying|::text(\[\])?|[(),]")
 
-pytestmark = pytest.mark.filterwarnings("ignore:Computed default on:UserWarning")
-
 
 class AsItWas(NamedTuple):
     """Hold the shop as it is before each change."""
