@@ -24,6 +24,7 @@ SENTENCE = re.compile(r"^\| (?P<english>[^|]+?) \| (?P<korean>[^|]*[가-힣][^|]
 NAME = re.compile(r"(?=.{3,24}$)[a-z]+(_[a-z]+)*s")
 EXAMPLE = re.compile(r"Books|books|Book|book")
 PROSE = re.compile(r'(_\("[^"]*"\)|"""[^"]*""")')
+ARTICLE = re.compile(r"\b([Aa]) (?=[aeio])")
 WORD = re.compile(rf"(/?)\b({EXAMPLE.pattern})\b")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 NO_PLURALS = ("ss", "us", "is", "news", "series", "species")
@@ -63,7 +64,8 @@ class Names:
 
     def prose(self, text: str) -> str:
         """Put the words in place of the example's; in a path, the name."""
-        return WORD.sub(lambda found: f"/{self._code(found[2])}" if found[1] else self._words(found[2]), text)
+        words = WORD.sub(lambda found: f"/{self._code(found[2])}" if found[1] else self._words(found[2]), text)
+        return ARTICLE.sub(r"\1n ", words)
 
     def _words(self, example: str) -> str:
         return _words(self._code(example.lower()), like=example)

@@ -197,10 +197,12 @@ def test_a_checkout_with_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("bookmarks", "bookmark", "Bookmark"), ("diaries", "diary", "Diary"), ("movies", "movie", "Movie"),
         ("boxes", "box", "Box"), ("dishes", "dish", "Dish"), ("reading_lists", "reading_list", "ReadingList"),
+        ("albums", "album", "Album"), ("units", "unit", "Unit"),
     ],
 )  # fmt: skip
 def test_the_names_of_a_feature(plural: str, singular: str, model: str) -> None:
-    names = feature.Names(plural, "")
+    names, article = feature.Names(plural, ""), "An" if singular == "album" else "A"
     assert names.code('get_book(books: Book) # _("All books") "/books"') == (
         f'get_{singular}({plural}: {model}) # _("All {plural.replace("_", " ")}") "/{plural}"'
     )
+    assert names.prose("A book") == f"{article} {singular.replace('_', ' ')}"
