@@ -141,7 +141,7 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
     """Return by name the columns that CREATE TABLE makes of a model, without those that the server refuses."""
     copy = model.to_metadata(MetaData())
     definitions = []
-    for column in copy.columns:
+    for column in sorted(copy.columns, key=lambda column: column.computed is not None):  # behind what they are of
         column.autoincrement = False  # else the copy would have sequences
         with suppress(CompileError):  # of a type that no model states
             definitions.append(str(CreateColumn(column).compile(dialect=DIALECT)))
