@@ -72,16 +72,16 @@ class Vacuum:
     """A plugin of pytest: remove what a test rolled back, as autovacuum would. The planner counts a table's pages."""
 
     @pytest.hookimpl(trylast=True)  # once its transaction has ended
-    def pytest_runtest_teardown(self, item: Any) -> None:
-        app = item.funcargs.get("migrated_app")
-        if app is None or "/notes/" not in item.nodeid:
+    def pytest_runtest_teardown(self, item: Any, nextitem: Any) -> None:
+        app, table = item.funcargs.get("migrated_app"), item.path.parent.name
+        if app is None or nextitem is None or table not in {"notes", "todos"}:
             return
         from app.extensions import db
 
         with app.app_context():
             engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql("VACUUM notes")
+            connection.exec_driver_sql(f"VACUUM {table}")
 
 
 def upgrade(checkout: Path) -> str:
