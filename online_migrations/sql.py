@@ -175,19 +175,25 @@ def default_name(table: str, columns: Sequence[str], label: str) -> str:
 
 
 def name_checks(metadata: MetaData) -> None:
-    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it."""
-    if metadata.naming_convention.keys() & {"ck", CheckConstraint}:
-        return
+    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it.
+
+    Those within a column move beside it, where alone Alembic looks for them.
+    """
+    is_named_by_convention = metadata.naming_convention.keys() & {"ck", CheckConstraint}
     for table in metadata.tables.values():
         # In the order in which CREATE TABLE writes them: those within columns come first.
-        within = chain.from_iterable(column.constraints for column in table.columns)
+        within = list(chain.from_iterable(column.constraints for column in table.columns))
         beside = sorted(table.constraints, key=lambda constraint: constraint._creation_order)
         checks = [check for check in chain(within, beside) if isinstance(check, CheckConstraint)]
         taken = {check.name for check in checks if isinstance(check.name, str)}
         for check in checks:
-            if not isinstance(check.name, str):
+            if not isinstance(check.name, str) and not is_named_by_convention:
                 check.name = conv(_free_name(table, check, taken))
                 taken.add(check.name)
+        for column in table.columns:
+            for check in [one for one in column.constraints if isinstance(one, CheckConstraint)]:
+                column.constraints.remove(check)
+                table.append_constraint(check)
 
 
 def _free_name(table: Table, check: CheckConstraint, taken: set[str]) -> str:

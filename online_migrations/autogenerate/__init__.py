@@ -12,13 +12,15 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData
+from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy.schema import AddConstraint
 
 from online_migrations import options
 from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
-from online_migrations.sql import name_checks
+from online_migrations.autogenerate.types import render_item
+from online_migrations.sql import DIALECT, name_checks
 from online_migrations.state.tables import TOOL_TABLES
 
 
@@ -30,7 +32,12 @@ def target_metadata() -> MetaData:
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Leave out the tables of tools, parts of other tables, and what was retired."""
+    """Leave out the tables of tools, parts of other tables, what was retired, and a CHECK that only others make.
+
+    Such a one is of a Boolean with create_constraint, which is a type of its own here.
+    """
+    if isinstance(item, CheckConstraint) and not reflected and item._create_rule is not None:
+        return bool(item._create_rule(DIALECT.ddl_compiler(DIALECT, AddConstraint(item))))
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
@@ -79,7 +86,7 @@ REVISION_OPTIONS: dict[str, Any] = {
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
-    "render_item": compare.render_item,
+    "render_item": render_item,
     "process_revision_directives": process_revision_directives,
 }
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Column, Identity, types
-from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import CreateColumn
 
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call, sql_type
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call
+from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
@@ -31,28 +31,11 @@ CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
 
 def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
     column = op.column
-    refuse_type_of_database(op.table_name, column)
+    require_types(op.table_name, [column], diff.context)
     if reason := reason_not_to_add(op.table_name, column, diff.connection):
         raise UnsafeOperation(reason)
     undo = call("drop_column_contract", op.table_name, column.name)
     return Change([Call("add_column_online", arguments_of(op, diff.context))], [undo], EXPAND)
-
-
-def refuse_type_of_database(table: str, column: Column[Any]) -> None:
-    item: Any = column.type
-    while isinstance(item, types.ARRAY | types.TypeDecorator):
-        item = item.item_type if isinstance(item, types.ARRAY) else item.impl
-    if isinstance(item, DOMAIN):
-        kind = f"the domain {item.name}, which no revision makes"
-        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
-    elif isinstance(item, types.Enum) and item.native_enum:
-        kind = "an enum of the database, which no revision could change beside the traffic"
-        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
-        if sql_type(column.type).endswith("[]"):
-            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
-    else:
-        return
-    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")
 
 
 def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:

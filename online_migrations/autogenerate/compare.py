@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _repr_type
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
@@ -16,10 +15,10 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import AddConstraint, CreateIndex
-from sqlalchemy.types import NullType, TypeDecorator
+from sqlalchemy.types import NullType
 
 from online_migrations import definitions
-from online_migrations.autogenerate.directives import EnumValues, Found, Replacement
+from online_migrations.autogenerate.directives import EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
@@ -36,17 +35,6 @@ class ReleaseImpl(PostgresqlImpl):
         return super().render_ddl_sql_expr(*arguments, **options).replace("%%", "%")
 
 
-def render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
-    """Render types without code of the project, which changes while revisions do not. A hook of Alembic."""
-    module = type(item).__module__
-    if kind != "type" or module.startswith("sqlalchemy."):
-        return False
-    if isinstance(item, TypeDecorator):
-        return _repr_type(item.load_dialect_impl(context.dialect), context)
-    context.imports.add(f"import {module}")  # a type of its own has no other name
-    return False
-
-
 def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
     """Refuse a name in the models that is longer than PostgreSQL keeps it."""
     for table in context.sorted_tables:
@@ -61,16 +49,10 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     """Find sequences of the models, in a default in Python or of the server, that the database does not have."""
     inspector = inspect_database(connection_of(context.migration_context))
     for column in (column for table in context.sorted_tables for column in table.columns):
-        for default in (column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)):
-            if not isinstance(default, Sequence) or inspector.has_sequence(default.name):
-                continue
-            table, create = column.table.fullname, f"CREATE SEQUENCE {quote(default.name)}"
-            missing = Found(
-                *("add_sequence", table, default.name),
-                advice=f"{table}.{column.name} takes its values from the sequence {default.name}, which does not exist."
-                f" First write a revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
-            )
-            upgrade.ops.insert(0, missing)
+        for default in (column.default, getattr(column.server_default, "arg", None)):
+            sequence = getattr(default, "sequence", default)
+            if isinstance(sequence, Sequence) and not inspector.has_sequence(sequence.name, schema=sequence.schema):
+                upgrade.ops.append(NewSequence(column.table.fullname, sequence))
     return NEXT
 
 
@@ -82,6 +64,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
         with definitions.on_search_path(connection, schema):
             there = definitions.all_there(connection, model.name)
             _join_pairs(modify, there, model)
+            _keep_keys_required(modify, model)
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
@@ -115,6 +98,14 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
             ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
             old = there[name].text if name in there else "INVALID"
             modify.ops.append(Replacement(drop, create, old, str(ddl.compile(dialect=DIALECT))))
+
+
+def _keep_keys_required(modify: ops.ModifyTableOps, model: Table) -> None:
+    """Take no column of the primary key for one that may be NULL, whatever its model says: the server does not."""
+    for op in modify.ops:
+        if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and model.columns[op.column_name].primary_key:
+            op.modify_nullable = None
+    modify.ops[:] = [op for op in modify.ops if not isinstance(op, ops.AlterColumnOp) or op.has_changes()]
 
 
 def _directives(

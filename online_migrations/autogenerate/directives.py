@@ -11,10 +11,10 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op_text
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, MetaData, Table
+from sqlalchemy import Column, Connection, MetaData, Sequence, Table
 
 from online_migrations.connection import connection_of
-from online_migrations.sql import DIALECT, names_in
+from online_migrations.sql import names_in
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 
@@ -104,6 +104,14 @@ class Replacement(Found):
         super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
 
 
+class NewSequence(Found):
+    """A sequence of the models that the database does not have."""
+
+    def __init__(self, table: str, sequence: Sequence) -> None:
+        self.sequence = sequence
+        super().__init__("add_sequence", table, sequence.name)
+
+
 class EnumValues(Found):
     """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
 
@@ -154,11 +162,6 @@ class Diff:
         known = [] if model is None else [column.name for column in model.columns]
         known += [name for of, name in self.retired_columns if of == table]
         return [name for name in known if name in names_in(condition)]
-
-
-def sql_type(kind: Any) -> str:
-    """Return the type as SQL, such as "VARCHAR(50)"."""
-    return str(kind.compile(dialect=DIALECT))
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:

@@ -11,7 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, Replacement
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT
 
@@ -58,8 +58,12 @@ OTHERS = RANKS.index(())
 
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
+    found = {
+        (op.sequence.schema, op.sequence.name): op for op in upgrade.ops if isinstance(op, NewSequence)
+    }  # one may serve many columns
+    sequences = Change.joined([tables.create_sequence(op) for op in found.values()])
     by_schema: dict[str | None, list[Any]] = {}  # None is the default one
-    for outer in upgrade.ops:
+    for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
         for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:
             by_schema.setdefault(schema_of(op), []).append(op)
     changes = []
@@ -67,7 +71,7 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
         diff = Diff(context, schema, group)
         changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
     up, down, phase = Change.joined(changes)
-    return Change(in_order(up), in_order(down), phase)
+    return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
 
 
 def schema_of(op: Any) -> str | None:

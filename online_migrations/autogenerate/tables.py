@@ -11,10 +11,12 @@ from typing import Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
-from online_migrations.autogenerate.columns import refuse_type_of_database, stands_on
-from online_migrations.autogenerate.directives import Call, Change, Diff, Replacement, arguments_of, call
+from online_migrations.autogenerate.columns import stands_on
+from online_migrations.autogenerate.directives import Call, Change, Diff, NewSequence, Replacement, arguments_of, call
+from online_migrations.autogenerate.types import require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
@@ -33,10 +35,8 @@ log = logging.getLogger(__name__)
 
 
 def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
-    for column in op.columns:
-        if isinstance(column, Column):
-            refuse_type_of_database(op.table_name, column)
     table = op.to_table()
+    require_types(op.table_name, table.columns, diff.context)
     if keys := sorted(str(key.name) for key in table.foreign_key_constraints if key.use_alter):
         raise UnsafeOperation(
             f"The new table {op.table_name} has the foreign key {', '.join(keys)} with use_alter, which Alembic leaves"
@@ -55,6 +55,13 @@ def drop_table(op: ops.DropTableOp, diff: Diff) -> Change:
     """Retire the table instead: the live release still uses it."""
     reinstate = call("reinstate_table_online", op.table_name, comment=op.to_table().comment)
     return Change([call("retire_table_online", op.table_name)], [reinstate], EXPAND)
+
+
+def create_sequence(op: NewSequence) -> Change:
+    """Create it before what takes numbers from it; if it is there, an attempt that ended later has made it."""
+    create, drop = CreateSequence(op.sequence, if_not_exists=True), DropSequence(op.sequence, if_exists=True)
+    up, down = (ops.ExecuteSQLOp(str(ddl.compile(dialect=DIALECT))) for ddl in (create, drop))
+    return Change([up], [down], EXPAND)
 
 
 def comment_on_table(op: Any, diff: Diff) -> Change:

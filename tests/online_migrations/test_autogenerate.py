@@ -22,6 +22,7 @@ from tests.databases import Environment, empty_database
 from tests.online_migrations import shop
 from tests.online_migrations.changes import ByHand, Case, ModelChange, add, both, plain, replace, table, without
 from tests.online_migrations.changes.columns import COLUMN_CASES, Shout, feelings
+from tests.online_migrations.changes.others import Unsaid
 from tests.online_migrations.changes.rules import RULE_CASES, TABLE_CASES, WITHOUT_EXCLUDE, exclude, gone
 from tests.online_migrations.migrating import Database, connected
 
@@ -170,7 +171,11 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"), "new name"),
     (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
     (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database.*add_computed_column_online"),
-    (add(lambda: sa.Column("turn", sa.Integer, sa.Sequence("turns"))), r"op\.execute\('CREATE SEQUENCE turns'\)"),
+    (add(plain("extra", sa.BLOB())), "BLOB, which this server does not have"),
+    (
+        add(plain("extra", Unsaid("BOX"))),
+        r"Unsaid\(\), which ends",
+    ),
     (feelings("good"), "would lose bad"),
     (add(plain("extra", sa.Integer(), nullable=False)), "Give it a constant"),
     (add(plain("extra", sa.String(9), server_default="x", nullable=False, unique=True)), "would all get one value"),
