@@ -4,7 +4,7 @@ Alembic finds the tables, columns, indexes, constraints that only one side has, 
 what may be NULL. All else is compared here, as the server prints both sides.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -81,6 +81,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
         connection = connection_of(context.migration_context)
         with definitions.on_search_path(connection, schema):
             there = definitions.all_there(connection, model.name)
+            modify.ops[:] = [op for op in modify.ops if not _is_of_partition(op, there)]
             _join_pairs(modify, there, model)
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
@@ -96,6 +97,12 @@ def _name_of(op: Any) -> str:
     if isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
         return sql_name(op.index_name or "")
     return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
+
+
+def _is_of_partition(op: ops.MigrateOperation, there: Collection[str]) -> bool:
+    """Tell if it would drop a foreign key to one partition, which belongs to the one to the whole."""
+    is_drop = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
+    return is_drop and _name_of(op) not in there
 
 
 def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Definition], model: Table) -> None:

@@ -78,7 +78,7 @@ def told(found: Iterable[Violation], kept: list[int]) -> str:
     by_rule: dict[tuple[str, str], list[str]] = {}
     for one in dict.fromkeys(found):
         by_rule.setdefault((one.place, one.instead), []).append(one.what)
-    sentences = [f"{place}: {' '.join(what)} {instead}" for (place, instead), what in by_rule.items()]
+    sentences = [f"{place}: {' '.join(what[:MOST_TOLD])} {instead}" for (place, instead), what in by_rule.items()]
     if len(sentences) > MOST_TOLD:
         sentences[MOST_TOLD:] = [f"And {len(sentences) - MOST_TOLD} more."]
     if not kept:
