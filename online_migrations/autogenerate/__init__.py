@@ -12,6 +12,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask import current_app
 from sqlalchemy import MetaData
 
 from online_migrations import options
@@ -19,6 +20,7 @@ from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.sql import name_checks
+from online_migrations.state.live import is_view
 from online_migrations.state.tables import TOOL_TABLES
 
 
@@ -30,9 +32,11 @@ def target_metadata() -> MetaData:
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Leave out the tables of tools, parts of other tables, and what was retired."""
+    """Leave out views, tables of tools, parts of others, what was retired, and what the project leaves out."""
+    if not _project_includes("include_object", item, name, type_, reflected, compare_to):
+        return False
     if not reflected or compare_to is not None:
-        return True
+        return not (type_ == "table" and is_view(item))
     if type_ == "table":
         is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
         return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
@@ -40,8 +44,15 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
-    """Look into the default schema, which is None, and into those that the models name."""
-    return type_ != "schema" or name in model_schemas()
+    """Look into the default schema, which is None, and those that the models name, as far as the project does."""
+    is_ours = type_ != "schema" or name in model_schemas()
+    return is_ours and _project_includes("include_name", name, type_, parents)
+
+
+def _project_includes(hook: str, *arguments: Any) -> bool:
+    """Ask the hook of Alembic that the project gave to Flask-Migrate: Migrate(app, db, include_object=…)."""
+    given = getattr(current_app.extensions.get("migrate"), "configure_args", {}).get(hook)
+    return given is None or bool(given(*arguments))
 
 
 def model_schemas() -> list[str | None]:

@@ -13,7 +13,7 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Connection, Enum, Index, Sequence, Table
+from sqlalchemy import Connection, Enum, Index, Sequence, Table, text
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType, TypeDecorator
@@ -26,6 +26,11 @@ from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
 
 NEXT = PriorityDispatchResult.CONTINUE
+_OF_EXTENSIONS = text(
+    "SELECT CASE WHEN nspname <> current_schema() THEN nspname::text END, relname::text FROM pg_depend"
+    " JOIN pg_class c ON c.oid = objid JOIN pg_namespace n ON n.oid = relnamespace"
+    " WHERE classid = 'pg_class'::regclass AND deptype = 'e'"
+)
 
 
 class ReleaseImpl(PostgresqlImpl):
@@ -71,6 +76,20 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
                 f" First write a revision by hand, with op.execute({create!r}), and upgrade; then migrate again.",
             )
             upgrade.ops.insert(0, missing)
+    return NEXT
+
+
+def keep_tables_of_extensions(
+    context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]
+) -> PriorityDispatchResult:
+    """Leave what belongs to an extension, such as spatial_ref_sys of PostGIS, which no model maps."""
+    owned: set[tuple[Any, ...]] = {
+        tuple(row) for row in connection_of(context.migration_context).execute(_OF_EXTENSIONS)
+    }
+    found: list[Any] = upgrade.ops
+    gone = [(op.schema, op.table_name) for op in found if isinstance(op, ops.DropTableOp)]
+    names = owned.intersection(gone)
+    found[:] = [op for op in found if (op.schema, getattr(op, "table_name", None)) not in names]
     return NEXT
 
 
@@ -212,4 +231,5 @@ def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
 _plugin = Plugin(__name__)
 _plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
 _plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
+_plugin.add_autogenerate_comparator(keep_tables_of_extensions, "schema", "extensions", priority=DispatchPriority.LAST)
 _plugin.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)

@@ -37,6 +37,13 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
     for column in op.columns:
         if isinstance(column, Column):
             refuse_type_of_database(op.table_name, column)
+    with on_search_path(diff.connection, diff.schema):
+        is_there = ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar()
+    if is_there:
+        raise UnsafeOperation(
+            f"{op.table_name} is a view in the database, and its model would become a table. Mark the model as one of a"
+            ' view: __table_args__ = {"info": {"is_view": True}}'
+        )
     table = op.to_table()
     if keys := sorted(str(key.name) for key in table.foreign_key_constraints if key.use_alter):
         raise UnsafeOperation(
