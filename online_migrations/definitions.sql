@@ -35,3 +35,8 @@ WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
 -- schema
 SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
 WHERE c.oid = CAST(:table AS regclass)
+
+-- of_extensions: tables that belong to one, with their schemas if these are not the default one
+SELECT CASE WHEN nspname <> current_schema() THEN nspname::text END, relname::text
+FROM pg_depend JOIN pg_class c ON c.oid = objid JOIN pg_namespace n ON n.oid = relnamespace
+WHERE classid = 'pg_class'::regclass AND deptype = 'e'

@@ -13,7 +13,7 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Connection, Enum, Index, Sequence, Table, text
+from sqlalchemy import Connection, Enum, Index, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType, TypeDecorator
@@ -26,11 +26,6 @@ from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
 
 NEXT = PriorityDispatchResult.CONTINUE
-_OF_EXTENSIONS = text(
-    "SELECT CASE WHEN nspname <> current_schema() THEN nspname::text END, relname::text FROM pg_depend"
-    " JOIN pg_class c ON c.oid = objid JOIN pg_namespace n ON n.oid = relnamespace"
-    " WHERE classid = 'pg_class'::regclass AND deptype = 'e'"
-)
 
 
 class ReleaseImpl(PostgresqlImpl):
@@ -82,14 +77,12 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
 def keep_tables_of_extensions(
     context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]
 ) -> PriorityDispatchResult:
-    """Leave what belongs to an extension, such as spatial_ref_sys of PostGIS, which no model maps."""
-    owned: set[tuple[Any, ...]] = {
-        tuple(row) for row in connection_of(context.migration_context).execute(_OF_EXTENSIONS)
-    }
-    found: list[Any] = upgrade.ops
-    gone = [(op.schema, op.table_name) for op in found if isinstance(op, ops.DropTableOp)]
-    names = owned.intersection(gone)
-    found[:] = [op for op in found if (op.schema, getattr(op, "table_name", None)) not in names]
+    """Leave the tables that belong to an extension, such as spatial_ref_sys of PostGIS."""
+    connection = connection_of(context.migration_context)
+    owned: set[Any] = {tuple(row) for row in connection.execute(definitions.QUERIES["of_extensions"])}
+    for op in [*upgrade.ops]:  # that drops a table, or what stands on it
+        if isinstance(op, ops.DropTableOp | ops.ModifyTableOps) and (op.schema, op.table_name) in owned:
+            upgrade.ops.remove(op)
     return NEXT
 
 

@@ -19,7 +19,7 @@ from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.partitions import reason_not_unique
+from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
 from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -148,9 +148,7 @@ def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff:
 
 def refuse_without_partition_key(table: str, columns: list[str], diff: Diff) -> None:
     with on_search_path(diff.connection, diff.schema):
-        keys = ask("partition_keys", table).rows(diff.connection).scalars().all()
-    if reason := reason_not_unique(table, columns, keys):
-        raise UnsafeOperation(reason)
+        require_partition_key(diff.connection, table, columns)
 
 
 def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:

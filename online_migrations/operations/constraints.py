@@ -50,7 +50,7 @@ def create_index_online(
     """
     _refuse_taken(table, name)
     if unique:
-        require_partition_key(table, [one for one in columns if isinstance(one, str)])
+        require_partition_key(bind(), table, [one for one in columns if isinstance(one, str)])
     spare, old = spare_name(name), shorten_identifier(f"{name}_old")
     there = to_replace(table, name, _create(name, table, columns, unique, options), replace)
     effects = [_requiring(table, name, columns, options)] if unique else []
@@ -207,7 +207,7 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
     """
     refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
-    require_partition_key(table, columns)
+    require_partition_key(bind(), table, columns)
     for column in columns:
         set_not_null_online(table, column)
     _attach(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
@@ -220,7 +220,7 @@ def _attach(
     there = _there((table,), name, definition, replace)
     if is_partitioned(table):
         _refuse_taken(table, name)
-        require_partition_key(table, columns)
+        require_partition_key(bind(), table, columns)
         effects = [_requiring(table, name, columns, options), *([] if there is None else _dropping(table, name))]
         of_parts = Divided(
             lambda table, name: _adding(table, name, definition),

@@ -4,9 +4,11 @@ PostgreSQL builds no index of a whole concurrently, and reads all partitions und
 the partitions have the same already, it takes that, and reads no row. A partition may be attached at any time.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
+
+from sqlalchemy import Connection
 
 from online_migrations.definitions import is_any_same
 from online_migrations.errors import UnsafeOperation
@@ -105,19 +107,12 @@ def _has_same(table: str, name: str, kind: Divided) -> bool:
     return is_any_same(connection, table, names, name, kind.define(table, name), *kind.referred)
 
 
-def reason_not_unique(table: str, columns: Sequence[str], keys: Iterable[str | None]) -> str | None:
-    """Return why nothing keeps columns unique in all partitions together; None: the partition key is among them."""
-    lacking = [key or "an expression" for key in keys if key not in columns]
-    if not lacking:
-        return None
-    return (
-        f"{table} is partitioned by {', '.join(lacking)}, and each partition has an index of its own, so PostgreSQL"
-        f" cannot keep {', '.join(columns)} unique in all of them. Put the partition key into it:"
-        f" {', '.join([*columns, *lacking])}."
-    )
-
-
-def require_partition_key(table: str, columns: Sequence[str]) -> None:
-    """Refuse columns that cannot be unique in all partitions, before anything is changed."""
-    if reason := reason_not_unique(table, columns, ask("partition_keys", table).listed()):
-        raise UnsafeOperation(reason)
+def require_partition_key(connection: Connection | None, table: str, columns: Sequence[str]) -> None:
+    """Refuse columns that nothing can keep unique in all partitions together, before anything is changed."""
+    keys = ask("partition_keys", table).rows(connection).scalars() if connection else ()
+    if lacking := [key or "an expression" for key in keys if key not in columns]:
+        raise UnsafeOperation(
+            f"{table} is partitioned by {', '.join(lacking)}, and each partition has an index of its own, so PostgreSQL"
+            f" cannot keep {', '.join(columns)} unique in all of them. Put the partition key into it:"
+            f" {', '.join([*columns, *lacking])}."
+        )
