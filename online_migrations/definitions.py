@@ -112,19 +112,25 @@ def other_definition(connection: Connection, table: str, name: str, statement: s
 
     A foreign key is one to the table `referred`. An INVALID index counts as none.
     """
-    is_index = statement.startswith("CREATE ")
+    there = _named(connection, table, name, statement)
+    return there.text if there and not is_any_same(connection, table, [name], name, statement, *referred) else None
 
-    def named() -> Definition | None:
-        found = (one for one in _indexes_and_constraints(connection, table) if (one.kind == INDEX) == is_index)
-        return next((one for one in found if one.name == name), None)
 
-    there = named()
-    if there is None:
-        return None
+def is_any_same(
+    connection: Connection, table: str, names: Collection[str], name: str, statement: str, *referred: str
+) -> bool:
+    """Tell if what has one of the names is what CREATE INDEX, or else ADD CONSTRAINT, would make as `name`."""
+    there = [one for one in _indexes_and_constraints(connection, table) if one.name in names]
     with empty_copies(connection, table, *referred, with_indexes=bool(referred)):
         execute_verbatim(connection, statement)
-        wanted = named()
-    return None if wanted and is_same(connection, table, there, wanted) else there.text
+        wanted = _named(connection, table, name, statement)
+    return wanted is not None and any(is_same(connection, table, one, wanted) for one in there)
+
+
+def _named(connection: Connection, table: str, name: str, statement: str) -> Definition | None:
+    is_index = statement.startswith("CREATE ")
+    found = (one for one in _indexes_and_constraints(connection, table) if (one.kind == INDEX) == is_index)
+    return next((one for one in found if one.name == name), None)
 
 
 def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Definition]:

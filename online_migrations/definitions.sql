@@ -1,13 +1,15 @@
 -- Definitions as the server prints them.
 
 -- all: indexes of a table, without their own names and that of the table, which the temporary copy has in another schema;
--- and then constraints. The index of a constraint has its name
+-- and then constraints. The index of a constraint has its name. A foreign key to a partitioned table has one to each
+-- partition besides, of PostgreSQL's own
 SELECT relname::text AS name, 'i' AS kind,
   CASE WHEN indisunique THEN 'UNIQUE ' ELSE '' END || substring(pg_get_indexdef(indexrelid) FROM ' (USING .*)$') AS text
 FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = CAST(:table AS regclass) AND indisvalid
 UNION ALL
 SELECT conname::text, contype::text, regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '')
-FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)
+FROM pg_constraint k WHERE conrelid = CAST(:table AS regclass)
+  AND NOT EXISTS (SELECT FROM pg_constraint whole WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)
 
 -- columns: of a table, by their names. The default of a SERIAL column is its own sequence, of which no model speaks
 SELECT attname::text AS name, format_type(atttypid, atttypmod) AS type,
@@ -33,3 +35,8 @@ WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
 -- schema
 SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
 WHERE c.oid = CAST(:table AS regclass)
+
+-- of_extensions: tables that belong to one, with their schemas if these are not the default one
+SELECT CASE WHEN nspname <> current_schema() THEN nspname::text END, relname::text
+FROM pg_depend JOIN pg_class c ON c.oid = objid JOIN pg_namespace n ON n.oid = relnamespace
+WHERE classid = 'pg_class'::regclass AND deptype = 'e'

@@ -12,6 +12,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask import current_app
 from sqlalchemy import CheckConstraint, MetaData
 from sqlalchemy.schema import AddConstraint
 
@@ -21,6 +22,7 @@ from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.autogenerate.types import render_item
 from online_migrations.sql import DIALECT, name_checks
+from online_migrations.state.live import is_view
 from online_migrations.state.tables import TOOL_TABLES
 
 
@@ -32,14 +34,16 @@ def target_metadata() -> MetaData:
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Leave out the tables of tools, parts of other tables, what was retired, and a CHECK that only others make.
+    """Leave out views, tables of tools, parts of others, what was retired, and what the project leaves out.
 
-    Such a one is of a Boolean with create_constraint, which is a type of its own here.
+    Also the CHECK of a Boolean with create_constraint, of which only other databases make one.
     """
     if isinstance(item, CheckConstraint) and not reflected and item._create_rule is not None:
         return bool(item._create_rule(DIALECT.ddl_compiler(DIALECT, AddConstraint(item))))
+    if not _project_includes("include_object", item, name, type_, reflected, compare_to):
+        return False
     if not reflected or compare_to is not None:
-        return True
+        return not (type_ == "table" and is_view(item))
     if type_ == "table":
         is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
         return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
@@ -47,8 +51,15 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
-    """Look into the default schema, which is None, and into those that the models name."""
-    return type_ != "schema" or name in model_schemas()
+    """Look into the default schema, which is None, and those that the models name, as far as the project does."""
+    is_ours = type_ != "schema" or name in model_schemas()
+    return is_ours and _project_includes("include_name", name, type_, parents)
+
+
+def _project_includes(hook: str, *arguments: Any) -> bool:
+    """Ask the hook of Alembic that the project gave to Flask-Migrate: Migrate(app, db, include_object=…)."""
+    given = getattr(current_app.extensions.get("migrate"), "configure_args", {}).get(hook)
+    return given is None or bool(given(*arguments))
 
 
 def model_schemas() -> list[str | None]:

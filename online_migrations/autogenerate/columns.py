@@ -12,7 +12,7 @@ from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.tables import reason_not_to_add
+from online_migrations.operations.tables import reason_not_to_add, rebuilt
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
@@ -108,15 +108,21 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     where = (op.table_name, op.column_name)
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
     with on_search_path(diff.connection, op.schema):
-        indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).all()
-    if is_longer_text(*names) and is_collated_alike and not indexes:
+        indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).scalars().all()
+        has_parts = bool(ask("is_related", op.table_name).rows(diff.connection).scalar())
+    is_longer = is_longer_text(*names) and is_collated_alike
+    if is_longer and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
         return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
-    if not is_compatible(*names):
+    if is_longer and has_parts:
+        raise UnsafeOperation(rebuilt(*where, new, indexes, has_parts))
+    if has_parts or not is_compatible(*names):
+        parts = "where it has partitions, or is inherited, no column takes the place of another"
+        reason = parts if has_parts else "the release that is live cannot read or write that"
         raise UnsafeOperation(
-            f"{op.table_name}.{op.column_name} would change from {old} to {new}, which the release that is live cannot"
-            " read or write. Add a column of the new type under a new name, by a revision of your own with"
-            " add_synced_column_online(), which keeps both right, and let the new code use that one."
+            f"{op.table_name}.{op.column_name} would change from {old} to {new}, and {reason}. Add a column of the new"
+            " type under a new name, by a revision of your own with add_synced_column_online(), which keeps both"
+            " right, and let the new code use that one."
         )
     pk = primary_key(op.table_name, diff)
     # Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.

@@ -4,7 +4,7 @@ Alembic finds the tables, columns, indexes, constraints that only one side has, 
 what may be NULL. All else is compared here, as the server prints both sides.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -56,6 +56,18 @@ def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: se
     return NEXT
 
 
+def keep_tables_of_extensions(
+    context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]
+) -> PriorityDispatchResult:
+    """Leave the tables that belong to an extension, such as spatial_ref_sys of PostGIS."""
+    connection = connection_of(context.migration_context)
+    owned: set[Any] = {tuple(row) for row in connection.execute(definitions.QUERIES["of_extensions"])}
+    for op in [*upgrade.ops]:  # that drops a table, or what stands on it
+        if isinstance(op, ops.DropTableOp | ops.ModifyTableOps) and (op.schema, op.table_name) in owned:
+            upgrade.ops.remove(op)
+    return NEXT
+
+
 def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *place: Any) -> PriorityDispatchResult:
     """Compare what Alembic has not found, of a table that models and database have."""
     schema, _, reflected, model = place
@@ -63,6 +75,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
         connection = connection_of(context.migration_context)
         with definitions.on_search_path(connection, schema):
             there = definitions.all_there(connection, model.name)
+            modify.ops[:] = [op for op in modify.ops if not _is_of_partition(op, there)]
             _join_pairs(modify, there, model)
             _keep_keys_required(modify, model)
             known = {_name_of(op) for op in modify.ops}
@@ -79,6 +92,12 @@ def _name_of(op: Any) -> str:
     if isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
         return sql_name(op.index_name or "")
     return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
+
+
+def _is_of_partition(op: ops.MigrateOperation, there: Collection[str]) -> bool:
+    """Tell if it would drop a foreign key to one partition, which belongs to the one to the whole."""
+    is_drop = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
+    return is_drop and _name_of(op) not in there
 
 
 def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Definition], model: Table) -> None:
@@ -196,4 +215,5 @@ def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
 _plugin = Plugin(__name__)
 _plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
 _plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
+_plugin.add_autogenerate_comparator(keep_tables_of_extensions, "schema", "extensions", priority=DispatchPriority.LAST)
 _plugin.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)

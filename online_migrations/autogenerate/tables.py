@@ -21,6 +21,7 @@ from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
+from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
 from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -35,6 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
+    with on_search_path(diff.connection, diff.schema):
+        is_there = ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar()
+    if is_there:
+        raise UnsafeOperation(
+            f"{op.table_name} is a view in the database, and its model would become a table. Mark the model as one of a"
+            ' view: __table_args__ = {"info": {"is_view": True}}'
+        )
     table = op.to_table()
     require_types(op.table_name, table.columns, diff.context)
     if keys := sorted(str(key.name) for key in table.foreign_key_constraints if key.use_alter):
@@ -101,6 +109,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
             " key out of its model, migrate and release that; then change the key, migrate, and put it back."
         )
     columns = [str(column) for column in op.columns]
+    refuse_without_partition_key(op.table_name, columns, diff)
     add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
     return Change([add], [drop_call(op.table_name, op)], CONTRACT)
 
@@ -131,6 +140,7 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
     """Return the phase: on columns that the live release writes it may refuse what that release writes."""
+    refuse_without_partition_key(table, columns, diff)
     new = diff.added_to(table, columns)
     if not nulls_are_the_same and any(column.server_default is None for column in new):
         return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
@@ -141,6 +151,11 @@ def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff:
             " Mapped[… | None] with unique=True; fill it, and require it in a later release."
         )
     return CONTRACT
+
+
+def refuse_without_partition_key(table: str, columns: list[str], diff: Diff) -> None:
+    with on_search_path(diff.connection, diff.schema):
+        require_partition_key(diff.connection, table, columns)
 
 
 def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _CURRENT_SCHEMA = text("SELECT current_schema()")
 
-MOST_TOLD = 3  # broken rules in one message
+MOST_TOLD = 3  # broken rules in one message, and objects for each
 # Rows that one revision may insert or update: about what backfill() writes at a time. They are locked until COMMIT.
 MANY_ROWS = 1000
 
@@ -78,13 +78,17 @@ def told(found: Iterable[Violation], kept: list[int]) -> str:
     by_rule: dict[tuple[str, str], list[str]] = {}
     for one in dict.fromkeys(found):
         by_rule.setdefault((one.place, one.instead), []).append(one.what)
-    sentences = [f"{place}: {' '.join(what)} {instead}" for (place, instead), what in by_rule.items()]
-    if len(sentences) > MOST_TOLD:
-        sentences[MOST_TOLD:] = [f"And {len(sentences) - MOST_TOLD} more."]
+    sentences = _first([f"{place}: {' '.join(_first(what))} {instead}" for (place, instead), what in by_rule.items()])
     if not kept:
         return " ".join([*sentences, "The revision was rolled back."])
     lines = f"line {kept[0]}" if len(kept) == 1 else f"lines {', '.join(map(str, kept[:-1]))} and {kept[-1]}"
     return " ".join([*sentences, f"What {lines} did had been committed before and stays; the rest was rolled back."])
+
+
+def _first(sentences: list[str]) -> list[str]:
+    """Leave out those that would make a message too long, such as of each partition of a table."""
+    more = len(sentences) - MOST_TOLD
+    return [*sentences[:MOST_TOLD], f"And {more} more."] if more > 0 else sentences
 
 
 class Guard:

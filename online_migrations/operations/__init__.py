@@ -20,6 +20,9 @@ How long a statement waits for its lock, and how long others wait because of it:
   run is 50 minutes (flask db upgrade -x deadline=SECONDS). A run that passes it exits with 1 and names the session that
   was in the way.
 
+A partitioned table is one of them: where PostgreSQL would read its rows under a lock, each partition gets its own index
+or constraint first, and a short step gives it to the whole. A script (--sql) does not know the partitions.
+
 All raise DeadlineExceeded at the deadline, and ReleaseError when a table or column does not exist. A table is looked
 for on the search path; for one of another schema the call stands in a block of in_schema().
 """

@@ -52,10 +52,16 @@ SELECT conname::text, replace(pg_get_constraintdef(k.oid), ' NOT VALID', '')
 FROM pg_constraint k JOIN pg_attribute a ON attrelid = conrelid AND attnum = ANY (conkey)
 WHERE {column} AND contype = 'c' AND convalidated <> ({same_type}) ORDER BY conname
 
--- computed_indexes: with an expression or a condition over the column, which another type rebuilds
-SELECT DISTINCT indexrelid::regclass::text AS name FROM pg_index JOIN pg_depend ON objid = indexrelid
-JOIN pg_attribute a ON attrelid = indrelid AND attnum = refobjsubid AND refobjid = indrelid
-WHERE {column} AND (indexprs IS NOT NULL OR indpred IS NOT NULL) ORDER BY 1
+-- computed_indexes: which another type of the column rebuilds: with an expression or a condition over it, also those of
+-- parts; and all of a partitioned table, for which PostgreSQL keeps none
+WITH RECURSIVE related AS (SELECT to_regclass(:table)::oid AS oid
+    UNION ALL SELECT inhrelid FROM pg_inherits JOIN related ON inhparent = related.oid)
+SELECT DISTINCT indexrelid::regclass::text AS name FROM related JOIN pg_index ON indrelid = related.oid
+JOIN pg_class i ON i.oid = indexrelid JOIN pg_attribute a ON a.attrelid = indrelid AND a.attname = :column
+WHERE NOT i.relispartition AND (
+    i.relkind = 'I' AND a.attnum = ANY (CAST(indkey AS int2[])) OR (indexprs IS NOT NULL OR indpred IS NOT NULL)
+    AND EXISTS (SELECT FROM pg_depend WHERE objid = indexrelid AND refobjid = indrelid AND refobjsubid = a.attnum))
+ORDER BY 1
 
 -- has_constraint
 SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :constraint)
@@ -109,6 +115,26 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
     AND pg_table_is_visible(confrelid) AND (CAST(:constraint AS text) IS NULL OR conname = :constraint)
     AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))
+
+-- partitions: that hold rows, also those of partitions, with their schemas if these are not that of the whole
+SELECT CASE WHEN n.oid <> whole.relnamespace THEN nspname::text END, c.relname::text
+FROM pg_class whole, pg_partition_tree(whole.oid) JOIN pg_class c ON c.oid = relid AND c.relkind = 'r'
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE whole.oid = to_regclass(:table) AND relid <> whole.oid
+ORDER BY nspname, c.relname
+
+-- partition_keys: what tells in which partition a row is, also of partitions of partitions; an expression as NULL
+SELECT DISTINCT attname::text FROM pg_partition_tree(to_regclass(:table)) JOIN pg_partitioned_table ON partrelid = relid
+CROSS JOIN LATERAL unnest(CAST(partattrs AS int2[])) key LEFT JOIN pg_attribute ON attrelid = relid AND attnum = key
+ORDER BY 1
+
+-- unattached: valid indexes and constraints of a partition that are no part of one of the whole
+SELECT relname::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+WHERE indrelid = to_regclass(:table) AND indisvalid AND NOT relispartition
+UNION SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass(:table) AND convalidated AND conparentid = 0
+
+-- partitioned_table: that has the index, if it is one that consists of those of its partitions
+SELECT t.relname::text FROM pg_index JOIN pg_class t ON t.oid = indrelid AND t.relkind = 'p'
+WHERE indexrelid = to_regclass(:table)
 
 -- is_related: the table is a part, or has parts
 SELECT EXISTS (SELECT FROM pg_inherits WHERE to_regclass(:table) IN (inhrelid, inhparent))
@@ -199,6 +225,7 @@ SELECT f.conname::text, own.relname::text, other.relname::text,
     format('FOREIGN KEY (%s)', key.of_shadow)
         || replace(substr(pg_get_constraintdef(f.oid), 1 + length(format('FOREIGN KEY (%s)', key.own))), ' NOT VALID', '')
 FROM pg_attribute a JOIN pg_constraint f ON f.contype = 'f' AND f.conrelid = a.attrelid AND a.attnum = ANY (f.conkey)
+    AND f.conparentid = 0
 JOIN pg_class own ON own.oid = f.conrelid JOIN pg_class other ON other.oid = f.confrelid,
 LATERAL (
     SELECT string_agg(quote_ident(x.attname), ', ' ORDER BY place) AS own, string_agg(

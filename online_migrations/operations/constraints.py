@@ -16,6 +16,7 @@ from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
+from online_migrations.operations.partitions import Divided, add_to_partitioned, is_partitioned, require_partition_key
 from online_migrations.operations.steps import Step, add_validated, build_index, online, run_or_undo, run_steps, strong
 from online_migrations.operations.tables import set_not_null_online
 from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, shorten_identifier, spare_name
@@ -47,20 +48,26 @@ def create_index_online(
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
-    if ask("is_taken", table, name=quote(name)).answer():
-        raise ReleaseError(
-            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
-            " index a name of its own."
-        )
+    _refuse_taken(table, name)
+    if unique:
+        require_partition_key(bind(), table, [one for one in columns if isinstance(one, str)])
     spare, old = spare_name(name), shorten_identifier(f"{name}_old")
     there = to_replace(table, name, _create(name, table, columns, unique, options), replace)
+    effects = [_requiring(table, name, columns, options)] if unique else []
+    effects += [] if there is None else _dropping_index(name)
+    if is_partitioned(table):
+        of_parts = Divided(
+            lambda table, name: _create(name, table, columns, unique, options),
+            lambda part, own: create_index_online(own, part, columns, unique=unique, replace=replace, **options),
+            lambda _, own: _drop_index(own),
+            lambda part, old, new: f"ALTER INDEX {part.qualified(old)} RENAME TO {quote(new)}" if old != new else "",
+            f"DROP INDEX {quote(name)}",
+        )
+        add_to_partitioned(table, name, of_parts, there, effects)
+        return
     built = name if there is None else spare
     if replace:  # of an attempt that was killed, and may have had another definition
         run_steps(_drop_index(spare), _drop_index(old))
-    # Two rows that are NULL in a column are not the same.
-    distinct = () if options.get("postgresql_nulls_not_distinct") else columns
-    names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
-    requires = [on_table("requires-more", table, *names, subject=name)] if unique else []
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
     # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
     rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
@@ -72,7 +79,7 @@ def create_index_online(
         *(() if there is None else (online(take, when=ask("has_index", built)), _drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
-        effects=[*requires, *(() if there is None else _dropping_index(name))],
+        effects=effects,
     )
 
 
@@ -200,6 +207,7 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
     """
     refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
+    require_partition_key(bind(), table, columns)
     for column in columns:
         set_not_null_online(table, column)
     _attach(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
@@ -209,10 +217,24 @@ def _attach(
     table: str, name: str, columns: list[str], definition: str, attach: str, replace: bool, options: dict[str, Any]
 ) -> None:
     """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
-    replaces = _there((table,), name, definition, replace) is not None
+    there = _there((table,), name, definition, replace)
+    if is_partitioned(table):
+        _refuse_taken(table, name)
+        require_partition_key(bind(), table, columns)
+        effects = [_requiring(table, name, columns, options), *([] if there is None else _dropping(table, name))]
+        of_parts = Divided(
+            lambda table, name: _adding(table, name, definition),
+            lambda part, own: create_index_online(own, part, [*columns], unique=True, replace=replace, **options),
+            lambda _, own: _drop_index(own),
+            lambda part, old, new: part.alter(f"ADD CONSTRAINT {quote(new)} {attach.format(quote(old))}"),
+            _drop((table,), name).sql,
+        )
+        add_to_partitioned(table, name, of_parts, there, effects)
+        return
+    replaces = there is not None
     index = spare_name(name) if replaces else name
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
-    add = alter(table, f"ADD CONSTRAINT {quote(name)} {attach.format(quote(index))}")
+    add = _adding(table, name, attach.format(quote(index)))
     if not replaces:
         run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
@@ -235,6 +257,17 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
         effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
         effects = [requires, *_dropping(table, name)]
+    if tables[1:] and is_partitioned(table):
+        of_parts = Divided(
+            lambda table, name: _adding(table, name, definition),
+            lambda part, own: _add((part, *tables[1:]), own, definition, broken, replace, requires),
+            lambda part, own: _drop((part, *tables[1:]), own),
+            lambda part, old, new: part.alter(f"RENAME CONSTRAINT {quote(old)} TO {quote(new)}") if old != new else "",
+            _drop(tables, name).sql,
+            tables[1:],
+        )
+        add_to_partitioned(table, name, of_parts, there, effects)
+        return
     if there is not None:  # of an attempt that was killed, and may have had another definition
         run_steps(_drop(tables_locked(table, constraint=built), built))
     run_or_undo(
@@ -247,8 +280,11 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
 
 
 def _there(tables: tuple[str, ...], name: str, definition: str, replace: bool) -> str | None:
-    add = alter(tables[0], f"ADD CONSTRAINT {quote(name)} {definition}")
-    return to_replace(tables[0], name, add, replace, *tables[1:])
+    return to_replace(tables[0], name, _adding(tables[0], name, definition), replace, *tables[1:])
+
+
+def _adding(table: str, name: str, definition: str) -> str:
+    return alter(table, f"ADD CONSTRAINT {quote(name)} {definition}")
 
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
@@ -269,8 +305,26 @@ def _create(name: str, table: str, columns: list[str | TextClause], unique: bool
     return str(CreateIndex(index).compile(dialect=DIALECT))
 
 
+def _refuse_taken(table: str, name: str) -> None:
+    if ask("is_taken", table, name=quote(name)).answer():
+        raise ReleaseError(
+            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
+            " index a name of its own."
+        )
+
+
+def _requiring(table: str, name: str, columns: Sequence[str | TextClause], options: dict[str, Any]) -> Effect:
+    """Return what a unique index asks. Two rows that are NULL in a column are not the same."""
+    distinct = () if options.get("postgresql_nulls_not_distinct") else columns
+    names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
+    return on_table("requires-more", table, *names, subject=name)
+
+
 def _drop_index(name: str) -> Step:
-    return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=ask("has_index", name))
+    is_there, partitioned = ask("has_index", name), ask("partitioned_table", name).answer()
+    if partitioned is not None:  # it goes with those of the partitions, for which there is only a short lock
+        return strong(partitioned, f"DROP INDEX IF EXISTS {quote(name)}", when=is_there)
+    return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=is_there)
 
 
 def _dropping(table: str, name: str) -> list[Effect]:

@@ -153,11 +153,16 @@ def in_schema(name: str) -> Iterator[None]:
     A foreign key may refer to a table of the default schema. The table or index that an operation changes or drops has
     to stand in this one, though another schema may have one of the name.
     """
-    front, opts = quote(name).replace("'", "''"), op.get_context().opts
-    run_steps(online(f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)"))
+    opts = op.get_context().opts
     before, opts["schema"] = opts.get("schema"), name
+    run_steps(_search_first(name))
     try:
         yield
     finally:
         opts["schema"] = before
-        run_steps(online("RESET search_path"))
+        run_steps(online("RESET search_path"), *([_search_first(before)] if before else []))
+
+
+def _search_first(schema: str) -> Step:
+    front = quote(schema).replace("'", "''")
+    return online(f"SELECT set_config('search_path', '{front}, ' || current_setting('search_path'), false)")

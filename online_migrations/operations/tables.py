@@ -1,5 +1,6 @@
 """Tables and their columns: add and change a column, rename a table, retire and drop both."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from alembic import op
@@ -142,11 +143,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     has_type = ask("has_type", table, column=column, type=type_)
     names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
     if names:
-        raise UnsafeOperation(
-            f"{', '.join(names)} has an expression or a condition over {table}.{column}, and would be rebuilt while"
-            f" no request can even read the table. Use change_type_online({table!r}, {column!r}, {type_!r}),"
-            " which builds it beside the requests."
-        )
+        raise UnsafeOperation(rebuilt(table, column, type_, names, bool(ask("is_related", table).answer())))
     to_validate = ask("checks_to_validate", table, column=column, type=type_)
     checks: dict[str, str] = dict(to_validate.rows(connection).all()) if connection else {}
     actions = [
@@ -157,6 +154,17 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     run_steps(
         strong(table, alter(table, ", ".join(actions)), when=~has_type),
         *(validate(table, name) for name in checks),
+    )
+
+
+def rebuilt(table: str, column: str, type_: str, indexes: Sequence[str], has_parts: bool) -> str:
+    """Say what to do about indexes that a longer text would rebuild."""
+    instead = f"Use change_type_online({table!r}, {column!r}, {type_!r}), which builds it beside the requests."
+    if has_parts:
+        instead = "Drop it in a revision before this one, and build it again in one after it: create_index_online(…)."
+    return (
+        f"{', '.join(indexes)} has an expression or a condition over {table}.{column}, or is one of partitions, and"
+        f" would be rebuilt while no request can even read the table. {instead}"
     )
 
 

@@ -92,10 +92,9 @@ def require_same(connection: Connection) -> None:
 
 def is_mapped(name: str | None, type_: str, parents: Any) -> bool:
     """Leave out the tables that no model maps, which do no harm: Alembic would read each of them."""
-    if type_ != "table":
-        return include_name(name, type_, parents)
     mapped = options.current().metadata.tables
-    return name in mapped or parents["schema_qualified_table_name"] in mapped
+    is_needed = type_ != "table" or name in mapped or parents["schema_qualified_table_name"] in mapped
+    return is_needed and include_name(name, type_, parents)
 
 
 def _is_harmless(one: Difference) -> bool:

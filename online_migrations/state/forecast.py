@@ -45,7 +45,7 @@ def forecast(connection: Connection, release: LiveRelease) -> Iterator[str]:
         if relation is None:
             yield f"there is no table {table}"
             continue
-        if not relation.writable:
+        if not relation.writable and not _is_read_only(mapped):
             yield f"{table} is a view that cannot be written"
         yield from _of_mapped_columns(table, mapped, relation)
         yield from _of_required_columns(table, mapped, relation)
@@ -61,6 +61,10 @@ def unknown_required(connection: Connection, mapping: MappedTables) -> list[str]
     ]
 
 
+def _is_read_only(mapped: Mapping[str, MappedColumn]) -> bool:
+    return all(column["generated"] for column in mapped.values())
+
+
 def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:
     for name, column in mapped.items():
         now = relation.columns.get(name)
@@ -71,7 +75,7 @@ def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation:
             yield f"{table}.{name} is {now.type}, where the code expects {column['type']}"
         if column["not_null"] and not now.not_null:
             yield f"{table}.{name} may be NULL, which the code does not expect"
-        if now.not_null and not column["not_null"]:
+        if now.not_null and not (column["not_null"] or column["generated"]):
             yield f"{table}.{name} must not be NULL, which the code may write"
         if now.not_null and column["has_default"] and now.default is None:
             yield f"{table}.{name} has no default any more, on which the code relies"
@@ -81,7 +85,13 @@ def _of_mapped_columns(table: str, mapped: Mapping[str, MappedColumn], relation:
 
 def _of_required_columns(table: str, mapped: Mapping[str, MappedColumn], relation: Relation) -> Iterator[str]:
     for name, column in relation.columns.items():
-        if name not in mapped and column.not_null and column.default is None and not column.generated:
+        if (
+            name not in mapped
+            and not _is_read_only(mapped)
+            and column.not_null
+            and column.default is None
+            and not column.generated
+        ):
             yield f"{table}.{name} is required, and the code does not know it"
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     PrimaryKeyConstraint,
+    Table,
     UniqueConstraint,
     func,
     literal_column,
@@ -230,7 +231,14 @@ def mapping_hash(tables: MappedTables) -> str:
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
+def is_view(table: Table) -> bool:
+    """Tell if the model is of a view, which no revision makes: Alembic's cookbook marks it so."""
+    return bool(table.info.get("is_view"))
+
+
 def _mapped_column(column: Column[Any]) -> MappedColumn:
+    if is_view(column.table):  # it is read
+        return {"type": type_name(column.type), "not_null": False, "has_default": False, "generated": True}
     is_serial = column.table.autoincrement_column is column
     always = column.identity is not None and bool(column.identity.always)
     return {

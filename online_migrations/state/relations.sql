@@ -40,7 +40,7 @@ SELECT wanted.mapped, (pg_relation_is_updatable(relation.oid, true) & 28) = 28 A
         ) rule (definition, keys, is_unique)
     ) AS rules
 FROM unnest(CAST(:mapped AS text[]), CAST(:quoted AS text[])) wanted (mapped, quoted)
-JOIN pg_class relation ON relation.oid = to_regclass(wanted.quoted) AND relation.relkind IN ('r', 'p', 'v', 'f')
+JOIN pg_class relation ON relation.oid = to_regclass(wanted.quoted) AND relation.relkind IN ('r', 'p', 'v', 'm', 'f')
 CROSS JOIN LATERAL (
     SELECT CASE WHEN count(DISTINCT refobjid) = 1 THEN min(refobjid) ELSE relation.oid END AS oid
     FROM pg_rewrite JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid

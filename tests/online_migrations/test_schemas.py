@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from online_migrations.operations import (
     in_schema,
     set_default_online,
 )
+from online_migrations.state import live
+from online_migrations.state.forecast import forecast
 from tests.online_migrations.history import findings
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject
@@ -304,3 +307,32 @@ def migrated(project: ModelProject) -> str:
     text = file.read_text().replace('"', "'")
     assert "'part'" not in text
     return text
+
+
+def seen(models: MetaData, **marks: Any) -> None:
+    Table("big_things", models, sa.Column("id", sa.BigInteger, primary_key=True), **marks)
+
+
+def test_views_and_tables_of_others_are_left_alone(project: ModelProject) -> None:
+    project.database.execute("CREATE MATERIALIZED VIEW big_things AS SELECT id FROM things; CREATE TABLE others ()")
+    project.change(seen)
+    with pytest.raises(UnsafeOperation, match="big_things is a view in the database"):
+        project.migrate()
+    project.change(partial(seen, info={"is_view": True}))
+    assert "'others'" in migrated(project)
+    project.files()[-1].unlink()
+    hooks = project.app.extensions["migrate"].configure_args
+    hooks["include_object"] = lambda item, name, *_: name != "others"
+    for _ in range(2):
+        project.check()
+        assert project.migrate() is None
+        project.upgrade()
+        project.goes_live()
+    with project.database.engine.connect() as connection:
+        release = live.live_release(connection)
+        assert release is not None
+        assert [*forecast(connection, release)] == []
+    if project.database.is_superuser:
+        del hooks["include_object"]
+        project.database.execute("ALTER EXTENSION plpgsql ADD TABLE others")
+        project.check()
