@@ -19,7 +19,7 @@ from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.sql import name_checks
-from online_migrations.state.tables import TOOL_TABLES
+from online_migrations.state.tables import is_of_a_tool
 
 
 def target_metadata() -> MetaData:
@@ -34,8 +34,7 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return True
     if type_ == "table":
-        is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
-        return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
+        return not (is_of_a_tool(str(name)) or is_part_of_another(item) or is_retired(item))
     return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
 
 
