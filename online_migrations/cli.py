@@ -86,8 +86,8 @@ def _status(connection: Connection) -> Document:
 
 def _status_lines(document: Document) -> Iterator[str]:
     live = document["live"]
-    yield f"state              {document['state']}"
-    yield f"code head          {document['code_head']}"
+    yield f"state              {document['state'] if document['code_head'] else 'there are no revisions'}"
+    yield f"code head          {document['code_head'] or 'none: flask db migrate writes the first revision'}"
     yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
     for number, step in enumerate(document["pending"]):
         yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"

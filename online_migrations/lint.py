@@ -53,21 +53,20 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     history = list(code.walk_revisions())[::-1]
     if base := options.current().base_schema:
         history = [script for script in history if script.revision not in _excused(code)]
-        wanted &= {script.revision for script in history}
     findings: list[Violation] = []
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
         if base:
             _load(connection, Path(base))
         lacking = _furnish(connection, history, metadata)
         prepare(connection)
-        while wanted:
+        while wanted and history:
             script = history.pop(0)
             _end_backfills(connection)
             if script.revision in wanted:
                 findings += _judged(connection, script, metadata)
             elif _failure(connection, script, metadata):
                 fill(connection)  # it may need rows, as there were when it ran
-                findings += _failed(connection, script, metadata)
+                findings += _failure(connection, script, metadata)
             if findings and findings[-1].rule == REFUSED:
                 findings[-1] = findings[-1]._replace(instead=" ".join([REST, *lacking]))
                 break
@@ -151,26 +150,21 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
         if names := [table.name for table in _tables(connection)]:
             connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
         connection.commit()
-        return findings + _failed(connection, script, metadata)
+        return findings + _failure(connection, script, metadata)
     if guard.watching.commits_early and (failure := _failure(connection, script, metadata)):
-        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure[0].what}"
         instead = "Give each step a revision of its own, or use an operation, which looks first."
         findings.append(_finding(script, "not-rerunnable", what, instead))
     return findings
 
 
-def _failed(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
-    failure = _failure(connection, script, metadata)
-    return [_finding(script, REFUSED, failure, REST)] if failure else []
-
-
-def _failure(connection: Connection, script: Script, metadata: MetaData) -> str | None:
-    """Run upgrade() once more. Return why it fails; None: it does not."""
+def _failure(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
+    """Run upgrade() once more. Return the finding that it fails, if it does."""
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        return error.message
-    return None
+        return [_finding(script, REFUSED, error.message, REST)]
+    return []
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:

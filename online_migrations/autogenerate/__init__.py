@@ -4,6 +4,7 @@ Models and database are compared in one way, by Alembic and the comparators of c
 `check`, at the end of an upgrade, and by the doctor.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,8 @@ from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.sql import name_checks
 from online_migrations.state.tables import is_of_a_tool
+
+log = logging.getLogger(__name__)
 
 
 def target_metadata() -> MetaData:
@@ -61,6 +64,7 @@ def process_revision_directives(
         is_same = upgrade.is_empty()
         change = drop_retired(autogen, model_schemas()) if is_same else rewrite_directives(upgrade, autogen)
         if not change.up:
+            log.info("nothing to write: the schema is what the models say")
             directives.clear()
             return
         upgrade.ops[:], downgrade.ops[:] = change.up, change.down

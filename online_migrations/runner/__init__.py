@@ -186,7 +186,7 @@ def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
     if was_never_served:
-        log.info("no release has noted that it serves this database, so nothing is judged; see: flask release doctor")
+        log.info("no release has noted that it serves this database, so nothing is judged")
     return not was_never_served
 
 
