@@ -47,7 +47,8 @@ def release(context: click.Context) -> None:
     context.call_on_close(partial(alembic.setLevel, alembic.level))
     alembic.setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", r"Revision \S+ is present more than once")  # lint and doctor say it better
-    require_parent_files(script_directory())
+    if context.invoked_subcommand != "lint":  # of which it is a finding
+        require_parent_files(script_directory())
 
 
 @release.command("status")
@@ -85,8 +86,8 @@ def _status(connection: Connection) -> Document:
 
 def _status_lines(document: Document) -> Iterator[str]:
     live = document["live"]
-    yield f"state              {document['state']}"
-    yield f"code head          {document['code_head']}"
+    yield f"state              {document['state'] if document['code_head'] else 'there are no revisions'}"
+    yield f"code head          {document['code_head'] or 'none: flask db migrate writes the first revision'}"
     yield f"database revision  {document['database_revision'] or 'none: no migration has run'}"
     for number, step in enumerate(document["pending"]):
         yield f"{'' if number else 'pending':<17}  {step['revision']}  {step['phase']:<8}  {step['title']}"

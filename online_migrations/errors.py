@@ -20,6 +20,10 @@ class UnknownRevision(ReleaseError):
     exit_code = 2
 
 
+class BrokenFile(ReleaseError):
+    """The file of a revision cannot be imported."""
+
+
 class DeadlineExceeded(ReleaseError):
     """The time limit of the run passed while another session held a lock that the migration needs."""
 

@@ -1,5 +1,6 @@
 """`flask release lint`: apply revisions to a scratch database with rows in it, and say what an upgrade would refuse."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,18 +16,20 @@ from sqlalchemy.schema import CreateSchema
 
 from online_migrations import options
 from online_migrations.backfills import store
-from online_migrations.connection import direct_connection, execute_verbatim
-from online_migrations.errors import ReleaseError, server_message
+from online_migrations.connection import direct_connection, execute_verbatim, read_only_connection
+from online_migrations.errors import BrokenFile, ReleaseError, server_message
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, Guard
 from online_migrations.guard.rules import Violation
 from online_migrations.locks import Deadline
-from online_migrations.revisions import require_consistent_files
+from online_migrations.revisions import raised_at, require_consistent_files
 from online_migrations.scratch import scratch_database
 from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import TOOL_TABLES, prepare
 
+REST = "Mend it: it has to run on empty tables and on rows of any values. What follows it was not judged."
+REFUSED = "refused"  # the rule of a revision that fails
 SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
@@ -37,26 +40,76 @@ QUERIES = read_queries(__file__, "lint.sql")
 def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Violation]:
     """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
+    A revision that fails is a finding, and what follows it cannot be judged.
+
     Args:
         metadata: the models, whose naming convention names constraints that a revision does not name.
     """
-    require_consistent_files(code)
+    try:
+        require_consistent_files(code)
+    except BrokenFile as error:
+        return [Violation("not-imported", error.message, "Then lint again.", "", error.message.partition(":")[0])]
     wanted = _wanted(code, only)
     history = list(code.walk_revisions())[::-1]
+    if base := options.current().base_schema:
+        history = [script for script in history if script.revision not in _excused(code)]
     findings: list[Violation] = []
     with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
-        for schema in {table.schema for table in metadata.tables.values() if table.schema}:  # which no revision makes
-            connection.execute(CreateSchema(schema))
+        if base:
+            _load(connection, Path(base))
+        lacking = _furnish(connection, history, metadata)
         prepare(connection)
-        while wanted:
+        while wanted and history:
             script = history.pop(0)
             _end_backfills(connection)
             if script.revision in wanted:
                 findings += _judged(connection, script, metadata)
-            else:
-                _apply(connection, script, metadata)
+            elif _failure(connection, script, metadata):
+                fill(connection)  # it may need rows, as there were when it ran
+                findings += _failure(connection, script, metadata)
+            if findings and findings[-1].rule == REFUSED:
+                findings[-1] = findings[-1]._replace(instead=" ".join([REST, *lacking]))
+                break
             wanted.discard(script.revision)
     return findings
+
+
+def _load(connection: Connection, base: Path) -> None:
+    """Make what the file of Options.base_schema has."""
+    try:
+        lines = base.read_text(encoding="utf-8").splitlines()
+        execute_verbatim(connection, "\n".join(line for line in lines if not line.startswith("\\")))  # those are psql's
+    except (OSError, DBAPIError) as error:
+        why = server_message(error) if isinstance(error, DBAPIError) else error.strerror
+        dump = "pg_dump --schema-only --no-owner --no-acl"
+        raise ReleaseError(f"{base} cannot be loaded: {why}. Make it with: {dump} --file {base}") from error
+    execute_verbatim(connection, "RESET ALL")  # pg_dump empties the search path
+    connection.commit()
+
+
+def _furnish(connection: Connection, history: Sequence[Script], metadata: MetaData) -> list[str]:
+    """Make what no revision makes: the schemas of the models and of the search path, and the extensions that the
+    project's database has. Return a sentence for each one that this role may not create.
+    """
+    with read_only_connection() as own:
+        extensions = own.execute(QUERIES["extensions"]).all()
+        schemas = {*own.scalars(QUERIES["schemas"]), *(table.schema for table in metadata.tables.values())}
+        path = own.scalar(text("SHOW search_path"))
+    for schema in sorted(filter(None, schemas)):
+        connection.execute(CreateSchema(schema, if_not_exists=True))
+    connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+    connection.commit()
+    lacking = []
+    sources = "\n".join(Path(script.path).read_text(encoding="utf-8") for script in history)
+    for name, create in extensions:
+        if re.search(rf"CREATE\s+EXTENSION[^;]*\b{re.escape(name)}\b", sources, re.IGNORECASE):
+            continue
+        try:
+            execute_verbatim(connection, create)
+        except DBAPIError as error:
+            lacking.append(f"Your database has the extension {name}, and this one not: {server_message(error)}.")
+        connection.commit()
+    return lacking
 
 
 def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
@@ -64,11 +117,15 @@ def _wanted(code: ScriptDirectory, only: Sequence[str]) -> set[str]:
     try:
         if only:
             return {script.revision for name in only for script in code.get_revisions(name)}
-        baseline = options.current().baseline
-        excused = code.iterate_revisions(baseline, "base") if baseline else ()
-        return {script.revision for script in code.walk_revisions()} - {script.revision for script in excused}
+        return {script.revision for script in code.walk_revisions()} - _excused(code)
     except CommandError as error:
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+
+
+def _excused(code: ScriptDirectory) -> set[str]:
+    """Return the baseline of the options, and all that it follows."""
+    baseline = options.current().baseline
+    return {script.revision for script in code.iterate_revisions(baseline, "base")} if baseline else set()
 
 
 def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
@@ -89,27 +146,25 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
     try:
         with guard.revision(script):
             _apply(connection, script, metadata, guard)
-    except ReleaseError as error:  # unless it is one of the rows of our making that it meets
+    except ReleaseError:  # unless it is one of the rows of our making that it meets
         if names := [table.name for table in _tables(connection)]:
             connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
         connection.commit()
-        if _failure(connection, script, metadata):
-            findings.append(_finding(script, "refused", error.message, ""))
-        return findings
+        return findings + _failure(connection, script, metadata)
     if guard.watching.commits_early and (failure := _failure(connection, script, metadata)):
-        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure}"
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure[0].what}"
         instead = "Give each step a revision of its own, or use an operation, which looks first."
         findings.append(_finding(script, "not-rerunnable", what, instead))
     return findings
 
 
-def _failure(connection: Connection, script: Script, metadata: MetaData) -> str | None:
-    """Run upgrade() once more. Return why it fails; None: it does not."""
+def _failure(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
+    """Run upgrade() once more. Return the finding that it fails, if it does."""
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        return error.message
-    return None
+        return [_finding(script, REFUSED, error.message, REST)]
+    return []
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
@@ -129,9 +184,12 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
             migration.begin_transaction(_per_migration=True),
         ):
             script.module.upgrade()
-    except DBAPIError as error:
-        where = f"{Path(script.path).name} fails on a scratch database that ran what is before it"
-        raise ReleaseError(f"{where}: {server_message(error)}.") from error
+    except ReleaseError:
+        raise
+    except (Exception, SystemExit) as error:  # a file may do anything
+        why = server_message(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+        where = f"{raised_at(error, script.path)} fails on a scratch database that ran what is before it"
+        raise ReleaseError(f"{where}: {why}.") from error
     finally:
         connection.rollback()
 

@@ -4,7 +4,18 @@
 SELECT c.oid::int AS oid, c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND c.relname <> ALL (:tools)
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'), c.oid
+
+-- schemas: of the search path, also one that is not there, and of the extensions
+SELECT unnest(current_schemas(false))::text UNION SELECT extnamespace::regnamespace::text FROM pg_extension UNION
+SELECT btrim(name, ' "') FROM unnest(string_to_array(current_setting('search_path'), ',')) name
+WHERE name !~ '[$]user|^ *"?pg_' AND btrim(name, ' "') <> ''
+EXCEPT SELECT 'pg_catalog'
+
+-- extensions: of the database, and how to create them
+SELECT extname::text AS name, format('CREATE EXTENSION IF NOT EXISTS %I SCHEMA %I CASCADE', extname, nspname) AS "create"
+FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE nspname <> 'pg_catalog' ORDER BY 1
 
 -- columns: those of a table that have no default and no number, with a value for the row n, which counts from 1: of the
 -- row that it refers to, of its enum, by its type, or by the category of that (PostgreSQL manual, pg_type.typcategory)

@@ -29,6 +29,9 @@ class Options(NamedTuple):
             and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
             and all that it follows.
+        base_schema: a file that pg_dump --schema-only --no-owner --no-acl has made of the schema at the baseline, or
+            before the first revision if there is no baseline. `flask release lint` begins with it: for a project
+            whose revisions cannot make all of its tables, since create_all() made the first ones.
     """
 
     metadata: MetaData
@@ -41,11 +44,7 @@ class Options(NamedTuple):
     failed_jobs: Callable[[Connection], Row[Any] | None] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
     baseline: str | None = None
-
-
-def is_of_a_tool(table: str) -> bool:
-    """Tell whether the table, named without its schema, is one that has no model, such as a job queue's."""
-    return table.startswith(current().unmapped_prefixes)
+    base_schema: str | None = None
 
 
 def current() -> Options:

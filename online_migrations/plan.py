@@ -95,12 +95,15 @@ def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, ap
     with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
         preconditions.check(state, connection, "upgrade")
-    if state.name == AT_HEAD:
-        try:
-            with writable_transaction(connection):
+    if state.database_revision and state.name != AT_HEAD:
+        return
+    try:
+        with writable_transaction(connection):
+            verification.require_adopted(connection, state)
+            if state.name == AT_HEAD:
                 verification.require_same(connection)
-        except DBAPIError as error:  # on a standby, or for a role that may make no temporary table
-            yield f"schema and models were not compared: {server_message(error)}"
+    except DBAPIError as error:  # on a standby, or for a role that may make no temporary table
+        yield f"schema and models were not compared: {server_message(error)}"
 
 
 def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:

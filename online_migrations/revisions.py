@@ -7,6 +7,7 @@ so a file that was edited afterwards is noticed, and another file of the same nu
 
 import ast
 import hashlib
+import traceback
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -17,7 +18,7 @@ from alembic.script.revision import Revision
 from alembic.util import to_tuple
 from flask import current_app
 
-from online_migrations.errors import ReleaseError
+from online_migrations.errors import BrokenFile, ReleaseError
 
 
 def script_directory() -> ScriptDirectory:
@@ -102,7 +103,22 @@ def duplicate_revisions(code: ScriptDirectory) -> dict[str, list[str]]:
 
 def _scripts(code: ScriptDirectory) -> list[Script]:
     """Return the scripts of all files, also of two with one revision, of which Alembic's own map keeps one."""
-    return sorted(code._load_revisions(), key=lambda script: script.path)
+    try:
+        return sorted(code._load_revisions(), key=lambda script: script.path)
+    except (Exception, SystemExit) as error:  # a file may do anything
+        place = raised_at(error, *map(str, Path(code.versions).glob("*.py"))) or "A revision"
+        why = (
+            f"{place} cannot be imported, {type(error).__name__}: {error}. Mend the file; upgrade() is to do the rest."
+        )
+        raise BrokenFile(why) from error
+
+
+def raised_at(error: BaseException, *paths: str) -> str:
+    """Return the last file and line of these files in which it was raised; empty: in none of them."""
+    if isinstance(error, SyntaxError) and error.filename in paths:
+        return f"{Path(error.filename).name}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
 from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
@@ -54,7 +54,7 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
         try:
             like_this = connection.scalar(_LIKE_THIS)
             execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE template0 {like_this}')
-        except ProgrammingError as error:
+        except DBAPIError as error:
             raise ReleaseError(f"No scratch database can be made here ({server_message(error)}). {advice}") from error
         scratch = direct_engine(database=name, url=url)
         try:

@@ -134,7 +134,6 @@ def logging_config(level: str) -> dict[str, Any]:
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
             "procrastinate": {"level": "WARNING"},  # writes three lines a job; app/jobs/worker.py writes one
-            "alembic.runtime.plugins": {"level": "WARNING"},  # names each of its parts at every start
         },
     }
 

@@ -4,6 +4,7 @@ Models and database are compared in one way, by Alembic and the comparators of c
 `check`, at the end of an upgrade, and by the doctor.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +24,9 @@ from online_migrations.autogenerate.tables import drop_retired, is_part_of_anoth
 from online_migrations.autogenerate.types import render_item
 from online_migrations.sql import DIALECT, name_checks
 from online_migrations.state.live import is_view
-from online_migrations.state.tables import TOOL_TABLES
+from online_migrations.state.tables import is_of_a_tool
+
+log = logging.getLogger(__name__)
 
 
 def target_metadata() -> MetaData:
@@ -45,8 +48,7 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     if not reflected or compare_to is not None:
         return not (type_ == "table" and is_view(item))
     if type_ == "table":
-        is_of_a_tool = name in TOOL_TABLES or options.is_of_a_tool(str(name))
-        return not (is_of_a_tool or is_part_of_another(item) or is_retired(item))
+        return not (is_of_a_tool(str(name)) or is_part_of_another(item) or is_retired(item))
     return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
 
 
@@ -80,6 +82,7 @@ def process_revision_directives(
         is_same = upgrade.is_empty()
         change = drop_retired(autogen, model_schemas()) if is_same else rewrite_directives(upgrade, autogen)
         if not change.up:
+            log.info("nothing to write: the schema is what the models say")
             directives.clear()
             return
         upgrade.ops[:], downgrade.ops[:] = change.up, change.down

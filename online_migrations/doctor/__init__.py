@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
+from online_migrations import revisions
 from online_migrations.connection import writable_transaction
 from online_migrations.doctor import checks
 from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis
@@ -30,7 +31,7 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
         OperationalError: the database does not answer in time.
     """
     state = read_schema_state(connection)
-    is_at_head = state.name == AT_HEAD
+    is_at_head = state.name == AT_HEAD and not revisions.duplicate_revisions(revisions.script_directory())
     parameters = checks.query_parameters(metadata, is_at_head)
     found = [*checks.check_revisions(connection, state), *checks.stopped_backfills(connection)]
     reported = set()

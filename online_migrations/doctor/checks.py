@@ -21,7 +21,7 @@ from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.revisions import content_hashes, script_directory
 from online_migrations.sql import literal, read_sql
 from online_migrations.state import SchemaState, database_revisions, ledger
-from online_migrations.state.tables import LEDGER, exists
+from online_migrations.state.tables import LEDGER, exists, is_of_a_tool
 
 ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
@@ -94,6 +94,12 @@ def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> 
     return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({_HOLDER}) {query}"), parameters)
 
 
+def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
+    """Return the tables of no tool, on the search path and in the models' schemas, as the models would name them."""
+    found = _rows(connection, "SELECT model FROM tables ORDER BY 1", query_parameters(metadata, False)).scalars()
+    return [name for name in found if not is_of_a_tool(name.rpartition(".")[2])]
+
+
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
     for key in _rows(connection, _TEXTS["sequence-behind"], parameters).all():  # the server has quoted the names
@@ -124,7 +130,10 @@ def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
 
 def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
     """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
-    yield from list(duplicate_revision_files()) or list(other_version(connection, found)) or revision_state(found)
+    if twice := list(duplicate_revision_files()):
+        yield from twice
+        return
+    yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
         applied = tuple(database_revisions(connection))
         history = list(script_directory().iterate_revisions(applied, "base"))[::-1]

@@ -122,6 +122,8 @@ def diagnosis(one: Difference) -> Diagnosis:
         rule, what = f"missing-{one.kind}", f"{_named(one)} is in the models and not in the database."
     else:
         rule, what = f"extra-{one.kind}", f"{_named(one)} is in the database and in no model."
+        if one.kind == "table":
+            what += f" If another program made it, name it in Options(unmapped_prefixes=({one.name!r},))."
     return Diagnosis(ERROR, rule, what, command)
 
 

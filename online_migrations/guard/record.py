@@ -13,7 +13,7 @@ from online_migrations.guard.effect import Change, Effect, shown
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
 from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
 from online_migrations.sql import read_sql
-from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
+from online_migrations.state.tables import TOOL_TABLES
 
 ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 SOME_ROWS = 100  # that may be written while the table is locked
@@ -139,7 +139,7 @@ def _rows_written(
 
 def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
     name = shown(table)
-    if name in (*TOOL_TABLES, VERSION_TABLE):
+    if name in TOOL_TABLES:
         if record.line is not None:
             yield Effect("writes-tool-table", name, table)
         return

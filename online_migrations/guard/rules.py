@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from online_migrations import options
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import Snapshot
 from online_migrations.state.ledger import EXPAND
 from online_migrations.state.live import Usage
-from online_migrations.state.tables import TOOL_TABLES, VERSION_TABLE
+from online_migrations.state.tables import is_of_a_tool
 
 
 class Rule(NamedTuple):
@@ -44,7 +43,7 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     found = {}
     for table, columns in catalog.tables().items():
         name = table.removeprefix(f"{schema}.")
-        if name in (*TOOL_TABLES, VERSION_TABLE) or options.is_of_a_tool(name):
+        if is_of_a_tool(name):
             found[table] = Usage(columns, nullable=columns, left_to_default=columns)
     found |= live
     for _, thing in catalog.relations():

@@ -22,6 +22,7 @@ from sqlalchemy.schema import CreateTable
 from online_migrations import state
 from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
+from online_migrations.doctor.checks import other_version
 from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
@@ -39,6 +40,9 @@ ALEMBIC_OPTIONS: dict[str, Any] = {
 }
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+# What Alembic says of itself, at every command.
+NOISE = ("Context impl", "Will assume", "setting up autogenerate plugin", "Detected sequence")
 
 LIBRARY = __name__.partition(".")[0]
 log = logging.getLogger(__name__)
@@ -61,20 +65,29 @@ def run() -> None:
     engine = direct_engine()
     with direct_connection(engine) as connection:
         command = configure(connection)
+        compares = command != "retrieve_migrations"  # and judges; migrate and check tell each difference
+        logging.getLogger("alembic.autogenerate").setLevel(logging.WARNING if compares else logging.NOTSET)
         try:
             if command in ("upgrade", "downgrade", "do_stamp"):
                 migrate(engine, connection, command)
             else:
                 run_read_only(connection, command)
         except DBAPIError as error:
-            raise ReleaseError(failed_statement(error)) from error
+            why = verification.there_already(connection, error) if command == "upgrade" else None
+            raise ReleaseError(why or failed_statement(error)) from error
+
+
+def says_something(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(NOISE)
 
 
 def show_log() -> None:
-    """Print our log lines and Alembic's to stderr, unless the project decides about its log.
+    """Print our log lines and Alembic's to stderr, unless the project decides about its log, without the NOISE.
 
     Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
     """
+    for name in ("runtime.migration", "runtime.plugins", "ddl.postgresql"):
+        logging.getLogger(f"alembic.{name}").addFilter(says_something)
     if logging.getLogger().handlers:
         return
     to_stderr = logging.StreamHandler()
@@ -134,9 +147,11 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
     """Change the schema under the advisory lock, then check it on the same connection: there may be no other."""
     deadline = deadline_option()
     with migration_lock(connection, deadline), watch_blockers(engine, connection, deadline):
-        tables.prepare(connection)
         # Read under the lock: the migration that held it before may have been a newer one.
         current = schema_state(connection)
+        if command == "upgrade":
+            verification.require_adopted(connection, current)
+        tables.prepare(connection)
         if command == "upgrade" and current.name == state.AHEAD:
             log.warning("%s", state.ahead_and_compatible(current))
             return
@@ -153,6 +168,9 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         verification.verify_committed(connection, state.database_revisions(connection))
         if command == "upgrade":
             verification.compare_with_models(connection)
+        elif command == "do_stamp":
+            for stamped in other_version(connection, schema_state(connection)):
+                log.warning("%s If that was not meant: %s", stamped.what, stamped.next)
 
 
 def schema_state(connection: Connection) -> state.SchemaState:
@@ -170,7 +188,7 @@ def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
     connection.rollback()
     if was_never_served:
-        log.info("no release has noted that it serves this database, so nothing is judged; see: flask release doctor")
+        log.info("no release has noted that it serves this database, so nothing is judged")
     return not was_never_served
 
 

@@ -9,18 +9,22 @@ import alembic
 import sqlalchemy
 from alembic import context
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from online_migrations import options
 from online_migrations.autogenerate import REVISION_OPTIONS, include_name, target_metadata
+from online_migrations.doctor.checks import other_version, tables_there
 from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
-from online_migrations.errors import ReleaseError
+from online_migrations.errors import ReleaseError, server_message
+from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, read_sql
-from online_migrations.state import AT_HEAD, database_revisions, ledger, read_schema_state
+from online_migrations.state import AT_HEAD, SchemaState, database_revisions, ledger, read_schema_state, tables
 from online_migrations.state.forecast import unknown_required
 from online_migrations.state.live import mapped_tables
 
+ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")  # SQLSTATE: a schema, a table, a column, …
+STAMP = "flask db stamp head"
 _CATALOG = read_sql(__file__, "catalog.sql")
 
 log = logging.getLogger(__name__)
@@ -77,17 +81,54 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
 
 def require_same(connection: Connection) -> None:
     """Require that what the models map is there, and as they say. What is there besides does no harm."""
+    if wrong := unlike(connection):
+        raise ReleaseError(
+            f"Everything ran, and still the schema is not what the models say: {wrong}"
+            " Write what is lacking as a revision, with: flask db migrate"
+        )
+
+
+def require_adopted(connection: Connection, current: SchemaState) -> None:
+    """Refuse a database with tables that no revision has made, before anything is made in it."""
+    mapped = {table.name for table in target_metadata().tables.values()}
+    if not mapped or current.database_revision or tables.exists(connection, tables.LEDGER):
+        return
+    there = tables_there(connection, target_metadata())
+    if not there:
+        return
+    if mapped.isdisjoint(name.rpartition(".")[2] for name in there):
+        several = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
+        what = (
+            f"none of its tables ({several}) is the models'. Set {options.current().url_variable} to your own database"
+        )
+        what += f"; or, if a tool made these tables, name them in Options(unmapped_prefixes=({there[0]!r},))."
+    elif wrong := unlike(connection):
+        what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them"
+        what += ", with: flask db stamp REVISION — and then run: flask db upgrade"
+    else:
+        what = f"its tables are what the models say. Record that, with: {STAMP}"
+    raise ReleaseError(f"Nothing was changed. This database has no revision, and {what}")
+
+
+def there_already(connection: Connection, error: DBAPIError) -> str | None:
+    """Say how the database came to have what a revision makes, if that is why it failed."""
+    if sqlstate(error) not in ALREADY_THERE:
+        return None
+    connection.rollback()
+    why = f"PostgreSQL refused a step: {server_message(error)}."
+    for stamped in other_version(connection, read_schema_state(connection, context.script)):
+        return f"{why} {stamped.what} Put it right with: {stamped.next}"
+    return None if unlike(connection) else f"{why} The schema is what the models say. Record that, with: {STAMP}"
+
+
+def unlike(connection: Connection) -> str:
+    """Say how the schema differs from the models, in three sentences at most; nothing when it does no harm."""
     found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
     wrong += unknown_required(connection, mapped_tables(options.current().metadata))
     connection.rollback()
-    if wrong:
-        raise ReleaseError(
-            "Everything ran, and still the schema is not what the models say: "
-            + " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
-            + " Write what is lacking as a revision, with: flask db migrate"
-        )
+    return " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
 
 
 def is_mapped(name: str | None, type_: str, parents: Any) -> bool:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import CreateColumn, CreateTable
 
+from online_migrations import options
 from online_migrations.connection import execute_verbatim
 from online_migrations.sql import DIALECT
 
@@ -71,12 +72,16 @@ BACKFILLS = sa.Table(
 )
 
 ALL = (LEDGER, RELEASES, BACKFILLS)
-TOOL_TABLES = tuple(table.name for table in ALL)
-VERSION_TABLE = "alembic_version"
+TOOL_TABLES = (*(table.name for table in ALL), "alembic_version")
 
 _COLUMNS = sa.text(
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
 )
+
+
+def is_of_a_tool(table: str) -> bool:
+    """Tell whether the table, named without its schema, has no model: a job queue's, Alembic's, or one of these."""
+    return table in TOOL_TABLES or table.startswith(options.current().unmapped_prefixes)
 
 
 def exists(connection: sa.Connection, table: sa.Table) -> bool:

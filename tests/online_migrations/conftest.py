@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import flask_migrate
 import pytest
 from flask.testing import FlaskCliRunner
 
@@ -69,6 +70,7 @@ def project(server_environment: Environment, tmp_path: Path) -> Iterator[ModelPr
         with model_project(environment, tmp_path / "built") as project:
             shop_models.models().create_all(project.database.engine)
             project.database.execute(shop_models.ROWS)
+            flask_migrate.stamp(str(project.folder))
             project.upgrade()
             project.goes_live()
 

@@ -214,6 +214,8 @@ def test_by_itself_it_logs_to_stderr_once(monkeypatch: pytest.MonkeyPatch, capsy
     show_log()
     logging.getLogger(f"{LIBRARY}.runner").info("the database is at 0001")
     logging.getLogger("alembic.runtime").info("Running upgrade")
+    logging.getLogger("alembic.runtime.migration").info("Context impl %s.", "PostgresqlImpl")
+    logging.getLogger("alembic.ddl.postgresql").info("Detected sequence named '%s'", "users_id_seq")
     said = "INFO [online_migrations.runner] the database is at 0001\nINFO [alembic.runtime] Running upgrade\n"
     assert capsys.readouterr() == ("", said)
 

@@ -1,5 +1,6 @@
 """Read a revision's file: its calls, phase and hash; and lint it on a scratch database with rows."""
 
+import re
 import secrets
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util.pyfiles import load_module_py
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app.extensions import Base
 from online_migrations import options
@@ -18,7 +19,16 @@ from online_migrations.revisions import content_hashes
 from online_migrations.runner.preconditions import drop_in_same_release, operation_calls
 from online_migrations.state.ledger import phase_of
 from tests.databases import OUR_HISTORY
-from tests.online_migrations.history import CONTRACT, NO_MODELS, findings, history, rules_of, write_revision
+from tests.online_migrations.history import (
+    BASE,
+    CONTRACT,
+    EXPAND,
+    NO_MODELS,
+    findings,
+    history,
+    rules_of,
+    write_revision,
+)
 from tests.online_migrations.migrating import Database
 
 # It judges by the guard, which test_hand_written_revisions.py tries on each server.
@@ -76,10 +86,48 @@ def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
     assert 'excused("…")' in finding.instead
 
 
-def test_a_step_that_fails_is_a_finding_with_what_the_server_said(tmp_path: Path) -> None:
-    [finding] = findings(tmp_path, 'op.execute("ALTER TABLE nowhere ADD x int")')
-    assert finding.rule == "refused"
-    assert 'relation "nowhere" does not exist' in finding.what
+@pytest.mark.parametrize(
+    ("constants", "upgrade", "said"),
+    [
+        (EXPAND, 'op.get_bind().execute(sa.text("SELECT 1 WHERE false")).fetchone()[0]', "0002_step.py:14 .*TypeError"),
+        (EXPAND, "raise SystemExit(3)", "0002_step.py:14 .*SystemExit: 3"),
+        (EXPAND, 'op.execute("ALTER TABLE nowhere ADD x int")', '0002_step.py:14 .*"nowhere" does not exist'),
+        (EXPAND, 'op.execute("CREATE EXTENSION nowhere")', '0002_step.py:14 .*"nowhere" is not available'),
+        ("import nowhere", "pass", "0002_step.py:10 cannot be imported, ModuleNotFoundError"),
+        ("def", "pass", "0002_step.py:10 cannot be imported, SyntaxError"),
+    ],
+)
+def test_whatever_a_file_does_is_one_finding_with_its_line(
+    tmp_path: Path, constants: str, upgrade: str, said: str
+) -> None:
+    write_revision(tmp_path, "0001", None, BASE)
+    write_revision(tmp_path, "0002", "0001", upgrade, constants)
+    write_revision(tmp_path, "0003", "0002", 'op.execute("DELETE FROM people")')
+    [finding] = lint(ScriptDirectory(str(tmp_path)), NO_MODELS)[-1:]
+    assert re.match(said, finding.what)
+    assert finding.place.startswith("0002_step.py")
+    assert [one.place for one in lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"])] == [finding.place]
+
+
+def test_it_begins_with_what_no_revision_makes(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema of the search path, the tables from before the first revision, and what a revision needs of them."""
+    base = tmp_path / "base.sql"
+    base.write_text("\\restrict x\nSELECT set_config('search_path', '', false);\nCREATE TABLE public.ours (id int);")
+    given = options.current()
+    url = make_url(given.url).update_query_dict({"options": "-csearch_path=tenant,public"})
+    given = given._replace(base_schema=str(base), url=url.render_as_string(hide_password=False))
+    monkeypatch.setitem(current_app.extensions, "release", given)
+    write_revision(tmp_path, "0001", None, 'op.execute("CREATE TABLE tenant.theirs AS TABLE ours")')
+    write_revision(tmp_path, "0002", "0001", 'op.add_column("ours", sa.Column("name", sa.Text()))')
+    assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS) == []
+    monkeypatch.setitem(current_app.extensions, "release", given._replace(baseline="0001"))
+    assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS) == []
+    base.write_text("CREATE")
+    with pytest.raises(ReleaseError, match=r"base\.sql cannot be loaded: syntax error.*pg_dump --schema-only"):
+        lint(ScriptDirectory(str(tmp_path)), NO_MODELS)
+    assert database.scalar("SELECT to_regnamespace('tenant')") is None
 
 
 def test_when_none_is_named_all_are_judged_since_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

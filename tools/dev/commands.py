@@ -32,10 +32,7 @@ SUCCESS = {"200", "304"}
 NOISE = (
     " * Debugger is active",
     " * Debugger PIN",  # werkzeug says it again when a page asks for it
-    "Context impl",
-    "Will assume",
     "Running upgrade",  # `_migrate` says how many ran
-    "Detected sequence",
 )
 
 
@@ -45,7 +42,7 @@ def create_app() -> Flask:
 
 def for_developers(service: Flask) -> Flask:
     service.cli.add_command(dev)
-    for name in ("werkzeug", "alembic.runtime.migration", "alembic.ddl.postgresql"):
+    for name in ("werkzeug", "alembic.runtime.migration"):
         logging.getLogger(name).addFilter(is_worth_a_line)
     return service
 
