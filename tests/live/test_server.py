@@ -1,20 +1,26 @@
-"""gunicorn, started by the Procfile's command: signals, limits, malformed HTTP requests and log lines."""
+"""gunicorn, started by the Procfile: signals, limits, hostile and slow clients (Slowloris), log lines and memory."""
 
+import io
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+from PIL import Image
 
+from app.accounts.access_tokens import new_token
+from app.web.request_size import TEXT_BODY_LIMIT
 from tests.databases import Environment, migrated_database
-from tests.live.conftest import PASSWORD, ROOT, Service, connect, running_web
-from tests.live.test_slow_clients import GET, connected, read_response
+from tests.live.browser import Browser
+from tests.live.conftest import PASSWORD, ROOT, Service, connect, fetch, running_web
 from tests.waiting import wait_until
 
 KEPT_ALIVE = 8  # connections
@@ -132,3 +138,109 @@ def test_importing_the_application_needs_no_environment() -> None:
     command = [sys.executable, "-W", "error", "-c", "import app"]
     imported = subprocess.run(command, cwd=ROOT, env={}, capture_output=True)
     assert imported.returncode == 0, imported.stderr
+
+
+CLIENTS = 20  # twice as many as threads
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nContent-Type: text/plain\r\n"
+GET = b"GET /sign-in HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n"
+
+
+@contextmanager
+def connected(live: Service, first: bytes) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
+        client.sendall(first)
+        yield client
+
+
+def read_response(client: socket.socket) -> tuple[bytes, bytes]:
+    """Return status and headers, and the body by its Content-Length."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += client.recv(65536)
+    head, body = received.split(b"\r\n\r\n", 1)
+    [length] = [line.split(b": ")[1] for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
+    while len(body) < int(length):
+        body += client.recv(65536)
+    return head, body
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "first",
+    [GET + b"X: y", HEAD + b"Content-Length: 5000\r\n\r\ncont", b"", HEAD + b"Content-Length: 5000\r\n\r\n"],
+    ids=["headers", "body", "silence", "silence after headers"],
+)
+def test_other_readers_are_answered_while_slow_clients_hold_connections(live: Service, first: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            stack.enter_context(connected(live, first))
+        for _ in range(CLIENTS):
+            assert [fetch(live.url + path, timeout=5).status for path in ("/healthz", "/sign-in")] == [200, 200]
+
+
+def test_other_readers_are_answered_while_clients_do_not_read_their_responses(live: Service) -> None:
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", live.port))
+            client.sendall((GET + b"\r\n") * 100)
+        assert live.browser().get("/sign-in").status == 200
+
+
+@pytest.mark.parametrize("size", [100_000, 20 * 1024 * 1024])
+def test_a_client_that_sends_too_much_reads_the_413_to_its_end(live: Service, size: int) -> None:
+    with connected(live, HEAD + b"Content-Length: %d\r\n\r\n" % size) as client:
+        client.sendall(b"x" * size)
+        head, body = read_response(client)
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nConnection: close\r\n" in head
+        assert b"</html>" in body
+        assert client.recv(1) == b""  # closed in order; a reset would raise
+
+
+def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: Service) -> None:
+    with connected(live, HEAD + b"Expect: 100-continue\r\nContent-Length: 7340032\r\n\r\n") as client:
+        assert read_response(client)[0].startswith(b"HTTP/1.1 413 ")
+
+
+MIB = 1024 * 1024
+# A hash takes 19 MiB. Each of two processes keeps that, and some for pages. Kept by each of ten threads, it is 190.
+MOST = 80
+NOTES = b"[%b]" % b",".join([b'{"content":"%b"}' % (b"x" * 1000)] * 100)
+
+
+def test_the_memory_of_password_hashes_does_not_stay_with_each_thread(live: Service) -> None:
+    """An unknown address costs as much as a known one."""
+    workers = psutil.Process(live.process.pid).children()
+    before = own_memory(workers)
+
+    def sign_in(number: int) -> int:
+        return live.browser().post("/sign-in", email=f"nobody{number}@example.com", password="a wrong guess").status
+
+    with ThreadPoolExecutor(10) as clients:
+        assert set(clients.map(sign_in, range(60))) == {422}
+    assert own_memory(workers) - before < MOST * MIB
+
+
+def own_memory(processes: list[psutil.Process]) -> int:
+    """Return the bytes that are shared with no other process."""
+    return sum(process.memory_full_info().uss for process in processes)
+
+
+def test_a_photo_and_a_batch_of_the_api_may_be_long_and_a_stranger_is_answered_by_the_head(live: Service) -> None:
+    """A token that another server made has the right form and checksum."""
+    photo = io.BytesIO()
+    Image.effect_noise((600, 600), 100).save(photo, "PNG")
+    browser = live.browser()
+    browser.sign_up("long", PASSWORD)
+    page = browser.post("/mypage/tokens", name="backup", scopes="write", expiry="30").data.decode()
+    [token] = re.findall("sc_[0-9A-Za-z]{49}", page)
+    program = Browser(live.url, Authorization=f"Bearer {token}", **{"Content-Type": "image/png"})
+    assert min(len(photo.getvalue()), len(NOTES)) > TEXT_BODY_LIMIT
+    assert program.request("PUT", "/api/v1/profile/photo", body=photo.getvalue()).status == 204
+    program.headers["Content-Type"] = "application/json"
+    assert program.request("POST", "/api/v1/notes/batch", body=NOTES).status == 201
+    head = f"POST /api/v1/notes/batch HTTP/1.1\r\nHost: a\r\nContent-Length: {len(NOTES)}\r\n"
+    for other in (new_token("another key"), "sc_", ""):
+        assert statuses(live, f"{head}Authorization: Bearer {other}\r\n\r\n".encode()) == [b"401"]

@@ -15,8 +15,15 @@ from app.jobs.worker import GRACE_PERIOD
 from app.wordcounts.fetching.client import DEADLINE_SECONDS
 from tests.databases import Environment
 from tests.live.conftest import connect
-from tests.live.test_silent_database import EXITS_SOON, IMPATIENT, NEXT_JOB_WITHIN, assert_it_does_its_next_job
-from tests.live.test_worker import AGE_HEARTBEATS, NEVER_POLLS, end
+from tests.live.test_worker import (
+    AGE_HEARTBEATS,
+    EXITS_SOON,
+    IMPATIENT,
+    NEVER_POLLS,
+    NEXT_JOB_WITHIN,
+    assert_it_does_its_next_job,
+    end,
+)
 from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy, silent_proxy
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.live.conftest import STATUSES, UNFINISHED, CountingQueue, Slow
