@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 import urllib3
+from flask import Flask
+from sqlalchemy import text
 
+from app import create_app
+from app.extensions import db
+from config import TestingConfig
 from tests import logfmt
 from tests.databases import Environment, migrated_database
 from tests.live.browser import Browser
 from tests.pgbouncer import behind_pooler
-from tests.waiting import WITHIN
+from tests.waiting import WITHIN, wait_until
 from tools.dev import ports
 from tools.dev.processes import Child, spawn
 
@@ -149,3 +155,64 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         running_service(pooled, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service
+
+
+WORKERS = "SELECT id FROM procrastinate_workers"
+NEXT_JOB = text("""INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES ('next', 'jobs.requeue_stalled_jobs', '{"timestamp": 0}')""")
+LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Hold a database with a queue, and the environment of its workers."""
+
+    app: Flask
+    environment: Environment
+    folder: Path
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self.app.app_context():
+            found = [tuple(row) for row in db.session.execute(text(query), parameters)]
+            db.session.commit()
+            return found
+
+    def defer_next(self) -> None:
+        """Defer a job that any worker does at once."""
+        with self.app.app_context():
+            db.session.execute(NEXT_JOB)
+            db.session.commit()
+
+    def has_done_the_next(self) -> bool:
+        return self.rows(LEFT) == [(0,)]
+
+    @contextmanager
+    def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """Yield a worker that is ready. It is stopped at the end if it still runs.
+
+        Args:
+            preparation: Python code that it runs before it creates the app.
+        """
+        before = self.rows(WORKERS)
+        log = self.folder / f"worker-{len(list(self.folder.glob('worker-*.log')))}.log"
+        factory = log.with_suffix(".py")
+        factory.write_text(f"from app import create_app\n{preparation}\napp = create_app()\n")
+        env = {
+            **self.environment,
+            "FLASK_APP": f"{factory}:app",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
+        with running("worker", env, log) as process:
+            wait_until(lambda: set(self.rows(WORKERS)) - set(before), "the worker is ready")
+            yield process
+
+
+@contextmanager
+def running_queue(environment: Environment, folder: Path) -> Iterator[Queue]:
+    given = {**environment, "APP_SETTINGS": "config.TestingConfig"}
+    app = create_app(TestingConfig(given))
+    yield Queue(app, given, folder)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

@@ -12,7 +12,7 @@ from app.extensions import db
 from app.jobs.tasks import DEAD_AFTER, requeue_stalled_jobs, resume_lost_backfills
 from online_migrations.backfills.store import DONE
 from tests.databases import Environment, migrated_database
-from tests.live.workers import Queue, running_queue
+from tests.live.conftest import Queue, running_queue
 from tests.online_migrations.backfilling import begin
 from tests.online_migrations.migrating import connected
 from tests.silent_proxy import Connection, SilentProxy, silent_proxy

@@ -19,7 +19,7 @@ from app.notes.models import Note
 from app.notes.search import Search
 from app.notes.sharing import share_note
 from tests.notes.lists import create, headings, older_of, titles_of_all_pages, write_at
-from tests.notes.test_search_index import fill
+from tests.notes.test_search_correction import fill
 from tests.visitor import Visitor
 
 
