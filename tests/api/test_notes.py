@@ -19,7 +19,7 @@ from app.notes import service
 from app.notes.api import BATCH_BYTES
 from app.notes.models import Note
 from tests.accounts.conftest import won
-from tests.api.program import Program, pointers, program_of
+from tests.api.conftest import Program, pointers, program_of
 from tests.conftest import PASSWORD
 from tests.database import commit, same_row_counts
 from tests.samples import samples

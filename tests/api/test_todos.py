@@ -17,7 +17,7 @@ from app.keyset import Cursor
 from app.todos import service
 from app.todos.models import Todo
 from app.web.request_size import TEXT_BODY_LIMIT
-from tests.api.program import Program, pointers, program_of
+from tests.api.conftest import Program, pointers, program_of
 from tests.database import commit, row_counts, same_row_counts
 from tests.photos.photo_files import red_jpeg, saved
 

@@ -20,8 +20,7 @@ from PIL import Image
 from app.accounts.access_tokens import new_token
 from app.web.request_size import TEXT_BODY_LIMIT
 from tests.databases import Environment, migrated_database
-from tests.live.browser import Browser
-from tests.live.conftest import PASSWORD, ROOT, Service, connect, fetch, running_web
+from tests.live.conftest import PASSWORD, ROOT, Browser, Service, connect, fetch, running_web
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.waiting import wait_until
 

@@ -1,4 +1,4 @@
-"""start.py, as other people's machines start it: the gate of the schema, the signals, the output, and PID 1 of a container.
+"""start.py, as other people's machines start it: the gate of the schema, signals, output, and PID 1 of a container.
 
 tests/test_platform.py holds that every launcher takes a line of the Procfile for the same words.
 """

@@ -15,7 +15,7 @@ from app.figures import Figures
 from app.wordcounts import service
 from app.wordcounts.analysis.words import LONGEST_WORD
 from app.wordcounts.models import DONE, FAILED, Result
-from tests.api.program import Program, pointers, program_of
+from tests.api.conftest import Program, pointers, program_of
 from tests.conftest import browser_of
 from tests.database import row_counts
 from tests.portability import exports

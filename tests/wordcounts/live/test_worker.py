@@ -16,8 +16,7 @@ from app.jobs.tasks import DEAD_AFTER
 from app.jobs.worker import GRACE_PERIOD
 from app.wordcounts.fetching.client import DEADLINE_SECONDS
 from tests.databases import Environment, migrated_database
-from tests.live.browser import Browser
-from tests.live.conftest import PASSWORD, Service, connect, running_service
+from tests.live.conftest import PASSWORD, Browser, Service, connect, running_service
 from tests.live.test_worker import (
     AGE_HEARTBEATS,
     EXITS_SOON,
