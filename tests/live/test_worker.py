@@ -15,7 +15,7 @@ from tests.databases import Environment, migrated_database
 from tests.live.conftest import Queue, running_queue
 from tests.online_migrations.backfilling import begin
 from tests.online_migrations.migrating import connected
-from tests.silent_proxy import Connection, SilentProxy, silent_proxy
+from tests.silent_proxy import Connection, SilentProxy
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.servers
@@ -99,12 +99,6 @@ connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0
 database_timeout.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
 """
 EXITS_SOON = f"{SETTING('GRACE_PERIOD', 2)}; {SETTING('EXIT_AFTER', 4)}; {SETTING('IDLE_EXIT_AFTER', 2)}"
-
-
-@pytest.fixture
-def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
-    with silent_proxy(server_environment) as proxy:
-        yield proxy
 
 
 @pytest.fixture

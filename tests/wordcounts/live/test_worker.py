@@ -27,7 +27,7 @@ from tests.live.test_worker import (
     end,
 )
 from tests.pgbouncer import behind_pooler
-from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy, silent_proxy
+from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.live.conftest import STATUSES, UNFINISHED, CountingQueue, Slow
 from tests.wordcounts.page_server import PageServer, page
@@ -99,12 +99,6 @@ TRAPS = (
     (b"COMMIT", TO_CLIENT, b"UPDATE results"),  # it is stored, and the worker is not told
     (b"procrastinate_finish_job", TO_SERVER, b""),  # the worker says that it is done
 )
-
-
-@pytest.fixture
-def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
-    with silent_proxy(server_environment) as proxy:
-        yield proxy
 
 
 @pytest.fixture
