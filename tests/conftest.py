@@ -29,6 +29,7 @@ from config import TestingConfig
 from tests.bucket import object_keys
 from tests.databases import Environment, empty_database, migrated_database
 from tests.servers import ServerProcess, ServersUnavailable, environment_of
+from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.visitor import Visitor
 
 PASSWORD = "a long enough sentence"
@@ -161,6 +162,13 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     session.remove()
     transaction.rollback()
     connection.close()
+
+
+@pytest.fixture
+def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
+    """Yield a proxy in front of the database server, which falls silent when a test says so."""
+    with silent_proxy(server_environment) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Template filters: days, times and numbers in the reader's language, in one style (tests/web/test_dates.py lists it).
+"""Template filters: days, times and numbers in the reader's language, in one style (tests/web/test_preferences.py).
 
 The year stands only where it is not this year, a weekday only with a deadline, where it helps to plan. Times are in the
 reader's zone, and do not name it. While the zone is not known, they are in UTC and say so. Babel interprets a pattern

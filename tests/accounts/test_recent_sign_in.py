@@ -22,8 +22,7 @@ from app.extensions import db
 from app.passkeys.models import Challenge, Passkey
 from tests.conftest import PASSWORD, browser_of
 from tests.database import commit, right_before, row_counts, same_row_counts
-from tests.passkeys.authenticator import Authenticator
-from tests.passkeys.conftest import add_passkey, ask
+from tests.passkeys.conftest import Authenticator, add_passkey, ask
 from tests.visitor import Visitor
 from tests.web.test_access import PUBLIC, endpoints
 

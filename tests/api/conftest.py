@@ -1,10 +1,67 @@
-"""A program of Alice, whose token may do everything."""
+"""A program that uses the API with a token, such as Alice's; each answer that it gets has to be a documented one."""
+
+import json
+from functools import partialmethod
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.accounts import access_tokens
 from app.accounts.models import User
-from tests.api.program import Program, program_of
+from app.api.document import spec
+from tests.conftest import CLIENT
+
+
+class Program:
+    def __init__(self, app: Flask, token: str | None, language: str = "en") -> None:
+        self.app, self.token, self.language = app, token, language
+        self.client = app.test_client()
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        """Args: headers: If_Match="…" for If-Match."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        sent.setdefault("Accept-Language", self.language)
+        given: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
+        answer = self.client.open(f"/api/v1{path}", method=method, headers=sent, **(given if body is not None else {}))
+        refuse_undocumented(self.app, method, f"/api/v1{path.partition('?')[0]}", answer)
+        return answer
+
+    get = partialmethod(ask, "GET")
+    post = partialmethod(ask, "POST")
+    patch = partialmethod(ask, "PATCH")
+    put = partialmethod(ask, "PUT")
+    delete = partialmethod(ask, "DELETE")
+
+
+def program_of(app: Flask, user: User, *scopes: str) -> Program:
+    with app.test_request_context():
+        return Program(app, access_tokens.make_token(user.id, "test", scopes or ("read", "write"), 30, CLIENT))
+
+
+def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None:
+    with app.test_request_context(path, method=method) as context:
+        endpoint = context.request.endpoint
+    if endpoint is None or not endpoint.startswith("api."):
+        assert answer.mimetype == "application/problem+json", path
+        return
+    metadata = spec.get_function_metadata(app.view_functions[endpoint])
+    if metadata is None:
+        return  # the document itself
+    assert f"HTTP_{answer.status_code}" in {*metadata.resp.code_models, *metadata.resp.codes}, (endpoint, answer.status)
+    assert answer.headers["Cache-Control"] == "no-store"
+    model = metadata.resp.find_model(answer.status_code)
+    if model is None:
+        return
+    expected = "application/problem+json" if answer.status_code >= 400 else "application/json"
+    assert answer.mimetype == expected, (endpoint, answer.status)
+    model.model_validate_json(answer.data)
+
+
+def pointers(answer: Any) -> list[str]:
+    return [error.get("pointer") or error["parameter"] for error in json.loads(answer.data)["errors"]]
 
 
 @pytest.fixture

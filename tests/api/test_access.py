@@ -11,7 +11,7 @@ from app.accounts.access_tokens import new_token
 from app.accounts.models import AccessToken, User
 from app.extensions import db
 from app.limits import rate_limits
-from tests.api.program import Program, program_of
+from tests.api.conftest import Program, program_of
 from tests.api.test_queries import operations
 from tests.conftest import CLIENT, PASSWORD
 from tests.database import right_before, row_counts, same_row_counts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.api.program import Program
+from tests.api.conftest import Program
 from tests.visitor import Visitor
 
 

@@ -15,7 +15,7 @@ from app.keyset import IDS, Cursor
 from app.notes import service as notes
 from app.notes.cursor import START
 from app.todos import listing
-from tests.api.program import Program, pointers
+from tests.api.conftest import Program, pointers
 from tests.database import same_row_counts
 from tests.samples import samples
 

@@ -27,8 +27,7 @@ from config import TestingConfig
 from tests.browser.pages import PASSWORD, UNFORESEEN, Page
 from tests.browser.seed import Ids, address, seed
 from tests.databases import Environment, migrated_database
-from tests.live.browser import Browser
-from tests.live.conftest import Service, running_web
+from tests.live.conftest import Browser, Service, running_web
 from tests.visitor import token_of
 
 # So that the pages offer what needs mail. Nothing listens there, and no test waits for a letter.

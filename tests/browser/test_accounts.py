@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.accounts.passwords import ACCEPTED, EMAIL, NICKNAME, REFUSED
+from tests.accounts.test_password_policy import ACCEPTED, EMAIL, NICKNAME, REFUSED
 from tests.browser.checks import axe_violations
 from tests.browser.controls import Control, Keyboard, button, link
 from tests.browser.pages import PASSWORD

@@ -1,10 +1,25 @@
-"""bin/deploy: what it does when nothing fails, and what it makes of a deploy before."""
+"""bin/deploy: what it does when nothing fails, and after a deploy before; its journey; and a plain server's pushes."""
 
+import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from flask import Flask
+from sqlalchemy import text
 
+from app.accounts import service as accounts
+from app.extensions import db
+from environment.mail import smtp_server
 from tests.deployment.conftest import LIMITS, World
+from tests.deployment.heroku_stand_in import write_script
+from tests.deployment.stand_in_site import served
+from tools.deployment import smoke
+from tools.deployment.errors import DeployError
+from tools.deployment.journal import Journal
+from tools.deployment.limits import Limits
+from tools.deployment.site import Site, wait_until_it_serves
 
 
 def versions(world: World, remote: str) -> list[str]:
@@ -72,3 +87,116 @@ def test_it_serves_only_when_no_process_of_the_release_before_answers_any_more(w
     world.sites["staging"].serving = lambda: next(answers, world.staging.serves)
     assert world.deploy("staging") == 0
     assert world.sites["staging"].asked.count("GET /readyz") == 4 + 1 + 5 + 1, "and once more at the end"
+
+
+PASSWORD = "a long enough sentence"
+COMMIT = "0123456789ab" + "c" * 28
+SENDER = {"MAIL_FROM": "hello@example.com", "SITE_URL": "http://127.0.0.1"}
+NONE = Limits(poll=0, site=0)
+
+
+@pytest.fixture
+def site(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setitem(migrated.config, "COMMIT", COMMIT[:12])
+    with served(migrated) as url:
+        yield Site(url, NONE)
+
+
+def rows() -> list[int]:
+    db.session.rollback()
+    return [db.session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in ("users", "notes")]
+
+
+def test_the_journey_goes_through_and_leaves_nothing(
+    site: Site, migrated: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "deploy staging")
+    wait_until_it_serves(site, COMMIT, NONE._replace(site=30), journal)
+    with pytest.raises(DeployError, match=f"says {COMMIT[:12]}"):
+        wait_until_it_serves(site, "d" * 40, NONE, journal)
+    smoke.read(site, journal)
+    assert rows() == [0, 0]
+    smoke.write(site, journal)
+    assert rows() == [0, 0]
+
+    accounts.sign_up("smoke@example.com", "smoke", PASSWORD)
+    monkeypatch.setitem(migrated.config, "SMTP_SERVER", smtp_server({"SMTP_URL": "smtp://127.0.0.1", **SENDER}))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DeployError, match=r"machine 127\.0\.0\.1 login"):
+        smoke.write(site, journal)
+    netrc = tmp_path / ".netrc"
+    netrc.write_text(f'machine 127.0.0.1 login smoke@example.com password "{PASSWORD}"\n')
+    netrc.chmod(0o600)
+    smoke.write(site, journal)
+    assert rows() == [1, 1]
+    assert db.session.scalar(text("SELECT count(*) FROM notes WHERE deleted_at IS NULL")) == 0
+    netrc.write_text('machine 127.0.0.1 login smoke@example.com password "another sentence"\n')
+    with pytest.raises(DeployError, match="POST /sign-in: 422"):
+        smoke.write(site, journal)
+
+
+ERROR = "ssh: connect to host notes.example.com port 22: Connection refused"
+
+
+@pytest.fixture
+def receive(world: World) -> Path:
+    """Return the file with what `receive` of staging's server prints; its site is the stand-in's."""
+    script, printed = world.checkout.parent / "receive", world.checkout.parent / "printed"
+    write_script(script, f'#!/bin/sh\ncase "$*" in *--json) cat {printed};; *) cat {printed}; exit 1;; esac\n')
+    world.git("config", "remote.staging.receive", f"{script} --over ssh")
+    world.git("config", "remote.staging.site", world.staging.web_url)
+    printed.write_text("[]")
+    return printed
+
+
+def release(version: int, status: str, commit: str) -> dict[str, object]:
+    return {"version": version, "status": status, "commit": commit, "description": "push", "current": False}
+
+
+def last_line(world: World) -> str:
+    return world.log().splitlines()[-1]
+
+
+def test_a_refused_push_is_told_by_its_failed_release(world: World, receive: Path) -> None:
+    record = json.dumps([release(1, "failed", world.head())])
+    hook = world.checkout.parent / "semicircle-staging.git/hooks/pre-receive"
+    write_script(hook, f"#!/bin/sh\necho '{record}' > {receive}\necho Error: The release phase failed >&2\nexit 1\n")
+    assert world.deploy("staging") == 1
+    assert re.search(r"red\. Release v1 of staging failed; the release before it serves on", last_line(world))
+    assert "Error: The release phase failed" in world.log()
+
+
+def test_a_rollback_that_the_server_refuses_is_red(world: World, receive: Path) -> None:
+    old, new = world.head(), world.commit()
+    receive.write_text(json.dumps([release(2, "succeeded", new), release(1, "succeeded", old)]))
+    assert world.rollback("staging", "--anyway") == 1
+    assert re.search(rf"red\. staging made no release of {old[:12]}", last_line(world))
+
+
+@pytest.mark.parametrize(
+    ("printed", "sentence"),
+    [
+        ("", "did not print its releases"),
+        ('[{"version": 1, "status": "succeeded"}]', "did not print its releases"),
+        (json.dumps([release(1, "invented-later", "a" * 40)]), "a state of a release that is not known"),
+    ],
+)
+def test_what_is_no_list_of_releases_is_red(world: World, receive: Path, printed: str, sentence: str) -> None:
+    receive.write_text(printed)
+    assert world.deploy("staging") == 1
+    assert sentence in last_line(world)
+    assert "git push" not in world.log()
+
+
+def test_a_server_that_cannot_be_reached_or_named_is_red(world: World, receive: Path) -> None:
+    world.git("config", "--unset", "remote.staging.site")
+    assert world.deploy("staging") == 1
+    assert "git config remote.staging.site" in last_line(world)
+    world.git("config", "remote.staging.site", world.staging.web_url)
+    write_script(receive.with_name("receive"), f"#!/bin/sh\necho '{ERROR}' >&2\nexit 255\n")
+    assert world.deploy("staging") == 1
+    assert ERROR in last_line(world)
+    world.git("config", "--unset", "remote.staging.receive")
+    world.git("remote", "set-url", "staging", "semicircle@notes.example.com:repository.git")
+    assert world.deploy("staging") == 1
+    assert "git config remote.staging.receive" in last_line(world)

@@ -15,8 +15,7 @@ import pytest
 from app import create_app
 from app.jobs.worker import EXIT_AFTER
 from config import ProductionConfig
-from tests.test_env_example import sample
-from tests.test_platform import PRODUCTION
+from tests.test_platform import PRODUCTION, sample
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/platforms.md").read_text()

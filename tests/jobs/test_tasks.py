@@ -1,14 +1,17 @@
-"""The queue's own tasks: stalled jobs are requeued, failed ones purged in the end, and periodic ones deferred once."""
+"""The queue's tables and its own tasks: stalled jobs are requeued, failed ones purged, periodic ones deferred once."""
 
 import asyncio
+import re
 from datetime import timedelta
 
+import flask_migrate
 from flask import Flask
 from procrastinate.periodic import PeriodicDeferrer
+from procrastinate.schema import SchemaManager
 from sqlalchemy import text
 
 from app.accounts import letters
-from app.extensions import db
+from app.extensions import Base, db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
 from app.jobs.tasks import (
@@ -20,7 +23,11 @@ from app.jobs.tasks import (
     purge_failed_jobs,
     requeue_stalled_jobs,
 )
+from online_migrations.connection import read_only_connection
+from online_migrations.doctor import diagnose
 from tests.accounts.conftest import won
+from tests.databases import Environment, empty_database
+from tests.online_migrations.dumps import psql, schema_dump
 
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
@@ -141,3 +148,29 @@ def test_two_workers_defer_each_task_once_and_not_again_while_its_job_is_queued(
     jobs = db.session.execute(text(JOBS)).all()
     assert {number for _, number in jobs} == {1}
     assert "photos.sweep" in {task for task, _ in jobs}
+
+
+SECTION = re.compile(r"^-- Name: (.*?); Type: .*?(?=^-- Name: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def procrastinates(dump: str) -> dict[str, str]:
+    """Return the SQL of each object that is the queue's, by its name."""
+    return {found[1]: found[0].strip() for found in SECTION.finditer(dump) if "procrastinate" in found[1]}
+
+
+def test_the_migrations_make_what_the_package_would(
+    migrated_environment: Environment, server_environment: Environment
+) -> None:
+    with empty_database(server_environment) as other:
+        psql(other, SchemaManager.get_schema())
+        expected = procrastinates(schema_dump(other))
+    assert len(expected) > 40
+    assert procrastinates(schema_dump(migrated_environment)) == expected
+
+
+def test_check_and_doctor_leave_it_alone_and_no_other_librarys_table(migrated: Flask) -> None:
+    flask_migrate.check("migrations")
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE not_procrastinate_jobs (id bigint)")
+    with read_only_connection() as connection:
+        assert [finding.rule for finding in diagnose(connection, Base.metadata)] == ["extra-table"]

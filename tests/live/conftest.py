@@ -1,25 +1,88 @@
 """The service as a platform runs it: the Procfile's commands, production configuration, gunicorn on a free port."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import psycopg2
 import pytest
 import urllib3
+from flask import Flask
+from sqlalchemy import text
 
+from app import create_app
+from app.extensions import db
+from config import TestingConfig
 from tests import logfmt
 from tests.databases import Environment, migrated_database
-from tests.live.browser import Browser
 from tests.pgbouncer import behind_pooler
-from tests.waiting import WITHIN
+from tests.visitor import token_of
+from tests.waiting import WITHIN, wait_until
 from tools.dev import ports
 from tools.dev.processes import Child, spawn
+
+File = tuple[str, bytes, str]  # name, content, content type
+
+
+class Browser:
+    """Act as a client of one service behind the platform's TLS router.
+
+    Args:
+        url: scheme, host and port of the service.
+        headers: additional headers that the platform's router sets.
+    """
+
+    _opened: ClassVar[WeakSet["Browser"]] = WeakSet()
+
+    def __init__(self, url: str, **headers: str) -> None:
+        self.url = url
+        # Over TLS, a form has to say that it comes from a page of the site.
+        # Each browser has an address of its own, since sign-ups are limited by address.
+        self.headers = {
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-For": f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}",
+            "Referer": url.replace("http:", "https:") + "/",
+            **headers,
+        }
+        self.cookies: dict[str, str] = {}
+        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))
+        self._opened.add(self)
+
+    @classmethod
+    def hang_up(cls, url: str) -> None:
+        """Close the connections to a service for good: when it stops, it would wait for those that are kept alive."""
+        for browser in cls._opened:
+            if browser.url == url:
+                browser._pool.connection_from_url(url).close()
+
+    def request(self, method: str, path: str, **arguments: object) -> urllib3.BaseHTTPResponse:
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {**self.headers, "Cookie": cookie} if cookie else self.headers
+        answer = self._pool.request(method, self.url + path, redirect=False, headers=headers, **arguments)  # type: ignore[arg-type]
+        for line in answer.headers.getlist("Set-Cookie"):
+            for name, morsel in SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+        return answer
+
+    def get(self, path: str) -> urllib3.BaseHTTPResponse:
+        return self.request("GET", path)
+
+    def post(self, path: str, /, **fields: str | File) -> urllib3.BaseHTTPResponse:
+        token = token_of(self.get("/sign-in").data.decode())
+        return self.request("POST", path, fields={"csrf_token": token, **fields})
+
+    def sign_up(self, name: str, password: str) -> urllib3.BaseHTTPResponse:
+        return self.post("/sign-up", email=f"{name}@example.com", nickname=name, password=password)
+
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long enough sentence"
@@ -149,3 +212,64 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
         running_service(pooled, tmp_path_factory.mktemp("live")) as service,
     ):
         yield service
+
+
+WORKERS = "SELECT id FROM procrastinate_workers"
+NEXT_JOB = text("""INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES ('next', 'jobs.requeue_stalled_jobs', '{"timestamp": 0}')""")
+LEFT = "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'next'"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Hold a database with a queue, and the environment of its workers."""
+
+    app: Flask
+    environment: Environment
+    folder: Path
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self.app.app_context():
+            found = [tuple(row) for row in db.session.execute(text(query), parameters)]
+            db.session.commit()
+            return found
+
+    def defer_next(self) -> None:
+        """Defer a job that any worker does at once."""
+        with self.app.app_context():
+            db.session.execute(NEXT_JOB)
+            db.session.commit()
+
+    def has_done_the_next(self) -> bool:
+        return self.rows(LEFT) == [(0,)]
+
+    @contextmanager
+    def worker(self, preparation: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """Yield a worker that is ready. It is stopped at the end if it still runs.
+
+        Args:
+            preparation: Python code that it runs before it creates the app.
+        """
+        before = self.rows(WORKERS)
+        log = self.folder / f"worker-{len(list(self.folder.glob('worker-*.log')))}.log"
+        factory = log.with_suffix(".py")
+        factory.write_text(f"from app import create_app\n{preparation}\napp = create_app()\n")
+        env = {
+            **self.environment,
+            "FLASK_APP": f"{factory}:app",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
+        with running("worker", env, log) as process:
+            wait_until(lambda: set(self.rows(WORKERS)) - set(before), "the worker is ready")
+            yield process
+
+
+@contextmanager
+def running_queue(environment: Environment, folder: Path) -> Iterator[Queue]:
+    given = {**environment, "APP_SETTINGS": "config.TestingConfig"}
+    app = create_app(TestingConfig(given))
+    yield Queue(app, given, folder)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

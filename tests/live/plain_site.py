@@ -19,7 +19,7 @@ import psutil
 import urllib3
 
 from tests.child import child
-from tests.live.browser import Browser
+from tests.live.conftest import Browser
 from tests.mail.smtp_server import self_signed_certificate
 from tests.online_migrations.migrating import traffic
 from tests.waiting import WITHIN

@@ -4,18 +4,13 @@ import json
 import secrets
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 import urllib3
 from PIL import Image
 
-from tests.databases import Environment, migrated_database
-from tests.live.clocks import AHEAD, BEHIND, clock, round_robin
-from tests.live.conftest import PASSWORD, Service, fetch, running_service, running_web
-from tests.live.plain_site import HAPROXY
+from tests.live.conftest import PASSWORD, Service, fetch
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 
@@ -26,8 +21,8 @@ def image_url_of(live: Service, name: str) -> str:
     return url
 
 
-def travel(live: Service) -> None:
-    """Go from sign-up to the deletion of the account."""
+@pytest.mark.smoke
+def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
     browser = live.browser()
     assert browser.sign_up("haneul", PASSWORD).status == 302
     for number in range(3):
@@ -55,26 +50,6 @@ def travel(live: Service) -> None:
         assert live.rows(f"SELECT 1 FROM {table} WHERE user_id = {user_id}") == []
     assert live.rows(f"SELECT 1 FROM users WHERE id = {user_id}") == []
     assert browser.post("/sign-in", email="haneul@example.com", password=PASSWORD).status == 422
-
-
-@pytest.mark.smoke
-def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
-    travel(live)
-
-
-@pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
-def test_the_same_over_two_machines_with_clocks_a_minute_apart(server_environment: Environment, tmp_path: Path) -> None:
-    """One is ahead of the database and the other, whose worker runs the jobs, behind. They take turns."""
-    with (
-        migrated_database(server_environment) as environment,
-        running_web({**environment, **clock(tmp_path, AHEAD)}, tmp_path) as ahead,
-        running_service({**environment, **clock(tmp_path, BEHIND)}, tmp_path) as behind,
-        round_robin(tmp_path, ahead.port, behind.port) as port,
-    ):
-        travel(replace(behind, url=f"http://127.0.0.1:{port}"))
-        for web in (ahead, behind):
-            assert web.logged("method=GET")
-            assert web.logged("method=POST")
 
 
 def test_the_public_can_read_a_photo_but_cannot_list_or_write_the_bucket(live: Service) -> None:

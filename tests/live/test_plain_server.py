@@ -15,8 +15,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.databases import HEAD, Environment, empty_database
-from tests.live.browser import Browser
-from tests.live.conftest import PASSWORD, ROOT
+from tests.live.conftest import PASSWORD, ROOT, Browser
 from tests.live.plain_site import HAPROXY, PlainSite, plain_site
 from tests.mail.smtp_server import Mailbox, smtp_server, text_of
 from tests.waiting import WITHIN, wait_until

@@ -1,10 +1,9 @@
-"""start.py, as other people's machines start it: two gates, the signals, the output, and PID 1 of a container.
+"""start.py, as other people's machines start it: the gate of the schema, signals, output, and PID 1 of a container.
 
 tests/test_platform.py holds that every launcher takes a line of the Procfile for the same words.
 """
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from tests.waiting import wait_until
 from tools.dev.processes import Child, spawn
 
 LISTENS = "Booting worker"
-REFUSAL = "Error: SECRET_KEY is not set; .env.example says what it is for.\n"
 PAGES = ("/", "/sign-in", "/notes", "/nothing")
 NEEDS_NAMESPACES = pytest.mark.skipif(not namespaces_are_allowed(), reason="only root may make a PID namespace")
 
@@ -117,18 +115,6 @@ def test_as_pid_1_it_serves_and_ends_on_sigterm(name: str, migrated_environment:
         assert "start.py" in process.process.cmdline()
         process.process.send_signal(signal.SIGTERM)
         assert process.outer.wait(timeout=25) == 0
-
-
-@pytest.mark.parametrize("name", ["web", "release"])
-def test_the_settings_are_a_gate(name: str, environment: Environment, tmp_path: Path) -> None:
-    url, env = production(environment)
-    del env["SECRET_KEY"]
-    with launched(procfile_command(name).split(), env, tmp_path) as refused:
-        assert refused.outer.wait(timeout=60) == 1
-    assert refused.log.read_text() == REFUSAL
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5)
-    assert found(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
 
 @NEEDS_NAMESPACES

@@ -1,8 +1,9 @@
-"""The worker process: a backfill fills each row once, whatever happens to the processes and the database."""
+"""The worker process: every job has its effect once, whatever happens to the processes and the database."""
 
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from app.extensions import db
 from app.jobs.tasks import DEAD_AFTER, requeue_stalled_jobs, resume_lost_backfills
 from online_migrations.backfills.store import DONE
 from tests.databases import Environment, migrated_database
-from tests.live.workers import Queue, running_queue
+from tests.live.conftest import Queue, running_queue
 from tests.online_migrations.backfilling import begin
 from tests.online_migrations.migrating import connected
+from tests.silent_proxy import Connection, SilentProxy
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.servers
@@ -86,3 +88,50 @@ def test_every_row_of_a_backfill_is_filled_once_by_workers_that_are_killed_cut_o
             done = "SELECT state, rows_done FROM schema_backfills"
             wait_until(lambda: queue.rows(done) == [(DONE, ROWS)], "the new worker does the rest")
     assert queue.rows("SELECT count(*) FROM things WHERE size = id") == [(ROWS,)]
+
+
+NEXT_JOB_WITHIN = 60.0  # seconds
+IMPATIENT = """
+from app import database_timeout
+from app.jobs import connection
+from procrastinate import connector
+connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0
+database_timeout.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
+"""
+EXITS_SOON = f"{SETTING('GRACE_PERIOD', 2)}; {SETTING('EXIT_AFTER', 4)}; {SETTING('IDLE_EXIT_AFTER', 2)}"
+
+
+@pytest.fixture
+def proxied(queue: Queue, proxy: SilentProxy) -> Queue:
+    """Return the queue, whose workers reach the database through the proxy; the test does not."""
+    return replace(queue, environment=proxy.through(queue.environment))
+
+
+def assert_it_does_its_next_job(queue: Queue) -> None:
+    queue.defer_next()
+    wait_until(queue.has_done_the_next, "it does its next job", NEXT_JOB_WITHIN)
+
+
+def listens(connection: Connection) -> bool:
+    return b"LISTEN" in connection.said
+
+
+@pytest.mark.minutes
+@pytest.mark.timeout(400)
+def test_it_hears_of_jobs_again_though_only_the_listening_session_fell_silent(
+    proxied: Queue, proxy: SilentProxy
+) -> None:
+    with proxied.worker(f"{NEVER_POLLS}; {IMPATIENT}"):
+        wait_until(lambda: any(map(listens, proxy.connections)), "it listens")
+        assert proxy.silence(which=listens) == 1
+        wait_until(lambda: sum(map(listens, proxy.connections)) > 1, "it listens anew", NEXT_JOB_WITHIN)
+        assert_it_does_its_next_job(proxied)
+
+
+@pytest.mark.minutes
+@pytest.mark.timeout(400)
+def test_sigterm_ends_it_while_the_database_is_silent(proxied: Queue, proxy: SilentProxy) -> None:
+    """Also an idle worker may be in a periodic job, which has the grace period."""
+    with proxied.worker(f"{EXITS_SOON}; {IMPATIENT}") as worker, proxy.stopped():
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=20) == 0

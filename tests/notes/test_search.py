@@ -16,7 +16,7 @@ from app.notes.search import Search
 from app.notes.search_statements import WALKED
 from tests.database import same_row_counts
 from tests.notes.lists import headings, older_of
-from tests.notes.test_search_index import fill, pages_of
+from tests.notes.test_search_correction import fill, pages_of
 from tests.visitor import Visitor
 
 NOTES = {

@@ -25,17 +25,22 @@ from tools.dev.processes import Child, spawn
 
 ROOT = Path(__file__).parents[2]
 
-# The application, to whose models no schema is compared, for a process of its own.
+# A project of its own without models, for a process of its own: it starts in half the time of the application.
 WITHOUT_MODELS = """\
+import os
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
-from app import create_app as create
+import online_migrations
 
-
-def create_app():
-    app = create()
-    app.extensions["release"] = app.extensions["release"]._replace(metadata=MetaData())
-    return app
+app = Flask(__name__)
+app.config["SQLALCHEMY_DATABASE_URI"] = url = os.environ["DATABASE_URL"]
+db = SQLAlchemy(app)
+Migrate(app, db)
+online_migrations.init_app(app, online_migrations.Options(metadata=MetaData(), url=url, name="semicircle"))
 """
 
 

@@ -109,7 +109,7 @@ def sql_of(code: str) -> str:
 
 
 SHARE_ROW, SHARE_UPDATE = "SHARE ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"
-# How a statement begins: its lock on the table that it names. test_sql.py asks the server for each.
+# How a statement begins: its lock on the table that it names. test_names.py asks the server for each.
 LOCKS = {
     r"LOCK TABLE .* IN SHARE ROW EXCLUSIVE MODE|CREATE OR REPLACE TRIGGER|ALTER TABLE .* FOREIGN KEY": SHARE_ROW,
     r"LOCK TABLE|(CREATE|DROP) (UNIQUE )?INDEX CONCURRENTLY|ALTER TABLE \S+ VALIDATE|COMMENT ON|ANALYZE": SHARE_UPDATE,

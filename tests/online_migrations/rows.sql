@@ -35,9 +35,9 @@ INSERT INTO results (user_id, url) SELECT id, 'https://example.com/' || id FROM 
 INSERT INTO procrastinate_workers DEFAULT VALUES;
 INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id)
   SELECT 'default', 'jobs.requeue_stalled_jobs', status::procrastinate_job_status, CASE status WHEN 'doing' THEN id END
-  FROM procrastinate_workers, unnest(ARRAY['todo', 'doing']) status;
+  FROM (SELECT max(id) AS id FROM procrastinate_workers) newest_worker, unnest(ARRAY['todo', 'doing']) status;
 INSERT INTO job_records (id, request_id, error, failed_at)
   SELECT id, md5(id::text), 'ValueError: no number', now() FROM procrastinate_jobs ON CONFLICT DO NOTHING;
 INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)
   SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo' ON CONFLICT DO NOTHING;
-INSERT INTO procrastinate_events (job_id, type) SELECT id, 'started' FROM procrastinate_jobs;
+INSERT INTO procrastinate_events (job_id, type) SELECT id, 'started' FROM procrastinate_jobs ORDER BY id DESC LIMIT 2;

@@ -24,8 +24,18 @@ from app.rejection import RowNotFound
 from tests.accounts.conftest import AT_ONCE, use_up, won
 from tests.conftest import CLIENT, PASSWORD
 from tests.database import commit, row_counts, same_row_counts
-from tests.passkeys.authenticator import BACKUP_ELIGIBLE, FLAGS, UNTRUE, USER_PRESENT, Authenticator, Options, encoded
-from tests.passkeys.conftest import PARTY, add_passkey, ask
+from tests.passkeys.conftest import (
+    BACKUP_ELIGIBLE,
+    FLAGS,
+    PARTY,
+    UNTRUE,
+    USER_PRESENT,
+    Authenticator,
+    Options,
+    add_passkey,
+    ask,
+    encoded,
+)
 from tests.visitor import Visitor
 
 PAGE = "/mypage/passkeys"

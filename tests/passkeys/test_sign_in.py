@@ -20,8 +20,7 @@ from app.passkeys.service import MAX_ANSWER
 from tests.accounts.conftest import use_up
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import commit, row_counts
-from tests.passkeys.authenticator import UNTRUE, Authenticator, encoded
-from tests.passkeys.conftest import add_passkey, ask
+from tests.passkeys.conftest import UNTRUE, Authenticator, add_passkey, ask, encoded
 from tests.passkeys.test_manage import MALFORMED
 from tests.visitor import Visitor
 

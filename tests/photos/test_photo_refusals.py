@@ -24,7 +24,6 @@ from app.photos.containers import MAX_PADDING, PhotoRejected, Reason, cheap_to_d
 from app.photos.decoding import MAX_BYTES, decoder, square_webp
 from app.rejection import Busy
 from tests.child import child
-from tests.photos.accepted_photos import unusual_photos
 from tests.photos.forged_files import (
     ALL,
     ARITHMETIC,
@@ -37,6 +36,7 @@ from tests.photos.forged_files import (
     repeated_scan,
     resized_jpeg,
     scan,
+    unusual_photos,
 )
 from tests.photos.hostile_photos import JPEG_START, costly_photos, hostile_photos
 from tests.photos.photo_files import RED, flat, reason_for, red_jpeg, saved
@@ -180,7 +180,7 @@ from contextlib import suppress
 from pathlib import Path
 from app.photos.containers import PhotoRejected
 from app.photos.decoding import square_webp
-from tests.photos.accepted_photos import largest_photos
+from tests.photos.forged_files import largest_photos
 from tests.photos.hostile_photos import hostile_photos
 
 for upload in hostile_photos():

@@ -11,8 +11,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
 from app.photos.containers import Reason
 from app.photos.decoding import EDGE, Crop, square_webp
-from tests.photos.accepted_photos import animations, largest_photos, unusual_photos
-from tests.photos.forged_files import resized_jpeg
+from tests.photos.forged_files import animations, largest_photos, resized_jpeg, unusual_photos
 from tests.photos.photo_files import (
     BLUE,
     GREEN,

@@ -29,7 +29,7 @@ from app.portability.contract import Item
 from app.portability.markdown import LONGEST_NAME, MarkdownFiles, safe_name
 from app.todos import service as todos
 from app.todos.models import Todo
-from tests.api.program import program_of
+from tests.api.conftest import program_of
 from tests.conftest import PASSWORD, browser_of
 from tests.photos.photo_files import oriented_photo
 from tests.portability.exports import document_of, export, furnish, import_, packed, rows_of

@@ -28,7 +28,7 @@ from app.passkeys.models import Passkey
 from app.todos import service as todos
 from app.web.access import local_path
 from tests.accounts.conftest import use_up
-from tests.api.program import program_of
+from tests.api.conftest import program_of
 from tests.conftest import CLIENT, browser_of
 from tests.database import made_up_id, row_counts, same_row_counts
 from tests.samples import samples

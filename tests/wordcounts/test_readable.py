@@ -7,7 +7,7 @@ from app.wordcounts.fetching import parse_url
 from app.wordcounts.readable import decoded, readable
 from tests.visitor import Visitor
 from tests.wordcounts.results import done, failed, waiting
-from tests.wordcounts.test_vetting import REFUSED
+from tests.wordcounts.test_ssrf import REFUSED
 
 DECODED = [
     ("https://ko.example.org/wiki/%EB%8B%AC", "https://ko.example.org/wiki/달"),

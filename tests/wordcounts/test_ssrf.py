@@ -1,6 +1,8 @@
-"""SSRF: no packet goes to an address that was not vetted, whatever the URL, the redirect or the name server says."""
+"""SSRF: no packet goes to an address that was not vetted; and which are, each shape of one at the lowest level."""
 
 import ast
+import copy
+import dataclasses
 import http.client
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from app.deadline import Deadline
 from app.wordcounts.failures import Failure, FetchFailed
 from app.wordcounts.fetching import connecting, fetch
-from app.wordcounts.fetching.vetting import parse_url, vet
+from app.wordcounts.fetching.vetting import MAX_URL_LENGTH, VettedAddress, follow_redirect, is_public, parse_url, vet
 from tests.test_architecture import graph, imported_modules
 from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.page_server import PageServer, answering, failure, page, redirect
@@ -123,3 +125,193 @@ def test_a_closed_connection_does_not_connect_again_by_itself(resolve_by: Resolv
             with pytest.raises(http.client.NotConnected):
                 connection.request("GET", "/")
         assert (asked, server.requests) == ([], [])
+
+
+PUBLIC = [
+    "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "128.0.0.1",
+    "169.253.255.255", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255", "192.169.0.0",
+    "198.17.255.255", "198.20.0.0", "211.249.220.24", "223.255.255.255", "2001:200::1", "2001:4860:4860::8888",
+    "2400:cb00::1", "2606:4700:4700::1111", "3ffe::1",
+]  # fmt: skip
+NOT_PUBLIC = {
+    "this host": ["0.0.0.0", "0.255.255.255", "::"],  # noqa: S104 - refused, not bound to
+    "loopback": ["127.0.0.1", "127.255.255.255", "::1"],
+    "private": ["10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.255.255"],
+    "unique local": ["fc00::1", "fd00::1", "fd00:ec2::254"],
+    "link-local": ["169.254.169.254", "169.254.0.0", "fe80::1", "febf::1", "fec0::1"],
+    "with a scope": ["fe80::1%eth0", "2606:4700:4700::1111%1", "::1%lo"],
+    "carriers' NAT": ["100.64.0.1", "100.127.255.255", "100.100.100.200"],
+    "metadata that looks public": ["168.63.129.16", "192.0.0.192"],
+    "IETF protocols": ["192.0.0.8", "192.0.0.170", "2001:1::1", "2001:4:112::1", "2001:20::1", "2001:1ff:ffff::"],
+    "documentation": ["192.0.2.1", "198.51.100.1", "203.0.113.255", "2001:db8::1", "3fff::1", "3fff:fff::1"],
+    "benchmarks": ["198.18.0.1", "198.19.255.255", "2001:2::1"],
+    "relays and sinks": ["192.88.99.1", "192.31.196.1", "192.52.193.1", "192.175.48.1", "2620:4f:8000::1"],
+    "multicast": ["224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"],
+    "reserved": ["240.0.0.1", "255.255.255.255", "100::1", "4000::1", "5f00::1", "e000::1"],
+    "IPv4 mapped": ["::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "::ffff:0:127.0.0.1", "::127.0.0.1"],
+    "NAT64": ["64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::a00:1"],
+    "6to4": ["2002:7f00:1::", "2002:808:808::1"],
+    "Teredo": ["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
+    "no address": ["", "localhost", "127.1", "2130706433", "0x7f.1", "010.0.0.1", "1.1.1.1 ", "1.1.1.1/32", "١.١.١.١"],
+}
+
+REFUSED = {
+    Failure.URL: [
+        "", "http://", "http:///", "http:///etc/passwd", "http:example.com", "http://?", "http://#", "http://:80/",
+        "http://./", "http://../", "http://a..b/", "http://.example.com/", "http://example.com../",
+        " http://example.com", "http://example.com ", "http://example.com/a b", "http://exam\tple.com/",
+        "http://example.com/\r\nHost: a", "http://example.com/\x00", "http://example.com/\x7f",
+        "http://example.com/\u2028", "http://example.com/\u00a0", "http://example.com/\u3000",
+        "http://example.com/\ud800", "http:\\\\example.com", "http://example.com\\@127.0.0.1/", "http://a%00b/",
+        "http://%31%32%37.0.0.1/", "http://127.0.0.1%2f.example.com/", "http://a,b/", "http://a*b/", "http://::1/",
+        "http://[::1/", "http://::1]/", "http://[]/", "http://[example.com]/", "http://[127.0.0.1]/",
+        "http://[::1]a/", "http://a[::1]/", "http://[v1.a]/", "http://[[::1]]/", "http://example.com:٨٠/",
+        "http://example.com:80:80/", "http://example.com:+80/", "http://example.com:-80/", "http://example.com:8_0/",
+        "http://example.com:0x50/", "http://example.com:000080/", "http://example.com：80/",
+        "http://exa\u2100mple.com/", f"http://{'a' * 64}.com/", f"http://{'a.' * 127}com/", f"http://{'한' * 60}.kr/",
+        f"http://{'한' * 1500}.kr/", f"http://example.com/{'a' * MAX_URL_LENGTH}",
+        f"http://example.com/{'한' * (MAX_URL_LENGTH // 9)}",
+    ],
+    Failure.SCHEME: [
+        "example.com", "//example.com/", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/",
+        "javascript:alert(1)", "data:text/html,a", "example.com:80", "localhost:80/", "httpſ://example.com",
+        "view-source:http://example.com", "jar:http://example.com!/",
+    ],
+    Failure.CREDENTIALS: [
+        "http://u:p@example.com/", "http://u@example.com/", "http://@example.com/", "http://example.com@127.0.0.1/",
+        "http://example.com:80@127.0.0.1/", "http://127.0.0.1@example.com/",
+    ],
+    Failure.PORT: [
+        "http://example.com:22/", "http://example.com:0/", "http://example.com:8080/",
+        "http://example.com:65616/",  # 80, to who counts in 16 bits
+        "http://example.com:99999/", "http://127.0.0.1:5432/",
+    ],
+    Failure.ADDRESS: [
+        "http://127.0.0.1", "http://127.0.0.1./", "http://127.1/", "http://127.0.1/", "http://2130706433/",
+        "http://4294967297/", "http://0x7f.1/", "http://0x7f000001/", "http://0X7F.0.0.0x1/", "http://0177.0.0.1/",
+        "http://127.0.0.01/", "http://127.0.0.256/", "http://8.8/", "http://0/", "http://0x/", "http://①②⑦.⓪.⓪.①/",
+        "http://１２７.０.０.１/", "http://127。0．0｡1/", "http://127.0.0.1\u2060/", "http://0.0.0.0/", "http://10.0.0.1/",
+        "http://100.64.0.1/", "http://169.254.169.254/latest/meta-data/", "http://168.63.129.16/", "http://[::]/",
+        "http://[::1]/", "http://[::1%25lo]/", "http://[2606:4700:4700::1111%eth0]/", "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:10.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[fec0::1]/", "http://[fd00::1]/",
+        "http://[fe80::1]/", "http://[2002:7f00:1::]/", "https://[0:0:0:0:0:ffff:a9fe:a9fe]/",
+    ],
+}  # fmt: skip
+TYPED = [
+    ("http://example.com", "http://example.com/"),
+    ("https://example.com/", "https://example.com/"),
+    ("HTTPS://Example.COM./A", "https://example.com/A"),
+    ("http://example.com:80/", "http://example.com/"),
+    ("http://example.com:080/", "http://example.com/"),
+    ("https://example.com:80/", "https://example.com:80/"),
+    ("http://한국.kr", "http://xn--3e0b707e.kr/"),
+    ("http://ＥＸＡＭＰＬＥ．com", "http://example.com/"),
+    ("https://ko.wikipedia.org/wiki/한글", "https://ko.wikipedia.org/wiki/%ED%95%9C%EA%B8%80"),
+    ("https://ko.wikipedia.org/wiki/%ED%95%9C", "https://ko.wikipedia.org/wiki/%ED%95%9C"),
+    ("https://example.com?q=한&b=%EA", "https://example.com/?q=%ED%95%9C&b=%EA"),
+    ("https://example.com/a#b", "https://example.com/a"),
+    ("https://example.com#@127.0.0.1/", "https://example.com/"),
+    ("https://example.com/a?u=http://127.0.0.1@b", "https://example.com/a?u=http://127.0.0.1@b"),
+    ('https://example.com/"<>^`{}', "https://example.com/%22%3C%3E%5E%60%7B%7D"),
+    ("https://example.com/👩‍👩‍👧", "https://example.com/%F0%9F%91%A9%E2%80%8D%F0%9F%91%A9%E2%80%8D%F0%9F%91%A7"),
+    ("http://a_b.example.com/", "http://a_b.example.com/"),
+    ("http://[2606:4700:4700:0::1111]/", "http://[2606:4700:4700::1111]/"),
+    ("http://1.2.3.4.example/", "http://1.2.3.4.example/"),
+]
+REDIRECTS = [
+    ("b", "https://example.com/dir/b"),
+    ("/b?c#d", "https://example.com/b?c"),
+    ("?c", "https://example.com/dir/a?c"),
+    ("../../b", "https://example.com/b"),
+    ("//other.example/", "https://other.example/"),
+    ("http://other.example", "http://other.example/"),
+    ("/한글", "https://example.com/%ED%95%9C%EA%B8%80"),
+]
+REFUSED_REDIRECTS = [
+    ("", Failure.URL),
+    ("\thttp://127.0.0.1/", Failure.URL),
+    ("/\\127.0.0.1/", Failure.URL),
+    ("a" * 60_000, Failure.URL),
+    ("file:///etc/passwd", Failure.SCHEME),
+    ("//u@example.com/", Failure.CREDENTIALS),
+    ("//169.254.169.254/", Failure.ADDRESS),
+    ("http://[::ffff:169.254.169.254]/", Failure.ADDRESS),
+]
+
+
+def refusal_of(url: str) -> Failure | None:
+    """Return why a URL is refused, None if it is not. The error tells nothing but its code."""
+    try:
+        parse_url(url)
+    except FetchFailed as error:
+        return error.code if str(error) == error.code and not error.is_transient else None
+    return None
+
+
+def test_public_addresses_are_vetted_at_the_edges_of_every_reserved_network() -> None:
+    assert [ip for ip in PUBLIC if not is_public(ip)] == []
+    assert vet(PUBLIC, 443) == [VettedAddress(ip, 443) for ip in PUBLIC]
+
+
+def test_there_is_no_vetted_address_that_is_not_public_or_has_another_port() -> None:
+    refused = [(ip, port, Failure.ADDRESS) for ips in NOT_PUBLIC.values() for ip in ips for port in (80, 443)]
+    refused += [("8.8.8.8", port, Failure.PORT) for port in (0, 22, 81, 8080, 65616, -80)]
+    for ip, port, code in refused:
+        with pytest.raises(FetchFailed) as refusal:
+            VettedAddress(ip, port)
+        assert refusal.value.code is code, (ip, port)
+
+
+def test_a_vetted_address_cannot_become_another_one() -> None:
+    address = VettedAddress("8.8.8.8", 80)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        address.ip = "127.0.0.1"  # type: ignore[misc]
+    for change in ({"ip": "127.0.0.1"}, {"port": 22}):
+        with pytest.raises(FetchFailed):
+            dataclasses.replace(address, **change)
+    assert copy.copy(address) == address
+
+
+@pytest.mark.parametrize(
+    ("ips", "port", "code"),
+    [
+        (["8.8.8.8", "10.0.0.1"], 80, Failure.ADDRESS),
+        (["2606:4700::1", "8.8.8.8", "::1"], 80, Failure.ADDRESS),
+        (["127.0.0.1", "10.0.0.1"], 5000, Failure.PORT),
+    ],
+)
+def test_one_bad_address_among_several_is_refused(ips: list[str], port: int, code: Failure) -> None:
+    with pytest.raises(FetchFailed) as refusal:
+        vet(ips, port, frozenset({("127.0.0.1", 5000)}))
+    assert refusal.value.code is code
+
+
+def test_a_url_is_read_as_a_person_types_it() -> None:
+    assert [(typed, parse_url(typed).url) for typed, _ in TYPED] == TYPED
+    assert [parse_url(meant).url for _, meant in TYPED] == [meant for _, meant in TYPED]
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_url_that_tells_enough_is_refused(code: Failure) -> None:
+    assert {url: refusal_of(url) for url in REFUSED[code]} == dict.fromkeys(REFUSED[code], code)
+
+
+def test_one_allowed_server_allows_neither_its_neighbour_nor_another_port() -> None:
+    allowed = frozenset({("127.0.0.1", 5000)})
+    assert parse_url("http://127.0.0.1:5000/a", allowed).url == "http://127.0.0.1:5000/a"
+    for url in ("http://127.0.0.2:5000/", "http://127.0.0.1:80/", "http://8.8.8.8:5000/", "http://127.0.0.1:5001/"):
+        with pytest.raises(FetchFailed):
+            parse_url(url, allowed)
+
+
+def test_redirects_are_followed_as_browsers_follow_them() -> None:
+    origin = parse_url("https://example.com/dir/a")
+    assert [(location, follow_redirect(origin, location).url) for location, _ in REDIRECTS] == REDIRECTS
+
+
+def test_a_redirect_is_refused_by_the_same_rules() -> None:
+    origin = parse_url("https://example.com/dir/a")
+    for location, code in REFUSED_REDIRECTS:
+        with pytest.raises(FetchFailed) as refusal:
+            follow_redirect(origin, location)
+        assert refusal.value.code is code, location

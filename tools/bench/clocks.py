@@ -7,20 +7,26 @@ Run: .venv/bin/python -m tools.bench.clocks [--requests 2000]
 """
 
 import argparse
+import socket
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 
-from tests.live.clocks import clock, round_robin
+from tests.databases import Environment
 from tests.live.plain_site import HAPROXY
 from tools.bench.client import PASSWORD, Answer, Client, token_in
 from tools.bench.service import database, query, running
+from tools.dev import ports
+from tools.dev.processes import Child, spawn
 
 READERS = 20
 APART = (0.0, 60.0, 180.0)  # seconds
+SECONDS = 10  # until the router listens
 STORED = "SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM todos)"  # rows of forms
 READ = ("/notes", "/todos", "/mypage", "/notes")
 
@@ -90,6 +96,63 @@ def visits(port: int, requests: int, turn: int) -> Counter[str]:
         for visit in [threads.submit(reader.visit, requests // READERS) for reader in readers]:
             visit.result()
     return sum((reader.seen for reader in readers), Counter())
+
+
+# Python imports a module of this name when it starts. time-machine changes what C code answers: the functions of `time`
+# and the methods of `datetime`. The monotonic clocks stay; libfaketime's do not, and fail each time.sleep().
+SITECUSTOMIZE = """\
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
+time_machine.travel(datetime.now(UTC) + timedelta(seconds={ahead}), tick=True).start()
+datetime.now(UTC)  # its clock begins to run when it is asked for the first time
+"""
+
+ROUND_ROBIN = """\
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen site
+    bind 127.0.0.1:{port}
+    balance roundrobin
+"""
+
+
+def clock(folder: Path, ahead: float) -> Environment:
+    """Return the environment of a process whose clock is so many seconds ahead of this machine's; negative: behind."""
+    own = folder / f"clock{ahead:+}"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text(SITECUSTOMIZE.format(ahead=ahead))
+    return {"PYTHONPATH": str(own)}
+
+
+@contextmanager
+def round_robin(folder: Path, *webs: int) -> Iterator[int]:
+    """Yield the port of a router without stickiness: each request goes to the next of the webs.
+
+    Args:
+        webs: their ports.
+    """
+    [port] = ports.find_free(1)
+    servers = "".join(f"    server web{number} 127.0.0.1:{web}\n" for number, web in enumerate(webs))
+    configuration, log = folder / "haproxy.cfg", folder / "haproxy.log"
+    configuration.write_text(ROUND_ROBIN.format(port=port) + servers)
+    haproxy = Child("haproxy", spawn([str(HAPROXY), "-db", "-f", str(configuration)], log=log), log)
+    try:
+        haproxy.wait_until(lambda: _listens(port), SECONDS)
+        yield port
+    finally:
+        haproxy.stop()
+
+
+def _listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    return False
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import service
 from tests.databases import Environment, migrated_database
-from tests.live.workers import Queue, running_queue
+from tests.live.conftest import Queue, running_queue
 from tests.waiting import WITHIN
 from tests.wordcounts.page_server import PageServer, page
 

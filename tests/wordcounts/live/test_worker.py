@@ -1,5 +1,7 @@
-"""The worker process: every job has its effect once, whatever happens to the processes and the database."""
+"""A word count from end to end; and the worker: it has its effect once, whatever happens to processes and database."""
 
+import json
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,14 +15,22 @@ from app.jobs.connection import POOL_TIMEOUT
 from app.jobs.tasks import DEAD_AFTER
 from app.jobs.worker import GRACE_PERIOD
 from app.wordcounts.fetching.client import DEADLINE_SECONDS
-from tests.databases import Environment
-from tests.live.conftest import connect
-from tests.live.test_silent_database import EXITS_SOON, IMPATIENT, NEXT_JOB_WITHIN, assert_it_does_its_next_job
-from tests.live.test_worker import AGE_HEARTBEATS, NEVER_POLLS, end
-from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy, silent_proxy
+from tests.databases import Environment, migrated_database
+from tests.live.conftest import PASSWORD, Browser, Service, connect, running_service
+from tests.live.test_worker import (
+    AGE_HEARTBEATS,
+    EXITS_SOON,
+    IMPATIENT,
+    NEVER_POLLS,
+    NEXT_JOB_WITHIN,
+    assert_it_does_its_next_job,
+    end,
+)
+from tests.pgbouncer import behind_pooler
+from tests.silent_proxy import TO_CLIENT, TO_SERVER, SilentProxy
 from tests.waiting import WITHIN, wait_until
 from tests.wordcounts.live.conftest import STATUSES, UNFINISHED, CountingQueue, Slow
-from tests.wordcounts.page_server import PageServer
+from tests.wordcounts.page_server import PageServer, page
 
 pytestmark = pytest.mark.servers
 
@@ -92,12 +102,6 @@ TRAPS = (
 
 
 @pytest.fixture
-def proxy(server_environment: Environment) -> Iterator[SilentProxy]:
-    with silent_proxy(server_environment) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def proxied(queue: CountingQueue, proxy: SilentProxy) -> CountingQueue:
     """Return the queue, whose workers reach the database through the proxy; the test does not."""
     return replace(queue, environment=proxy.through(queue.environment))
@@ -161,3 +165,51 @@ def test_sigterm_ends_it_in_a_job_while_the_database_is_silent(
         with proxy.stopped():
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(timeout=20) == 0
+
+
+MOON = page("<title>반달</title><p>The moon, the half moon. 달이 달이".encode())
+
+
+@pytest.fixture
+def moon(server_environment: Environment, tmp_path: Path) -> Iterator[tuple[Service, str]]:
+    """Yield the service in the only configuration that may fetch from this machine, and the URL of a page here."""
+    with (
+        PageServer({"/moon": MOON}) as server,
+        migrated_database(server_environment) as environment,
+        behind_pooler({**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{server.port}"}) as pooled,
+        running_service(pooled, tmp_path, "config.TestingConfig") as service,
+    ):
+        yield service, server.url("/moon")
+
+
+def counted(browser: Browser, url: str) -> tuple[str, str]:
+    """Return the path of the result, and its page once it is counted."""
+    asked = browser.post("/wordcounts", url=url)
+    assert asked.status == 302, asked.data.decode()
+    path = asked.headers["Location"]
+    wait_until(lambda: b"data-poll" not in browser.get(path).data, "it is counted")
+    return path, browser.get(path).data.decode()
+
+
+def test_from_the_url_to_the_words_to_deletion(moon: tuple[Service, str]) -> None:
+    service, url = moon
+    alice = service.browser()
+    assert alice.sign_up("alice", PASSWORD).status == 302
+    path, shown = counted(alice, url)
+    assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
+    assert "<bdi>반달</bdi></h2>" in shown
+    assert "<bdi>the</bdi>" not in shown
+    assert "<bdi>the</bdi>" in alice.get(f"{path}?stop_words=keep").data.decode()
+
+    words = json.loads(alice.get(f"{path}.json?stop_words=keep").data)["words"]
+    expected = {"the": 2, "moon": 2, "달이": 2, "half": 1}
+    assert {word["word"]: word["count"] for word in words} == expected
+    csv = alice.get(f"{path}.csv?stop_words=keep").data
+    assert csv.startswith(b"\xef\xbb\xbfrank,word,count,density\r\n1,moon,2,")
+
+    again = alice.post(f"{path}/again").headers["Location"]
+    wait_until(lambda: b"data-poll" not in alice.get(again).data, "it is counted again")
+    assert alice.get("/wordcounts").data.count("반달".encode()) >= 2
+    for result in (path, again):
+        assert alice.post(f"{result}/delete").status == 302
+        assert alice.get(result).status == 404
