@@ -121,6 +121,12 @@ def raised_at(error: BaseException, *paths: str) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
+def statements_of_upgrade(source: str) -> set[str]:
+    """Return the statements of upgrade() in a file's text, whatever their layout."""
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return {ast.dump(statement) for node in functions if node.name == "upgrade" for statement in node.body}
+
+
 NUMBERS = {"revision", "down_revision", "branch_labels", "depends_on"}  # constants that do nothing by themselves
 LIBRARY = ("online_migrations.", "app.release.")  # this library; and where it was when the first revisions ran
 MARK = "2:"  # of a hash without the imports of the library; those from before have no mark

@@ -5,16 +5,23 @@ Models and database are compared in one way, by Alembic and the comparators of c
 """
 
 import logging
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from alembic import context
+from alembic.autogenerate import produce_migrations
 from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _render_cmd_body
+from alembic.operations import ops
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy import CheckConstraint, Connection, MetaData
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import AddConstraint
 
 from online_migrations import options
@@ -22,11 +29,20 @@ from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.rewrite import rewrite_directives
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.autogenerate.types import render_item
+from online_migrations.errors import UnsafeOperation
+from online_migrations.revisions import statements_of_upgrade
 from online_migrations.sql import DIALECT, name_checks
 from online_migrations.state.live import is_view
 from online_migrations.state.tables import is_of_a_tool
 
 log = logging.getLogger(__name__)
+
+
+NO_REVISION_ENDS_IT = (
+    "The newest revision has done all that another one would do, and PostgreSQL keeps it otherwise than the models say."
+    " Write it in the model as `\\d` of the table prints it in psql; or, if somebody has changed the database by hand"
+    " since, put that right by hand."
+)
 
 
 def target_metadata() -> MetaData:
@@ -86,10 +102,37 @@ def process_revision_directives(
             directives.clear()
             return
         upgrade.ops[:], downgrade.ops[:] = change.up, change.down
+        if repeats_newest(autogen, upgrade):
+            raise UnsafeOperation(f"Nothing was written. {NO_REVISION_ENDS_IT}")
         script.imports = {*script.imports, *autogen.imports, *change.imports()}  # Alembic's own set is shared
         migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
     number = 1 + sum(1 for _ in ScriptDirectory.from_config(context.config).walk_revisions())  # keeps files in order
     script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
+
+
+def repeats_newest(autogen: AutogenContext, upgrade: ops.UpgradeOps) -> bool:
+    """Tell if the newest revision, which has run, does all of this already."""
+    asked = indent(_render_cmd_body(upgrade, autogen), "    ")
+    heads = autogen.migration_context.get_current_heads()
+    newest = ScriptDirectory.from_config(context.config).get_revisions(heads)
+    done = [statements_of_upgrade(Path(script.path).read_text(encoding="utf-8")) for script in newest]
+    return statements_of_upgrade(f"def upgrade():\n{asked}") <= set().union(*done)
+
+
+def comes_back(connection: Connection, include: Callable[..., bool]) -> bool:
+    """Tell if the newest revision did all that the models still ask for, and what they map is there."""
+    metadata = options.current().metadata
+    migration = MigrationContext.configure(connection, opts={**context.get_context().opts, "include_name": include})
+    autogen = AutogenContext(migration, metadata, migration.opts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        upgrade = produce_migrations(migration, metadata).upgrade_ops or ops.UpgradeOps()
+    try:
+        upgrade.ops[:] = rewrite_directives(upgrade, autogen).up
+    except UnsafeOperation:  # which says what to do
+        return False
+    adds = (one for one in upgrade.ops if getattr(one, "function", "add_column_online") == "add_column_online")
+    return not any(adds) and repeats_newest(autogen, upgrade)
 
 
 # How models and database are compared, for which temporary tables are made, and how revisions are written.

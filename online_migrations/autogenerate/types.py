@@ -4,7 +4,7 @@ A revision stays while the code of the project changes. So a TypeDecorator is wr
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy
 from alembic.autogenerate.api import AutogenContext
@@ -24,7 +24,7 @@ def sql_type(kind: Any) -> str:
     return str(kind.compile(dialect=DIALECT))
 
 
-def render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
     """Render a type by the public name of its class, and a text as it is. A hook of Alembic, which renders the others.
 
     Alembic takes a quote that a default begins or ends with for one around it.

@@ -167,7 +167,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         with_lock_retries(lambda: run_steps(connection, deadline, guard, is_new), deadline)
         verification.verify_committed(connection, state.database_revisions(connection))
         if command == "upgrade":
-            verification.compare_with_models(connection)
+            verification.compare_with_models(connection, has_run=bool(to_run))
         elif command == "do_stamp":
             for stamped in other_version(connection, schema_state(connection)):
                 log.warning("%s If that was not meant: %s", stamped.what, stamped.next)

@@ -13,7 +13,13 @@ from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from online_migrations import options
-from online_migrations.autogenerate import REVISION_OPTIONS, include_name, target_metadata
+from online_migrations.autogenerate import (
+    NO_REVISION_ENDS_IT,
+    REVISION_OPTIONS,
+    comes_back,
+    include_name,
+    target_metadata,
+)
 from online_migrations.doctor.checks import other_version, tables_there
 from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.errors import ReleaseError, server_message
@@ -43,8 +49,10 @@ def verify_committed(connection: Connection, expected: list[str]) -> None:
     log.info("the database is at %s", ", ".join(found) or "no revision")
 
 
-def compare_with_models(connection: Connection) -> None:
+def compare_with_models(connection: Connection, *, has_run: bool) -> None:
     """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
+
+    What the newest revision, if it `has_run` just now, leaves as it was is told and does not end the upgrade.
 
     The ledger keeps a fingerprint of what was found alike, so that an upgrade compares again when the models or the
     catalog have changed, and only then.
@@ -54,7 +62,7 @@ def compare_with_models(connection: Connection) -> None:
         now = fingerprint(connection, metadata, heads)
         if now is None or ledger.verified(connection, heads) != now:
             connection.rollback()
-            require_same(connection)
+            require_same(connection, has_run=has_run)
             ledger.verify(connection, heads, now)
     connection.rollback()
 
@@ -79,9 +87,12 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
             yield f"{column.name} {column.type!r} {column.default!r}"
 
 
-def require_same(connection: Connection) -> None:
+def require_same(connection: Connection, *, has_run: bool = False) -> None:
     """Require that what the models map is there, and as they say. What is there besides does no harm."""
-    if wrong := unlike(connection):
+    wrong = unlike(connection)
+    if wrong and has_run and comes_back(connection, is_mapped):
+        log.warning("%s %s", wrong, NO_REVISION_ENDS_IT)
+    elif wrong:
         raise ReleaseError(
             f"Everything ran, and still the schema is not what the models say: {wrong}"
             " Write what is lacking as a revision, with: flask db migrate"

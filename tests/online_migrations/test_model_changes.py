@@ -38,6 +38,7 @@ from tests.online_migrations.changes import (
     nothing,
     plain,
     released_together,
+    replace,
     without_constraint,
 )
 from tests.online_migrations.changes.columns import COLUMN_CASES
@@ -209,6 +210,26 @@ def test_a_forgotten_migration_is_red_until_it_is_written_and_so_is_a_change_by_
             with pytest.raises(ReleaseError, match="the schema is not what the models say") as refused:
                 project.upgrade()
             assert [name for name in named if name not in refused.value.message] == []
+
+
+def test_what_the_newest_revision_has_done_in_vain_is_neither_written_again_nor_red_for_ever(
+    project: ModelProject, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.upgrade()
+    project.change(replace(plain("note", sa.Text, server_default="x")))
+    asked = """set_default_online('things', 'note', "'x'")"""
+    project.write(f"{asked}\nop.execute('ALTER TABLE things ALTER note DROP DEFAULT')")
+    project.upgrade()
+    assert "note has another default" in caplog.text
+    assert "put that right by hand" in caplog.text
+    files = project.files()
+    with pytest.raises(UnsafeOperation, match=r"Nothing was written\. The newest revision has done all that"):
+        project.migrate()
+    assert project.files() == files
+    project.upgrade()  # as it was found alike, which is not asked again
+    project.database.execute("ALTER TABLE things ALTER note SET DEFAULT 'y'")
+    with pytest.raises(ReleaseError, match="note has another default"):
+        project.upgrade()  # which has nothing to run: somebody changed it
 
 
 @pytest.mark.newest_server
