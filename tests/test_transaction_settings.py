@@ -19,7 +19,7 @@ from app.extensions import db
 from app.transaction_settings import TIMEOUTS, add_source
 from app.web.autocommit import PooledConnection
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
-from tests.silent_proxy import silent_proxy
+from tests.silent_proxy import SilentProxy
 
 # As the database has them.
 OF_SESSION = {"statement_timeout": STATEMENT_TIMEOUT, "idle_in_transaction_session_timeout": "0"}
@@ -198,22 +198,21 @@ def test_any_answer_to_a_new_connection_closes_the_circuit_again(
 
 
 def test_a_statement_is_waited_for_while_the_server_is_alive_and_for_no_longer(
-    timeout: None, server_environment: Environment, monkeypatch: pytest.MonkeyPatch
+    timeout: None, server_environment: Environment, proxy: SilentProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_timeout, "PATIENCE_SECONDS", 0.05)
-    with silent_proxy(server_environment) as proxy:
-        url = dsn(proxy.through(server_environment))
-        waits, patient, frozen = (psycopg2.connect(url) for _ in range(3))
-        waits.cursor().execute("SELECT pg_sleep(0.3)")
-        with monkeypatch.context() as hurried:
-            hurried.setattr(database_timeout, "STATEMENT_SECONDS", 0.2)
-            with pytest.raises(DatabaseTimeout, match="a statement"):
-                patient.cursor().execute("SELECT pg_sleep(20)")
-        monkeypatch.setattr(database_timeout, "PROBE_SECONDS", 0.05)
-        with proxy.stopped(), pytest.raises(DatabaseTimeout, match="a statement"):
-            frozen.cursor().execute("SELECT 1")
-        assert (waits.closed, patient.closed, frozen.closed) == (0, 2, 2)
-        waits.close()
+    url = dsn(proxy.through(server_environment))
+    waits, patient, frozen = (psycopg2.connect(url) for _ in range(3))
+    waits.cursor().execute("SELECT pg_sleep(0.3)")
+    with monkeypatch.context() as hurried:
+        hurried.setattr(database_timeout, "STATEMENT_SECONDS", 0.2)
+        with pytest.raises(DatabaseTimeout, match="a statement"):
+            patient.cursor().execute("SELECT pg_sleep(20)")
+    monkeypatch.setattr(database_timeout, "PROBE_SECONDS", 0.05)
+    with proxy.stopped(), pytest.raises(DatabaseTimeout, match="a statement"):
+        frozen.cursor().execute("SELECT 1")
+    assert (waits.closed, patient.closed, frozen.closed) == (0, 2, 2)
+    waits.close()
 
 
 @pytest.mark.parametrize("reads_only", [True, False])

@@ -18,12 +18,11 @@ from app.notes.sharing import share_note
 from app.passkeys import service
 from app.photos import service as photos
 from app.todos import service as todos
-from tests.browser.hard_texts import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT, SCRIPT
 from tests.browser.pages import EMPTY, FULL, KEYS, PAGES, PASSWORD, REFUSED
 from tests.database import commit, made_up_id
 from tests.passkeys.conftest import add_passkey
 from tests.photos.photo_files import oriented_photo
-from tests.samples import samples
+from tests.samples import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT, SCRIPT, samples
 
 Ids = dict[str, object]
 

@@ -39,7 +39,7 @@ ELSEWHERE = {
     "flask restore-drill": "tests/backups/test_restore_drill.py",
     "flask restore": "tests/backups/test_restore.py",
     'psql "$MAINTENANCE_URL"': "tests/backups/test_restore.py",
-    "bin/rollback production": "tests/deployment/test_rollback.py",
+    "bin/rollback production": "tests/deployment/test_deploy.py",
 }
 EXIT_CODES = {
     "flask release plan --back": 2,  # unknown: no release is noted here

@@ -1,4 +1,4 @@
-"""Forms: by a page of the site alone (CSRF), stored once (one-time tokens), of bounded size, kept for a lost session."""
+"""Forms: by a page of the site alone (CSRF), stored once (one-time tokens), of bounded size, kept without a session."""
 
 import json
 import re

@@ -9,8 +9,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts.models import DONE, FAILED, QUEUED, Result
 from app.wordcounts.portable import WORDCOUNTS
-from tests.browser.hard_texts import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT
-from tests.samples import Samples
+from tests.samples import EMOJI, LONG_ADDRESS, LONG_KOREAN, LONG_WORD, RIGHT_TO_LEFT, Samples
 from tests.wordcounts.results import COUNTED
 
 MANY = """
