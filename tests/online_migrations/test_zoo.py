@@ -39,6 +39,7 @@ SAMPLES = {  # a literal of each type, by the beginning of its name; of a number
     "HSTORE": "a=>1",
     "CHAR": "it'",
     "VARCHAR(5)": "it's",
+    "VARCHAR(3)": "1",
 }
 ARGUMENTS: dict[type, tuple[Callable[[], Type], ...]] = {
     sa.ARRAY: (lambda: sa.ARRAY(sa.Integer), lambda: sa.ARRAY(sa.Uuid, dimensions=2)),
