@@ -14,6 +14,7 @@ from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, Uniq
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, ExecutableDDLElement
+from sqlalchemy.sql.functions import next_value
 
 from online_migrations.connection import execute_verbatim
 from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
@@ -151,8 +152,12 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
         column.autoincrement = False  # else the copy would have sequences
         with suppress(CompileError):  # of a type that no model states
             definitions.append(str(CreateColumn(column).compile(dialect=DIALECT)))
+    defaults = [getattr(column.server_default, "arg", None) for column in copy.columns]
+    sequences = [default.sequence.name for default in defaults if isinstance(default, next_value)]
     with empty_copies(connection):
         execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(model.name)} ()")
+        # Those of a default, of which one may be to come.
+        _make_all(connection, [f"CREATE TEMPORARY SEQUENCE IF NOT EXISTS {quote(name)}" for name in sequences])
         _make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)
 

@@ -188,9 +188,9 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
             forms = [str(one._replace(default=None, not_null=False)) for one in (old, new)]
             yield Found(
                 *("change_column", model.fullname, column.name, *forms),
-                advice=f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}, for which"
-                " PostgreSQL rewrites the whole table under a lock that stops every request. Leave it as it is, and add"
-                " a column under a new name.",
+                advice=f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}: the live release"
+                " would read other values, and what is stored be rewritten under a lock that stops every request. Leave"
+                " it as it is, and add a column under a new name.",
             )
             continue
         alter = ops.AlterColumnOp(model.name, column.name, schema=model.schema, existing_type=was.type)

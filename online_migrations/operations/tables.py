@@ -316,8 +316,10 @@ def reason_not_to_add(table: str, column: Column[Any], connection: Connection | 
             f" it with backfill({table!r}, …), and require it in a later release with"
             f" set_not_null_online({table!r}, {column.name!r})."
         )
-    if column.computed is None and column.identity is None:
-        if column.server_default is None or connection is None:
+    is_stored = column.computed is None or column.computed.persisted is not False
+    is_virtual = not is_stored and column.nullable  # computed when it is read
+    if (column.computed is None and column.identity is None) or is_virtual:
+        if column.server_default is None or connection is None or is_virtual:
             return None
         try:
             if not _rewrites(column, connection):

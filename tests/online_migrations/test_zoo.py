@@ -187,3 +187,21 @@ def test_columns(project: ModelProject) -> None:
 @pytest.mark.minutes
 def test_models_of_others(project: ModelProject) -> None:
     forth_and_back(project, of_others)
+
+
+@pytest.mark.newest_server  # older ones have no virtual columns
+def test_a_table_that_is_there_takes_a_virtual_column_and_the_numbers_of_a_sequence_to_come(
+    project: ModelProject,
+) -> None:
+    def models(metadata: sa.MetaData, **options: Any) -> sa.Table:
+        return sa.Table("grown", metadata, sa.Column("number", sa.Integer, **options))
+
+    project.change(models)
+    project.migrate()
+    project.upgrade()
+
+    def grown(metadata: sa.MetaData) -> None:
+        table = models(metadata, server_default=sa.Sequence("numbers").next_value())
+        table.append_column(sa.Column("double", sa.Integer, sa.Computed("number * 2", persisted=False)))
+
+    forth_and_back(project, grown)
