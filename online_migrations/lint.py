@@ -19,7 +19,7 @@ from online_migrations.backfills import store
 from online_migrations.connection import direct_connection, execute_verbatim, read_only_connection
 from online_migrations.errors import BrokenFile, ReleaseError, server_message
 from online_migrations.guard import watch
-from online_migrations.guard.guard import MANY_ROWS, Guard
+from online_migrations.guard.guard import MANY_ROWS, MOST_TOLD, Guard
 from online_migrations.guard.rules import Violation
 from online_migrations.locks import Deadline
 from online_migrations.revisions import raised_at, require_consistent_files
@@ -71,7 +71,20 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
                 findings[-1] = findings[-1]._replace(instead=" ".join([REST, *lacking]))
                 break
             wanted.discard(script.revision)
-    return findings
+    return _first_of_each(findings)
+
+
+def _first_of_each(findings: Sequence[Violation]) -> list[Violation]:
+    """Tell as many of one rule and line as an upgrade does: a loop over rows breaks it once for each of them."""
+    by_line: dict[tuple[str, str], list[Violation]] = {}
+    for one in findings:
+        by_line.setdefault((one.rule, one.place), []).append(one)
+    told: list[Violation] = []
+    for same in by_line.values():
+        told += same[:MOST_TOLD]
+        if (more := len(same) - MOST_TOLD) > 0:
+            told[-1] = told[-1]._replace(what=f"{told[-1].what} And {more} more.")
+    return told
 
 
 def _load(connection: Connection, base: Path) -> None:

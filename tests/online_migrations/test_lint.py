@@ -57,6 +57,15 @@ def test_each_cause_is_one_finding(tmp_path: Path) -> None:
     assert rules_of(tmp_path / "odd", "pass", 'phase = "Expand"') == ["phase-unknown"]
 
 
+def test_a_line_that_runs_many_times_is_told_as_an_upgrade_tells_it(tmp_path: Path) -> None:
+    loop = 'for number in range(9):\n    op.execute(f"UPDATE todos SET position = {number}")\n'
+    found = findings(tmp_path, loop + 'op.drop_column("people", "name")', CONTRACT)
+    *first, last = [finding.what for finding in found if finding.rule == "writes-many-rows"]
+    assert len(first) == 2
+    assert last.endswith(" And 6 more.")
+    assert "drops-column" in [finding.rule for finding in found]
+
+
 def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_needs_it(tmp_path: Path) -> None:
     begins = 'add_column_online("todos", sa.Column("words", sa.Integer()))\n'
     begins += 'backfill_later("words", "todos", "words = 1", "words IS NULL")'
