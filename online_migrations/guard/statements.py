@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from online_migrations.guard.effect import Effect, is_left_null
 from online_migrations.guard.snapshot import Snapshot
+from online_migrations.guard.tables import has_narrower_key
 from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
 
 _ENDS_TRANSACTION = re.compile(
@@ -28,7 +29,10 @@ _SAVEPOINT = re.compile(
     re.IGNORECASE,
 )
 _ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
-_ONLY_READS_OR_WRITES = re.compile(r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b", re.IGNORECASE)
+# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too.
+_ONLY_READS_OR_WRITES = re.compile(
+    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b|SELECT\b(?!.*\bINTO\b)[^(]*$", re.IGNORECASE
+)
 
 
 def pieces(sql: str) -> list[str]:
@@ -58,7 +62,7 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
     if match is None or catalog is None:
         return
     if match["unique"]:
-        yield _of_unique_index(match, catalog)
+        yield from _of_unique_index(match, catalog)
     dropped = {unqualified_name(name) for name in split_at_commas(match["dropped"] or "") if name}
     for key, thing in catalog.items() if dropped else ():
         if key[0] == "index" and thing.name in dropped and thing.facts["unique"] and thing.facts["valid"]:
@@ -66,20 +70,21 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
             yield Effect("drops-unique", thing.name, table, tuple(thing.facts["columns"]), unique=thing.name)
 
 
-def _of_unique_index(match: re.Match[str], catalog: Snapshot) -> Effect:
-    """Return what the index asks of rows that leave one of its columns NULL: two of them are not the same."""
+def _of_unique_index(match: re.Match[str], catalog: Snapshot) -> Iterator[Effect]:
+    """Yield what the index asks of rows that leave one of its columns NULL: two of them are not the same."""
     subject = f"{match['table']}.{(match['created'] or 'a unique index').strip()}"
     keys = re.fullmatch(rf" ?(?:USING BTREE )?\((?P<names>{NAME}(?: ?, ?{NAME})*)\)", match["rest"], re.IGNORECASE)
     found = [
         key for key, thing in catalog.relations() if thing.name.rpartition(".")[2] == unqualified_name(match["table"])
     ]
     if keys is None or len(found) != 1:
-        return Effect("requires-more", subject)
+        yield Effect("requires-more", subject)
+        return
     names = {unqualified_name(name) for name in split_at_commas(keys["names"])}
     columns = [thing for _, thing in catalog.of(found[0], "column") if thing.name in names]
-    return Effect(
-        "requires-more", subject, catalog[found[0]].name, tuple(one.name for one in columns if is_left_null(one))
-    )
+    if not has_narrower_key((thing for _, thing in catalog.of(found[0], "index")), names):
+        left_null = tuple(one.name for one in columns if is_left_null(one))
+        yield Effect("requires-more", subject, catalog[found[0]].name, left_null)
 
 
 def invalid_index(sql: str, catalog: Snapshot) -> Iterator[Effect]:

@@ -1,7 +1,7 @@
 """Effects on views, sequences and tables, and on their columns, constraints and indexes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from online_migrations.guard.effect import SEQUENCE, Change, Effect, is_left_null, on_table, shown
 from online_migrations.guard.snapshot import Key, Thing
@@ -279,8 +279,10 @@ def index_effects(change: Change) -> Iterator[Effect]:
 def _uniqueness(change: Change) -> Iterator[Effect]:
     old, new, facts = change.old, change.new, change.there.facts
     if old is None:
-        others = (thing for _, thing in change.before.of(change.there.table, "index") if thing.facts["valid"])
-        if not any(_same(thing, change.there) for thing in others):
+        others = [thing for _, thing in change.before.of(change.there.table, "index") if thing.facts["valid"]]
+        is_plain = facts["finds_one"] and "NULLS NOT DISTINCT" not in facts["definition"]
+        is_implied = is_plain and has_narrower_key(others, facts["columns"])
+        if not is_implied and not any(_same(thing, change.there) for thing in others):
             yield change.effect("requires-more", *_left_null(change, facts["columns"]))
         return
     if new is None:
@@ -292,6 +294,12 @@ def _uniqueness(change: Change) -> Iterator[Effect]:
         is_dropped = is_deferred or (old.facts["of_constraint"] and is_renamed)
     if is_dropped:
         yield change.effect("drops-unique", *facts["columns"], unique=old.name)
+
+
+def has_narrower_key(indexes: Iterable[Thing], columns: Collection[str]) -> bool:
+    """Tell if some of the columns alone are never the same in two rows, by a key that is there."""
+    keys = (one.facts for one in indexes if one.facts["finds_one"] and one.facts["valid"] and not one.facts["partial"])
+    return any(set(key["columns"]) <= set(columns) for key in keys)
 
 
 def _is_replaced(change: Change, old: Thing) -> bool:

@@ -230,7 +230,6 @@ def test_the_log_leaves_out_what_every_page_and_every_start_repeats() -> None:
         ("\x1b[36mGET /readyz HTTP/1.0\x1b[0m", "200", False),
     ):
         assert worth(request, line, status, "-") == is_shown, line
-    assert not worth("Context impl %s.", "PostgresqlImpl")
     assert not worth(" * Debugger PIN: %s", "123-456-789")
     assert not worth("Running %s %s -> %s", "upgrade", "0001", "0002")
     assert worth("the database is at %s", "0002")
