@@ -156,7 +156,7 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
     sequences = [default.sequence.name for default in defaults if isinstance(default, next_value)]
     with empty_copies(connection):
         execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(model.name)} ()")
-        # Those of a default, of which one may be to come.
+        # A default may take its numbers from a sequence that is to come.
         _make_all(connection, [f"CREATE TEMPORARY SEQUENCE IF NOT EXISTS {quote(name)}" for name in sequences])
         _make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)

@@ -121,8 +121,9 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
 
 def _keep_keys_required(modify: ops.ModifyTableOps, model: Table) -> None:
     """Take no column of the primary key for one that may be NULL, whatever its model says: the server does not."""
+    key = {column.name for column in model.primary_key}
     for op in modify.ops:
-        if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and model.columns[op.column_name].primary_key:
+        if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and op.column_name in key:
             op.modify_nullable = None
     modify.ops[:] = [op for op in modify.ops if not isinstance(op, ops.AlterColumnOp) or op.has_changes()]
 

@@ -58,10 +58,9 @@ OTHERS = RANKS.index(())
 
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
     """Rewrite all directives of a revision."""
-    found = {
-        (op.sequence.schema, op.sequence.name): op for op in upgrade.ops if isinstance(op, NewSequence)
-    }  # one may serve many columns
-    sequences = Change.joined([tables.create_sequence(op) for op in found.values()])
+    found = [op for op in upgrade.ops if isinstance(op, NewSequence)]
+    by_name = {(op.sequence.schema, op.sequence.name): op for op in found}  # one may serve many columns
+    sequences = Change.joined([tables.create_sequence(op) for op in by_name.values()])
     by_schema: dict[str | None, list[Any]] = {}  # None is the default one
     for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
         for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:

@@ -41,7 +41,7 @@ ALEMBIC_OPTIONS: dict[str, Any] = {
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
-# What Alembic says of itself, at every command.
+# Alembic says this of itself at every command.
 NOISE = ("Context impl", "Will assume", "setting up autogenerate plugin", "Detected sequence")
 
 LIBRARY = __name__.partition(".")[0]

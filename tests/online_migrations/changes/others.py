@@ -109,7 +109,7 @@ def of_others(metadata: sa.MetaData) -> None:
        Column("id", ForeignKey("guids.id"), primary_key=True, index=True))
     of("engineers", Column("id", ForeignKey("trees.id"), primary_key=True),
        Column("type", String(20), index=True, nullable=False))
-    of("nullable keys", Column("a b", Integer, primary_key=True, nullable=True, autoincrement=False),
+    of("nullable keys", Column("a b", Integer, key="ab", primary_key=True, nullable=True, autoincrement=False),
        Column("c", Integer, Identity(start=10, cycle=True, maxvalue=99)))
     of("Order", Column("user", Integer, primary_key=True), Column("Group", Text, index=True),
        Column("%s", Text, unique=True), Column("값", Text, CheckConstraint("\"값\" <> '%'", name="%")))
