@@ -155,7 +155,7 @@ def _named(table: Table, name: str) -> Any:
 
 def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
     there, wanted = (one.text if one else "" for one in change)
-    gone = {column.name for column in reflected.columns if column.name not in model.columns}
+    gone = {column.name for column in reflected.columns} - {column.name for column in model.columns}
     if not wanted and names_in(there) & gone:
         return []  # it is dropped with the column
     table = DIALECT.identifier_preparer.format_table(model)
