@@ -212,9 +212,15 @@ def object_effects(change: Change) -> Iterator[Effect]:
 
 
 def _overloads(change: Change) -> Iterator[Effect]:
-    """Refuse a new one that may be chosen in the place of what live code means, or make its call ambiguous."""
+    """Refuse a new one that may be chosen in the place of what live code means, or make its call ambiguous.
+
+    One that takes a value of a type that is new itself is none: live code has no such value.
+    """
     kind, _, sub = change.key
     facts = change.there.facts
+    types = (("type", oid, 0) for oid in facts.get("takes") or ())
+    if any(key in change.after and key not in change.before for key in types):
+        return
     between = facts.get("between")  # the types of a cast, which may convert what live code compares or stores
     if any(_was_there(change, (kind, oid, sub)) for oid in facts.get("namesakes") or ()) or (
         between and all(_was_there(change, ("type", oid, 0)) for oid in between)

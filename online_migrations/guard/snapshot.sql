@@ -18,6 +18,16 @@ published AS MATERIALIZED (
   SELECT schemaname, tablename FROM pg_publication_tables JOIN pg_publication USING (pubname)
   WHERE pubupdate OR pubdelete
 ),
+-- Pairs of types that take the same value, without a cast being written, and types that take many.
+converted (source, target) AS (
+  SELECT castsource, casttarget FROM pg_cast WHERE castcontext = 'i' UNION SELECT castsource, castsource FROM pg_cast
+),
+taking_same (one, other) AS MATERIALIZED (
+  SELECT DISTINCT a.target, b.target FROM converted a JOIN converted b USING (source)
+),
+taking_many AS MATERIALIZED (
+  SELECT oid FROM pg_type WHERE typtype IN ('p', 'd') OR typcategory = 'A'
+),
 things AS (
 SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner, c.ns || '.' || c.relname AS name,
   jsonb_build_object('kind', c.relkind, 'file', c.relfilenode, 'persistence', c.relpersistence, 'role', c.relowner,
@@ -110,7 +120,11 @@ SELECT 'function', f.oid::bigint, 0, NULL, f.oid::regprocedure::text,
     'body', md5(CASE WHEN f.prokind IN ('f', 'p') THEN pg_get_functiondef(f.oid)
       ELSE (SELECT a::text FROM pg_aggregate a WHERE a.aggfnoid = f.oid) END),
     'role', f.proowner, 'grants', coalesce(f.proacl, acldefault('f', f.proowner))::text[],
-    'namesakes', ARRAY(SELECT o.oid::bigint FROM pg_proc o WHERE o.proname = f.proname AND o.oid <> f.oid))
+    'takes', f.proargtypes::oid[]::bigint[],
+    -- Before one with the same arguments in pg_catalog none is chosen.
+    'namesakes', ARRAY(SELECT o.oid::bigint FROM pg_proc o WHERE o.proname = f.proname AND o.oid <> f.oid
+      AND NOT EXISTS (SELECT FROM pg_proc b WHERE b.proname = f.proname AND b.proargtypes = f.proargtypes
+        AND b.pronamespace = 'pg_catalog'::regnamespace)))
 FROM pg_proc f JOIN spaces s ON s.oid = f.pronamespace
 WHERE :everything OR f.oid = ANY (CAST(:objects AS oid[]))
 UNION ALL
@@ -126,7 +140,7 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
       JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
       WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
-WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
+WHERE (t.typtype IN ('b', 'e', 'd', 'r') OR c.relkind = 'c') AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
     'grants', coalesce(nspacl, acldefault('n', nspowner))::text[]) FROM spaces
@@ -159,14 +173,22 @@ SELECT 'event trigger', e.oid::bigint, 0, NULL, 'the event trigger ' || e.evtnam
 FROM pg_event_trigger e
 UNION ALL
 SELECT 'object', o.id::bigint, o.catalog::oid::int, NULL, pg_describe_object(o.catalog, o.id, 0),
-  jsonb_build_object('namesakes', o.namesakes, 'between', o.between, 'body', o.body) FROM (
+  jsonb_build_object('takes', o.takes, 'namesakes', o.namesakes, 'between', o.between, 'body', o.body) FROM (
+  -- An operator is chosen by its operands: a namesake is one that takes a value which this one takes too.
   SELECT 'pg_operator'::regclass AS catalog, p.oid AS id, oprnamespace AS space,
-    ARRAY(SELECT n.oid::bigint FROM pg_operator n WHERE n.oprname = p.oprname AND n.oid <> p.oid) AS namesakes,
-    NULL::bigint[] AS between, md5(p::text) AS body FROM pg_operator p WHERE p.oid >= 16384
-  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, NULL, NULL, NULL FROM pg_collation WHERE oid >= 16384
-  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, NULL, NULL, NULL FROM pg_ts_config WHERE oid >= 16384
-  UNION ALL SELECT 'pg_cast'::regclass, oid, NULL, NULL, ARRAY[castsource::bigint, casttarget::bigint], NULL FROM pg_cast
-    WHERE oid >= 16384) o
+    ARRAY[oprleft::bigint, oprright::bigint] AS takes,
+    ARRAY(SELECT n.oid::bigint FROM pg_operator n WHERE n.oprname = p.oprname AND n.oprkind = p.oprkind AND n.oid <> p.oid
+      AND (n.oprright = p.oprright OR n.oprleft = p.oprleft AND n.oprkind = 'b'
+        OR (n.oprleft, p.oprleft) IN (SELECT * FROM taking_same) OR (n.oprright, p.oprright) IN (SELECT * FROM taking_same)
+        OR n.oprleft IN (SELECT * FROM taking_many) OR n.oprright IN (SELECT * FROM taking_many)
+        OR p.oprleft IN (SELECT * FROM taking_many) OR p.oprright IN (SELECT * FROM taking_many))
+    ) AS namesakes, NULL::bigint[] AS between, md5(p::text) AS body FROM pg_operator p WHERE p.oid >= 16384
+  UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, NULL, NULL, NULL, NULL FROM pg_collation
+    WHERE oid >= 16384
+  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, NULL, NULL, NULL, NULL FROM pg_ts_config
+    WHERE oid >= 16384
+  UNION ALL SELECT 'pg_cast'::regclass, oid, NULL, NULL, NULL, ARRAY[castsource::bigint, casttarget::bigint], NULL
+    FROM pg_cast WHERE oid >= 16384) o
 WHERE o.space IS NULL OR o.space IN (SELECT oid FROM spaces)
 UNION ALL
 SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
