@@ -1,8 +1,9 @@
 """`flask release lint`: apply revisions to a scratch database with rows in it, and say what an upgrade would refuse."""
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, Row, text
+from sqlalchemy import Connection, Engine, MetaData, Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
@@ -29,7 +30,6 @@ from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import TOOL_TABLES, prepare
 
 REST = "Mend it: it has to run on empty tables and on rows of any values. What follows it was not judged."
-REFUSED = "refused"  # the rule of a revision that fails
 SECONDS = 60  # for one revision; nobody holds a lock here
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
@@ -54,24 +54,67 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     if base := options.current().base_schema:
         history = [script for script in history if script.revision not in _excused(code)]
     findings: list[Violation] = []
-    with scratch_database(WHERE_TO_RUN) as engine, direct_connection(engine) as connection:
-        if base:
-            _load(connection, Path(base))
-        lacking = _furnish(connection, history, metadata)
-        prepare(connection)
-        while wanted and history:
-            script = history.pop(0)
-            _end_backfills(connection)
-            if script.revision in wanted:
-                findings += _judged(connection, script, metadata)
-            elif _failure(connection, script, metadata):
-                fill(connection)  # it may need rows, as there were when it ran
-                findings += _failure(connection, script, metadata)
-            if findings and findings[-1].rule == REFUSED:
-                findings[-1] = findings[-1]._replace(instead=" ".join([REST, *lacking]))
-                break
-            wanted.discard(script.revision)
+    failure: Violation | None = None
+    ran: list[Script] | None = list(takewhile(lambda script: script.revision not in wanted, history))
+    with scratch_database(WHERE_TO_RUN) as empty:
+        with direct_connection(empty) as connection:
+            if base:
+                _load(connection, Path(base))
+            lacking = _furnish(connection, history, metadata)
+            prepare(connection)
+        while ran is not None and failure is None:
+            failure = _first_failure(empty, ran, metadata)
+            history = history[len(ran) :]
+            ran = _judge_with_rows(empty, history, wanted, metadata, findings) if failure is None else None
+    if failure is not None:
+        findings.append(failure._replace(instead=" ".join([REST, *lacking])))
     return _first_of_each(findings)
+
+
+def _first_failure(empty: Engine, scripts: Sequence[Script], metadata: MetaData) -> Violation | None:
+    with _on_our_path(empty) as connection:
+        for script in scripts:
+            _end_backfills(connection)
+            if _failure(connection, script, metadata):
+                fill(connection)  # it may need rows, as there were when it ran
+                if failure := _failure(connection, script, metadata):
+                    return failure
+    return None
+
+
+def _judge_with_rows(
+    empty: Engine, history: Sequence[Script], wanted: Collection[str], metadata: MetaData, findings: list[Violation]
+) -> list[Script] | None:
+    """Judge those that are wanted, on a copy of the database in which tables have rows. Add to the findings.
+
+    Return the revisions up to one that has failed, which is no finding unless it fails without rows of our making too.
+    """
+    last = max((n for n, script in enumerate(history) if script.revision in wanted), default=-1)
+    if last < 0:
+        return None
+    copy = scratch_database(WHERE_TO_RUN, copy_of=empty.url.database)
+    with copy as engine, _on_our_path(engine) as connection:
+        for number, script in enumerate(history[: last + 1], 1):
+            _end_backfills(connection)
+            try:
+                if script.revision in wanted:
+                    _judge(connection, script, metadata, findings)
+                else:
+                    _apply(connection, script, metadata)
+            except ReleaseError:
+                return list(history[:number])
+    return None
+
+
+@contextmanager
+def _on_our_path(engine: Engine) -> Iterator[Connection]:
+    """Connect to a scratch database, with the search path of the project's own."""
+    with read_only_connection() as own:
+        path = own.scalar(text("SHOW search_path"))
+    with direct_connection(engine) as connection:
+        connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+        connection.commit()
+        yield connection
 
 
 def _first_of_each(findings: Sequence[Violation]) -> list[Violation]:
@@ -107,10 +150,8 @@ def _furnish(connection: Connection, history: Sequence[Script], metadata: MetaDa
     with read_only_connection() as own:
         extensions = own.execute(QUERIES["extensions"]).all()
         schemas = {*own.scalars(QUERIES["schemas"]), *(table.schema for table in metadata.tables.values())}
-        path = own.scalar(text("SHOW search_path"))
     for schema in sorted(filter(None, schemas)):
         connection.execute(CreateSchema(schema, if_not_exists=True))
-    connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
     connection.commit()
     lacking = []
     sources = "\n".join(Path(script.path).read_text(encoding="utf-8") for script in history)
@@ -145,9 +186,12 @@ def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
     return Violation(rule, what, instead, script.revision, Path(script.path).name)
 
 
-def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
-    """Return all that the guard would refuse, and a phase that is none; the step is committed, for those after it."""
-    findings: list[Violation] = []
+def _judge(connection: Connection, script: Script, metadata: MetaData, findings: list[Violation]) -> None:
+    """Add all that the guard would refuse, and a phase that is none; the step is committed, for those after it.
+
+    Raises:
+        ReleaseError: it fails on this database.
+    """
     phase = getattr(script.module, "phase", None)
     if phase not in (EXPAND, CONTRACT):
         rule = "phase-missing" if phase is None else "phase-unknown"
@@ -156,28 +200,21 @@ def _judged(connection: Connection, script: Script, metadata: MetaData) -> list[
         findings.append(_finding(script, rule, what, instead))
     fill(connection)
     guard = Guard(connection, None, Deadline(SECONDS), findings.extend)
-    try:
-        with guard.revision(script):
-            _apply(connection, script, metadata, guard)
-    except ReleaseError:  # unless it is one of the rows of our making that it meets
-        if names := [table.name for table in _tables(connection)]:
-            connection.execute(text(f"TRUNCATE {', '.join(names)} CASCADE"))
-        connection.commit()
-        return findings + _failure(connection, script, metadata)
+    with guard.revision(script):
+        _apply(connection, script, metadata, guard)
     if guard.watching.commits_early and (failure := _failure(connection, script, metadata)):
-        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure[0].what}"
+        what = f"A part of it is committed before its end, and after a kill it does not run again. {failure.what}"
         instead = "Give each step a revision of its own, or use an operation, which looks first."
         findings.append(_finding(script, "not-rerunnable", what, instead))
-    return findings
 
 
-def _failure(connection: Connection, script: Script, metadata: MetaData) -> list[Violation]:
-    """Run upgrade() once more. Return the finding that it fails, if it does."""
+def _failure(connection: Connection, script: Script, metadata: MetaData) -> Violation | None:
+    """Run upgrade(). Return the finding that it fails, if it does."""
     try:
         _apply(connection, script, metadata)
     except ReleaseError as error:
-        return [_finding(script, REFUSED, error.message, REST)]
-    return []
+        return _finding(script, "refused", error.message, REST)
+    return None
 
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:

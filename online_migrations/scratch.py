@@ -32,7 +32,7 @@ _END_OUR_SESSIONS = text(
 
 
 @contextmanager
-def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
+def scratch_database(advice: str, url: str | None = None, copy_of: str | None = None) -> Iterator[Engine]:
     """Yield an engine of an empty database, with the encoding and the locale of the one that the URL names.
 
     It is dropped afterwards, unless it has another name by then; so are those that a killed process left.
@@ -40,6 +40,7 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
     Args:
         advice: what to do if none can be made, a sentence.
         url: of a server; None: the project's own.
+        copy_of: a database with which it begins, to which nobody is connected; None: with nothing.
 
     Raises:
         ReleaseError: the server does not answer, or the role may not create a database.
@@ -53,7 +54,8 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
             _drop(connection, left)
         try:
             like_this = connection.scalar(_LIKE_THIS)
-            execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE template0 {like_this}')
+            begins = f'"{copy_of}"' if copy_of else f"template0 {like_this}"
+            execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE {begins}')
         except DBAPIError as error:
             raise ReleaseError(f"No scratch database can be made here ({server_message(error)}). {advice}") from error
         scratch = direct_engine(database=name, url=url)

@@ -76,6 +76,18 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
         assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, revisions) == []
 
 
+def test_what_revisions_have_written_outlives_one_that_fails_on_rows_of_our_making(tmp_path: Path) -> None:
+    history(tmp_path, "op.execute(\"INSERT INTO people (name) VALUES ('Ada')\")")
+    write_revision(tmp_path, "0003", "0002", 'op.execute("ALTER TABLE todos ADD CHECK (position < 0)")')
+    ada = "(SELECT name FROM people WHERE name = 'Ada')"
+    write_revision(
+        tmp_path, "0004", "0003", f'op.execute("INSERT INTO todos (description, position) SELECT {ada}, -1")'
+    )
+    write_revision(tmp_path, "0005", "0004", 'op.execute("DELETE FROM people")')
+    [finding] = lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003", "0004", "0005"])
+    assert finding.place == "0005_step.py:14"
+
+
 def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
     database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
     begun = f"with sa.create_engine({database.url!r}).begin() as other:"
