@@ -78,7 +78,7 @@ def _shown_effects(change: Change, old: Thing, view: Key) -> Iterator[Effect]:
     if missing := change.before.column_names(change.key) - change.after.column_names(view):
         yield change.effect("drops-column", *sorted(missing))
     elif not _shows_as_many(old, change.after[view]):
-        yield change.effect("adds-behaviour")
+        yield change.effect("shows-other-rows")
 
 
 def _stand_in(change: Change, old: Thing) -> Key | None:
