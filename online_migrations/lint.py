@@ -31,6 +31,7 @@ from online_migrations.state.tables import TOOL_TABLES, prepare
 
 REST = "Mend it: it has to run on empty tables and on rows of any values. What follows it was not judged."
 SECONDS = 60  # for one revision; nobody holds a lock here
+STATEMENT_SECONDS = 10  # a join without a condition pairs all of the rows of our making
 ROWS = MANY_ROWS + 200  # in a table; more than a step may write at once
 WHERE_TO_RUN = "Revisions are judged on one: run it where the database is your own, as beside a development server."
 
@@ -113,6 +114,7 @@ def _on_our_path(engine: Engine) -> Iterator[Connection]:
         path = own.scalar(text("SHOW search_path"))
     with direct_connection(engine) as connection:
         connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+        connection.execute(text(f"SET statement_timeout = '{STATEMENT_SECONDS}s'"))
         connection.commit()
         yield connection
 
