@@ -27,7 +27,7 @@ from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
-from online_migrations.revisions import require_consistent_files
+from online_migrations.revisions import raised_at, require_consistent_files
 from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
 from online_migrations.sql import OFFLINE_OPTIONS
@@ -75,6 +75,14 @@ def run() -> None:
         except DBAPIError as error:
             why = verification.there_already(connection, error) if command == "upgrade" else None
             raise ReleaseError(why or failed_statement(error)) from error
+        except ReleaseError:
+            raise
+        except Exception as error:  # a revision may do anything
+            place = raised_at(error, *(script.path for script in context.script.walk_revisions()))
+            if not place:
+                raise
+            why = f"{type(error).__name__}: {error}"
+            raise ReleaseError(f"{place} fails, {why}. Mend the file and run the same command again.") from error
 
 
 def says_something(record: logging.LogRecord) -> bool:
