@@ -33,7 +33,7 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     state = read_schema_state(connection)
     is_at_head = state.name == AT_HEAD and not revisions.duplicate_revisions(revisions.script_directory())
     parameters = checks.query_parameters(metadata, is_at_head)
-    found = [*checks.check_revisions(connection, state), *checks.stopped_backfills(connection)]
+    found = [*checks.check_revisions(connection, state, metadata), *checks.stopped_backfills(connection)]
     reported = set()
     for rule in checks.CHECKS:
         with _attempt(connection, found):

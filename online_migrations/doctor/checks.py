@@ -100,6 +100,13 @@ def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
     return [name for name in found if not is_of_a_tool(name.rpartition(".")[2])]
 
 
+def not_adopted(connection: Connection, found: SchemaState, metadata: MetaData) -> list[str]:
+    """Return the tables of a database in which no revision has run, though there are models."""
+    if not metadata.tables or found.database_revision or exists(connection, LEDGER):
+        return []
+    return tables_there(connection, metadata)
+
+
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
     """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
     for key in _rows(connection, _TEXTS["sequence-behind"], parameters).all():  # the server has quoted the names
@@ -128,10 +135,16 @@ def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
             yield Diagnosis(*_STOPPED[one.state], what, command)
 
 
-def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
+def check_revisions(connection: Connection, found: SchemaState, metadata: MetaData) -> Iterator[Diagnosis]:
     """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
     if twice := list(duplicate_revision_files()):
         yield from twice
+        return
+    if there := not_adopted(connection, found, metadata):
+        what = (
+            f"The database has no revision, and tables that none has made: {', '.join(there)}. An upgrade is refused,"
+        )
+        yield Diagnosis(ERROR, "not-adopted", f"{what} and says how to record what they are.", "flask db upgrade")
         return
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):

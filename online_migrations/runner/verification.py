@@ -20,12 +20,12 @@ from online_migrations.autogenerate import (
     include_name,
     target_metadata,
 )
-from online_migrations.doctor.checks import other_version, tables_there
+from online_migrations.doctor.checks import not_adopted, other_version
 from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, read_sql
-from online_migrations.state import AT_HEAD, SchemaState, database_revisions, ledger, read_schema_state, tables
+from online_migrations.state import AT_HEAD, SchemaState, database_revisions, ledger, read_schema_state
 from online_migrations.state.forecast import unknown_required
 from online_migrations.state.live import mapped_tables
 
@@ -101,12 +101,10 @@ def require_same(connection: Connection, *, has_run: bool = False) -> None:
 
 def require_adopted(connection: Connection, current: SchemaState) -> None:
     """Refuse a database with tables that no revision has made, before anything is made in it."""
-    mapped = {table.name for table in target_metadata().tables.values()}
-    if not mapped or current.database_revision or tables.exists(connection, tables.LEDGER):
-        return
-    there = tables_there(connection, target_metadata())
+    there = not_adopted(connection, current, target_metadata())
     if not there:
         return
+    mapped = {table.name for table in target_metadata().tables.values()}
     if mapped.isdisjoint(name.rpartition(".")[2] for name in there):
         several = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
         what = (
@@ -117,7 +115,8 @@ def require_adopted(connection: Connection, current: SchemaState) -> None:
         what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them"
         what += ", with: flask db stamp REVISION — and then run: flask db upgrade"
     else:
-        what = f"its tables are what the models say. Record that, with: {STAMP}"
+        first = "" if current.code_head else "Write the first revision against an empty database: flask db migrate. "
+        what = f"its tables are what the models say. {first}Record that, with: {STAMP}"
     raise ReleaseError(f"Nothing was changed. This database has no revision, and {what}")
 
 

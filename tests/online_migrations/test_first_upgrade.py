@@ -7,6 +7,7 @@ from pathlib import Path
 import flask_migrate
 import pytest
 
+from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError
 from tests.databases import Environment
 from tests.online_migrations import shop
@@ -37,6 +38,9 @@ def test_tables_that_no_revision_made_are_left_alone(begun: ModelProject, by_mod
     begun.database.execute(sql)
     with begun.database.unchanged(), pytest.raises(ReleaseError, match=said):
         begun.upgrade()
+    with begun.database.migrating.connect() as connection:
+        [finding] = diagnose(connection, begun.metadata)
+    assert (finding.rule, finding.next) == ("not-adopted", "flask db upgrade")
 
 
 def test_tables_of_a_tool_and_of_other_schemas_do_not_count(begun: ModelProject) -> None:
