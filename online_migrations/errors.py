@@ -3,6 +3,8 @@
 import click
 from sqlalchemy.exc import DBAPIError
 
+NOT_ALLOWED = "42501"  # SQLSTATE insufficient_privilege
+
 
 class ReleaseError(click.ClickException):
     """The command fails. click prints the sentence and exits with `exit_code`, here 1."""
@@ -46,6 +48,11 @@ def failed_statement(error: DBAPIError) -> str:
     if error.connection_invalidated:
         return "The connection to the database was lost; what was finished stays. Run the same command again."
     statement = " ".join((error.statement or "").split())[:500]
+    if statement.startswith("CREATE TEMPORARY") and getattr(error.orig, "pgcode", None) == NOT_ALLOWED:
+        return (
+            f"Definitions are compared on temporary tables: {server_message(error)}. Have its owner run:"
+            " GRANT TEMPORARY ON DATABASE … TO …"
+        )
     return (
         f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
         f" It was: {statement}"

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import execute_verbatim
-from online_migrations.errors import UnsafeOperation
+from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
 from online_migrations.guard.effect import Effect, on_table, shown, with_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default, tried
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
@@ -44,7 +44,6 @@ LOSES = ("drops-table", "drops-column")
 MOST_COUNTED = 100_000  # rows
 # A policy that hides rows from us is an error then.
 SETTINGS = text("SET LOCAL statement_timeout = '5s'; SET LOCAL row_security = off")
-NOT_ALLOWED = "42501"  # SQLSTATE insufficient_privilege
 
 
 class Loss(NamedTuple):
