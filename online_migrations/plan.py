@@ -6,6 +6,7 @@ serve on this database again? One that noted what it uses is judged by that (sta
 of the steps since then decide: it can run if all of them are expand steps.
 """
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import revisions
@@ -23,7 +24,7 @@ from online_migrations.connection import writable_transaction
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.guard.watch import refused
 from online_migrations.runner import preconditions, renumbering, verification
-from online_migrations.sql import OFFLINE_OPTIONS
+from online_migrations.sql import OFFLINE_OPTIONS, quote
 from online_migrations.state import (
     AHEAD,
     AT_HEAD,
@@ -83,7 +84,16 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
         refusal = error.message
     scripts = [code.get_revision(revision) for revision in state.pending if revision not in ran]
     steps = [render(script, metadata) for script in scripts]
+    notes += _of_partitions(connection, steps)
     return Plan(state.name, state.database_revision, refusal, notes, steps)
+
+
+def _of_partitions(connection: Connection, steps: list[RevisionPlan]) -> Iterator[str]:
+    """Yield what the SQL, which is rendered without the database, cannot show of partitioned tables."""
+    sql = "\n".join(step.sql for step in steps)
+    for name in connection.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY 1")):
+        if re.search(rf"\b(ON|TABLE) {re.escape(quote(name))}(?!\w)", sql):
+            yield f"{name} is partitioned: its partitions get an index or a constraint one by one, and then the whole."
 
 
 def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, applied: list[str]) -> Iterator[str]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table, text
 
 from online_migrations import operations as ops
 from online_migrations.doctor import diagnose
 from online_migrations.errors import UnsafeOperation
+from online_migrations.plan import plan
 from tests.online_migrations.migrating import Database
 from tests.online_migrations.model_project import ModelProject
 from tests.online_migrations.test_interruptions import ended
@@ -151,6 +153,9 @@ def test_a_mapped_one_is_changed_as_others_are_or_refused_before_a_revision_is_w
             project.migrate()
     project.change(grown)
     assert project.migrate() is not None
+    with project.database.migrating.connect() as connection:
+        notes = plan(connection, ScriptDirectory(str(project.folder)), project.metadata).notes
+    assert [note.partition(":")[0] for note in notes] == ["events is partitioned"]
     for _ in range(2):
         project.upgrade()
         project.check()
