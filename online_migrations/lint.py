@@ -11,6 +11,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
+from alembic.util.pyfiles import load_module_py
 from sqlalchemy import Connection, Engine, MetaData, Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
@@ -211,9 +212,10 @@ def _judge(connection: Connection, script: Script, metadata: MetaData, findings:
 
 
 def _failure(connection: Connection, script: Script, metadata: MetaData) -> Violation | None:
-    """Run upgrade(). Return the finding that it fails, if it does."""
+    """Run upgrade() of a fresh module, for it may change its constants. Return the finding if it fails."""
+    fresh = Script(load_module_py(script.module.__name__, script.path), script.revision, script.path)
     try:
-        _apply(connection, script, metadata)
+        _apply(connection, fresh, metadata)
     except ReleaseError as error:
         return _finding(script, "refused", error.message, REST)
     return None

@@ -78,7 +78,8 @@ def test_what_an_earlier_step_leaves_to_the_worker_is_done_when_the_next_one_nee
 
 def test_what_revisions_have_written_outlives_one_that_fails_on_rows_of_our_making(tmp_path: Path) -> None:
     history(tmp_path, "op.execute(\"INSERT INTO people (name) VALUES ('Ada')\")")
-    write_revision(tmp_path, "0003", "0002", 'op.execute("ALTER TABLE todos ADD CHECK (position < 0)")')
+    refused = 'CHECKS.pop()\nop.execute("ALTER TABLE todos ADD CHECK (position < 0)")'
+    write_revision(tmp_path, "0003", "0002", refused, f"{EXPAND}\nCHECKS = [1]")  # and it runs twice in one process
     ada = "(SELECT name FROM people WHERE name = 'Ada')"
     write_revision(
         tmp_path, "0004", "0003", f'op.execute("INSERT INTO todos (description, position) SELECT {ada}, -1")'
