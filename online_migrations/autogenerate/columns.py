@@ -1,15 +1,25 @@
-"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment."""
+"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment.
 
-from typing import Any
+Types that a revision cannot have are refused, and the others are written by names that can be imported. A revision stays
+while the code of the project changes, so a TypeDecorator is written as what it is in the database.
+"""
 
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import sqlalchemy
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Identity, types
+from sqlalchemy import CheckConstraint, Column, Identity, MetaData, Table, types
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateColumn
+from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
 
 from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call
-from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.compatible_types import is_compatible, is_longer_text
-from online_migrations.definitions import RETIRED_COMMENT, on_search_path
+from online_migrations.connection import connection_of
+from online_migrations.definitions import RETIRED_COMMENT, columns_wanted, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
@@ -18,14 +28,14 @@ from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
-CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
+CONSTANTS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (types.String, "''"),
     (types.Integer, "0"),
     (types.Numeric, "0"),
     (types.Boolean, "false"),
     (types.DateTime, "now()"),
     (types.Date, "CURRENT_DATE"),
-    (types.ARRAY, "'{}'"),
+    (ARRAY, "'{}'"),
 )
 
 
@@ -193,3 +203,88 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
         if value not in old:
             calls.append(call("add_enum_value_online", enum, value, before=following))
     return Change([*calls], [], EXPAND)
+
+
+def sql_type(kind: Any) -> str:
+    """Return the type as SQL, such as "VARCHAR(50)"."""
+    return str(kind.compile(dialect=DIALECT))
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Render a type by the public name of its class, and a text as it is. A hook of Alembic, which renders the others.
+
+    Alembic takes a quote that a default begins or ends with for one around it.
+    """
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
+        return repr(item.arg)
+    if kind != "type":
+        return False
+    module = type(item).__module__
+    if not module.startswith("sqlalchemy."):
+        if isinstance(item, TypeDecorator):
+            return _repr_type(item.load_dialect_impl(context.dialect), context)
+        context.imports.add(f"import {module}")  # a type of its own has no other name
+        return False
+    # The repr() of an Interval has no precision.
+    public = _public(item.dialect_impl(context.dialect) if isinstance(item, Interval) else item)
+    if type(public) is ARRAY:
+        return f"sa.ARRAY({_repr_type(public.item_type, context)}, dimensions={public.dimensions})"
+    return False if public is item else _repr_type(public, context)
+
+
+def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
+    exported = [
+        value for module in (postgresql, sqlalchemy) for value in vars(module).values() if isinstance(value, type)
+    ]
+    found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
+    return item if found is type(item) else item.adapt(found)
+
+
+def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
+    """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
+    bare = [Column(column.name, column.type) for column in columns]
+    for column in bare:
+        _refuse_type_of_database(table, column)
+        _require_written(table, column, context)
+    known = columns_wanted(connection_of(context.migration_context), Table("of_new_types", MetaData(), *bare))
+    for column in (one for one in bare if one.name not in known):
+        raise UnsafeOperation(
+            f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
+            " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."
+        )
+
+
+def _require_written(table: str, column: Column[Any], context: AutogenContext) -> None:
+    """Refuse a type of which the file would fail when it is imported, or make another one."""
+    source, said = type(column.type).__name__, ""
+    names: dict[str, Any] = {"sa": sqlalchemy}
+    try:
+        source, wanted = _repr_type(column.type, context), sql_type(column.type)
+        exec("\n".join(context.imports), names)  # noqa: S102 - what the file is to begin with
+        said = sql_type(eval(source, names))  # noqa: S307 - and to say
+    except Exception as error:  # of the project's own class
+        wanted, said = "", f"{type(error).__name__}: {error}"
+    if said != wanted:
+        raise UnsafeOperation(
+            f"The type of {table}.{column.name} would be written as {source}, which ends as {said}. Nothing was"
+            " written. Have its class at the top of a module, and its repr() show the call that makes it; or make it a"
+            " TypeDecorator, which is written as its impl."
+        )
+
+
+def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
+    item: Any = column.type
+    while isinstance(item, ARRAY | TypeDecorator):
+        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    if isinstance(item, postgresql.DOMAIN):
+        kind = f"the domain {item.name}, which no revision makes"
+        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
+    elif isinstance(item, Enum) and item.native_enum:
+        kind = "an enum of the database, which no revision could change beside the traffic"
+        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
+        if sql_type(column.type).endswith("[]"):
+            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
+    else:
+        return
+    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")

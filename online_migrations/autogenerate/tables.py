@@ -14,9 +14,8 @@ from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
-from online_migrations.autogenerate.columns import stands_on
+from online_migrations.autogenerate.columns import require_types, stands_on
 from online_migrations.autogenerate.directives import Call, Change, Diff, NewSequence, Replacement, arguments_of, call
-from online_migrations.autogenerate.types import require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
