@@ -22,7 +22,7 @@ from online_migrations import revisions
 from online_migrations.connection import writable_transaction
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.guard.watch import refused
-from online_migrations.runner import preconditions, renumbering, verification
+from online_migrations.runner import preconditions, verification
 from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import (
     AHEAD,
@@ -70,11 +70,13 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
     revisions.require_consistent_files(code)
     state, applied = read_schema_state(connection, code), database_revisions(connection)
     notes: list[str] = []
-    ran: set[str] = set()
+    ran: set[str | None] = set()
     refusal = None
     try:
-        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, applied)):
-            moved, parent = found  # as the upgrade will put it right
+        moved = ledger.other_files(connection, code, applied) if state.name in (AT_HEAD, BEHIND) else []
+        ledger.require_renumbered(moved, applied)
+        if moved:  # the upgrade will put it right
+            parent = str(moved[-1].script.down_revision)
             notes, ran, applied = [str(one) for one in moved], {one.now for one in moved}, [parent]
             pending = [script.revision for script in revisions.pending(code, applied)]
             state = state._replace(name=BEHIND, database_revision=parent, pending=pending)

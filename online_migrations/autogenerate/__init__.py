@@ -40,7 +40,6 @@ from online_migrations.state.tables import is_of_a_tool
 
 log = logging.getLogger(__name__)
 
-
 NO_REVISION_ENDS_IT = (
     "The newest revision has done all that another one would do, and PostgreSQL keeps it otherwise than the models say."
     " Write it in the model as `\\d` of the table prints it in psql; or, if somebody has changed the database by hand"
@@ -125,7 +124,6 @@ RANKS = (
     ("retire_column_online", "retire_table_online"),
     ("drop_shadow_contract", "drop_column_contract", "drop_table_contract"),
 )
-OTHERS = RANKS.index(())
 
 
 def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
@@ -165,20 +163,17 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     """
     ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
     calls = [op for op in operations if isinstance(op, Call)]
-    calls.sort(key=lambda call: ranks.get(call.function, OTHERS))
+    calls.sort(key=lambda call: ranks.get(call.function, RANKS.index(())))
     of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
     going = [op for op in operations if isinstance(op, ops.DropTableOp)]
     others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
-    if not any(_refers_to(call, of_new_tables) for call in calls):
+    keys = [call.source for call in calls if call.function == "add_foreign_key_online"]
+    new = [repr(op.table_name) for op in of_new_tables if isinstance(op, ops.CreateTableOp)]
+    if not any(name in key for name in new for key in keys):
         return [*others, *calls, *of_new_tables, *going]
     for op in of_new_tables:
         op.if_not_exists = True
     return [*others, *of_new_tables, *calls, *going]
-
-
-def _refers_to(call: Call, of_new_tables: Iterable[ops.MigrateOperation]) -> bool:
-    names = (op.table_name for op in of_new_tables if isinstance(op, ops.CreateTableOp))
-    return call.function == "add_foreign_key_online" and any(repr(name) in call.source for name in names)
 
 
 def process_revision_directives(

@@ -1,7 +1,7 @@
 """Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment.
 
-Types that a revision cannot have are refused, and the others are written by names that can be imported. A revision stays
-while the code of the project changes, so a TypeDecorator is written as what it is in the database.
+Types that a revision cannot have are refused, and the others are written by names that can be imported. A revision
+stays while the code of the project changes, so a TypeDecorator is written as what it is in the database.
 """
 
 from collections.abc import Iterable

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alembic.script import Script
 from sqlalchemy import Connection, CursorResult, MetaData, text
 
 from online_migrations import locks, options, revisions, state
 from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.revisions import content_hashes, script_directory
+from online_migrations.revisions import script_directory
 from online_migrations.sql import literal, read_sql
 from online_migrations.state import SchemaState, database_revisions, ledger
 from online_migrations.state.tables import LEDGER, exists, is_of_a_tool
@@ -130,21 +129,27 @@ def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
 
 def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
     """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
-    if twice := list(duplicate_revision_files()):
-        yield from twice
+    if twice := revisions.duplicate_revisions(script_directory()):
+        for revision, names in twice.items():
+            what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
+            yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
         return
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
-        applied = tuple(database_revisions(connection))
-        history = list(script_directory().iterate_revisions(applied, "base"))[::-1]
-        yield from edited_revisions(connection, history)
+        changed = ledger.other_files(connection, script_directory(), database_revisions(connection))
+        yield from map(_other_file, reversed(changed))
 
 
-def duplicate_revision_files() -> Iterator[Diagnosis]:
-    """Find revisions with two files, of which Alembic applies one: the steps of the other are missing."""
-    for revision, names in revisions.duplicate_revisions(script_directory()).items():
-        what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
-        yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
+def _other_file(one: ledger.OtherFile) -> Diagnosis:
+    number = one.script.revision
+    if one.now:
+        what = f"What ran here as {number} is {one.now} in this code."
+        return Diagnosis(ERROR, "renumbered-revision", what, "flask db upgrade")
+    what = (
+        f"{number} in this code is not what ran here as {number}: its file was edited since, or another revision had"
+        " its number. Put the file back as it was; what it lacks is a new revision."
+    )
+    return Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(one.script.path)}")
 
 
 def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
@@ -177,21 +182,3 @@ def revision_state(found: SchemaState) -> list[Diagnosis]:
         state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
     }[found.name]
     return [Diagnosis(severity, rule, state.refusal(found), command)] if rule else []
-
-
-def edited_revisions(connection: Connection, history: list[Script]) -> Iterator[Diagnosis]:
-    """Find files that do something else than the file of that number did which ran here."""
-    ran = ledger.read_contents(connection)
-    edited = [one for one in history if one.revision in ran and ran[one.revision] not in content_hashes(one.path)]
-    all_scripts = script_directory().walk_revisions() if edited else ()
-    numbers = {hash_: script.revision for script in all_scripts for hash_ in content_hashes(script.path)}
-    for script in edited:
-        if number := numbers.get(ran[script.revision]):
-            what = f"What ran here as {script.revision} is {number} in this code."
-            yield Diagnosis(ERROR, "renumbered-revision", what, "flask db upgrade")
-        else:
-            what = (
-                f"{script.revision} in this code is not what ran here as {script.revision}: its file was edited since,"
-                " or another revision had its number. Put the file back as it was; what it lacks is a new revision."
-            )
-            yield Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(script.path)}")

@@ -28,7 +28,7 @@ from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
 from online_migrations.revisions import require_consistent_files
-from online_migrations.runner import renumbering, verification
+from online_migrations.runner import verification
 from online_migrations.runner.preconditions import check
 from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import ledger, live, tables
@@ -156,7 +156,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             log.warning("%s", state.ahead_and_compatible(current))
             return
         if command == "upgrade" and current.name in (state.AT_HEAD, state.BEHIND):
-            renumbering.put_right(connection, context.script, state.database_revisions(connection))
+            ledger.follow_renumbering(connection, context.script, state.database_revisions(connection))
             current = schema_state(connection)
         to_run = check(current, connection, command)
         guard = None
@@ -225,7 +225,7 @@ def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guar
     assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
 
     def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
-        found = renumbering.without_what_ran(find_steps(heads, migration), ran)
+        found = ledger.without_what_ran(find_steps(heads, migration), ran)
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps

@@ -20,8 +20,8 @@ from online_migrations.autogenerate import (
     include_name,
     target_metadata,
 )
+from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.doctor.checks import other_version, tables_there
-from online_migrations.doctor.drift import NO_VALUE, Difference, diagnosis, differences
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, read_sql

@@ -19,8 +19,7 @@ from sqlalchemy.sql.elements import conv
 
 from app.extensions import Base
 from online_migrations.connection import read_only_connection
-from online_migrations.doctor import Diagnosis, checks, diagnose
-from online_migrations.doctor.drift import Difference, _causes, _difference, diagnosis
+from online_migrations.doctor import Diagnosis, Difference, _causes, _difference, checks, diagnose, diagnosis
 from online_migrations.operations.tables import drop_compat_view
 from online_migrations.revisions import content_hashes
 from tests.databases import HEAD, Environment
