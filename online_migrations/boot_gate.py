@@ -82,10 +82,9 @@ class BootGate:
 
 
 def init_app(app: Flask, exempt: Collection[str]) -> None:
-    """Close the gate. Requests are refused from this place on in the order of the application's before_request().
+    """Close the gate, but for the endpoints that are exempt, such as those of health checks.
 
-    Args:
-        exempt: endpoints that answer all the same, such as those of health checks.
+    Requests are refused from this place on in the order of the application's before_request().
     """
     gate = app.extensions["boot_gate"] = BootGate()
 

@@ -33,8 +33,6 @@ _TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
 _SEARCH_FIRST = text(
     "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
 )
-
-
 QUERIES = read_queries(__file__, "definitions.sql")
 
 
@@ -81,8 +79,9 @@ def changed_definitions(
             changed.append((old, new))
     compared = {*statements, *known}
     changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
-    found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
-    old_key, new_key = (next(iter(keys), None) for keys in found)
+    old_key, new_key = (
+        next((one for one in side.values() if one.kind == PRIMARY_KEY), None) for side in (there, wanted)
+    )
     if key and new_key is None:
         new_key = Definition("", PRIMARY_KEY, key)
     is_same_key = (old_key and old_key.text) == (new_key and new_key.text)
@@ -90,10 +89,7 @@ def changed_definitions(
 
 
 def is_same(connection: Connection, table: str, there: Definition, wanted: Definition) -> bool:
-    """Tell if the server means the same by two definitions that it has printed.
-
-    It prints another text of a condition once it has read what it printed, as after a restore.
-    """
+    """Tell if the server means the same by two texts: it prints another one of what it has printed and read again."""
     if there[1:] == wanted[1:]:
         return True
     if there.kind != wanted.kind or there.kind not in (CHECK, INDEX):  # the others are printed in one way

@@ -86,9 +86,6 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
 
     It tries without waiting in the server. There a blocking pg_advisory_lock() holds a snapshot, and a CREATE INDEX
     CONCURRENTLY of the other session waits for all older snapshots to end: the two would deadlock.
-
-    Raises:
-        DeadlineExceeded: the other migration still ran at the deadline.
     """
     while not connection.scalar(_TRY, _key()):
         if not deadline.left():
@@ -175,10 +172,7 @@ def _held_up(request: Row[Any]) -> str:
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline) -> Result:
     """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks.
 
-    Raises:
-        DeadlineExceeded: no attempt got its locks before the deadline.
-        RequestsHeldUp: it was ended, since a request waited too long for it. Not tried again: that would hold up more.
-        DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
+    When it was ended since a request waited too long for it, it is not tried again: that would hold up more.
     """
     while True:
         try:

@@ -40,9 +40,6 @@ def scratch_database(advice: str, url: str | None = None) -> Iterator[Engine]:
     Args:
         advice: what to do if none can be made, a sentence.
         url: of a server; None: the project's own.
-
-    Raises:
-        ReleaseError: the server does not answer, or the role may not create a database.
     """
     prefix = f"{options.current().name}_scratch_"
     name = prefix + secrets.token_hex(4)

@@ -31,6 +31,7 @@ from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.columns import render_item
 from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
+from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
 from online_migrations.sql import DIALECT, name_checks
@@ -138,7 +139,8 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     changes = []
     for schema, group in by_schema.items():
         diff = Diff(context, schema, group)
-        changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
+        with on_search_path(diff.connection, schema):
+            changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
     up, down, phase = Change.joined(changes)
     return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
 

@@ -75,9 +75,8 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
         connection = connection_of(context.migration_context)
         with definitions.on_search_path(connection, schema):
             there = definitions.all_there(connection, model.name)
-            modify.ops[:] = [op for op in modify.ops if not _is_of_partition(op, there)]
+            _leave_to_the_server(modify, there, model)
             _join_pairs(modify, there, model)
-            _keep_keys_required(modify, model)
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
@@ -94,10 +93,17 @@ def _name_of(op: Any) -> str:
     return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
 
 
-def _is_of_partition(op: ops.MigrateOperation, there: Collection[str]) -> bool:
-    """Tell if it would drop a foreign key to one partition, which belongs to the one to the whole."""
-    is_drop = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
-    return is_drop and _name_of(op) not in there
+def _leave_to_the_server(modify: ops.ModifyTableOps, there: Collection[str], model: Table) -> None:
+    """Leave out foreign keys to one partition, which are part of that to the whole, and take no key for one that may be
+    NULL, whatever its model says.
+    """
+    for op in [*modify.ops]:
+        if isinstance(op, ops.AlterColumnOp) and op.column_name in {column.name for column in model.primary_key}:
+            op.modify_nullable = None
+        is_empty = isinstance(op, ops.AlterColumnOp) and not op.has_changes()
+        is_foreign_key = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
+        if is_empty or (is_foreign_key and _name_of(op) not in there):
+            modify.ops.remove(op)
 
 
 def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Definition], model: Table) -> None:
@@ -117,15 +123,6 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
             ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
             old = there[name].text if name in there else "INVALID"
             modify.ops.append(Replacement(drop, create, old, str(ddl.compile(dialect=DIALECT))))
-
-
-def _keep_keys_required(modify: ops.ModifyTableOps, model: Table) -> None:
-    """Take no column of the primary key for one that may be NULL, whatever its model says: the server does not."""
-    key = {column.name for column in model.primary_key}
-    for op in modify.ops:
-        if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and op.column_name in key:
-            op.modify_nullable = None
-    modify.ops[:] = [op for op in modify.ops if not isinstance(op, ops.AlterColumnOp) or op.has_changes()]
 
 
 def _directives(
@@ -161,9 +158,9 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     table = DIALECT.identifier_preparer.format_table(model)
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
     definition = wanted.rpartition(f" {add}")[2]
-    actions = [*([drop] if there else []), *([add + definition] if wanted else [])]
-    statement = f"ALTER TABLE {table} {', '.join(actions)}"
     action = "change" if there and wanted else "add" if wanted else "remove"
+    actions = {"change": f"{drop}, {add}{definition}", "add": f"{add}{definition}", "remove": drop}
+    statement = f"ALTER TABLE {table} {actions[action]}"
     return [
         Found(
             *(f"{action}_exclude", model.fullname, name, *((there, definition) if action == "change" else ())),

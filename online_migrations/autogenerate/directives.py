@@ -117,7 +117,10 @@ class EnumValues(Found):
 
 
 class Diff:
-    """All directives for the tables of one schema. The rewrite of one of them may depend on the others."""
+    """All directives for the tables of one schema. The rewrite of one of them may depend on the others.
+
+    The rewrites find its tables first on the search path.
+    """
 
     def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
         self.context = context
@@ -151,10 +154,6 @@ class Diff:
 
     def retired_of(self, table: str | None, columns: Iterable[str]) -> list[Column[Any]]:
         return [self.retired_columns[table, name] for name in columns if (table, name) in self.retired_columns]
-
-    def are_new(self, table: str, columns: Iterable[str]) -> bool:
-        """Tell if all columns are new. The live release does not write them, so a constraint cannot hurt it."""
-        return all((table, column) in self.new_columns for column in columns)
 
     def columns_in(self, table: str, condition: str) -> list[str]:
         """Find the columns of the models' table, and the retired ones, that a condition names."""

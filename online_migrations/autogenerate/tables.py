@@ -35,9 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
-    with on_search_path(diff.connection, diff.schema):
-        is_there = ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar()
-    if is_there:
+    if ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar():
         raise UnsafeOperation(
             f"{op.table_name} is a view in the database, and its model would become a table. Mark the model as one of a"
             ' view: __table_args__ = {"info": {"is_view": True}}'
@@ -94,10 +92,10 @@ def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
 def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
     columns = [str(column) for column in op.columns]
     options = {name: op.kw.get(name) for name in ("deferrable", "initially")}
-    options["nulls_not_distinct"] = op.kw.get("postgresql_nulls_not_distinct")
-    options["include"] = tuple(op.kw.get("postgresql_include") or ())
+    nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
+    options |= {"nulls_not_distinct": nulls_are_the_same, "include": tuple(op.kw.get("postgresql_include") or ())}
     add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
-    phase = unique_phase(op.table_name, columns, bool(options["nulls_not_distinct"]), diff)
+    phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff)
     return Change([add], [drop_call(op.table_name, op)], phase)
 
 
@@ -108,7 +106,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
             " key out of its model, migrate and release that; then change the key, migrate, and put it back."
         )
     columns = [str(column) for column in op.columns]
-    refuse_without_partition_key(op.table_name, columns, diff)
+    require_partition_key(diff.connection, op.table_name, columns)
     add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
     return Change([add], [drop_call(op.table_name, op)], CONTRACT)
 
@@ -118,9 +116,9 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
     options = {name: op.kw.get(name) for name in FOREIGN_KEY_OPTIONS}
     add = call("add_foreign_key_online", constraint_name(op), *ends, **options)
     columns = [str(column) for column in op.local_cols]
-    is_new = diff.are_new(op.source_table, columns)
     added = diff.added_to(op.source_table, columns)
-    if is_new and added and all(column.server_default is not None for column in added):
+    is_new = len(added) == len(columns)  # the live release does not write them, so the key cannot hurt it
+    if is_new and all(column.server_default is not None for column in added):
         raise UnsafeOperation(
             f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default. Every row"
             " that the live release inserts would refer to the row of the default, and fail without one. Begin without"
@@ -133,13 +131,13 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     condition = condition_of(op)
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
-    is_new = bool(columns) and diff.are_new(op.table_name, columns)
+    is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
     return Change([add], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
     """Return the phase: on columns that the live release writes it may refuse what that release writes."""
-    refuse_without_partition_key(table, columns, diff)
+    require_partition_key(diff.connection, table, columns)
     new = diff.added_to(table, columns)
     if not nulls_are_the_same and any(column.server_default is None for column in new):
         return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
@@ -150,11 +148,6 @@ def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff:
             " Mapped[… | None] with unique=True; fill it, and require it in a later release."
         )
     return CONTRACT
-
-
-def refuse_without_partition_key(table: str, columns: list[str], diff: Diff) -> None:
-    with on_search_path(diff.connection, diff.schema):
-        require_partition_key(diff.connection, table, columns)
 
 
 def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:
@@ -170,18 +163,16 @@ def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
     if isinstance(reverse, ops.CreateCheckConstraintOp):
         condition = condition_of(reverse)
         columns = diff.columns_in(op.table_name, condition)
-        gone = diff.retired_of(op.table_name, columns)
         # New code leaves NULL or the default in it. A rule of this column alone, which is not about NULL, holds then.
-        stays = bool(gone) and len(gone) == len(columns) and " NULL" not in condition
-        stays = stays or op.table_name in diff.retired_tables
+        is_met = 0 < len(columns) == len(diff.retired_of(op.table_name, columns)) and " NULL" not in condition
+        stays = is_met or op.table_name in diff.retired_tables
     else:
         columns = [str(column) for column in getattr(reverse, "columns", getattr(reverse, "local_cols", []))]
         stays = is_kept(op.table_name, columns, isinstance(reverse, ops.CreateUniqueConstraintOp), diff)
     if stays:
         return Change([], [], EXPAND)
     up, down = CREATE[type(reverse)](reverse, diff)[:2]
-    with on_search_path(diff.connection, op.schema):
-        relied_on = ask("relied_on", op.table_name, constraint=constraint_name(op)).rows(diff.connection).scalar()
+    relied_on = ask("relied_on", op.table_name, constraint=constraint_name(op)).rows(diff.connection).scalar()
     return Change(down, up, CONTRACT if relied_on else EXPAND)
 
 
@@ -199,8 +190,7 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
     """Return what adds the constraint again. SQLAlchemy does not reflect that a UNIQUE constraint is deferrable."""
     reverse = op.reverse()
     if isinstance(reverse, ops.CreateUniqueConstraintOp):
-        with on_search_path(diff.connection, diff.schema):
-            there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
+        there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
         reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
         reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
     return reverse

@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
+from online_migrations.connection import execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
-from online_migrations.sql import quote
+from online_migrations.sql import literal, quote
 
 __all__ = ["requeue_lost", "run_batch"]
 
@@ -41,8 +42,7 @@ log = logging.getLogger(__name__)
 def run_batch(connection: Connection, name: str, turn: int) -> None:
     """Fill one batch and defer the next, or find that this job is late: its turn is over. The caller commits.
 
-    Raises:
-        DBAPIError: the database cannot do it now; nothing is changed, and the same job may try again.
+    At a DBAPIError the database cannot do it now. Nothing is changed, and the same job may try again.
     """
     backfill = store.read(connection, name, lock=True)
     if backfill is None or backfill.turn != turn or backfill.state != RUNNING:
@@ -76,17 +76,12 @@ def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) 
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of the next batch to the transaction, by the project's queue, after so many seconds.
-
-    Raises:
-        ReleaseError: the project has no queue.
-    """
+    """Add the job of the next batch to the transaction, by the project's queue, after so many seconds."""
     defer = options.current().defer_backfill
     if defer is None:
         raise ReleaseError(
-            "A backfill that goes on after the release needs a job queue, and this project gave none to"
-            " online_migrations.init_app(): set Options(defer_backfill=…), or use backfill(), which is done within the"
-            " release."
+            "A backfill that goes on after the release needs a job queue, and this project gave none: set"
+            " Options(defer_backfill=…), or use backfill(), which is done within the release."
         )
     defer(connection, name, turn, delay)
 
@@ -135,11 +130,7 @@ def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: 
 
 
 def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIError | StillWanted) -> None:
-    """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large.
-
-    Raises:
-        DBAPIError: it is not a fault of a row or of the SQL.
-    """
+    """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large."""
     state = sqlstate(error) or "" if isinstance(error, DBAPIError) else ""
     if isinstance(error, DBAPIError) and not (state.startswith(_FAULTS) or state == QUERY_CANCELED):
         raise error
@@ -159,10 +150,9 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
 def _next_key(connection: Connection, backfill: Backfill) -> str:
     """Return the key of the row with which the next batch begins."""
     key = quote(backfill.pk)
-    begin = "" if backfill.position is None else f"WHERE {key} > :after"
-    rows = f"{quote(backfill.table_name)} AS unfilled {begin} ORDER BY unfilled.{key}"  # not by the key as text
-    query = text(f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1")
-    return str(connection.scalar(query, {} if backfill.position is None else {"after": backfill.position}))
+    after = "" if backfill.position is None else f"WHERE {key} > {literal(backfill.position)}"
+    rows = f"{quote(backfill.table_name)} AS unfilled {after} ORDER BY unfilled.{key}"  # not by the key as text
+    return str(execute_verbatim(connection, f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1").scalar())
 
 
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:

@@ -2,33 +2,41 @@
 
 It only reads: what it makes in order to compare definitions, it makes in temporary tables that are rolled back. It
 takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`.
-The differences between database and models are those of `flask db check`, one for each cause. The end of an upgrade
-asks for them too, and so does `plan`.
+Most checks are a query of checks.toml, of which each row is a fault. Other schemas than those of the search path and
+the models are left alone. The differences between database and models are those of `flask db check`, one for each
+cause. The end of an upgrade asks for them too, and so does `plan`.
 """
 
+import os
+import shlex
+import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Identity, MetaData, PrimaryKeyConstraint
+from sqlalchemy import Connection, CursorResult, Identity, MetaData, PrimaryKeyConstraint, text
 from sqlalchemy.exc import DBAPIError, SAWarning
 
-from online_migrations import revisions
+from online_migrations import locks, options, revisions, state
 from online_migrations.autogenerate import REVISION_OPTIONS
-from online_migrations.connection import writable_transaction
+from online_migrations.backfills import store
+from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.doctor import checks
-from online_migrations.doctor.checks import ERROR, NOTE, WARNING, Diagnosis, psql
 from online_migrations.errors import server_message
-from online_migrations.locks import sqlstate
-from online_migrations.sql import quote
-from online_migrations.state import AT_HEAD, read_schema_state
+from online_migrations.revisions import script_directory
+from online_migrations.sql import literal, quote, read_sql
+from online_migrations.state import SchemaState, database_revisions, ledger
+from online_migrations.state.tables import LEDGER, exists, is_of_a_tool
 
 __all__ = ["ERROR", "Diagnosis", "diagnose"]
 
+ERROR = "error"  # something is broken, or the next release will break it
+WARNING = "warning"
+NOTE = "note"  # what could not be looked at
 NOT_ALLOWED = ("42501", "25006", "0A000")  # SQLSTATE: what the role may not do, and two of what a standby does not
 NO_VALUE = "none"
 WRITE_REVISION = 'flask db migrate -m "Bring the schema to the models"'
@@ -42,24 +50,177 @@ KINDS = {  # Alembic's word: ours
 }
 
 
-def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
-    """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head.
+class Diagnosis(NamedTuple):
+    severity: str
+    rule: str
+    what: str
+    next: str  # the one command to type
 
-    Raises:
-        OperationalError: the database does not answer in time.
-    """
-    state = read_schema_state(connection)
-    is_at_head = state.name == AT_HEAD and not revisions.duplicate_revisions(revisions.script_directory())
-    parameters = checks.query_parameters(metadata, is_at_head)
-    found = [*checks.check_revisions(connection, state), *checks.stopped_backfills(connection)]
+
+LONG_TRANSACTION = 300  # seconds from which on an open or a prepared transaction is reported
+# Seconds without a statement after which the holder of the advisory lock counts as orphaned. A migration that works
+# pauses for a few seconds at most.
+IDLE_MIGRATOR = 60
+
+
+def psql(*statements: str) -> str:
+    """Return the shell command that sends statements, each in a transaction of its own, up to an error."""
+    words = ['psql "$DATABASE_URL"', *(["-v ON_ERROR_STOP=1"] if len(statements) > 1 else [])]
+    for sql in statements:  # in double quotes where they do, since SQL has single ones in it
+        words.append(f'-c "{sql}"' if "'" in sql and not set(sql) & set('"$`\\!') else f"-c {shlex.quote(sql)}")
+    return " ".join(words)
+
+
+class Check(NamedTuple):
+    what: str  # sentence and command have the query's columns in braces
+    command: str
+    query: str
+    needs_strong_lock: bool = False  # requests wait behind it, so it fails when the lock is not free: type it again
+    severity: str = ERROR
+
+
+_TEXTS = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))
+CHECKS = {rule: Check(**check) for rule, check in _TEXTS["checks"].items()}
+_HOLDER = read_sql(locks.__file__, "lock_holder.sql").text
+
+
+def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
+    """Return those of all queries. Only at the head do the database's tables have to be those of the models."""
+    models = metadata.tables if is_at_head else {}
+    items: list[Any] = [item for model in models.values() for item in (*model.indexes, *model.constraints)]
+    return {
+        "key": locks.lock_key(options.current().name),
+        "idle_migrator": IDLE_MIGRATOR,
+        "long_transaction": LONG_TRANSACTION,
+        "schemas": sorted({table.schema for table in metadata.tables.values() if table.schema}),
+        "models": list(models),
+        "secured": [name for name, model in models.items() if model.info.get("row_security")],
+        "retired": RETIRED_COMMENT,
+        "wanted": [str(item.name) for item in items] if is_at_head else None,  # a constraint's index is built first
+    }
+
+
+def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Diagnosis, str]]:
+    """Yield the diagnoses, each with the name by which the models know what is wrong; empty where none is asked for."""
+    check = CHECKS[rule]
+    for row in _rows(connection, check.query, parameters).mappings():
+        next_ = check.command.format_map(row)
+        if not next_.startswith("flask "):
+            brief = [f"SET lock_timeout = {LOCK_TIMEOUT.removesuffix('ms')}"] if check.needs_strong_lock else []
+            next_ = psql(*brief, next_)
+        yield Diagnosis(check.severity, rule, check.what.format_map(row), next_), row.get("model", "")
+
+
+def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
+    tables = _TEXTS["tables"]
+    return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({_HOLDER}) {query}"), parameters)
+
+
+def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
+    """Return the tables of no tool, on the search path and in the models' schemas, as the models would name them."""
+    found = _rows(connection, "SELECT model FROM tables ORDER BY 1", query_parameters(metadata, False)).scalars()
+    return [name for name in found if not is_of_a_tool(name.rpartition(".")[2])]
+
+
+def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
+    """Find sequences whose next number is not above the highest key, as after a restore: inserts fail."""
+    for key in _rows(connection, _TEXTS["sequence-behind"], parameters).all():  # the server has quoted the names
+        following = f"CAST(last_value AS numeric) + CASE WHEN is_called THEN {key.increment} ELSE 0 END"
+        position = f"SELECT (SELECT max({key.column}) FROM {key.table}), {following} FROM {key.sequence}"
+        at, next_ = connection.execute(text(position)).one()
+        if at is not None and next_ <= at:
+            what = f"The sequence {key.sequence} gives {next_:,}, and {key.table}.{key.column} is at {at:,}"
+            catch_up = f"SELECT setval({literal(key.sequence)}, max({key.column})) FROM {key.table}"
+            yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
+
+
+_STOPPED = {
+    store.FAILED: (ERROR, "backfill-failed"),
+    store.PAUSED: (WARNING, "backfill-paused"),
+    store.RUNNING: (WARNING, "backfill-stalled"),
+}
+
+
+def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
+    """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
+    for one in store.unfinished_backfills(connection):
+        if one.state != store.RUNNING or store.is_stalled(one):
+            command = f"flask release resume {one.name}" if one.state != store.RUNNING else "flask release status"
+            what = f"The backfill {one.name} does not go on; flask release status says why: {store.progress(one)}."
+            yield Diagnosis(*_STOPPED[one.state], what, command)
+
+
+def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
+    """Check the revisions. Two files of one revision, or a version that is wrong, explain all the rest."""
+    if twice := revisions.duplicate_revisions(script_directory()):
+        for revision, names in twice.items():
+            what = f"Revision {revision} has several files, {', '.join(names)}, of which only one is ever applied."
+            yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
+        return
+    yield from list(other_version(connection, found)) or revision_state(found)
+    if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
+        changed = ledger.other_files(connection, script_directory(), database_revisions(connection))
+        yield from map(_other_file, reversed(changed))
+
+
+def _other_file(one: ledger.OtherFile) -> Diagnosis:
+    number = one.script.revision
+    if one.now:
+        what = f"What ran here as {number} is {one.now} in this code."
+        return Diagnosis(ERROR, "renumbered-revision", what, "flask db upgrade")
+    what = (
+        f"{number} in this code is not what ran here as {number}: its file was edited since, or another revision had"
+        " its number. Put the file back as it was; what it lacks is a new revision."
+    )
+    return Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(one.script.path)}")
+
+
+def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
+    """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
+    entries, applied = ledger.read_entries(connection), database_revisions(connection)
+    newest_first = [script.revision for script in script_directory().walk_revisions()]
+    if ran := [revision for revision in found.pending if revision in entries]:
+        right, why = ran[-1], f"by the ledger {ran[-1]} ran after it"
+    elif found.name == state.UNKNOWN and revisions.known_revisions(script_directory()).issuperset(applied):
+        right, why = min(applied, key=newest_first.index), "one of it comes before the other"
+    else:
+        return
+    what = f"alembic_version holds {found.database_revision or 'no revision'}, and {why}: somebody changed it by hand."
+    yield Diagnosis(ERROR, "other-version", what, f"flask db stamp --purge {right}")
+
+
+def revision_state(found: SchemaState) -> list[Diagnosis]:
+    """Say where the database is, unless it is at the code's one head, as the commands do that are refused there."""
+    is_on_the_way = found.name in (state.AT_HEAD, state.BEHIND)
+    if is_on_the_way and (unmerged := revisions.unmerged_heads(script_directory())):
+        what = state.two_heads(found, unmerged)
+        return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
+    several = " heads" if "," in found.code_head else ""
+    unknown = found.foreign[-1] if found.foreign else found.database_revision
+    severity, rule, command = {
+        state.AT_HEAD: ("", "", ""),
+        state.BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        state.AHEAD: (WARNING, "ahead", "git pull"),
+        state.AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
+        state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
+    }[found.name]
+    return [Diagnosis(severity, rule, state.refusal(found), command)] if rule else []
+
+
+def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
+    """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head."""
+    there = state.read_schema_state(connection)
+    is_at_head = there.name == state.AT_HEAD and not revisions.duplicate_revisions(script_directory())
+    parameters = query_parameters(metadata, is_at_head)
+    found = [*check_revisions(connection, there), *stopped_backfills(connection)]
     reported = set()
-    for rule in checks.CHECKS:
+    for rule in CHECKS:
         with _attempt(connection, found):
-            for fault, name in checks.run_check(connection, rule, parameters):
+            for fault, name in run_check(connection, rule, parameters):
                 found.append(fault)
                 reported.add(name)
     with _attempt(connection, found):
-        found += checks.sequences_behind(connection, parameters)
+        found += sequences_behind(connection, parameters)
     if is_at_head:
         with _attempt(connection, found):
             with writable_transaction(connection):
@@ -79,7 +240,7 @@ def _attempt(connection: Connection, found: list[Diagnosis]) -> Iterator[None]:
         connection.rollback()
         severity, rule = WARNING, "not-compared"
         what = f"Some things could not be compared ({server_message(error)}); somebody may be changing them."
-        if sqlstate(error) in NOT_ALLOWED:
+        if locks.sqlstate(error) in NOT_ALLOWED:
             severity, rule = NOTE, "not-seen"
             what = f"Some things were not compared, because that is not allowed here: {server_message(error)}."
         found.append(Diagnosis(severity, rule, what, "flask release doctor"))

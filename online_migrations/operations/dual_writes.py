@@ -208,8 +208,8 @@ def differs(value: str, other: str, type_: str) -> str:
 def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell.
 
-    Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
-    first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
+    In a function's body a mistake would fail the requests. So it is tried first, in the condition of a view, in which
+    no aggregate may stand.
     """
     connection = bind()
     if connection is None:

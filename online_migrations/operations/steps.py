@@ -61,10 +61,7 @@ def add_validated(tables: tuple[str, ...], name: str, definition: str, when: Que
 
 
 def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
-    """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
-
-    Nothing is sent unless the revision's phase allows the effects of all steps together.
-    """
+    """Run the steps that are needed if the phase allows the effects of all together. In --sql mode, print them all."""
     migration = op.get_context()
     with migration.autocommit_block():
         if migration.as_sql:
@@ -117,10 +114,9 @@ def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
 
 
 def _is_needed(step: Step, schema: str | None) -> bool | None:
-    """Ask if a step is needed; None: what it names does not exist.
+    """Ask if a step is needed; None: what it names does not exist, or only in another schema than that of in_schema().
 
-    In a block of in_schema() the table or index of a step has to stand in that schema: another one of its name, further
-    on in the search_path, is not meant. What was to be dropped is gone then.
+    What was to be dropped is gone then.
     """
     if step.needed is None:
         return True

@@ -118,8 +118,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     """Let a text column hold longer texts, "TEXT" or "VARCHAR(n)". PostgreSQL only changes the catalog. Expand.
 
     Example: widen_text_online("notes", "title", "VARCHAR(200)")
-    SQL: for CHECKs of the column PostgreSQL would look at every row, so the same statement drops them and adds
-        them NOT VALID; then VALIDATE CONSTRAINT of each.
+    SQL: the statement also drops the CHECKs of the column and adds them NOT VALID; then VALIDATE CONSTRAINT of each.
     Downgrade: none. A shorter type may not fit what was written meanwhile, and the longer one harms no old code.
     Raises:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
@@ -176,9 +175,9 @@ def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -
 def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:
     """Begin to drop a column, in the first of two releases: new code no longer uses it, the previous one still does.
 
-    New code inserts rows without the column. If it is NOT NULL without a default, these rows get `default`, an SQL
-    expression with which code of the previous release can live after a rollback: expand. Or NOT NULL is dropped, and
-    that code may meet NULL: contract. A comment hides it from flask db check; a later flask db migrate may drop it.
+    If it is NOT NULL without a default, rows of new code get `default`, an SQL expression that the previous release can
+    read after a rollback: expand. Or NOT NULL is dropped, and that code may meet NULL: contract. A comment hides it
+    from flask db check; a later flask db migrate may drop it.
 
     Example: retire_column_online("notes", "title", default="''")
     Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
@@ -219,8 +218,8 @@ def drop_column_contract(table: str, column: str) -> None:
 def rename_with_view(old: str, new: str) -> None:
     """Rename a table and leave an updatable view of the old name, through which the previous release reads and writes.
 
-    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. In one transaction, so the
-    old name is never missing; each role may do through the view what it may do with the table. Expand.
+    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. The old name is never
+    missing, and each role may do through the view what it may do with the table. Expand.
 
     Run again: a view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
@@ -229,8 +228,8 @@ def rename_with_view(old: str, new: str) -> None:
     """
     if ask("is_another", old, renamed=quote(new)).answer():
         raise ReleaseError(
-            f"There is a table {new}, and {old} is not a view of all of it that takes rows. Nothing was changed. Look"
-            f" what {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
+            f"There is a table {new}, and {old} is not a view of all of it that takes rows; nothing was changed. Drop"
+            f" {old}, or give it a name of its own. Then run: flask db upgrade"
         )
     grant = TEXTS["grant_as_on"].format(table=literal(quote(new)), view=literal(quote(old)))
     view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"

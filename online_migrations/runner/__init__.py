@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateTable
 from online_migrations import state
 from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
-from online_migrations.doctor.checks import other_version
+from online_migrations.doctor import other_version
 from online_migrations.errors import ReleaseError, failed_statement
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
@@ -49,11 +49,7 @@ log = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, ….
-
-    Raises:
-        ReleaseError: with the sentence and the exit code of the command.
-    """
+    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, …."""
     show_log()
     heed_signals()
     if context.is_offline_mode():
@@ -77,17 +73,13 @@ def run() -> None:
             raise ReleaseError(why or failed_statement(error)) from error
 
 
-def says_something(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(NOISE)
-
-
 def show_log() -> None:
     """Print our log lines and Alembic's to stderr, unless the project decides about its log, without the NOISE.
 
     Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
     """
     for name in ("runtime.migration", "runtime.plugins", "ddl.postgresql"):
-        logging.getLogger(f"alembic.{name}").addFilter(says_something)
+        logging.getLogger(f"alembic.{name}").addFilter(lambda record: not str(record.msg).startswith(NOISE))
     if logging.getLogger().handlers:
         return
     to_stderr = logging.StreamHandler()
@@ -131,12 +123,9 @@ def print_sql() -> None:
 
 
 def run_read_only(connection: Connection, command: str) -> None:
-    """Run a command that does not change the schema. Refuse it in our words, in place of Alembic's "Target database is
-    not up to date" and "Can't locate revision".
-    """
+    """Run a command that does not change the schema, or refuse it in our words in place of Alembic's."""
     current = schema_state(connection)
-    needs_head = command == "retrieve_migrations"  # check, and migrate
-    if current.foreign or (needs_head and current.name == state.BEHIND):
+    if current.foreign or (current.name == state.BEHIND and command == "retrieve_migrations"):  # check, and migrate
         raise ReleaseError(state.refusal(current))
     with warnings.catch_warnings(), context.begin_transaction():
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know; the server compares them
@@ -180,9 +169,7 @@ def schema_state(connection: Connection) -> state.SchemaState:
 
 
 def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
-    """Return whether a release may be live on the database: not on an empty one, nor on one that was made by releases
-    which note themselves when they go live, and of which none has.
-    """
+    """Tell if a release may be live: not on an empty database, nor if all that ran here note it and none has."""
     if current.database_revision is None:
         return False
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None

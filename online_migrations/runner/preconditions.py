@@ -120,10 +120,7 @@ def _is_for_the_worker(connection: Connection, table: str) -> bool:
 
 
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
-    """Return what Alembic is about to upgrade or downgrade, in that order, whatever base or branch it comes by.
-
-    Refuse a revision that does not exist, and code with two heads.
-    """
+    """Return what Alembic is about to upgrade or downgrade. Refuse a revision that does not exist, and two heads."""
     migration = context.get_context()
     heads = migration.get_current_heads()
     connection.rollback()
@@ -138,10 +135,9 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
 
 
 def operation_calls(script: Script) -> list[Call]:
-    """Return the calls of operations in upgrade(), in the order of the text.
+    """Return the calls of operations in upgrade(), in the order of the text, which does not run for this.
 
-    Left out are a call through a function of the author's, and one whose arguments are computed: upgrade() does not run
-    for this. The operations ask again when they run.
+    A call through a function of the author's, or with computed arguments, is left out. It asks again when it runs.
     """
     reader = _Reader(vars(script.module))
     reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
@@ -202,12 +198,9 @@ class _Reader(ast.NodeVisitor):
                     self._names.pop(node.id, None)
 
     def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
-        """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
-        do not fit the function.
-        """
-        bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
-        call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
-        bound = self._value(call, inspect.signature(function).bind)
+        """Return the arguments by their names, also of `*names` and `**options`; None: computed, or they do not fit."""
+        call = ast.copy_location(ast.Call(ast.Name(_BIND, ast.Load()), node.args, node.keywords), node)
+        bound = self._value(ast.fix_missing_locations(call), inspect.signature(function).bind)
         return None if bound is _COMPUTED else dict(bound.arguments)
 
     def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:

@@ -12,21 +12,12 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
-from online_migrations import options
-from online_migrations.autogenerate import (
-    NO_REVISION_ENDS_IT,
-    REVISION_OPTIONS,
-    comes_back,
-    include_name,
-    target_metadata,
-)
-from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences
-from online_migrations.doctor.checks import other_version, tables_there
+from online_migrations import autogenerate, options, state
+from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences, other_version, tables_there
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, read_sql
-from online_migrations.state import AT_HEAD, SchemaState, database_revisions, ledger, read_schema_state, tables
-from online_migrations.state.forecast import unknown_required
+from online_migrations.state import SchemaState, database_revisions, ledger, read_schema_state, tables
 from online_migrations.state.live import mapped_tables
 
 ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")  # SQLSTATE: a schema, a table, a column, …
@@ -52,13 +43,11 @@ def verify_committed(connection: Connection, expected: list[str]) -> None:
 def compare_with_models(connection: Connection, *, has_run: bool) -> None:
     """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
 
-    What the newest revision, if it `has_run` just now, leaves as it was is told and does not end the upgrade.
-
-    The ledger keeps a fingerprint of what was found alike, so that an upgrade compares again when the models or the
-    catalog have changed, and only then.
+    What the newest revision, if it `has_run` just now, leaves as it was is told and does not end the upgrade. The
+    ledger keeps a fingerprint of what was found alike, and nothing is compared again until that is another one.
     """
-    metadata, heads = target_metadata(), database_revisions(connection)
-    if metadata.tables and read_schema_state(connection, context.script).name == AT_HEAD:
+    metadata, heads = autogenerate.target_metadata(), database_revisions(connection)
+    if metadata.tables and read_schema_state(connection, context.script).name == state.AT_HEAD:
         now = fingerprint(connection, metadata, heads)
         if now is None or ledger.verified(connection, heads) != now:
             connection.rollback()
@@ -90,8 +79,8 @@ def _as_sql(metadata: MetaData) -> Iterator[str]:
 def require_same(connection: Connection, *, has_run: bool = False) -> None:
     """Require that what the models map is there, and as they say. What is there besides does no harm."""
     wrong = unlike(connection)
-    if wrong and has_run and comes_back(connection, is_mapped):
-        log.warning("%s %s", wrong, NO_REVISION_ENDS_IT)
+    if wrong and has_run and autogenerate.comes_back(connection, is_mapped):
+        log.warning("%s %s", wrong, autogenerate.NO_REVISION_ENDS_IT)
     elif wrong:
         raise ReleaseError(
             f"Everything ran, and still the schema is not what the models say: {wrong}"
@@ -101,18 +90,18 @@ def require_same(connection: Connection, *, has_run: bool = False) -> None:
 
 def require_adopted(connection: Connection, current: SchemaState) -> None:
     """Refuse a database with tables that no revision has made, before anything is made in it."""
-    mapped = {table.name for table in target_metadata().tables.values()}
+    mapped = {table.name for table in autogenerate.target_metadata().tables.values()}
     if not mapped or current.database_revision or tables.exists(connection, tables.LEDGER):
         return
-    there = tables_there(connection, target_metadata())
+    there = tables_there(connection, autogenerate.target_metadata())
     if not there:
         return
     if mapped.isdisjoint(name.rpartition(".")[2] for name in there):
-        several = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
+        several = ", ".join([*there[:3], *(["…"] if len(there) > 3 else [])])
         what = (
-            f"none of its tables ({several}) is the models'. Set {options.current().url_variable} to your own database"
+            f"none of its tables ({several}) is the models'. Set {options.current().url_variable} to your own database;"
+            f" or, if a tool made these tables, name them in Options(unmapped_prefixes=({there[0]!r},))."
         )
-        what += f"; or, if a tool made these tables, name them in Options(unmapped_prefixes=({there[0]!r},))."
     elif wrong := unlike(connection):
         what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them"
         what += ", with: flask db stamp REVISION — and then run: flask db upgrade"
@@ -134,10 +123,12 @@ def there_already(connection: Connection, error: DBAPIError) -> str | None:
 
 def unlike(connection: Connection) -> str:
     """Say how the schema differs from the models, in three sentences at most; nothing when it does no harm."""
-    found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
+    found = differences(
+        connection, options.current().metadata, {**autogenerate.REVISION_OPTIONS, "include_name": is_mapped}
+    )
     connection.rollback()
     wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
-    wrong += unknown_required(connection, mapped_tables(options.current().metadata))
+    wrong += state.unknown_required(connection, mapped_tables(options.current().metadata))
     connection.rollback()
     return " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
 
@@ -146,7 +137,7 @@ def is_mapped(name: str | None, type_: str, parents: Any) -> bool:
     """Leave out the tables that no model maps, which do no harm: Alembic would read each of them."""
     mapped = options.current().metadata.tables
     is_needed = type_ != "table" or name in mapped or parents["schema_qualified_table_name"] in mapped
-    return is_needed and include_name(name, type_, parents)
+    return is_needed and autogenerate.include_name(name, type_, parents)
 
 
 def _is_harmless(one: Difference) -> bool:
