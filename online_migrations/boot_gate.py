@@ -1,8 +1,8 @@
 """Boot gate: new code serves nothing on an old schema. A process answers 503 until the database is where its code is.
 
-Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at most
-once each second. It opens when the database is at the code's head, or ahead of it in any way: old code that starts
-again is to serve what it can. Then it notes that this release is live, and never looks again.
+Some platforms start the new code before its release phase has run, or whatever that returned. The gate opens when the
+database is at the code's head, or ahead of it in any way: old code that starts again is to serve what it can. Then it
+notes that this release is live, and never looks again.
 """
 
 import logging
@@ -82,10 +82,7 @@ class BootGate:
 
 
 def init_app(app: Flask, exempt: Collection[str]) -> None:
-    """Close the gate, but for the endpoints that are exempt, such as those of health checks.
-
-    Requests are refused from this place on in the order of the application's before_request().
-    """
+    """Close the gate, from this before_request() on, for all endpoints but those of health checks and their like."""
     gate = app.extensions["boot_gate"] = BootGate()
 
     @app.before_request

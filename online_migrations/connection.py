@@ -118,10 +118,7 @@ def read_only_connection() -> Iterator[Connection]:
 
 @contextmanager
 def writable_transaction(connection: Connection) -> Iterator[None]:
-    """Allow temporary tables in the transaction; of a read_only_connection() in one of its own, which is rolled back.
-
-    NotSupportedError: the server is a standby.
-    """
+    """Allow temporary tables in the transaction, or, on a read_only_connection(), in one that is rolled back."""
     if connection.scalar(text("SHOW transaction_read_only")) == "off":
         yield
         return

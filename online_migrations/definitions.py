@@ -1,8 +1,7 @@
 """Definitions of constraints, indexes and columns, compared as the server prints them.
 
 Only the server knows that `x IN (1, 2)` and `x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an
-empty temporary copy of its table, printed from there, and rolled back. `flask db migrate` and `check`, the end of an
-upgrade, operations and the doctor compare by this.
+empty temporary copy of its table, printed from there, and rolled back.
 """
 
 import re

@@ -56,10 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """A point in time, so many seconds from now; and what kept a run from ending before.
-
-    Lock waits, retries and backfill batches of one run all end there.
-    """
+    """A point in time at which lock waits, retries and backfill batches of a run end; and what was in the way."""
 
     def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         self.seconds = seconds
@@ -170,15 +167,12 @@ def _held_up(request: Row[Any]) -> str:
 
 
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline) -> Result:
-    """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks.
-
-    When it was ended since a request waited too long for it, it is not tried again: that would hold up more.
-    """
+    """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks."""
     while True:
         try:
             return work()
         except SQLAlchemyError as error:
-            if deadline.held_up:
+            if deadline.held_up:  # another try would hold up more requests
                 raise RequestsHeldUp(deadline.held_up) from error
             state = sqlstate(error)
             if state not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):

@@ -1,9 +1,8 @@
 """`flask release plan`: what the next upgrade would run, and whether a rollback is safe.
 
 The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own: the
-checks of the runner, in their order, on what alembic_version will hold by then. May the code of an earlier release
-serve on this database again? One that noted what it uses is judged by that (state/__init__.py). Of any other the phases
-of the steps since then decide: it can run if all of them are expand steps.
+checks of the runner, in their order, on what alembic_version will hold by then. The code of an earlier release is
+judged by what it noted, or else by the phases of the steps since then: it can run if all of them are expand steps.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from online_migrations import revisions, state
 from online_migrations.connection import writable_transaction
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.guard.watch import refused
-from online_migrations.runner import preconditions, verification
+from online_migrations.runner import preconditions, require_adopted, require_same
 from online_migrations.sql import OFFLINE_OPTIONS
 from online_migrations.state import SchemaState, ledger, live
 from online_migrations.state.ledger import EXPAND
@@ -51,10 +50,7 @@ class Plan(NamedTuple):
 
 
 def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> Plan:
-    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE.
-
-    The naming convention of the models names constraints that a revision does not name.
-    """
+    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE."""
     revisions.require_consistent_files(code)
     current, applied = state.read_schema_state(connection, code), state.database_revisions(connection)
     notes: list[str] = []
@@ -89,9 +85,9 @@ def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, 
         return
     try:
         with writable_transaction(connection):
-            verification.require_adopted(connection, current)
+            require_adopted(connection, current)
             if current.name == state.AT_HEAD:
-                verification.require_same(connection)
+                require_same(connection)
     except DBAPIError as error:  # on a standby, or for a role that may make no temporary table
         yield f"schema and models were not compared: {server_message(error)}"
 

@@ -50,8 +50,7 @@ def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
 def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
     """Retire the column instead: the live release still reads it.
 
-    Where it is required, rows of new code get a constant that old code can read. Without such a constant NOT NULL is
-    dropped, and old code may meet NULL after a rollback: a contract.
+    Where it is required, rows of new code get a constant, or else NULL, which old code may meet after a rollback.
     """
     column, where = op.to_column(), (op.table_name, op.column_name)
     added = (one for (of, _), one in diff.new_columns.items() if of == op.table_name)
@@ -105,10 +104,7 @@ def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
 
 
 def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
-    """Widen a text, unless an index would be rebuilt for it; else change the type by dual writes.
-
-    From these the downgrade swaps back. The step that drops the old column comes in a later release.
-    """
+    """Widen a text, unless an index would be rebuilt for it; else change the type by dual writes, there and back."""
     kinds = [kind for kind in (op.existing_type, op.modify_type) if kind is not None]
     old, new = map(sql_type, kinds)
     names = [type_name(kind) for kind in kinds]
@@ -204,12 +200,9 @@ def sql_type(kind: Any) -> str:
 
 
 def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Render a type by the public name of its class, and a text as it is. A hook of Alembic, which renders the others.
-
-    Alembic takes a quote that a default begins or ends with for one around it.
-    """
+    """Render a type by the public name of its class, and a default as it is. A hook of Alembic; it does the rest."""
     if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
-        return repr(item.arg)
+        return repr(item.arg)  # Alembic takes a quote at its ends for one around it
     if kind != "type":
         return False
     module = type(item).__module__

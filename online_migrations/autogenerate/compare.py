@@ -94,9 +94,7 @@ def _name_of(op: Any) -> str:
 
 
 def _leave_to_the_server(modify: ops.ModifyTableOps, there: Collection[str], model: Table) -> None:
-    """Leave out foreign keys to one partition, which are part of that to the whole, and take no key for one that may be
-    NULL, whatever its model says.
-    """
+    """Leave out foreign keys to one partition, and take no column of the primary key for one that may be NULL."""
     for op in [*modify.ops]:
         if isinstance(op, ops.AlterColumnOp) and op.column_name in {column.name for column in model.primary_key}:
             op.modify_nullable = None

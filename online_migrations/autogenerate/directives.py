@@ -117,10 +117,7 @@ class EnumValues(Found):
 
 
 class Diff:
-    """All directives for the tables of one schema. The rewrite of one of them may depend on the others.
-
-    The rewrites find its tables first on the search path.
-    """
+    """All directives for the tables of one schema, which is searched first. The rewrite of one may depend on others."""
 
     def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
         self.context = context
@@ -164,9 +161,7 @@ class Diff:
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:
-    """Return the arguments of Alembic's own call as source, without op.f(), the naming convention's marker, and without
-    the schema: the call stands in a block of in_schema().
-    """
+    """Return the arguments of Alembic's own call as source, without op.f() and the schema, of which a block is made."""
     rendered = re.sub(r"op\.f\(('[^']*')\)", r"\1", render_op_text(context, directive))
     arguments = rendered[rendered.index("(") + 1 : -1].replace(f", schema={directive.schema!r}", "")
     return re.sub(r"\s*\n\s*", " ", arguments)

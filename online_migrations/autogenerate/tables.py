@@ -177,10 +177,7 @@ def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
 
 
 def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
-    """Tell if an index or constraint stays until the table or a column that it stands on is dropped.
-
-    Not if it is unique, and rows of code that leaves the column out would all have its default in it.
-    """
+    """Tell if an index or constraint stays until its column is dropped: not where a default would be there twice."""
     gone = diff.retired_of(table, columns)
     is_filled = all(column.server_default is not None for column in gone)
     return table in diff.retired_tables or (bool(gone) and not (is_unique and is_filled))
@@ -227,10 +224,7 @@ CREATE: dict[type, Callable[[Any, Diff], Change]] = {
 
 
 def replace(op: Replacement, diff: Diff) -> Change:
-    """Put something in the place of another of the same name and kind, in one call each way.
-
-    A contract if it is unique, or a rule that is not wider: the live release knows the old one.
-    """
+    """Put something in the place of another one, in one call each way. The live release knows the old one."""
     add = CREATE[type(op.create)]
     up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
     for one in (*up, *down):

@@ -1,7 +1,7 @@
 """Long backfills, without a deadline: a job fills one batch, and defers the job of the next in the same transaction.
 
-So there is exactly one chain of jobs. A process that dies, at whatever line, leaves a complete batch and the job that
-continues. A batch writes WAL, so the backfill waits while a follower of the database lags.
+So there is exactly one chain of jobs, and a process that dies leaves a complete batch and the job that continues. A
+batch writes WAL, so the backfill waits while a follower of the database lags.
 """
 
 import logging
@@ -40,10 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def run_batch(connection: Connection, name: str, turn: int) -> None:
-    """Fill one batch and defer the next, or find that this job is late: its turn is over. The caller commits.
-
-    At a DBAPIError the database cannot do it now. Nothing is changed, and the same job may try again.
-    """
+    """Fill one batch and defer the next, or find that this job is late: its turn is over. The caller commits."""
     backfill = store.read(connection, name, lock=True)
     if backfill is None or backfill.turn != turn or backfill.state != RUNNING:
         log.info("backfill %s: turn %d is late; nothing to do", name, turn)
@@ -63,11 +60,10 @@ def run_batch(connection: Connection, name: str, turn: int) -> None:
 
 
 def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) -> None:
-    """Defer the next batch of each backfill that runs and has no job. The caller commits.
+    """Defer the next batch of each backfill that runs and of which `is_queued` knows no job. The caller commits.
 
     A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
-    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on. `is_queued`
-    tells whether the queue has a job for a name and turn, waiting or running.
+    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
     """
     for backfill in store.lock_running(connection):
         if not is_queued(backfill.name, backfill.turn):

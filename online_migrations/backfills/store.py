@@ -64,10 +64,7 @@ class BackfillQuery(NamedTuple):
         return bool(execute_verbatim(connection, query).scalar())
 
     def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
-        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
-
-        UPDATE takes the row lock NO KEY UPDATE. Foreign keys can still refer to a row that is locked so.
-        """
+        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked."""
         batch = Batch._make(execute_verbatim(connection, self._statement(after, size)).one())
         if batch.unfilled:
             raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")

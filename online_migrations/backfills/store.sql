@@ -2,7 +2,8 @@
 
 -- batch: fill the next rows. `span` is the part of the key's order that the batch looks at. `free` asks for the
 -- condition once more, because a row may have changed before it was locked. The key travels as text, which every type
--- can be read from; ORDER BY names its table, as a bare name would be the text, of which '99' is the last.
+-- can be read from; ORDER BY names its table, as a bare name would be the text, of which '99' is the last. UPDATE takes
+-- the row lock NO KEY UPDATE, so foreign keys can still refer to such a row.
 WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin} ORDER BY {key} LIMIT {size}),
 free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span WHERE span_wanted) AND ({where})
     ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),

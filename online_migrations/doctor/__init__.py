@@ -1,10 +1,9 @@
 """`flask release doctor`: what is wrong between code and database, each with the command that comes next.
 
-It only reads: what it makes in order to compare definitions, it makes in temporary tables that are rolled back. It
-takes no lock on application tables beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`.
-Most checks are a query of checks.toml, of which each row is a fault. Other schemas than those of the search path and
-the models are left alone. The differences between database and models are those of `flask db check`, one for each
-cause. The end of an upgrade asks for them too, and so does `plan`.
+It only reads: definitions are compared in temporary tables that are rolled back. It takes no lock on application tables
+beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`. Most checks are a query of
+checks.toml, of which each row is a fault. The differences between database and models are those of `flask db check`,
+one for each cause. The end of an upgrade asks for them too, and so does `plan`.
 """
 
 import os
@@ -259,10 +258,7 @@ class Difference(NamedTuple):
 def differences(
     connection: Connection, metadata: MetaData, options: Mapping[str, Any] = REVISION_OPTIONS
 ) -> list[Difference]:
-    """Return what `flask db migrate` would write into a new revision, without what follows from another difference.
-
-    Definitions are compared on temporary tables, which the caller rolls back.
-    """
+    """Return what `flask db migrate` would write, one for each cause. The caller rolls back the temporary tables."""
     migration = MigrationContext.configure(connection, opts=dict(options))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID

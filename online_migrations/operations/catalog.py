@@ -80,8 +80,8 @@ def to_replace(table: str, name: str, statement: str, replace: bool, *referred: 
 def refuse_other_column(table: str, column: str, definition: str) -> None:
     """Refuse when the table has the column, and with another type.
 
-    A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
-    again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
+    Another default or NOT NULL may come from a later line of the revision, which was stopped and runs again now. It is
+    told at the end of the revision unless a line has explained it.
     """
     connection = bind()
     if connection is None or (there := columns_there(connection, table).get(column)) is None:

@@ -1,7 +1,7 @@
 """Partitioned tables: each partition gets its own index or constraint beside the traffic, and then the whole has it.
 
 PostgreSQL builds no index of a whole concurrently, and reads all partitions under one lock for a foreign key. But where
-the partitions have the same already, it takes that, and reads no row. A partition may be attached at any time.
+the partitions have the same already, it takes that, and reads no row.
 """
 
 from collections.abc import Callable, Sequence

@@ -114,10 +114,7 @@ def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
 
 
 def _is_needed(step: Step, schema: str | None) -> bool | None:
-    """Ask if a step is needed; None: what it names does not exist, or only in another schema than that of in_schema().
-
-    What was to be dropped is gone then.
-    """
+    """Ask if a step is needed; None: what it names does not exist, or only in another schema than in_schema() says."""
     if step.needed is None:
         return True
     name = step.needed.parameters.get("table")
@@ -146,8 +143,7 @@ def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
 def in_schema(name: str) -> Iterator[None]:
     """Put a schema that exists in front of the search_path: the operations in the block find and make things there.
 
-    A foreign key may refer to a table of the default schema. The table or index that an operation changes or drops has
-    to stand in this one, though another schema may have one of the name.
+    The table or index that one changes or drops has to stand in it; a foreign key may refer to another one.
     """
     opts = op.get_context().opts
     before, opts["schema"] = opts.get("schema"), name

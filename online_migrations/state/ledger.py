@@ -1,11 +1,9 @@
 """Migration ledger: the table `schema_ledger`, one row for each applied revision with its phase (expand or contract).
 
 After a rollback, old code does not have the newer revision files. It reads here whether it can run on the database.
-Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
-
-Two branches that each add revision 0015 are merged by giving one of them the next number. On a database that ran that
-one as 0015, which its content hash says, the ledger's row moves to the new number, the version goes back, and the
-upgrade runs what is missing.
+Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree. Where two branches
+each added 0015, and one of them has the next number now, the row of a database that ran that one as 0015 moves to the
+new number, the version goes back, and the upgrade runs what is missing.
 """
 
 import logging
@@ -61,9 +59,7 @@ def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, Ledge
 def steps_since(
     steps: Mapping[str, LedgerEntry], newest: Collection[str], heads: Collection[str]
 ) -> tuple[list[str], bool]:
-    """Return the revisions up to the newest ones that code with these heads does not have, the newest first; and if
-    the whole way from there is known.
-    """
+    """Return what code with these heads lacks, the newest first; and if the whole way from there is known."""
     parents = {revision: step.down_revisions for revision, step in steps.items()}
     way, own = with_ancestors(newest, parents), with_ancestors(heads, parents)
     since = [revision for revision in way if revision not in own]
@@ -139,10 +135,7 @@ class OtherFile(NamedTuple):
 
 
 def other_files(connection: Connection, code: ScriptDirectory, applied: Collection[str]) -> list[OtherFile]:
-    """Return what was edited or renumbered since it ran, the newest first. `applied` is what alembic_version holds.
-
-    Only revisions that ran since hashes are kept have one.
-    """
+    """Return what was edited or renumbered since it ran, the newest first. `applied` is what alembic_version holds."""
     ran = {row.revision: row.content_hash for row in read_history(connection) if row.content_hash}
     scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
     kept = [script for script in scripts if script.revision in ran]

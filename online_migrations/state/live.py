@@ -112,13 +112,9 @@ class LiveRelease(NamedTuple):
 
 
 def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str, age: float = 0) -> None:
-    """Note that code with these models serves: one upsert, in a transaction of its own.
+    """Note that code with these models serves, as it could have for `age` seconds before its first request came.
 
-    Where the database takes no changes, or has no such table yet, this is logged, and the release that was noted last
-    counts as the live one.
-
-    Args:
-        age: seconds for which it could have served; its first request may come late.
+    Where the database takes no changes, or has no such table yet, the release that was noted last counts as live.
     """
     tables = mapped_tables(metadata)
     try:
