@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, ExecutableDDLElement
@@ -29,9 +29,6 @@ PRINTS = 3  # what the server prints of a condition that it has printed is settl
 # A literal of a column that was VARCHAR and became TEXT keeps the detour.
 _TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
 
-_SEARCH_FIRST = text(
-    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
-)
 QUERIES = read_queries(__file__, "definitions.sql")
 
 
@@ -68,7 +65,9 @@ def changed_definitions(
     """
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
     key = _create(model.primary_key, model) if model.primary_key.columns else None
-    wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
+    with empty_copies(connection, model.name):
+        _make_all(connection, [*statements.values(), *filter(None, [key])])
+        wanted = all_there(connection, model.name)
     changed: list[Changed] = []
     for name, sql in statements.items():
         old, new = there.get(name), wanted.get(name)
@@ -165,13 +164,6 @@ def wanted_column(connection: Connection, table: str, name: str, definition: str
         return columns_there(connection, table)[name]
 
 
-def all_wanted(connection: Connection, table: str, statements: list[str]) -> dict[str, Definition]:
-    """Return by name what CREATE INDEX and ADD CONSTRAINT make, without those that the server refuses."""
-    with empty_copies(connection, table):
-        _make_all(connection, statements)
-        return all_there(connection, table)
-
-
 def _make_all(connection: Connection, statements: Sequence[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
@@ -213,7 +205,7 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
         yield
         return
     with connection.begin_nested() as trial:
-        connection.execute(_SEARCH_FIRST, {"schema": schema})
+        connection.execute(QUERIES["search_first"], {"schema": schema})
         yield
         trial.rollback()
 

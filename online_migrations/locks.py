@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
 from online_migrations.errors import DeadlineExceeded, RequestsHeldUp
-from online_migrations.sql import read_sql
+from online_migrations.sql import read_queries
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
 # at a complete revision and with a message that says what was in the way.
@@ -44,11 +44,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
 QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
 
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
-_RELEASE = text("SELECT pg_advisory_unlock(:key)")
-_HOLDER = read_sql(__file__, "lock_holder.sql")
-_LOOK = read_sql(__file__, "locks.sql")
-_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
+QUERIES = read_queries(__file__, "locks.sql")
 
 Result = TypeVar("Result")
 
@@ -84,7 +80,7 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     It tries without waiting in the server. There a blocking pg_advisory_lock() holds a snapshot, and a CREATE INDEX
     CONCURRENTLY of the other session waits for all older snapshots to end: the two would deadlock.
     """
-    while not connection.scalar(_TRY, _key()):
+    while not connection.scalar(QUERIES["try"], _key()):
         if not deadline.left():
             raise DeadlineExceeded(
                 "Another release held the migration lock until the deadline; see: flask release status"
@@ -98,13 +94,13 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     finally:
         if not connection.invalidated:  # a lost connection has lost the lock too
             connection.rollback()
-            connection.execute(_RELEASE, _key())
+            connection.execute(QUERIES["release"], _key())
             connection.commit()
 
 
 def lock_holder(connection: Connection) -> str | None:
     """Tell which session holds the lock now; None: none does. Leaves the transaction open that reading began."""
-    row = connection.execute(_HOLDER, _key()).one_or_none()
+    row = connection.execute(QUERIES["holder"], _key()).one_or_none()
     return f"pid={row.pid} age={row.age:.0f}s application={row.name}" if row else None
 
 
@@ -137,11 +133,11 @@ def _watch(engine: Engine, pid: int, deadline: Deadline, ended: threading.Event)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             unblocked_at = time.monotonic()
             while not ended.wait(POLL):
-                rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
+                rows = connection.execute(QUERIES["look"], {"pid": pid, "longest": LONGEST_WAIT}).all()
                 waiting = [row for row in rows if not row.blocks]  # the longest first
                 if waiting and not deadline.may_hold_up:
                     deadline.held_up = _held_up(waiting[0])
-                    connection.execute(_TERMINATE, {"pid": pid})
+                    connection.execute(QUERIES["terminate"], {"pid": pid})
                     return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:

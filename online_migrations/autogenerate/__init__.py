@@ -34,7 +34,6 @@ from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
 from online_migrations.sql import DIALECT, name_checks
-from online_migrations.state.ledger import CONTRACT
 from online_migrations.state.live import is_view
 from online_migrations.state.tables import is_of_a_tool
 
@@ -91,11 +90,6 @@ def refuse(op: Found, diff: Diff) -> Change:
     raise UnsafeOperation(op.advice)
 
 
-def keep(op: Any, diff: Diff) -> Change:
-    """Keep a directive that has no rewrite, as a contract to be safe."""
-    return Change([op], [op.reverse()], CONTRACT)
-
-
 REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     **tables.CREATE,
     ops.CreateTableOp: tables.create_table,
@@ -139,7 +133,7 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     for schema, group in by_schema.items():
         diff = Diff(context, schema, group)
         with on_search_path(diff.connection, schema):
-            changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
+            changes += [REWRITE[type(op)](op, diff).in_schema(schema) for op in group]
     up, down, phase = Change.joined(changes)
     return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
 

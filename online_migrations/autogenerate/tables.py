@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
@@ -22,14 +22,10 @@ from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
+from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
-_REFERRING = text(
-    "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint"
-    " WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1"
-)
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +96,7 @@ def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
-    if referring := diff.connection.scalar(_REFERRING, {"table": quote(op.table_name)}):
+    if referring := ask("referring", op.table_name).rows(diff.connection).scalar():
         raise UnsafeOperation(
             f"The foreign key {referring} refers to {op.table_name}, whose primary key would change. Take that foreign"
             " key out of its model, migrate and release that; then change the key, migrate, and put it back."
@@ -271,18 +267,14 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
     """Return the tables of the database, those before others that these refer to, without parts of others."""
-    metadata, inspector = MetaData(), inspect(connection)
-    found = [
-        Table(name, metadata, schema=schema, autoload_with=connection, resolve_fks=False)
-        for schema in schemas
-        for name, _ in inspector.get_sorted_table_and_fkc_names(schema)
-        if name
-    ]
-    for table in found:
+    metadata = MetaData()
+    for schema in schemas:
+        metadata.reflect(connection, schema, resolve_fks=False)
+    for table in metadata.tables.values():
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
-    return [table for table in found if not is_part_of_another(table)]
+    return [table for table in metadata.sorted_tables if not is_part_of_another(table)]
 
 
 def _stop_dual_writes(

@@ -30,12 +30,6 @@ PASS_PAUSE = 1.0  # seconds until the rows are looked at again that this pass di
 _FAULTS = ("0A", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "54", "P0")
 _FAULTS_OF_EVERY_ROW = ("0A", "42")  # no such column, no right
 
-# A role without the rights of pg_read_all_stats sees that there are followers, and nothing of them: state is NULL.
-# replay_lag is NULL for a follower that has caught up.
-_LAG = text(
-    "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
-    " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
-)
 log = logging.getLogger(__name__)
 
 
@@ -84,7 +78,7 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
 
 def _lag(connection: Connection, backfill: Backfill) -> str | None:
     """Return what to wait for, when a follower lags by more than MOST_LAG seconds. Warn once if that is not seen."""
-    lag = connection.execute(_LAG).one()
+    lag = connection.execute(text(store.TEXTS["lag"])).one()
     if lag.hidden and backfill.position is None and backfill.pass_number == 1:
         log.warning(
             "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"

@@ -31,6 +31,11 @@ SELECT CASE WHEN max(state) = 'done' THEN 0
     ELSE CAST('backfill ' || {name} || ' is ' || coalesce(max(state), 'unknown') AS bigint) END
 FROM schema_backfills WHERE name = {name};
 
+-- lag: of the followers. A role without the rights of pg_read_all_stats sees that there are some, and nothing of them:
+-- state is NULL. replay_lag is NULL for a follower that has caught up
+SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,
+    coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication
+
 -- pause: the one of a name, or all
 UPDATE schema_backfills SET state = 'paused', waiting_for = NULL, updated_at = clock_timestamp()
 WHERE state = 'running' AND name = coalesce(:name, name) RETURNING name

@@ -27,7 +27,7 @@ from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import server_message
 from online_migrations.revisions import script_directory
-from online_migrations.sql import literal, quote, read_sql
+from online_migrations.sql import literal, quote
 from online_migrations.state import SchemaState, database_revisions, ledger
 from online_migrations.state.tables import LEDGER, exists, is_of_a_tool
 
@@ -80,7 +80,6 @@ class Check(NamedTuple):
 
 _TEXTS = tomllib.loads(Path(__file__).with_name("checks.toml").read_text(encoding="utf-8"))
 CHECKS = {rule: Check(**check) for rule, check in _TEXTS["checks"].items()}
-_HOLDER = read_sql(locks.__file__, "lock_holder.sql").text
 
 
 def query_parameters(metadata: MetaData, is_at_head: bool) -> dict[str, Any]:
@@ -112,7 +111,9 @@ def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) 
 
 def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
     tables = _TEXTS["tables"]
-    return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({_HOLDER}) {query}"), parameters)
+    return connection.execute(
+        text(f"WITH tables AS ({tables}), migrator AS ({locks.QUERIES['holder'].text}) {query}"), parameters
+    )
 
 
 def tables_there(connection: Connection, metadata: MetaData) -> list[str]:

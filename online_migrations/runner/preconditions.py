@@ -88,7 +88,8 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
         for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
-                if _is_for_the_worker(connection, given["table"]):
+                is_there = bool(connection.scalar(_EXISTS, {"table": quote(given["table"])}))
+                if is_there and not store.is_small(connection, given["table"]):  # else the migration itself fills it
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
                 tasks.pop(given["name"], None)
@@ -112,11 +113,6 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
     )
     query = BackfillQuery(given["table"], given["set_sql"], given["where"], given.get("pk", "id"))
     return Task(given["name"], query, how_far)
-
-
-def _is_for_the_worker(connection: Connection, table: str) -> bool:
-    """Tell a table that a worker fills from one that this run creates, or a small one, which the migration fills."""
-    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not store.is_small(connection, table)
 
 
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
