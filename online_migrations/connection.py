@@ -53,18 +53,14 @@ def direct_engine(database: str | None = None, url: str | None = None, *, reads_
 def _engine(url: URL, application_name: str, reads_only: bool) -> Engine:
     given = SESSION_SETTINGS | READ_ONLY_SETTINGS if reads_only else SESSION_SETTINGS
     settings = " ".join(f"-c {name}={value}" for name, value in given.items())
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={
-            "application_name": application_name,
-            "connect_timeout": 10,
-            "client_encoding": "utf8",  # whatever the role has, or PGCLIENTENCODING
-            "connection_factory": WatchedConnection,
-            "options": f"{url.query.get('options', '')} {settings}".strip(),
-        },
-    )
+    arguments = {
+        "application_name": application_name,
+        "connect_timeout": 10,
+        "client_encoding": "utf8",  # whatever the role has, or PGCLIENTENCODING
+        "connection_factory": WatchedConnection,
+        "options": f"{url.query.get('options', '')} {settings}".strip(),
+    }
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 @contextmanager

@@ -159,15 +159,14 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     action = "change" if there and wanted else "add" if wanted else "remove"
     actions = {"change": f"{drop}, {add}{definition}", "add": f"{add}{definition}", "remove": drop}
     statement = f"ALTER TABLE {table} {actions[action]}"
-    return [
-        Found(
-            *(f"{action}_exclude", model.fullname, name, *((there, definition) if action == "change" else ())),
-            advice=f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model."
-            " PostgreSQL builds the index of one under a lock that stops every write. If the table is small enough for"
-            ' that, write a revision by hand, with phase = "contract" and, in a block of excused("how small it is"),'
-            f" as its one statement op.execute({statement!r}).",
-        )
-    ]
+    advice = (
+        f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model. PostgreSQL builds"
+        " the index of one under a lock that stops every write. If the table is small enough for that, write a revision"
+        ' by hand, with phase = "contract" and, in a block of excused("how small it is"), as its one statement'
+        f" op.execute({statement!r})."
+    )
+    both = (there, definition) if action == "change" else ()
+    return [Found(f"{action}_exclude", model.fullname, name, *both, advice=advice)]
 
 
 def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
@@ -182,12 +181,11 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
         can_change = is_other_type and not is_computed and not isinstance(was.type, NullType)  # no Python writes that
         if old[:2] != new[:2] and not can_change:
             forms = [str(one._replace(default=None, not_null=False)) for one in (old, new)]
-            yield Found(
-                *("change_column", model.fullname, column.name, *forms),
-                advice=f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}: the live release"
-                " would read other values, and what is stored be rewritten under a lock that stops every request. Leave"
-                " it as it is, and add a column under a new name.",
+            advice = (
+                f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}: the live release would"
+                " read other values, and all rows be rewritten under a lock. Add a column under a new name instead."
             )
+            yield Found("change_column", model.fullname, column.name, *forms, advice=advice)
             continue
         alter = ops.AlterColumnOp(model.name, column.name, schema=model.schema, existing_type=was.type)
         alter.existing_server_default = was.server_default

@@ -117,24 +117,15 @@ def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str
     Where the database takes no changes, or has no such table yet, the release that was noted last counts as live.
     """
     tables = mapped_tables(metadata)
+    known = {"mapping_hash": mapping_hash(tables), "code_head": code_head}
     try:
         relations = read_relations(connection, tables)
         rules = {table: [rule.definition for rule in relation.rules] for table, relation in relations.items()}
-        connection.execute(
-            insert(RELEASES)
-            .values(
-                mapping_hash=mapping_hash(tables),
-                code_head=code_head,
-                mapping=tables,
-                rules=rules,
-                unique_columns=unique_columns(metadata),
-                live_at=sa.func.now() - timedelta(seconds=age),  # the database's clock
-            )
-            .on_conflict_do_update(
-                index_elements=["mapping_hash", "code_head"],
-                set_={"live_at": _LATER, "unique_columns": sa.literal_column("excluded.unique_columns")},
-            )
-        )
+        began = sa.func.now() - timedelta(seconds=age)  # by the database's clock
+        note = insert(RELEASES).values(mapping=tables, rules=rules, live_at=began, **known)
+        note = note.values(unique_columns=unique_columns(metadata))
+        changed = {"live_at": _LATER, "unique_columns": note.excluded.unique_columns}
+        connection.execute(note.on_conflict_do_update(index_elements=list(known), set_=changed))
         connection.commit()
     except DBAPIError as error:
         connection.rollback()
