@@ -73,9 +73,8 @@ class BootGate:
                 # Not code that was never live here and meets a contract: it would note the contract's rules as its own.
                 if state.name != AHEAD_CONTRACT or state.obstacles:
                     connection.execute(_NOT_FOR_LONG)
-                    live.record_live(
-                        connection, options.current().metadata, state.code_head, time.monotonic() - self._since
-                    )
+                    age = time.monotonic() - self._since
+                    live.record_live(connection, options.current().metadata, state.code_head, age)
         except (DBAPIError, PoolTimeout) as error:
             return f"the database does not answer: {error}"
         return ""

@@ -4,7 +4,7 @@ Their driver's connection asks the guard before each statement and each COMMIT, 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -166,31 +166,26 @@ class WatchedCursor(cursor):
     """Tell the watcher of psycopg2's connection of each statement."""
 
     def execute(self, query: Any, vars: Any = None) -> None:
-        self._watched(query, lambda: super(WatchedCursor, self).execute(query, vars))
+        self._watched(query, super().execute, query, vars)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
-        self._watched(query, lambda: super(WatchedCursor, self).executemany(query, vars_list))
+        self._watched(query, super().executemany, query, vars_list)
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
-        given = [] if parameters is None else [parameters]
-        self._watched(f"SELECT {procname}()", lambda: super(WatchedCursor, self).callproc(procname, *given))
+        self._watched(f"SELECT {procname}()", super().callproc, procname, parameters)
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
-        self._watched(sql, lambda: super(WatchedCursor, self).copy_expert(sql, file, size))
+        self._watched(sql, super().copy_expert, sql, file, size)
 
     def copy_from(self, file: Any, table: Any, *options: Any, **named: Any) -> None:
-        send = super().copy_from
-        self._watched(f"COPY {table} FROM STDIN", lambda: send(file, table, *options, **named))
+        self._watched(f"COPY {table} FROM STDIN", super().copy_from, file, table, *options, **named)
 
-    def _watched(self, query: Any, send: Callable[[], None]) -> None:
+    def _watched(self, query: Any, send: Callable[..., None], *arguments: Any, **named: Any) -> None:
         watcher = self.connection.watcher if isinstance(self.connection, WatchedConnection) else None
-        if watcher is None:
-            send()
-            return
         query = query.as_string(self) if isinstance(query, Composable) else query
         sql = query.decode() if isinstance(query, bytes) else str(query)
-        with watcher.statement(sql):
-            send()
+        with watcher.statement(sql) if watcher else nullcontext():
+            send(*arguments, **named)
 
 
 class WatchedConnection(connection):

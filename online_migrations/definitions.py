@@ -77,9 +77,8 @@ def changed_definitions(
             changed.append((old, new))
     compared = {*statements, *known}
     changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
-    old_key, new_key = (
-        next((one for one in side.values() if one.kind == PRIMARY_KEY), None) for side in (there, wanted)
-    )
+    keys = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
+    old_key, new_key = (next(iter(found), None) for found in keys)
     if key and new_key is None:
         new_key = Definition("", PRIMARY_KEY, key)
     is_same_key = (old_key and old_key.text) == (new_key and new_key.text)

@@ -28,7 +28,7 @@ from sqlalchemy.schema import AddConstraint
 from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.columns import render_item
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
+from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation

@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint, Column, DefaultClause, Identity, MetaDat
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
 
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call
+from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, arguments_of, call
 from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, columns_wanted

@@ -14,18 +14,17 @@ from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
+from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.columns import require_types, stands_on
-from online_migrations.autogenerate.directives import Call, Change, Diff, NewSequence, Replacement, arguments_of, call
+from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, shadow_of, sql_name
+from online_migrations.sql import DIALECT, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
-
-FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +108,16 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
     ends = (op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols))
-    options = {name: op.kw.get(name) for name in FOREIGN_KEY_OPTIONS}
+    options = {name: op.kw.get(name) for name in ("onupdate", "ondelete", "deferrable", "initially", "match")}
     add = call("add_foreign_key_online", constraint_name(op), *ends, **options)
     columns = [str(column) for column in op.local_cols]
     added = diff.added_to(op.source_table, columns)
     is_new = len(added) == len(columns)  # the live release does not write them, so the key cannot hurt it
     if is_new and all(column.server_default is not None for column in added):
         raise UnsafeOperation(
-            f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default. Every row"
-            " that the live release inserts would refer to the row of the default, and fail without one. Begin without"
-            " a default: Mapped[… | None] with a ForeignKey; fill it, and require it in a later release."
+            f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default: each row"
+            " of the live release would need the row of the default. Begin without a default: Mapped[… | None] with a"
+            " ForeignKey; fill it, and require it in a later release."
         )
     return Change([add], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
 
@@ -199,17 +198,6 @@ def drop_call(table: str, op: Any) -> Call:
     return call("drop_constraint_online", table, constraint_name(op))
 
 
-def constraint_name(op: Any) -> str:
-    """Return the constraint's name; of one without, the one that PostgreSQL would give it."""
-    if op.constraint_name is not None:
-        return sql_name(op.constraint_name)
-    if isinstance(op, ops.CreateForeignKeyOp):
-        return default_name(op.source_table, op.local_cols, FOREIGN_KEY)
-    if isinstance(op, ops.CreatePrimaryKeyOp):
-        return default_name(op.table_name, [], PRIMARY_KEY)
-    return default_name(op.table_name, [str(column) for column in op.columns], UNIQUE)
-
-
 CREATE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.CreateIndexOp: create_index,
     ops.CreateUniqueConstraintOp: create_unique,
@@ -219,7 +207,7 @@ CREATE: dict[type, Callable[[Any, Diff], Change]] = {
 }
 
 
-def replace(op: Replacement, diff: Diff) -> Change:
+def replace(op: compare.Replacement, diff: Diff) -> Change:
     """Put something in the place of another one, in one call each way. The live release knows the old one."""
     add = CREATE[type(op.create)]
     up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
@@ -297,9 +285,8 @@ def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.Migrat
     table = column.table
     default = getattr(column.server_default, "arg", None)
     bare = Column(column.name, column.type, server_default=default, nullable=column.nullable, comment=column.comment)
-    made: list[ops.MigrateOperation] = [
-        Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
-    ]
+    added = Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
+    made: list[ops.MigrateOperation] = [added]
     items: list[Any] = [item for item in (*table.indexes, *table.constraints) if stands_on(item, [column.name])]
     for item in (item for item in items if not isinstance(item, PrimaryKeyConstraint)):
         add = ops.CreateIndexOp.from_index if isinstance(item, Index) else ops.AddConstraintOp.from_constraint

@@ -216,9 +216,8 @@ NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
 
 
 def unfinished_tasks(connection: Connection) -> list[Task]:
-    return [
-        Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished_backfills(connection)
-    ]
+    unfinished = unfinished_backfills(connection)
+    return [Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished]
 
 
 def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:

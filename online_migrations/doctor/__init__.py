@@ -280,9 +280,10 @@ def _difference(change: tuple[Any, ...]) -> Difference:
     if action == "modify":
         _, schema, table, column, _, old, new = change
         kind = "identity" if isinstance(new, Identity) else kind
-        return Difference(action, kind, _qualified(schema, table), column, (), _shown_value(old), _shown_value(new))
+        where = ".".join(filter(None, (schema, table)))
+        return Difference(action, kind, where, column, (), _shown_value(old), _shown_value(new))
     if kind == "column":
-        return Difference(action, kind, _qualified(change[1], change[2]), change[3].name)
+        return Difference(action, kind, ".".join(filter(None, change[1:3])), change[3].name)
     item = change[1]
     if kind in ("table", "table-comment"):
         return Difference(action, kind, item.fullname, item.fullname)
@@ -309,10 +310,6 @@ def _causes(differences: Sequence[Difference]) -> list[Difference]:
         )
 
     return [one for one in differences if not follows(one)]
-
-
-def _qualified(schema: str | None, name: str) -> str:
-    return f"{schema}.{name}" if schema else name
 
 
 def _shown_value(value: Any) -> str:

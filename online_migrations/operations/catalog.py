@@ -60,8 +60,7 @@ TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 def to_replace(table: str, name: str, statement: str, replace: bool, *referred: str) -> str | None:
     """Return what has the name and another definition than CREATE INDEX or ADD CONSTRAINT would make; None: nothing.
 
-    In --sql mode nobody knows what is there: "". Refuse what is there unless the call is to replace it: if it were
-    skipped, so would be what a developer has fixed since an earlier attempt, and the release be green without it.
+    In --sql mode nobody knows: "". Refuse it unless the call is to replace it: skipped, the release would be green.
     """
     require_short(name)
     connection = bind()

@@ -4,7 +4,7 @@ A process can die between two steps; the next run asks the catalog which are sti
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, cast
 
 from alembic import op
@@ -83,12 +83,10 @@ def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect]
         raise UnsafeOperation(f"{broken}, then run: flask db upgrade") from error
 
 
-@contextmanager
-def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
+def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> AbstractContextManager[None]:
     """Have the effects of an operation judged, and let it commit by itself."""
-    guard = migration.opts.get("guard")
-    with guard.operation(*effects) if guard else nullcontext():  # nothing serves a database without a guard
-        yield
+    guard = migration.opts.get("guard")  # without one, nothing serves the database
+    return cast("AbstractContextManager[None]", guard.operation(*effects)) if guard else nullcontext()
 
 
 def deadline_of(migration: MigrationContext) -> Deadline:

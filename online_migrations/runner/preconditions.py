@@ -44,12 +44,10 @@ class Call(NamedTuple):
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
     """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
-    if current.name == AHEAD_CONTRACT:
-        raise IncompatibleSchema(refusal(current))
-    if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
-        raise UnknownRevision(refusal(current))
-    if current.name == AHEAD:
-        raise ReleaseError(refusal(current))
+    errors = {AHEAD_CONTRACT: IncompatibleSchema, UNKNOWN: UnknownRevision, AHEAD: ReleaseError}
+    is_mended = current.name == UNKNOWN and context.get_context().purge  # stamp --purge fixes just this
+    if current.name in errors and not is_mended:
+        raise errors[current.name](refusal(current))
     to_run = [] if command == "do_stamp" else _revisions_to_run(connection, current)
     is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
     if is_served and (reason := drop_in_same_release(to_run) or unfinished_backfill(connection, to_run)):

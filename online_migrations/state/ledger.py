@@ -116,11 +116,8 @@ def _upsert(script: Any, cost: dict[str, int] | None) -> Executable:
         "cost": cost,
         "verified": None,
     }
-    return (
-        insert(LEDGER)
-        .values(revision=script.revision, **values)
-        .on_conflict_do_update(index_elements=["revision"], set_={**values, "applied_at": func.now()})
-    )
+    row = insert(LEDGER).values(revision=script.revision, **values)
+    return row.on_conflict_do_update(index_elements=["revision"], set_={**values, "applied_at": func.now()})
 
 
 class OtherFile(NamedTuple):
