@@ -1,8 +1,8 @@
 """Boot gate: new code serves nothing on an old schema. A process answers 503 until the database is where its code is.
 
-Some platforms start the new code before its release phase has run, or whatever that returned. The gate looks at most
-once each second. It opens when the database is at the code's head, or ahead of it in any way: old code that starts
-again is to serve what it can. Then it notes that this release is live, and never looks again.
+Some platforms start the new code before its release phase has run, or whatever that returned. The gate opens when the
+database is at the code's head, or ahead of it in any way: old code that starts again is to serve what it can. Then it
+notes that this release is live, and never looks again.
 """
 
 import logging
@@ -73,9 +73,8 @@ class BootGate:
                 # Not code that was never live here and meets a contract: it would note the contract's rules as its own.
                 if state.name != AHEAD_CONTRACT or state.obstacles:
                     connection.execute(_NOT_FOR_LONG)
-                    live.record_live(
-                        connection, options.current().metadata, state.code_head, time.monotonic() - self._since
-                    )
+                    age = time.monotonic() - self._since
+                    live.record_live(connection, options.current().metadata, state.code_head, age)
         except (DBAPIError, PoolTimeout) as error:
             return f"the database does not answer: {error}"
         return ""

@@ -37,7 +37,10 @@ def is_compatible(old: str, new: str) -> bool:
         return False
     if before.name == after.name:
         return before.name not in _PADDED and _is_no_shorter(before.size, after.size)
-    return not before.is_array and _is_higher(before.name, after.name) and _is_no_shorter(before.size, after.size)
+    is_text = {before.name, after.name} <= {*_TEXTS}
+    ladders = [ladder for ladder in _LADDERS if before.name in ladder and after.name in ladder]
+    is_higher = is_text or any(ladder.index(after.name) > ladder.index(before.name) for ladder in ladders)
+    return not before.is_array and is_higher and _is_no_shorter(before.size, after.size)
 
 
 def is_longer_text(old: str, new: str) -> bool:
@@ -52,12 +55,6 @@ def _parsed(type_: str) -> _Type | None:
         return None
     size = tuple(int(number) for number in found["size"].split(",")) if found["size"] else ()
     return _Type(found["name"] + (found["zone"] or ""), size, bool(found["array"]))
-
-
-def _is_higher(old: str, new: str) -> bool:
-    if old in _TEXTS and new in _TEXTS:
-        return True
-    return any(old in ladder and new in ladder and ladder.index(new) >= ladder.index(old) for ladder in _LADDERS)
 
 
 def _is_no_shorter(old: tuple[int, ...], new: tuple[int, ...]) -> bool:

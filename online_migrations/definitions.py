@@ -1,8 +1,7 @@
 """Definitions of constraints, indexes and columns, compared as the server prints them.
 
 Only the server knows that `x IN (1, 2)` and `x = ANY (ARRAY[1, 2])` are one condition. So what is wanted is made on an
-empty temporary copy of its table, printed from there, and rolled back. `flask db migrate` and `check`, the end of an
-upgrade, operations and the doctor compare by this.
+empty temporary copy of its table, printed from there, and rolled back.
 """
 
 import re
@@ -10,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, ExecutableDDLElement
@@ -29,11 +28,6 @@ COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary ta
 PRINTS = 3  # what the server prints of a condition that it has printed is settled then
 # A literal of a column that was VARCHAR and became TEXT keeps the detour.
 _TEXT = re.compile(r"\(('(?:[^']|'')*')::character varying\)::text")
-
-_SEARCH_FIRST = text(
-    "SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)"
-)
-
 
 QUERIES = read_queries(__file__, "definitions.sql")
 
@@ -71,7 +65,9 @@ def changed_definitions(
     """
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
     key = _create(model.primary_key, model) if model.primary_key.columns else None
-    wanted = all_wanted(connection, model.name, [*statements.values(), *filter(None, [key])])
+    with empty_copies(connection, model.name):
+        _make_all(connection, [*statements.values(), *filter(None, [key])])
+        wanted = all_there(connection, model.name)
     changed: list[Changed] = []
     for name, sql in statements.items():
         old, new = there.get(name), wanted.get(name)
@@ -81,8 +77,8 @@ def changed_definitions(
             changed.append((old, new))
     compared = {*statements, *known}
     changed += [(one, None) for one in there.values() if one.kind == EXCLUDE and one.name not in compared]
-    found = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
-    old_key, new_key = (next(iter(keys), None) for keys in found)
+    keys = ([one for one in side.values() if one.kind == PRIMARY_KEY] for side in (there, wanted))
+    old_key, new_key = (next(iter(found), None) for found in keys)
     if key and new_key is None:
         new_key = Definition("", PRIMARY_KEY, key)
     is_same_key = (old_key and old_key.text) == (new_key and new_key.text)
@@ -90,10 +86,7 @@ def changed_definitions(
 
 
 def is_same(connection: Connection, table: str, there: Definition, wanted: Definition) -> bool:
-    """Tell if the server means the same by two definitions that it has printed.
-
-    It prints another text of a condition once it has read what it printed, as after a restore.
-    """
+    """Tell if the server means the same by two texts: it prints another one of what it has printed and read again."""
     if there[1:] == wanted[1:]:
         return True
     if there.kind != wanted.kind or there.kind not in (CHECK, INDEX):  # the others are printed in one way
@@ -170,13 +163,6 @@ def wanted_column(connection: Connection, table: str, name: str, definition: str
         return columns_there(connection, table)[name]
 
 
-def all_wanted(connection: Connection, table: str, statements: list[str]) -> dict[str, Definition]:
-    """Return by name what CREATE INDEX and ADD CONSTRAINT make, without those that the server refuses."""
-    with empty_copies(connection, table):
-        _make_all(connection, statements)
-        return all_there(connection, table)
-
-
 def _make_all(connection: Connection, statements: Sequence[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
@@ -218,7 +204,7 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
         yield
         return
     with connection.begin_nested() as trial:
-        connection.execute(_SEARCH_FIRST, {"schema": schema})
+        connection.execute(QUERIES["search_first"], {"schema": schema})
         yield
         trial.rollback()
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
 from online_migrations.errors import DeadlineExceeded, RequestsHeldUp
-from online_migrations.sql import read_sql
+from online_migrations.sql import read_queries
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,
 # at a complete revision and with a message that says what was in the way.
@@ -44,11 +44,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
 QUERY_CANCELED = "57014"  # by statement_timeout, which the runner sets to what is left until the deadline
 
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
-_RELEASE = text("SELECT pg_advisory_unlock(:key)")
-_HOLDER = read_sql(__file__, "lock_holder.sql")
-_LOOK = read_sql(__file__, "locks.sql")
-_TERMINATE = text("SELECT pg_terminate_backend(:pid)")
+QUERIES = read_queries(__file__, "locks.sql")
 
 Result = TypeVar("Result")
 
@@ -56,10 +52,7 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """A point in time, so many seconds from now; and what kept a run from ending before.
-
-    Lock waits, retries and backfill batches of one run all end there.
-    """
+    """A point in time at which lock waits, retries and backfill batches of a run end; and what was in the way."""
 
     def __init__(self, seconds: float = DEFAULT_SECONDS) -> None:
         self.seconds = seconds
@@ -86,11 +79,8 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
 
     It tries without waiting in the server. There a blocking pg_advisory_lock() holds a snapshot, and a CREATE INDEX
     CONCURRENTLY of the other session waits for all older snapshots to end: the two would deadlock.
-
-    Raises:
-        DeadlineExceeded: the other migration still ran at the deadline.
     """
-    while not connection.scalar(_TRY, _key()):
+    while not connection.scalar(QUERIES["try"], _key()):
         if not deadline.left():
             raise DeadlineExceeded(
                 "Another release held the migration lock until the deadline; see: flask release status"
@@ -104,13 +94,13 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     finally:
         if not connection.invalidated:  # a lost connection has lost the lock too
             connection.rollback()
-            connection.execute(_RELEASE, _key())
+            connection.execute(QUERIES["release"], _key())
             connection.commit()
 
 
 def lock_holder(connection: Connection) -> str | None:
     """Tell which session holds the lock now; None: none does. Leaves the transaction open that reading began."""
-    row = connection.execute(_HOLDER, _key()).one_or_none()
+    row = connection.execute(QUERIES["holder"], _key()).one_or_none()
     return f"pid={row.pid} age={row.age:.0f}s application={row.name}" if row else None
 
 
@@ -143,11 +133,11 @@ def _watch(engine: Engine, pid: int, deadline: Deadline, ended: threading.Event)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             unblocked_at = time.monotonic()
             while not ended.wait(POLL):
-                rows = connection.execute(_LOOK, {"pid": pid, "longest": LONGEST_WAIT}).all()
+                rows = connection.execute(QUERIES["look"], {"pid": pid, "longest": LONGEST_WAIT}).all()
                 waiting = [row for row in rows if not row.blocks]  # the longest first
                 if waiting and not deadline.may_hold_up:
                     deadline.held_up = _held_up(waiting[0])
-                    connection.execute(_TERMINATE, {"pid": pid})
+                    connection.execute(QUERIES["terminate"], {"pid": pid})
                     return  # another session may get its pid
                 blocking = [row for row in rows if row.blocks][:MOST_NAMED]
                 if not blocking:
@@ -173,18 +163,12 @@ def _held_up(request: Row[Any]) -> str:
 
 
 def with_lock_retries(work: Callable[[], Result], deadline: Deadline) -> Result:
-    """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks.
-
-    Raises:
-        DeadlineExceeded: no attempt got its locks before the deadline.
-        RequestsHeldUp: it was ended, since a request waited too long for it. Not tried again: that would hold up more.
-        DBAPIError: `work` failed for another reason, or somebody cancelled its statement.
-    """
+    """Call `work`, which begins anew each time and leaves no transaction open, until it gets its locks."""
     while True:
         try:
             return work()
         except SQLAlchemyError as error:
-            if deadline.held_up:
+            if deadline.held_up:  # another try would hold up more requests
                 raise RequestsHeldUp(deadline.held_up) from error
             state = sqlstate(error)
             if state not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED):

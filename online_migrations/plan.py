@@ -1,9 +1,8 @@
 """`flask release plan`: what the next upgrade would run, and whether a rollback is safe.
 
 The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own: the
-checks of the runner, in their order, on what alembic_version will hold by then. May the code of an earlier release
-serve on this database again? One that noted what it uses is judged by that (state/forecast.py). Of any other the phases
-of the steps since then decide: it can run if all of them are expand steps.
+checks of the runner, in their order, on what alembic_version will hold by then. The code of an earlier release is
+judged by what it noted, or else by the phases of the steps since then: it can run if all of them are expand steps.
 """
 
 import re
@@ -19,24 +18,13 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations import revisions
+from online_migrations import revisions, state
 from online_migrations.connection import writable_transaction
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
 from online_migrations.guard.watch import refused
-from online_migrations.runner import preconditions, renumbering, verification
+from online_migrations.runner import preconditions, require_adopted, require_same
 from online_migrations.sql import OFFLINE_OPTIONS, quote
-from online_migrations.state import (
-    AHEAD,
-    AT_HEAD,
-    BEHIND,
-    SchemaState,
-    ahead_and_compatible,
-    database_revisions,
-    ledger,
-    live,
-    read_schema_state,
-)
-from online_migrations.state.forecast import forecast
+from online_migrations.state import SchemaState, ledger, live
 from online_migrations.state.ledger import EXPAND
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -63,29 +51,27 @@ class Plan(NamedTuple):
 
 
 def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> Plan:
-    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE.
-
-    Args:
-        metadata: the models, whose naming convention names constraints that a revision does not name.
-    """
+    """Foretell `flask db upgrade`. Take no lock beyond ACCESS SHARE."""
     revisions.require_consistent_files(code)
-    state, applied = read_schema_state(connection, code), database_revisions(connection)
+    current, applied = state.read_schema_state(connection, code), state.database_revisions(connection)
     notes: list[str] = []
-    ran: set[str] = set()
+    ran: set[str | None] = set()
     refusal = None
     try:
-        if state.name in (AT_HEAD, BEHIND) and (found := renumbering.find(connection, code, applied)):
-            moved, parent = found  # as the upgrade will put it right
+        moved = ledger.other_files(connection, code, applied) if current.name in (state.AT_HEAD, state.BEHIND) else []
+        ledger.require_renumbered(moved, applied)
+        if moved:  # the upgrade will put it right
+            parent = str(moved[-1].script.down_revision)
             notes, ran, applied = [str(one) for one in moved], {one.now for one in moved}, [parent]
             pending = [script.revision for script in revisions.pending(code, applied)]
-            state = state._replace(name=BEHIND, database_revision=parent, pending=pending)
-        notes += _judge(connection, code, state, applied)
+            current = current._replace(name=state.BEHIND, database_revision=parent, pending=pending)
+        notes += _judge(connection, code, current, applied)
     except ReleaseError as error:
         refusal = error.message
-    scripts = [code.get_revision(revision) for revision in state.pending if revision not in ran]
+    scripts = [code.get_revision(revision) for revision in current.pending if revision not in ran]
     steps = [render(script, metadata) for script in scripts]
     notes += _of_partitions(connection, steps)
-    return Plan(state.name, state.database_revision, refusal, notes, steps)
+    return Plan(current.name, current.database_revision, refusal, notes, steps)
 
 
 def _of_partitions(connection: Connection, steps: list[RevisionPlan]) -> Iterator[str]:
@@ -96,22 +82,22 @@ def _of_partitions(connection: Connection, steps: list[RevisionPlan]) -> Iterato
             yield f"{name} is partitioned: its partitions get an index or a constraint one by one, and then the whole."
 
 
-def _judge(connection: Connection, code: ScriptDirectory, state: SchemaState, applied: list[str]) -> Iterator[str]:
+def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, applied: list[str]) -> Iterator[str]:
     """Yield what the upgrade would say, and go on. Raise the sentence with which it would be refused."""
-    if state.name == AHEAD:
-        yield ahead_and_compatible(state)
+    if current.name == state.AHEAD:
+        yield state.ahead_and_compatible(current)
         return
     heads: Any = tuple(applied)
     with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
-        preconditions.check(state, connection, "upgrade")
-    if state.database_revision and state.name != AT_HEAD:
+        preconditions.check(current, connection, "upgrade")
+    if current.database_revision and current.name != state.AT_HEAD:
         return
     try:
         with writable_transaction(connection):
-            verification.require_adopted(connection, state)
-            if state.name == AT_HEAD:
-                verification.require_same(connection)
+            require_adopted(connection, current)
+            if current.name == state.AT_HEAD:
+                require_same(connection)
     except DBAPIError as error:  # on a standby, or for a role that may make no temporary table
         yield f"schema and models were not compared: {server_message(error)}"
 
@@ -150,8 +136,8 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
     if revision is None:
         reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"
         return RollbackForecast(None, UNKNOWN, None, [], [reason])
-    state, code = read_schema_state(connection), revisions.script_directory()
-    newest = code.get_heads() if state.pending else database_revisions(connection)
+    current, code = state.read_schema_state(connection), revisions.script_directory()
+    newest = code.get_heads() if current.pending else state.database_revisions(connection)
     steps = ledger.read_steps(connection, code)
     found, is_known = ledger.steps_since(steps, newest, [revision])
     since = found if is_known else []
@@ -163,9 +149,9 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
         reasons = [
             f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
         ]
-    elif reasons := list(forecast(connection, release)):
+    elif reasons := list(state.forecast(connection, release)):
         answer = NO
     else:
-        reasons = [f"{step} is pending and a contract step" for step in contracts if step in state.pending]
+        reasons = [f"{step} is pending and a contract step" for step in contracts if step in current.pending]
     live_at = release.live_at.isoformat(timespec="seconds") if release else None
     return RollbackForecast(revision, answer if reasons else YES, live_at, since, reasons)

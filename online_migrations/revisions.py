@@ -1,8 +1,8 @@
 """The revision files of this code, in migrations/versions: which follows which, and what each does.
 
 Two branches that each add the next number are merged by git without a conflict. Alembic only warns, and applies one of
-the two files; here that is an error. What a file does is its content hash, which the ledger keeps of the file that ran:
-so a file that was edited afterwards is noticed, and another file of the same number too.
+the two files; here that is an error. The ledger keeps the content hash of the file that ran, so that one that was
+edited afterwards is noticed, and another file of the same number too.
 """
 
 import ast
@@ -134,10 +134,9 @@ LENGTH = 64  # of the ledger's column
 
 
 def content_hashes(path: str | Path) -> tuple[str, str]:
-    """Return the hash of a file as the ledger keeps it now, and as older versions kept it: their rows stay as they are.
+    """Return the hash of a file as the ledger keeps it now, and as older versions kept it: what ran is one of these.
 
-    What ran is the file if its hash is one of these. Numbers, comments, docstrings, layout and from where the library
-    is imported do not count.
+    Numbers, comments, docstrings, layout and from where the library is imported do not count.
     """
     return _hashes(Path(path).read_text(encoding="utf-8"))
 
@@ -178,9 +177,7 @@ def _sha256(tree: ast.Module) -> str:
 
 
 def _canonical(node: object) -> str:
-    """Return the tree as text. Unlike that of ast.dump(), it is the same on every version of Python: without fields
-    that are empty, which a newer Python adds or leaves out.
-    """
+    """Return the tree as text, without empty fields: ast.dump() has others on each version of Python."""
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
         return f"{type(node).__name__}({', '.join(f'{name}={_canonical(value)}' for name, value in fields)})"

@@ -14,21 +14,11 @@ from online_migrations import options
 from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import Deadline, migration_lock
-from online_migrations.sql import read_sql
+from online_migrations.sql import read_queries
 
 __all__ = ["Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"]
 
-# Whoever makes one has its name for application_name, as long as it is used.
-_TAKE_NAME = text("SELECT set_config('application_name', :name, false)")
-_LEFT_BEHIND = text(
-    "SELECT datname FROM pg_database d WHERE datname ~ :pattern"
-    " AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
-    " AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.application_name = d.datname OR s.datname = d.datname)"
-)
-_LIKE_THIS = read_sql(__file__, "scratch.sql")
-_END_OUR_SESSIONS = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :database AND usename = current_user"
-)
+QUERIES = read_queries(__file__, "scratch.sql")
 
 
 @contextmanager
@@ -49,11 +39,11 @@ def scratch_database(advice: str, url: str | None = None, copy_of: str | None = 
     name = prefix + secrets.token_hex(4)
     server = direct_engine(url=url).execution_options(isolation_level="AUTOCOMMIT")
     with direct_connection(server) as connection:
-        connection.execute(_TAKE_NAME, {"name": name})
-        for (left,) in connection.execute(_LEFT_BEHIND, {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
+        connection.execute(QUERIES["take_name"], {"name": name})
+        for (left,) in connection.execute(QUERIES["left_behind"], {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
             _drop(connection, left)
         try:
-            like_this = connection.scalar(_LIKE_THIS)
+            like_this = connection.scalar(QUERIES["like_this"])
             begins = f'"{copy_of}"' if copy_of else f"template0 {like_this}"
             execute_verbatim(connection, f'CREATE DATABASE "{name}" TEMPLATE {begins}')
         except DBAPIError as error:
@@ -76,5 +66,5 @@ def _drop_at_last(server: Engine, name: str) -> None:
 
 def _drop(connection: Connection, name: str) -> None:
     """Drop it without WITH (FORCE), which may not end an autovacuum worker; DROP DATABASE by itself does."""
-    connection.execute(_END_OUR_SESSIONS, {"database": name})
+    connection.execute(QUERIES["end_our_sessions"], {"database": name})
     connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

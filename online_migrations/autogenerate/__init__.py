@@ -1,7 +1,8 @@
 """Autogenerate: `flask db migrate` writes a numbered revision in online operations, with its phase.
 
 Models and database are compared in one way, by Alembic and the comparators of compare.py: for `flask db migrate` and
-`check`, at the end of an upgrade, and by the doctor.
+`check`, at the end of an upgrade, and by the doctor. Each directive becomes calls of operations, for upgrade and
+downgrade. What has no safe way is refused with a sentence that says what to write in the model or by hand.
 """
 
 import logging
@@ -25,10 +26,11 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import AddConstraint
 
 from online_migrations import options
-from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.rewrite import rewrite_directives
+from online_migrations.autogenerate import columns, compare, tables
+from online_migrations.autogenerate.columns import render_item
+from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
-from online_migrations.autogenerate.types import render_item
+from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
 from online_migrations.sql import DIALECT, name_checks
@@ -36,7 +38,6 @@ from online_migrations.state.live import is_view
 from online_migrations.state.tables import is_of_a_tool
 
 log = logging.getLogger(__name__)
-
 
 NO_REVISION_ENDS_IT = (
     "The newest revision has done all that another one would do, and PostgreSQL keeps it otherwise than the models say."
@@ -85,12 +86,95 @@ def model_schemas() -> list[str | None]:
     return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
 
 
+def refuse(op: Found, diff: Diff) -> Change:
+    raise UnsafeOperation(op.advice)
+
+
+REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
+    **tables.CREATE,
+    ops.CreateTableOp: tables.create_table,
+    ops.DropTableOp: tables.drop_table,
+    ops.CreateTableCommentOp: tables.comment_on_table,
+    ops.DropTableCommentOp: tables.comment_on_table,
+    ops.AddColumnOp: columns.add_column,
+    ops.DropColumnOp: columns.drop_column,
+    ops.AlterColumnOp: columns.alter_column,
+    ops.DropIndexOp: tables.drop_index,
+    ops.DropConstraintOp: tables.drop_constraint,
+    Replacement: tables.replace,
+    Found: refuse,
+    EnumValues: columns.add_values,
+}
+
+# New things come before those that go, so that queries always have an index and rows always a rule.
+RANKS = (
+    ("reinstate_table_online", "reinstate_column_online", "add_column_online"),
+    (),  # what is not named here: another default, a wider type
+    ("create_index_online", "add_unique_online", "add_primary_key_online"),
+    ("add_foreign_key_online", "add_check_online"),  # a foreign key refers to a unique index
+    ("set_not_null_online", "drop_not_null_online"),  # of a key's columns after the key
+    ("drop_constraint_online",),
+    ("drop_index_online",),
+    ("retire_column_online", "retire_table_online"),
+    ("drop_shadow_contract", "drop_column_contract", "drop_table_contract"),
+)
+
+
+def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Change:
+    """Rewrite all directives of a revision."""
+    found = [op for op in upgrade.ops if isinstance(op, NewSequence)]
+    by_name = {(op.sequence.schema, op.sequence.name): op for op in found}  # one may serve many columns
+    sequences = Change.joined([tables.create_sequence(op) for op in by_name.values()])
+    by_schema: dict[str | None, list[Any]] = {}  # None is the default one
+    for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
+        for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:
+            by_schema.setdefault(schema_of(op), []).append(op)
+    changes = []
+    for schema, group in by_schema.items():
+        diff = Diff(context, schema, group)
+        with on_search_path(diff.connection, schema):
+            changes += [REWRITE[type(op)](op, diff).in_schema(schema) for op in group]
+    up, down, phase = Change.joined(changes)
+    return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
+
+
+def schema_of(op: Any) -> str | None:
+    if not isinstance(op, ops.CreateForeignKeyOp):
+        return getattr(op, "schema", None)
+    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
+    if len(named) > 1:
+        raise UnsafeOperation(
+            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
+            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
+        )
+    return named[0] if named else None
+
+
+def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperation]:
+    """Put online operations by their ranks; new tables before or after them.
+
+    An online operation commits what stands before it. So a new table comes last, in the transaction that moves
+    alembic_version. If a foreign key to it is added, it has to come first, and may be made twice.
+    """
+    ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
+    calls = [op for op in operations if isinstance(op, Call)]
+    calls.sort(key=lambda call: ranks.get(call.function, RANKS.index(())))
+    of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
+    going = [op for op in operations if isinstance(op, ops.DropTableOp)]
+    others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
+    keys = [call.source for call in calls if call.function == "add_foreign_key_online"]
+    new = [repr(op.table_name) for op in of_new_tables if isinstance(op, ops.CreateTableOp)]
+    if not any(name in key for name in new for key in keys):
+        return [*others, *calls, *of_new_tables, *going]
+    for op in of_new_tables:
+        op.if_not_exists = True
+    return [*others, *of_new_tables, *calls, *going]
+
+
 def process_revision_directives(
     migration: MigrationContext, revision: str | Iterable[str | None], directives: list[MigrationScript]
 ) -> None:
-    """Rewrite and number what migrate, revision and check found. If the models ask for nothing: drop what an earlier
-    release retired. A hook of Alembic.
-    """
+    """Rewrite and number what migrate, revision and check found, or drop what was retired. A hook of Alembic."""
     [script] = directives
     if getattr(context.config.cmd_opts, "autogenerate", False):
         autogen = AutogenContext(migration, opts=migration.opts)
@@ -149,10 +233,8 @@ REVISION_OPTIONS: dict[str, Any] = {
 
 
 def is_written_by_hand() -> bool:
-    """Number the file of `flask db revision` or `merge`, for which no database is asked; tell if this is one.
-
-    revision_environment in alembic.ini makes Alembic load env.py for them.
-    """
+    """Number the file of `flask db revision` or `merge`, for which no database is asked; tell if this is one."""
+    # revision_environment in alembic.ini makes Alembic load env.py for them.
     context.configure(dialect_name="postgresql", **REVISION_OPTIONS)
     number = context.get_context()._migrations_fn
     is_autogenerated = getattr(context.config.cmd_opts, "autogenerate", False)

@@ -1,15 +1,24 @@
-"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment."""
+"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment.
 
-from typing import Any
+Types that a revision cannot have are refused, and the others are written by names that can be imported. A revision
+stays while the code of the project changes, so a TypeDecorator is written as what it is in the database.
+"""
 
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import sqlalchemy
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Identity, types
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy import CheckConstraint, Column, DefaultClause, Identity, MetaData, Table, types
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
 
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, arguments_of, call
-from online_migrations.autogenerate.types import require_types, sql_type
+from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, arguments_of, call
 from online_migrations.compatible_types import is_compatible, is_longer_text
-from online_migrations.definitions import RETIRED_COMMENT, on_search_path
+from online_migrations.connection import connection_of
+from online_migrations.definitions import RETIRED_COMMENT, columns_wanted
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
@@ -18,14 +27,14 @@ from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
 
 # A retired column gets one of these in rows of code that does not know it: no text, none, nothing, now.
-CONSTANTS: tuple[tuple[type[types.TypeEngine[Any]], str], ...] = (
+CONSTANTS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (types.String, "''"),
     (types.Integer, "0"),
     (types.Numeric, "0"),
     (types.Boolean, "false"),
     (types.DateTime, "now()"),
     (types.Date, "CURRENT_DATE"),
-    (types.ARRAY, "'{}'"),
+    (ARRAY, "'{}'"),
 )
 
 
@@ -41,8 +50,7 @@ def add_column(op: ops.AddColumnOp, diff: Diff) -> Change:
 def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
     """Retire the column instead: the live release still reads it.
 
-    Where it is required, rows of new code get a constant that old code can read. Without such a constant NOT NULL is
-    dropped, and old code may meet NULL after a rollback: a contract.
+    Where it is required, rows of new code get a constant, or else NULL, which old code may meet after a rollback.
     """
     column, where = op.to_column(), (op.table_name, op.column_name)
     added = (one for (of, _), one in diff.new_columns.items() if of == op.table_name)
@@ -57,22 +65,20 @@ def drop_column(op: ops.DropColumnOp, diff: Diff) -> Change:
             f"{op.table_name}.{op.column_name} is in the primary key, and rows need a value in it. Leave the column,"
             " take it out of the key alone, migrate and release that; then take it out of the model."
         )
-    reinstate = call("reinstate_column_online", *where, comment=column.comment)
-    if column.nullable or column.server_default is not None:
-        return Change([call("retire_column_online", *where)], [reinstate], EXPAND)
-    if default := constant_for(column):
-        retire = call("retire_column_online", *where, default=default)
-        return Change([retire], [reinstate, call("set_default_online", *where, None)], EXPAND)
-    require = call("set_not_null_online", *where)
-    return Change([call("retire_column_online", *where)], [reinstate, require], CONTRACT)
+    is_required = not column.nullable and column.server_default is None
+    default = constant_for(column) if is_required else None
+    down = [call("reinstate_column_online", *where, comment=column.comment)]
+    if is_required:
+        down.append(call("set_default_online", *where, None) if default else call("set_not_null_online", *where))
+    phase = CONTRACT if is_required and not default else EXPAND
+    return Change([call("retire_column_online", *where, default=default)], [*down], phase)
 
 
 def constant_for(column: Column[Any]) -> str | None:
     """Return a value that any code can read, where no rule asks for another one."""
     rules = [*column.table.constraints, *(index for index in column.table.indexes if index.unique)]
-    if any(stands_on(rule, [column.name]) for rule in rules):
-        return None
-    return next((constant for kind, constant in CONSTANTS if isinstance(column.type, kind)), None)
+    is_free = not any(stands_on(rule, [column.name]) for rule in rules)
+    return next((constant for kind, constant in CONSTANTS if is_free and isinstance(column.type, kind)), None)
 
 
 def stands_on(item: Any, columns: list[str]) -> bool:
@@ -98,18 +104,14 @@ def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
 
 
 def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
-    """Widen a text, unless an index would be rebuilt for it; else change the type by dual writes.
-
-    From these the downgrade swaps back. The step that drops the old column comes in a later release.
-    """
+    """Widen a text, unless an index would be rebuilt for it; else change the type by dual writes, there and back."""
     kinds = [kind for kind in (op.existing_type, op.modify_type) if kind is not None]
     old, new = map(sql_type, kinds)
     names = [type_name(kind) for kind in kinds]
     where = (op.table_name, op.column_name)
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
-    with on_search_path(diff.connection, op.schema):
-        indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).scalars().all()
-        has_parts = bool(ask("is_related", op.table_name).rows(diff.connection).scalar())
+    indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).scalars().all()
+    has_parts = bool(ask("is_related", op.table_name).rows(diff.connection).scalar())
     is_longer = is_longer_text(*names) and is_collated_alike
     if is_longer and not indexes:
         # No downgrade: a shorter type may not fit texts written meanwhile, and the longer one harms no old code.
@@ -147,10 +149,9 @@ def primary_key(table: str, diff: Diff) -> str | None:
 def alter_default(op: ops.AlterColumnOp) -> Change:
     if isinstance(op.modify_server_default, Identity) or isinstance(op.existing_server_default, Identity):
         raise UnsafeOperation(
-            f"{op.table_name}.{op.column_name} has an identity in the models or in the database, and not the same in"
-            " both. It changes the catalog only, but the numbers that are taken already are not known here: write a"
-            " revision by hand, with ALTER TABLE … ALTER COLUMN … ADD GENERATED BY DEFAULT AS IDENTITY (START WITH …);"
-            ' or, with phase = "contract", with SET GENERATED or DROP IDENTITY.'
+            f"{op.table_name}.{op.column_name} has not the same identity in the models and in the database, and which"
+            " numbers are taken is not known here. Write a revision by hand, with ALTER TABLE … ALTER COLUMN … ADD"
+            ' GENERATED BY DEFAULT AS IDENTITY (START WITH …); or, with phase = "contract", DROP IDENTITY.'
         )
     new, old = (default_sql(default) for default in (op.modify_server_default, op.existing_server_default))
     up, down = (call("set_default_online", op.table_name, op.column_name, default) for default in (new, old))
@@ -159,10 +160,8 @@ def alter_default(op: ops.AlterColumnOp) -> Change:
 
 def default_sql(default: Any) -> str | None:
     """Return a server_default as SQL; None: there is none."""
-    if default is None or default is False:
-        return None
-    column: Column[Any] = Column("x", types.Integer, server_default=getattr(default, "arg", default))
-    return str(CreateColumn(column).compile(dialect=DIALECT)).removeprefix("x INTEGER DEFAULT ")
+    compiler = DIALECT.ddl_compiler(DIALECT, None)  # type: ignore[arg-type]  # of no statement
+    return compiler.render_default_string(default.arg) if isinstance(default, DefaultClause) else None
 
 
 def alter_comment(op: ops.AlterColumnOp) -> Change:
@@ -193,3 +192,85 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
         if value not in old:
             calls.append(call("add_enum_value_online", enum, value, before=following))
     return Change([*calls], [], EXPAND)
+
+
+def sql_type(kind: Any) -> str:
+    """Return the type as SQL, such as "VARCHAR(50)"."""
+    return str(kind.compile(dialect=DIALECT))
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Render a type by the public name of its class, and a default as it is. A hook of Alembic; it does the rest."""
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
+        return repr(item.arg)  # Alembic takes a quote at its ends for one around it
+    if kind != "type":
+        return False
+    module = type(item).__module__
+    if not module.startswith("sqlalchemy."):
+        if isinstance(item, TypeDecorator):
+            return _repr_type(item.load_dialect_impl(context.dialect), context)
+        context.imports.add(f"import {module}")  # a type of its own has no other name
+        return False
+    # The repr() of an Interval has no precision.
+    public = _public(item.dialect_impl(context.dialect) if isinstance(item, Interval) else item)
+    if type(public) is ARRAY:
+        return f"sa.ARRAY({_repr_type(public.item_type, context)}, dimensions={public.dimensions})"
+    return False if public is item else _repr_type(public, context)
+
+
+def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
+    exported = [
+        value for module in (postgresql, sqlalchemy) for value in vars(module).values() if isinstance(value, type)
+    ]
+    found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
+    return item if found is type(item) else item.adapt(found)
+
+
+def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
+    """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
+    bare = [Column(column.name, column.type) for column in columns]
+    for column in bare:
+        _refuse_type_of_database(table, column)
+        _require_written(table, column, context)
+    known = columns_wanted(connection_of(context.migration_context), Table("of_new_types", MetaData(), *bare))
+    for column in (one for one in bare if one.name not in known):
+        raise UnsafeOperation(
+            f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
+            " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."
+        )
+
+
+def _require_written(table: str, column: Column[Any], context: AutogenContext) -> None:
+    """Refuse a type of which the file would fail when it is imported, or make another one."""
+    source, said = type(column.type).__name__, ""
+    names: dict[str, Any] = {"sa": sqlalchemy}
+    try:
+        source, wanted = _repr_type(column.type, context), sql_type(column.type)
+        exec("\n".join(context.imports), names)  # noqa: S102 - what the file is to begin with
+        said = sql_type(eval(source, names))  # noqa: S307 - and to say
+    except Exception as error:  # of the project's own class
+        wanted, said = "", f"{type(error).__name__}: {error}"
+    if said != wanted:
+        raise UnsafeOperation(
+            f"The type of {table}.{column.name} would be written as {source}, which ends as {said}. Nothing was"
+            " written. Have its class at the top of a module, and its repr() show the call that makes it; or make it a"
+            " TypeDecorator, which is written as its impl."
+        )
+
+
+def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
+    item: Any = column.type
+    while isinstance(item, ARRAY | TypeDecorator):
+        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    if isinstance(item, postgresql.DOMAIN):
+        kind = f"the domain {item.name}, which no revision makes"
+        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
+    elif isinstance(item, Enum) and item.native_enum:
+        kind = "an enum of the database, which no revision could change beside the traffic"
+        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
+        if sql_type(column.type).endswith("[]"):
+            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
+    else:
+        return
+    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")

@@ -1,30 +1,193 @@
-"""Comparators: what autogenerate finds besides what Alembic compares itself, as plugins of Alembic.
+"""Directives: what autogenerate finds besides what Alembic compares itself, and the calls that are made of all.
 
 Alembic finds the tables, columns, indexes, constraints that only one side has, and compares foreign keys, comments and
-what may be NULL. All else is compared here, as the server prints both sides.
+what may be NULL. All else is compared here by plugins of Alembic, as the server prints both sides. Change is one
+directive rewritten; Diff is what the rewriter knows meanwhile of the others.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
+from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import render_op_text
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Connection, Enum, Index, Sequence, Table
+from sqlalchemy import Column, Connection, Enum, Index, MetaData, Sequence, Table
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType
 
-from online_migrations import definitions
-from online_migrations.autogenerate.directives import EnumValues, Found, NewSequence, Replacement
-from online_migrations.autogenerate.tables import constraint_name
+from online_migrations import definitions, sql
 from online_migrations.connection import connection_of
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
+from online_migrations.sql import DIALECT, default_name, names_in, quote, require_short, sql_name
+from online_migrations.state.ledger import CONTRACT, EXPAND
 
 NEXT = PriorityDispatchResult.CONTINUE
+
+
+class Call(ops.MigrateOperation):
+    """A call of one of online_migrations.operations, as it will stand in the revision file."""
+
+    def __init__(self, function: str, arguments: str) -> None:
+        self.function, self.arguments = function, arguments
+        self.schema: str | None = None  # of the table, when it is not the default one
+
+    @property
+    def source(self) -> str:
+        return f"{self.function}({self.arguments})"
+
+
+def call(function: str, *values: Any, **options: Any) -> Call:
+    """Return a call with these arguments. Options that are not set are left out."""
+    named = [f"{name}={value!r}" for name, value in options.items() if value not in (None, False, ())]
+    return Call(function, ", ".join([*map(repr, values), *named]))
+
+
+@renderers.dispatch_for(Call)
+def render_call(context: AutogenContext, call: Call) -> list[str]:
+    """Render its lines; an empty one ends a block."""
+    return [f"with in_schema({call.schema!r}):", call.source, ""] if call.schema else [call.source]
+
+
+class Change(NamedTuple):
+    """One directive, rewritten. `down` undoes `up`; both are in the order of execution."""
+
+    up: list[ops.MigrateOperation]
+    down: list[ops.MigrateOperation]
+    phase: str
+
+    @classmethod
+    def joined(cls, parts: list["Change"]) -> "Change":
+        """Put parts after each other, to be undone the other way round. One contract makes all of them a contract."""
+        up = [op for part in parts for op in part.up]
+        down = [op for part in reversed(parts) for op in part.down]
+        return cls(up, down, CONTRACT if any(part.phase == CONTRACT for part in parts) else EXPAND)
+
+    def in_schema(self, schema: str | None) -> "Change":
+        """Put the calls into the schema. Plain directives name it themselves."""
+        for op in (*self.up, *self.down):
+            if isinstance(op, Call):
+                op.schema = schema
+        return self
+
+    def imports(self) -> list[str]:
+        """Return the import of the operations that are called."""
+        calls = [op for op in (*self.up, *self.down) if isinstance(op, Call)]
+        functions = {call.function for call in calls} | {"in_schema" for call in calls if call.schema}
+        return [f"from online_migrations.operations import {', '.join(sorted(functions))}"] if calls else []
+
+
+class Found(ops.MigrateOperation):
+    """A difference that Alembic has no directive for. What no operation removes is refused, with advice."""
+
+    def __init__(self, *difference: Any, advice: str = "") -> None:
+        self.difference = difference  # as `flask db check` shows it
+        self.advice = advice
+
+    def reverse(self) -> "Found":
+        return self  # Alembic reverses all that was found; the rewriter writes the downgrade anew
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        return self.difference
+
+
+class Replacement(Found):
+    """Something has the same name in models and database, and another definition.
+
+    Args:
+        drop, create: Alembic's directives for the one of the database and the one of the models.
+        there, wanted: both as SQL.
+        is_wider: the new one is a CHECK that takes every row that the old one takes.
+    """
+
+    def __init__(self, drop: Any, create: Any, there: str, wanted: str, is_wider: bool = False) -> None:
+        self.drop, self.create, self.is_wider = drop, create, is_wider
+        self.schema = drop.schema
+        kind = getattr(create, "constraint_type", "index")
+        name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
+        table = f"{drop.schema}.{drop.table_name}" if drop.schema else drop.table_name
+        item = drop.to_index() if isinstance(drop, ops.DropIndexOp) else drop.to_constraint()
+        columns = [column.name for column in item.columns]  # none of a CHECK
+        super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
+
+
+class NewSequence(Found):
+    """A sequence of the models that the database does not have."""
+
+    def __init__(self, table: str, sequence: Sequence) -> None:
+        self.sequence = sequence
+        super().__init__("add_sequence", table, sequence.name)
+
+
+class EnumValues(Found):
+    """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
+
+
+class Diff:
+    """All directives for the tables of one schema, which is searched first. The rewrite of one may depend on others."""
+
+    def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
+        self.context = context
+        self.schema = schema  # None: the default one
+        self.new_tables: set[str] = set()
+        self.retired_tables: dict[str, set[str]] = {}  # with their columns
+        self.new_columns: dict[tuple[str, str], Column[Any]] = {}
+        self.retired_columns: dict[tuple[str | None, str], Column[Any]] = {}
+        for op in directives:
+            match op:
+                case ops.CreateTableOp():
+                    self.new_tables.add(op.table_name)
+                case ops.DropTableOp():
+                    self.retired_tables[op.table_name] = {column.name for column in op.to_table().columns}
+                case ops.AddColumnOp():
+                    self.new_columns[op.table_name, op.column.name] = op.column
+                case ops.DropColumnOp():
+                    self.retired_columns[op.table_name, op.column_name] = op.to_column()
+
+    @property
+    def connection(self) -> Connection:
+        return connection_of(self.context.migration_context)
+
+    def model(self, table: str) -> Table | None:
+        metadata = self.context.metadata
+        assert isinstance(metadata, MetaData)  # noqa: S101 - the runner passes one
+        return metadata.tables.get(f"{self.schema}.{table}" if self.schema else table)
+
+    def added_to(self, table: str, columns: Iterable[str]) -> list[Column[Any]]:
+        return [self.new_columns[table, name] for name in columns if (table, name) in self.new_columns]
+
+    def retired_of(self, table: str | None, columns: Iterable[str]) -> list[Column[Any]]:
+        return [self.retired_columns[table, name] for name in columns if (table, name) in self.retired_columns]
+
+    def columns_in(self, table: str, condition: str) -> list[str]:
+        """Find the columns of the models' table, and the retired ones, that a condition names."""
+        model = self.model(table)
+        known = [] if model is None else [column.name for column in model.columns]
+        known += [name for of, name in self.retired_columns if of == table]
+        return [name for name in known if name in names_in(condition)]
+
+
+def arguments_of(directive: Any, context: AutogenContext) -> str:
+    """Return the arguments of Alembic's own call as source, without op.f() and the schema, of which a block is made."""
+    rendered = re.sub(r"op\.f\(('[^']*')\)", r"\1", render_op_text(context, directive))
+    arguments = rendered[rendered.index("(") + 1 : -1].replace(f", schema={directive.schema!r}", "")
+    return re.sub(r"\s*\n\s*", " ", arguments)
+
+
+def constraint_name(op: Any) -> str:
+    """Return the constraint's name; of one without, the one that PostgreSQL would give it."""
+    if op.constraint_name is not None:
+        return sql_name(op.constraint_name)
+    if isinstance(op, ops.CreateForeignKeyOp):
+        return default_name(op.source_table, op.local_cols, sql.FOREIGN_KEY)
+    if isinstance(op, ops.CreatePrimaryKeyOp):
+        return default_name(op.table_name, [], sql.PRIMARY_KEY)
+    return default_name(op.table_name, [str(column) for column in op.columns], sql.UNIQUE)
 
 
 class ReleaseImpl(PostgresqlImpl):
@@ -75,9 +238,8 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
         connection = connection_of(context.migration_context)
         with definitions.on_search_path(connection, schema):
             there = definitions.all_there(connection, model.name)
-            modify.ops[:] = [op for op in modify.ops if not _is_of_partition(op, there)]
+            _leave_to_the_server(modify, there, model)
             _join_pairs(modify, there, model)
-            _keep_keys_required(modify, model)
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
@@ -94,10 +256,15 @@ def _name_of(op: Any) -> str:
     return constraint_name(op) if isinstance(op, ops.AddConstraintOp | ops.DropConstraintOp) else ""
 
 
-def _is_of_partition(op: ops.MigrateOperation, there: Collection[str]) -> bool:
-    """Tell if it would drop a foreign key to one partition, which belongs to the one to the whole."""
-    is_drop = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
-    return is_drop and _name_of(op) not in there
+def _leave_to_the_server(modify: ops.ModifyTableOps, there: Collection[str], model: Table) -> None:
+    """Leave out foreign keys to one partition, and take no column of the primary key for one that may be NULL."""
+    for op in [*modify.ops]:
+        if isinstance(op, ops.AlterColumnOp) and op.column_name in {column.name for column in model.primary_key}:
+            op.modify_nullable = None
+        is_empty = isinstance(op, ops.AlterColumnOp) and not op.has_changes()
+        is_foreign_key = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "foreignkey"
+        if is_empty or (is_foreign_key and _name_of(op) not in there):
+            modify.ops.remove(op)
 
 
 def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Definition], model: Table) -> None:
@@ -117,15 +284,6 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
             ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
             old = there[name].text if name in there else "INVALID"
             modify.ops.append(Replacement(drop, create, old, str(ddl.compile(dialect=DIALECT))))
-
-
-def _keep_keys_required(modify: ops.ModifyTableOps, model: Table) -> None:
-    """Take no column of the primary key for one that may be NULL, whatever its model says: the server does not."""
-    key = {column.name for column in model.primary_key}
-    for op in modify.ops:
-        if isinstance(op, ops.AlterColumnOp) and op.modify_nullable and op.column_name in key:
-            op.modify_nullable = None
-    modify.ops[:] = [op for op in modify.ops if not isinstance(op, ops.AlterColumnOp) or op.has_changes()]
 
 
 def _directives(
@@ -161,18 +319,17 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     table = DIALECT.identifier_preparer.format_table(model)
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
     definition = wanted.rpartition(f" {add}")[2]
-    actions = [*([drop] if there else []), *([add + definition] if wanted else [])]
-    statement = f"ALTER TABLE {table} {', '.join(actions)}"
     action = "change" if there and wanted else "add" if wanted else "remove"
-    return [
-        Found(
-            *(f"{action}_exclude", model.fullname, name, *((there, definition) if action == "change" else ())),
-            advice=f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model."
-            " PostgreSQL builds the index of one under a lock that stops every write. If the table is small enough for"
-            ' that, write a revision by hand, with phase = "contract" and, in a block of excused("how small it is"),'
-            f" as its one statement op.execute({statement!r}).",
-        )
-    ]
+    actions = {"change": f"{drop}, {add}{definition}", "add": f"{add}{definition}", "remove": drop}
+    statement = f"ALTER TABLE {table} {actions[action]}"
+    advice = (
+        f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model. PostgreSQL builds"
+        " the index of one under a lock that stops every write. If the table is small enough for that, write a revision"
+        ' by hand, with phase = "contract" and, in a block of excused("how small it is"), as its one statement'
+        f" op.execute({statement!r})."
+    )
+    both = (there, definition) if action == "change" else ()
+    return [Found(f"{action}_exclude", model.fullname, name, *both, advice=advice)]
 
 
 def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
@@ -187,12 +344,11 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
         can_change = is_other_type and not is_computed and not isinstance(was.type, NullType)  # no Python writes that
         if old[:2] != new[:2] and not can_change:
             forms = [str(one._replace(default=None, not_null=False)) for one in (old, new)]
-            yield Found(
-                *("change_column", model.fullname, column.name, *forms),
-                advice=f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}: the live release"
-                " would read other values, and what is stored be rewritten under a lock that stops every request. Leave"
-                " it as it is, and add a column under a new name.",
+            advice = (
+                f"{model.fullname}.{column.name} would change from {forms[0]} to {forms[1]}: the live release would"
+                " read other values, and all rows be rewritten under a lock. Add a column under a new name instead."
             )
+            yield Found("change_column", model.fullname, column.name, *forms, advice=advice)
             continue
         alter = ops.AlterColumnOp(model.name, column.name, schema=model.schema, existing_type=was.type)
         alter.existing_server_default = was.server_default

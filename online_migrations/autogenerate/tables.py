@@ -10,35 +10,27 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
-from online_migrations.autogenerate.columns import stands_on
-from online_migrations.autogenerate.directives import Call, Change, Diff, NewSequence, Replacement, arguments_of, call
-from online_migrations.autogenerate.types import require_types
+from online_migrations.autogenerate import compare
+from online_migrations.autogenerate.columns import require_types, stands_on
+from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import DIALECT, FOREIGN_KEY, PRIMARY_KEY, UNIQUE, default_name, quote, shadow_of, sql_name
+from online_migrations.sql import DIALECT, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
-
-FOREIGN_KEY_OPTIONS = ("onupdate", "ondelete", "deferrable", "initially", "match")
-_REFERRING = text(
-    "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint"
-    " WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1"
-)
 
 log = logging.getLogger(__name__)
 
 
 def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
-    with on_search_path(diff.connection, diff.schema):
-        is_there = ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar()
-    if is_there:
+    if ask("is_relation", op.table_name, kinds="vm").rows(diff.connection).scalar():
         raise UnsafeOperation(
             f"{op.table_name} is a view in the database, and its model would become a table. Mark the model as one of a"
             ' view: __table_args__ = {"info": {"is_view": True}}'
@@ -95,37 +87,37 @@ def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
 def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
     columns = [str(column) for column in op.columns]
     options = {name: op.kw.get(name) for name in ("deferrable", "initially")}
-    options["nulls_not_distinct"] = op.kw.get("postgresql_nulls_not_distinct")
-    options["include"] = tuple(op.kw.get("postgresql_include") or ())
+    nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
+    options |= {"nulls_not_distinct": nulls_are_the_same, "include": tuple(op.kw.get("postgresql_include") or ())}
     add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
-    phase = unique_phase(op.table_name, columns, bool(options["nulls_not_distinct"]), diff)
+    phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff)
     return Change([add], [drop_call(op.table_name, op)], phase)
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
-    if referring := diff.connection.scalar(_REFERRING, {"table": quote(op.table_name)}):
+    if referring := ask("referring", op.table_name).rows(diff.connection).scalar():
         raise UnsafeOperation(
             f"The foreign key {referring} refers to {op.table_name}, whose primary key would change. Take that foreign"
             " key out of its model, migrate and release that; then change the key, migrate, and put it back."
         )
     columns = [str(column) for column in op.columns]
-    refuse_without_partition_key(op.table_name, columns, diff)
+    require_partition_key(diff.connection, op.table_name, columns)
     add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
     return Change([add], [drop_call(op.table_name, op)], CONTRACT)
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
     ends = (op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols))
-    options = {name: op.kw.get(name) for name in FOREIGN_KEY_OPTIONS}
+    options = {name: op.kw.get(name) for name in ("onupdate", "ondelete", "deferrable", "initially", "match")}
     add = call("add_foreign_key_online", constraint_name(op), *ends, **options)
     columns = [str(column) for column in op.local_cols]
-    is_new = diff.are_new(op.source_table, columns)
     added = diff.added_to(op.source_table, columns)
-    if is_new and added and all(column.server_default is not None for column in added):
+    is_new = len(added) == len(columns)  # the live release does not write them, so the key cannot hurt it
+    if is_new and all(column.server_default is not None for column in added):
         raise UnsafeOperation(
-            f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default. Every row"
-            " that the live release inserts would refer to the row of the default, and fail without one. Begin without"
-            " a default: Mapped[… | None] with a ForeignKey; fill it, and require it in a later release."
+            f"{op.source_table} gains {', '.join(columns)}, which refers to another table and has a default: each row"
+            " of the live release would need the row of the default. Begin without a default: Mapped[… | None] with a"
+            " ForeignKey; fill it, and require it in a later release."
         )
     return Change([add], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
 
@@ -134,13 +126,13 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     condition = condition_of(op)
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
-    is_new = bool(columns) and diff.are_new(op.table_name, columns)
+    is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
     return Change([add], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
     """Return the phase: on columns that the live release writes it may refuse what that release writes."""
-    refuse_without_partition_key(table, columns, diff)
+    require_partition_key(diff.connection, table, columns)
     new = diff.added_to(table, columns)
     if not nulls_are_the_same and any(column.server_default is None for column in new):
         return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
@@ -151,11 +143,6 @@ def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff:
             " Mapped[… | None] with unique=True; fill it, and require it in a later release."
         )
     return CONTRACT
-
-
-def refuse_without_partition_key(table: str, columns: list[str], diff: Diff) -> None:
-    with on_search_path(diff.connection, diff.schema):
-        require_partition_key(diff.connection, table, columns)
 
 
 def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:
@@ -171,26 +158,21 @@ def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
     if isinstance(reverse, ops.CreateCheckConstraintOp):
         condition = condition_of(reverse)
         columns = diff.columns_in(op.table_name, condition)
-        gone = diff.retired_of(op.table_name, columns)
         # New code leaves NULL or the default in it. A rule of this column alone, which is not about NULL, holds then.
-        stays = bool(gone) and len(gone) == len(columns) and " NULL" not in condition
-        stays = stays or op.table_name in diff.retired_tables
+        is_met = 0 < len(columns) == len(diff.retired_of(op.table_name, columns)) and " NULL" not in condition
+        stays = is_met or op.table_name in diff.retired_tables
     else:
         columns = [str(column) for column in getattr(reverse, "columns", getattr(reverse, "local_cols", []))]
         stays = is_kept(op.table_name, columns, isinstance(reverse, ops.CreateUniqueConstraintOp), diff)
     if stays:
         return Change([], [], EXPAND)
     up, down = CREATE[type(reverse)](reverse, diff)[:2]
-    with on_search_path(diff.connection, op.schema):
-        relied_on = ask("relied_on", op.table_name, constraint=constraint_name(op)).rows(diff.connection).scalar()
+    relied_on = ask("relied_on", op.table_name, constraint=constraint_name(op)).rows(diff.connection).scalar()
     return Change(down, up, CONTRACT if relied_on else EXPAND)
 
 
 def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
-    """Tell if an index or constraint stays until the table or a column that it stands on is dropped.
-
-    Not if it is unique, and rows of code that leaves the column out would all have its default in it.
-    """
+    """Tell if an index or constraint stays until its column is dropped: not where a default would be there twice."""
     gone = diff.retired_of(table, columns)
     is_filled = all(column.server_default is not None for column in gone)
     return table in diff.retired_tables or (bool(gone) and not (is_unique and is_filled))
@@ -200,8 +182,7 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
     """Return what adds the constraint again. SQLAlchemy does not reflect that a UNIQUE constraint is deferrable."""
     reverse = op.reverse()
     if isinstance(reverse, ops.CreateUniqueConstraintOp):
-        with on_search_path(diff.connection, diff.schema):
-            there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
+        there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
         reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
         reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
     return reverse
@@ -217,17 +198,6 @@ def drop_call(table: str, op: Any) -> Call:
     return call("drop_constraint_online", table, constraint_name(op))
 
 
-def constraint_name(op: Any) -> str:
-    """Return the constraint's name; of one without, the one that PostgreSQL would give it."""
-    if op.constraint_name is not None:
-        return sql_name(op.constraint_name)
-    if isinstance(op, ops.CreateForeignKeyOp):
-        return default_name(op.source_table, op.local_cols, FOREIGN_KEY)
-    if isinstance(op, ops.CreatePrimaryKeyOp):
-        return default_name(op.table_name, [], PRIMARY_KEY)
-    return default_name(op.table_name, [str(column) for column in op.columns], UNIQUE)
-
-
 CREATE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.CreateIndexOp: create_index,
     ops.CreateUniqueConstraintOp: create_unique,
@@ -237,11 +207,8 @@ CREATE: dict[type, Callable[[Any, Diff], Change]] = {
 }
 
 
-def replace(op: Replacement, diff: Diff) -> Change:
-    """Put something in the place of another of the same name and kind, in one call each way.
-
-    A contract if it is unique, or a rule that is not wider: the live release knows the old one.
-    """
+def replace(op: compare.Replacement, diff: Diff) -> Change:
+    """Put something in the place of another one, in one call each way. The live release knows the old one."""
     add = CREATE[type(op.create)]
     up, down = add(op.create, diff).up, add(reversed_drop(op.drop, diff), diff).up
     for one in (*up, *down):
@@ -288,18 +255,14 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
     """Return the tables of the database, those before others that these refer to, without parts of others."""
-    metadata, inspector = MetaData(), inspect(connection)
-    found = [
-        Table(name, metadata, schema=schema, autoload_with=connection, resolve_fks=False)
-        for schema in schemas
-        for name, _ in inspector.get_sorted_table_and_fkc_names(schema)
-        if name
-    ]
-    for table in found:
+    metadata = MetaData()
+    for schema in schemas:
+        metadata.reflect(connection, schema, resolve_fks=False)
+    for table in metadata.tables.values():
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
-    return [table for table in found if not is_part_of_another(table)]
+    return [table for table in metadata.sorted_tables if not is_part_of_another(table)]
 
 
 def _stop_dual_writes(
@@ -322,9 +285,8 @@ def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.Migrat
     table = column.table
     default = getattr(column.server_default, "arg", None)
     bare = Column(column.name, column.type, server_default=default, nullable=column.nullable, comment=column.comment)
-    made: list[ops.MigrateOperation] = [
-        Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
-    ]
+    added = Call("add_column_online", arguments_of(ops.AddColumnOp(table.name, bare), autogen))
+    made: list[ops.MigrateOperation] = [added]
     items: list[Any] = [item for item in (*table.indexes, *table.constraints) if stands_on(item, [column.name])]
     for item in (item for item in items if not isinstance(item, PrimaryKeyConstraint)):
         add = ops.CreateIndexOp.from_index if isinstance(item, Index) else ops.AddConstraintOp.from_constraint

@@ -1,7 +1,7 @@
 """Long backfills, without a deadline: a job fills one batch, and defers the job of the next in the same transaction.
 
-So there is exactly one chain of jobs. A process that dies, at whatever line, leaves a complete batch and the job that
-continues. A batch writes WAL, so the backfill waits while a follower of the database lags.
+So there is exactly one chain of jobs, and a process that dies leaves a complete batch and the job that continues. A
+batch writes WAL, so the backfill waits while a follower of the database lags.
 """
 
 import logging
@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
+from online_migrations.connection import execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
-from online_migrations.sql import quote
+from online_migrations.sql import literal, quote
 
 __all__ = ["requeue_lost", "run_batch"]
 
@@ -29,12 +30,6 @@ PASS_PAUSE = 1.0  # seconds until the rows are looked at again that this pass di
 _FAULTS = ("0A", "21", "22", "23", "27", "2F", "38", "39", "42", "44", "54", "P0")
 _FAULTS_OF_EVERY_ROW = ("0A", "42")  # no such column, no right
 
-# A role without the rights of pg_read_all_stats sees that there are followers, and nothing of them: state is NULL.
-# replay_lag is NULL for a follower that has caught up.
-_LAG = text(
-    "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,"
-    " coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication"
-)
 log = logging.getLogger(__name__)
 
 
@@ -63,11 +58,10 @@ def run_batch(connection: Connection, name: str, turn: int) -> None:
 
 
 def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) -> None:
-    """Defer the next batch of each backfill that runs and has no job. The caller commits.
+    """Defer the next batch of each backfill that runs and of which `is_queued` knows no job. The caller commits.
 
     A worker of a release that does not know the task fails its jobs, and a --sql script defers none. The row stays
-    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on. `is_queued`
-    tells whether the queue has a job for a name and turn, waiting or running.
+    locked until the commit, so its turn does not move on meanwhile; one that is locked is being worked on.
     """
     for backfill in store.lock_running(connection):
         if not is_queued(backfill.name, backfill.turn):
@@ -76,24 +70,19 @@ def requeue_lost(connection: Connection, is_queued: Callable[[str, int], bool]) 
 
 
 def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> None:
-    """Add the job of the next batch to the transaction, by the project's queue, after so many seconds.
-
-    Raises:
-        ReleaseError: the project has no queue.
-    """
+    """Add the job of the next batch to the transaction, by the project's queue, after so many seconds."""
     defer = options.current().defer_backfill
     if defer is None:
         raise ReleaseError(
-            "A backfill that goes on after the release needs a job queue, and this project gave none to"
-            " online_migrations.init_app(): set Options(defer_backfill=…), or use backfill(), which is done within the"
-            " release."
+            "A backfill that goes on after the release needs a job queue, and this project gave none: set"
+            " Options(defer_backfill=…), or use backfill(), which is done within the release."
         )
     defer(connection, name, turn, delay)
 
 
 def _lag(connection: Connection, backfill: Backfill) -> str | None:
     """Return what to wait for, when a follower lags by more than MOST_LAG seconds. Warn once if that is not seen."""
-    lag = connection.execute(_LAG).one()
+    lag = connection.execute(text(store.TEXTS["lag"])).one()
     if lag.hidden and backfill.position is None and backfill.pass_number == 1:
         log.warning(
             "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"
@@ -135,11 +124,7 @@ def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: 
 
 
 def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIError | StillWanted) -> None:
-    """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large.
-
-    Raises:
-        DBAPIError: it is not a fault of a row or of the SQL.
-    """
+    """Find the row that cannot be filled by bisection: the next batch begins at the same key and is half as large."""
     state = sqlstate(error) or "" if isinstance(error, DBAPIError) else ""
     if isinstance(error, DBAPIError) and not (state.startswith(_FAULTS) or state == QUERY_CANCELED):
         raise error
@@ -159,10 +144,9 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
 def _next_key(connection: Connection, backfill: Backfill) -> str:
     """Return the key of the row with which the next batch begins."""
     key = quote(backfill.pk)
-    begin = "" if backfill.position is None else f"WHERE {key} > :after"
-    rows = f"{quote(backfill.table_name)} AS unfilled {begin} ORDER BY unfilled.{key}"  # not by the key as text
-    query = text(f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1")
-    return str(connection.scalar(query, {} if backfill.position is None else {"after": backfill.position}))
+    after = "" if backfill.position is None else f"WHERE {key} > {literal(backfill.position)}"
+    rows = f"{quote(backfill.table_name)} AS unfilled {after} ORDER BY unfilled.{key}"  # not by the key as text
+    return str(execute_verbatim(connection, f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1").scalar())
 
 
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
-from online_migrations.sql import names_in, normalize, quote, read_texts, shadow_of, split_at_commas
+from online_migrations.sql import literal, names_in, normalize, quote, read_texts, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -64,32 +64,24 @@ class BackfillQuery(NamedTuple):
         return bool(execute_verbatim(connection, query).scalar())
 
     def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
-        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked.
-
-        UPDATE takes the row lock NO KEY UPDATE. Foreign keys can still refer to a row that is locked so.
-        """
-        batch = Batch(*connection.execute(*self._statement(after, size)).one())
+        """Fill the rows among the next `size` ones that meet the condition and that nobody has locked."""
+        batch = Batch._make(execute_verbatim(connection, self._statement(after, size)).one())
         if batch.unfilled:
             raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")
         return batch
 
     def require_valid(self, connection: Connection) -> None:
         """Have the server plan a batch without running it: it refuses what is no SQL, or names what does not exist."""
-        statement, parameters = self._statement(None, 1)
-        connection.execute(text(f"EXPLAIN {statement.text}"), parameters)
+        execute_verbatim(connection, f"EXPLAIN {self._statement(None, 1)}")
 
-    def _statement(self, after: str | None, size: int) -> tuple[TextClause, dict[str, Any]]:
-        key = quote(self.pk)
-        # In text() a colon would begin a parameter.
-        where, set_sql = (sql.replace(":", r"\:") for sql in (self.where, self.set_sql))
-        begin = "" if after is None else f"WHERE {key} > :after"
-        statement = TEXTS["batch"].format(table=quote(self.table), key=key, where=where, set_sql=set_sql, begin=begin)
-        return text(statement), {"size": size} if after is None else {"size": size, "after": after}
+    def _statement(self, after: str | None, size: int) -> str:
+        begin = "" if after is None else f"WHERE {quote(self.pk)} > {literal(after)}"
+        return self.written("batch", begin=begin, size=size)
 
-    def as_script(self) -> str:
-        table, key = quote(self.table), quote(self.pk)
-        script = TEXTS["script"].format(table=table, key=key, where=self.where, set_sql=self.set_sql)
-        return f"-- backfill {table}: SET {self.set_sql} WHERE {self.where}, in batches\n{script}"
+    def written(self, name: str, **more: Any) -> str:
+        """Return a text of store.sql, with what the backfill does in its braces."""
+        given = {"table": quote(self.table), "key": quote(self.pk), "where": self.where, "set_sql": self.set_sql}
+        return TEXTS[name].format(**given, **more)
 
 
 def assigned_columns(set_sql: str) -> set[str]:
@@ -138,7 +130,7 @@ _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKF
 def insertion(name: str, query: BackfillQuery) -> TextClause:
     """Write the INSERT of a new backfill, which returns its turn; no row if there is one of the name."""
     given = {"name": name, "table_name": query.table, "quoted": str(quote(query.table)), "batch_size": FIRST_BATCH}
-    begin = text(TEXTS["begin"].format(table=quote(query.table)))
+    begin = text(query.written("begin"))
     return begin.bindparams(**given, set_sql=query.set_sql, where_sql=query.where, pk=query.pk)
 
 
@@ -224,9 +216,8 @@ NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
 
 
 def unfinished_tasks(connection: Connection) -> list[Task]:
-    return [
-        Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished_backfills(connection)
-    ]
+    unfinished = unfinished_backfills(connection)
+    return [Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished]
 
 
 def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:

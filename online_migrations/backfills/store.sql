@@ -2,8 +2,9 @@
 
 -- batch: fill the next rows. `span` is the part of the key's order that the batch looks at. `free` asks for the
 -- condition once more, because a row may have changed before it was locked. The key travels as text, which every type
--- can be read from; ORDER BY names its table, as a bare name would be the text, of which '99' is the last.
-WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin} ORDER BY {key} LIMIT :size),
+-- can be read from; ORDER BY names its table, as a bare name would be the text, of which '99' is the last. UPDATE takes
+-- the row lock NO KEY UPDATE, so foreign keys can still refer to such a row.
+WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin} ORDER BY {key} LIMIT {size}),
 free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span WHERE span_wanted) AND ({where})
     ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),
 filled (still) AS (UPDATE {table} SET {set_sql} FROM free WHERE {key} = free_key RETURNING ({where}))
@@ -29,6 +30,11 @@ ON CONFLICT DO NOTHING RETURNING turn
 SELECT CASE WHEN max(state) = 'done' THEN 0
     ELSE CAST('backfill ' || {name} || ' is ' || coalesce(max(state), 'unknown') AS bigint) END
 FROM schema_backfills WHERE name = {name};
+
+-- lag: of the followers. A role without the rights of pg_read_all_stats sees that there are some, and nothing of them:
+-- state is NULL. replay_lag is NULL for a follower that has caught up
+SELECT coalesce(extract(epoch FROM max(replay_lag)), 0)::float AS seconds,
+    coalesce(bool_or(state IS NULL), false) AS hidden FROM pg_stat_replication
 
 -- pause: the one of a name, or all
 UPDATE schema_backfills SET state = 'paused', waiting_for = NULL, updated_at = clock_timestamp()

@@ -1,24 +1,22 @@
 """The operations of revisions: each one changes the schema while the previous release serves.
 
 An operation is a list of steps, each one statement in a transaction of its own, with a question to the catalog that
-tells if it is still needed. So it is idempotent: run it again after a failure or a kill, and it does the rest. What is
-already there is skipped if its definition is the same; what has the name and is something else is refused, or replaced
-if the call says so. What needs a finished backfill of its table or column is refused until that is done. A revision
-consists of operations alone, or of plain Alembic that is one transaction: an operation commits what stands before it.
-backfill_later, cancel_backfill and require_backfilled are no steps, but a part of the migration's transaction.
+tells if it is still needed. So after a failure or a kill it runs again, and does the rest. What is there already is
+skipped if its definition is the same; what has the name and is something else is refused, or replaced if the call says
+so. What needs a backfill of its table or column is refused until that is done. A revision consists of operations alone,
+or of plain Alembic in one transaction: an operation commits what stands before it, but backfill_later, cancel_backfill
+and require_backfilled, which are a part of the migration's transaction.
 
 How long a statement waits for its lock, and how long others wait because of it:
 
 - *short*: it needs a strong lock. First it takes SHARE UPDATE EXCLUSIVE, for which it waits 2 seconds at most and which
   blocks no request. Then it asks for the strong lock, for 300 ms at most; requests can queue behind it for that long.
-  If it does not get the lock, everything is rolled back and the operation tries again after a pause, until the
-  deadline. Once it has the lock, it changes only the catalog, in milliseconds. Of two tables, the one that a foreign
-  key refers to is locked first, and in the next attempt last: requests that lock both may do it in either order. What
-  is dropped with a foreign key locks both too. To replace something, the new one is built beside it under another name;
-  then one transaction drops the old one and renames the new one.
+  If it does not get the lock, all is rolled back and tried again after a pause, until the deadline. Once it has the
+  lock, it changes only the catalog, in milliseconds. Of two tables, the one that a foreign key refers to is locked
+  first, and in the next attempt last: requests that lock both may do it in either order. What is dropped with a foreign
+  key locks both too. To replace something, the new one is built beside it under another name, which changes at the end.
 - *until the deadline*: it blocks neither reads nor writes, neither while it waits nor while it runs. The deadline of a
-  run is 50 minutes (flask db upgrade -x deadline=SECONDS). A run that passes it exits with 1 and names the session that
-  was in the way.
+  run is 50 minutes (flask db upgrade -x deadline=SECONDS); then it exits with 1 and names the session in the way.
 
 A partitioned table is one of them: where PostgreSQL would read its rows under a lock, each partition gets its own index
 or constraint first, and a short step gives it to the whole. A script (--sql) does not know the partitions.

@@ -1,6 +1,6 @@
 """Questions to the system catalogs, the SQL of catalog.sql by its names; and what has a name that is to be given."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from alembic import op
 from alembic.runtime.migration import MigrationContext
@@ -56,16 +56,11 @@ def tables_locked(table: str, *, column: str | None = None, constraint: str | No
 
 TEXTS = read_texts(__file__, "catalog.sql", filled_by_trigger=FILLED_BY_TRIGGER)
 
-# Something may have the name of what an operation would make, and be something else. "Already there" means the same
-# definition: otherwise an operation would skip what a developer has fixed since an earlier attempt, and the release
-# would be green without it.
-DEFAULT, NOT_NULL = "default", "not_null"
-
 
 def to_replace(table: str, name: str, statement: str, replace: bool, *referred: str) -> str | None:
     """Return what has the name and another definition than CREATE INDEX or ADD CONSTRAINT would make; None: nothing.
 
-    In --sql mode nobody knows what is there: "". Refuse what is there unless the call is to replace it.
+    In --sql mode nobody knows: "". Refuse it unless the call is to replace it: skipped, the release would be green.
     """
     require_short(name)
     connection = bind()
@@ -84,8 +79,8 @@ def to_replace(table: str, name: str, statement: str, replace: bool, *referred: 
 def refuse_other_column(table: str, column: str, definition: str) -> None:
     """Refuse when the table has the column, and with another type.
 
-    A default and NOT NULL may come from a later line of the same revision, which was stopped before its end and runs
-    again now. Such a difference is remembered, and told at the end of the revision unless a line has explained it.
+    Another default or NOT NULL may come from a later line of the revision, which was stopped and runs again now. It is
+    told at the end of the revision unless a line has explained it.
     """
     connection = bind()
     if connection is None or (there := columns_there(connection, table).get(column)) is None:
@@ -100,13 +95,12 @@ def refuse_other_column(table: str, column: str, definition: str) -> None:
     if there[:3] != wanted[:3] or (wanted.not_null and not there.not_null):
         raise ReleaseError(sentence)
     unexplained = op.get_context().opts.setdefault("unexplained", {})
-    if there.default != wanted.default:
-        unexplained[table, column, DEFAULT] = sentence
-    if there.not_null != wanted.not_null:
-        unexplained[table, column, NOT_NULL] = sentence
+    for what in ("default", "not_null"):
+        if getattr(there, what) != getattr(wanted, what):
+            unexplained[table, column, what] = sentence
 
 
-def explain(table: str, column: str, what: str) -> None:
+def explain(table: str, column: str, what: Literal["default", "not_null"]) -> None:
     """Forget a difference: a line of the revision sets the default, or NOT NULL, of the column again."""
     op.get_context().opts.get("unexplained", {}).pop((table, column, what), None)
 

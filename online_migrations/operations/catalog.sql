@@ -116,6 +116,10 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
     AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))
 
+-- referring: a foreign key to the table
+SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint
+WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1
+
 -- partitions: that hold rows, also those of partitions, with their schemas if these are not that of the whole
 SELECT CASE WHEN n.oid <> whole.relnamespace THEN nspname::text END, c.relname::text
 FROM pg_class whole, pg_partition_tree(whole.oid) JOIN pg_class c ON c.oid = relid AND c.relkind = 'r'

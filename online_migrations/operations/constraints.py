@@ -33,8 +33,8 @@ def create_index_online(
 ) -> None:
     """Build an index beside the traffic, or put it in the place of another one.
 
-    A build that failed leaves an INVALID index, which costs every write and serves no query; it is dropped first.
-    Expand; a unique index on columns that the previous release writes is contract.
+    An INVALID index, which a build that failed has left, is dropped first. Expand; a unique index on columns that the
+    previous release writes is contract.
 
     Args:
         columns: names, or expressions in text().
@@ -42,8 +42,7 @@ def create_index_online(
         options: those of op.create_index, such as postgresql_where.
 
     Example: create_index_online("ix_notes_colour", "notes", ["user_id", "colour"])
-    SQL: PostgreSQL reads the table twice and waits for all open transactions. To replace an index:
-        ALTER INDEX … RENAME …; DROP INDEX CONCURRENTLY ….
+    SQL: reads the table twice and waits for all open transactions.
     Downgrade: drop_index_online.
     Raises:
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
@@ -97,8 +96,8 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
 
     Contract, if the previous release may write what it refuses. On a new column it is expand, if NULL or the column's
     default meets it, whatever stands in the others. To replace one is expand if PostgreSQL's planner proves that the
-    new one takes each row that the other takes, such as size < 20 after size < 10; else there is excused("…"). The
-    constraint of the name that is replaced goes when the new one is validated: one of both holds at any time.
+    new one takes each row that the other takes, such as size < 20 after size < 10; else there is excused("…"). One of
+    both holds at any time.
 
     Example: add_check_online("notes", "ck_notes_colour", "colour IN ('yellow', 'blue')")
     SQL: new rows must meet it from the first statement on.
@@ -137,10 +136,10 @@ def add_foreign_key_online(
     Raises:
         UnsafeOperation: a row refers to nothing. The new constraint is dropped again.
     """
-    refers = f"REFERENCES {quote(referred_table)} ({quoted_list(referred_columns)})"
     options = {"MATCH": match, "ON UPDATE": onupdate, "ON DELETE": ondelete}
     given = "".join(f" {option} {value}" for option, value in options.items() if value)
-    definition = f"FOREIGN KEY ({quoted_list(columns)}) {refers}{given}{_deferral(deferrable, initially)}"
+    definition = f"FOREIGN KEY ({quoted_list(columns)}) REFERENCES {quote(referred_table)}"
+    definition += f" ({quoted_list(referred_columns)}){given}{_deferral(deferrable, initially)}"
     left_null = ask("left_null", table, columns=list(columns)).listed()
     is_full = match == "FULL"
     takes = left_null if not is_full or set(left_null) == set(columns) else []
@@ -238,18 +237,14 @@ def _attach(
     if not replaces:
         run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
-    drop = alter(table, f"DROP CONSTRAINT IF EXISTS {quote(name)}")
-    run_steps(strong(table, f"{drop}; {add}", when=ask("has_index", index)), effects=_dropping(table, name))
+    replaced = f"{_drop((table,), name).sql}; {add}"
+    run_steps(strong(table, replaced, when=ask("has_index", index)), effects=_dropping(table, name))
 
 
 def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, replace: bool, requires: Effect) -> None:
-    """Add a constraint, unless the same is there; to replace one, add it under a spare name, which changes at the end.
-
-    `tables` are its own and that of a foreign key; `broken` is said when a row does not meet it.
-    """
-    table, there = tables[0], _there(tables, name, definition, replace)
+    """Add a constraint of the first table; to replace one, add it under a spare name, which changes at the end."""
+    table, connection, there = tables[0], bind(), _there(tables, name, definition, replace)
     built = name if there is None else spare_name(name)
-    connection = bind()
     if there is None:  # if it is there, it asks nothing that it does not ask already
         effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
     elif there.startswith("CHECK") and definition.startswith("CHECK"):  # a wider one asks nothing more
@@ -289,9 +284,9 @@ def _adding(table: str, name: str, definition: str) -> str:
 
 def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
     """Drop a constraint and give its name to another one, in one moment."""
-    drop = alter(tables[0], f"DROP CONSTRAINT IF EXISTS {quote(name)}")
     rename = alter(tables[0], f"RENAME CONSTRAINT {quote(spare)} TO {quote(name)}")
-    return strong(tables, f"{drop}; {rename}", when=ask("has_constraint", tables[0], constraint=spare))
+    is_built = ask("has_constraint", tables[0], constraint=spare)
+    return strong(tables, f"{_drop(tables, name).sql}; {rename}", when=is_built)
 
 
 def _drop(tables: tuple[str, ...], name: str) -> Step:
@@ -329,8 +324,7 @@ def _drop_index(name: str) -> Step:
 
 def _dropping(table: str, name: str) -> list[Effect]:
     """Return what it means to code that may rely on a constraint when that goes."""
-    found = ask("relied_on", table, constraint=name).answer()
-    kind, *columns = found or ("",)
+    kind, *columns = ask("relied_on", table, constraint=name).answer() or [""]
     if kind == "f":
         return [on_table("drops-constraint", table, name)]
     return [on_table("drops-unique", table, *columns, subject=name, unique=name)] if kind else []

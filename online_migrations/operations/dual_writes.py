@@ -208,8 +208,7 @@ def differs(value: str, other: str, type_: str) -> str:
 def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
     """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell.
 
-    Nobody looks at a function's body before it runs, and then it would fail the requests. So the expression is tried
-    first, in the condition of a view that is rolled back. No aggregate may stand in a condition.
+    It is tried in the condition of a view, without aggregates: in a trigger a mistake would fail the requests.
     """
     connection = bind()
     if connection is None:

@@ -1,7 +1,7 @@
 """Partitioned tables: each partition gets its own index or constraint beside the traffic, and then the whole has it.
 
 PostgreSQL builds no index of a whole concurrently, and reads all partitions under one lock for a foreign key. But where
-the partitions have the same already, it takes that, and reads no row. A partition may be attached at any time.
+the partitions have the same already, it takes that, and reads no row.
 """
 
 from collections.abc import Callable, Sequence
@@ -79,13 +79,12 @@ def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
     done: list[Partition] = []
     built: list[Partition] = []
     try:
-        while lacking := [part for part in _partitions(table) if part not in done]:
-            for part in lacking:
-                done.append(part)
-                with part.found():
-                    if not _has_same(part.table, kind.name_in(part, name), kind):
-                        built.append(part)
-                        kind.build(part.table, kind.name_in(part, name))
+        while part := next((one for one in _partitions(table) if one not in done), None):
+            done.append(part)
+            with part.found():
+                if not _has_same(part.table, kind.name_in(part, name), kind):
+                    built.append(part)
+                    kind.build(part.table, kind.name_in(part, name))
     except UnsafeOperation:
         for part in built:
             with part.found():

@@ -4,7 +4,7 @@ A process can die between two steps; the next run asks the catalog which are sti
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, cast
 
 from alembic import op
@@ -61,10 +61,7 @@ def add_validated(tables: tuple[str, ...], name: str, definition: str, when: Que
 
 
 def run_steps(*steps: Step, effects: Iterable[Effect] = ()) -> None:
-    """Run the steps that are still needed, each in a transaction of its own. In --sql mode, print them all.
-
-    Nothing is sent unless the revision's phase allows the effects of all steps together.
-    """
+    """Run the steps that are needed if the phase allows the effects of all together. In --sql mode, print them all."""
     migration = op.get_context()
     with migration.autocommit_block():
         if migration.as_sql:
@@ -86,12 +83,10 @@ def run_or_undo(*steps: Step, undo: Step, broken: str, effects: Iterable[Effect]
         raise UnsafeOperation(f"{broken}, then run: flask db upgrade") from error
 
 
-@contextmanager
-def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> Iterator[None]:
+def judged(migration: MigrationContext, effects: Iterable[Effect] = ()) -> AbstractContextManager[None]:
     """Have the effects of an operation judged, and let it commit by itself."""
-    guard = migration.opts.get("guard")
-    with guard.operation(*effects) if guard else nullcontext():  # nothing serves a database without a guard
-        yield
+    guard = migration.opts.get("guard")  # without one, nothing serves the database
+    return cast("AbstractContextManager[None]", guard.operation(*effects)) if guard else nullcontext()
 
 
 def deadline_of(migration: MigrationContext) -> Deadline:
@@ -117,11 +112,7 @@ def _run_needed(migration: MigrationContext, steps: tuple[Step, ...]) -> None:
 
 
 def _is_needed(step: Step, schema: str | None) -> bool | None:
-    """Ask if a step is needed; None: what it names does not exist.
-
-    In a block of in_schema() the table or index of a step has to stand in that schema: another one of its name, further
-    on in the search_path, is not meant. What was to be dropped is gone then.
-    """
+    """Ask if a step is needed; None: what it names does not exist, or only in another schema than in_schema() says."""
     if step.needed is None:
         return True
     name = step.needed.parameters.get("table")
@@ -150,8 +141,7 @@ def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
 def in_schema(name: str) -> Iterator[None]:
     """Put a schema that exists in front of the search_path: the operations in the block find and make things there.
 
-    A foreign key may refer to a table of the default schema. The table or index that an operation changes or drops has
-    to stand in this one, though another schema may have one of the name.
+    The table or index that one changes or drops has to stand in it; a foreign key may refer to another one.
     """
     opts = op.get_context().opts
     before, opts["schema"] = opts.get("schema"), name

@@ -15,16 +15,7 @@ from online_migrations.definitions import RETIRED_COMMENT, empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
-from online_migrations.operations.catalog import (
-    DEFAULT,
-    NOT_NULL,
-    TEXTS,
-    ask,
-    bind,
-    explain,
-    refuse_other_column,
-    tables_locked,
-)
+from online_migrations.operations.catalog import TEXTS, ask, bind, explain, refuse_other_column, tables_locked
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 from online_migrations.state import live
@@ -67,7 +58,7 @@ def set_default_online(table: str, column: str, default: str | None) -> None:
     Example: set_default_online("notes", "colour", "'yellow'")
     Downgrade: set_default_online with the default of before.
     """
-    explain(table, column, DEFAULT)
+    explain(table, column, "default")
     action = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
     code = "drops-default" if default is None else "changes-default"
     effect = on_table(code, table, column, default=default or "", column=column)
@@ -85,7 +76,7 @@ def set_not_null_online(table: str, column: str) -> None:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
     """
     refuse_while_filling("set_not_null_online", table=table, column=column)
-    explain(table, column, NOT_NULL)
+    explain(table, column, "not_null")
     # A row that leaves the column out is accepted when there is a default.
     left_out = [column] if ask("has_default", table, column=column).answer() else []
     effect = on_table("requires-value", table, *left_out, subject=f"{table}.{column}", column=column)
@@ -118,7 +109,7 @@ def drop_not_null_online(table: str, column: str) -> None:
 
     Downgrade: set_not_null_online.
     """
-    explain(table, column, NOT_NULL)
+    explain(table, column, "not_null")
     drop = alter(table, f"ALTER COLUMN {quote(column)} DROP NOT NULL")
     run_steps(strong(table, drop, when=~ask("is_nullable", table, column=column)))
 
@@ -127,8 +118,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     """Let a text column hold longer texts, "TEXT" or "VARCHAR(n)". PostgreSQL only changes the catalog. Expand.
 
     Example: widen_text_online("notes", "title", "VARCHAR(200)")
-    SQL: for CHECKs of the column PostgreSQL would look at every row, so the same statement drops them and adds
-        them NOT VALID; then VALIDATE CONSTRAINT of each.
+    SQL: the statement also drops the CHECKs of the column and adds them NOT VALID; then VALIDATE CONSTRAINT of each.
     Downgrade: none. A shorter type may not fit what was written meanwhile, and the longer one harms no old code.
     Raises:
         UnsafeOperation: the new type is shorter, one of them is not text, or an index with an expression or a condition
@@ -185,15 +175,15 @@ def add_enum_value_online(enum: str, value: str, *, before: str | None = None) -
 def retire_column_online(table: str, column: str, *, default: str | None = None) -> None:
     """Begin to drop a column, in the first of two releases: new code no longer uses it, the previous one still does.
 
-    New code inserts rows without the column. If it is NOT NULL without a default, these rows get `default`, an SQL
-    expression with which code of the previous release can live after a rollback: expand. Or NOT NULL is dropped, and
-    that code may meet NULL: contract. A comment hides it from flask db check; a later flask db migrate may drop it.
+    If it is NOT NULL without a default, rows of new code get `default`, an SQL expression that the previous release can
+    read after a rollback: expand. Or NOT NULL is dropped, and that code may meet NULL: contract. A comment hides it
+    from flask db check; a later flask db migrate may drop it.
 
     Example: retire_column_online("notes", "title", default="''")
     Downgrade: reinstate_column_online, then set_default_online("notes", "title", None), or set_not_null_online.
     """
-    explain(table, column, NOT_NULL)
-    explain(table, column, DEFAULT)
+    explain(table, column, "not_null")
+    explain(table, column, "default")
     action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
     freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
     run_steps(
@@ -228,8 +218,8 @@ def drop_column_contract(table: str, column: str) -> None:
 def rename_with_view(old: str, new: str) -> None:
     """Rename a table and leave an updatable view of the old name, through which the previous release reads and writes.
 
-    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. In one transaction, so the
-    old name is never missing; each role may do through the view what it may do with the table. Expand.
+    A view of one table passes INSERT, UPDATE and DELETE on, with RETURNING and ON CONFLICT. The old name is never
+    missing, and each role may do through the view what it may do with the table. Expand.
 
     Run again: a view that is missing is made.
     Downgrade: rename_back_from_view("notes", "pages").
@@ -238,8 +228,8 @@ def rename_with_view(old: str, new: str) -> None:
     """
     if ask("is_another", old, renamed=quote(new)).answer():
         raise ReleaseError(
-            f"There is a table {new}, and {old} is not a view of all of it that takes rows. Nothing was changed. Look"
-            f" what {old} is; drop it, or give it a name of its own. Then run: flask db upgrade"
+            f"There is a table {new}, and {old} is not a view of all of it that takes rows; nothing was changed. Drop"
+            f" {old}, or give it a name of its own. Then run: flask db upgrade"
         )
     grant = TEXTS["grant_as_on"].format(table=literal(quote(new)), view=literal(quote(old)))
     view = f"CREATE VIEW {quote(old)} AS SELECT * FROM {quote(new)}; {grant}"
@@ -247,8 +237,8 @@ def rename_with_view(old: str, new: str) -> None:
     if lacks_view.answer():
         run_steps(strong(new, view, when=lacks_view))
         return
-    rename = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"
-    run_steps(strong(old, f"{rename}; {view}", when=ask("is_named", old, renamed=quote(new))))
+    rename = f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}; {view}"
+    run_steps(strong(old, rename, when=ask("is_named", old, renamed=quote(new))))
 
 
 def rename_back_from_view(old: str, new: str) -> None:
@@ -288,9 +278,8 @@ def reinstate_table_online(table: str, *, comment: str | None = None) -> None:
 
     Downgrade: retire_table_online.
     """
-    run_steps(
-        online(f"COMMENT ON TABLE {quote(table)} IS {literal(comment)}", when=ask("is_relation", table, kinds="rp"))
-    )
+    told = f"COMMENT ON TABLE {quote(table)} IS {literal(comment)}"
+    run_steps(online(told, when=ask("is_relation", table, kinds="rp")))
 
 
 def drop_table_contract(table: str) -> None:
@@ -316,10 +305,10 @@ def reason_not_to_add(table: str, column: Column[Any], connection: Connection | 
             f" it with backfill({table!r}, …), and require it in a later release with"
             f" set_not_null_online({table!r}, {column.name!r})."
         )
-    is_stored = column.computed is None or column.computed.persisted is not False
-    is_virtual = not is_stored and column.nullable  # computed when it is read
-    if (column.computed is None and column.identity is None) or is_virtual:
-        if column.server_default is None or connection is None or is_virtual:
+    if column.computed is not None and column.computed.persisted is False and column.nullable:
+        return None  # it is computed when it is read
+    if column.computed is None and column.identity is None:
+        if column.server_default is None or connection is None:
             return None
         try:
             if not _rewrites(column, connection):
@@ -363,12 +352,8 @@ def refuse_more_than_a_type(table: str, column: Column[Any], *, takes_default: b
 
 
 def _refuse_part(operation: str, table: str) -> None:
-    """Refuse to take a table that shares its rows with one that the models or the live release map, unless excused().
-
-    The rows of a partition, or of a table that inherits, are rows of the whole. On a new database nothing is in use.
-    """
-    opts = op.get_context().opts
-    connection = bind()
+    """Refuse to take a part or a whole of a table in use, unless excused(): its rows are rows of that table too."""
+    opts, connection = op.get_context().opts, bind()
     if connection is None or opts.get("excused") or opts.get("is_new") or not ask("is_related", table).answer():
         return
     release = live.live_release(connection)

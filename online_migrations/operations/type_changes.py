@@ -228,17 +228,12 @@ def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: 
     table, column, shadow = change.table, change.column, change.shadow
     between = shorten_identifier(f"{column}_swapped")
     names = ((column, between), (shadow, column), (between, shadow))
-    swap = "; ".join(
-        [
-            *(twin.drop for twin in reversed(twins)),  # a foreign key before the index that it may need
-            *(alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names),
-            *(twin.take for twin in twins),
-            comment_on(table, column, state.comment),
-            comment_on(table, shadow, SHADOW_OF_FORMER),
-            change.dual_write(change.back).create_function(),
-            *recompile,
-        ]
-    )
+    drops = [twin.drop for twin in reversed(twins)]  # a foreign key before the index that it may need
+    renames = [alter(table, f"RENAME COLUMN {quote(old)} TO {quote(new)}") for old, new in names]
+    takes = [twin.take for twin in twins]
+    comments = [comment_on(table, column, state.comment), comment_on(table, shadow, SHADOW_OF_FORMER)]
+    back = change.dual_write(change.back).create_function()
+    swap = "; ".join([*drops, *renames, *takes, *comments, back, *recompile])
     if state.sequence and state.identity:
         of = {"table": quote(table), "of": quote(column), "identity": state.identity, "swap": swap}
         sequence = {"sequence": state.sequence, "literal": literal(state.sequence), "options": state.sequence_options}

@@ -4,33 +4,42 @@ One migration runs at a time, with short locks that are tried again, and the gua
 committed. A failed upgrade leaves the database at a complete revision that the live release supports.
 """
 
+import hashlib
 import logging
 import os
 import signal
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from threading import Thread
 from typing import Any
 
+import alembic
+import sqlalchemy
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SAWarning
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
-from online_migrations import state
-from online_migrations.autogenerate import REVISION_OPTIONS, is_written_by_hand, target_metadata
+from online_migrations import autogenerate, options, state
+from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
-from online_migrations.doctor.checks import other_version
-from online_migrations.errors import ReleaseError, failed_statement
+from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences, not_adopted, other_version
+from online_migrations.errors import ReleaseError, failed_statement, server_message
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
-from online_migrations.locks import DEFAULT_SECONDS, Deadline, migration_lock, watch_blockers, with_lock_retries
+from online_migrations.locks import (
+    DEFAULT_SECONDS,
+    Deadline,
+    migration_lock,
+    sqlstate,
+    watch_blockers,
+    with_lock_retries,
+)
 from online_migrations.operations.catalog import require_explained
 from online_migrations.revisions import raised_at, require_consistent_files
-from online_migrations.runner import renumbering, verification
 from online_migrations.runner.preconditions import check
-from online_migrations.sql import OFFLINE_OPTIONS
+from online_migrations.sql import DIALECT, OFFLINE_OPTIONS, read_sql
 from online_migrations.state import ledger, live, tables
 
 ALEMBIC_OPTIONS: dict[str, Any] = {
@@ -44,23 +53,23 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 # Alembic says this of itself at every command.
 NOISE = ("Context impl", "Will assume", "setting up autogenerate plugin", "Detected sequence")
 
+ALREADY_THERE = ("42P06", "42P07", "42701", "42710", "42723")  # SQLSTATE: a schema, a table, a column, …
+STAMP = "flask db stamp head"
+_CATALOG = read_sql(__file__, "catalog.sql")
+
 LIBRARY = __name__.partition(".")[0]
 log = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, ….
-
-    Raises:
-        ReleaseError: with the sentence and the exit code of the command.
-    """
+    """Run the `flask db` command that loaded env.py: upgrade, downgrade, stamp, migrate, check, current, …."""
     show_log()
     heed_signals()
     if context.is_offline_mode():
         print_sql()
         return
     require_consistent_files(context.script)
-    if is_written_by_hand():
+    if autogenerate.is_written_by_hand():
         return
     engine = direct_engine()
     with direct_connection(engine) as connection:
@@ -73,7 +82,7 @@ def run() -> None:
             else:
                 run_read_only(connection, command)
         except DBAPIError as error:
-            why = verification.there_already(connection, error) if command == "upgrade" else None
+            why = there_already(connection, error) if command == "upgrade" else None
             raise ReleaseError(why or failed_statement(error)) from error
         except ReleaseError:
             raise
@@ -85,17 +94,10 @@ def run() -> None:
             raise ReleaseError(f"{place} fails, {why}. Mend the file and run the same command again.") from error
 
 
-def says_something(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(NOISE)
-
-
 def show_log() -> None:
-    """Print our log lines and Alembic's to stderr, unless the project decides about its log, without the NOISE.
-
-    Python by itself shows warnings alone: a release that waits for a lock for minutes would say nothing.
-    """
+    """Print our log lines and Alembic's without the NOISE to stderr, unless the project decides about its log."""
     for name in ("runtime.migration", "runtime.plugins", "ddl.postgresql"):
-        logging.getLogger(f"alembic.{name}").addFilter(says_something)
+        logging.getLogger(f"alembic.{name}").addFilter(lambda record: not str(record.msg).startswith(NOISE))
     if logging.getLogger().handlers:
         return
     to_stderr = logging.StreamHandler()
@@ -104,24 +106,19 @@ def show_log() -> None:
         logger = logging.getLogger(name)
         if all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
             logger.addHandler(to_stderr)
-            logger.setLevel(logging.INFO)
+            logger.setLevel(logging.INFO)  # else a release that waits for a lock for minutes would say nothing
             logger.propagate = False  # the application's logger, which Flask sets up, would print it once more
 
 
 def heed_signals() -> None:
-    """Let SIGTERM and SIGINT end a process that is PID 1 of a container, for which the kernel ignores them.
-
-    A thread, since a handler would wait for the driver.
-    """
-    if os.getpid() == 1:
+    """Let SIGTERM and SIGINT end PID 1 of a container, by a thread: a handler would wait for the driver."""
+    if os.getpid() == 1:  # for which the kernel ignores them
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         Thread(target=lambda: os._exit(128 + signal.sigwait(STOPPING)), daemon=True).start()
 
 
 def configure(connection: Connection, **options: Any) -> str:
-    """Bind Alembic to the connection. Return the name of its function for the command, which it does not tell env.py:
-    upgrade, downgrade, do_stamp, ….
-    """
+    """Bind Alembic to the connection. Return the name of its function for the command: upgrade, do_stamp, …."""
     context.configure(connection=connection, target_metadata=target_metadata(), **options, **ALEMBIC_OPTIONS)
     function = context.get_context()._migrations_fn
     return function.__name__ if function else "none"
@@ -139,12 +136,9 @@ def print_sql() -> None:
 
 
 def run_read_only(connection: Connection, command: str) -> None:
-    """Run a command that does not change the schema. Refuse it in our words, in place of Alembic's "Target database is
-    not up to date" and "Can't locate revision".
-    """
+    """Run a command that does not change the schema, or refuse it in our words in place of Alembic's."""
     current = schema_state(connection)
-    needs_head = command == "retrieve_migrations"  # check, and migrate
-    if current.foreign or (needs_head and current.name == state.BEHIND):
+    if current.foreign or (current.name == state.BEHIND and command == "retrieve_migrations"):  # check, and migrate
         raise ReleaseError(state.refusal(current))
     with warnings.catch_warnings(), context.begin_transaction():
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know; the server compares them
@@ -158,13 +152,13 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         # Read under the lock: the migration that held it before may have been a newer one.
         current = schema_state(connection)
         if command == "upgrade":
-            verification.require_adopted(connection, current)
+            require_adopted(connection, current)
         tables.prepare(connection)
         if command == "upgrade" and current.name == state.AHEAD:
             log.warning("%s", state.ahead_and_compatible(current))
             return
         if command == "upgrade" and current.name in (state.AT_HEAD, state.BEHIND):
-            renumbering.put_right(connection, context.script, state.database_revisions(connection))
+            ledger.follow_renumbering(connection, context.script, state.database_revisions(connection))
             current = schema_state(connection)
         to_run = check(current, connection, command)
         guard = None
@@ -173,9 +167,9 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
             guard = with_lock_retries(lambda: Guard(connection, in_use, deadline, lose=lose), deadline)
         is_new = current.database_revision is None
         with_lock_retries(lambda: run_steps(connection, deadline, guard, is_new), deadline)
-        verification.verify_committed(connection, state.database_revisions(connection))
+        verify_committed(connection, state.database_revisions(connection))
         if command == "upgrade":
-            verification.compare_with_models(connection, has_run=bool(to_run))
+            compare_with_models(connection, has_run=bool(to_run))
         elif command == "do_stamp":
             for stamped in other_version(connection, schema_state(connection)):
                 log.warning("%s If that was not meant: %s", stamped.what, stamped.next)
@@ -188,9 +182,7 @@ def schema_state(connection: Connection) -> state.SchemaState:
 
 
 def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
-    """Return whether a release may be live on the database: not on an empty one, nor on one that was made by releases
-    which note themselves when they go live, and of which none has.
-    """
+    """Tell if a release may be live: not on an empty database, nor if all that ran here note it and none has."""
     if current.database_revision is None:
         return False
     was_never_served = ledger.holds_all(connection) and live.live_release(connection) is None
@@ -233,7 +225,7 @@ def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guar
     assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
 
     def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
-        found = renumbering.without_what_ran(find_steps(heads, migration), ran)
+        found = ledger.without_what_ran(find_steps(heads, migration), ran)
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps
@@ -255,3 +247,119 @@ def deadline_option() -> Deadline:
         if 0 < float(given) <= 86400:
             return Deadline(float(given))
     raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
+
+
+def verify_committed(connection: Connection, expected: list[str]) -> None:
+    """Read the revision again, after a rollback, and refuse to go live when the migration was not committed."""
+    connection.rollback()
+    found = state.database_revisions(connection)
+    connection.rollback()
+    if found != expected:
+        raise ReleaseError(
+            f"The migration ended at {expected} but the database is at {found}: nothing of it was kept, and the release"
+            " must not go live. See: flask release doctor"
+        )
+    log.info("the database is at %s", ", ".join(found) or "no revision")
+
+
+def compare_with_models(connection: Connection, *, has_run: bool) -> None:
+    """Compare the schema with the models, whenever an upgrade ends at the head: also when it had nothing to run.
+
+    What the newest revision, if it `has_run` just now, leaves as it was is told and does not end the upgrade. The
+    ledger keeps a fingerprint of what was found alike, and nothing is compared again until that is another one.
+    """
+    metadata, heads = target_metadata(), state.database_revisions(connection)
+    if metadata.tables and state.read_schema_state(connection, context.script).name == state.AT_HEAD:
+        now = fingerprint(connection, metadata, heads)
+        if now is None or ledger.verified(connection, heads) != now:
+            connection.rollback()
+            require_same(connection, has_run=has_run)
+            ledger.verify(connection, heads, now)
+    connection.rollback()
+
+
+def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[str]) -> str | None:
+    """Return a hash of all on which the comparison depends; None where the models cannot be written as SQL."""
+    try:
+        models = list(_as_sql(metadata))
+    except CompileError:
+        return None
+    parts = [*sorted(heads), sqlalchemy.__version__, alembic.__version__, connection.scalar(_CATALOG), *models]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _as_sql(metadata: MetaData) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=DIALECT))
+        yield from sorted(str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
+        for key in table.foreign_key_constraints:  # those with use_alter are not in the table's own statement
+            yield str(AddConstraint(key, isolate_from_table=False).compile(dialect=DIALECT))
+        for column in table.columns:
+            yield f"{column.name} {column.type!r} {column.default!r}"
+
+
+def require_same(connection: Connection, *, has_run: bool = False) -> None:
+    """Require that what the models map is there, and as they say. What is there besides does no harm."""
+    wrong = unlike(connection)
+    if wrong and has_run and autogenerate.comes_back(connection, is_mapped):
+        log.warning("%s %s", wrong, autogenerate.NO_REVISION_ENDS_IT)
+    elif wrong:
+        raise ReleaseError(
+            f"Everything ran, and still the schema is not what the models say: {wrong}"
+            " Write what is lacking as a revision, with: flask db migrate"
+        )
+
+
+def require_adopted(connection: Connection, current: state.SchemaState) -> None:
+    """Refuse a database with tables that no revision has made, before anything is made in it."""
+    there = not_adopted(connection, current, target_metadata())
+    if not there:
+        return
+    mapped = {table.name for table in target_metadata().tables.values()}
+    if mapped.isdisjoint(name.rpartition(".")[2] for name in there):
+        several = ", ".join([*there[:3], *(["…"] if len(there) > 3 else [])])
+        what = (
+            f"none of its tables ({several}) is the models'. Set {options.current().url_variable} to your own database;"
+            f" or, if a tool made these tables, name them in Options(unmapped_prefixes=({there[0]!r},))."
+        )
+    elif wrong := unlike(connection):
+        what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them"
+        what += ", with: flask db stamp REVISION — and then run: flask db upgrade"
+    else:
+        first = "" if current.code_head else "Write the first revision against an empty database: flask db migrate. "
+        what = f"its tables are what the models say. {first}Record that, with: {STAMP}"
+    raise ReleaseError(f"Nothing was changed. This database has no revision, and {what}")
+
+
+def there_already(connection: Connection, error: DBAPIError) -> str | None:
+    """Say how the database came to have what a revision makes, if that is why it failed."""
+    if sqlstate(error) not in ALREADY_THERE:
+        return None
+    connection.rollback()
+    why = f"PostgreSQL refused a step: {server_message(error)}."
+    for stamped in other_version(connection, state.read_schema_state(connection, context.script)):
+        return f"{why} {stamped.what} Put it right with: {stamped.next}"
+    return None if unlike(connection) else f"{why} The schema is what the models say. Record that, with: {STAMP}"
+
+
+def unlike(connection: Connection) -> str:
+    """Say how the schema differs from the models, in three sentences at most; nothing when it does no harm."""
+    found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
+    connection.rollback()
+    wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
+    wrong += state.unknown_required(connection, live.mapped_tables(options.current().metadata))
+    connection.rollback()
+    return " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
+
+
+def is_mapped(name: str | None, type_: str, parents: Any) -> bool:
+    """Leave out the tables that no model maps, which do no harm: Alembic would read each of them."""
+    mapped = options.current().metadata.tables
+    is_needed = type_ != "table" or name in mapped or parents["schema_qualified_table_name"] in mapped
+    return is_needed and autogenerate.include_name(name, type_, parents)
+
+
+def _is_harmless(one: Difference) -> bool:
+    """Return whether the schema only has more than the models say: an object, a default or a comment besides."""
+    is_extra_default = (one.action, one.kind, one.wanted) == ("modify", "default", NO_VALUE)
+    return one.action == "remove" or is_extra_default or one.kind.endswith("comment")

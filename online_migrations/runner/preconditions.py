@@ -44,12 +44,10 @@ class Call(NamedTuple):
 
 def check(current: SchemaState, connection: Connection, command: str) -> list[Script]:
     """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
-    if current.name == AHEAD_CONTRACT:
-        raise IncompatibleSchema(refusal(current))
-    if current.name == UNKNOWN and not context.get_context().purge:  # stamp --purge fixes just this
-        raise UnknownRevision(refusal(current))
-    if current.name == AHEAD:
-        raise ReleaseError(refusal(current))
+    errors = {AHEAD_CONTRACT: IncompatibleSchema, UNKNOWN: UnknownRevision, AHEAD: ReleaseError}
+    is_mended = current.name == UNKNOWN and context.get_context().purge  # stamp --purge fixes just this
+    if current.name in errors and not is_mended:
+        raise errors[current.name](refusal(current))
     to_run = [] if command == "do_stamp" else _revisions_to_run(connection, current)
     is_served = command == "upgrade" and current.database_revision  # no release is live on an empty database
     if is_served and (reason := drop_in_same_release(to_run) or unfinished_backfill(connection, to_run)):
@@ -88,7 +86,8 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
         for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
-                if _is_for_the_worker(connection, given["table"]):
+                is_there = bool(connection.scalar(_EXISTS, {"table": quote(given["table"])}))
+                if is_there and not store.is_small(connection, given["table"]):  # else the migration itself fills it
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
                 tasks.pop(given["name"], None)
@@ -114,16 +113,8 @@ def _begun_by(script: Script, given: Mapping[str, Any]) -> Task:
     return Task(given["name"], query, how_far)
 
 
-def _is_for_the_worker(connection: Connection, table: str) -> bool:
-    """Tell a table that a worker fills from one that this run creates, or a small one, which the migration fills."""
-    return bool(connection.scalar(_EXISTS, {"table": quote(table)})) and not store.is_small(connection, table)
-
-
 def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Script]:
-    """Return what Alembic is about to upgrade or downgrade, in that order, whatever base or branch it comes by.
-
-    Refuse a revision that does not exist, and code with two heads.
-    """
+    """Return what Alembic is about to upgrade or downgrade. Refuse a revision that does not exist, and two heads."""
     migration = context.get_context()
     heads = migration.get_current_heads()
     connection.rollback()
@@ -138,10 +129,9 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
 
 
 def operation_calls(script: Script) -> list[Call]:
-    """Return the calls of operations in upgrade(), in the order of the text.
+    """Return the calls of operations in upgrade(), in the order of the text, which does not run for this.
 
-    Left out are a call through a function of the author's, and one whose arguments are computed: upgrade() does not run
-    for this. The operations ask again when they run.
+    A call through a function of the author's, or with computed arguments, is left out. It asks again when it runs.
     """
     reader = _Reader(vars(script.module))
     reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
@@ -202,12 +192,9 @@ class _Reader(ast.NodeVisitor):
                     self._names.pop(node.id, None)
 
     def _bound(self, function: Callable[..., Any], node: ast.Call) -> dict[str, Any] | None:
-        """Return the arguments by their names, also those of `*names` and `**options`; None when they are computed, or
-        do not fit the function.
-        """
-        bind = ast.copy_location(ast.Name(_BIND, ast.Load()), node)
-        call = ast.copy_location(ast.Call(bind, node.args, node.keywords), node)
-        bound = self._value(call, inspect.signature(function).bind)
+        """Return the arguments by their names, also of `*names` and `**options`; None: computed, or they do not fit."""
+        call = ast.copy_location(ast.Call(ast.Name(_BIND, ast.Load()), node.args, node.keywords), node)
+        bound = self._value(ast.fix_missing_locations(call), inspect.signature(function).bind)
         return None if bound is _COMPUTED else dict(bound.arguments)
 
     def _value(self, node: ast.expr, bind: Callable[..., Any] | None = None) -> Any:

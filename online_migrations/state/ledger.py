@@ -1,17 +1,21 @@
 """Migration ledger: the table `schema_ledger`, one row for each applied revision with its phase (expand or contract).
 
 After a rollback, old code does not have the newer revision files. It reads here whether it can run on the database.
-Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree.
+Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree. Where two branches
+each added 0015, and one of them has the next number now, the row of a database that ran that one as 0015 moves to the
+new number, the version goes back, and the upgrade runs what is missing.
 """
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, update
+from sqlalchemy import Connection, Executable, Row, Text, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from online_migrations.errors import ReleaseError
 from online_migrations.revisions import content_hashes, parents, with_ancestors
 from online_migrations.state import tables
 from online_migrations.state.tables import LEDGER
@@ -23,6 +27,12 @@ _OLDEST = ("revision", "down_revisions", "phase", "applied_at")  # columns that 
 _HISTORY = select(*(column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns)).order_by(
     LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc()
 )
+_VERSION = text("UPDATE alembic_version SET version_num = :parent")
+_MOVE = text(
+    "UPDATE schema_ledger SET revision = :now, renumbered_from = :was WHERE revision = :was AND content_hash = :hash"
+)
+
+log = logging.getLogger(__name__)
 
 
 class LedgerEntry(NamedTuple):
@@ -49,9 +59,7 @@ def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, Ledge
 def steps_since(
     steps: Mapping[str, LedgerEntry], newest: Collection[str], heads: Collection[str]
 ) -> tuple[list[str], bool]:
-    """Return the revisions up to the newest ones that code with these heads does not have, the newest first; and if
-    the whole way from there is known.
-    """
+    """Return what code with these heads lacks, the newest first; and if the whole way from there is known."""
     parents = {revision: step.down_revisions for revision, step in steps.items()}
     way, own = with_ancestors(newest, parents), with_ancestors(heads, parents)
     since = [revision for revision in way if revision not in own]
@@ -61,16 +69,6 @@ def steps_since(
 def read_history(connection: Connection) -> list[Row[Any]]:
     """Return all rows, the newest first."""
     return list(connection.execute(_HISTORY)) if tables.exists(connection, LEDGER) else []
-
-
-def read_contents(connection: Connection) -> dict[str, str]:
-    """Return by revision the hash of the file that ran here. Only revisions that ran since hashes are kept have one."""
-    return {row.revision: row.content_hash for row in read_history(connection) if row.content_hash}
-
-
-def read_renumbered(connection: Connection) -> dict[str, str]:
-    """Return the same of those that ran under another number; they must not run again."""
-    return {row.revision: row.content_hash for row in read_history(connection) if row.renumbered_from}
 
 
 def holds_all(connection: Connection) -> bool:
@@ -118,8 +116,67 @@ def _upsert(script: Any, cost: dict[str, int] | None) -> Executable:
         "cost": cost,
         "verified": None,
     }
-    return (
-        insert(LEDGER)
-        .values(revision=script.revision, **values)
-        .on_conflict_do_update(index_elements=["revision"], set_={**values, "applied_at": func.now()})
-    )
+    row = insert(LEDGER).values(revision=script.revision, **values)
+    return row.on_conflict_do_update(index_elements=["revision"], set_={**values, "applied_at": func.now()})
+
+
+class OtherFile(NamedTuple):
+    """A revision that ran here, and whose file does something else now."""
+
+    script: Script
+    hash: str  # of what ran
+    now: str | None  # the number that this has in the code; None: no file does it
+
+    def __str__(self) -> str:
+        return f"what ran here as {self.script.revision} is {self.now} in this code; its row in the ledger moves"
+
+
+def other_files(connection: Connection, code: ScriptDirectory, applied: Collection[str]) -> list[OtherFile]:
+    """Return what was edited or renumbered since it ran, the newest first. `applied` is what alembic_version holds."""
+    ran = {row.revision: row.content_hash for row in read_history(connection) if row.content_hash}
+    scripts = list(code.iterate_revisions(tuple(applied), "base")) if applied else []
+    kept = [script for script in scripts if script.revision in ran]
+    changed = [script for script in kept if ran[script.revision] not in content_hashes(script.path)]
+    every = code.walk_revisions() if changed else ()
+    numbers = {hash_: script.revision for script in every for hash_ in content_hashes(script.path)}
+    hashes = ((script, ran[script.revision]) for script in changed)
+    return [OtherFile(script, hash_, numbers.get(hash_)) for script, hash_ in hashes]
+
+
+def require_renumbered(moved: list[OtherFile], applied: Collection[str]) -> None:
+    """Refuse a file that was edited after it had run here."""
+    if moved and (len(applied) > 1 or not all(one.now for one in moved)):
+        script = moved[-1].script
+        raise ReleaseError(
+            f"{script.revision} is another one in this code than the {script.revision} that ran on this database: its"
+            " file was edited since, or it took the number of a revision that is lost. Nothing was changed. Put the"
+            f" file back as it was, which this shows: git log -p -- {script.path} — and write what it lacks as a new"
+            " revision, with: flask db migrate"
+        )
+
+
+def follow_renumbering(connection: Connection, code: ScriptDirectory, applied: list[str]) -> None:
+    """Move the rows of revisions that have another number now, and the version to the one before them. Commits."""
+    moved = other_files(connection, code, applied)
+    require_renumbered(moved, applied)
+    for one in moved:  # the highest first, so the new number is free
+        log.warning("%s", one)
+        connection.execute(_MOVE, {"was": one.script.revision, "now": one.now, "hash": one.hash})
+    if moved:
+        connection.execute(_VERSION, {"parent": moved[-1].script.down_revision})
+        connection.commit()
+
+
+def read_renumbered(connection: Connection) -> dict[str, str]:
+    """Return by revision the hash of the file that ran here under another number; it must not run again."""
+    return {row.revision: row.content_hash for row in read_history(connection) if row.renumbered_from}
+
+
+def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
+    """Yield Alembic's steps; one whose content (`ran`: its hash) ran under another number only moves the version."""
+    for step in steps:
+        upgrade = step.revision if isinstance(step, RevisionStep) and step.is_upgrade else None
+        if upgrade and ran.get(upgrade.revision) in content_hashes(upgrade.path):
+            log.info("%s ran here under another number", upgrade.revision)
+            step.migration_fn = lambda **_: None
+        yield step

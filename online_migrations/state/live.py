@@ -12,19 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    UniqueConstraint,
-    func,
-    literal_column,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -33,8 +21,8 @@ from online_migrations.errors import server_message
 from online_migrations.sql import DIALECT, quote, read_sql, sql_name
 from online_migrations.state.tables import RELEASES, exists, newer
 
-_LATER = func.greatest(RELEASES.c.live_at, literal_column("excluded.live_at"))
-_NEWEST_FIRST = select(
+_LATER = sa.func.greatest(RELEASES.c.live_at, sa.literal_column("excluded.live_at"))
+_NEWEST_FIRST = sa.select(
     RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, newer(RELEASES.c.unique_columns)
 ).order_by(RELEASES.c.live_at.desc())
 
@@ -123,46 +111,33 @@ class LiveRelease(NamedTuple):
     unique: dict[str, list[UniqueColumns]] | None  # table: what its models declare; None: not noted
 
 
-def record_live(connection: Connection, metadata: MetaData, code_head: str, age: float = 0) -> None:
-    """Note that code with these models serves: one upsert, in a transaction of its own.
+def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str, age: float = 0) -> None:
+    """Note that code with these models serves, as it could have for `age` seconds before its first request came.
 
-    Where the database takes no changes, or has no such table yet, this is logged, and the release that was noted last
-    counts as the live one.
-
-    Args:
-        age: seconds for which it could have served; its first request may come late.
+    Where the database takes no changes, or has no such table yet, the release that was noted last counts as live.
     """
     tables = mapped_tables(metadata)
+    known = {"mapping_hash": mapping_hash(tables), "code_head": code_head}
     try:
         relations = read_relations(connection, tables)
         rules = {table: [rule.definition for rule in relation.rules] for table, relation in relations.items()}
-        connection.execute(
-            insert(RELEASES)
-            .values(
-                mapping_hash=mapping_hash(tables),
-                code_head=code_head,
-                mapping=tables,
-                rules=rules,
-                unique_columns=unique_columns(metadata),
-                live_at=func.now() - timedelta(seconds=age),  # the database's clock
-            )
-            .on_conflict_do_update(
-                index_elements=["mapping_hash", "code_head"],
-                set_={"live_at": _LATER, "unique_columns": literal_column("excluded.unique_columns")},
-            )
-        )
+        began = sa.func.now() - timedelta(seconds=age)  # by the database's clock
+        note = insert(RELEASES).values(mapping=tables, rules=rules, live_at=began, **known)
+        note = note.values(unique_columns=unique_columns(metadata))
+        changed = {"live_at": _LATER, "unique_columns": note.excluded.unique_columns}
+        connection.execute(note.on_conflict_do_update(index_elements=list(known), set_=changed))
         connection.commit()
     except DBAPIError as error:
         connection.rollback()
         log.warning("it is not noted that this release is live: %s", server_message(error))
 
 
-def live_release(connection: Connection) -> LiveRelease | None:
+def live_release(connection: sa.Connection) -> LiveRelease | None:
     """Return the release whose processes began last; None: none has noted that it serves."""
     return _first(connection)
 
 
-def in_use(connection: Connection) -> dict[str, Usage] | None:
+def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
     """Return what the live release uses, by tables as its models name them; None: none has noted that it serves."""
     release = live_release(connection)
     connection.rollback()
@@ -179,51 +154,52 @@ def in_use(connection: Connection) -> dict[str, Usage] | None:
     }
 
 
-def release_before(connection: Connection) -> LiveRelease | None:
+def release_before(connection: sa.Connection) -> LiveRelease | None:
     """Return the release that was live before the live one."""
     return _first(connection, place=1)
 
 
-def release_at(connection: Connection, code_head: str) -> LiveRelease | None:
+def release_at(connection: sa.Connection, code_head: str) -> LiveRelease | None:
     """Return the newest release whose code ended with this revision."""
     return _first(connection, RELEASES.c.code_head == code_head)
 
 
-def own_release(connection: Connection, metadata: MetaData, code_head: str) -> LiveRelease | None:
+def own_release(connection: sa.Connection, metadata: sa.MetaData, code_head: str) -> LiveRelease | None:
     """Return what code with these models noted when it was live; None: it never was, in this database."""
     is_same = RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata))
     return _first(connection, is_same, RELEASES.c.code_head == code_head)
 
 
-def _first(connection: Connection, *which: ColumnElement[bool], place: int = 0) -> LiveRelease | None:
+def _first(connection: sa.Connection, *which: sa.ColumnElement[bool], place: int = 0) -> LiveRelease | None:
     if not exists(connection, RELEASES):
         return None
     row = connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
     return LiveRelease(*row) if row else None
 
 
-def mapped_tables(metadata: MetaData) -> MappedTables:
+def mapped_tables(metadata: sa.MetaData) -> MappedTables:
     return {
         table.fullname: {column.name: _mapped_column(column) for column in table.columns}
         for table in metadata.sorted_tables
     }
 
 
-def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
+def unique_columns(metadata: sa.MetaData) -> dict[str, list[UniqueColumns]]:
     """Return what the models declare as unique, by tables."""
     return {
         table.fullname: [
             {"name": sql_name(item.name) if isinstance(item.name, str) else "", "columns": _plain_columns(item)}
             for item in (*table.constraints, *table.indexes)
-            if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
+            if isinstance(item, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+            or (isinstance(item, sa.Index) and item.unique)
         ]
         for table in metadata.sorted_tables
     }
 
 
-def _plain_columns(item: PrimaryKeyConstraint | UniqueConstraint | Index) -> list[str]:
-    expressions = item.expressions if isinstance(item, Index) else list(item.columns)
-    return [column.name for column in item.columns] if all(isinstance(one, Column) for one in expressions) else []
+def _plain_columns(item: sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index) -> list[str]:
+    expressions = item.expressions if isinstance(item, sa.Index) else list(item.columns)
+    return [column.name for column in item.columns] if all(isinstance(one, sa.Column) for one in expressions) else []
 
 
 def mapping_hash(tables: MappedTables) -> str:
@@ -231,12 +207,12 @@ def mapping_hash(tables: MappedTables) -> str:
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
-def is_view(table: Table) -> bool:
+def is_view(table: sa.Table) -> bool:
     """Tell if the model is of a view, which no revision makes: Alembic's cookbook marks it so."""
     return bool(table.info.get("is_view"))
 
 
-def _mapped_column(column: Column[Any]) -> MappedColumn:
+def _mapped_column(column: sa.Column[Any]) -> MappedColumn:
     if is_view(column.table):  # it is read
         return {"type": type_name(column.type), "not_null": False, "has_default": False, "generated": True}
     is_serial = column.table.autoincrement_column is column
@@ -268,7 +244,7 @@ def type_name(type_: TypeEngine[Any]) -> str:
     return f"{name}{f'({size})' if size else ''}{(found['zone'] or '').lower()}{dimensions}"
 
 
-def read_relations(connection: Connection, tables: Iterable[str]) -> dict[str, Relation]:
+def read_relations(connection: sa.Connection, tables: Iterable[str]) -> dict[str, Relation]:
     """Return by mapped table what there is of this name; one without a schema is looked for on the search path."""
     mapped = list(tables)
     quoted = [".".join(map(quote, table.split("."))) for table in mapped]

@@ -25,7 +25,7 @@ LEDGER = sa.Table(
     sa.Column("content_hash", sa.String(64)),  # of the file that ran; NULL: an older version of this tool ran it
     sa.Column("renumbered_from", sa.String(32)),  # the number that the file had when it ran here
     sa.Column("cost", JSONB),  # time and attempts, by the guard; NULL: no release was there to be kept waiting
-    sa.Column("verified", sa.String(64)),  # see verification.py; NULL: nobody has compared the models since it ran
+    sa.Column("verified", sa.String(64)),  # see fingerprint() of the runner; NULL: nobody has compared the models since
 )
 
 # One row for each release that has served.

@@ -13,8 +13,8 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects import postgresql
 
 from online_migrations import operations as ops
-from online_migrations.autogenerate.directives import Call, Change
-from online_migrations.autogenerate.rewrite import in_order, rewrite_directives
+from online_migrations.autogenerate import in_order, rewrite_directives
+from online_migrations.autogenerate.compare import Call, Change
 from online_migrations.autogenerate.tables import drop_retired
 from online_migrations.errors import UnsafeOperation
 from online_migrations.runner import ALEMBIC_OPTIONS

@@ -17,7 +17,7 @@ from app.extensions import Base
 from config import MigrationConfig, TestingConfig
 from online_migrations import init_app, options
 from online_migrations.connection import direct_engine
-from online_migrations.doctor.checks import CHECKS
+from online_migrations.doctor import CHECKS
 from online_migrations.errors import ReleaseError
 from online_migrations.locks import lock_key
 from online_migrations.options import Options

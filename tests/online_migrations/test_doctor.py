@@ -18,9 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import conv
 
 from app.extensions import Base
+from online_migrations import doctor
 from online_migrations.connection import read_only_connection
-from online_migrations.doctor import Diagnosis, checks, diagnose
-from online_migrations.doctor.drift import Difference, _causes, _difference, diagnosis
+from online_migrations.doctor import Diagnosis, Difference, _causes, _difference, diagnose, diagnosis
 from online_migrations.operations.tables import drop_compat_view
 from online_migrations.revisions import content_hashes
 from tests.databases import HEAD, Environment
@@ -306,7 +306,7 @@ def test_what_a_session_or_a_prepared_transaction_holds_back(in_use: Database, m
         preparing.close()
         assert [finding.rule for finding in diagnosed()] == ["running-migrator"]
         for limit in ("LONG_TRANSACTION", "IDLE_MIGRATOR"):
-            monkeypatch.setattr(checks, limit, 0)
+            monkeypatch.setattr(doctor, limit, 0)
         found = {finding.rule: finding for finding in diagnosed()}
         for finding in found.values():
             follow(in_use, finding.next)

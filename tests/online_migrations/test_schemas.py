@@ -13,7 +13,7 @@ from alembic.operations.ops import CreateForeignKeyOp
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.autogenerate.rewrite import schema_of
+from online_migrations.autogenerate import schema_of
 from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations import (
@@ -23,8 +23,7 @@ from online_migrations.operations import (
     in_schema,
     set_default_online,
 )
-from online_migrations.state import live
-from online_migrations.state.forecast import forecast
+from online_migrations.state import forecast, live
 from tests.online_migrations.history import findings
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject
