@@ -63,8 +63,10 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
         return False
     if not reflected or compare_to is not None:
         return not (type_ == "table" and is_view(item))
+    if is_part_of_another(item if type_ == "table" else item.table):
+        return False  # it has what the whole has
     if type_ == "table":
-        return not (is_of_a_tool(str(name)) or is_part_of_another(item) or is_retired(item))
+        return not (is_of_a_tool(str(name)) or is_retired(item))
     return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
 
 

@@ -20,7 +20,9 @@ from sqlalchemy.types import NullType
 from online_migrations import definitions
 from online_migrations.autogenerate.directives import EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import constraint_name
+from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.connection import connection_of
+from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, names_in, quote, require_short, sql_name
 
@@ -81,7 +83,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
-            modify.ops.extend(_columns(connection, reflected, model))
+            modify.ops.extend(_columns(context, reflected, model))
         modify.ops.extend(_enums(reflected, model))
     return NEXT
 
@@ -175,12 +177,20 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     ]
 
 
-def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
+def _columns(context: AutogenContext, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
     """Compare types, defaults, and how values are generated."""
+    connection = connection_of(context.migration_context)
     there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
-        if old is None or new is None:  # it is to come, or its type is
+        if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
+            continue
+        if new is None:  # the server does not make it: it has no such type, or the default names what is to come
+            try:
+                require_types(model.fullname, [column], context)
+            except UnsafeOperation as refused:
+                difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
+                yield Found(*difference, advice=refused.message)
             continue
         was, is_other_type = reflected.columns[column.name], old.type != new.type
         is_computed = any(one.computed is not None for one in (column, was))

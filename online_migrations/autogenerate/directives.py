@@ -14,6 +14,7 @@ from alembic.operations import ops
 from sqlalchemy import Column, Connection, MetaData, Sequence, Table
 
 from online_migrations.connection import connection_of
+from online_migrations.errors import UnsafeOperation
 from online_migrations.sql import names_in
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
@@ -116,20 +117,32 @@ class EnumValues(Found):
     """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
 
 
+def schema_of(op: Any) -> str | None:
+    if not isinstance(op, ops.CreateForeignKeyOp):
+        return getattr(op, "schema", None)
+    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
+    if len(named) > 1:
+        raise UnsafeOperation(
+            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
+            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
+        )
+    return named[0] if named else None
+
+
 class Diff:
     """All directives for the tables of one schema. The rewrite of one of them may depend on the others."""
 
     def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
         self.context = context
         self.schema = schema  # None: the default one
-        self.new_tables: set[str] = set()
+        self.new_tables: list[str] = []
         self.retired_tables: dict[str, set[str]] = {}  # with their columns
         self.new_columns: dict[tuple[str, str], Column[Any]] = {}
         self.retired_columns: dict[tuple[str | None, str], Column[Any]] = {}
         for op in directives:
             match op:
                 case ops.CreateTableOp():
-                    self.new_tables.add(op.table_name)
+                    self.new_tables.append(op.table_name)
                 case ops.DropTableOp():
                     self.retired_tables[op.table_name] = {column.name for column in op.to_table().columns}
                 case ops.AddColumnOp():

@@ -11,7 +11,16 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
+from online_migrations.autogenerate.directives import (
+    Call,
+    Change,
+    Diff,
+    EnumValues,
+    Found,
+    NewSequence,
+    Replacement,
+    schema_of,
+)
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT
 
@@ -61,28 +70,14 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     found = [op for op in upgrade.ops if isinstance(op, NewSequence)]
     by_name = {(op.sequence.schema, op.sequence.name): op for op in found}  # one may serve many columns
     sequences = Change.joined([tables.create_sequence(op) for op in by_name.values()])
-    by_schema: dict[str | None, list[Any]] = {}  # None is the default one
+    placed: list[tuple[str | None, Any]] = []  # in the order in which one refers to another; None: the default schema
     for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
-        for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:
-            by_schema.setdefault(schema_of(op), []).append(op)
-    changes = []
-    for schema, group in by_schema.items():
-        diff = Diff(context, schema, group)
-        changes += [REWRITE.get(type(op), keep)(op, diff).in_schema(schema) for op in group]
+        placed += [(schema_of(op), op) for op in (outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer])]
+    schemas = {schema for schema, _ in placed}
+    diffs = {schema: Diff(context, schema, [op for of, op in placed if of == schema]) for schema in schemas}
+    changes = [REWRITE.get(type(op), keep)(op, diffs[schema]).in_schema(schema) for schema, op in placed]
     up, down, phase = Change.joined(changes)
     return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
-
-
-def schema_of(op: Any) -> str | None:
-    if not isinstance(op, ops.CreateForeignKeyOp):
-        return getattr(op, "schema", None)
-    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
-    if len(named) > 1:
-        raise UnsafeOperation(
-            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
-            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
-        )
-    return named[0] if named else None
 
 
 def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperation]:

@@ -11,6 +11,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
 
 from online_migrations.connection import connection_of
@@ -57,7 +59,15 @@ def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
     """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
-    bare = [Column(column.name, column.type) for column in columns]
+    bare = []
+    for column in (one for one in columns if not one.system):
+        bare.append(Column(column.name, column.type))
+        try:
+            CreateColumn(column).compile(dialect=DIALECT)
+        except CompileError as error:
+            raise UnsafeOperation(
+                f"{table}.{column.name} needs a type, and a default as text(…), to be written as SQL: {error.args[0]}"
+            ) from error
     for column in bare:
         _refuse_type_of_database(table, column)
         _require_written(table, column, context)
