@@ -20,7 +20,7 @@ from sqlalchemy.types import NullType
 from online_migrations import definitions
 from online_migrations.autogenerate.directives import EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import constraint_name
-from online_migrations.autogenerate.types import require_types, sql_type
+from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
@@ -83,7 +83,7 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
-            modify.ops.extend(_columns(context, reflected, model))
+            modify.ops.extend(_columns(connection, reflected, model))
         modify.ops.extend(_enums(reflected, model))
     return NEXT
 
@@ -107,10 +107,15 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
 
     What it does not compare becomes one directive: foreign keys, INVALID indexes, and what the model does not name.
     """
-    created = {(type(op), _name_of(op)): op for op in modify.ops if _name_of(op)}
-    for drop in [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]:
+    drops = [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]
+    created = {(type(op), _name_of(op)): op for op in modify.ops if op not in drops and _name_of(op)}
+    for drop in drops:
         name = _name_of(drop)
         create: Any = created.get((type(drop.reverse()), name))
+        if create is None and any(name == taken for _, taken in created):
+            advice = f"{name} on {model.fullname} is of another kind in the database than in the models, and the one is"
+            advice += " made before the other goes. Give it another name in the model."
+            modify.ops.append(Found("change_constraint", model.fullname, name, "an index", "a rule", advice=advice))
         if create is None:
             continue
         modify.ops[:] = [op for op in modify.ops if op not in (drop, create)]
@@ -177,9 +182,8 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     ]
 
 
-def _columns(context: AutogenContext, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
+def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
     """Compare types, defaults, and how values are generated."""
-    connection = connection_of(context.migration_context)
     there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
@@ -187,7 +191,7 @@ def _columns(context: AutogenContext, reflected: Table, model: Table) -> Iterato
             continue
         if new is None:  # the server does not make it: it has no such type, or the default names what is to come
             try:
-                require_types(model.fullname, [column], context)
+                require_known(model.fullname, [column], connection)
             except UnsafeOperation as refused:
                 difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
                 yield Found(*difference, advice=refused.message)

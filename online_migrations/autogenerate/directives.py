@@ -14,7 +14,6 @@ from alembic.operations import ops
 from sqlalchemy import Column, Connection, MetaData, Sequence, Table
 
 from online_migrations.connection import connection_of
-from online_migrations.errors import UnsafeOperation
 from online_migrations.sql import names_in
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
@@ -115,18 +114,6 @@ class NewSequence(Found):
 
 class EnumValues(Found):
     """A type of the database whose values are not those of the model: its table, its name, both, and the column."""
-
-
-def schema_of(op: Any) -> str | None:
-    if not isinstance(op, ops.CreateForeignKeyOp):
-        return getattr(op, "schema", None)
-    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
-    if len(named) > 1:
-        raise UnsafeOperation(
-            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
-            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
-        )
-    return named[0] if named else None
 
 
 class Diff:

@@ -11,16 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from online_migrations.autogenerate import columns, tables
-from online_migrations.autogenerate.directives import (
-    Call,
-    Change,
-    Diff,
-    EnumValues,
-    Found,
-    NewSequence,
-    Replacement,
-    schema_of,
-)
+from online_migrations.autogenerate.directives import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.errors import UnsafeOperation
 from online_migrations.state.ledger import CONTRACT
 
@@ -72,7 +63,9 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     sequences = Change.joined([tables.create_sequence(op) for op in by_name.values()])
     placed: list[tuple[str | None, Any]] = []  # in the order in which one refers to another; None: the default schema
     for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
-        placed += [(schema_of(op), op) for op in (outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer])]
+        placed += [
+            (tables.schema_of(op), op) for op in (outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer])
+        ]
     schemas = {schema for schema, _ in placed}
     diffs = {schema: Diff(context, schema, [op for of, op in placed if of == schema]) for schema in schemas}
     changes = [REWRITE.get(type(op), keep)(op, diffs[schema]).in_schema(schema) for schema, op in placed]

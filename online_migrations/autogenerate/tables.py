@@ -10,31 +10,12 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import (
-    Column,
-    Connection,
-    ForeignKeyConstraint,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    inspect,
-    text,
-)
-from sqlalchemy.schema import CreateSequence, DropSequence
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate.columns import stands_on
-from online_migrations.autogenerate.directives import (
-    Call,
-    Change,
-    Diff,
-    NewSequence,
-    Replacement,
-    arguments_of,
-    call,
-    schema_of,
-)
+from online_migrations.autogenerate.directives import Call, Change, Diff, NewSequence, Replacement, arguments_of, call
 from online_migrations.autogenerate.types import require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path, reason_not_to_make
@@ -82,6 +63,18 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
     keys = Change.joined([_add_after(one, diff) for one in op.columns if _comes_after(one, op, diff)])
     op.columns = [one for one in op.columns if not _comes_after(one, op, diff)]
     return Change([op, *keys.up], [*keys.down, op.reverse()], EXPAND)
+
+
+def schema_of(op: Any) -> str | None:
+    if not isinstance(op, ops.CreateForeignKeyOp):
+        return getattr(op, "schema", None)
+    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
+    if len(named) > 1:
+        raise UnsafeOperation(
+            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
+            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
+        )
+    return named[0] if named else None
 
 
 def _comes_after(item: Any, op: ops.CreateTableOp, diff: Diff) -> bool:

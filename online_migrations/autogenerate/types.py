@@ -3,13 +3,13 @@
 A revision stays while the code of the project changes. So a TypeDecorator is written as what it is in the database.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import sqlalchemy
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
-from sqlalchemy import Column, MetaData, Table
+from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import CreateColumn
@@ -59,20 +59,25 @@ def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
     """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
-    bare = []
-    for column in (one for one in columns if not one.system):
-        bare.append(Column(column.name, column.type))
+    own = [column for column in columns if not column.system]
+    require_known(table, own, connection_of(context.migration_context))
+    for column in own:
+        _require_written(table, column, context)
+
+
+def require_known(table: str, columns: Sequence[Column[Any]], connection: Connection) -> None:
+    """Refuse a column that is no SQL, and a type that no revision makes, or that the server does not have."""
+    for column in columns:
+        _refuse_type_of_database(table, column)
         try:
             CreateColumn(column).compile(dialect=DIALECT)
         except CompileError as error:
             raise UnsafeOperation(
                 f"{table}.{column.name} needs a type, and a default as text(…), to be written as SQL: {error.args[0]}"
             ) from error
-    for column in bare:
-        _refuse_type_of_database(table, column)
-        _require_written(table, column, context)
-    known = columns_wanted(connection_of(context.migration_context), Table("of_new_types", MetaData(), *bare))
-    for column in (one for one in bare if one.name not in known):
+    bare = [Column(column.name, column.type) for column in columns]
+    known = columns_wanted(connection, Table("of_new_types", MetaData(), *bare))
+    for column in (one for one in columns if one.name not in known):
         raise UnsafeOperation(
             f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
             " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."

@@ -330,7 +330,7 @@ def reason_not_to_add(table: str, column: Column[Any], connection: Connection | 
     if column.computed is not None:
         return (
             f"{where} is computed by the database. {rewrites} Let a trigger do that, in a revision by hand:"
-            f" add_computed_column_online({table!r}, sa.Column({column.name!r}, sa.{column.type!r}),"
+            f" add_computed_column_online({table!r}, sa.Column({column.name!r}, …),"
             f" {str(column.computed.sqltext)!r}); and in the model write FetchedValue(), server_onupdate=FetchedValue()"
             " in place of Computed(…)."
         )
