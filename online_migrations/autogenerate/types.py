@@ -61,8 +61,15 @@ def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenCo
     """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
     own = [column for column in columns if not column.system]
     require_known(table, own, connection_of(context.migration_context))
+    conventions = getattr(context.metadata, "naming_convention", {})
     for column in own:
         _require_written(table, column, context)
+        kind = column.type
+        if isinstance(kind, Enum) and kind.create_constraint and not kind.name and "ck" in conventions:
+            raise UnsafeOperation(
+                f"The rule of {table}.{column.name} has no name, which the naming convention of the models asks for:"
+                " Enum(…, native_enum=False, create_constraint=True, name=…)."
+            )
 
 
 def require_known(table: str, columns: Sequence[Column[Any]], connection: Connection) -> None:

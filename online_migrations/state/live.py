@@ -205,7 +205,7 @@ def _first(connection: Connection, *which: ColumnElement[bool], place: int = 0) 
 def mapped_tables(metadata: MetaData) -> MappedTables:
     return {
         table.fullname: {column.name: _mapped_column(column) for column in table.columns}
-        for table in metadata.sorted_tables
+        for table in metadata.tables.values()
     }
 
 
@@ -217,7 +217,7 @@ def unique_columns(metadata: MetaData) -> dict[str, list[UniqueColumns]]:
             for item in (*table.constraints, *table.indexes)
             if isinstance(item, PrimaryKeyConstraint | UniqueConstraint) or (isinstance(item, Index) and item.unique)
         ]
-        for table in metadata.sorted_tables
+        for table in metadata.tables.values()
     }
 
 

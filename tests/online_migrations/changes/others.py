@@ -127,8 +127,7 @@ def of_others(metadata: sa.MetaData) -> None:
        Column("laid_by", ForeignKey("chickens.id")))
     of("versioned", ID(), Column("xmin", Integer, system=True), Column("a", Text, index=True),
        Index("ix_versioned", "a", postgresql_concurrently=True))
-    of("nameless", ID(), Column("mood", sa.Enum("a", "b", native_enum=False, create_constraint=True)),
-       Column("during", pg.TSTZRANGE), pg.ExcludeConstraint(("during", "&&")))
+    of("nameless", ID(), Column("during", pg.TSTZRANGE), pg.ExcludeConstraint(("during", "&&")))
     of("flags_of_schools", Column("school", Text), postgresql_inherits="flags")
     of("events", Column("at", sa.Date, primary_key=True), Column("id", Integer, primary_key=True),
        Column("name", Text, index=True), postgresql_partition_by="RANGE (at)")
@@ -173,6 +172,7 @@ ADVICE = {
     "numbered": Advice(list, x(Integer, Identity), "Add it without, and nullable", x(Integer)),
     "named": Advice(list, x(sa.Uuid, server_default=RANDOM), "Add it without, and nullable", x(sa.Uuid)),
     "called": Advice(x(Text), lambda: [Column("y", Text)], r'y = mapped_column\("x", …\)', x(Text, key="y")),
+    "nameless": Advice(list, x(sa.Enum("a", native_enum=False, create_constraint=True)), "has no name", x(COLOURS)),
     "single": Advice(list, x(Text, unique=True, server_default="a"), "Begin without a default", x(Text, unique=True)),
     "sorted": Advice(
         *(x(Text), x(Text(collation="C")), "add a column under a new name"),
