@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
-from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, ExecutableDDLElement
+from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.functions import next_value
 
 from online_migrations.connection import execute_verbatim
+from online_migrations.errors import server_message
+from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
 
 # The mark of a table or column that no model has any more.
@@ -24,6 +26,7 @@ RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release
 CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
 INDEX = "i"  # our own
 
+UNDEFINED_TABLE = "42P01"  # SQLSTATE
 COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
 PRINTS = 3  # what the server prints of a condition that it has printed is settled then
 # A literal of a column that was VARCHAR and became TEXT keeps the detour.
@@ -141,18 +144,42 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
     """Return by name the columns that CREATE TABLE makes of a model, without those that the server refuses."""
     copy = model.to_metadata(MetaData())
     definitions = []
-    for column in sorted(copy.columns, key=lambda column: column.computed is not None):  # behind what they are of
+    columns = (column for column in copy.columns if not column.system)  # such as xmin, which each table has
+    for column in sorted(columns, key=lambda column: column.computed is not None):  # behind what they are of
         column.autoincrement = False  # else the copy would have sequences
         with suppress(CompileError):  # of a type that no model states
             definitions.append(str(CreateColumn(column).compile(dialect=DIALECT)))
-    defaults = [getattr(column.server_default, "arg", None) for column in copy.columns]
-    sequences = [default.sequence.name for default in defaults if isinstance(default, next_value)]
     with empty_copies(connection):
         execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(model.name)} ()")
-        # A default may take its numbers from a sequence that is to come.
-        _make_all(connection, [f"CREATE TEMPORARY SEQUENCE IF NOT EXISTS {quote(name)}" for name in sequences])
+        _make_all(connection, _sequences_of(copy))
         _make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)
+
+
+def _sequences_of(model: Table) -> list[str]:
+    """Return what makes the sequences to come from which defaults take their numbers."""
+    defaults = [getattr(column.server_default, "arg", None) for column in model.columns]
+    sequences = [default.sequence.name for default in defaults if isinstance(default, next_value)]
+    return [f"CREATE TEMPORARY SEQUENCE IF NOT EXISTS {quote(name)}" for name in sequences]
+
+
+def reason_not_to_make(connection: Connection, model: Table) -> str | None:
+    """Return in the server's words why it would not make the model's table; None: it would, as far as it can be told.
+
+    Foreign keys are left out; what names a table that is to come is not tried.
+    """
+    make = CreateTable(model, include_foreign_key_constraints=())
+    statements = [_compiled(make, model).replace("CREATE UNLOGGED ", "CREATE ", 1)]
+    statements += [_create(index, model) for index in model.indexes]
+    try:
+        with empty_copies(connection):
+            _make_all(connection, _sequences_of(model))
+            execute_verbatim(connection, "; ".join(statements))
+    except DBAPIError as error:
+        is_to_come = sqlstate(error) == UNDEFINED_TABLE
+        said = (server_message(error), getattr(getattr(error.orig, "diag", None), "message_detail", None))
+        return None if is_to_come else " ".join(f"{one.rstrip('.')}." for one in said if one)
+    return None
 
 
 def wanted_column(connection: Connection, table: str, name: str, definition: str) -> ColumnDefinition:
@@ -223,7 +250,13 @@ def _create(item: Any, model: Table) -> str:
     """Return the statement that makes an index or a constraint on the temporary copy of its table."""
     isolated = {"isolate_from_table": False}  # else the model's own CREATE TABLE would leave it out from now on
     ddl: ExecutableDDLElement = CreateIndex(item) if isinstance(item, Index) else AddConstraint(item, **isolated)
-    return str(ddl.compile(dialect=DIALECT, schema_translate_map={model.schema: COPY}, render_schema_translate=True))
+    return _compiled(ddl, model)
+
+
+def _compiled(ddl: ExecutableDDLElement, model: Table) -> str:
+    """Return it as SQL, on the temporary copy."""
+    sql = str(ddl.compile(dialect=DIALECT, schema_translate_map={model.schema: COPY}, render_schema_translate=True))
+    return sql.replace("INDEX CONCURRENTLY ", "INDEX ", 1)
 
 
 def _settled(connection: Connection, table: str, definition: Definition) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, MetaData, Table, TextClause, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.errors import UnsafeOperation
@@ -158,7 +159,13 @@ def shadow_of(name: str) -> str:
 # a foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
 # name. Source: makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
 # AddRelationNewConstraints() in src/backend/catalog/heap.c.
-UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY = "key", "fkey", "check", "pkey"  # and a number, for the second of a kind
+UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY, EXCLUDE = (
+    "key",
+    "fkey",
+    "check",
+    "pkey",
+    "excl",
+)  # and a number, for the second of a kind
 
 
 def default_name(table: str, columns: Sequence[str], label: str) -> str:
@@ -175,11 +182,13 @@ def default_name(table: str, columns: Sequence[str], label: str) -> str:
 
 
 def name_checks(metadata: MetaData) -> None:
-    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it.
+    """Name the CHECKs and EXCLUDEs that neither the models nor a naming convention name. Others keep their name.
 
     Those within a column move beside it, where alone Alembic looks for them.
     """
-    is_named_by_convention = metadata.naming_convention.keys() & {"ck", CheckConstraint}
+    convention = [rule for of, rule in metadata.naming_convention.items() if of in ("ck", CheckConstraint)]
+    # One that only adds to a name fails without it, as for an Enum(…, create_constraint=True) that has none.
+    is_named_by_convention = any("%(constraint_name)s" not in str(rule) for rule in convention)
     for table in metadata.tables.values():
         # In the order in which CREATE TABLE writes them: those within columns come first.
         within = list(chain.from_iterable(column.constraints for column in table.columns))
@@ -190,6 +199,9 @@ def name_checks(metadata: MetaData) -> None:
             if not isinstance(check.name, str) and not is_named_by_convention:
                 check.name = conv(_free_name(table, check, taken))
                 taken.add(check.name)
+        for rule in beside:
+            if isinstance(rule, ExcludeConstraint) and rule.name is None:
+                rule.name = conv(default_name(table.name, [column.name for column in rule.columns], EXCLUDE))
         for column in table.columns:
             for check in [one for one in column.constraints if isinstance(one, CheckConstraint)]:
                 column.constraints.remove(check)

@@ -27,9 +27,9 @@ from sqlalchemy.schema import AddConstraint
 
 from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
-from online_migrations.autogenerate.columns import render_item
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
+from online_migrations.autogenerate.types import render_item
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
@@ -64,8 +64,10 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
         return False
     if not reflected or compare_to is not None:
         return not (type_ == "table" and is_view(item))
+    if is_part_of_another(item if type_ == "table" else item.table):
+        return False  # it has what the whole has
     if type_ == "table":
-        return not (is_of_a_tool(str(name)) or is_part_of_another(item) or is_retired(item))
+        return not (is_of_a_tool(str(name)) or is_retired(item))
     return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
 
 
@@ -125,29 +127,18 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     found = [op for op in upgrade.ops if isinstance(op, NewSequence)]
     by_name = {(op.sequence.schema, op.sequence.name): op for op in found}  # one may serve many columns
     sequences = Change.joined([tables.create_sequence(op) for op in by_name.values()])
-    by_schema: dict[str | None, list[Any]] = {}  # None is the default one
+    placed: list[tuple[str | None, Any]] = []  # in the order in which one refers to another; None: the default schema
     for outer in (op for op in upgrade.ops if not isinstance(op, NewSequence)):
-        for op in outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]:
-            by_schema.setdefault(schema_of(op), []).append(op)
+        parts = outer.ops if isinstance(outer, ops.ModifyTableOps) else [outer]
+        placed += [(tables.schema_of(op), op) for op in parts]
+    schemas = {schema for schema, _ in placed}
+    diffs = {schema: Diff(context, schema, [op for of, op in placed if of == schema]) for schema in schemas}
     changes = []
-    for schema, group in by_schema.items():
-        diff = Diff(context, schema, group)
-        with on_search_path(diff.connection, schema):
-            changes += [REWRITE[type(op)](op, diff).in_schema(schema) for op in group]
+    for schema, op in placed:
+        with on_search_path(diffs[schema].connection, schema):
+            changes.append(REWRITE[type(op)](op, diffs[schema]).in_schema(schema))
     up, down, phase = Change.joined(changes)
     return Change([*sequences.up, *in_order(up)], [*in_order(down), *sequences.down], phase)
-
-
-def schema_of(op: Any) -> str | None:
-    if not isinstance(op, ops.CreateForeignKeyOp):
-        return getattr(op, "schema", None)
-    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
-    if len(named) > 1:
-        raise UnsafeOperation(
-            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
-            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
-        )
-    return named[0] if named else None
 
 
 def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperation]:

@@ -1,24 +1,15 @@
-"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment.
+"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment."""
 
-Types that a revision cannot have are refused, and the others are written by names that can be imported. A revision
-stays while the code of the project changes, so a TypeDecorator is written as what it is in the database.
-"""
+from typing import Any
 
-from collections.abc import Iterable
-from typing import Any, Literal
-
-import sqlalchemy
-from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _repr_type
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, DefaultClause, Identity, MetaData, Table, types
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
+from sqlalchemy import CheckConstraint, Column, DefaultClause, Identity, types
+from sqlalchemy.types import ARRAY, TypeEngine
 
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, arguments_of, call
+from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.compatible_types import is_compatible, is_longer_text
-from online_migrations.connection import connection_of
-from online_migrations.definitions import RETIRED_COMMENT, columns_wanted
+from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
@@ -121,10 +112,13 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     if has_parts or not is_compatible(*names):
         parts = "where it has partitions, or is inherited, no column takes the place of another"
         reason = parts if has_parts else "the release that is live cannot read or write that"
+        twin = f"{op.column_name}_new"
+        casts = [f"CAST({quote(column)} AS {kind})" for column, kind in ((op.column_name, new), (twin, old))]
         raise UnsafeOperation(
             f"{op.table_name}.{op.column_name} would change from {old} to {new}, and {reason}. Add a column of the new"
-            " type under a new name, by a revision of your own with add_synced_column_online(), which keeps both"
-            " right, and let the new code use that one."
+            " type under a new name, and let the new code use that one; a trigger keeps both right. Write a revision by"
+            f" hand: add_synced_column_online({where[0]!r}, {where[1]!r}, sa.Column({twin!r}, …), {casts[0]!r},"
+            f" {casts[1]!r})"
         )
     pk = primary_key(op.table_name, diff)
     # Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
@@ -192,85 +186,3 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
         if value not in old:
             calls.append(call("add_enum_value_online", enum, value, before=following))
     return Change([*calls], [], EXPAND)
-
-
-def sql_type(kind: Any) -> str:
-    """Return the type as SQL, such as "VARCHAR(50)"."""
-    return str(kind.compile(dialect=DIALECT))
-
-
-def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
-    """Render a type by the public name of its class, and a default as it is. A hook of Alembic; it does the rest."""
-    if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
-        return repr(item.arg)  # Alembic takes a quote at its ends for one around it
-    if kind != "type":
-        return False
-    module = type(item).__module__
-    if not module.startswith("sqlalchemy."):
-        if isinstance(item, TypeDecorator):
-            return _repr_type(item.load_dialect_impl(context.dialect), context)
-        context.imports.add(f"import {module}")  # a type of its own has no other name
-        return False
-    # The repr() of an Interval has no precision.
-    public = _public(item.dialect_impl(context.dialect) if isinstance(item, Interval) else item)
-    if type(public) is ARRAY:
-        return f"sa.ARRAY({_repr_type(public.item_type, context)}, dimensions={public.dimensions})"
-    return False if public is item else _repr_type(public, context)
-
-
-def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
-    exported = [
-        value for module in (postgresql, sqlalchemy) for value in vars(module).values() if isinstance(value, type)
-    ]
-    found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
-    return item if found is type(item) else item.adapt(found)
-
-
-def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
-    """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
-    bare = [Column(column.name, column.type) for column in columns]
-    for column in bare:
-        _refuse_type_of_database(table, column)
-        _require_written(table, column, context)
-    known = columns_wanted(connection_of(context.migration_context), Table("of_new_types", MetaData(), *bare))
-    for column in (one for one in bare if one.name not in known):
-        raise UnsafeOperation(
-            f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
-            " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."
-        )
-
-
-def _require_written(table: str, column: Column[Any], context: AutogenContext) -> None:
-    """Refuse a type of which the file would fail when it is imported, or make another one."""
-    source, said = type(column.type).__name__, ""
-    names: dict[str, Any] = {"sa": sqlalchemy}
-    try:
-        source, wanted = _repr_type(column.type, context), sql_type(column.type)
-        exec("\n".join(context.imports), names)  # noqa: S102 - what the file is to begin with
-        said = sql_type(eval(source, names))  # noqa: S307 - and to say
-    except Exception as error:  # of the project's own class
-        wanted, said = "", f"{type(error).__name__}: {error}"
-    if said != wanted:
-        raise UnsafeOperation(
-            f"The type of {table}.{column.name} would be written as {source}, which ends as {said}. Nothing was"
-            " written. Have its class at the top of a module, and its repr() show the call that makes it; or make it a"
-            " TypeDecorator, which is written as its impl."
-        )
-
-
-def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
-    item: Any = column.type
-    while isinstance(item, ARRAY | TypeDecorator):
-        item = item.item_type if isinstance(item, ARRAY) else item.impl
-    if isinstance(item, postgresql.DOMAIN):
-        kind = f"the domain {item.name}, which no revision makes"
-        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
-    elif isinstance(item, Enum) and item.native_enum:
-        kind = "an enum of the database, which no revision could change beside the traffic"
-        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
-        if sql_type(column.type).endswith("[]"):
-            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
-    else:
-        return
-    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")

@@ -22,7 +22,9 @@ from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType
 
 from online_migrations import definitions, sql
+from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
+from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
 from online_migrations.sql import DIALECT, default_name, names_in, quote, require_short, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
@@ -134,14 +136,14 @@ class Diff:
     def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
         self.context = context
         self.schema = schema  # None: the default one
-        self.new_tables: set[str] = set()
+        self.new_tables: list[str] = []
         self.retired_tables: dict[str, set[str]] = {}  # with their columns
         self.new_columns: dict[tuple[str, str], Column[Any]] = {}
         self.retired_columns: dict[tuple[str | None, str], Column[Any]] = {}
         for op in directives:
             match op:
                 case ops.CreateTableOp():
-                    self.new_tables.add(op.table_name)
+                    self.new_tables.append(op.table_name)
                 case ops.DropTableOp():
                     self.retired_tables[op.table_name] = {column.name for column in op.to_table().columns}
                 case ops.AddColumnOp():
@@ -272,10 +274,15 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
 
     What it does not compare becomes one directive: foreign keys, INVALID indexes, and what the model does not name.
     """
-    created = {(type(op), _name_of(op)): op for op in modify.ops if _name_of(op)}
-    for drop in [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]:
+    drops = [op for op in modify.ops if isinstance(op, ops.DropIndexOp | ops.DropConstraintOp)]
+    created = {(type(op), _name_of(op)): op for op in modify.ops if op not in drops and _name_of(op)}
+    for drop in drops:
         name = _name_of(drop)
         create: Any = created.get((type(drop.reverse()), name))
+        if create is None and any(name == taken for _, taken in created):
+            advice = f"{name} on {model.fullname} is of another kind in the database than in the models, and the one is"
+            advice += " made before the other goes. Give it another name in the model."
+            modify.ops.append(Found("change_constraint", model.fullname, name, "an index", "a rule", advice=advice))
         if create is None:
             continue
         modify.ops[:] = [op for op in modify.ops if op not in (drop, create)]
@@ -337,7 +344,14 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
     there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
-        if old is None or new is None:  # it is to come, or its type is
+        if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
+            continue
+        if new is None:  # the server does not make it: it has no such type, or the default names what is to come
+            try:
+                require_known(model.fullname, [column], connection)
+            except UnsafeOperation as refused:
+                difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
+                yield Found(*difference, advice=refused.message)
             continue
         was, is_other_type = reflected.columns[column.name], old.type != new.type
         is_computed = any(one.computed is not None for one in (column, was))

@@ -10,21 +10,28 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table
-from sqlalchemy.schema import CreateSequence, DropSequence
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, text
+from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.columns import require_types, stands_on
+from online_migrations.autogenerate.columns import stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
+from online_migrations.autogenerate.types import require_types
 from online_migrations.connection import connection_of
-from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path
+from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path, reason_not_to_make
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
 from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
-from online_migrations.sql import DIALECT, shadow_of, sql_name
+from online_migrations.sql import DIALECT, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
+
+_LACKS_SCHEMA = text("SELECT to_regnamespace(:schema) IS NULL")
+_REFERRING = text(
+    "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint"
+    " WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1"
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +44,50 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
         )
     table = op.to_table()
     require_types(op.table_name, table.columns, diff.context)
-    if keys := sorted(str(key.name) for key in table.foreign_key_constraints if key.use_alter):
-        raise UnsafeOperation(
-            f"The new table {op.table_name} has the foreign key {', '.join(keys)} with use_alter, which Alembic leaves"
-            " out. Take it out of the model and migrate; then put it back and migrate again."
-        )
     names = {column.name for column in table.columns}
     if old := next((gone for gone, columns in diff.retired_tables.items() if columns == names), None):
         raise UnsafeOperation(
             f"The table {old} goes and {op.table_name} with the same columns comes. If it is a new name, the rows have"
             f" to come along: write a revision by hand, with rename_with_view({old!r}, {op.table_name!r})."
         )
-    return Change([op], [op.reverse()], EXPAND)
+    if op.schema and diff.connection.scalar(_LACKS_SCHEMA, {"schema": quote(op.schema)}):
+        raise UnsafeOperation(
+            f"The schema {op.schema} of the new table {op.table_name} is not there. Make it in a revision by hand, with"
+            f" op.execute({f'CREATE SCHEMA {quote(op.schema)}'!r}), upgrade, and migrate then."
+        )
+    model = diff.model(op.table_name)
+    if model is not None and (why := reason_not_to_make(diff.connection, model)):
+        raise UnsafeOperation(f"PostgreSQL would not make the new table {op.table_name}: {why} Put its model right.")
+    keys = Change.joined([_add_after(one, diff) for one in op.columns if _comes_after(one, op, diff)])
+    op.columns = [one for one in op.columns if not _comes_after(one, op, diff)]
+    return Change([op, *keys.up], [*keys.down, op.reverse()], EXPAND)
+
+
+def schema_of(op: Any) -> str | None:
+    if not isinstance(op, ops.CreateForeignKeyOp):
+        return getattr(op, "schema", None)
+    named: list[str] = sorted({op.kw[end] for end in ("source_schema", "referent_schema") if op.kw.get(end)})
+    if len(named) > 1:
+        raise UnsafeOperation(
+            f"The foreign key from {op.source_table} to {op.referent_table} leads from one of the schemas"
+            f" {' and '.join(named)} into the other, and an operation works in one. Leave it out of the model."
+        )
+    return named[0] if named else None
+
+
+def _comes_after(item: Any, op: ops.CreateTableOp, diff: Diff) -> bool:
+    """Tell if it is a new table's foreign key to a table that is made after it: two may refer to each other."""
+    if not isinstance(item, ForeignKeyConstraint):
+        return False
+    not_yet = diff.new_tables[diff.new_tables.index(op.table_name) + 1 :]
+    other = item.referred_table
+    return item.use_alter or (other.schema == op.schema and other.name in not_yet)
+
+
+def _add_after(key: Any, diff: Diff) -> Change:
+    add = ops.CreateForeignKeyOp.from_constraint(key)
+    schema_of(add)  # which refuses one into another schema
+    return create_foreign_key(add, diff)
 
 
 def drop_table(op: ops.DropTableOp, diff: Diff) -> Change:
@@ -73,6 +112,7 @@ def comment_on_table(op: Any, diff: Diff) -> Change:
 
 
 def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
+    op.kw.pop("postgresql_concurrently", None)
     if op.table_name in diff.new_tables:
         return Change([op], [], EXPAND)  # in the transaction that creates the table
     op.index_name = sql_name(op.index_name or "")

@@ -273,6 +273,15 @@ UNION ALL SELECT 'partitioning or inheritance' FROM pg_class WHERE oid = CAST(:t
     AND (relkind <> 'r' OR relhassubclass OR relispartition)
 UNION ALL SELECT 'privileges on the column' FROM pg_attribute a WHERE {column} AND a.attacl IS NOT NULL
 
+-- statistics: how much somebody has the server look at the column, and at expressions in its indexes
+SELECT format('ALTER %s ALTER COLUMN %s SET STATISTICS %s', one.what, one.place, one.target)
+FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid CROSS JOIN LATERAL (
+    SELECT format('TABLE %I', t.relname), format('%I', a.attname), a.attstattarget::int
+    UNION ALL SELECT format('INDEX %I', c.relname), e.attnum::text, e.attstattarget
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute e ON e.attrelid = c.oid
+    WHERE i.indrelid = t.oid) AS one (what, place, target)
+WHERE {column} AND one.target >= 0
+
 -- trigger_functions
 SELECT DISTINCT format('ALTER FUNCTION %s %s', p.oid::regprocedure,
     CASE provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END)

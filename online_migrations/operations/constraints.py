@@ -48,6 +48,7 @@ def create_index_online(
         UnsafeOperation: a unique index, and two rows are the same. The index is dropped again.
     """
     _refuse_taken(table, name)
+    options.pop("postgresql_concurrently", None)  # it is built so in any case, but on no empty copy
     if unique:
         require_partition_key(bind(), table, [one for one in columns if isinstance(one, str)])
     spare, old = spare_name(name), shorten_identifier(f"{name}_old")

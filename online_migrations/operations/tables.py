@@ -315,11 +315,29 @@ def reason_not_to_add(table: str, column: Column[Any], connection: Connection | 
                 return None
         except (DataError, IntegrityError) as error:
             return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
+    return _way_round_rewrite(table, column)
+
+
+def _way_round_rewrite(table: str, column: Column[Any]) -> str:
+    where = f"{table}.{column.name}"
+    rewrites = "PostgreSQL rewrites the whole table for it, under a lock that stops every request."
+    if column.computed is not None:
+        return (
+            f"{where} is computed by the database. {rewrites} Let a trigger do that, in a revision by hand:"
+            f" add_computed_column_online({table!r}, sa.Column({column.name!r}, …),"
+            f" {str(column.computed.sqltext)!r}); and in the model write FetchedValue(), server_onupdate=FetchedValue()"
+            " in place of Computed(…)."
+        )
+    if column.identity is not None:
+        return (
+            f"{where} is numbered by the database. {rewrites} Add it without, and nullable; then number new rows by"
+            f" server_default=Sequence(…).next_value(), migrate, and the others by backfill({table!r},"
+            f' "{column.name} = nextval(\'…\')", "{column.name} IS NULL") in that revision.'
+        )
     return (
-        f"{where} is computed by the database, or has a default that differs from row to row, for which PostgreSQL"
-        " rewrites the whole table under a lock that stops every request. Add it without, then"
-        f" set_default_online({table!r}, {column.name!r}, …) and backfill({table!r}, …); or use"
-        f' add_computed_column_online({table!r}, sa.Column({column.name!r}, …), "…").'
+        f"{where} has a default that differs from row to row. {rewrites} Add it without, and nullable; then give it the"
+        f' default, migrate, and fill other rows by backfill({table!r}, "{column.name} = …", "{column.name} IS'
+        ' NULL") in that revision.'
     )
 
 

@@ -105,8 +105,8 @@ def change_type_online(
         _wait_for_older_snapshots(connection, deadline_of(migration))
     # Each session keeps a PL/pgSQL function as it compiled it, with the types that the columns had. ALTER FUNCTION to
     # what it is makes it look again.
-    recompile = ask("trigger_functions", table).listed()
-    run_steps(_swap(change, state, twins, recompile))
+    again = ask("trigger_functions", table).listed() + ask("statistics", table, column=column).listed()
+    run_steps(_swap(change, state, twins, again))
 
 
 def drop_shadow_contract(table: str, column: str) -> None:
@@ -223,7 +223,7 @@ def _twin_of_constraint(tables: tuple[str, ...], name: str, definition: str) -> 
     return Twin(build, alter(tables[0], drop), alter(tables[0], rename), tables)
 
 
-def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: list[str]) -> Step:
+def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], again: list[str]) -> Step:
     """Let the column and its shadow swap names. Each statement changes the catalog only."""
     table, column, shadow = change.table, change.column, change.shadow
     between = shorten_identifier(f"{column}_swapped")
@@ -233,7 +233,7 @@ def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], recompile: 
     takes = [twin.take for twin in twins]
     comments = [comment_on(table, column, state.comment), comment_on(table, shadow, SHADOW_OF_FORMER)]
     back = change.dual_write(change.back).create_function()
-    swap = "; ".join([*drops, *renames, *takes, *comments, back, *recompile])
+    swap = "; ".join([*drops, *renames, *takes, *comments, back, *again])
     if state.sequence and state.identity:
         of = {"table": quote(table), "of": quote(column), "identity": state.identity, "swap": swap}
         sequence = {"sequence": state.sequence, "literal": literal(state.sequence), "options": state.sequence_options}

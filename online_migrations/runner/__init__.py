@@ -289,13 +289,21 @@ def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[st
 
 
 def _as_sql(metadata: MetaData) -> Iterator[str]:
-    for table in metadata.sorted_tables:
+    for _, table in sorted(metadata.tables.items()):
         yield str(CreateTable(table).compile(dialect=DIALECT))
-        yield from sorted(str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
-        for key in table.foreign_key_constraints:  # those with use_alter are not in the table's own statement
+        yield from (str(CreateIndex(index).compile(dialect=DIALECT)) for index in _by_name(table.indexes))
+        for key in _by_name(table.foreign_key_constraints):  # one with use_alter is not in the table's own statement
             yield str(AddConstraint(key, isolate_from_table=False).compile(dialect=DIALECT))
         for column in table.columns:
             yield f"{column.name} {column.type!r} {column.default!r}"
+        items: tuple[Any, ...] = (table, *table.columns, *_by_name(table.indexes), *_by_name(table.constraints))
+        yield str([autogenerate.include_object(one, one.name, one.__visit_name__, False, None) for one in items])
+        place = {"schema_name": table.schema, "schema_qualified_table_name": table.fullname}
+        yield str(autogenerate.include_name(table.name, "table", place))
+
+
+def _by_name(items: Iterable[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: str(item.name))
 
 
 def require_same(connection: Connection, *, has_run: bool = False) -> None:

@@ -180,7 +180,7 @@ def _first(connection: sa.Connection, *which: sa.ColumnElement[bool], place: int
 def mapped_tables(metadata: sa.MetaData) -> MappedTables:
     return {
         table.fullname: {column.name: _mapped_column(column) for column in table.columns}
-        for table in metadata.sorted_tables
+        for table in metadata.tables.values()
     }
 
 
@@ -193,7 +193,7 @@ def unique_columns(metadata: sa.MetaData) -> dict[str, list[UniqueColumns]]:
             if isinstance(item, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
             or (isinstance(item, sa.Index) and item.unique)
         ]
-        for table in metadata.sorted_tables
+        for table in metadata.tables.values()
     }
 
 

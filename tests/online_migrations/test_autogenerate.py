@@ -118,15 +118,6 @@ def test_what_is_made_comes_before_what_goes_and_what_is_referred_to_first() -> 
 REFERS = add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id")))
 
 
-def test_a_foreign_key_that_alembic_leaves_out_of_a_new_table_is_refused(own: Database) -> None:
-    key = sa.ForeignKey("owners.id", name="fk_bins_owner_id", use_alter=True)
-    metadata = changed(bins(sa.Column("owner_id", key)))
-    with pytest.raises(UnsafeOperation, match="bins has the foreign key fk_bins_owner_id"):
-        migration(own, metadata)
-    own.execute("CREATE TABLE bins (id serial PRIMARY KEY, owner_id bigint)")  # as it is without the key
-    assert any("fk_bins_owner_id" in call for call in sources(migration(own, metadata).up))
-
-
 def test_a_default_with_a_quote_is_compared(own: Database) -> None:
     metadata = changed(add(plain("said", sa.String(9), server_default="it's")))
     own.execute("ALTER TABLE things ADD said varchar(9) DEFAULT 'it''s'")
@@ -170,7 +161,7 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (replace(precise), "made_at would change from TIMESTAMP WITH TIME ZONE to TIMESTAMP"),
     (replace(lambda: sa.Column("doubled", sa.Integer, sa.Computed("weight * 3", persisted=True)), "parts"), "new name"),
     (replace(plain("note", sa.Text(collation="C"))), "under a new name"),
-    (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "computed by the database.*add_computed_column_online"),
+    (add(lambda: sa.Column("key", sa.Integer, sa.Identity())), "numbered by the database.*nextval"),
     (add(plain("extra", sa.BLOB())), "BLOB, which this server does not have"),
     (
         add(plain("extra", Unsaid("BOX"))),

@@ -28,6 +28,8 @@ CREATE TABLE things (
 COMMENT ON COLUMN things.size IS 'how it''s sized';
 CREATE INDEX ix_things_size ON things USING hash (size);
 CREATE INDEX ix_part ON things (name, (size + 1) DESC) INCLUDE (code) WHERE size > 2;
+ALTER TABLE things ALTER size SET STATISTICS 50;
+ALTER INDEX ix_part ALTER 2 SET STATISTICS 0;
 CREATE TABLE parts (
     id bigserial PRIMARY KEY, thing_id int CONSTRAINT fk_parts_things REFERENCES things ON DELETE CASCADE
 );
@@ -41,6 +43,10 @@ INSERT INTO tickets SELECT FROM generate_series(1, 3);
 TYPE = "SELECT data_type FROM information_schema.columns WHERE table_name = :table AND column_name = :column"
 WRONG = "SELECT count(*) FROM things WHERE size IS DISTINCT FROM size_shadow"
 INDEXES = "SELECT array_agg(indexdef ORDER BY indexname) FROM pg_indexes WHERE tablename = :table"
+STATISTICS = (
+    "SELECT array_agg(attname || attstattarget ORDER BY attname) FROM pg_attribute"
+    " WHERE attstattarget >= 0 AND attnum > 0 AND attname NOT LIKE '%shadow'"
+)
 CONSTRAINTS = (
     "SELECT array_agg(conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated ORDER BY conname)"
     " FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)"
@@ -62,7 +68,8 @@ def to_integer() -> None:
 
 
 def described(database: Database, table: str) -> tuple[Any, ...]:
-    return database.scalar(INDEXES, table=table), database.scalar(CONSTRAINTS, table=table)
+    standing = (database.scalar(query, table=table) for query in (INDEXES, CONSTRAINTS))
+    return (*standing, database.scalar(STATISTICS))
 
 
 @pytest.mark.smoke

@@ -1,22 +1,25 @@
 """Columns of every type with every default and rule, and whole models as people report them to Alembic and SQLAlchemy.
 
-Each goes through `flask db migrate`, `upgrade` and `check`; a second `migrate` finds nothing, and the way down and up
-again ends at an equal schema. What PostgreSQL itself does not take, such as a unique JSON, is left out.
+Each goes through `flask db migrate`, `flask release lint` and `upgrade`; a second `migrate` finds nothing, and the way
+down and up again ends at an equal schema. What PostgreSQL itself does not take, such as a unique JSON, is left out.
 """
 
 import inspect
-from collections import defaultdict
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from tests.online_migrations.changes.others import of_others
+from online_migrations.errors import UnsafeOperation
+from online_migrations.lint import lint
+from tests.online_migrations.changes.others import ADVICE, of_others
 from tests.online_migrations.model_project import ModelProject
 
 Type = TypeEngine[Any]
@@ -54,6 +57,7 @@ ARGUMENTS: dict[type, tuple[Callable[[], Type], ...]] = {
     sa.DateTime: (sa.DateTime, lambda: sa.DateTime(timezone=True)),
     postgresql.TIMESTAMP: (lambda: postgresql.TIMESTAMP(timezone=True, precision=0),),
 }
+GROWN = ("constant", "expression", "plain", "index", "partial", "indexed", "checked")
 OF_THE_DATABASE = (postgresql.ENUM, postgresql.DOMAIN)  # refused, as test_autogenerate.py reads
 
 
@@ -97,34 +101,36 @@ def sample(kind: str) -> str:
     return SAMPLES[max(known, key=len)] if known else "1"
 
 
-def variants(make: Callable[[], Type]) -> Iterator[Items]:
-    """Yield columns of the type, and the indexes on them, under their names."""
+def variants(number: int, make: Callable[[], Type]) -> dict[str, Items]:
+    """Return columns of the type, whose names end with its number, and the indexes on them."""
     kind = sql(make())
     value = "'" + sample(kind).replace("'", "''") + "'"
-    defaults = {
-        "plain": None,
-        "constant": sample(kind),
-        "expression": sa.text(f"CASE WHEN 1 + 1 = 2 THEN {value}::{kind} END"),
-        "volatile": sa.text(f"CASE WHEN random() < 2 THEN {value}::{kind} END"),
-        "numbered": sa.text("nextval('zoo_numbers')"),
-    }
+    constant = sample(kind)
 
     def column(name: str, *items: Any, **options: Any) -> sa.Column[Any]:
-        return sa.Column(name, make(), *items, **options)
+        return sa.Column(f"{name}_{number}", make(), *items, **options)
 
-    for name, default in defaults.items():
-        yield column(name, server_default=default, nullable=default is None), None
-    constant = defaults["constant"]
-    yield column("unique", unique=True, server_default=constant), None
-    yield column("index", index=True), None
-    where = sa.text("partial IS NOT NULL AND id IN (1, 2)")
-    yield column("partial"), lambda table: sa.Index(None, table.c.partial, postgresql_where=where)
-    indexed = sa.text(f"coalesce(indexed, {value})")
-    yield column("indexed"), lambda table: sa.Index(f"ix_{table.name}_indexed", indexed, _table=table)
-    check = sa.CheckConstraint(f"checked IN ({value}, {value}) OR id <> 0", name="checked")
-    yield column("checked", check, server_default=constant), None
-    yield column("computed", sa.Computed(f"CASE WHEN id > 0 THEN {value}::{kind} END", persisted=True)), None
-    yield column("numbers", sa.Identity(always=True)), None
+    def required(name: str, default: Any) -> Items:
+        return column(name, server_default=default, nullable=False), None
+
+    where = sa.text(f"partial_{number} IS NOT NULL AND id IN (1, 2)")
+    indexed = sa.text(f"coalesce(indexed_{number}, {value})")
+    check = sa.CheckConstraint(f"checked_{number} IN ({value}, {value}) OR id <> 0", name=f"checked_{number}")
+    computed = sa.Computed(f"CASE WHEN id > 0 THEN {value}::{kind} END", persisted=True)
+    return {
+        "plain": (column("plain"), None),
+        "constant": required("constant", constant),
+        "expression": required("expression", sa.text(f"CASE WHEN 1 + 1 = 2 THEN {value}::{kind} END")),
+        "volatile": required("volatile", sa.text(f"CASE WHEN random() < 2 THEN {value}::{kind} END")),
+        "numbered": required("numbered", sa.text("nextval('zoo_numbers')")),
+        "unique": (column("unique", unique=True, server_default=constant), None),
+        "index": (column("index", index=True), None),
+        "partial": (column("partial"), lambda of: sa.Index(None, of.c[f"partial_{number}"], postgresql_where=where)),
+        "indexed": (column("indexed"), lambda of: sa.Index(f"ix_{of.name}_{number}", indexed, _table=of)),
+        "checked": (column("checked", check, server_default=constant), None),
+        "computed": (column("computed", computed), None),
+        "numbers": (column("numbers", sa.Identity(always=True)), None),
+    }
 
 
 def add_to(table: sa.Table, items: Items) -> None:
@@ -142,51 +148,112 @@ def forth_and_back(project: ModelProject, models: Callable[[sa.MetaData], None])
     project.change(models)
     assert project.migrate() is not None
     number = project.number
+    assert lint(ScriptDirectory(str(project.folder)), project.metadata, [f"{number:04d}"]) == []
     project.upgrade()
     schema = project.database.definitions()
-    project.check()
     assert project.migrate() is None
     project.downgrade(number - 1)
     project.upgrade()
     assert project.database.definitions() == schema
 
 
-def taken_by_the_server(project: ModelProject) -> dict[Callable[[], Type], set[str]]:
-    """Return by their types the names of the columns that a plain CREATE TABLE takes."""
-    taken = defaultdict(set)
+def taken_by_the_server(project: ModelProject) -> list[tuple[Callable[[], Type], set[str]]]:
+    """Return each type, and which of its variants a plain CREATE TABLE takes."""
+    taken = []
     with project.database.engine.connect() as connection:
         for make in types():
-            for column, make_index in variants(make):
+            names = set()
+            for name, items in variants(0, make).items():
                 metadata = sa.MetaData(naming_convention=project.metadata.naming_convention)
-                add_to(keyed("probe", metadata), (column, make_index))
+                add_to(keyed("probe", metadata), items)
                 with suppress(DBAPIError), connection.begin_nested() as trial:
-                    metadata.create_all(connection)
-                    taken[make].add(column.name)
+                    metadata.create_all(connection, checkfirst=False)
+                    names.add(name)
                     trial.rollback()
+            taken.append((make, names))
     return taken
+
+
+def table_of(number: int, metadata: sa.MetaData) -> sa.Table:
+    """Return the table for the type of a number: several stand in one, since a table costs more than a column."""
+    found = metadata.tables.get(f"zoo_{number // 10}")
+    return keyed(f"zoo_{number // 10}", metadata) if found is None else found
 
 
 @pytest.mark.minutes
 @pytest.mark.timeout(600)
 def test_columns(project: ModelProject) -> None:
-    project.database.execute("CREATE SEQUENCE zoo_numbers")
+    numbers = "SEQUENCE zoo_numbers"
+    project.write(f'op.execute("CREATE {numbers}")', f'op.execute("DROP {numbers}")')
+    project.upgrade()
     taken = taken_by_the_server(project)
-    assert sum(map(len, taken.values())) >= 400
+    assert sum(len(names) for _, names in taken) >= 400
 
     def columns(metadata: sa.MetaData) -> None:
-        for number, (make, names) in enumerate(taken.items()):
-            table = keyed(f"zoo_{number}", metadata)
-            for items in variants(make):
-                if items[0].name in names:
-                    add_to(table, items)
+        for number, (make, names) in enumerate(taken):
+            for name, items in variants(number, make).items():
+                if name in names:
+                    add_to(table_of(number, metadata), items)
 
     forth_and_back(project, columns)
     assert project.database.scalar("SELECT NOT is_called FROM zoo_numbers")
 
 
 @pytest.mark.minutes
+@pytest.mark.timeout(600)
+def test_columns_of_tables_that_are_there(project: ModelProject) -> None:
+    """Of each type one, of which no two that follow each other have the same rule."""
+    taken = [(make, [name for name in GROWN if name in names]) for make, names in taken_by_the_server(project)]
+
+    def bare(metadata: sa.MetaData) -> None:
+        for number in range(len(taken)):
+            table_of(number, metadata)
+
+    forth_and_back(project, bare)
+    for table in {name for name in project.metadata.tables if name.startswith("zoo")}:
+        project.database.execute(f"INSERT INTO {table} SELECT generate_series(1, 3)")
+    project.goes_live()
+
+    def grown(metadata: sa.MetaData) -> None:
+        for number, (make, names) in enumerate(taken):
+            if names:
+                add_to(table_of(number, metadata), variants(number, make)[names[number % len(names)]])
+
+    forth_and_back(project, grown)
+
+
+@pytest.mark.minutes
 def test_models_of_others(project: ModelProject) -> None:
     forth_and_back(project, of_others)
+
+
+@pytest.mark.minutes
+def test_who_follows_the_advice_of_a_refusal_comes_to_a_clean_end(project: ModelProject) -> None:
+    def models(metadata: sa.MetaData) -> None:
+        for name, items in state.items():
+            sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items())
+
+    state = {name: advice.before for name, advice in ADVICE.items()}
+    forth_and_back(project, models)
+    for name in state:
+        project.database.execute(f"INSERT INTO {name} (id) VALUES (1), (2)")
+    project.goes_live()
+    calls = {}
+    for name, advice in ADVICE.items():
+        state[name] = advice.asked
+        project.change(models)
+        with pytest.raises(UnsafeOperation, match=advice.said) as refused:
+            project.migrate()
+        state[name] = advice.before
+        if "(add" in advice.said:
+            calls[name] = re.findall(advice.said, refused.value.message)[0]
+    state.update({name: ADVICE[name].followed for name in calls})
+    project.change(models)
+    project.write("\n".join(calls.values()).replace("…", "sa.Integer()"))
+    project.upgrade()
+    project.goes_live()
+    state = {name: advice.followed for name, advice in ADVICE.items()}
+    forth_and_back(project, models)
 
 
 @pytest.mark.newest_server  # older ones have no virtual columns

@@ -1,7 +1,8 @@
 """Models as people report them to Alembic, SQLAlchemy and Flask-Migrate, or write them by their recipes."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column, Computed, ForeignKey, Identity, Index, Integer, String, Text, func, text
@@ -121,6 +122,66 @@ def of_others(metadata: sa.MetaData) -> None:
        Column("c", pg.INTERVAL(fields="YEAR TO MONTH")), Column("d", sa.Text(collation="C"), index=True))
     of("serials", Column("id", sa.BigInteger, primary_key=True, autoincrement=True),
        Column("other", sa.SmallInteger, Identity(always=True, increment=2)))
+    of("chickens", ID(), Column("egg_id", ForeignKey("eggs.id")))
+    of("eggs", ID(), Column("chicken_id", ForeignKey("chickens.id", use_alter=True)),
+       Column("laid_by", ForeignKey("chickens.id")))
+    of("versioned", ID(), Column("xmin", Integer, system=True), Column("a", Text, index=True),
+       Index("ix_versioned", "a", postgresql_concurrently=True))
+    of("nameless", ID(), Column("during", pg.TSTZRANGE), pg.ExcludeConstraint(("during", "&&")))
+    of("flags_of_schools", Column("school", Text), postgresql_inherits="flags")
     of("events", Column("at", sa.Date, primary_key=True), Column("id", Integer, primary_key=True),
        Column("name", Text, index=True), postgresql_partition_by="RANGE (at)")
     # fmt: on
+
+
+class Advice(NamedTuple):
+    """Say of a table what its model has, what it asks for, the sentence that refuses that, and what follows it."""
+
+    before: Callable[[], list[Any]]
+    asked: Callable[[], list[Any]]
+    said: str
+    followed: Callable[[], list[Any]]
+
+
+def x(kind: Any, *items: Any, **options: Any) -> Callable[[], list[Any]]:
+    return lambda: [Column("x", kind, *(item() for item in items), **options)]
+
+
+COLOURS = sa.Enum("red", "blue", native_enum=False, create_constraint=True, name="colours")
+NATIVE = sa.Enum("red", "blue", name="native")
+BOTH = partial(CheckConstraint, "x <@ ARRAY['red', 'blue']", name="both")
+RANDOM, FETCHED = func.gen_random_uuid(), sa.FetchedValue()
+ADVICE = {
+    "coloured": Advice(list, x(NATIVE), "native_enum=False, create_constraint=True", x(COLOURS)),
+    "recoloured": Advice(x(String(4)), x(NATIVE), "native_enum=False, create_constraint=True", x(COLOURS)),
+    "striped": Advice(list, x(pg.ARRAY(NATIVE)), "ARRAY.Text. with a rule: CheckConstraint", x(pg.ARRAY(Text), BOTH)),
+    "shared": Advice(
+        *(list, x(pg.DOMAIN("share", Integer)), "Make it INTEGER, .*as a CheckConstraint"),
+        x(Integer, partial(CheckConstraint, "x > 0", name="share")),
+    ),
+    "retyped": Advice(
+        *(x(Text), x(Integer), r"TEXT to INTEGER.*by hand: (add_synced_column_online.*)$"),
+        lambda: [Column("x", Text), Column("x_new", Integer)],
+    ),
+    "required": Advice(list, x(Text, nullable=False), "constant", x(Text, nullable=False, server_default="a")),
+    "computed": Advice(
+        *(list, x(Integer, partial(Computed, "id * 2", persisted=True))),
+        r"by hand: (add_computed_column_online.*); and in the model write FetchedValue",
+        lambda: [Column("x", Integer, FETCHED, server_onupdate=FETCHED)],
+    ),
+    "numbered": Advice(list, x(Integer, Identity), "Add it without, and nullable", x(Integer)),
+    "named": Advice(list, x(sa.Uuid, server_default=RANDOM), "Add it without, and nullable", x(sa.Uuid)),
+    "called": Advice(x(Text), lambda: [Column("y", Text)], r'y = mapped_column\("x", …\)', x(Text, key="y")),
+    "nameless": Advice(list, x(sa.Enum("a", native_enum=False, create_constraint=True)), "has no name", x(COLOURS)),
+    "single": Advice(list, x(Text, unique=True, server_default="a"), "Begin without a default", x(Text, unique=True)),
+    "sorted": Advice(
+        *(x(Text), x(Text(collation="C")), "add a column under a new name"),
+        lambda: [Column("x", Text), Column("y", Text(collation="C"))],
+    ),
+    "kinds": Advice(
+        lambda: [Column("x", Text), Index("same", "x", unique=True)],
+        lambda: [Column("x", Text), sa.UniqueConstraint("x", name="same")],
+        "Give it another name",
+        lambda: [Column("x", Text), sa.UniqueConstraint("x", name="other")],
+    ),
+}
