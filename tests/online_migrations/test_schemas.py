@@ -13,7 +13,7 @@ from alembic.operations.ops import CreateForeignKeyOp
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.autogenerate.rewrite import schema_of
+from online_migrations.autogenerate.tables import schema_of
 from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations import (
