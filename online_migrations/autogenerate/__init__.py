@@ -59,7 +59,8 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
     Also the CHECK of a Boolean with create_constraint, of which only other databases make one.
     """
     if isinstance(item, CheckConstraint) and not reflected and item._create_rule is not None:
-        return bool(item._create_rule(DIALECT.ddl_compiler(DIALECT, AddConstraint(item))))
+        add = AddConstraint(item, isolate_from_table=False)  # else its table would leave it out from now on
+        return bool(item._create_rule(DIALECT.ddl_compiler(DIALECT, add)))
     if not _project_includes("include_object", item, name, type_, reflected, compare_to):
         return False
     if not reflected or compare_to is not None:

@@ -84,5 +84,5 @@ def models() -> MetaData:
     return metadata
 
 
-def enum(*values: str) -> sa.Enum:
-    return sa.Enum(*values, name="colour", native_enum=False, create_constraint=True, length=10)
+def enum(*values: str, name: str = "colour") -> sa.Enum:
+    return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=10)

@@ -109,9 +109,9 @@ def test_with_a_naming_convention_an_enums_rule_is_named_by_us_alone() -> None:
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     kind: sa.Column[str] = sa.Column("kind", sa.Enum("a", "b", native_enum=False, create_constraint=True))
     Table("orders", metadata, kind, CheckConstraint("size < 10", name="small"))
-    _, small = checks_of(metadata)
+    [small] = [name for name in checks_of(metadata) if isinstance(name, str)]
     name_checks(metadata)
-    assert checks_of(metadata) == ["orders_kind_check", small]
+    assert set(checks_of(metadata)) == {"orders_kind_check", small}
 
 
 TYPES: list[sa.types.TypeEngine[Any]] = [

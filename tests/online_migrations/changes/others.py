@@ -149,15 +149,23 @@ def x(kind: Any, *items: Any, **options: Any) -> Callable[[], list[Any]]:
 
 COLOURS = sa.Enum("red", "blue", native_enum=False, create_constraint=True, name="colours")
 NATIVE = sa.Enum("red", "blue", name="native")
+
+
+class Hidden(sa.TypeDecorator[Any]):
+    """Hide a native enum."""
+
+    impl, cache_ok = NATIVE, True
+
+
 BOTH = partial(CheckConstraint, "x <@ ARRAY['red', 'blue']", name="both")
-RANDOM, FETCHED = func.gen_random_uuid(), sa.FetchedValue()
+FETCHED = sa.FetchedValue()
 ADVICE = {
-    "coloured": Advice(list, x(NATIVE), "native_enum=False, create_constraint=True", x(COLOURS)),
+    "coloured": Advice(list, x(Hidden), "native_enum=False, create_constraint=True", x(COLOURS)),
     "recoloured": Advice(x(String(4)), x(NATIVE), "native_enum=False, create_constraint=True", x(COLOURS)),
     "striped": Advice(list, x(pg.ARRAY(NATIVE)), "ARRAY.Text. with a rule: CheckConstraint", x(pg.ARRAY(Text), BOTH)),
     "shared": Advice(
-        *(list, x(pg.DOMAIN("share", Integer)), "Make it INTEGER, .*as a CheckConstraint"),
-        x(Integer, partial(CheckConstraint, "x > 0", name="share")),
+        *(list, x(sa.ARRAY(pg.DOMAIN("share", Integer))), "Make it INTEGER, .*as a CheckConstraint"),
+        x(sa.ARRAY(Integer), partial(CheckConstraint, "0 < ALL (x)", name="share")),
     ),
     "retyped": Advice(
         *(x(Text), x(Integer), r"TEXT to INTEGER.*by hand: (add_synced_column_online.*)$"),
@@ -170,7 +178,6 @@ ADVICE = {
         lambda: [Column("x", Integer, FETCHED, server_onupdate=FETCHED)],
     ),
     "numbered": Advice(list, x(Integer, Identity), "Add it without, and nullable", x(Integer)),
-    "named": Advice(list, x(sa.Uuid, server_default=RANDOM), "Add it without, and nullable", x(sa.Uuid)),
     "called": Advice(x(Text), lambda: [Column("y", Text)], r'y = mapped_column\("x", …\)', x(Text, key="y")),
     "nameless": Advice(list, x(sa.Enum("a", native_enum=False, create_constraint=True)), "has no name", x(COLOURS)),
     "single": Advice(list, x(Text, unique=True, server_default="a"), "Begin without a default", x(Text, unique=True)),
