@@ -107,10 +107,8 @@ def _scripts(code: ScriptDirectory) -> list[Script]:
         return sorted(code._load_revisions(), key=lambda script: script.path)
     except (Exception, SystemExit) as error:  # a file may do anything
         place = raised_at(error, *map(str, Path(code.versions).glob("*.py"))) or "A revision"
-        why = (
-            f"{place} cannot be imported, {type(error).__name__}: {error}. Mend the file; upgrade() is to do the rest."
-        )
-        raise BrokenFile(why) from error
+        why = f"{place} cannot be imported, {type(error).__name__}: {error}"
+        raise BrokenFile(f"{why}. Mend the file; upgrade() is to do the rest.") from error
 
 
 def raised_at(error: BaseException, *paths: str) -> str:

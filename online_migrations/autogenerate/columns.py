@@ -90,13 +90,13 @@ def stands_on(item: Any, columns: list[str]) -> bool:
 
 def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
     where = (op.table_name, op.column_name)
+    relax, require = call("drop_not_null_online", *where), call("set_not_null_online", *where)
     parts: list[Change] = []
     if op.modify_type is not None:
         parts.append(alter_type(op, diff))
     if op.modify_server_default is not False:
         parts.append(alter_default(op))
     if op.modify_nullable is not None:
-        relax, require = call("drop_not_null_online", *where), call("set_not_null_online", *where)
         parts.append(Change([relax], [require], EXPAND) if op.modify_nullable else Change([require], [relax], CONTRACT))
     if op.modify_comment is not False:
         parts.append(alter_comment(op))
@@ -186,11 +186,9 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
             f"{table}.{column} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {enum}."
             " Leave the value in the model and write it no more, or go on in a new column."
         )
-    calls = []
-    for number, value in enumerate(new):
-        following = next((other for other in new[number:] if other in old), None)
-        if value not in old:
-            calls.append(call("add_enum_value_online", enum, value, before=following))
+    following = {value: next((other for other in new[at:] if other in old), None) for at, value in enumerate(new)}
+    added = [value for value in new if value not in old]
+    calls = [call("add_enum_value_online", enum, value, before=following[value]) for value in added]
     return Change([*calls], [], EXPAND)
 
 
@@ -220,10 +218,8 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
 
 def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
     """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
-    exported = [
-        value for module in (postgresql, sqlalchemy) for value in vars(module).values() if isinstance(value, type)
-    ]
-    found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
+    exported = [value for module in (postgresql, sqlalchemy) for value in vars(module).values()]
+    found = next((cls for cls in type(item).__mro__ if any(cls is one for one in exported)), type(item))
     return item if found is type(item) else item.adapt(found)
 
 

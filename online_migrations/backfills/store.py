@@ -65,23 +65,20 @@ class BackfillQuery(NamedTuple):
 
     def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
         """Fill the rows among the next `size` ones that meet the condition and that nobody has locked."""
-        batch = Batch._make(execute_verbatim(connection, self._statement(after, size)).one())
+        batch = Batch._make(execute_verbatim(connection, self.written("batch", after, size=size)).one())
         if batch.unfilled:
             raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")
         return batch
 
     def require_valid(self, connection: Connection) -> None:
         """Have the server plan a batch without running it: it refuses what is no SQL, or names what does not exist."""
-        execute_verbatim(connection, f"EXPLAIN {self._statement(None, 1)}")
+        execute_verbatim(connection, f"EXPLAIN {self.written('batch', size=1)}")
 
-    def _statement(self, after: str | None, size: int) -> str:
-        begin = "" if after is None else f"WHERE {quote(self.pk)} > {literal(after)}"
-        return self.written("batch", begin=begin, size=size)
-
-    def written(self, name: str, **more: Any) -> str:
+    def written(self, name: str, after: str | None = None, **more: Any) -> str:
         """Return a text of store.sql, with what the backfill does in its braces."""
+        begin = "" if after is None else f"WHERE {quote(self.pk)} > {literal(after)}"
         given = {"table": quote(self.table), "key": quote(self.pk), "where": self.where, "set_sql": self.set_sql}
-        return TEXTS[name].format(**given, **more)
+        return TEXTS[name].format(**given, begin=begin, **more)
 
 
 def assigned_columns(set_sql: str) -> set[str]:
@@ -280,11 +277,9 @@ def is_stalled(backfill: Backfill) -> bool:
 def document(backfill: Backfill) -> dict[str, Any]:
     """Return what `flask release status` shows of it, as JSON values."""
     waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
-    rate, speed = backfill.rows_per_second, None
-    if rate and backfill.state == RUNNING:
-        left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
-        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        speed = f"{rate:,.0f} a second, {time_left} left"
+    rate, is_running = backfill.rows_per_second, backfill.state == RUNNING
+    left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate if rate else 0
+    time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
     return {
         "name": backfill.name,
         "table": backfill.table_name,
@@ -295,7 +290,7 @@ def document(backfill: Backfill) -> dict[str, Any]:
         "rows_filled": backfill.rows_done,
         "estimated_rows": backfill.estimated_rows,
         "rows_per_second": round(rate) if rate else None,
-        "speed": speed,
+        "speed": f"{rate:,.0f} a second, {time_left} left" if rate and is_running else None,
         "waiting_for": waits_for or backfill.waiting_for,
         "error": backfill.error,
         "started_at": backfill.started_at.isoformat(),

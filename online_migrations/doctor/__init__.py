@@ -110,10 +110,8 @@ def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) 
 
 
 def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
-    tables = _TEXTS["tables"]
-    return connection.execute(
-        text(f"WITH tables AS ({tables}), migrator AS ({locks.QUERIES['holder'].text}) {query}"), parameters
-    )
+    tables, holder = _TEXTS["tables"], locks.QUERIES["holder"].text
+    return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({holder}) {query}"), parameters)
 
 
 def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
@@ -134,20 +132,15 @@ def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> I
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
 
 
-_STOPPED = {
-    store.FAILED: (ERROR, "backfill-failed"),
-    store.PAUSED: (WARNING, "backfill-paused"),
-    store.RUNNING: (WARNING, "backfill-stalled"),
-}
-
-
 def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
     """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
     for one in store.unfinished_backfills(connection):
-        if one.state != store.RUNNING or store.is_stalled(one):
-            command = f"flask release resume {one.name}" if one.state != store.RUNNING else "flask release status"
+        is_running = one.state == store.RUNNING
+        if not is_running or store.is_stalled(one):
+            severity, rule = ERROR if one.state == store.FAILED else WARNING, "stalled" if is_running else one.state
+            command = "flask release status" if is_running else f"flask release resume {one.name}"
             what = f"The backfill {one.name} does not go on; flask release status says why: {store.progress(one)}."
-            yield Diagnosis(*_STOPPED[one.state], what, command)
+            yield Diagnosis(severity, f"backfill-{rule}", what, command)
 
 
 def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:

@@ -190,11 +190,10 @@ def taken_back(undo: Callable[[], None], fails: str, instead: str) -> Iterator[N
     """Undo what was begun when a row refuses it, and say so."""
     try:
         yield
-    except UnsafeOperation:
+    except (UnsafeOperation, DataError, IntegrityError) as error:
         undo()
-        raise
-    except (DataError, IntegrityError) as error:
-        undo()
+        if isinstance(error, UnsafeOperation):
+            raise
         raise UnsafeOperation(f"{fails} ({server_message(error)}), so {instead}") from error
 
 

@@ -24,9 +24,8 @@ EXPAND = "expand"  # the previous release still runs after this step
 CONTRACT = "contract"  # it does not, or the revision does not say
 
 _OLDEST = ("revision", "down_revisions", "phase", "applied_at")  # columns that every version had
-_HISTORY = select(*(column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns)).order_by(
-    LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc()
-)
+_COLUMNS = [column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns]
+_HISTORY = select(*_COLUMNS).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 _VERSION = text("UPDATE alembic_version SET version_num = :parent")
 _MOVE = text(
     "UPDATE schema_ledger SET revision = :now, renumbered_from = :was WHERE revision = :was AND content_hash = :hash"
