@@ -59,10 +59,7 @@ Changed = tuple[Definition | None, Definition | None]
 def changed_definitions(
     connection: Connection, model: Table, there: Mapping[str, Definition], known: Collection[str]
 ) -> list[Changed]:
-    """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
-
-    Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
-    """
+    """Compare a table's indexes, and its constraints but foreign keys, without the known names."""
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
     key = _create(model.primary_key, model) if model.primary_key.columns else None
     with empty_copies(connection, model.name):
@@ -178,10 +175,7 @@ def _make_all(connection: Connection, statements: Sequence[str]) -> None:
 
 @contextmanager
 def empty_copies(connection: Connection, *tables: str, with_indexes: bool = False) -> Iterator[None]:
-    """Give tables empty temporary copies, which stand before them on the search path; roll back everything at the end.
-
-    A foreign key needs their indexes: it asks for the unique one of what it refers to.
-    """
+    """Give tables empty temporary copies, which stand before them on the search path; roll back all at the end."""
     # Operations run in autocommit mode; autogenerate in a transaction, which it keeps.
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is in use
     commits_itself = connection.connection.dbapi_connection.autocommit
@@ -190,6 +184,7 @@ def empty_copies(connection: Connection, *tables: str, with_indexes: bool = Fals
     execute_verbatim(connection, begin)
     try:
         for table, schema in schemas.items():
+            # A foreign key asks for the unique index of what it refers to.
             like = f"LIKE {schema}.{quote(table)}" + (" INCLUDING INDEXES" if with_indexes else "")
             execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(table)} ({like})")
         yield

@@ -175,10 +175,7 @@ def default_name(table: str, columns: Sequence[str], label: str) -> str:
 
 
 def name_checks(metadata: MetaData) -> None:
-    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it.
-
-    Those within a column move beside it, where alone Alembic looks for them.
-    """
+    """Name the CHECKs that neither the models nor a naming convention name. Those that have a name keep it."""
     is_named_by_convention = metadata.naming_convention.keys() & {"ck", CheckConstraint}
     for table in metadata.tables.values():
         # In the order in which CREATE TABLE writes them: those within columns come first.
@@ -190,7 +187,7 @@ def name_checks(metadata: MetaData) -> None:
             if not isinstance(check.name, str) and not is_named_by_convention:
                 check.name = conv(_free_name(table, check, taken))
                 taken.add(check.name)
-        for column in table.columns:
+        for column in table.columns:  # those within one move beside it, where alone Alembic looks for them
             for check in [one for one in column.constraints if isinstance(one, CheckConstraint)]:
                 column.constraints.remove(check)
                 table.append_constraint(check)

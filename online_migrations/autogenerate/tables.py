@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect
 from sqlalchemy.schema import CreateSequence, DropSequence
 from sqlalchemy.sql.elements import conv
 
@@ -255,14 +255,15 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
     """Return the tables of the database, those before others that these refer to, without parts of others."""
-    metadata = MetaData()
-    for schema in schemas:
-        metadata.reflect(connection, schema, resolve_fks=False)
-    for table in metadata.tables.values():
+    metadata, inspector = MetaData(), inspect(connection)
+    sorted_names = {schema: inspector.get_sorted_table_and_fkc_names(schema) for schema in schemas}
+    places = [(schema, name) for schema, names in sorted_names.items() for name, _ in names if name]
+    found = [Table(name, metadata, schema=of, autoload_with=connection, resolve_fks=False) for of, name in places]
+    for table in found:
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
-    return [table for table in metadata.sorted_tables if not is_part_of_another(table)]
+    return [table for table in found if not is_part_of_another(table)]
 
 
 def _stop_dual_writes(

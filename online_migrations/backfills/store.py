@@ -227,10 +227,7 @@ def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task
 
 
 def reason_not_done(connection: Connection, name: str) -> str | None:
-    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
-
-    A column that does not exist was dropped by a later step of a run that was interrupted.
-    """
+    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill."""
     backfill = read(connection, name)
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
@@ -241,7 +238,7 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
             take_search_path(connection, backfill.search_path)
             is_needed = backfill.query.is_needed(connection)
             savepoint.rollback()  # and with it the search path
-    except ProgrammingError:
+    except ProgrammingError:  # the column was dropped by a later step of a run that was interrupted
         return None
     if is_needed:
         return (

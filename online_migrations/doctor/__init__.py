@@ -287,12 +287,10 @@ def _difference(change: tuple[Any, ...]) -> Difference:
 
 
 def _causes(differences: Sequence[Difference]) -> list[Difference]:
-    """Leave out what follows from another: the index of a table or column that is missing is missing too.
-
-    On a table that lacks a column, or has it with another type, the server cannot print the definitions of the models.
-    """
+    """Leave out what follows from another: the index of a table or column that is missing is missing too."""
     tables = {one.table for one in differences if one.kind == "table"}
     columns = {(one.table, one.name) for one in differences if one.kind == "column"}
+    # On these the server cannot print the definitions of the models.
     other = {one.table for one in differences if one.kind == "type" or (one.action, one.kind) == ("add", "column")}
 
     def follows(one: Difference) -> bool:

@@ -72,10 +72,7 @@ def add_to_partitioned(table: str, name: str, kind: Divided, there: str | None, 
 
 
 def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
-    """Build it on each partition, also on one that is attached meanwhile, unless it has the same under another name.
-
-    Return where it was built. If one partition cannot have it, none keeps it.
-    """
+    """Build it on each partition that lacks it, also on one that is attached meanwhile; or else on none."""
     done: list[Partition] = []
     built: list[Partition] = []
     try:

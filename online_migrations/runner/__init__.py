@@ -185,10 +185,7 @@ def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
 
 
 def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, is_new: bool) -> None:
-    """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
-
-    Without a guard nothing is judged, since no release serves the database. A new one had no revision.
-    """
+    """Have Alembic run the steps that an earlier attempt has left. Without a guard, no release serves the database."""
     while True:
         connection.rollback()  # Alembic never commits a transaction that it finds open
         connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations import operations
 from online_migrations.backfills import store
 from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
+from online_migrations.operations.catalog import ask
 from online_migrations.operations.steps import in_schema
 from online_migrations.revisions import unmerged_heads
-from online_migrations.sql import quote
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, UNKNOWN, SchemaState, refusal, two_heads
 
 RETIRE = ("retire_column_online", "retire_table_online")
@@ -33,7 +33,6 @@ Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, it
 
 _BIND = "the arguments"  # as no revision can name anything
 _COMPUTED = object()  # in place of a value that the text does not say: a call's, or that of what only upgrade() knows
-_EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
 
 
 class Call(NamedTuple):
@@ -86,7 +85,7 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
         for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
-                is_there = bool(connection.scalar(_EXISTS, {"table": quote(given["table"])}))
+                is_there = ask("is_relation", given["table"], kinds="rpvmf").rows(connection).scalar()
                 if is_there and not store.is_small(connection, given["table"]):  # else the migration itself fills it
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
