@@ -99,10 +99,7 @@ def all_there(connection: Connection, table: str) -> dict[str, Definition]:
 
 
 def other_definition(connection: Connection, table: str, name: str, statement: str, *referred: str) -> str | None:
-    """Return what has the name and is not what CREATE INDEX, or else ADD CONSTRAINT, would make; None: nothing is.
-
-    A foreign key is one to the table `referred`. An INVALID index counts as none.
-    """
+    """Return what has the name, unless CREATE INDEX, or ADD CONSTRAINT to the table `referred`, would make the same."""
     there = _named(connection, table, name, statement)
     return there.text if there and not is_any_same(connection, table, [name], name, statement, *referred) else None
 

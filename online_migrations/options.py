@@ -49,10 +49,7 @@ class Options(NamedTuple):
 
 def current() -> Options:
     """Return the options of the application in whose context this runs. Refuse one without init_app()."""
-    try:
-        found: Options = current_app.extensions["release"]
-    except KeyError:
-        raise ReleaseError(
-            "This application was not set up: call online_migrations.init_app(app, Options(…))."
-        ) from None
+    found: Options | None = current_app.extensions.get("release")
+    if found is None:
+        raise ReleaseError("This application was not set up: call online_migrations.init_app(app, Options(…)).")
     return found

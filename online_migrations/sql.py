@@ -166,10 +166,7 @@ def default_name(table: str, columns: Sequence[str], label: str) -> str:
     first, second = table.encode(), "_".join(columns).encode()
     room = MAX_BYTES - len(label) - (2 if second else 1)
     while len(first) + len(second) > room:
-        if len(first) > len(second):
-            first = first[:-1]
-        else:
-            second = second[:-1]
+        first, second = (first[:-1], second) if len(first) > len(second) else (first, second[:-1])
     parts = (part.decode(errors="ignore") for part in (first, second) if part)  # no half of a character
     return "_".join([*parts, label])
 

@@ -176,10 +176,7 @@ def alter_comment(op: ops.AlterColumnOp) -> Change:
 
 
 def add_values(op: EnumValues, diff: Diff) -> Change:
-    """Add each value before the next one of the model that the type has, since values sort in the order of the type.
-
-    No downgrade: PostgreSQL cannot take a value from a type, and one that nobody writes harms no code.
-    """
+    """Add each value before the next one of the model that the type has: values sort in the order of the type."""
     _, table, enum, old, new, column = op.difference
     if gone := [value for value in old if value not in new]:
         raise UnsafeOperation(
@@ -189,7 +186,7 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
     following = {value: next((other for other in new[at:] if other in old), None) for at, value in enumerate(new)}
     added = [value for value in new if value not in old]
     calls = [call("add_enum_value_online", enum, value, before=following[value]) for value in added]
-    return Change([*calls], [], EXPAND)
+    return Change([*calls], [], EXPAND)  # no downgrade: a value that nobody writes harms no code
 
 
 def sql_type(kind: Any) -> str:

@@ -205,15 +205,12 @@ def differs(value: str, other: str, type_: str) -> str:
 
 
 def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
-    """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell.
-
-    It is tried in the condition of a view, without aggregates: in a trigger a mistake would fail the requests.
-    """
+    """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell."""
     connection = bind()
     if connection is None:
         return ()
     with op.get_context().autocommit_block():
-        found = tried(connection, table, expression, type_)
+        found = tried(connection, table, expression, type_)  # in a trigger a mistake would fail the requests
         tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
     return found
 

@@ -52,10 +52,7 @@ def is_partitioned(table: str) -> bool:
 
 
 def add_to_partitioned(table: str, name: str, kind: Divided, there: str | None, effects: Sequence[Effect]) -> None:
-    """Build it on each partition; then, in a short lock, give it to the whole, which takes what they have.
-
-    What `there` says is replaced, and so is an INVALID index: the partitions get theirs under a spare name before that.
-    """
+    """Build it on each partition; then, in a short lock, give it to the whole, which takes what they have."""
     is_index = kind.define(table, name).startswith("CREATE ")
     has_it = ask("has_index", name) if is_index else ask("has_constraint", table, constraint=name)
     is_invalid = not kind.referred and ask("has_invalid_index", name).answer()
@@ -63,7 +60,7 @@ def add_to_partitioned(table: str, name: str, kind: Divided, there: str | None, 
         run_steps(*([validate(table, name)] if kind.referred else []))
         return
     run_steps(effects=effects)  # judged before anything is built
-    replaces = there is not None or is_invalid
+    replaces = there is not None or is_invalid  # then the partitions get theirs under a spare name first
     spare = spare_name(name) if replaces else name
     built = _build_on_each(table, spare, kind)
     settled = [kind.settle(part, kind.name_in(part, spare), kind.name_in(part, name)) for part in built]

@@ -128,11 +128,8 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
 
 
 def operation_calls(script: Script) -> list[Call]:
-    """Return the calls of operations in upgrade(), in the order of the text, which does not run for this.
-
-    A call through a function of the author's, or with computed arguments, is left out. It asks again when it runs.
-    """
-    reader = _Reader(vars(script.module))
+    """Return the calls of operations in upgrade(), in the order of the text, but those with computed arguments."""
+    reader = _Reader(vars(script.module))  # which runs nothing; each operation asks again when it runs
     reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
     return reader.calls
 

@@ -21,7 +21,6 @@ from online_migrations.errors import server_message
 from online_migrations.sql import DIALECT, quote, read_sql, sql_name
 from online_migrations.state.tables import RELEASES, exists, newer
 
-_LATER = sa.func.greatest(RELEASES.c.live_at, sa.literal_column("excluded.live_at"))
 _OLDEST = (RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules)
 _NEWEST_FIRST = sa.select(*_OLDEST, newer(RELEASES.c.unique_columns)).order_by(RELEASES.c.live_at.desc())
 _RELATIONS = read_sql(__file__, "relations.sql")
@@ -122,7 +121,8 @@ def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str
         began = sa.func.now() - timedelta(seconds=age)  # by the database's clock
         note = insert(RELEASES).values(mapping=tables, rules=rules, live_at=began, **known)
         note = note.values(unique_columns=unique_columns(metadata))
-        changed = {"live_at": _LATER, "unique_columns": note.excluded.unique_columns}
+        latest = sa.func.greatest(RELEASES.c.live_at, note.excluded.live_at)
+        changed = {"live_at": latest, "unique_columns": note.excluded.unique_columns}
         connection.execute(note.on_conflict_do_update(index_elements=list(known), set_=changed))
         connection.commit()
     except DBAPIError as error:
