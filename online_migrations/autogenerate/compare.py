@@ -1,8 +1,7 @@
 """Directives: what autogenerate finds besides what Alembic compares itself, and the calls that are made of all.
 
 Alembic finds the tables, columns, indexes, constraints that only one side has, and compares foreign keys, comments and
-what may be NULL. All else is compared here by plugins of Alembic, as the server prints both sides. Change is one
-directive rewritten; Diff is what the rewriter knows meanwhile of the others.
+what may be NULL. All else is compared here by plugins of Alembic, as the server prints both sides.
 """
 
 import re

@@ -91,7 +91,7 @@ def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
     options |= {"nulls_not_distinct": nulls_are_the_same, "include": tuple(op.kw.get("postgresql_include") or ())}
     add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
     phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff)
-    return Change([add], [drop_call(op.table_name, op)], phase)
+    return Change([add], [call("drop_constraint_online", op.table_name, constraint_name(op))], phase)
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
@@ -103,7 +103,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
     columns = [str(column) for column in op.columns]
     require_partition_key(diff.connection, op.table_name, columns)
     add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
-    return Change([add], [drop_call(op.table_name, op)], CONTRACT)
+    return Change([add], [call("drop_constraint_online", op.table_name, constraint_name(op))], CONTRACT)
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
@@ -119,7 +119,9 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
             " of the live release would need the row of the default. Begin without a default: Mapped[… | None] with a"
             " ForeignKey; fill it, and require it in a later release."
         )
-    return Change([add], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
+    return Change(
+        [add], [call("drop_constraint_online", op.source_table, constraint_name(op))], EXPAND if is_new else CONTRACT
+    )
 
 
 def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
@@ -127,7 +129,9 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
     is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
-    return Change([add], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
+    return Change(
+        [add], [call("drop_constraint_online", op.table_name, constraint_name(op))], EXPAND if is_new else CONTRACT
+    )
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
@@ -192,10 +196,6 @@ def condition_of(op: Any) -> str:
     """Return the condition as SQL, with the values of an enum in it."""
     literal = {"literal_binds": True, "include_table": False}
     return str(op.condition.compile(dialect=DIALECT, compile_kwargs=literal))
-
-
-def drop_call(table: str, op: Any) -> Call:
-    return call("drop_constraint_online", table, constraint_name(op))
 
 
 CREATE: dict[type, Callable[[Any, Diff], Change]] = {
@@ -275,10 +275,8 @@ def _stop_dual_writes(
     with on_search_path(connection, table.schema):
         asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]
         kept = [name for rows in asked for name in rows.scalars()]
-    return [
-        *(call("drop_shadow_contract", table.name, name) for name in changed),
-        *(call("stop_dual_write_contract", table.name, name) for name in kept),
-    ]
+    dropped = [call("drop_shadow_contract", table.name, name) for name in changed]
+    return [*dropped, *(call("stop_dual_write_contract", table.name, name) for name in kept)]
 
 
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:

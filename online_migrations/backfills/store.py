@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Executable, TextClause, func, text
+from sqlalchemy import Connection, func, text
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.connection import execute_verbatim
@@ -124,7 +124,7 @@ _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_
 _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
 
 
-def insertion(name: str, query: BackfillQuery) -> TextClause:
+def insertion(name: str, query: BackfillQuery) -> sa.TextClause:
     """Write the INSERT of a new backfill, which returns its turn; no row if there is one of the name."""
     given = {"name": name, "table_name": query.table, "quoted": str(quote(query.table)), "batch_size": FIRST_BATCH}
     begin = text(query.written("begin"))
@@ -139,7 +139,7 @@ def save(connection: Connection, backfill: Backfill) -> None:
     connection.execute(sa.update(BACKFILLS).where(BACKFILLS.c.name == backfill.name).values(values | moved))
 
 
-def completion(name: str, rows: int) -> Executable:
+def completion(name: str, rows: int) -> sa.Executable:
     done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
     return sa.update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
 

@@ -2,8 +2,7 @@
 
 It only reads: definitions are compared in temporary tables that are rolled back. It takes no lock on application tables
 beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`. Most checks are a query of
-checks.toml, of which each row is a fault. The differences between database and models are those of `flask db check`,
-one for each cause. The end of an upgrade asks for them too, and so does `plan`.
+checks.toml, of which each row is a fault. The differences from the models are those of `flask db check`.
 """
 
 import os
@@ -132,15 +131,21 @@ def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> I
             yield Diagnosis(ERROR, "sequence-behind", f"{what}: inserts fail.", psql(catch_up))
 
 
+_STOPPED = {
+    store.FAILED: (ERROR, "backfill-failed"),
+    store.PAUSED: (WARNING, "backfill-paused"),
+    store.RUNNING: (WARNING, "backfill-stalled"),
+}
+
+
 def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
     """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
     for one in store.unfinished_backfills(connection):
         is_running = one.state == store.RUNNING
         if not is_running or store.is_stalled(one):
-            severity, rule = ERROR if one.state == store.FAILED else WARNING, "stalled" if is_running else one.state
             command = "flask release status" if is_running else f"flask release resume {one.name}"
             what = f"The backfill {one.name} does not go on; flask release status says why: {store.progress(one)}."
-            yield Diagnosis(severity, f"backfill-{rule}", what, command)
+            yield Diagnosis(*_STOPPED[one.state], what, command)
 
 
 def check_revisions(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
@@ -188,11 +193,11 @@ def revision_state(found: SchemaState) -> list[Diagnosis]:
     if is_on_the_way and (unmerged := revisions.unmerged_heads(script_directory())):
         what = state.two_heads(found, unmerged)
         return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
-    several = " heads" if "," in found.code_head else ""
+    heads = " heads" if "," in found.code_head else ""
     unknown = found.foreign[-1] if found.foreign else found.database_revision
     severity, rule, command = {
         state.AT_HEAD: ("", "", ""),
-        state.BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        state.BEHIND: (ERROR, "behind", f"flask db upgrade{heads}"),
         state.AHEAD: (WARNING, "ahead", "git pull"),
         state.AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
         state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),

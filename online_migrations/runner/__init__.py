@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from threading import Thread
 from typing import Any
@@ -18,7 +18,7 @@ import alembic
 import sqlalchemy
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, Row, text
 from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
@@ -191,7 +191,7 @@ def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, i
         connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
         connection.commit()
         configure(connection, deadline=deadline, guard=guard, is_new=is_new)
-        watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
+        watch_steps(context.get_context(), ledger.read_history(connection), guard)
         connection.rollback()
         try:
             with context.begin_transaction():
@@ -208,13 +208,13 @@ def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, i
                 guard.close()
 
 
-def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guard | None) -> None:
+def watch_steps(migration: MigrationContext, history: list[Row[Any]], guard: Guard | None) -> None:
     """Have Alembic take its steps through the guard, without those that ran here under another number."""
     find_steps = migration._migrations_fn
     assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
 
     def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
-        found = ledger.without_what_ran(find_steps(heads, migration), ran)
+        found = ledger.without_what_ran(find_steps(heads, migration), history)
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps
@@ -304,8 +304,7 @@ def require_adopted(connection: Connection, current: state.SchemaState) -> None:
     mapped = {table.name for table in target_metadata().tables.values()}
     if not mapped or current.database_revision or tables.exists(connection, tables.LEDGER):
         return
-    there = tables_there(connection, target_metadata())
-    if not there:
+    if not (there := tables_there(connection, target_metadata())):
         return
     if mapped.isdisjoint(name.rpartition(".")[2] for name in there):
         several = ", ".join([*there[:3], *(["…"] if len(there) > 3 else [])])

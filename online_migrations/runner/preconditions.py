@@ -1,7 +1,7 @@
-"""Preconditions of a migration: what is refused before anything is changed.
+"""Preconditions of a migration: what is refused before anything is changed, read from the text of the revisions.
 
 Retire and drop in one run would be the outage that the two steps avoid. A run that begins a backfill and needs it
-cannot succeed: a worker fills the rows in between. Both are read from the text of the revisions.
+cannot succeed: a worker fills the rows in between.
 """
 
 import ast
@@ -25,8 +25,6 @@ from online_migrations.operations.steps import in_schema
 from online_migrations.revisions import unmerged_heads
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, UNKNOWN, SchemaState, refusal, two_heads
 
-RETIRE = ("retire_column_online", "retire_table_online")
-REINSTATE = ("reinstate_column_online", "reinstate_table_online")
 DROP = ("drop_column_contract", "drop_table_contract")
 
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
@@ -59,9 +57,9 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
     retired_by: dict[Named, str] = {}
     for script in to_apply:
         for call in operation_calls(script):
-            if call.function in RETIRE:
+            if call.function.startswith("retire_"):
                 retired_by[_named(call)] = script.revision
-            elif call.function in REINSTATE:
+            elif call.function.startswith("reinstate_"):
                 retired_by.pop(_named(call), None)
             elif call.function in DROP:
                 dropped = _named(call)
