@@ -107,9 +107,8 @@ def read_only_connection() -> Iterator[Connection]:
         try:
             yield connection
         except OperationalError as error:
-            raise ReleaseError(
-                f"The database did not answer ({server_message(error)}); try again: flask release status"
-            ) from error
+            why = f"The database did not answer ({server_message(error)})"
+            raise ReleaseError(f"{why}; try again: flask release status") from error
 
 
 @contextmanager

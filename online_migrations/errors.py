@@ -46,7 +46,5 @@ def failed_statement(error: DBAPIError) -> str:
     if error.connection_invalidated:
         return "The connection to the database was lost; what was finished stays. Run the same command again."
     statement = " ".join((error.statement or "").split())[:500]
-    return (
-        f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
-        f" It was: {statement}"
-    )
+    refused = f"PostgreSQL refused a step: {server_message(error)}"
+    return f"{refused}. Fix what sent it and run the same command again. It was: {statement}"

@@ -82,9 +82,7 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     """
     while not connection.scalar(QUERIES["try"], _key()):
         if not deadline.left():
-            raise DeadlineExceeded(
-                "Another release held the migration lock until the deadline; see: flask release status"
-            )
+            raise DeadlineExceeded("Another release held the migration lock until the deadline: flask release status")
         log.info("waiting for another release: %s", lock_holder(connection) or "it has just ended")
         connection.commit()
         deadline.sleep(LOCK_POLL)

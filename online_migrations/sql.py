@@ -143,10 +143,8 @@ def require_short(name: str) -> None:
     """Refuse a name that PostgreSQL would cut, maybe to one that is taken; nobody would find it again."""
     length = len(name.encode())
     if length > MAX_BYTES:
-        raise UnsafeOperation(
-            f"The name {name} has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}; nothing was changed. Give"
-            " it a shorter one."
-        )
+        cut = f"has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}"
+        raise UnsafeOperation(f"The name {name} {cut}; nothing was changed. Give it a shorter one.")
 
 
 def shadow_of(name: str) -> str:

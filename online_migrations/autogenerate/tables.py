@@ -119,9 +119,8 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
             " of the live release would need the row of the default. Begin without a default: Mapped[… | None] with a"
             " ForeignKey; fill it, and require it in a later release."
         )
-    return Change(
-        [add], [call("drop_constraint_online", op.source_table, constraint_name(op))], EXPAND if is_new else CONTRACT
-    )
+    drop = call("drop_constraint_online", op.source_table, constraint_name(op))
+    return Change([add], [drop], EXPAND if is_new else CONTRACT)
 
 
 def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
@@ -129,9 +128,8 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
     is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
-    return Change(
-        [add], [call("drop_constraint_online", op.table_name, constraint_name(op))], EXPAND if is_new else CONTRACT
-    )
+    drop = call("drop_constraint_online", op.table_name, constraint_name(op))
+    return Change([add], [drop], EXPAND if is_new else CONTRACT)
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:

@@ -68,10 +68,8 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
     """Add the job of the next batch to the transaction, by the project's queue, after so many seconds."""
     defer = options.current().defer_backfill
     if defer is None:
-        raise ReleaseError(
-            "A backfill that goes on after the release needs a job queue, and this project gave none: set"
-            " Options(defer_backfill=…), or use backfill(), which is done within the release."
-        )
+        lacks = "A backfill that goes on after the release needs a job queue, and this project gave none"
+        raise ReleaseError(f"{lacks}: set Options(defer_backfill=…), or use backfill(), done within the release.")
     defer(connection, name, turn, delay)
 
 

@@ -240,13 +240,11 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
             savepoint.rollback()  # and with it the search path
     except ProgrammingError:  # the column was dropped by a later step of a run that was interrupted
         return None
-    if is_needed:
-        return (
-            f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet"
-            f" {backfill.where_sql!r}. Have the release that is live give them a value, or a default, then:"
-            f" flask release resume {name}"
-        )
-    return None
+    again = (
+        f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet {backfill.where_sql!r}."
+        f" Have the release that is live give them a value, or a default, then: flask release resume {name}"
+    )
+    return again if is_needed else None
 
 
 def progress(backfill: Backfill) -> str:

@@ -267,7 +267,7 @@ def differences(
 
 
 def _difference(change: tuple[Any, ...]) -> Difference:
-    """Read one of Alembic's tuples, or of our own comparators' (autogenerate/directives.py)."""
+    """Read one of Alembic's tuples, or of our own comparators' (autogenerate/compare.py)."""
     action, kind = change[0].split("_", 1)
     kind = KINDS.get(kind, kind)
     if action == "change":

@@ -289,10 +289,8 @@ def _create(name: str, table: str, columns: list[str | TextClause], unique: bool
 
 def _refuse_taken(table: str, name: str) -> None:
     if ask("is_taken", table, name=quote(name)).answer():
-        raise ReleaseError(
-            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
-            " index a name of its own."
-        )
+        taken = f"The name {name} is that of something else than an index on {table}"
+        raise ReleaseError(f"{taken}; nothing was changed. Give the new index a name of its own.")
 
 
 def _requiring(table: str, name: str, columns: Sequence[str | TextClause], options: dict[str, Any]) -> Effect:

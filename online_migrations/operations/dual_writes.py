@@ -155,9 +155,7 @@ def start(write: DualWrite, definition: str, comment: str | None = None) -> None
     trigger = trigger_name(table, write.column)
     has_column = ask("has_column", table, column=write.column)
     if (has_column & ~ask("has_trigger", table, trigger=trigger)).answer():
-        raise ReleaseError(
-            f"{table}.{write.column} is there already, and no dual write keeps it: give the new column another name."
-        )
+        raise ReleaseError(f"{table}.{write.column} is there already, and no dual write keeps it: take another name.")
     told = [] if comment is None else [comment_on(table, write.column, comment)]
     add = [alter(table, f"ADD COLUMN {quote(write.column)} {definition}"), *told, *create]
     steps = [strong(table, "; ".join(add), when=~has_column)]

@@ -125,9 +125,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     connection, old = bind(), ask("type_name", table, column=column).answer()
     new = type_.lower().replace("varchar", "character varying")  # as the server calls it
     if connection is not None and (old is None or not is_longer_text(old, new)):
-        raise UnsafeOperation(
-            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
-        )
+        raise UnsafeOperation(f"{table}.{column} cannot become {type_}: only a text may grow, to VARCHAR(n) or TEXT.")
     has_type = ask("has_type", table, column=column, type=type_)
     names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
     if names:

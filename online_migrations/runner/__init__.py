@@ -293,10 +293,8 @@ def require_same(connection: Connection, *, has_run: bool = False) -> None:
     if wrong and has_run and autogenerate.comes_back(connection, is_mapped):
         log.warning("%s %s", wrong, autogenerate.NO_REVISION_ENDS_IT)
     elif wrong:
-        raise ReleaseError(
-            f"Everything ran, and still the schema is not what the models say: {wrong}"
-            " Write what is lacking as a revision, with: flask db migrate"
-        )
+        write = "Write what is lacking as a revision, with: flask db migrate"
+        raise ReleaseError(f"Everything ran, and still the schema is not what the models say: {wrong} {write}")
 
 
 def require_adopted(connection: Connection, current: state.SchemaState) -> None:

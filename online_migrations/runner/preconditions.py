@@ -150,12 +150,9 @@ class _Reader(ast.NodeVisitor):
         self._schema = outer
 
     def visit_For(self, node: ast.For) -> None:
-        """Read the body once for each value, if the text says which there are."""
+        """Read the body once for each value, if the text says which there are, or else once."""
         values = self._value(node.iter)
-        if not isinstance(values, Iterable):
-            self.generic_visit(node)
-            return
-        for value in values:
+        for value in values if isinstance(values, Iterable) else [_COMPUTED]:
             self._assign(node.target, value)
             for statement in node.body:
                 self.visit(statement)
