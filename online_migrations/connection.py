@@ -144,7 +144,7 @@ def _connection_failure(error: OperationalError) -> ReleaseError:
         return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
     if any(words in reason for words in FULL):
         return ReleaseError(
-            f"{reason}. No connection is left for the release, which uses 2, and nothing was changed. Stop a process of"
+            f"{reason}. No connection is left for the release, and nothing was changed. It uses 2: stop a process of"
             " the live release, such as its worker, or one that is not ours, and release again."
         )
     return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
