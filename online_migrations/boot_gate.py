@@ -65,9 +65,8 @@ class BootGate:
                 connection.rollback()
                 if state.name not in PASSABLE:
                     self._since = time.monotonic()  # it could not have served before
-                    there = state.database_revision or "no revision"
-                    at = f"the database is at {there} and this code at {state.code_head}"
-                    return f"{at} ({state.name}); see: flask release status"
+                    there, here = state.database_revision or "no revision", f"{state.code_head} ({state.name})"
+                    return f"the database is at {there} and this code at {here}; see: flask release status"
                 if state.name == AHEAD_CONTRACT:
                     log.error("%s", refusal(state))
                 # Not code that was never live here and meets a contract: it would note the contract's rules as its own.

@@ -62,10 +62,7 @@ Changed = tuple[Definition | None, Definition | None]
 def changed_definitions(
     connection: Connection, model: Table, there: Mapping[str, Definition], known: Collection[str]
 ) -> list[Changed]:
-    """Compare a table's indexes and its constraints but foreign keys, but known names; what it makes is rolled back.
-
-    Others than primary key and EXCLUDE are compared where both have the name; of the primary key it does not matter.
-    """
+    """Compare a table's indexes, and its constraints but foreign keys, without the known names."""
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
     key = _create(model.primary_key, model) if model.primary_key.columns else None
     with empty_copies(connection, model.name):
@@ -105,10 +102,7 @@ def all_there(connection: Connection, table: str) -> dict[str, Definition]:
 
 
 def other_definition(connection: Connection, table: str, name: str, statement: str, *referred: str) -> str | None:
-    """Return what has the name and is not what CREATE INDEX, or else ADD CONSTRAINT, would make; None: nothing is.
-
-    A foreign key is one to the table `referred`. An INVALID index counts as none.
-    """
+    """Return what has the name, unless CREATE INDEX, or ADD CONSTRAINT to the table `referred`, would make the same."""
     there = _named(connection, table, name, statement)
     return there.text if there and not is_any_same(connection, table, [name], name, statement, *referred) else None
 
@@ -205,10 +199,7 @@ def _make_all(connection: Connection, statements: Sequence[str]) -> None:
 
 @contextmanager
 def empty_copies(connection: Connection, *tables: str, with_indexes: bool = False) -> Iterator[None]:
-    """Give tables empty temporary copies, which stand before them on the search path; roll back everything at the end.
-
-    A foreign key needs their indexes: it asks for the unique one of what it refers to.
-    """
+    """Give tables empty temporary copies, which stand before them on the search path; roll back all at the end."""
     # Operations run in autocommit mode; autogenerate in a transaction, which it keeps.
     assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is in use
     commits_itself = connection.connection.dbapi_connection.autocommit
@@ -217,6 +208,7 @@ def empty_copies(connection: Connection, *tables: str, with_indexes: bool = Fals
     execute_verbatim(connection, begin)
     try:
         for table, schema in schemas.items():
+            # A foreign key asks for the unique index of what it refers to.
             like = f"LIKE {schema}.{quote(table)}" + (" INCLUDING INDEXES" if with_indexes else "")
             execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(table)} ({like})")
         yield

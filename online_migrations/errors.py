@@ -49,11 +49,7 @@ def failed_statement(error: DBAPIError) -> str:
         return "The connection to the database was lost; what was finished stays. Run the same command again."
     statement = " ".join((error.statement or "").split())[:500]
     if statement.startswith("CREATE TEMPORARY") and getattr(error.orig, "pgcode", None) == NOT_ALLOWED:
-        return (
-            f"Definitions are compared on temporary tables: {server_message(error)}. Have its owner run:"
-            " GRANT TEMPORARY ON DATABASE … TO …"
-        )
-    return (
-        f"PostgreSQL refused a step: {server_message(error)}. Fix what sent it and run the same command again."
-        f" It was: {statement}"
-    )
+        refused = f"Definitions are compared on temporary tables: {server_message(error)}"
+        return f"{refused}. Have its owner run: GRANT TEMPORARY ON DATABASE … TO …"
+    refused = f"PostgreSQL refused a step: {server_message(error)}"
+    return f"{refused}. Fix what sent it and run the same command again. It was: {statement}"

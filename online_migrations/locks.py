@@ -1,8 +1,8 @@
 """Locks of a migration: the advisory lock, the deadline, retries, and who blocks and waits.
 
-The advisory lock, one of the session that migrates, lets one migration at a time into a database. A short lock_timeout
-and retries keep requests from queueing for long behind a migration that waits. A thread with its own connection looks
-at who blocks and who waits: lock_timeout bounds only the wait for a lock, not how long a step then holds it.
+The advisory lock lets one migration at a time into a database. A short lock_timeout and retries keep requests from
+queueing for long behind a migration that waits. A thread with its own connection looks at who blocks and who waits:
+lock_timeout bounds only the wait for a lock, not how long a step then holds it.
 """
 
 import logging
@@ -82,9 +82,7 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     """
     while not connection.scalar(QUERIES["try"], _key()):
         if not deadline.left():
-            raise DeadlineExceeded(
-                "Another release held the migration lock until the deadline; see: flask release status"
-            )
+            raise DeadlineExceeded("Another release held the migration lock until the deadline: flask release status")
         log.info("waiting for another release: %s", lock_holder(connection) or "it has just ended")
         connection.commit()
         deadline.sleep(LOCK_POLL)
@@ -143,9 +141,8 @@ def _watch(engine: Engine, pid: int, deadline: Deadline, ended: threading.Event)
                 if not blocking:
                     unblocked_at = time.monotonic()
                     continue
-                deadline.blocked_by = ", ".join(
-                    f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking
-                )
+                told = (f"pid={r.pid} age={r.seconds:.0f}s application={r.name} state={r.state}" for r in blocking)
+                deadline.blocked_by = ", ".join(told)
                 if time.monotonic() - unblocked_at > REPORT_EVERY:
                     unblocked_at = time.monotonic()
                     log.info("still waiting for %s", deadline.blocked_by)

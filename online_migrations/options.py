@@ -30,8 +30,7 @@ class Options(NamedTuple):
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
             and all that it follows.
         base_schema: a file that pg_dump --schema-only --no-owner --no-acl has made of the schema at the baseline, or
-            before the first revision if there is no baseline. `flask release lint` begins with it: for a project
-            whose revisions cannot make all of its tables, since create_all() made the first ones.
+            before the first revision. `flask release lint` begins with it, where create_all() made the first tables.
     """
 
     metadata: MetaData
@@ -49,10 +48,7 @@ class Options(NamedTuple):
 
 def current() -> Options:
     """Return the options of the application in whose context this runs. Refuse one without init_app()."""
-    try:
-        found: Options = current_app.extensions["release"]
-    except KeyError:
-        raise ReleaseError(
-            "This application was not set up: call online_migrations.init_app(app, Options(…))."
-        ) from None
+    found: Options | None = current_app.extensions.get("release")
+    if found is None:
+        raise ReleaseError("This application was not set up: call online_migrations.init_app(app, Options(…)).")
     return found

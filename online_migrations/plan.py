@@ -1,8 +1,8 @@
 """`flask release plan`: what the next upgrade would run, and whether a rollback is safe.
 
-The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own: the
-checks of the runner, in their order, on what alembic_version will hold by then. The code of an earlier release is
-judged by what it noted, or else by the phases of the steps since then: it can run if all of them are expand steps.
+The SQL of the revisions that are pending is rendered in Alembic's offline mode. The judgement is the upgrade's own, by
+the checks of the runner. The code of an earlier release is judged by what it noted, or else by the phases of the steps
+since then: it can run if all of them are expand steps.
 """
 
 import re
@@ -146,9 +146,8 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
     if release is None and is_known:
         answer, reasons = NO, [f"{step} is a contract step" for step in contracts]
     elif release is None:
-        reasons = [
-            f"neither this code nor the database's ledger knows a way from {revision} to the database's revision"
-        ]
+        way = f"a way from {revision} to the database's revision"
+        reasons = [f"neither this code nor the database's ledger knows {way}"]
     elif reasons := list(state.forecast(connection, release)):
         answer = NO
     else:

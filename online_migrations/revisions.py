@@ -1,8 +1,8 @@
 """The revision files of this code, in migrations/versions: which follows which, and what each does.
 
 Two branches that each add the next number are merged by git without a conflict. Alembic only warns, and applies one of
-the two files; here that is an error. The ledger keeps the content hash of the file that ran, so that one that was
-edited afterwards is noticed, and another file of the same number too.
+the two files; here that is an error. By the content hash in the ledger, a file that was edited after it ran is noticed,
+and another file of the same number too.
 """
 
 import ast
@@ -54,13 +54,9 @@ def parents(script: Revision) -> list[str]:
 
 def with_ancestors(heads: Iterable[str], parents: Mapping[str, Collection[str]]) -> list[str]:
     """Return the heads and all that lies before them, as far as parents are known; breadth first."""
-    found: list[str] = []
-    to_visit = list(heads)
-    while to_visit:
-        revision = to_visit.pop(0)
-        if revision not in found:
-            found.append(revision)
-            to_visit += parents.get(revision, ())
+    found = list(heads)
+    for revision in found:  # which grows meanwhile
+        found += [parent for parent in parents.get(revision, ()) if parent not in found]
     return found
 
 
@@ -107,10 +103,8 @@ def _scripts(code: ScriptDirectory) -> list[Script]:
         return sorted(code._load_revisions(), key=lambda script: script.path)
     except (Exception, SystemExit) as error:  # a file may do anything
         place = raised_at(error, *map(str, Path(code.versions).glob("*.py"))) or "A revision"
-        why = (
-            f"{place} cannot be imported, {type(error).__name__}: {error}. Mend the file; upgrade() is to do the rest."
-        )
-        raise BrokenFile(why) from error
+        why = f"{place} cannot be imported, {type(error).__name__}: {error}"
+        raise BrokenFile(f"{why}. Mend the file; upgrade() is to do the rest.") from error
 
 
 def raised_at(error: BaseException, *paths: str) -> str:

@@ -144,10 +144,8 @@ def require_short(name: str) -> None:
     """Refuse a name that PostgreSQL would cut, maybe to one that is taken; nobody would find it again."""
     length = len(name.encode())
     if length > MAX_BYTES:
-        raise UnsafeOperation(
-            f"The name {name} has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}; nothing was changed. Give"
-            " it a shorter one."
-        )
+        cut = f"has {length} bytes, and PostgreSQL cuts names at {MAX_BYTES}"
+        raise UnsafeOperation(f"The name {name} {cut}; nothing was changed. Give it a shorter one.")
 
 
 def shadow_of(name: str) -> str:
@@ -173,19 +171,13 @@ def default_name(table: str, columns: Sequence[str], label: str) -> str:
     first, second = table.encode(), "_".join(columns).encode()
     room = MAX_BYTES - len(label) - (2 if second else 1)
     while len(first) + len(second) > room:
-        if len(first) > len(second):
-            first = first[:-1]
-        else:
-            second = second[:-1]
+        first, second = (first[:-1], second) if len(first) > len(second) else (first, second[:-1])
     parts = (part.decode(errors="ignore") for part in (first, second) if part)  # no half of a character
     return "_".join([*parts, label])
 
 
 def name_checks(metadata: MetaData) -> None:
-    """Name the CHECKs and EXCLUDEs that neither the models nor a naming convention name. Others keep their name.
-
-    Those within a column move beside it, where alone Alembic looks for them.
-    """
+    """Name the CHECKs and EXCLUDEs that neither the models nor a naming convention name. Others keep their name."""
     convention = [rule for of, rule in metadata.naming_convention.items() if of in ("ck", CheckConstraint)]
     # One that only adds to a name fails without it, as for an Enum(…, create_constraint=True) that has none.
     is_named_by_convention = any("%(constraint_name)s" not in str(rule) for rule in convention)
@@ -202,7 +194,7 @@ def name_checks(metadata: MetaData) -> None:
         for rule in beside:
             if isinstance(rule, ExcludeConstraint) and rule.name is None:
                 rule.name = conv(default_name(table.name, [column.name for column in rule.columns], EXCLUDE))
-        for column in table.columns:
+        for column in table.columns:  # those within one move beside it, where alone Alembic looks for them
             for check in [one for one in column.constraints if isinstance(one, CheckConstraint)]:
                 column.constraints.remove(check)
                 table.append_constraint(check)

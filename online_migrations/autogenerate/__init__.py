@@ -54,11 +54,9 @@ def target_metadata() -> MetaData:
 
 
 def include_object(item: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
-    """Leave out views, tables of tools, parts of others, what was retired, and what the project leaves out.
-
-    Also the CHECK of a Boolean with create_constraint, of which only other databases make one.
-    """
+    """Leave out views, tables of tools, parts of others, what was retired, and what the project leaves out."""
     if isinstance(item, CheckConstraint) and not reflected and item._create_rule is not None:
+        # That of a Boolean with create_constraint is made in other databases alone.
         add = AddConstraint(item, isolate_from_table=False)  # else its table would leave it out from now on
         return bool(item._create_rule(DIALECT.ddl_compiler(DIALECT, add)))
     if not _project_includes("include_object", item, name, type_, reflected, compare_to):

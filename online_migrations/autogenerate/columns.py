@@ -81,13 +81,13 @@ def stands_on(item: Any, columns: list[str]) -> bool:
 
 def alter_column(op: ops.AlterColumnOp, diff: Diff) -> Change:
     where = (op.table_name, op.column_name)
+    relax, require = call("drop_not_null_online", *where), call("set_not_null_online", *where)
     parts: list[Change] = []
     if op.modify_type is not None:
         parts.append(alter_type(op, diff))
     if op.modify_server_default is not False:
         parts.append(alter_default(op))
     if op.modify_nullable is not None:
-        relax, require = call("drop_not_null_online", *where), call("set_not_null_online", *where)
         parts.append(Change([relax], [require], EXPAND) if op.modify_nullable else Change([require], [relax], CONTRACT))
     if op.modify_comment is not False:
         parts.append(alter_comment(op))
@@ -170,19 +170,14 @@ def alter_comment(op: ops.AlterColumnOp) -> Change:
 
 
 def add_values(op: EnumValues, diff: Diff) -> Change:
-    """Add each value before the next one of the model that the type has, since values sort in the order of the type.
-
-    No downgrade: PostgreSQL cannot take a value from a type, and one that nobody writes harms no code.
-    """
+    """Add each value before the next one of the model that the type has: values sort in the order of the type."""
     _, table, enum, old, new, column = op.difference
     if gone := [value for value in old if value not in new]:
         raise UnsafeOperation(
             f"{table}.{column} would lose {', '.join(gone)}, but PostgreSQL cannot take a value from the type {enum}."
             " Leave the value in the model and write it no more, or go on in a new column."
         )
-    calls = []
-    for number, value in enumerate(new):
-        following = next((other for other in new[number:] if other in old), None)
-        if value not in old:
-            calls.append(call("add_enum_value_online", enum, value, before=following))
-    return Change([*calls], [], EXPAND)
+    following = {value: next((other for other in new[at:] if other in old), None) for at, value in enumerate(new)}
+    added = [value for value in new if value not in old]
+    calls = [call("add_enum_value_online", enum, value, before=following[value]) for value in added]
+    return Change([*calls], [], EXPAND)  # no downgrade: a value that nobody writes harms no code

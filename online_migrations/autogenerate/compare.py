@@ -1,8 +1,7 @@
 """Directives: what autogenerate finds besides what Alembic compares itself, and the calls that are made of all.
 
 Alembic finds the tables, columns, indexes, constraints that only one side has, and compares foreign keys, comments and
-what may be NULL. All else is compared here by plugins of Alembic, as the server prints both sides. Change is one
-directive rewritten; Diff is what the rewriter knows meanwhile of the others.
+what may be NULL. All else is compared here by plugins of Alembic, as the server prints both sides.
 """
 
 import re
@@ -99,16 +98,11 @@ class Found(ops.MigrateOperation):
 
 
 class Replacement(Found):
-    """Something has the same name in models and database, and another definition.
-
-    Args:
-        drop, create: Alembic's directives for the one of the database and the one of the models.
-        there, wanted: both as SQL.
-        is_wider: the new one is a CHECK that takes every row that the old one takes.
-    """
+    """Something has the same name in models and database, and another definition, which both have as SQL."""
 
     def __init__(self, drop: Any, create: Any, there: str, wanted: str, is_wider: bool = False) -> None:
-        self.drop, self.create, self.is_wider = drop, create, is_wider
+        self.drop, self.create = drop, create  # Alembic's directives for the one of the database and of the models
+        self.is_wider = is_wider  # the new one is a CHECK that takes every row that the old one takes
         self.schema = drop.schema
         kind = getattr(create, "constraint_type", "index")
         name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
@@ -203,8 +197,7 @@ class ReleaseImpl(PostgresqlImpl):
 def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
     """Refuse a name in the models that is longer than PostgreSQL keeps it."""
     for table in context.sorted_tables:
-        require_short(table.name)
-        items: tuple[Any, ...] = (*table.columns, *table.constraints, *table.indexes)
+        items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
         for name in (item.name for item in items if isinstance(item.name, str)):
             require_short(sql_name(name))
     return NEXT

@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
 from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
@@ -131,7 +131,7 @@ def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
     options |= {"nulls_not_distinct": nulls_are_the_same, "include": tuple(op.kw.get("postgresql_include") or ())}
     add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
     phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff)
-    return Change([add], [drop_call(op.table_name, op)], phase)
+    return Change([add], [call("drop_constraint_online", op.table_name, constraint_name(op))], phase)
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
@@ -143,7 +143,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
     columns = [str(column) for column in op.columns]
     require_partition_key(diff.connection, op.table_name, columns)
     add = call("add_primary_key_online", op.table_name, constraint_name(op), columns)
-    return Change([add], [drop_call(op.table_name, op)], CONTRACT)
+    return Change([add], [call("drop_constraint_online", op.table_name, constraint_name(op))], CONTRACT)
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
@@ -159,7 +159,8 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
             " of the live release would need the row of the default. Begin without a default: Mapped[… | None] with a"
             " ForeignKey; fill it, and require it in a later release."
         )
-    return Change([add], [drop_call(op.source_table, op)], EXPAND if is_new else CONTRACT)
+    drop = call("drop_constraint_online", op.source_table, constraint_name(op))
+    return Change([add], [drop], EXPAND if is_new else CONTRACT)
 
 
 def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
@@ -167,7 +168,8 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
     is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
-    return Change([add], [drop_call(op.table_name, op)], EXPAND if is_new else CONTRACT)
+    drop = call("drop_constraint_online", op.table_name, constraint_name(op))
+    return Change([add], [drop], EXPAND if is_new else CONTRACT)
 
 
 def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
@@ -234,10 +236,6 @@ def condition_of(op: Any) -> str:
     return str(op.condition.compile(dialect=DIALECT, compile_kwargs=literal))
 
 
-def drop_call(table: str, op: Any) -> Call:
-    return call("drop_constraint_online", table, constraint_name(op))
-
-
 CREATE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.CreateIndexOp: create_index,
     ops.CreateUniqueConstraintOp: create_unique,
@@ -295,14 +293,15 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
     """Return the tables of the database, those before others that these refer to, without parts of others."""
-    metadata = MetaData()
-    for schema in schemas:
-        metadata.reflect(connection, schema, resolve_fks=False)
-    for table in metadata.tables.values():
+    metadata, inspector = MetaData(), inspect(connection)
+    sorted_names = {schema: inspector.get_sorted_table_and_fkc_names(schema) for schema in schemas}
+    places = [(schema, name) for schema, names in sorted_names.items() for name, _ in names if name]
+    found = [Table(name, metadata, schema=of, autoload_with=connection, resolve_fks=False) for of, name in places]
+    for table in found:
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
-    return [table for table in metadata.sorted_tables if not is_part_of_another(table)]
+    return [table for table in found if not is_part_of_another(table)]
 
 
 def _stop_dual_writes(
@@ -314,10 +313,8 @@ def _stop_dual_writes(
     with on_search_path(connection, table.schema):
         asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]
         kept = [name for rows in asked for name in rows.scalars()]
-    return [
-        *(call("drop_shadow_contract", table.name, name) for name in changed),
-        *(call("stop_dual_write_contract", table.name, name) for name in kept),
-    ]
+    dropped = [call("drop_shadow_contract", table.name, name) for name in changed]
+    return [*dropped, *(call("stop_dual_write_contract", table.name, name) for name in kept)]
 
 
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:

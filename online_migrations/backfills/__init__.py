@@ -17,7 +17,6 @@ from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING
 from online_migrations.connection import execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
-from online_migrations.sql import literal, quote
 
 __all__ = ["requeue_lost", "run_batch"]
 
@@ -73,10 +72,8 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
     """Add the job of the next batch to the transaction, by the project's queue, after so many seconds."""
     defer = options.current().defer_backfill
     if defer is None:
-        raise ReleaseError(
-            "A backfill that goes on after the release needs a job queue, and this project gave none: set"
-            " Options(defer_backfill=…), or use backfill(), which is done within the release."
-        )
+        lacks = "A backfill that goes on after the release needs a job queue, and this project gave none"
+        raise ReleaseError(f"{lacks}: set Options(defer_backfill=…), or use backfill(), done within the release.")
     defer(connection, name, turn, delay)
 
 
@@ -84,11 +81,8 @@ def _lag(connection: Connection, backfill: Backfill) -> str | None:
     """Return what to wait for, when a follower lags by more than MOST_LAG seconds. Warn once if that is not seen."""
     lag = connection.execute(text(store.TEXTS["lag"])).one()
     if lag.hidden and backfill.position is None and backfill.pass_number == 1:
-        log.warning(
-            "backfill %s: our role may not see how far the followers lag, so it does not wait for them;"
-            " GRANT pg_read_all_stats lets it",
-            backfill.name,
-        )
+        unseen = "our role may not see how far the followers lag, so it does not wait for them"
+        log.warning("backfill %s: %s; GRANT pg_read_all_stats lets it", backfill.name, unseen)
     return f"a follower that is {lag.seconds:.0f} s behind" if lag.seconds > MOST_LAG else None
 
 
@@ -135,18 +129,11 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
         return
     where = backfill.table_name
     if not is_of_every_row:
-        where += f", the row with {backfill.pk} {_next_key(connection, backfill)}"
+        key = execute_verbatim(connection, backfill.query.written("next_key", backfill.position)).scalar()
+        where += f", the row with {backfill.pk} {key}"
     # The message may quote the row, so it is kept in the table and not logged.
     log.error("backfill %s failed at %s: sqlstate=%s", backfill.name, where, state or "none")
     store.save(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
-
-
-def _next_key(connection: Connection, backfill: Backfill) -> str:
-    """Return the key of the row with which the next batch begins."""
-    key = quote(backfill.pk)
-    after = "" if backfill.position is None else f"WHERE {key} > {literal(backfill.position)}"
-    rows = f"{quote(backfill.table_name)} AS unfilled {after} ORDER BY unfilled.{key}"  # not by the key as text
-    return str(execute_verbatim(connection, f"SELECT CAST({key} AS text) FROM {rows} LIMIT 1").scalar())
 
 
 def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:

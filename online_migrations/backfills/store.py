@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Executable, TextClause, func, text
+from sqlalchemy import Connection, func, text
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.connection import execute_verbatim
@@ -65,23 +65,20 @@ class BackfillQuery(NamedTuple):
 
     def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
         """Fill the rows among the next `size` ones that meet the condition and that nobody has locked."""
-        batch = Batch._make(execute_verbatim(connection, self._statement(after, size)).one())
+        batch = Batch._make(execute_verbatim(connection, self.written("batch", after, size=size)).one())
         if batch.unfilled:
             raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")
         return batch
 
     def require_valid(self, connection: Connection) -> None:
         """Have the server plan a batch without running it: it refuses what is no SQL, or names what does not exist."""
-        execute_verbatim(connection, f"EXPLAIN {self._statement(None, 1)}")
+        execute_verbatim(connection, f"EXPLAIN {self.written('batch', size=1)}")
 
-    def _statement(self, after: str | None, size: int) -> str:
-        begin = "" if after is None else f"WHERE {quote(self.pk)} > {literal(after)}"
-        return self.written("batch", begin=begin, size=size)
-
-    def written(self, name: str, **more: Any) -> str:
+    def written(self, name: str, after: str | None = None, **more: Any) -> str:
         """Return a text of store.sql, with what the backfill does in its braces."""
+        begin = "" if after is None else f"WHERE {quote(self.pk)} > {literal(after)}"
         given = {"table": quote(self.table), "key": quote(self.pk), "where": self.where, "set_sql": self.set_sql}
-        return TEXTS[name].format(**given, **more)
+        return TEXTS[name].format(**given, begin=begin, **more)
 
 
 def assigned_columns(set_sql: str) -> set[str]:
@@ -127,7 +124,7 @@ _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_
 _ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
 
 
-def insertion(name: str, query: BackfillQuery) -> TextClause:
+def insertion(name: str, query: BackfillQuery) -> sa.TextClause:
     """Write the INSERT of a new backfill, which returns its turn; no row if there is one of the name."""
     given = {"name": name, "table_name": query.table, "quoted": str(quote(query.table)), "batch_size": FIRST_BATCH}
     begin = text(query.written("begin"))
@@ -142,7 +139,7 @@ def save(connection: Connection, backfill: Backfill) -> None:
     connection.execute(sa.update(BACKFILLS).where(BACKFILLS.c.name == backfill.name).values(values | moved))
 
 
-def completion(name: str, rows: int) -> Executable:
+def completion(name: str, rows: int) -> sa.Executable:
     done = {"state": DONE, "rows_done": rows, "finished_at": func.now()}
     return sa.update(BACKFILLS).where(BACKFILLS.c.name == name).values(done)
 
@@ -230,10 +227,7 @@ def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task
 
 
 def reason_not_done(connection: Connection, name: str) -> str | None:
-    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill.
-
-    A column that does not exist was dropped by a later step of a run that was interrupted.
-    """
+    """Say why a backfill cannot be relied on: never begun, not done, or rows have come since that it should fill."""
     backfill = read(connection, name)
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
@@ -244,15 +238,13 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
             take_search_path(connection, backfill.search_path)
             is_needed = backfill.query.is_needed(connection)
             savepoint.rollback()  # and with it the search path
-    except ProgrammingError:
+    except ProgrammingError:  # the column was dropped by a later step of a run that was interrupted
         return None
-    if is_needed:
-        return (
-            f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet"
-            f" {backfill.where_sql!r}. Have the release that is live give them a value, or a default, then:"
-            f" flask release resume {name}"
-        )
-    return None
+    again = (
+        f"The backfill {name!r} was done, but {backfill.table_name} has rows again that meet {backfill.where_sql!r}."
+        f" Have the release that is live give them a value, or a default, then: flask release resume {name}"
+    )
+    return again if is_needed else None
 
 
 def progress(backfill: Backfill) -> str:
@@ -280,11 +272,9 @@ def is_stalled(backfill: Backfill) -> bool:
 def document(backfill: Backfill) -> dict[str, Any]:
     """Return what `flask release status` shows of it, as JSON values."""
     waits_for = f"a worker: no batch for {backfill.idle_for / 60:.0f} min" if is_stalled(backfill) else None
-    rate, speed = backfill.rows_per_second, None
-    if rate and backfill.state == RUNNING:
-        left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate
-        time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        speed = f"{rate:,.0f} a second, {time_left} left"
+    rate, is_running = backfill.rows_per_second, backfill.state == RUNNING
+    left = max(0, backfill.estimated_rows - backfill.pass_scanned) / rate if rate else 0
+    time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
     return {
         "name": backfill.name,
         "table": backfill.table_name,
@@ -295,7 +285,7 @@ def document(backfill: Backfill) -> dict[str, Any]:
         "rows_filled": backfill.rows_done,
         "estimated_rows": backfill.estimated_rows,
         "rows_per_second": round(rate) if rate else None,
-        "speed": speed,
+        "speed": f"{rate:,.0f} a second, {time_left} left" if rate and is_running else None,
         "waiting_for": waits_for or backfill.waiting_for,
         "error": backfill.error,
         "started_at": backfill.started_at.isoformat(),

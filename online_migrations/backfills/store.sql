@@ -12,6 +12,9 @@ SELECT (SELECT CAST(span_key AS text) FROM span ORDER BY span.span_key DESC LIMI
     (SELECT count(*) FROM span), (SELECT count(*) FROM span WHERE span_wanted),
     (SELECT count(*) FROM filled), (SELECT count(*) FROM filled WHERE still)
 
+-- next_key: of the row with which the next batch begins; in the order of the key, and not of its text
+SELECT CAST({key} AS text) FROM {table} AS unfilled {begin} ORDER BY unfilled.{key} LIMIT 1
+
 -- script: the whole backfill for psql, outside of a transaction: a loop that commits each batch, of a size that cannot
 -- be adapted to the time that it takes
 DO $backfill$ BEGIN LOOP

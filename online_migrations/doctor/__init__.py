@@ -2,8 +2,7 @@
 
 It only reads: definitions are compared in temporary tables that are rolled back. It takes no lock on application tables
 beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS`. Most checks are a query of
-checks.toml, of which each row is a fault. The differences between database and models are those of `flask db check`,
-one for each cause. The end of an upgrade asks for them too, and so does `plan`.
+checks.toml, of which each row is a fault. The differences from the models are those of `flask db check`.
 """
 
 import os
@@ -110,10 +109,8 @@ def run_check(connection: Connection, rule: str, parameters: Mapping[str, Any]) 
 
 
 def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
-    tables = _TEXTS["tables"]
-    return connection.execute(
-        text(f"WITH tables AS ({tables}), migrator AS ({locks.QUERIES['holder'].text}) {query}"), parameters
-    )
+    tables, holder = _TEXTS["tables"], locks.QUERIES["holder"].text
+    return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({holder}) {query}"), parameters)
 
 
 def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
@@ -151,8 +148,9 @@ _STOPPED = {
 def stopped_backfills(connection: Connection) -> Iterator[Diagnosis]:
     """Find backfills that failed, are paused, or have done nothing for long. The contract step waits for each."""
     for one in store.unfinished_backfills(connection):
-        if one.state != store.RUNNING or store.is_stalled(one):
-            command = f"flask release resume {one.name}" if one.state != store.RUNNING else "flask release status"
+        is_running = one.state == store.RUNNING
+        if not is_running or store.is_stalled(one):
+            command = "flask release status" if is_running else f"flask release resume {one.name}"
             what = f"The backfill {one.name} does not go on; flask release status says why: {store.progress(one)}."
             yield Diagnosis(*_STOPPED[one.state], what, command)
 
@@ -208,11 +206,11 @@ def revision_state(found: SchemaState) -> list[Diagnosis]:
     if is_on_the_way and (unmerged := revisions.unmerged_heads(script_directory())):
         what = state.two_heads(found, unmerged)
         return [Diagnosis(ERROR, "two-heads", what, 'flask db merge heads -m "Merge"')]
-    several = " heads" if "," in found.code_head else ""
+    heads = " heads" if "," in found.code_head else ""
     unknown = found.foreign[-1] if found.foreign else found.database_revision
     severity, rule, command = {
         state.AT_HEAD: ("", "", ""),
-        state.BEHIND: (ERROR, "behind", f"flask db upgrade{several}"),
+        state.BEHIND: (ERROR, "behind", f"flask db upgrade{heads}"),
         state.AHEAD: (WARNING, "ahead", "git pull"),
         state.AHEAD_CONTRACT: (ERROR, "ahead-contract", "git pull"),
         state.UNKNOWN: (ERROR, "unknown-revision", f"git log --all -S {unknown} -- migrations/versions"),
@@ -286,7 +284,7 @@ def differences(
 
 
 def _difference(change: tuple[Any, ...]) -> Difference:
-    """Read one of Alembic's tuples, or of our own comparators' (autogenerate/directives.py)."""
+    """Read one of Alembic's tuples, or of our own comparators' (autogenerate/compare.py)."""
     action, kind = change[0].split("_", 1)
     kind = KINDS.get(kind, kind)
     if action == "change":
@@ -311,12 +309,10 @@ def _difference(change: tuple[Any, ...]) -> Difference:
 
 
 def _causes(differences: Sequence[Difference]) -> list[Difference]:
-    """Leave out what follows from another: the index of a table or column that is missing is missing too.
-
-    On a table that lacks a column, or has it with another type, the server cannot print the definitions of the models.
-    """
+    """Leave out what follows from another: the index of a table or column that is missing is missing too."""
     tables = {one.table for one in differences if one.kind == "table"}
     columns = {(one.table, one.name) for one in differences if one.kind == "column"}
+    # On these the server cannot print the definitions of the models.
     other = {one.table for one in differences if one.kind == "type" or (one.action, one.kind) == ("add", "column")}
 
     def follows(one: Difference) -> bool:

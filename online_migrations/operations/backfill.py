@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from alembic import op
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations.backfills import defer_batch, store
 from online_migrations.backfills.store import SMALLEST_BATCH, TARGET_SECONDS, BackfillQuery, next_batch_size
@@ -21,7 +21,6 @@ from online_migrations.state.tables import BACKFILLS
 
 PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 REPORT_EVERY = 5.0  # seconds
-_ESTIMATE = text("SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)")
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 def backfill(table: str, set_sql: str, where: str, *, pk: str = "id") -> int:
     """Set columns of the rows that meet a condition, in batches, until no row meets it. Expand.
 
-    It goes through the table in the order of the key. Rows that another session has locked come in the next pass. Of
+    It goes through the table in the order of the key. Rows that another session has locked come in the next pass. On
     a million rows under 150 requests a second the p99 was 100 ms, instead of 3.9 s for one UPDATE. Rows that the live
     release inserts meanwhile must come with a value: set a default first, with set_default_online. Return how many
     rows were filled.
@@ -160,7 +159,7 @@ def _require_key(query: BackfillQuery) -> None:
 def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline) -> int:
     """Go through the table in the order of the key, again and again, until nothing is left."""
     _require_key(query)
-    rows = connection.scalar(_ESTIMATE, {"table": quote(query.table)}) or 0
+    rows = ask("estimated_rows", query.table).answer() or 0
     filled, reported = 0, time.monotonic()
     while with_lock_retries(lambda: query.is_needed(connection), deadline):
         before, scanned, last, size = filled, 0, None, SMALLEST_BATCH

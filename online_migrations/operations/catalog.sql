@@ -116,6 +116,9 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
     AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))
 
+-- estimated_rows: by the server's statistics
+SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)
+
 -- referring: a foreign key to the table
 SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint
 WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import TextClause
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
+from online_migrations.operations import partitions
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
 from online_migrations.operations.partitions import Divided, add_to_partitioned, is_partitioned, require_partition_key
@@ -59,15 +60,13 @@ def create_index_online(
         of_parts = Divided(
             lambda table, name: _create(name, table, columns, unique, options),
             lambda part, own: create_index_online(own, part, columns, unique=unique, replace=replace, **options),
-            lambda _, own: _drop_index(own),
             lambda part, old, new: f"ALTER INDEX {part.qualified(old)} RENAME TO {quote(new)}" if old != new else "",
-            f"DROP INDEX {quote(name)}",
         )
         add_to_partitioned(table, name, of_parts, there, effects)
         return
     built = name if there is None else spare
     if replace:  # of an attempt that was killed, and may have had another definition
-        run_steps(_drop_index(spare), _drop_index(old))
+        run_steps(partitions.drop_index(spare), partitions.drop_index(old))
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
     # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
     rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
@@ -76,7 +75,7 @@ def create_index_online(
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
         *(drop_invalid, build),
-        *(() if there is None else (online(take, when=ask("has_index", built)), _drop_index(old))),
+        *(() if there is None else (online(take, when=ask("has_index", built)), partitions.drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
         effects=effects,
@@ -89,7 +88,7 @@ def drop_index_online(name: str) -> None:
     SQL: waits for the transactions that use the table.
     Downgrade: create_index_online.
     """
-    run_steps(_drop_index(name), effects=_dropping_index(name))
+    run_steps(partitions.drop_index(name), effects=_dropping_index(name))
 
 
 def add_check_online(table: str, name: str, condition: str, *, replace: bool = False) -> None:
@@ -161,7 +160,7 @@ def drop_constraint_online(table: str, name: str) -> None:
     Downgrade: the operation that adds it.
     """
     tables = tables_locked(table, constraint=name)
-    run_steps(_drop(tables, name), effects=_dropping(table, name))
+    run_steps(partitions.drop_constraint(tables, name), effects=_dropping(table, name))
 
 
 def add_unique_online(
@@ -217,7 +216,7 @@ def _attach(
     table: str, name: str, columns: list[str], definition: str, attach: str, replace: bool, options: dict[str, Any]
 ) -> None:
     """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
-    there = _there((table,), name, definition, replace)
+    there = to_replace(table, name, _adding(table, name, definition), replace)
     if is_partitioned(table):
         _refuse_taken(table, name)
         require_partition_key(bind(), table, columns)
@@ -225,9 +224,7 @@ def _attach(
         of_parts = Divided(
             lambda table, name: _adding(table, name, definition),
             lambda part, own: create_index_online(own, part, [*columns], unique=True, replace=replace, **options),
-            lambda _, own: _drop_index(own),
             lambda part, old, new: part.alter(f"ADD CONSTRAINT {quote(new)} {attach.format(quote(old))}"),
-            _drop((table,), name).sql,
         )
         add_to_partitioned(table, name, of_parts, there, effects)
         return
@@ -238,13 +235,14 @@ def _attach(
     if not replaces:
         run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
-    replaced = f"{_drop((table,), name).sql}; {add}"
+    replaced = f"{partitions.drop_constraint((table,), name).sql}; {add}"
     run_steps(strong(table, replaced, when=ask("has_index", index)), effects=_dropping(table, name))
 
 
 def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, replace: bool, requires: Effect) -> None:
     """Add a constraint of the first table; to replace one, add it under a spare name, which changes at the end."""
-    table, connection, there = tables[0], bind(), _there(tables, name, definition, replace)
+    table, connection = tables[0], bind()
+    there = to_replace(table, name, _adding(table, name, definition), replace, *tables[1:])
     built = name if there is None else spare_name(name)
     if there is None:  # if it is there, it asks nothing that it does not ask already
         effects = [] if ask("has_constraint", table, constraint=name).answer() else [requires]
@@ -257,26 +255,20 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
         of_parts = Divided(
             lambda table, name: _adding(table, name, definition),
             lambda part, own: _add((part, *tables[1:]), own, definition, broken, replace, requires),
-            lambda part, own: _drop((part, *tables[1:]), own),
             lambda part, old, new: part.alter(f"RENAME CONSTRAINT {quote(old)} TO {quote(new)}") if old != new else "",
-            _drop(tables, name).sql,
             tables[1:],
         )
         add_to_partitioned(table, name, of_parts, there, effects)
         return
     if there is not None:  # of an attempt that was killed, and may have had another definition
-        run_steps(_drop(tables_locked(table, constraint=built), built))
+        run_steps(partitions.drop_constraint(tables_locked(table, constraint=built), built))
     run_or_undo(
         *add_validated(tables, built, definition),
         *(() if there is None else (take_name(tables, name, built),)),
-        undo=_drop(tables, built),
+        undo=partitions.drop_constraint(tables, built),
         broken=f"{broken}, so {name} cannot hold. Fix the rows",
         effects=effects,
     )
-
-
-def _there(tables: tuple[str, ...], name: str, definition: str, replace: bool) -> str | None:
-    return to_replace(tables[0], name, _adding(tables[0], name, definition), replace, *tables[1:])
 
 
 def _adding(table: str, name: str, definition: str) -> str:
@@ -287,12 +279,7 @@ def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
     """Drop a constraint and give its name to another one, in one moment."""
     rename = alter(tables[0], f"RENAME CONSTRAINT {quote(spare)} TO {quote(name)}")
     is_built = ask("has_constraint", tables[0], constraint=spare)
-    return strong(tables, f"{_drop(tables, name).sql}; {rename}", when=is_built)
-
-
-def _drop(tables: tuple[str, ...], name: str) -> Step:
-    sql = alter(tables[0], f"DROP CONSTRAINT IF EXISTS {quote(name)}")
-    return strong(tables, sql, when=ask("has_constraint", tables[0], constraint=name))
+    return strong(tables, f"{partitions.drop_constraint(tables, name).sql}; {rename}", when=is_built)
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:
@@ -303,10 +290,8 @@ def _create(name: str, table: str, columns: list[str | TextClause], unique: bool
 
 def _refuse_taken(table: str, name: str) -> None:
     if ask("is_taken", table, name=quote(name)).answer():
-        raise ReleaseError(
-            f"The name {name} is that of something else than an index on {table}; nothing was changed. Give the new"
-            " index a name of its own."
-        )
+        taken = f"The name {name} is that of something else than an index on {table}"
+        raise ReleaseError(f"{taken}; nothing was changed. Give the new index a name of its own.")
 
 
 def _requiring(table: str, name: str, columns: Sequence[str | TextClause], options: dict[str, Any]) -> Effect:
@@ -314,13 +299,6 @@ def _requiring(table: str, name: str, columns: Sequence[str | TextClause], optio
     distinct = () if options.get("postgresql_nulls_not_distinct") else columns
     names = ask("left_null", table, columns=[one for one in distinct if isinstance(one, str)]).listed()
     return on_table("requires-more", table, *names, subject=name)
-
-
-def _drop_index(name: str) -> Step:
-    is_there, partitioned = ask("has_index", name), ask("partitioned_table", name).answer()
-    if partitioned is not None:  # it goes with those of the partitions, for which there is only a short lock
-        return strong(partitioned, f"DROP INDEX IF EXISTS {quote(name)}", when=is_there)
-    return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=is_there)
 
 
 def _dropping(table: str, name: str) -> list[Effect]:

@@ -155,9 +155,7 @@ def start(write: DualWrite, definition: str, comment: str | None = None) -> None
     trigger = trigger_name(table, write.column)
     has_column = ask("has_column", table, column=write.column)
     if (has_column & ~ask("has_trigger", table, trigger=trigger)).answer():
-        raise ReleaseError(
-            f"{table}.{write.column} is there already, and no dual write keeps it: give the new column another name."
-        )
+        raise ReleaseError(f"{table}.{write.column} is there already, and no dual write keeps it: take another name.")
     told = [] if comment is None else [comment_on(table, write.column, comment)]
     add = [alter(table, f"ADD COLUMN {quote(write.column)} {definition}"), *told, *create]
     steps = [strong(table, "; ".join(add), when=~has_column)]
@@ -190,11 +188,10 @@ def taken_back(undo: Callable[[], None], fails: str, instead: str) -> Iterator[N
     """Undo what was begun when a row refuses it, and say so."""
     try:
         yield
-    except UnsafeOperation:
+    except (UnsafeOperation, DataError, IntegrityError) as error:
         undo()
-        raise
-    except (DataError, IntegrityError) as error:
-        undo()
+        if isinstance(error, UnsafeOperation):
+            raise
         raise UnsafeOperation(f"{fails} ({server_message(error)}), so {instead}") from error
 
 
@@ -206,15 +203,12 @@ def differs(value: str, other: str, type_: str) -> str:
 
 
 def columns_read(table: str, expression: str, type_: str) -> tuple[str, ...]:
-    """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell.
-
-    It is tried in the condition of a view, without aggregates: in a trigger a mistake would fail the requests.
-    """
+    """Return the columns that an expression reads, as the server understands it; in --sql mode nobody can tell."""
     connection = bind()
     if connection is None:
         return ()
     with op.get_context().autocommit_block():
-        found = tried(connection, table, expression, type_)
+        found = tried(connection, table, expression, type_)  # in a trigger a mistake would fail the requests
         tried(connection, table, expression, type_, "*")  # a trigger gives it a row that has no system columns
     return found
 

@@ -14,8 +14,8 @@ from online_migrations.definitions import is_any_same
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Effect
 from online_migrations.operations.catalog import ask, bind
-from online_migrations.operations.steps import Step, in_schema, run_steps, strong, validate
-from online_migrations.sql import quote, shorten_identifier, spare_name
+from online_migrations.operations.steps import Step, in_schema, online, run_steps, strong, validate
+from online_migrations.sql import alter, quote, shorten_identifier, spare_name
 
 
 class Partition(NamedTuple):
@@ -37,10 +37,8 @@ class Divided(NamedTuple):
 
     define: Callable[[str, str], str]  # CREATE INDEX or ADD CONSTRAINT, which makes it at once
     build: Callable[[str, str], None]  # beside the traffic: an operation
-    undo: Callable[[str, str], Step]
     # SQL on a partition: what was built under the first name is as the whole wants it, under the second one.
     settle: Callable[[Partition, str, str], str]
-    drop: str  # SQL: the whole loses what is replaced
     referred: tuple[str, ...] = ()  # by a foreign key, which has one name everywhere; an index needs its own
 
     def name_in(self, part: Partition, name: str) -> str:
@@ -52,10 +50,7 @@ def is_partitioned(table: str) -> bool:
 
 
 def add_to_partitioned(table: str, name: str, kind: Divided, there: str | None, effects: Sequence[Effect]) -> None:
-    """Build it on each partition; then, in a short lock, give it to the whole, which takes what they have.
-
-    What `there` says is replaced, and so is an INVALID index: the partitions get theirs under a spare name before that.
-    """
+    """Build it on each partition; then, in a short lock, give it to the whole, which takes what they have."""
     is_index = kind.define(table, name).startswith("CREATE ")
     has_it = ask("has_index", name) if is_index else ask("has_constraint", table, constraint=name)
     is_invalid = not kind.referred and ask("has_invalid_index", name).answer()
@@ -63,19 +58,17 @@ def add_to_partitioned(table: str, name: str, kind: Divided, there: str | None, 
         run_steps(*([validate(table, name)] if kind.referred else []))
         return
     run_steps(effects=effects)  # judged before anything is built
-    replaces = there is not None or is_invalid
+    replaces = there is not None or is_invalid  # then the partitions get theirs under a spare name first
     spare = spare_name(name) if replaces else name
     built = _build_on_each(table, spare, kind)
     settled = [kind.settle(part, kind.name_in(part, spare), kind.name_in(part, name)) for part in built]
-    sql = [kind.drop if replaces else "", *settled, kind.define(table, name)]
+    drop = f"DROP INDEX {quote(name)}" if is_index else drop_constraint((table,), name).sql
+    sql = [drop if replaces else "", *settled, kind.define(table, name)]
     run_steps(strong((table, *kind.referred), "; ".join(filter(None, sql)), when=None if replaces else ~has_it))
 
 
 def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
-    """Build it on each partition, also on one that is attached meanwhile, unless it has the same under another name.
-
-    Return where it was built. If one partition cannot have it, none keeps it.
-    """
+    """Build it on each partition that lacks it, also on one that is attached meanwhile; or else on none."""
     done: list[Partition] = []
     built: list[Partition] = []
     try:
@@ -88,7 +81,8 @@ def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
     except UnsafeOperation:
         for part in built:
             with part.found():
-                run_steps(kind.undo(part.table, kind.name_in(part, name)))
+                own = kind.name_in(part, name)
+                run_steps(drop_constraint((part.table, *kind.referred), own) if kind.referred else drop_index(own))
         raise
     return built
 
@@ -115,3 +109,15 @@ def require_partition_key(connection: Connection | None, table: str, columns: Se
             f" cannot keep {', '.join(columns)} unique in all of them. Put the partition key into it:"
             f" {', '.join([*columns, *lacking])}."
         )
+
+
+def drop_constraint(tables: tuple[str, ...], name: str) -> Step:
+    sql = alter(tables[0], f"DROP CONSTRAINT IF EXISTS {quote(name)}")
+    return strong(tables, sql, when=ask("has_constraint", tables[0], constraint=name))
+
+
+def drop_index(name: str) -> Step:
+    is_there, partitioned = ask("has_index", name), ask("partitioned_table", name).answer()
+    if partitioned is not None:  # it goes with those of the partitions, for which there is only a short lock
+        return strong(partitioned, f"DROP INDEX IF EXISTS {quote(name)}", when=is_there)
+    return online(f"DROP INDEX CONCURRENTLY IF EXISTS {quote(name)}", when=is_there)

@@ -122,10 +122,8 @@ def _is_needed(step: Step, schema: str | None) -> bool | None:
 
 
 def _with_lock_timeouts(step: Step, attempt: int = 0) -> list[str]:
-    """Return the step with the locks before it, of two tables in the other order in each attempt.
-
-    Most transactions that write both write first the row that is referred to.
-    """
+    """Return the step with the locks before it, of two tables in the other order in each attempt."""
+    # Most transactions that write both write first the row that is referred to.
     tables = ", ".join(quote(table) for table in (step.tables if attempt % 2 else reversed(step.tables)))
     both = [f"LOCK TABLE {tables} IN {step.mode} MODE"] if len(step.tables) > 1 else []
     return [

@@ -43,10 +43,8 @@ def add_column_online(table: str, column: Column[Any]) -> None:
     definition = _definition(table, column)
     refuse_other_column(table, column.name, definition)
     add = alter(table, f"ADD COLUMN IF NOT EXISTS {definition}")
-    run_steps(
-        strong(table, add, when=~ask("has_column", table, column=column.name)),
-        *([online(comment_on(table, column.name, column.comment))] if column.comment else []),
-    )
+    told = [online(comment_on(table, column.name, column.comment))] if column.comment else []
+    run_steps(strong(table, add, when=~ask("has_column", table, column=column.name)), *told)
 
 
 def set_default_online(table: str, column: str, default: str | None) -> None:
@@ -127,9 +125,7 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
     connection, old = bind(), ask("type_name", table, column=column).answer()
     new = type_.lower().replace("varchar", "character varying")  # as the server calls it
     if connection is not None and (old is None or not is_longer_text(old, new)):
-        raise UnsafeOperation(
-            f"{table}.{column} cannot become {type_} beside the traffic: only a text may grow, to VARCHAR(n) or TEXT."
-        )
+        raise UnsafeOperation(f"{table}.{column} cannot become {type_}: only a text may grow, to VARCHAR(n) or TEXT.")
     has_type = ask("has_type", table, column=column, type=type_)
     names = [] if has_type.answer() else ask("computed_indexes", table, column=column).listed()
     if names:
@@ -141,10 +137,8 @@ def widen_text_online(table: str, column: str, type_: str) -> None:
         f"ALTER COLUMN {quote(column)} TYPE {type_}",
         *(f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID" for name, definition in checks.items()),
     ]
-    run_steps(
-        strong(table, alter(table, ", ".join(actions)), when=~has_type),
-        *(validate(table, name) for name in checks),
-    )
+    widened = strong(table, alter(table, ", ".join(actions)), when=~has_type)
+    run_steps(widened, *(validate(table, name) for name in checks))
 
 
 def rebuilt(table: str, column: str, type_: str, indexes: Sequence[str], has_parts: bool) -> str:
@@ -185,12 +179,10 @@ def retire_column_online(table: str, column: str, *, default: str | None = None)
     explain(table, column, "not_null")
     explain(table, column, "default")
     action = "DROP NOT NULL" if default is None else f"SET DEFAULT {default}"
-    freed = alter(table, f"ALTER COLUMN {quote(column)} {action}")
-    run_steps(
-        strong(table, freed, when=ask("is_required", table, column=column)),
-        online(comment_on(table, column, RETIRED_COMMENT)),
-        effects=[on_table("changes-default", table, column, default=default, column=column)] if default else [],
-    )
+    is_required = ask("is_required", table, column=column)
+    freed = strong(table, alter(table, f"ALTER COLUMN {quote(column)} {action}"), when=is_required)
+    effects = [on_table("changes-default", table, column, default=default, column=column)] if default else []
+    run_steps(freed, online(comment_on(table, column, RETIRED_COMMENT)), effects=effects)
 
 
 def reinstate_column_online(table: str, column: str, *, comment: str | None = None) -> None:
@@ -208,11 +200,9 @@ def drop_column_contract(table: str, column: str) -> None:
     """
     refuse_while_filling("drop_column_contract", table=table, column=column)
     is_copied = bool(ask("is_computed", table, column=column).answer())
-    drop = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}")
-    run_steps(
-        strong(tables_locked(table, column=column), drop, when=ask("has_column", table, column=column)),
-        effects=[on_table("drops-column", table, column, is_copied=is_copied)],
-    )
+    drop, is_there = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}"), ask("has_column", table, column=column)
+    effects = [on_table("drops-column", table, column, is_copied=is_copied)]
+    run_steps(strong(tables_locked(table, column=column), drop, when=is_there), effects=effects)
 
 
 def rename_with_view(old: str, new: str) -> None:

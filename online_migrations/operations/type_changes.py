@@ -163,10 +163,7 @@ def read_state(table: str, column: str) -> ColumnState:
 
 
 def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -> list[Twin]:
-    """Return a twin of all that stands on the column, while the table has its shadow too.
-
-    The server itself puts the shadow's name in: it describes an empty copy of the table with the column renamed.
-    """
+    """Return a twin of all that stands on the column, while the table has its shadow too."""
     table, column, shadow = change.table, change.column, change.shadow
     indexes = ask("indexes", table, column=column).rows(connection).all()
     checks = ask("checks", table, column=column).rows(connection).all()
@@ -176,7 +173,7 @@ def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -
         alter(table, f"DROP COLUMN {quote(shadow)}"),
         alter(table, f"RENAME COLUMN {quote(column)} TO {quote(shadow)}"),
     ]
-    with empty_copies(connection, table):
+    with empty_copies(connection, table):  # so that the server itself puts the shadow's name in
         execute_verbatim(connection, "; ".join(script))
         on_shadow = {name: definition.text for name, definition in all_there(connection, table).items()}
     keys = ask("foreign_keys", table, column=column, shadow=shadow).rows(connection)
@@ -189,12 +186,9 @@ def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -
 
 
 def _twins_of_values(change: TypeChange, state: ColumnState) -> Iterator[Twin]:
-    """Yield those of NOT NULL and the default. The former column may not hold what the new type holds: it may be NULL.
-
-    The validated CHECK proves SET NOT NULL, which an identity and a primary key need, so it comes first.
-    """
+    """Yield those of NOT NULL and the default. The former column may be NULL: it may not hold what the new one does."""
     table, column, shadow = change.table, quote(change.column), quote(change.shadow)
-    if state.not_null:
+    if state.not_null:  # first: the validated CHECK proves SET NOT NULL, which an identity and a primary key need
         check = not_null_check(table, change.shadow)
         build = add_validated((table,), check, f"CHECK ({shadow} IS NOT NULL)")
         drop, take = (alter(table, f"ALTER COLUMN {column} {action} NOT NULL") for action in ("DROP", "SET"))

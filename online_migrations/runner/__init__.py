@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from threading import Thread
 from typing import Any
@@ -18,7 +18,7 @@ import alembic
 import sqlalchemy
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, Row, text
 from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
@@ -193,16 +193,13 @@ def may_be_served(connection: Connection, current: state.SchemaState) -> bool:
 
 
 def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, is_new: bool) -> None:
-    """Have Alembic run its steps. It reads the version again, so what an earlier attempt finished does not run again.
-
-    Without a guard nothing is judged, since no release serves the database. A new one had no revision.
-    """
+    """Have Alembic run the steps that an earlier attempt has left. Without a guard, no release serves the database."""
     while True:
         connection.rollback()  # Alembic never commits a transaction that it finds open
         connection.execute(text(f"SET statement_timeout = {deadline.milliseconds()}"))
         connection.commit()
         configure(connection, deadline=deadline, guard=guard, is_new=is_new)
-        watch_steps(context.get_context(), ledger.read_renumbered(connection), guard)
+        watch_steps(context.get_context(), ledger.read_history(connection), guard)
         connection.rollback()
         try:
             with context.begin_transaction():
@@ -219,13 +216,13 @@ def run_steps(connection: Connection, deadline: Deadline, guard: Guard | None, i
                 guard.close()
 
 
-def watch_steps(migration: MigrationContext, ran: Mapping[str, str], guard: Guard | None) -> None:
+def watch_steps(migration: MigrationContext, history: list[Row[Any]], guard: Guard | None) -> None:
     """Have Alembic take its steps through the guard, without those that ran here under another number."""
     find_steps = migration._migrations_fn
     assert find_steps is not None  # noqa: S101 - upgrade, downgrade and stamp have one
 
     def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterable[RevisionStep]:
-        found = ledger.without_what_ran(find_steps(heads, migration), ran)
+        found = ledger.without_what_ran(find_steps(heads, migration), history)
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps
@@ -312,16 +309,13 @@ def require_same(connection: Connection, *, has_run: bool = False) -> None:
     if wrong and has_run and autogenerate.comes_back(connection, is_mapped):
         log.warning("%s %s", wrong, autogenerate.NO_REVISION_ENDS_IT)
     elif wrong:
-        raise ReleaseError(
-            f"Everything ran, and still the schema is not what the models say: {wrong}"
-            " Write what is lacking as a revision, with: flask db migrate"
-        )
+        write = "Write what is lacking as a revision, with: flask db migrate"
+        raise ReleaseError(f"Everything ran, and still the schema is not what the models say: {wrong} {write}")
 
 
 def require_adopted(connection: Connection, current: state.SchemaState) -> None:
     """Refuse a database with tables that no revision has made, before anything is made in it."""
-    there = not_adopted(connection, current, target_metadata())
-    if not there:
+    if not (there := not_adopted(connection, current, target_metadata())):
         return
     mapped = {table.name for table in target_metadata().tables.values()}
     if mapped.isdisjoint(name.rpartition(".")[2] for name in there):

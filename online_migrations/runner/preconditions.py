@@ -1,7 +1,7 @@
-"""Preconditions of a migration: what is refused before anything is changed.
+"""Preconditions of a migration: what is refused before anything is changed, read from the text of the revisions.
 
 Retire and drop in one run would be the outage that the two steps avoid. A run that begins a backfill and needs it
-cannot succeed: a worker fills the rows in between. Both are read from the text of the revisions.
+cannot succeed: a worker fills the rows in between.
 """
 
 import ast
@@ -13,27 +13,24 @@ from typing import Any, NamedTuple
 from alembic import context
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from online_migrations import operations
 from online_migrations.backfills import store
 from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
+from online_migrations.operations.catalog import ask
 from online_migrations.operations.steps import in_schema
 from online_migrations.revisions import unmerged_heads
-from online_migrations.sql import quote
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, UNKNOWN, SchemaState, refusal, two_heads
 
-RETIRE = ("retire_column_online", "retire_table_online")
-REINSTATE = ("reinstate_column_online", "reinstate_table_online")
 DROP = ("drop_column_contract", "drop_table_contract")
 
 Named = tuple[str, ...]  # a table, or a column of it: its schema, its table, its own name
 
 _BIND = "the arguments"  # as no revision can name anything
 _COMPUTED = object()  # in place of a value that the text does not say: a call's, or that of what only upgrade() knows
-_EXISTS = text("SELECT to_regclass(:table) IS NOT NULL")
 
 
 class Call(NamedTuple):
@@ -60,9 +57,9 @@ def drop_in_same_release(to_apply: Iterable[Script]) -> str | None:
     retired_by: dict[Named, str] = {}
     for script in to_apply:
         for call in operation_calls(script):
-            if call.function in RETIRE:
+            if call.function.startswith("retire_"):
                 retired_by[_named(call)] = script.revision
-            elif call.function in REINSTATE:
+            elif call.function.startswith("reinstate_"):
                 retired_by.pop(_named(call), None)
             elif call.function in DROP:
                 dropped = _named(call)
@@ -86,7 +83,7 @@ def unfinished_backfill(connection: Connection, to_apply: Iterable[Script]) -> s
         for function, given, _ in operation_calls(script):
             if function == "backfill_later":
                 begun.add(given["name"])
-                is_there = bool(connection.scalar(_EXISTS, {"table": quote(given["table"])}))
+                is_there = ask("is_relation", given["table"], kinds="rpvmf").rows(connection).scalar()
                 if is_there and not store.is_small(connection, given["table"]):  # else the migration itself fills it
                     tasks.setdefault(given["name"], _begun_by(script, given))
             elif function == "cancel_backfill":
@@ -129,11 +126,8 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
 
 
 def operation_calls(script: Script) -> list[Call]:
-    """Return the calls of operations in upgrade(), in the order of the text, which does not run for this.
-
-    A call through a function of the author's, or with computed arguments, is left out. It asks again when it runs.
-    """
-    reader = _Reader(vars(script.module))
+    """Return the calls of operations in upgrade(), in the order of the text, but those with computed arguments."""
+    reader = _Reader(vars(script.module))  # which runs nothing; each operation asks again when it runs
     reader.visit(ast.parse(textwrap.dedent(inspect.getsource(script.module.upgrade))))
     return reader.calls
 
@@ -156,12 +150,9 @@ class _Reader(ast.NodeVisitor):
         self._schema = outer
 
     def visit_For(self, node: ast.For) -> None:
-        """Read the body once for each value, if the text says which there are."""
+        """Read the body once for each value, if the text says which there are, or else once."""
         values = self._value(node.iter)
-        if not isinstance(values, Iterable):
-            self.generic_visit(node)
-            return
-        for value in values:
+        for value in values if isinstance(values, Iterable) else [_COMPUTED]:
             self._assign(node.target, value)
             for statement in node.body:
                 self.visit(statement)

@@ -97,12 +97,11 @@ def ahead_and_compatible(state: SchemaState) -> str:
 
 
 def two_heads(state: SchemaState, unmerged: list[str]) -> str:
+    several = f"The code has more than one head ({', '.join(unmerged) or state.code_head})"
     if not unmerged:
-        return f"The code has more than one head ({state.code_head}). Apply all of them with: flask db upgrade heads"
-    return (
-        f"The code has more than one head ({', '.join(unmerged)}): two branches each added a revision. Join them with:"
-        " flask db merge heads -m 'Merge' — and then run: flask db upgrade"
-    )
+        return f"{several}. Apply all of them with: flask db upgrade heads"
+    join = "flask db merge heads -m 'Merge' — and then run: flask db upgrade"
+    return f"{several}: two branches each added a revision. Join them with: {join}"
 
 
 def refusal(state: SchemaState) -> str:

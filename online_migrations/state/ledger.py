@@ -1,9 +1,9 @@
 """Migration ledger: the table `schema_ledger`, one row for each applied revision with its phase (expand or contract).
 
-After a rollback, old code does not have the newer revision files. It reads here whether it can run on the database.
+After a rollback, old code does not have the newer revision files, and reads here whether it can run on the database.
 Each row is written in the transaction that moves `alembic_version`, so the two cannot disagree. Where two branches
-each added 0015, and one of them has the next number now, the row of a database that ran that one as 0015 moves to the
-new number, the version goes back, and the upgrade runs what is missing.
+each added 0015, and one of them has the next number now, the row of a database that ran that one moves to the new
+number, the version goes back, and the upgrade runs what is missing.
 """
 
 import logging
@@ -24,9 +24,8 @@ EXPAND = "expand"  # the previous release still runs after this step
 CONTRACT = "contract"  # it does not, or the revision does not say
 
 _OLDEST = ("revision", "down_revisions", "phase", "applied_at")  # columns that every version had
-_HISTORY = select(*(column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns)).order_by(
-    LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc()
-)
+_COLUMNS = [column if column.name in _OLDEST else tables.newer(column) for column in LEDGER.columns]
+_HISTORY = select(*_COLUMNS).order_by(LEDGER.c.applied_at.desc(), LEDGER.c.revision.desc())
 _VERSION = text("UPDATE alembic_version SET version_num = :parent")
 _MOVE = text(
     "UPDATE schema_ledger SET revision = :now, renumbered_from = :was WHERE revision = :was AND content_hash = :hash"
@@ -167,13 +166,9 @@ def follow_renumbering(connection: Connection, code: ScriptDirectory, applied: l
         connection.commit()
 
 
-def read_renumbered(connection: Connection) -> dict[str, str]:
-    """Return by revision the hash of the file that ran here under another number; it must not run again."""
-    return {row.revision: row.content_hash for row in read_history(connection) if row.renumbered_from}
-
-
-def without_what_ran(steps: Iterable[MigrationStep], ran: Mapping[str, str]) -> Iterator[Any]:
-    """Yield Alembic's steps; one whose content (`ran`: its hash) ran under another number only moves the version."""
+def without_what_ran(steps: Iterable[MigrationStep], history: Iterable[Row[Any]]) -> Iterator[Any]:
+    """Yield Alembic's steps; one whose content ran here under another number only moves the version."""
+    ran = {row.revision: row.content_hash for row in history if row.renumbered_from}
     for step in steps:
         upgrade = step.revision if isinstance(step, RevisionStep) and step.is_upgrade else None
         if upgrade and ran.get(upgrade.revision) in content_hashes(upgrade.path):

@@ -21,11 +21,8 @@ from online_migrations.errors import server_message
 from online_migrations.sql import DIALECT, quote, read_sql, sql_name
 from online_migrations.state.tables import RELEASES, exists, newer
 
-_LATER = sa.func.greatest(RELEASES.c.live_at, sa.literal_column("excluded.live_at"))
-_NEWEST_FIRST = sa.select(
-    RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules, newer(RELEASES.c.unique_columns)
-).order_by(RELEASES.c.live_at.desc())
-
+_OLDEST = (RELEASES.c.code_head, RELEASES.c.live_at, RELEASES.c.mapping, RELEASES.c.rules)
+_NEWEST_FIRST = sa.select(*_OLDEST, newer(RELEASES.c.unique_columns)).order_by(RELEASES.c.live_at.desc())
 _RELATIONS = read_sql(__file__, "relations.sql")
 
 # SQLAlchemy's name of a type in DDL: PostgreSQL's own. Other names differ in nothing but case.
@@ -124,7 +121,8 @@ def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str
         began = sa.func.now() - timedelta(seconds=age)  # by the database's clock
         note = insert(RELEASES).values(mapping=tables, rules=rules, live_at=began, **known)
         note = note.values(unique_columns=unique_columns(metadata))
-        changed = {"live_at": _LATER, "unique_columns": note.excluded.unique_columns}
+        latest = sa.func.greatest(RELEASES.c.live_at, note.excluded.live_at)
+        changed = {"live_at": latest, "unique_columns": note.excluded.unique_columns}
         connection.execute(note.on_conflict_do_update(index_elements=list(known), set_=changed))
         connection.commit()
     except DBAPIError as error:
@@ -132,9 +130,12 @@ def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str
         log.warning("it is not noted that this release is live: %s", server_message(error))
 
 
-def live_release(connection: sa.Connection) -> LiveRelease | None:
-    """Return the release whose processes began last; None: none has noted that it serves."""
-    return _first(connection)
+def live_release(connection: sa.Connection, *which: sa.ColumnElement[bool], place: int = 0) -> LiveRelease | None:
+    """Return the release whose processes began last, of which these are true; None: none has noted that it serves."""
+    if not exists(connection, RELEASES):
+        return None
+    row = connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
+    return LiveRelease(*row) if row else None
 
 
 def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
@@ -156,32 +157,23 @@ def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
 
 def release_before(connection: sa.Connection) -> LiveRelease | None:
     """Return the release that was live before the live one."""
-    return _first(connection, place=1)
+    return live_release(connection, place=1)
 
 
 def release_at(connection: sa.Connection, code_head: str) -> LiveRelease | None:
     """Return the newest release whose code ended with this revision."""
-    return _first(connection, RELEASES.c.code_head == code_head)
+    return live_release(connection, RELEASES.c.code_head == code_head)
 
 
 def own_release(connection: sa.Connection, metadata: sa.MetaData, code_head: str) -> LiveRelease | None:
     """Return what code with these models noted when it was live; None: it never was, in this database."""
     is_same = RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata))
-    return _first(connection, is_same, RELEASES.c.code_head == code_head)
-
-
-def _first(connection: sa.Connection, *which: sa.ColumnElement[bool], place: int = 0) -> LiveRelease | None:
-    if not exists(connection, RELEASES):
-        return None
-    row = connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
-    return LiveRelease(*row) if row else None
+    return live_release(connection, is_same, RELEASES.c.code_head == code_head)
 
 
 def mapped_tables(metadata: sa.MetaData) -> MappedTables:
-    return {
-        table.fullname: {column.name: _mapped_column(column) for column in table.columns}
-        for table in metadata.tables.values()
-    }
+    tables = metadata.tables.values()
+    return {table.fullname: {column.name: _mapped_column(column) for column in table.columns} for table in tables}
 
 
 def unique_columns(metadata: sa.MetaData) -> dict[str, list[UniqueColumns]]:

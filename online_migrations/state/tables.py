@@ -94,10 +94,9 @@ def prepare(connection: sa.Connection) -> None:
         there = _columns(connection, table)
         if not there:
             connection.execute(CreateTable(table, if_not_exists=True))
-        for column in table.columns if there else ():
-            if column.name not in there:
-                definition = str(CreateColumn(column).compile(dialect=DIALECT))
-                execute_verbatim(connection, f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {definition}")
+        for column in [one for one in table.columns if there and one.name not in there]:
+            definition = str(CreateColumn(column).compile(dialect=DIALECT))
+            execute_verbatim(connection, f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {definition}")
     connection.commit()
 
 
