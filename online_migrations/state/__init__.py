@@ -47,9 +47,16 @@ class SchemaState(NamedTuple):
 
 
 def read_schema_state(connection: Connection, code: ScriptDirectory | None = None) -> SchemaState:
-    """Compare the database's revision to that of the code, by default of migrations/versions. No transaction is ended.
+    """Compare the database's revision to the code's. Leaves the transaction open that reading began.
 
-    Code on a newer database is judged by the forecast, if it noted here what it uses, or else by the phases.
+    On a database that is ahead, code that noted here what it uses, when it was live, is judged by the forecast; other
+    code by the phases of the steps that it does not have.
+
+    Args:
+        code: the revisions to compare with; None: those of migrations/versions.
+
+    Raises:
+        OperationalError: the database does not answer.
     """
     code = code or revisions.script_directory()
     applied = database_revisions(connection)
