@@ -142,8 +142,6 @@ def migrated_app(server_environment: Environment) -> Iterator[Flask]:
         app = create_app(TestingConfig(environment))
         app.test_client_class = Visitor
         yield app
-        with app.app_context():
-            db.engine.dispose()
 
 
 @pytest.fixture
@@ -177,8 +175,6 @@ def migrated(migrated_environment: Environment) -> Iterator[Flask]:
     app = create_app(TestingConfig({**migrated_environment, "WEB_THREADS": "5"}))
     with app.app_context():
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(scope="session", autouse=True)

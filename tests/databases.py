@@ -3,18 +3,22 @@
 An advisory lock belongs to one database, and pg_locks and pg_stat_activity can be filtered by it, so tests that run at
 the same time do not see each other. A copy takes 30 ms, and four times as long on a busy machine; an upgrade from empty
 to head takes 2 s. So an empty database is emptied after the test and used again, which takes 5 ms.
+
+What this process has opened on one is closed with it, so nobody has to dispose of an engine.
 """
 
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import psycopg2
 from alembic.script import ScriptDirectory
-from psycopg2.extensions import cursor
-from sqlalchemy import URL, make_url
+from psycopg2.extensions import connection, cursor
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.pool import Pool
 
 Environment = dict[str, str]
 
@@ -26,6 +30,12 @@ STATEMENT_TIMEOUT = "100s"
 
 
 _emptied: list[str] = []  # databases of this process that are free for the next test
+_opened: list[connection] = []  # by engines of this process
+
+
+@event.listens_for(Pool, "connect")
+def _remember(opened: connection, _record: object) -> None:
+    _opened.append(opened)
 
 
 @contextmanager
@@ -144,6 +154,14 @@ def _server(environment: Environment) -> Iterator[cursor]:
             yield opened
 
 
+def run(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements, each in a transaction of its own, and return the rows of the last one."""
+    with _server({"DATABASE_URL": url}) as server:
+        for statement in statements:
+            server.execute(statement)
+        return server.fetchall() if server.description else []
+
+
 def _drop(server: cursor, name: str) -> None:
     """Drop it, also when a killed process left a session. WITH (FORCE) fails while autovacuum works there."""
     _end_sessions(server, name)
@@ -154,6 +172,10 @@ def _end_sessions(server: cursor, name: str) -> None:
     """End those of our role, but this one. CREATE and DROP DATABASE wait some seconds until they are gone, and end
     autovacuum themselves.
     """
+    for own in [*_opened]:
+        if own.closed or own.info.dbname == name:
+            own.close()
+            _opened.remove(own)
     ours = "datname = %s AND usename = current_user AND pid <> pg_backend_pid()"
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}", [name])
 

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from tests.databases import run
 from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
 from tools.dev import ports, postgres
@@ -79,11 +80,7 @@ class Pair:
 
 def rows(port: int, statement: str) -> list[tuple[Any, ...]]:
     """Run a statement as the superuser, in a session of its own."""
-    with closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname=DATABASE)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+    return run(f"postgresql://postgres@127.0.0.1:{port}/{DATABASE}", statement)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from config import (
 )
 from environment.database import ENCODING, LIVENESS
 from environment.values import PLATFORMS, SHORTEST_KEY, ConfigError, whole_number
+from tools.dev import postgres, s3
 
 KEY = secrets.token_hex(32)
 ENVIRONMENT = {
@@ -314,9 +315,9 @@ def test_development_needs_no_variables_and_uses_embedded_servers(tmp_path: Path
     """On the ports that `make dev` chose."""
     found = with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert (found.EMBEDDED_POSTGRES, found.EMBEDDED_S3) == (True, True)
-    url = make_url(found.SQLALCHEMY_DATABASE_URI)
-    assert (url.host, url.port) == ("127.0.0.1", 12345)
-    assert found.S3_PUBLIC_URL == "http://127.0.0.1:12350/semicircle"
+    assert found.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
+    assert (s3.endpoint(12350), f"{s3.endpoint(12350)}/semicircle") == (found.S3_ENDPOINT_URL, found.S3_PUBLIC_URL)
+    assert (found.S3_ACCESS_KEY_ID, found.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
 
 
 def test_development_without_valid_ports_connects_to_no_server_but_to_those_that_are_set(tmp_path: Path) -> None:

@@ -117,10 +117,9 @@ def test_a_database_that_does_not_hold_every_text_is_neither_migrated_nor_served
         ready = app.test_client().get("/readyz")
         assert (ready.status_code, ready.get_json()) == (503, {"state": "unusable", "commit": None})
         assert app.test_client().get("/sign-in").status_code == 503
-        with app.app_context():
-            with pytest.raises(ReleaseError, match="ENCODING 'UTF8'"), direct_connection(direct_engine()):
-                pass
-            db.engine.dispose()
+        refused = pytest.raises(ReleaseError, match="ENCODING 'UTF8'")
+        with app.app_context(), refused, direct_connection(direct_engine()):
+            pass
 
 
 def test_strings_that_are_not_standard_are_refused_too(migrated_environment: Environment) -> None:
@@ -128,8 +127,6 @@ def test_strings_that_are_not_standard_are_refused_too(migrated_environment: Env
     assert not boot_gate.may_work(app)
     told = upgraded(migrated_environment)
     assert (told.exit_code, "RESET standard_conforming_strings" in told.stderr.splitlines()[-1]) == (1, True)
-    with app.app_context():
-        db.engine.dispose()
 
 
 def having_set(environment: Environment, setting: str) -> Environment:

@@ -96,7 +96,6 @@ def test_while_its_pool_is_full_the_primary_answers(app: Flask, caplog: pytest.L
         assert follower.read(text("SELECT 7"), {}).scalar_one() == 7
         assert (g.get("read_elsewhere"), g.get("follower_connection")) == (None, None)
         follower.look()
-    follower.engine.dispose()
     assert [message.partition(": ")[0] for message in caplog.messages] == [
         "the follower failed, and the primary answers",
         *["the follower is left out"] * 2,  # by the reader, and by the look
@@ -153,6 +152,3 @@ def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_
         wait_until(no_look_runs, "the look after that is over")
         said = [record.getMessage().split(":")[0] for record in caplog.records if "follower" in record.name]
         assert said == ["the follower failed, and the primary answers", "the follower is left out"]
-        follower.engine.dispose()
-        with site.app.app_context():
-            db.engine.dispose()

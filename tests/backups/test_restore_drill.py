@@ -18,9 +18,9 @@ from app.backups.service import Restore
 from app.extensions import db
 from app.storage import Bucket
 from config import TestingConfig
-from tests.backups.conftest import pg_dump, run
+from tests.backups.conftest import pg_dump
 from tests.conftest import PASSWORD
-from tests.databases import Environment, at_head, copied_database, template
+from tests.databases import Environment, at_head, copied_database, run, template
 
 # In the past, since what is written in the second of the dump is not looked for in it. Note 9 is an imported one.
 ROWS = """
@@ -72,7 +72,6 @@ def live(server_environment: Environment, tmp_path_factory: pytest.TempPathFacto
                 user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
                 user.image_url = storage.put(storage.new_key("photos", "webp"), b"a photo", "image/webp")
             db.session.commit()
-            db.engine.dispose()
         run(environment["DATABASE_URL"], ROWS)
 
     then = template(server_environment, f"filled_{secrets.token_hex(4)}", fill, at_head(server_environment))
@@ -91,7 +90,6 @@ def drill(live: Live, dump: Path) -> Result:
     mine = text("SELECT count(*) FROM pg_database WHERE starts_with(datname, :name)")
     with live.app.app_context():
         assert db.session.scalar(mine, {"name": live.app.extensions["release"].name}) == 0
-        db.engine.dispose()
     return result
 
 

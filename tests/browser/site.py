@@ -97,11 +97,7 @@ def running_site(environment: Environment, folder: Path) -> Iterator[Site]:
         app = application(own)
         with app.app_context():
             ids = seed()
-        try:
-            yield Site(service, app, ids)
-        finally:
-            with app.app_context():
-                db.engine.dispose()
+        yield Site(service, app, ids)
 
 
 def application(environment: Environment) -> Flask:

@@ -19,7 +19,6 @@ import pytest
 import urllib3
 
 from config import DevelopmentConfig
-from tests.test_config import with_ports
 from tests.waiting import wait_until
 from tools.dev import postgres, s3
 from tools.dev.commands import is_worth_a_line
@@ -206,13 +205,6 @@ def test_a_signal_while_starting_and_a_migration_that_fails_stop_what_was_starte
     assert run.end() == 1
     assert "PostgreSQL is on" in run.said
     assert "Error: flask db upgrade exited with code 1; what it said is above." in run.said
-
-
-def test_the_settings_of_development_are_those_of_the_embedded_servers(tmp_path: Path) -> None:
-    config = with_ports(tmp_path, '{"postgres": 12345, "s3": 12350}')
-    assert config.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
-    assert s3.endpoint(12350) == config.S3_ENDPOINT_URL
-    assert (config.S3_ACCESS_KEY_ID, config.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
 
 
 def worth(message: str, *args: object) -> bool:

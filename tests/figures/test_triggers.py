@@ -253,8 +253,6 @@ def crowded(migrated_environment: Environment) -> Iterator[Flask]:
     app = create_app(TestingConfig({**migrated_environment, "WEB_THREADS": str(THREADS + 1)}))
     with app.app_context():
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 def everything(chance: random.Random, user_id: int) -> list[Callable[[], object]]:

@@ -206,8 +206,6 @@ def pooled(migrated_environment: Environment) -> Iterator[Flask]:
         app = create_app(TestingConfig({**environment, "MIGRATION_DATABASE_URL": environment["DATABASE_URL"]}))
         with app.app_context():
             yield app
-            db.session.remove()
-            db.engine.dispose()
 
 
 async def work(app: Flask) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from weakref import WeakSet
 
 import psycopg2
@@ -228,6 +228,11 @@ class Queue:
     environment: Environment
     folder: Path
 
+    @classmethod
+    def of(cls, environment: Environment, folder: Path) -> Self:
+        given = {**environment, "APP_SETTINGS": "config.TestingConfig"}
+        return cls(create_app(TestingConfig(given)), given, folder)
+
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with self.app.app_context():
             found = [tuple(row) for row in db.session.execute(text(query), parameters)]
@@ -263,13 +268,3 @@ class Queue:
         with running("worker", env, log) as process:
             wait_until(lambda: set(self.rows(WORKERS)) - set(before), "the worker is ready")
             yield process
-
-
-@contextmanager
-def running_queue(environment: Environment, folder: Path) -> Iterator[Queue]:
-    given = {**environment, "APP_SETTINGS": "config.TestingConfig"}
-    app = create_app(TestingConfig(given))
-    yield Queue(app, given, folder)
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
-import urllib3
 from PIL import Image
 
 from tests.live.conftest import PASSWORD, Service, fetch
@@ -50,21 +49,6 @@ def test_a_user_journey_from_sign_up_to_account_deletion(live: Service) -> None:
         assert live.rows(f"SELECT 1 FROM {table} WHERE user_id = {user_id}") == []
     assert live.rows(f"SELECT 1 FROM users WHERE id = {user_id}") == []
     assert browser.post("/sign-in", email="haneul@example.com", password=PASSWORD).status == 422
-
-
-def test_the_public_can_read_a_photo_but_cannot_list_or_write_the_bucket(live: Service) -> None:
-    browser = live.browser()
-    browser.sign_up("reader", PASSWORD)
-    browser.post("/mypage/photo", photo=("me.jpg", oriented_photo(1), "image/jpeg"))
-    url = image_url_of(live, "reader")
-    folder = url.rsplit("/", 1)[0]
-    bucket = "{S3_ENDPOINT_URL}/{S3_BUCKET}".format_map(live.environment)
-    assert fetch(url).status == 200
-    assert fetch(bucket).status == 403
-    assert fetch(f"{bucket}?list-type=2&prefix=photos/").status == 403
-    assert fetch(url, "DELETE").status == 403
-    assert urllib3.request("PUT", f"{folder}/mine.webp", body=b"x", retries=False).status == 403
-    assert fetch(url).status == 200
 
 
 def documents_in(archive: bytes) -> dict[str, object]:

@@ -195,18 +195,21 @@ def test_a_push_that_serves_is_accepted_although_something_old_cannot_be_removed
 
 
 @pytest.mark.parametrize(
-    ("web", "within", "reason"),
+    ("release", "web", "within", "reason"),
     [
-        ("echo no such thing today; exit 3", 60, "The web ended before it was ready: no such thing today"),
-        ("exec sleep 600", 1, "The web is not ready after 1 s"),
+        ("echo no such thing today; exit 3", "false", 60, "The release phase failed with exit code 3: no such thing"),
+        ("true", "echo no such thing today; exit 3", 60, "The web ended before it was ready: no such thing today"),
+        ("true", "exec sleep 600", 1, "The web is not ready after 1 s"),
     ],
 )
-def test_a_web_that_does_not_become_ready_is_left_out(site: PlainSite, web: str, within: int, reason: str) -> None:
+def test_a_release_that_fails_or_a_web_that_does_not_become_ready_is_left_out(
+    site: PlainSite, release: str, web: str, within: int, reason: str
+) -> None:
     """Its own last words are told, though the web that serves writes to its log meanwhile."""
     before, known, settings = live(site), references(site), site.place.root / "server.json"
     usual = settings.read_text()
     settings.write_text(json.dumps({**json.loads(usual), "ready_within": within}))
-    site.commit({"Procfile": f"web: {web}\nworker: exec sleep 600\n"})
+    site.commit({"Procfile": f"release: {release}\nweb: {web}\nworker: exec sleep 600\n"})
     with site.traffic() as answers:
         pushed = site.push()
     settings.write_text(usual)

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from tests.child import AS_PID_1, first_process, namespaces_are_allowed
-from tests.databases import HEAD, Environment, upgrade
-from tests.live.conftest import ROOT, address_and_environment, connect, fetch, procfile_command
+from tests.databases import HEAD, Environment, run, upgrade
+from tests.live.conftest import ROOT, address_and_environment, fetch, procfile_command
 from tests.online_migrations.migrating import traffic
 from tests.waiting import wait_until
 from tools.dev.processes import Child, spawn
@@ -60,17 +60,10 @@ def production(environment: Environment) -> tuple[str, Environment]:
     return address_and_environment(environment, "config.ProductionConfig", "127.0.0.1")
 
 
-def found(environment: Environment, query: str) -> object:
-    with connect(environment) as connection, connection.cursor() as cursor:
-        cursor.execute(query)
-        [(value,)] = cursor.fetchall()
-        return value
-
-
 def works(worker: Launched, environment: Environment) -> None:
     """Wait until a worker has announced itself in the database."""
-    workers = "SELECT count(*) FROM procrastinate_workers"
-    wait_until(lambda: found(environment, workers) or worker.outer.poll() is not None, "the worker works")
+    workers = "SELECT id FROM procrastinate_workers"
+    wait_until(lambda: run(environment["DATABASE_URL"], workers) or worker.outer.poll() is not None, "the worker works")
     assert worker.outer.poll() is None, worker.log.read_text()
 
 
@@ -89,13 +82,13 @@ def test_honcho_runs_both_which_wait_for_the_schema_and_stops_them(environment: 
             wait_until(lambda: len(answers) > 20, "some were answered")
             assert {status for _, status in answers} == {503}
             assert fetch(f"{url}/readyz").status == 503
-            assert found(env, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+            assert run(env["DATABASE_URL"], "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
             upgrade(environment)
             served = {("/", 200), ("/sign-in", 200), ("/notes", 302), ("/nothing", 404)}
             wait_until(lambda: served <= set(answers), "every page is served")
             works(both, env)
         assert set(answers) == served | {(path, 503) for path in PAGES}
-        assert found(env, "SELECT code_head FROM schema_releases") == HEAD
+        assert run(env["DATABASE_URL"], "SELECT code_head FROM schema_releases") == [(HEAD,)]
         both.process.send_signal(signal.SIGTERM)
         assert both.outer.wait(timeout=25) == 128 + signal.SIGTERM
         both.said('msg="Shutting down: Master"')

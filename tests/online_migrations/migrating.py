@@ -106,12 +106,7 @@ def connected(environment: Environment) -> Iterator[Database]:
     library.init_app(app, release_options(app))
     with app.app_context():
         migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
-        try:
-            yield Database(other, migrating)
-        finally:
-            db.session.remove()
-            for engine in (migrating, other, db.engine):
-                engine.dispose()
+        yield Database(other, migrating)
 
 
 @contextmanager

@@ -140,8 +140,4 @@ def model_project(environment: Environment, folder: Path) -> Iterator[ModelProje
     online_migrations.init_app(app, Options(shop.models(), environment["DATABASE_URL"], "shop"))
     with app.app_context():
         engine, migrating = create_engine(environment["DATABASE_URL"]), direct_engine()
-        try:
-            yield ModelProject(app, folder, Database(engine, migrating))
-        finally:
-            engine.dispose()
-            migrating.dispose()
+        yield ModelProject(app, folder, Database(engine, migrating))

@@ -187,25 +187,3 @@ def test_a_changed_model_becomes_an_online_revision(shop: Shop, database: Databa
     assert {found["name"] for found in inspect(database.engine).get_unique_constraints("orders")} == set()
     assert "Nothing is wrong." in shop.flask("db upgrade", "release doctor")
     assert database.scalar("SELECT count(*) FROM users") == database.scalar("SELECT count(*) FROM orders") == 2000
-
-
-def test_a_column_goes_in_two_releases(shop: Shop, database: Database) -> None:
-    """The contract is refused while the release that maps the column is the live one."""
-    shop.flask("db upgrade")
-    assert shop.run("-c", ASK).startswith("404\n")  # it goes live
-    shop.edit("shop.py", "    name = db.Column(db.String(50))\n", "")
-    shop.flask("db migrate -m 'Retire users.name'", "db upgrade", "db migrate -m 'Drop users.name'")
-    [retire] = (shop.folder / "migrations/versions").glob("0002_*.py")
-    [drop] = (shop.folder / "migrations/versions").glob("0003_*.py")
-    assert "phase = 'expand'" in retire.read_text()
-    assert "phase = 'contract'" in drop.read_text()
-    with pytest.raises(AssertionError, match=r"users\.name would be gone\. The live release still uses it"):
-        shop.flask("db upgrade")
-    assert database.scalar("SELECT count(name) FROM users") == 2000
-    drop.rename(drop.with_suffix(".later"))
-    assert shop.run("-c", ASK).startswith("404\n")  # the release without the column goes live
-    drop.with_suffix(".later").rename(drop)
-    assert "the database is at 0003" in shop.flask("db upgrade")
-    assert {one["name"] for one in inspect(database.engine).get_columns("users")} == {"id", "email", "active"}
-    assert "Nothing is wrong." in shop.flask("release doctor")
-    assert database.scalar("SELECT count(*) FROM users") == 2000

@@ -36,12 +36,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def starting(environment: Environment, clock: Clock) -> Iterator[Flask]:
+def starting(environment: Environment, clock: Clock) -> Flask:
     """Return a process of today's code, on a database of the test's own."""
-    app = create_app(TestingConfig(environment))
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    return create_app(TestingConfig(environment))
 
 
 @pytest.fixture

@@ -60,8 +60,6 @@ def test_12000_full_notes_come_back_within_bounded_memory(
     with app.app_context():
         assert db.session.scalar(text("SELECT count(*) FROM notes WHERE user_id = :other"), ids) == NOTES + 1
         assert db.session.scalar(DIFFERENT, ids) == 0
-        db.session.remove()
-        db.engine.dispose()
 
 
 def fill(user_id: int, count: int) -> None:

@@ -157,8 +157,6 @@ def test_concurrent_moves_lose_and_double_no_todo(migrated_environment: Environm
         assert sorted(listed(user)) == sorted(ids + spare)
         positions = db.session.execute(text("SELECT position FROM todos WHERE position <> 0")).scalars().all()
         assert len(set(positions)) == len(positions)
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_a_cursor_follows_its_todo_to_its_first_position() -> None:

@@ -15,7 +15,6 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from app.extensions import db
 from app.jobs.connection import connector
 from app.jobs.worker import _work
 from tests.databases import Environment, upgrade
@@ -98,16 +97,6 @@ def test_a_restart_in_the_middle_of_a_request_is_503_once(site: Site) -> None:
         browser, token = site.unharmed(browser, token)
 
 
-@pytest.mark.minutes
-def test_a_connection_lost_behind_the_answer_is_no_matter(site: Site) -> None:
-    """Where it has a transaction to roll back, as that of a POST; in the middle of one it is 503."""
-    browser, token = site.browser()
-    for name, path in endpoints(site.app, "POST"):
-        with site.dying_behind_the_answer():
-            assert_is_ours(visit(browser, token, "POST", path), name)
-        browser, token = site.unharmed(browser, token)
-
-
 def test_a_connection_that_is_lost_behind_an_answer_is_logged_and_the_next_page_comes(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,8 +149,6 @@ def standby(server_environment: Environment) -> Iterator[Standby]:
             server = postgres.start(directory, port, durable=False)
             site.app.extensions.pop("schema_state", None)  # as if CACHE_SECONDS had passed
             yield Standby(site, browser, token, before)
-            with site.app.app_context():
-                db.engine.dispose()
         finally:
             server.stop()
 

@@ -111,7 +111,6 @@ def test_a_page_that_finds_the_pool_full_is_503_with_retry_after_and_comes_later
             answer = stranger.get(path)
         assert (answer.status_code, answer.headers["Retry-After"], answer.mimetype) == (503, "5", "text/html")
         assert stranger.get(path).status_code == 404
-        db.engine.dispose()
 
 
 def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(
@@ -125,4 +124,3 @@ def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(
             assert answer.get_json() == {"state": "no_answer", "commit": None}
         answer = app.test_client().get("/readyz")
         assert (answer.status_code, answer.get_json()["state"] != "no_answer") == (503, True)
-        db.engine.dispose()

@@ -194,11 +194,8 @@ def counted(environment: Environment) -> Iterator[SilentProxy]:
 
 
 @pytest.fixture(scope="module")
-def site(environment: Environment, counted: SilentProxy) -> Iterator[Site]:
-    site = new_site(counted.through(environment))
-    yield site
-    with site.app.app_context():
-        db.engine.dispose()
+def site(environment: Environment, counted: SilentProxy) -> Site:
+    return new_site(counted.through(environment))
 
 
 @pytest.fixture
@@ -256,19 +253,6 @@ def round_trips_of_pages(site: Site, counted: SilentProxy) -> dict[str, int]:
     return {name: trips for name, trips in seen.items() if name not in IN_TRANSACTION}
 
 
-def test_a_get_takes_one_connection(site: Site) -> None:
-    """The pool has one for each thread. Two for a request would let threads wait for each other."""
-    taken: list[int] = []
-    with site.app.app_context():
-        pool: Any = db.engine.pool
-        event.listen(db.engine, "checkout", lambda *_: taken.append(pool.checkedout()))
-    for name, path in endpoints(site.app, "GET"):
-        browser, token = site.browser()  # whose last visit is old, and is noted
-        taken.clear()
-        visit(browser, token, "GET", path)
-        assert ({*taken} <= {1}, pool.checkedout()) == (True, 0), name
-
-
 def statements_of(site: Site) -> list[tuple[bool, str]]:
     """Record what is sent from now on, and whether in autocommit."""
     sent: list[tuple[bool, str]] = []
@@ -281,13 +265,21 @@ def statements_of(site: Site) -> list[tuple[bool, str]]:
     return sent
 
 
-def test_a_get_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
-    """Without a transaction, two statements that write could come apart."""
-    browser, token = site.browser()
+def test_a_get_takes_one_connection_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
+    """The pool has a connection for each thread: two for a request would let threads wait for each other. Without a
+    transaction, two statements that write could come apart.
+    """
+    taken: list[int] = []
+    with site.app.app_context():
+        pool: Any = db.engine.pool
+        event.listen(db.engine, "checkout", lambda *_: taken.append(pool.checkedout()))
     sent = statements_of(site)
     for name, path in endpoints(site.app, "GET"):
+        browser, token = site.browser()  # whose last visit is old, and is noted
+        taken.clear()
         sent.clear()
         visit(browser, token, "GET", path)
+        assert ({*taken} <= {1}, pool.checkedout()) == (True, 0), name
         assert {autocommit for autocommit, _ in sent} <= {name not in IN_TRANSACTION}, name
         if name not in IN_TRANSACTION:
             writes = [WRITE.findall(statement) for _, statement in sent if WRITE.search(statement)]
@@ -338,10 +330,7 @@ SLEEP = text("SELECT pg_sleep(60)")
 def pooled(server_environment: Environment) -> Iterator[Site]:
     """Serve behind a strict PgBouncer that has one session of the server for all clients."""
     with migrated_database(server_environment) as environment, pooler(environment, sessions=1) as through:
-        site = new_site(through)
-        yield site
-        with site.app.app_context():
-            db.engine.dispose()
+        yield new_site(through)
 
 
 def next_client(pooled: Site) -> tuple[Any, ...]:

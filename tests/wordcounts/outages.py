@@ -84,22 +84,22 @@ def measure(name: str, seconds: float) -> Outcome:
     with _place() as place, PageServer(pages) as server:
         direct = production(place.port)
         release(direct)
-        with counting_queue(direct, place.folder, server) as queue:
-            through = {**queue.environment, "DATABASE_URL": postgres.url(place.proxy.port)}
-            with replace(queue, environment=through).worker() as worker:
-                queue.ask(*(server.url(path) for path in pages))
-                KINDS[name](place, seconds)
-                next_after = _seconds_until_the_next_is_done(queue)
-                lost = _lost(queue)
-                with place.proxy.stopped():
-                    began = time.monotonic()
-                    worker.send_signal(signal.SIGTERM)
-                    worker.wait()
-                    ended_after = time.monotonic() - began
-            [(doubled,)] = queue.rows("SELECT count(*) - count(*) FILTER (WHERE total_words = 2) FROM results")
-            fetched = [head.split(" ")[1] for head in server.requests]
-            again = len({path for path in fetched if fetched.count(path) > 1})
-            return Outcome(name, next_after, lost, int(doubled) - lost, again, ended_after)
+        queue = counting_queue(direct, place.folder, server)
+        through = {**queue.environment, "DATABASE_URL": postgres.url(place.proxy.port)}
+        with replace(queue, environment=through).worker() as worker:
+            queue.ask(*(server.url(path) for path in pages))
+            KINDS[name](place, seconds)
+            next_after = _seconds_until_the_next_is_done(queue)
+            lost = _lost(queue)
+            with place.proxy.stopped():
+                began = time.monotonic()
+                worker.send_signal(signal.SIGTERM)
+                worker.wait()
+                ended_after = time.monotonic() - began
+        [(doubled,)] = queue.rows("SELECT count(*) - count(*) FILTER (WHERE total_words = 2) FROM results")
+        fetched = [head.split(" ")[1] for head in server.requests]
+        again = len({path for path in fetched if fetched.count(path) > 1})
+        return Outcome(name, next_after, lost, int(doubled) - lost, again, ended_after)
 
 
 def _seconds_until_the_next_is_done(queue: CountingQueue) -> float:

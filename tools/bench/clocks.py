@@ -1,32 +1,24 @@
 """Count what readers lose between two machines whose clocks differ: sessions, and forms that they had typed.
 
-A router sends each request to the next of two web processes. One is ahead of the database's clock, the other as far
-behind. Twenty readers sign in, read, and post forms that they left open for a while; who is signed out signs in again.
+Each request goes to the next of two web processes. One is ahead of the database's clock, the other as far behind.
+Twenty readers sign in, read, and post forms that they left open for a while; who is signed out signs in again.
 Over a minute apart it is meant to lose them, which shows that losses are seen.
 Run: .venv/bin/python -m tools.bench.clocks [--requests 2000]
 """
 
 import argparse
-import socket
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 
 from tests.databases import Environment
-from tests.live.plain_site import HAPROXY
 from tools.bench.client import PASSWORD, Answer, Client, token_in
 from tools.bench.service import database, query, running
-from tools.dev import ports
-from tools.dev.processes import Child, spawn
 
 READERS = 20
 APART = (0.0, 60.0, 180.0)  # seconds
-SECONDS = 10  # until the router listens
 STORED = "SELECT (SELECT count(*) FROM notes) + (SELECT count(*) FROM todos)"  # rows of forms
 READ = ("/notes", "/todos", "/mypage", "/notes")
 
@@ -34,8 +26,11 @@ READ = ("/notes", "/todos", "/mypage", "/notes")
 class Reader:
     """Visit as a browser does, and count in `seen` what it was answered."""
 
-    def __init__(self, port: int, name: str) -> None:
-        self._client = Client(port)
+    def __init__(self, ports: tuple[int, int], name: str) -> None:
+        first = Client(ports[0])
+        second = Client(ports[1], first.headers["X-Forwarded-For"])
+        second.cookies = first.cookies  # of one browser, which heeds no port
+        self._turns = cycle((first, second))
         self._account = {"email": f"{name}@example.com", "password": PASSWORD}
         self._token = ""
         self.seen: Counter[str] = Counter()
@@ -87,11 +82,11 @@ class Reader:
 
     def _ask(self, method: str, path: str, **arguments: object) -> Answer:
         self.seen["requests"] += 1
-        return self._client.request(method, path, **arguments)  # type: ignore[arg-type]
+        return next(self._turns).request(method, path, **arguments)  # type: ignore[arg-type]
 
 
-def visits(port: int, requests: int, turn: int) -> Counter[str]:
-    readers = [Reader(port, f"reader{turn}x{number}") for number in range(READERS)]
+def visits(ports: tuple[int, int], requests: int, turn: int) -> Counter[str]:
+    readers = [Reader(ports, f"reader{turn}x{number}") for number in range(READERS)]
     with ThreadPoolExecutor(READERS) as threads:
         for visit in [threads.submit(reader.visit, requests // READERS) for reader in readers]:
             visit.result()
@@ -109,17 +104,6 @@ time_machine.travel(datetime.now(UTC) + timedelta(seconds={ahead}), tick=True).s
 datetime.now(UTC)  # its clock begins to run when it is asked for the first time
 """
 
-ROUND_ROBIN = """\
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-listen site
-    bind 127.0.0.1:{port}
-    balance roundrobin
-"""
-
 
 def clock(folder: Path, ahead: float) -> Environment:
     """Return the environment of a process whose clock is so many seconds ahead of this machine's; negative: behind."""
@@ -129,38 +113,10 @@ def clock(folder: Path, ahead: float) -> Environment:
     return {"PYTHONPATH": str(own)}
 
 
-@contextmanager
-def round_robin(folder: Path, *webs: int) -> Iterator[int]:
-    """Yield the port of a router without stickiness: each request goes to the next of the webs.
-
-    Args:
-        webs: their ports.
-    """
-    [port] = ports.find_free(1)
-    servers = "".join(f"    server web{number} 127.0.0.1:{web}\n" for number, web in enumerate(webs))
-    configuration, log = folder / "haproxy.cfg", folder / "haproxy.log"
-    configuration.write_text(ROUND_ROBIN.format(port=port) + servers)
-    haproxy = Child("haproxy", spawn([str(HAPROXY), "-db", "-f", str(configuration)], log=log), log)
-    try:
-        haproxy.wait_until(lambda: _listens(port), SECONDS)
-        yield port
-    finally:
-        haproxy.stop()
-
-
-def _listens(port: int) -> bool:
-    with suppress(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port)).close()
-        return True
-    return False
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000, help="of all readers together (2000)")
     options = parser.parse_args()
-    if HAPROXY is None:
-        sys.exit("haproxy is not installed: apt-get install haproxy")
     names = ("requests", "sign-ins lost", "signed out", "forms", "forms lost")
     print("".join(f"{name:>15}" for name in ("seconds apart", *names, "rows stored")))
     with database() as environment, tempfile.TemporaryDirectory() as name:
@@ -171,9 +127,8 @@ def main() -> None:
             with (
                 running({**environment, **clock(folder, apart / 2)}) as ahead,
                 running({**environment, **clock(folder, -apart / 2)}) as behind,
-                round_robin(folder, ahead.port, behind.port) as port,
             ):
-                seen = visits(port, options.requests, turn)
+                seen = visits((ahead.port, behind.port), options.requests, turn)
             [(rows,)] = query(environment["DATABASE_URL"], STORED)
             print(
                 "".join(f"{value:>15}" for value in (apart, *(seen[name] for name in names), rows - before)), flush=True

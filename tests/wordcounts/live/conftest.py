@@ -4,7 +4,6 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.wordcounts import service
 from tests.databases import Environment, migrated_database
-from tests.live.conftest import Queue, running_queue
+from tests.live.conftest import Queue
 from tests.waiting import WITHIN
 from tests.wordcounts.page_server import PageServer, page
 
@@ -41,11 +40,8 @@ class CountingQueue(Queue):
         return self.rows(STATUSES) == [("done", number)]
 
 
-@contextmanager
-def counting_queue(environment: Environment, folder: Path, pages: PageServer) -> Iterator[CountingQueue]:
-    given = {**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}
-    with running_queue(given, folder) as queue:
-        yield CountingQueue(queue.app, queue.environment, queue.folder)
+def counting_queue(environment: Environment, folder: Path, pages: PageServer) -> CountingQueue:
+    return CountingQueue.of({**environment, "TEST_PAGE_SERVERS": f"127.0.0.1:{pages.port}"}, folder)
 
 
 class Slow:
@@ -76,5 +72,5 @@ def pages(slow: Slow) -> Iterator[PageServer]:
 
 @pytest.fixture
 def queue(server_environment: Environment, tmp_path: Path, pages: PageServer) -> Iterator[CountingQueue]:
-    with migrated_database(server_environment) as environment, counting_queue(environment, tmp_path, pages) as queue:
-        yield queue
+    with migrated_database(server_environment) as environment:
+        yield counting_queue(environment, tmp_path, pages)
