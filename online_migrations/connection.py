@@ -149,8 +149,9 @@ def _connection_failure(error: OperationalError) -> ReleaseError:
         return ReleaseError(f"{reason}: a connection pooler. Set {variable} to the database's direct URL.")
     if any(words in reason for words in FULL):
         return ReleaseError(
-            f"{reason}. No connection is left for the release, and nothing was changed. It uses 2: stop a process of"
-            " the live release, such as its worker, or one that is not ours, and release again."
+            f"{reason}. No connection is left for the release, and nothing was changed. Stop a process of the live"
+            " release, such as its worker, or one that is not ours, and release again. During a deploy, the processes"
+            " of the live release and of the new one run side by side, and the release uses 2 connections more."
         )
     return ReleaseError(f"{reason}. {options.current().unreachable_advice}".rstrip())
 
