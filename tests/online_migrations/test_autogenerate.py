@@ -229,6 +229,15 @@ def test_a_computed_column_is_the_one_that_the_model_has(own: Database) -> None:
     assert migration(own, mapped).up == []
 
 
+def test_a_computed_column_is_dropped_before_what_it_is_computed_from(own: Database) -> None:
+    for column in ("weight", "doubled"):
+        own.migrate(partial(ops.retire_column_online, "parts", column))
+    change = migration(own, changed(without("doubled", "parts"), without("weight", "parts")))
+    assert sources(change.up) == [f"drop_column_contract('parts', '{column}')" for column in ("doubled", "weight")]
+    run(own, change.up)
+    assert migration(own, changed(without("doubled", "parts"), without("weight", "parts"))).up == []
+
+
 def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:
     own.migrate(lambda: ops.change_type_online("things", "size", "BIGINT"))
     change = migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
