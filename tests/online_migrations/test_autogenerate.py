@@ -171,6 +171,8 @@ REFUSED: list[tuple[ModelChange, str]] = [
         'lacks column "at" which is part of the partition key',
     ),
     (new_table(sa.CheckConstraint("nothing > 0", name="some")), 'column "nothing" does not exist'),
+    (new_table(plain("at", sa.Date, server_default=sa.text("a b"))()), 'syntax error at or near "b"'),
+    (add(plain("extra", sa.Date, server_default=sa.text("a b"))), "a default that it does not take .syntax error"),
     (new_table(schema="nowhere"), "op.execute.'CREATE SCHEMA nowhere'"),
     (add(plain("extra", postgresql.JSONB, server_default=sa.cast("{}", postgresql.JSONB))), r"a default as text\(…\)"),
     (without("code", "parts"), "take it out of the key alone"),
