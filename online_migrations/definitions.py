@@ -188,8 +188,9 @@ def _make_all(connection: Connection, statements: Sequence[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
         return
+    execute_verbatim(connection, "SAVEPOINT made")  # by itself: of a string with a syntax error nothing is done
     try:
-        execute_verbatim(connection, f"SAVEPOINT made; {'; '.join(statements)}; RELEASE SAVEPOINT made")
+        execute_verbatim(connection, f"{'; '.join(statements)}; RELEASE SAVEPOINT made")
     except DBAPIError:
         execute_verbatim(connection, "ROLLBACK TO SAVEPOINT made")
         half = len(statements) // 2  # so that one among many costs few round trips

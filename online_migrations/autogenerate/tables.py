@@ -282,7 +282,7 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
             continue
         retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
         parts.append(Change(_stop_dual_writes(connection, table, retired), [], CONTRACT).in_schema(table.schema))
-        for column in retired:
+        for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
             drop = call("drop_column_contract", table.name, column.name)
             parts.append(Change([drop], _make_again(column, autogen), CONTRACT).in_schema(table.schema))
     dropped = Change.joined(parts)

@@ -5,7 +5,7 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import Column, Connection, MetaData, Table, text
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from sqlalchemy.schema import CreateColumn
 
 from online_migrations import options
@@ -303,7 +303,7 @@ def reason_not_to_add(table: str, column: Column[Any], connection: Connection | 
         try:
             if not _rewrites(column, connection):
                 return None
-        except (DataError, IntegrityError) as error:
+        except (DataError, IntegrityError, ProgrammingError) as error:
             return f"{where} has a default that it does not take ({server_message(error)}). Give it another one."
     return _way_round_rewrite(table, column)
 

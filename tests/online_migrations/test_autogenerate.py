@@ -171,6 +171,8 @@ REFUSED: list[tuple[ModelChange, str]] = [
         'lacks column "at" which is part of the partition key',
     ),
     (new_table(sa.CheckConstraint("nothing > 0", name="some")), 'column "nothing" does not exist'),
+    (new_table(plain("at", sa.Date, server_default=sa.text("a b"))()), 'syntax error at or near "b"'),
+    (add(plain("extra", sa.Date, server_default=sa.text("a b"))), "a default that it does not take .syntax error"),
     (new_table(schema="nowhere"), "op.execute.'CREATE SCHEMA nowhere'"),
     (add(plain("extra", postgresql.JSONB, server_default=sa.cast("{}", postgresql.JSONB))), r"a default as text\(…\)"),
     (without("code", "parts"), "take it out of the key alone"),
@@ -227,6 +229,15 @@ def test_a_computed_column_is_the_one_that_the_model_has(own: Database) -> None:
     fetched = sa.FetchedValue()
     mapped = changed(add(lambda: sa.Column("words", sa.Integer, fetched, server_onupdate=fetched, nullable=False)))
     assert migration(own, mapped).up == []
+
+
+def test_a_computed_column_is_dropped_before_what_it_is_computed_from(own: Database) -> None:
+    for column in ("weight", "doubled"):
+        own.migrate(partial(ops.retire_column_online, "parts", column))
+    change = migration(own, changed(without("doubled", "parts"), without("weight", "parts")))
+    assert sources(change.up) == [f"drop_column_contract('parts', '{column}')" for column in ("doubled", "weight")]
+    run(own, change.up)
+    assert migration(own, changed(without("doubled", "parts"), without("weight", "parts"))).up == []
 
 
 def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:
