@@ -26,7 +26,7 @@ RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release
 CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
 INDEX = "i"  # our own
 
-UNDEFINED_TABLE = "42P01"  # SQLSTATE
+NOT_TRIED = ("42P01", "42P07")  # SQLSTATE: a table that is to come; and two of one name, in different schemas
 COPY = "pg_temp"  # PostgreSQL's name for the schema of a session's temporary tables
 PRINTS = 3  # what the server prints of a condition that it has printed is settled then
 # A literal of a column that was VARCHAR and became TEXT keeps the detour.
@@ -160,19 +160,23 @@ def _sequences_of(model: Table) -> list[str]:
 def reason_not_to_make(connection: Connection, model: Table) -> str | None:
     """Return in the server's words why it would not make the model's table; None: it would, as far as it can be told.
 
-    Foreign keys are left out; what names a table that is to come is not tried.
+    The tables to which it refers are made as their models say. What names another one that is to come is not tried.
     """
-    make = CreateTable(model, include_foreign_key_constraints=())
-    statements = [_compiled(make, model).replace("CREATE UNLOGGED ", "CREATE ", 1)]
-    statements += [_create(index, model) for index in model.indexes]
+    keys = sorted(model.foreign_key_constraints, key=lambda key: str(key.name))
+    others = [table for table in dict.fromkeys(key.referred_table for key in keys) if table is not model]
+    statements = []
+    for table in (*others, model):
+        make = CreateTable(table, include_foreign_key_constraints=())
+        statements.append(_compiled(make, table).replace("CREATE UNLOGGED ", "CREATE ", 1))
+        statements += [_create(index, table) for index in table.indexes]
+    statements += [_create(key, model) for key in keys]
     try:
         with empty_copies(connection):
-            _make_all(connection, _sequences_of(model))
+            _make_all(connection, [sql for table in (*others, model) for sql in _sequences_of(table)])
             execute_verbatim(connection, "; ".join(statements))
     except DBAPIError as error:
-        is_to_come = sqlstate(error) == UNDEFINED_TABLE
         said = (server_message(error), getattr(getattr(error.orig, "diag", None), "message_detail", None))
-        return None if is_to_come else " ".join(f"{one.rstrip('.')}." for one in said if one)
+        return None if sqlstate(error) in NOT_TRIED else " ".join(f"{one.rstrip('.')}." for one in said if one)
     return None
 
 
@@ -248,7 +252,8 @@ def _create(item: Any, model: Table) -> str:
 
 def _compiled(ddl: ExecutableDDLElement, model: Table) -> str:
     """Return it as SQL, on the temporary copy."""
-    sql = str(ddl.compile(dialect=DIALECT, schema_translate_map={model.schema: COPY}, render_schema_translate=True))
+    places = {table.schema: COPY for table in model.metadata.tables.values()}
+    sql = str(ddl.compile(dialect=DIALECT, schema_translate_map=places, render_schema_translate=True))
     return sql.replace("INDEX CONCURRENTLY ", "INDEX ", 1)
 
 

@@ -28,10 +28,6 @@ from online_migrations.sql import DIALECT, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 _LACKS_SCHEMA = text("SELECT to_regnamespace(:schema) IS NULL")
-_REFERRING = text(
-    "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint"
-    " WHERE contype = 'f' AND confrelid = to_regclass(:table) ORDER BY 1 LIMIT 1"
-)
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +51,16 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
             f"The schema {op.schema} of the new table {op.table_name} is not there. Make it in a revision by hand, with"
             f" op.execute({f'CREATE SCHEMA {quote(op.schema)}'!r}), upgrade, and migrate then."
         )
-    model = diff.model(op.table_name)
-    if model is not None and (why := reason_not_to_make(diff.connection, model)):
-        raise UnsafeOperation(f"PostgreSQL would not make the new table {op.table_name}: {why} Put its model right.")
+    _require_made(op.table_name, diff)
     keys = Change.joined([_add_after(one, diff) for one in op.columns if _comes_after(one, op, diff)])
     op.columns = [one for one in op.columns if not _comes_after(one, op, diff)]
     return Change([op, *keys.up], [*keys.down, op.reverse()], EXPAND)
+
+
+def _require_made(table: str, diff: Diff) -> None:
+    model = diff.model(table)
+    if model is not None and (why := reason_not_to_make(diff.connection, model)):
+        raise UnsafeOperation(f"PostgreSQL would not make the table {table} as its model says: {why} Put it right.")
 
 
 def schema_of(op: Any) -> str | None:
@@ -147,6 +147,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
+    _require_made(op.source_table, diff)
     ends = (op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols))
     options = {name: op.kw.get(name) for name in ("onupdate", "ondelete", "deferrable", "initially", "match")}
     add = call("add_foreign_key_online", constraint_name(op), *ends, **options)

@@ -66,23 +66,14 @@ def types() -> Iterator[Callable[[], Type]]:
     seen = set()
     for module in (sa, postgresql):
         for name, kind in sorted(vars(module).items()):
-            if (
-                not inspect.isclass(kind)
-                or not issubclass(kind, TypeEngine)
-                or kind in OF_THE_DATABASE
-                or name[0] == "_"
-            ):
+            is_type = inspect.isclass(kind) and issubclass(kind, TypeEngine)
+            if not is_type or kind in OF_THE_DATABASE or name[0] == "_":
                 continue
             for make in ARGUMENTS.get(kind, (kind,)):
                 try:
                     key = (module, sql(make()))
-                except (
-                    CompileError,
-                    TypeError,
-                    AttributeError,
-                    AssertionError,
-                ):  # one of another database, or a base class
-                    continue
+                except (CompileError, TypeError, AttributeError, AssertionError):
+                    continue  # one of another database, or a base class
                 if key not in seen:
                     seen.add(key)
                     yield make
