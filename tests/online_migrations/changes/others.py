@@ -182,7 +182,7 @@ ADVICE = {
     "nameless": Advice(list, x(sa.Enum("a", native_enum=False, create_constraint=True)), "has no name", x(COLOURS)),
     "single": Advice(list, x(Text, unique=True, server_default="a"), "Begin without a default", x(Text, unique=True)),
     "sorted": Advice(
-        *(x(Text), x(Text(collation="C")), "add a column under a new name"),
+        *(x(Text), x(Text(collation="C")), "Add a column under a new name"),
         lambda: [Column("x", Text), Column("y", Text(collation="C"))],
     ),
     "kinds": Advice(
