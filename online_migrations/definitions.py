@@ -23,6 +23,13 @@ from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
 
+# The comment of a column that marks it as a shadow, and says of which kind.
+SHADOW_PREFIX = "shadow: "
+SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
+SHADOW_OF_FORMER = (
+    f"{SHADOW_PREFIX}what the column was before its type changed, kept by a trigger; a later release drops it"
+)
+
 CHECK, PRIMARY_KEY, EXCLUDE = "c", "p", "x"  # pg_constraint.contype
 INDEX = "i"  # our own
 
@@ -66,7 +73,7 @@ def changed_definitions(
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
     key = _create(model.primary_key, model) if model.primary_key.columns else None
     with empty_copies(connection, model.name):
-        _make_all(connection, [*statements.values(), *filter(None, [key])])
+        make_all(connection, [*statements.values(), *filter(None, [key])])
         wanted = all_there(connection, model.name)
     changed: list[Changed] = []
     for name, sql in statements.items():
@@ -145,12 +152,12 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
             definitions.append(str(CreateColumn(column).compile(dialect=DIALECT)))
     with empty_copies(connection):
         execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(model.name)} ()")
-        _make_all(connection, _sequences_of(copy))
-        _make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
+        make_all(connection, sequences_of(copy))
+        make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)
 
 
-def _sequences_of(model: Table) -> list[str]:
+def sequences_of(model: Table) -> list[str]:
     """Return what makes the sequences to come from which defaults take their numbers."""
     defaults = [getattr(column.server_default, "arg", None) for column in model.columns]
     sequences = [default.sequence.name for default in defaults if isinstance(default, next_value)]
@@ -172,7 +179,7 @@ def reason_not_to_make(connection: Connection, model: Table) -> str | None:
     statements += [_create(key, model) for key in keys]
     try:
         with empty_copies(connection):
-            _make_all(connection, [sql for table in (*others, model) for sql in _sequences_of(table)])
+            make_all(connection, [sql for table in (*others, model) for sql in sequences_of(table)])
             execute_verbatim(connection, "; ".join(statements))
     except DBAPIError as error:
         said = (server_message(error), getattr(getattr(error.orig, "diag", None), "message_detail", None))
@@ -188,7 +195,7 @@ def wanted_column(connection: Connection, table: str, name: str, definition: str
         return columns_there(connection, table)[name]
 
 
-def _make_all(connection: Connection, statements: Sequence[str]) -> None:
+def make_all(connection: Connection, statements: Sequence[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
         return
@@ -199,7 +206,7 @@ def _make_all(connection: Connection, statements: Sequence[str]) -> None:
         execute_verbatim(connection, "ROLLBACK TO SAVEPOINT made")
         half = len(statements) // 2  # so that one among many costs few round trips
         for part in (statements[:half], statements[half:]) if half else ():
-            _make_all(connection, part)
+            make_all(connection, part)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
         try:
             with migration.begin_transaction():
                 script.module.upgrade()
-        except Exception as error:  # a file may do anything; the plan says what went wrong
+        except (Exception, SystemExit) as error:  # a file may do anything; the plan says what went wrong
             unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
     sql = printed.getvalue().replace(NOTHING, "").strip()
     return RevisionPlan(script.revision, script.doc, getattr(script.module, "phase", None), sql, unreadable)

@@ -21,7 +21,7 @@ from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import CheckConstraint, Connection, MetaData
+from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.schema import AddConstraint
 
@@ -80,6 +80,15 @@ def _project_includes(hook: str, *arguments: Any) -> bool:
     """Ask the hook of Alembic that the project gave to Flask-Migrate: Migrate(app, db, include_object=…)."""
     given = getattr(current_app.extensions.get("migrate"), "configure_args", {}).get(hook)
     return given is None or bool(given(*arguments))
+
+
+def looks_at(table: str) -> bool:
+    """Tell if the project's hooks leave a table of the database to it, of which only the name is known."""
+    schema, _, name = table.rpartition(".")
+    place = {"schema_name": schema or None, "schema_qualified_table_name": table}
+    item = Table(name, MetaData(), schema=schema or None)
+    is_named = _project_includes("include_name", name, "table", place)
+    return is_named and _project_includes("include_object", item, name, "table", True, None)
 
 
 def model_schemas() -> list[str | None]:

@@ -195,8 +195,14 @@ class ReleaseImpl(PostgresqlImpl):
 
 
 def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
-    """Refuse a name in the models that is longer than PostgreSQL keeps it."""
+    """Refuse a name in the models that is longer than PostgreSQL keeps it, and the default schema by its name."""
+    default = inspect_database(connection_of(context.migration_context)).default_schema_name
     for table in context.sorted_tables:
+        if table.schema == default:
+            raise UnsafeOperation(
+                f"The model of {table.fullname} names the schema {default}, in which tables are made anyway, and"
+                " which PostgreSQL does not name where it prints one. Leave schema= out of the model."
+            )
         items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
         for name in (item.name for item in items if isinstance(item.name, str)):
             require_short(sql_name(name))

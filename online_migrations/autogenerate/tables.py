@@ -19,13 +19,20 @@ from online_migrations.autogenerate.columns import stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
 from online_migrations.autogenerate.types import require_types
 from online_migrations.connection import connection_of
-from online_migrations.definitions import RETIRED_COMMENT, all_there, on_search_path, reason_not_to_make
+from online_migrations.definitions import (
+    RETIRED_COMMENT,
+    SHADOW_OF_FORMER,
+    SHADOW_PREFIX,
+    all_there,
+    on_search_path,
+    reason_not_to_make,
+)
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
-from online_migrations.operations.type_changes import SHADOW_OF_FORMER, SHADOW_PREFIX
 from online_migrations.sql import DIALECT, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
+from online_migrations.state.tables import is_of_a_tool
 
 _LACKS_SCHEMA = text("SELECT to_regnamespace(:schema) IS NULL")
 
@@ -276,7 +283,8 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
     """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
     parts = []
-    for table in reversed(_tables(connection, schemas)):  # what refers to others goes first
+    found = [table for table in _tables(connection, schemas) if not is_of_a_tool(table.name)]
+    for table in reversed(found):  # what refers to others goes first
         if table.comment == RETIRED_COMMENT:
             again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, table.indexes)]
             parts.append(Change([call("drop_table_contract", table.name)], again, CONTRACT).in_schema(table.schema))

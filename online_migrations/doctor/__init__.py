@@ -20,7 +20,7 @@ from sqlalchemy import Connection, CursorResult, Identity, MetaData, PrimaryKeyC
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from online_migrations import locks, options, revisions, state
-from online_migrations.autogenerate import REVISION_OPTIONS
+from online_migrations.autogenerate import REVISION_OPTIONS, looks_at
 from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
@@ -116,7 +116,7 @@ def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> 
 def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
     """Return the tables of no tool, on the search path and in the models' schemas, as the models would name them."""
     found = _rows(connection, "SELECT model FROM tables ORDER BY 1", query_parameters(metadata, False)).scalars()
-    return [name for name in found if not is_of_a_tool(name.rpartition(".")[2])]
+    return [name for name in found if looks_at(name) and not is_of_a_tool(name.rpartition(".")[2])]
 
 
 def not_adopted(connection: Connection, found: SchemaState, metadata: MetaData) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from online_migrations.definitions import RETIRED_COMMENT
+from online_migrations.definitions import RETIRED_COMMENT, SHADOW_OF_FORMER
 from online_migrations.sql import read_sql
 
 FILLED_BY_TRIGGER = read_sql(__file__, "filled_by_trigger.sql").text  # a condition on a column `a` of pg_attribute
@@ -152,7 +152,7 @@ def _read(
 ) -> tuple[dict[Key, Thing], dict[Key, Parts]]:
     """Return what belongs to no table, and the rest by tables."""
     asked = {"everything": everything, "relations": list(relations), "objects": list(objects)}
-    rows = connection.execute(_SNAPSHOT, {**asked, "retired": RETIRED_COMMENT}).all()
+    rows = connection.execute(_SNAPSHOT, {**asked, "retired": [RETIRED_COMMENT, SHADOW_OF_FORMER]}).all()
     things = {key: thing for owner, *_, found in rows if owner is None for key, thing in _things_of(found, None)}
     return things, {("relation", owner, 0): Parts(*parts) for owner, *parts in rows if owner is not None}
 

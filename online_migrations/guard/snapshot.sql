@@ -4,7 +4,7 @@
 --
 -- :everything  boolean; false: only the :relations and what belongs to them, the :objects, and all of the few kinds at
 --              the end, of which a database has a handful
--- :retired     the comment of what an earlier release has retired
+-- :retired     the comments of what an earlier release has retired, or keeps for a way back
 WITH spaces AS (
   SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
 ),
@@ -35,7 +35,7 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
     'grants', coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner))::text[],
     'owned', EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass
       AND deptype IN ('a', 'i')),
-    'retired', coalesce(obj_description(c.oid, 'pg_class') = :retired, false),
+    'retired', coalesce(obj_description(c.oid, 'pg_class') = ANY (:retired), false),
     'populated', c.relispopulated,
     'view', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
@@ -73,7 +73,7 @@ SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::te
       WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated),
     'generated', a.attgenerated, 'identity', a.attidentity, 'collation', a.attcollation,
     'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-    'retired', coalesce(col_description(a.attrelid, a.attnum) = :retired, false))
+    'retired', coalesce(col_description(a.attrelid, a.attnum) = ANY (:retired), false))
 FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateColumn
 from online_migrations import options
 from online_migrations.compatible_types import is_longer_text
 from online_migrations.connection import execute_verbatim
-from online_migrations.definitions import RETIRED_COMMENT, empty_copies
+from online_migrations.definitions import RETIRED_COMMENT, empty_copies, make_all, sequences_of
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
@@ -334,11 +334,12 @@ def _way_round_rewrite(table: str, column: Column[Any]) -> str:
 def _rewrites(column: Column[Any], connection: Connection) -> bool:
     """Tell if PostgreSQL rewrites an empty table for the column, as then every other; or refuses a row without it."""
     plain = Column(column.name, column.type, server_default=column.server_default, nullable=column.nullable)
-    file = text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
+    definition, file = _definition("probe", plain), text("SELECT pg_relation_filenode('pg_temp.probe'::regclass)")
     with empty_copies(connection):
         execute_verbatim(connection, "CREATE TEMPORARY TABLE probe ()")
+        make_all(connection, sequences_of(plain.table))
         before = connection.scalar(file)
-        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {_definition('probe', plain)}")
+        execute_verbatim(connection, f"ALTER TABLE pg_temp.probe ADD COLUMN {definition}")
         is_rewritten = bool(connection.scalar(file) != before)
         execute_verbatim(connection, "INSERT INTO pg_temp.probe DEFAULT VALUES")
     return is_rewritten

@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy import Connection, Row, text
 
 from online_migrations.connection import connection_of, execute_verbatim
-from online_migrations.definitions import all_there, empty_copies
+from online_migrations.definitions import SHADOW_OF_FORMER, SHADOW_TO_BE, all_there, empty_copies
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Deadline
 from online_migrations.operations import dual_writes
@@ -25,13 +25,6 @@ from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, 
 
 INTEGERS = ("smallint", "integer", "bigint")
 SNAPSHOT_POLL = 0.2  # seconds
-
-# The comment of a column that marks it as a shadow, and says of which kind.
-SHADOW_PREFIX = "shadow: "
-SHADOW_TO_BE = f"{SHADOW_PREFIX}a trigger copies the column into it, whose place it takes when it is complete"
-SHADOW_OF_FORMER = (
-    f"{SHADOW_PREFIX}what the column was before its type changed, kept by a trigger; a later release drops it"
-)
 
 
 def change_type_online(

@@ -86,7 +86,7 @@ def run() -> None:
             raise ReleaseError(why or failed_statement(error)) from error
         except ReleaseError:
             raise
-        except Exception as error:  # a revision may do anything
+        except (Exception, SystemExit) as error:  # a revision may do anything
             place = raised_at(error, *(script.path for script in context.script.walk_revisions()))
             if not place:
                 raise
@@ -138,7 +138,10 @@ def print_sql() -> None:
 def run_read_only(connection: Connection, command: str) -> None:
     """Run a command that does not change the schema, or refuse it in our words in place of Alembic's."""
     current = schema_state(connection)
-    if current.foreign or (current.name == state.BEHIND and command == "retrieve_migrations"):  # check, and migrate
+    compares = command == "retrieve_migrations"  # check, and migrate
+    if compares:
+        require_adopted(connection, current)
+    if current.foreign or (current.name == state.BEHIND and compares):
         raise ReleaseError(state.refusal(current))
     with warnings.catch_warnings(), context.begin_transaction():
         warnings.simplefilter("ignore", SAWarning)  # of types that SQLAlchemy does not know; the server compares them

@@ -129,6 +129,8 @@ def test_a_default_with_a_quote_is_compared(own: Database) -> None:
 def test_what_was_retired_is_dropped_when_nothing_else_changed(own: Database) -> None:
     own.migrate(lambda: ops.retire_column_online("things", "size"))
     own.migrate(lambda: ops.retire_table_online("labels"))
+    own.execute("CREATE TABLE procrastinate_more (id int)")
+    own.migrate(lambda: ops.retire_table_online("procrastinate_more"))  # of a tool, which the options name
     gone_too = both(without("size"), gone("labels"))
     written = migration(own, changed(gone_too, add(plain("colour", sa.String(20)))))
     added = "add_column_online('things', sa.Column('colour', sa.String(length=20), nullable=True))"
@@ -173,6 +175,8 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (new_table(sa.Column("kind", sa.ForeignKey("things.kind"))), "no unique constraint matching given keys"),
     (new_table(sa.Column("thing_id", sa.Uuid, sa.ForeignKey("things.id"))), "incompatible types: uuid and"),
     (add(lambda: sa.Column("of", sa.ForeignKey("things.kind"))), "no unique constraint matching given keys"),
+    (add(lambda: sa.Column("number", sa.Integer, server_default=sa.Sequence("s").next_value())), "from row to row"),
+    (new_table(schema="public"), "Leave schema= out"),
     (new_table(schema="nowhere"), "op.execute.'CREATE SCHEMA nowhere'"),
     (add(plain("extra", postgresql.JSONB, server_default=sa.cast("{}", postgresql.JSONB))), r"a default as text\(…\)"),
     (without("code", "parts"), "take it out of the key alone"),

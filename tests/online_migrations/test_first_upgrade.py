@@ -36,15 +36,18 @@ def test_tables_that_no_revision_made_are_left_alone(begun: ModelProject, by_mod
     if by_models:
         shop.models().create_all(begun.database.engine)
     begun.database.execute(sql)
-    with begun.database.unchanged(), pytest.raises(ReleaseError, match=said):
-        begun.upgrade()
+    for command in (begun.upgrade, begun.migrate):
+        with begun.database.unchanged(), pytest.raises(ReleaseError, match=said):
+            command()
     with begun.database.migrating.connect() as connection:
         [finding] = diagnose(connection, begun.metadata)
     assert (finding.rule, finding.next) == ("not-adopted", "flask db upgrade")
 
 
-def test_tables_of_a_tool_and_of_other_schemas_do_not_count(begun: ModelProject) -> None:
+def test_tables_of_a_tool_of_other_schemas_and_those_left_out_do_not_count(begun: ModelProject) -> None:
+    begun.app.extensions["migrate"].configure_args["include_object"] = lambda item, name, *_: name != "wp_posts"
     begun.database.execute("CREATE TABLE queue_jobs (id int); CREATE SCHEMA other; CREATE TABLE other.posts (id int)")
+    begun.database.execute("CREATE TABLE wp_posts (id int)")
     with pytest.raises(ReleaseError, match="Everything ran"):  # for the first revision makes nothing
         begun.upgrade()
 

@@ -89,6 +89,12 @@ def test_what_revisions_have_written_outlives_one_that_fails_on_rows_of_our_maki
     assert finding.place == "0005_step.py:14"
 
 
+def test_the_shadow_of_a_former_type_may_go(tmp_path: Path) -> None:
+    history(tmp_path, 'change_type_online("todos", "position", "BIGINT")')
+    write_revision(tmp_path, "0003", "0002", 'drop_shadow_contract("todos", "position")', CONTRACT)
+    assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
+
+
 def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
     database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
     begun = f"with sa.create_engine({database.url!r}).begin() as other:"

@@ -43,9 +43,9 @@ def test_a_step_that_fails_or_whose_row_cannot_be_written_is_not_kept(checkout: 
     checkout.write_revision(2, 'op.execute("INSERT INTO numbers VALUES (2)")')
     checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")', 'op.execute("no sql")')
     assert checkout.flask("db", "upgrade").returncode == 1
-    checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")', "op.add_column()")
+    checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")', "raise SystemExit(0)")
     said = checkout.ends(1, "db", "upgrade")
-    assert re.search(r"0003_\w+\.py:\d+ fails, TypeError: .*Mend the file", said)
+    assert re.search(r"0003_\w+\.py:\d+ fails, SystemExit: 0\. Mend the file", said)
     assert "Traceback" not in said
     checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")')
     database.execute("ALTER TABLE schema_ledger ADD CHECK (revision <> '0003')")
