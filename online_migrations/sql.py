@@ -157,13 +157,8 @@ def shadow_of(name: str) -> str:
 # a foreign key is compared by its columns, and needs a name only when a revision adds it; a CHECK is compared by its
 # name. Source: makeObjectName() and ChooseIndexName() in src/backend/commands/indexcmds.c, and
 # AddRelationNewConstraints() in src/backend/catalog/heap.c.
-UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY, EXCLUDE = (
-    "key",
-    "fkey",
-    "check",
-    "pkey",
-    "excl",
-)  # and a number, for the second of a kind
+# There is a number behind it, for the second of a kind.
+UNIQUE, FOREIGN_KEY, CHECK, PRIMARY_KEY, EXCLUDE = "key", "fkey", "check", "pkey", "excl"
 
 
 def default_name(table: str, columns: Sequence[str], label: str) -> str:

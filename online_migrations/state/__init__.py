@@ -31,8 +31,18 @@ AHEAD = "ahead"  # a newer release migrated, and this code still runs
 AHEAD_CONTRACT = "ahead_contract"  # a newer release migrated, and this code does not run
 UNKNOWN = "unknown"  # no path from the database's revision to this code, neither in the files nor in the ledger
 
-__all__ = ["AHEAD", "AHEAD_CONTRACT", "AT_HEAD", "BEHIND", "UNKNOWN", "SchemaState"]
-__all__ += ["applied_revisions", "migration_in_progress", "read_schema_state", "session_obstacle"]
+__all__ = [
+    "AHEAD",
+    "AHEAD_CONTRACT",
+    "AT_HEAD",
+    "BEHIND",
+    "UNKNOWN",
+    "SchemaState",
+    "applied_revisions",
+    "migration_in_progress",
+    "read_schema_state",
+    "session_obstacle",
+]
 
 _DATABASE_REVISIONS = text("SELECT version_num FROM alembic_version ORDER BY version_num")
 
