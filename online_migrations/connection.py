@@ -77,11 +77,15 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
         raise _connection_failure(error) from error
     with connection:
         # A pooler announces a process id of its own on connect.
-        if driver_connection(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
+        backend, schema = connection.execute(text("SELECT pg_backend_pid(), current_schema()")).one()
+        if driver_connection(connection).info.backend_pid != backend:
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks are those of whoever comes next."
                 f" Set {options.current().url_variable} to the database's direct URL and release again."
             )
+        if schema is None:
+            path = connection.scalar(text("SHOW search_path"))
+            raise ReleaseError(f"No schema of the search path ({path}) is there, or open to this role: CREATE SCHEMA …")
         if wrong := session_obstacle(connection):
             raise ReleaseError(f"{wrong}.")
         connection.commit()
@@ -219,6 +223,11 @@ class WatchedConnection(connection):
 
 def is_autocommit(connection: Connection) -> bool:
     return bool(driver_connection(connection).autocommit)
+
+
+def is_open(connection: Connection) -> bool:
+    """Tell whether it can still be asked: it was neither lost nor closed, which a revision may do too."""
+    return not (connection.closed or connection.invalidated) and connection.connection.is_valid
 
 
 def execute_raw(connection: Connection, sql: str) -> None:

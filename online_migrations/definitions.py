@@ -71,7 +71,7 @@ def changed_definitions(
 ) -> list[Changed]:
     """Compare a table's indexes, and its constraints but foreign keys, without the known names."""
     statements = {name: sql for name, sql in _statements(model, there) if name not in known}
-    key = _create(model.primary_key, model) if model.primary_key.columns else None
+    key = create(model.primary_key, model) if model.primary_key.columns else None
     with empty_copies(connection, model.name):
         make_all(connection, [*statements.values(), *filter(None, [key])])
         wanted = all_there(connection, model.name)
@@ -175,8 +175,8 @@ def reason_not_to_make(connection: Connection, model: Table) -> str | None:
     for table in (*others, model):
         make = CreateTable(table, include_foreign_key_constraints=())
         statements.append(_compiled(make, table).replace("CREATE UNLOGGED ", "CREATE ", 1))
-        statements += [_create(index, table) for index in table.indexes]
-    statements += [_create(key, model) for key in keys]
+        statements += [create(index, table) for index in table.indexes]
+    statements += [create(key, model) for key in keys]
     try:
         with empty_copies(connection):
             make_all(connection, [sql for table in (*others, model) for sql in sequences_of(table)])
@@ -247,10 +247,10 @@ def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str
     named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
     for name in sorted(named):
         if name in there or isinstance(named[name], ExcludeConstraint):
-            yield name, _create(named[name], model)
+            yield name, create(named[name], model)
 
 
-def _create(item: Any, model: Table) -> str:
+def create(item: Any, model: Table) -> str:
     """Return the statement that makes an index or a constraint on the temporary copy of its table."""
     isolated = {"isolate_from_table": False}  # else the model's own CREATE TABLE would leave it out from now on
     ddl: ExecutableDDLElement = CreateIndex(item) if isinstance(item, Index) else AddConstraint(item, **isolated)

@@ -39,7 +39,7 @@ WHERE c.oid = CAST(:table AS regclass)
 -- search_first: look for names in a schema first, until the transaction or the savepoint ends
 SELECT set_config('search_path', quote_ident(:schema) || ', ' || current_setting('search_path'), true)
 
--- of_extensions: tables that belong to one, with their schemas if these are not the default one
-SELECT CASE WHEN nspname <> current_schema() THEN nspname::text END, relname::text
+-- of_extensions: tables that belong to one, with their schemas unless the search path finds them
+SELECT CASE WHEN NOT pg_table_is_visible(c.oid) THEN nspname::text END, relname::text
 FROM pg_depend JOIN pg_class c ON c.oid = objid JOIN pg_namespace n ON n.oid = relnamespace
 WHERE classid = 'pg_class'::regclass AND deptype = 'e'

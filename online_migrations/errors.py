@@ -43,6 +43,15 @@ def server_message(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0]
 
 
+def told(error: BaseException) -> str:
+    """Return the type and the message of what a revision's file raised, as text that can be printed."""
+    try:
+        message = str(error)
+    except Exception:  # the file's own class may do anything
+        message = "its message cannot be read"
+    return f"{type(error).__name__}: {message}".encode(errors="replace").decode()
+
+
 def failed_statement(error: DBAPIError) -> str:
     """Say that PostgreSQL refused a statement, or that the connection broke."""
     if error.connection_invalidated:

@@ -18,8 +18,8 @@ from sqlalchemy.schema import CreateSchema
 
 from online_migrations import options
 from online_migrations.backfills import store
-from online_migrations.connection import direct_connection, execute_verbatim, read_only_connection
-from online_migrations.errors import BrokenFile, ReleaseError, server_message
+from online_migrations.connection import direct_connection, execute_verbatim, is_open, read_only_connection
+from online_migrations.errors import BrokenFile, ReleaseError, server_message, told
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, MOST_TOLD, Guard
 from online_migrations.guard.rules import Violation
@@ -77,10 +77,12 @@ def _first_failure(empty: Engine, scripts: Sequence[Script], metadata: MetaData)
     with _on_our_path(empty) as connection:
         for script in scripts:
             _end_backfills(connection)
-            if _failure(connection, script, metadata):
+            failure = _failure(connection, script, metadata)
+            if failure and is_open(connection):
                 fill(connection)  # it may need rows, as there were when it ran
-                if failure := _failure(connection, script, metadata):
-                    return failure
+                failure = _failure(connection, script, metadata)
+            if failure:
+                return failure
     return None
 
 
@@ -157,7 +159,7 @@ def _furnish(connection: Connection, history: Sequence[Script], metadata: MetaDa
         connection.execute(CreateSchema(schema, if_not_exists=True))
     connection.commit()
     lacking = []
-    sources = "\n".join(Path(script.path).read_text(encoding="utf-8") for script in history)
+    sources = "\n".join(Path(script.path).read_text(encoding="utf-8", errors="replace") for script in history)
     for name, create in extensions:
         if re.search(rf"CREATE\s+EXTENSION[^;]*\b{re.escape(name)}\b", sources, re.IGNORECASE):
             continue
@@ -238,14 +240,15 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
             migration.begin_transaction(_per_migration=True),
         ):
             script.module.upgrade()
-    except ReleaseError:
+    except (ReleaseError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # a file may do anything
-        why = server_message(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-        where = f"{raised_at(error, script.path)} fails on a scratch database that ran what is before it"
-        raise ReleaseError(f"{where}: {why}.") from error
+    except BaseException as error:  # a file may do anything
+        why = server_message(error) if isinstance(error, DBAPIError) else told(error)
+        place = raised_at(error, script.path) or Path(script.path).name
+        raise ReleaseError(f"{place} fails on a scratch database that ran what is before it: {why}.") from error
     finally:
-        connection.rollback()
+        if is_open(connection):
+            connection.rollback()
 
 
 def _tables(connection: Connection) -> Sequence[Row[Any]]:

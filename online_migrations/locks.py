@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
+from online_migrations.connection import is_open
 from online_migrations.errors import DeadlineExceeded, RequestsHeldUp
 from online_migrations.sql import read_queries
 
@@ -90,7 +91,7 @@ def migration_lock(connection: Connection, deadline: Deadline) -> Iterator[None]
     try:
         yield
     finally:
-        if not connection.invalidated:  # a lost connection has lost the lock too
+        if is_open(connection):  # a lost connection has lost the lock too
             connection.rollback()
             connection.execute(QUERIES["release"], _key())
             connection.commit()

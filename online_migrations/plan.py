@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations import revisions, state
 from online_migrations.connection import writable_transaction
-from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message
+from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message, told
 from online_migrations.guard.watch import refused
 from online_migrations.runner import preconditions, require_adopted, require_same
 from online_migrations.sql import OFFLINE_OPTIONS, quote
@@ -115,8 +115,10 @@ def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
         try:
             with migration.begin_transaction():
                 script.module.upgrade()
-        except (Exception, SystemExit) as error:  # a file may do anything; the plan says what went wrong
-            unreadable = f"{type(error).__name__}: {error}".splitlines()[0]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a file may do anything; the plan says what went wrong
+            unreadable = told(error).splitlines()[0]
     sql = printed.getvalue().replace(NOTHING, "").strip()
     return RevisionPlan(script.revision, script.doc, getattr(script.module, "phase", None), sql, unreadable)
 

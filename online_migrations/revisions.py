@@ -7,28 +7,33 @@ and another file of the same number too.
 
 import ast
 import hashlib
+import inspect
+import tokenize
 import traceback
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision
 from alembic.util import to_tuple
 from flask import current_app
 
-from online_migrations.errors import BrokenFile, ReleaseError
+from online_migrations.errors import BrokenFile, ReleaseError, told
+
+NOT_RUN_BY_A_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def script_directory() -> ScriptDirectory:
     """Return Alembic's view of the directory that Flask-Migrate was given. (`flask db … -d FOLDER` uses another.)"""
-    return _read(Path(current_app.extensions["migrate"].directory).resolve())
+    return _read(current_app.extensions["migrate"])
 
 
-@cache  # the files do not change while a process runs
-def _read(directory: Path) -> ScriptDirectory:
-    return ScriptDirectory(str(directory))
+@cache  # the files do not change while a process runs, but one of them may change the directory that it runs in
+def _read(migrate: Any) -> ScriptDirectory:
+    return ScriptDirectory(str(Path(migrate.directory).resolve()))
 
 
 def unmerged_heads(code: ScriptDirectory) -> list[str]:
@@ -67,13 +72,38 @@ def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
 
 
 def require_consistent_files(code: ScriptDirectory) -> None:
-    """Refuse two files of one revision, and a file that follows a revision that no file has."""
+    """Refuse two files of one revision, a file that follows a revision that no file has, and one that does nothing."""
     require_parent_files(code)
+    for script in _scripts(code):
+        _require_runnable(script)
     for revision, names in duplicate_revisions(code).items():
         raise ReleaseError(
             f"Revision {revision} has several files, {', '.join(names)}, of which Alembic would apply one. Give the"
             " later one the next number as its revision, and this number as its down_revision."
         )
+
+
+def _require_runnable(script: Script) -> None:
+    """Refuse a file that cannot be read, and one whose functions are not there or do nothing when they are called."""
+    file = Path(script.path).name
+    try:
+        with tokenize.open(script.path) as source:
+            source.read()
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise BrokenFile(f"{file}: it is not in UTF-8. Save it so, or begin it with: # coding: latin-1") from error
+    for name in ("upgrade", *(["downgrade"] if hasattr(script.module, "downgrade") else [])):
+        if not _is_run_by_a_call(getattr(script.module, name, None)):
+            raise BrokenFile(f"{file}: no call runs its {name}(). Write it as: def {name}() -> None:")
+
+
+def _is_run_by_a_call(function: object) -> bool:
+    if not inspect.isfunction(function) or function.__code__.co_flags & NOT_RUN_BY_A_CALL:
+        return False
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    return True
 
 
 def require_parent_files(code: ScriptDirectory) -> None:
@@ -101,10 +131,11 @@ def _scripts(code: ScriptDirectory) -> list[Script]:
     """Return the scripts of all files, also of two with one revision, of which Alembic's own map keeps one."""
     try:
         return sorted(code._load_revisions(), key=lambda script: script.path)
-    except (Exception, SystemExit) as error:  # a file may do anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file may do anything
         place = raised_at(error, *map(str, Path(code.versions).glob("*.py"))) or "A revision"
-        why = f"{place} cannot be imported, {type(error).__name__}: {error}"
-        raise BrokenFile(f"{why}. Mend the file; upgrade() is to do the rest.") from error
+        raise BrokenFile(f"{place} cannot be imported, {told(error)}. Mend the file.") from error
 
 
 def raised_at(error: BaseException, *paths: str) -> str:
@@ -115,7 +146,7 @@ def raised_at(error: BaseException, *paths: str) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def statements_of_upgrade(source: str) -> set[str]:
+def statements_of_upgrade(source: str | bytes) -> set[str]:
     """Return the statements of upgrade() in a file's text, whatever their layout."""
     functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
     return {ast.dump(statement) for node in functions if node.name == "upgrade" for statement in node.body}
@@ -132,11 +163,11 @@ def content_hashes(path: str | Path) -> tuple[str, str]:
 
     Numbers, comments, docstrings, layout and from where the library is imported do not count.
     """
-    return _hashes(Path(path).read_text(encoding="utf-8"))
+    return _hashes(Path(path).read_bytes())
 
 
 @cache  # a command asks for it several times, of each file
-def _hashes(source: str) -> tuple[str, str]:
+def _hashes(source: bytes) -> tuple[str, str]:
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if not _assigned(node) & NUMBERS]
     for node in ast.walk(tree):

@@ -198,7 +198,7 @@ def repeats_newest(autogen: AutogenContext, upgrade: ops.UpgradeOps) -> bool:
     asked = indent(_render_cmd_body(upgrade, autogen), "    ")
     heads = autogen.migration_context.get_current_heads()
     newest = ScriptDirectory.from_config(context.config).get_revisions(heads)
-    done = [statements_of_upgrade(Path(script.path).read_text(encoding="utf-8")) for script in newest]
+    done = [statements_of_upgrade(Path(script.path).read_bytes()) for script in newest]
     return statements_of_upgrade(f"def upgrade():\n{asked}") <= set().union(*done)
 
 

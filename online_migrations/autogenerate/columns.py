@@ -3,7 +3,7 @@
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, DefaultClause, Identity, types
+from sqlalchemy import CheckConstraint, Column, Connection, DefaultClause, Identity, types
 from sqlalchemy.types import ARRAY, TypeEngine
 
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, arguments_of, call
@@ -100,6 +100,7 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     old, new = map(sql_type, kinds)
     names = [type_name(kind) for kind in kinds]
     where = (op.table_name, op.column_name)
+    require_no_view(diff.connection, *where)
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
     indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).scalars().all()
     has_parts = bool(ask("is_related", op.table_name).rows(diff.connection).scalar())
@@ -126,6 +127,17 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     forth = call("change_type_online", *where, new, using=by_text, pk=pk)
     back = call("change_type_online", *where, old, back=by_text, pk=pk)
     return Change([forth], [back, call("drop_shadow_contract", *where)], EXPAND)
+
+
+def require_no_view(connection: Connection, table: str, column: str | None = None) -> None:
+    """Refuse to change the type of what a view reads, and to drop it: PostgreSQL would."""
+    if view := ask("view_on", table, column=column).rows(connection).scalar():
+        what = f"{table}.{column}" if column else table
+        raise UnsafeOperation(
+            f"The view {view} reads {what}, whose type PostgreSQL would not change, and which it would not drop. By"
+            " hand, make another view without it under a name of its own, with op.execute('CREATE VIEW …'); once no"
+            f" release reads {view}, drop that; and migrate then."
+        )
 
 
 def primary_key(table: str, diff: Diff) -> str | None:

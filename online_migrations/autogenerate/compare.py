@@ -15,8 +15,10 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, Connection, Enum, Index, MetaData, Sequence, Table
+from sqlalchemy import CheckConstraint, Column, Connection, Enum, Index, MetaData, Sequence, Table
 from sqlalchemy import inspect as inspect_database
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType
 
@@ -194,8 +196,8 @@ class ReleaseImpl(PostgresqlImpl):
         return super().render_ddl_sql_expr(*arguments, **options).replace("%%", "%")
 
 
-def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
-    """Refuse a name in the models that is longer than PostgreSQL keeps it, and the default schema by its name."""
+def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
+    """Refuse what PostgreSQL keeps or prints otherwise than the models have it, and what cannot be written as SQL."""
     default = inspect_database(connection_of(context.migration_context)).default_schema_name
     for table in context.sorted_tables:
         if table.schema == default:
@@ -206,6 +208,14 @@ def require_short_names(context: AutogenContext, upgrade: ops.UpgradeOps, schema
         items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
         for name in (item.name for item in items if isinstance(item.name, str)):
             require_short(sql_name(name))
+        for item in (one for one in items if isinstance(one, Index | CheckConstraint | ExcludeConstraint)):
+            try:
+                definitions.create(item, table)
+            except CompileError as error:
+                raise UnsafeOperation(
+                    f"{item.name} of {table.fullname} cannot be written as SQL: {error.args[0]}. Write the value in the"
+                    " model as SQL: literal_column(\"'…'\")."
+                ) from error
     return NEXT
 
 
@@ -383,7 +393,7 @@ def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
 
 
 _plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(require_short_names, "schema", "names", priority=DispatchPriority.FIRST)
+_plugin.add_autogenerate_comparator(require_possible, "schema", "models", priority=DispatchPriority.FIRST)
 _plugin.add_autogenerate_comparator(find_sequences, "schema", "sequences", priority=DispatchPriority.LAST)
 _plugin.add_autogenerate_comparator(keep_tables_of_extensions, "schema", "extensions", priority=DispatchPriority.LAST)
 _plugin.add_autogenerate_comparator(compare_definitions, "table", "definitions", priority=DispatchPriority.LAST)

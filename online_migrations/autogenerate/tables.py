@@ -15,9 +15,9 @@ from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.columns import stands_on
+from online_migrations.autogenerate.columns import require_no_view, stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
-from online_migrations.autogenerate.types import require_types
+from online_migrations.autogenerate.types import indexes_of_types, require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import (
     RETIRED_COMMENT,
@@ -120,8 +120,10 @@ def comment_on_table(op: Any, diff: Diff) -> Change:
 
 def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
     op.kw.pop("postgresql_concurrently", None)
-    if op.table_name in diff.new_tables:
-        return Change([op], [], EXPAND)  # in the transaction that creates the table
+    if op.table_name in diff.new_tables:  # it is made in the transaction that creates the table
+        model = diff.model(op.table_name)
+        is_made = model is not None and op.index_name in indexes_of_types(model)
+        return Change([] if is_made else [op], [], EXPAND)
     op.index_name = sql_name(op.index_name or "")
     arguments = arguments_of(op, diff.context).replace(", unique=False", "")
     undo = call("drop_index_online", op.index_name)
@@ -285,11 +287,15 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
     parts = []
     found = [table for table in _tables(connection, schemas) if not is_of_a_tool(table.name)]
     for table in reversed(found):  # what refers to others goes first
+        retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
+        with on_search_path(connection, table.schema):
+            for name in [None] if table.comment == RETIRED_COMMENT else [column.name for column in retired]:
+                require_no_view(connection, table.name, name)
         if table.comment == RETIRED_COMMENT:
-            again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, table.indexes)]
+            indexes = [index for index in table.indexes if index.name not in indexes_of_types(table)]
+            again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, indexes)]
             parts.append(Change([call("drop_table_contract", table.name)], again, CONTRACT).in_schema(table.schema))
             continue
-        retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
         parts.append(Change(_stop_dual_writes(connection, table, retired), [], CONTRACT).in_schema(table.schema))
         for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
             drop = call("drop_column_contract", table.name, column.name)

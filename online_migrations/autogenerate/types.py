@@ -72,10 +72,22 @@ def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenCo
             )
 
 
+def indexes_of_types(table: Table) -> set[str]:
+    """Return the names of the indexes that the types make with a table, such as the spatial ones of GeoAlchemy2."""
+    bare = Table(table.name, MetaData(), *(Column(column.name, column.type) for column in table.columns))
+    return {str(index.name) for index in bare.indexes}
+
+
 def require_known(table: str, columns: Sequence[Column[Any]], connection: Connection) -> None:
     """Refuse a column that is no SQL, and a type that no revision makes, or that the server does not have."""
+    version = connection.dialect.server_version_info or ()
     for column in columns:
         _refuse_type_of_database(table, column)
+        if column.computed is not None and not column.computed.persisted and version < (18,):
+            raise UnsafeOperation(
+                f"{table}.{column.name} is computed when it is read, which PostgreSQL can from version 18 on. Keep what"
+                " is computed: Computed(…, persisted=True)."
+            )
         try:
             CreateColumn(column).compile(dialect=DIALECT)
         except CompileError as error:

@@ -24,7 +24,7 @@ from online_migrations.autogenerate import REVISION_OPTIONS, looks_at
 from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
-from online_migrations.errors import server_message
+from online_migrations.errors import ReleaseError, server_message
 from online_migrations.revisions import script_directory
 from online_migrations.sql import literal, quote
 from online_migrations.state import SchemaState, database_revisions, ledger
@@ -251,6 +251,8 @@ def _attempt(connection: Connection, found: list[Diagnosis]) -> Iterator[None]:
     """Go on behind the block if a lock or a missing privilege prevents it; a diagnosis more says so."""
     try:
         yield
+    except ReleaseError as error:  # of a model that no schema can be compared with
+        found.append(Diagnosis(ERROR, "not-compared", error.message, "flask db check"))
     except DBAPIError as error:
         connection.rollback()
         severity, rule = WARNING, "not-compared"

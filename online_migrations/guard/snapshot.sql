@@ -140,7 +140,9 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
       JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
       WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
-WHERE (t.typtype IN ('b', 'e', 'd', 'r') OR c.relkind = 'c') AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
+-- An array goes with its element, which each table has one of too.
+WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'b' AND t.typcategory <> 'A' OR c.relkind = 'c')
+  AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
     'grants', coalesce(nspacl, acldefault('n', nspowner))::text[]) FROM spaces

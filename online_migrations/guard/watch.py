@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy import Connection, event, text
 from sqlalchemy.pool import Pool
 
-from online_migrations.connection import driver_connection, execute_raw, is_autocommit
+from online_migrations.connection import driver_connection, execute_raw, is_autocommit, is_open
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
@@ -125,7 +125,7 @@ class TransactionWatch:
         driver_connection(connection).watcher = self
 
     def close(self) -> None:
-        if not self._connection.invalidated:
+        if is_open(self._connection):
             driver_connection(self._connection).watcher = None
 
     def line(self) -> int | None:
@@ -171,7 +171,7 @@ class TransactionWatch:
         try:
             yield
         finally:
-            if not (was_open or self._connection.invalidated) and is_autocommit(self._connection):
+            if not was_open and is_open(self._connection) and is_autocommit(self._connection):
                 self._connection.rollback()
             self._is_paused = was_paused
 
@@ -197,8 +197,7 @@ class TransactionWatch:
         try:
             yield
         except Exception:
-            is_open = not (self._connection.closed or self._connection.invalidated)
-            if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
+            if is_open(self._connection) and is_autocommit(self._connection):
                 execute_raw(self._connection, "ROLLBACK")
             raise
         self._after_statement(sql)
@@ -255,8 +254,7 @@ class TransactionWatch:
         execute_raw(self._connection, "COMMIT")
 
     def before_rollback(self) -> None:
-        found = origin(self._module)
-        if found.line is not None and not (found.is_by_sqlalchemy or self._looks_away()):
+        if self.line() is not None and not self._looks_away():
             self._judge_unless_excused([Effect("rolls-back", "rollback()")])
 
     def before_commit(self) -> None:

@@ -116,6 +116,12 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
     AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))
 
+-- view_on: one that reads the column, or the table
+SELECT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(:table)
+    AND v.oid <> d.refobjid AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
+        WHERE attrelid = d.refobjid AND attnum = d.refobjsubid AND attname = :column)) ORDER BY 1
+
 -- estimated_rows: by the server's statistics
 SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)
 

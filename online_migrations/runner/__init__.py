@@ -24,9 +24,9 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from online_migrations import autogenerate, options, state
 from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
-from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
+from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine, is_open
 from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences, not_adopted, other_version
-from online_migrations.errors import ReleaseError, failed_statement, server_message
+from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import (
     DEFAULT_SECONDS,
@@ -84,14 +84,22 @@ def run() -> None:
         except DBAPIError as error:
             why = there_already(connection, error) if command == "upgrade" else None
             raise ReleaseError(why or failed_statement(error)) from error
-        except ReleaseError:
+        except (ReleaseError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:  # a revision may do anything
-            place = raised_at(error, *(script.path for script in context.script.walk_revisions()))
-            if not place:
-                raise
-            why = f"{type(error).__name__}: {error}"
-            raise ReleaseError(f"{place} fails, {why}. Mend the file and run the same command again.") from error
+        except BaseException as error:
+            if sentence := failed_file(connection, error):
+                raise ReleaseError(
+                    f"{sentence}, {told(error)}. Mend the file and run the same command again."
+                ) from error
+            raise
+
+
+def failed_file(connection: Connection, error: BaseException) -> str:
+    """Say which revision has failed, whose code may do anything; empty: none has."""
+    place = raised_at(error, *(script.path for script in context.script.walk_revisions()))
+    if is_open(connection):
+        return place and f"{place} fails"
+    return f"{place or 'A revision'} closes op.get_bind(), which is the migration's own connection"
 
 
 def show_log() -> None:
@@ -325,11 +333,11 @@ def require_adopted(connection: Connection, current: state.SchemaState) -> None:
         several = ", ".join([*there[:3], *(["…"] if len(there) > 3 else [])])
         what = (
             f"none of its tables ({several}) is the models'. Set {options.current().url_variable} to your own database;"
-            f" or, if a tool made these tables, name them in Options(unmapped_prefixes=({there[0]!r},))."
+            f" or, if a tool made these tables, name them in Options(unmapped_prefixes={tuple(there[:3])!r})."
         )
     elif wrong := unlike(connection):
-        what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them"
-        what += ", with: flask db stamp REVISION — and then run: flask db upgrade"
+        what = f"its tables are not what the models say: {wrong} Record the newest revision of the code that made them,"
+        what += " or base if the revisions begin after it, with: flask db stamp REVISION — and then run this again."
     else:
         first = "" if current.code_head else "Write the first revision against an empty database: flask db migrate. "
         what = f"its tables are what the models say. {first}Record that, with: {STAMP}"

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from online_migrations import operations
 from online_migrations.backfills import store
 from online_migrations.backfills.store import NEEDS, BackfillQuery, Task, reason_not_done, reason_to_wait
-from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation
+from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, UnsafeOperation, told
 from online_migrations.guard.effect import DEFAULT_SCHEMA, shown
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.steps import in_schema
@@ -122,6 +122,8 @@ def _revisions_to_run(connection: Connection, current: SchemaState) -> list[Scri
         if "ultiple head" in str(error):
             raise ReleaseError(two_heads(current, unmerged_heads(context.script))) from error
         raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+    except AttributeError as error:  # Alembic's, as it takes downgrade() from each module
+        raise ReleaseError(f"{told(error)}, so there is no way back from it.") from error
     return [step.revision for step in steps]
 
 

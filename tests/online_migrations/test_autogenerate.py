@@ -106,6 +106,19 @@ def test_a_new_table_is_plain_and_comes_last_unless_something_refers_to_it(untou
     assert (sources([first]), getattr(first, "if_not_exists", None)) == (["CreateTableOp"], True)
 
 
+def test_an_index_that_a_type_makes_with_its_table_is_not_made_twice(untouched: Database) -> None:
+    def attach(column: sa.Column[Any], table: Table) -> None:  # as GeoAlchemy2 does
+        if column.name == "spot":
+            sa.Index(f"idx_{table.name}_spot", column)
+
+    sa.event.listen(sa.Column, "after_parent_attach", attach)
+    try:
+        written = migration(untouched, changed(bins(sa.Column("spot", sa.Text))))
+        assert sources(written.up) == ["CreateTableOp"]
+    finally:
+        sa.event.remove(sa.Column, "after_parent_attach", attach)
+
+
 def test_what_is_made_comes_before_what_goes_and_what_is_referred_to_first() -> None:
     order = [
         *("add_column_online", "set_default_online", "create_index_online", "add_foreign_key_online"),
@@ -177,6 +190,7 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (add(lambda: sa.Column("of", sa.ForeignKey("things.kind"))), "no unique constraint matching given keys"),
     (add(lambda: sa.Column("number", sa.Integer, server_default=sa.Sequence("s").next_value())), "from row to row"),
     (new_table(schema="public"), "Leave schema= out"),
+    (new_table(sa.Index("ix_said", sa.func.to_tsvector("simple", sa.text("kind")))), r"'simple'.*literal_column\("),
     (new_table(schema="nowhere"), "op.execute.'CREATE SCHEMA nowhere'"),
     (add(plain("extra", postgresql.JSONB, server_default=sa.cast("{}", postgresql.JSONB))), r"a default as text\(…\)"),
     (without("code", "parts"), "take it out of the key alone"),
@@ -242,6 +256,15 @@ def test_a_computed_column_is_dropped_before_what_it_is_computed_from(own: Datab
     assert sources(change.up) == [f"drop_column_contract('parts', '{column}')" for column in ("doubled", "weight")]
     run(own, change.up)
     assert migration(own, changed(without("doubled", "parts"), without("weight", "parts"))).up == []
+
+
+def test_what_a_view_reads_keeps_its_type_and_stays(own: Database) -> None:
+    own.execute("CREATE VIEW sizes AS SELECT size FROM things")
+    with pytest.raises(UnsafeOperation, match=r"The view sizes reads things\.size"):
+        migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
+    own.migrate(lambda: ops.retire_column_online("things", "size"))
+    with pytest.raises(UnsafeOperation, match=r"The view sizes reads things\.size"):
+        migration(own, changed(without("size")))
 
 
 def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:

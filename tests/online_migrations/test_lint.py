@@ -119,6 +119,10 @@ def test_it_names_the_file_the_line_and_the_way_out(tmp_path: Path) -> None:
     [
         (EXPAND, 'op.get_bind().execute(sa.text("SELECT 1 WHERE false")).fetchone()[0]', "0002_step.py:14 .*TypeError"),
         (EXPAND, "raise SystemExit(3)", "0002_step.py:14 .*SystemExit: 3"),
+        (f"{EXPAND}; Mute = type('Mute', (BaseException,), {{'__str__': None}})", "raise Mute", "0002.*cannot be read"),
+        (EXPAND, 'raise ValueError("\\ud800")', r"0002_step.py:14 .*ValueError: \?"),
+        (EXPAND, "op.get_bind().invalidate()", "0002_step.py fails"),
+        (EXPAND, "yield", r"0002_step.py: no call runs its upgrade\(\)"),
         (EXPAND, 'op.execute("ALTER TABLE nowhere ADD x int")', '0002_step.py:14 .*"nowhere" does not exist'),
         (EXPAND, 'op.execute("CREATE EXTENSION nowhere")', '0002_step.py:14 .*"nowhere" is not available'),
         ("import nowhere", "pass", "0002_step.py:10 cannot be imported, ModuleNotFoundError"),

@@ -47,6 +47,8 @@ def test_a_step_that_fails_or_whose_row_cannot_be_written_is_not_kept(checkout: 
     said = checkout.ends(1, "db", "upgrade")
     assert re.search(r"0003_\w+\.py:\d+ fails, SystemExit: 0\. Mend the file", said)
     assert "Traceback" not in said
+    checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")', "op.get_bind().close()")
+    assert "closes op.get_bind()" in checkout.ends(1, "db", "upgrade")
     checkout.write_revision(3, 'op.execute("INSERT INTO numbers VALUES (3)")')
     database.execute("ALTER TABLE schema_ledger ADD CHECK (revision <> '0003')")
     assert checkout.flask("db", "upgrade").returncode == 1
