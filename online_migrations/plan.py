@@ -19,7 +19,9 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import revisions, state
+from online_migrations.backfills import store
 from online_migrations.connection import writable_transaction
+from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message, told
 from online_migrations.guard.watch import refused
 from online_migrations.runner import preconditions, require_adopted, require_same
@@ -30,6 +32,9 @@ from online_migrations.state.ledger import EXPAND
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # The rolled-back code's own `flask db upgrade` ends with the same.
 EXIT_CODES = {YES: 0, NO: IncompatibleSchema.exit_code, UNKNOWN: UnknownRevision.exit_code}
+
+_RETIRED = re.compile(rf"COMMENT ON (?:TABLE|COLUMN) (\S+) IS '{re.escape(RETIRED_COMMENT)}'")
+_DROPPED = re.compile(r"(?:DROP TABLE IF EXISTS|ALTER TABLE) (\S+?)(?:;| DROP COLUMN IF EXISTS (\S+?);)")
 
 NOTHING = "BEGIN;\n\nCOMMIT;\n\n"  # an operation ends Alembic's transaction before it begins its own
 
@@ -70,7 +75,11 @@ def plan(connection: Connection, code: ScriptDirectory, metadata: MetaData) -> P
         refusal = error.message
     scripts = [code.get_revision(revision) for revision in current.pending if revision not in ran]
     steps = [render(script, metadata) for script in scripts]
-    notes += _of_partitions(connection, steps)
+    notes += [*_of_partitions(connection, steps), *_too_early(steps)]
+    for one in store.unfinished_backfills(connection):
+        notes.append(
+            f"The backfill {one.name} is not done, and a step that needs it is refused: {store.progress(one)}."
+        )
     return Plan(current.name, current.database_revision, refusal, notes, steps)
 
 
@@ -80,6 +89,18 @@ def _of_partitions(connection: Connection, steps: list[RevisionPlan]) -> Iterato
     for name in connection.scalars(text("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY 1")):
         if re.search(rf"\b(ON|TABLE) {re.escape(quote(name))}(?!\w)", sql):
             yield f"{name} is partitioned: its partitions get an index or a constraint one by one, and then the whole."
+
+
+def _too_early(steps: list[RevisionPlan]) -> Iterator[str]:
+    """Yield which steps drop what the live release may use until this one serves."""
+    retired_by: dict[str, str] = {}
+    for step in steps:
+        retired_by |= dict.fromkeys(_RETIRED.findall(step.sql), step.revision)
+        for table, column in _DROPPED.findall(step.sql):
+            name = f"{table}.{column}" if column else table
+            if name in retired_by:
+                both = f"{step.revision} drops {name}, which {retired_by[name]} retires in this same release."
+                yield f"{both} Where one is live, the upgrade ends in between: release up to {retired_by[name]} first."
 
 
 def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, applied: list[str]) -> Iterator[str]:

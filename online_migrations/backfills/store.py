@@ -188,41 +188,28 @@ def is_small(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
 
 
-class Task(NamedTuple):
-    """Say what a backfill does, whether it is recorded or about to be."""
-
-    name: str
-    query: BackfillQuery
-    how_far: str  # the end of a sentence that begins with its name
-
-
-# Operations, and the question if one needs a backfill to be done, of its task and the operation's arguments.
-NEEDS: dict[str, Callable[[Task, Mapping[str, Any]], bool]] = {
-    "set_not_null_online": lambda task, given: task.query.fills(given["table"], [given["column"]]),
-    "add_check_online": lambda task, given: task.query.fills(given["table"], names_in(given["condition"])),
-    "add_unique_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
-    "add_primary_key_online": lambda task, given: task.query.fills(given["table"], given["columns"]),
-    "drop_column_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
-    "drop_table_contract": lambda task, given: task.query.table == given["table"],
-    "drop_compat_view": lambda task, given: task.query.table == given["old"],
-    "drop_shadow_contract": lambda task, given: task.query.uses(given["table"], shadow_of(given["column"])),
-    "drop_dual_write_contract": lambda task, given: task.query.uses(given["table"], given["column"]),
-    "stop_dual_write_contract": lambda task, given: task.query.fills(given["table"], [given["column"]]),
-    "require_backfilled": lambda task, given: task.name == given["name"],
+# Operations, and the question if one with these arguments needs a backfill to be done.
+NEEDS: dict[str, Callable[[Backfill, Mapping[str, Any]], bool]] = {
+    "set_not_null_online": lambda one, given: one.query.fills(given["table"], [given["column"]]),
+    "add_check_online": lambda one, given: one.query.fills(given["table"], names_in(given["condition"])),
+    "add_unique_online": lambda one, given: one.query.fills(given["table"], given["columns"]),
+    "add_primary_key_online": lambda one, given: one.query.fills(given["table"], given["columns"]),
+    "drop_column_contract": lambda one, given: one.query.uses(given["table"], given["column"]),
+    "drop_table_contract": lambda one, given: one.query.table == given["table"],
+    "drop_compat_view": lambda one, given: one.query.table == given["old"],
+    "drop_shadow_contract": lambda one, given: one.query.uses(given["table"], shadow_of(given["column"])),
+    "drop_dual_write_contract": lambda one, given: one.query.uses(given["table"], given["column"]),
+    "stop_dual_write_contract": lambda one, given: one.query.fills(given["table"], [given["column"]]),
+    "require_backfilled": lambda one, given: one.name == given["name"],
 }
 
 
-def unfinished_tasks(connection: Connection) -> list[Task]:
-    unfinished = unfinished_backfills(connection)
-    return [Task(one.name, one.query, f"{progress(one)}. {what_to_do(one)}") for one in unfinished]
-
-
-def reason_to_wait(function: str, given: Mapping[str, Any], tasks: Iterable[Task]) -> str | None:
-    """Say why a function of NEEDS with these arguments cannot run while these backfills are not done; None: it can."""
-    for task in tasks:
-        if NEEDS[function](task, given):
+def reason_to_wait(connection: Connection, function: str, given: Mapping[str, Any]) -> str | None:
+    """Say why a function of NEEDS with these arguments cannot run while a backfill is not done; None: it can."""
+    for one in unfinished_backfills(connection):
+        if NEEDS[function](one, given):
             step = f"{function}({', '.join(repr(value) for value in given.values())})"
-            return f"{step} needs the backfill {task.name!r}, which is not done: {task.how_far}"
+            return f"{step} needs the backfill {one.name!r}, which is not done: {progress(one)}. {what_to_do(one)}"
     return None
 
 
@@ -232,7 +219,7 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
-        return reason_to_wait("require_backfilled", {"name": name}, unfinished_tasks(connection))
+        return reason_to_wait(connection, "require_backfilled", {"name": name})
     try:
         with connection.begin_nested() as savepoint:
             take_search_path(connection, backfill.search_path)

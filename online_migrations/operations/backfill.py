@@ -105,8 +105,6 @@ def cancel_backfill(name: str) -> None:
 def require_backfilled(name: str) -> None:
     """Begin the revision that needs the values: go on only when a backfill is done, and no row has come since.
 
-    It is asked for all pending revisions before the run changes anything, and here once more.
-
     Downgrade: none.
     Raises:
         UnsafeOperation: it is not done. The sentence says how far it is, and what to do.
@@ -122,7 +120,7 @@ def require_backfilled(name: str) -> None:
 def refuse_while_filling(function: str, **given: Any) -> None:
     """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
     connection = bind()
-    if connection and (reason := store.reason_to_wait(function, given, store.unfinished_tasks(connection))):
+    if connection and (reason := store.reason_to_wait(connection, function, given)):
         raise UnsafeOperation(reason)
 
 

@@ -10,7 +10,6 @@ import os
 import signal
 import warnings
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -29,7 +28,9 @@ from online_migrations.doctor import NO_VALUE, Difference, diagnosis, difference
 from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import (
-    DEFAULT_SECONDS,
+    DEFAULT_SECONDS as DEFAULT_SECONDS,
+)
+from online_migrations.locks import (
     Deadline,
     migration_lock,
     sqlstate,
@@ -38,7 +39,7 @@ from online_migrations.locks import (
 )
 from online_migrations.operations.catalog import require_explained
 from online_migrations.revisions import raised_at, require_consistent_files
-from online_migrations.runner.preconditions import check
+from online_migrations.runner.preconditions import check, deadline_option, lose_option
 from online_migrations.sql import DIALECT, OFFLINE_OPTIONS, read_sql
 from online_migrations.state import ledger, live, tables
 
@@ -237,24 +238,6 @@ def watch_steps(migration: MigrationContext, history: list[Row[Any]], guard: Gua
         return found if guard is None else guard.steps(found)
 
     migration._migrations_fn = steps
-
-
-def lose_option(command: str) -> list[str]:
-    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away. Refuse it elsewhere."""
-    given = [argument.partition("=") for argument in context.get_x_argument()]
-    lose = [value for name, _, value in given if name == "lose"]
-    if lose and command != "downgrade":
-        raise ReleaseError("-x lose= is for flask db downgrade alone; an upgrade throws nothing away that is in use.")
-    return lose
-
-
-def deadline_option() -> Deadline:
-    """Return the deadline of `flask db upgrade -x deadline=SECONDS`, of a day at most."""
-    given = context.get_x_argument(as_dictionary=True).get("deadline", DEFAULT_SECONDS)
-    with suppress(ValueError):
-        if 0 < float(given) <= 86400:
-            return Deadline(float(given))
-    raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
 
 
 def verify_committed(connection: Connection, expected: list[str]) -> None:

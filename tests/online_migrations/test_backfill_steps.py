@@ -1,25 +1,18 @@
 """Refuse a step that needs a backfill until it is done; pause and resume one, and tell how far it is."""
 
-import itertools
 import json
-import secrets
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.script import Script, ScriptDirectory
 from flask.testing import FlaskCliRunner
 
-from online_migrations.backfills.store import AT_ONCE, assigned_columns
+from online_migrations.backfills.store import assigned_columns
 from online_migrations.errors import UnsafeOperation
-from online_migrations.runner.preconditions import unfinished_backfill
 from tests.databases import Environment
 from tests.online_migrations import dumps
 from tests.online_migrations.backfilling import FILLED, begin, database_in_use, jobs, sizes, work_once, work_until_idle
-from tests.online_migrations.checkout import OwnHistory
-from tests.online_migrations.history import EXPAND, write_revision
 from tests.online_migrations.migrating import Database, printed, release
 from tests.online_migrations.revision_corpus.cases import run
 
@@ -123,75 +116,6 @@ ASSIGNED = {
 
 def test_the_columns_that_a_backfill_writes() -> None:
     assert {set_sql: assigned_columns(set_sql) for set_sql in ASSIGNED} == ASSIGNED
-
-
-BEGINS = (
-    "backfill_later('sizes', 'things', 'size = 1', 'size IS NULL')",
-    "backfill_later(name='sizes', where='size IS NULL', set_sql='size = 1', table='things')",
-    "backfill_later('sizes', 'things', f'size = {SIZE}', where='size IS NULL')",
-)
-BY_NAME = "require_backfilled('sizes')"
-NEEDS = (
-    BY_NAME,
-    "set_not_null_online(table='things', column='size')",
-    "drop_index_online('ix_things_size')\ndrop_column_contract('things', 'size')",
-)
-
-
-def scripts(folder: Path, *upgrades: str) -> list[Script]:
-    """Write 0002, 0003 … with these lines."""
-    folder = folder / secrets.token_hex(4)
-    write_revision(folder, "0001", None)
-    for number, lines in enumerate(upgrades, start=2):
-        write_revision(folder, f"{number:04d}", f"{number - 1:04d}", lines, f"{EXPAND}\nSIZE = 'length(name) % 10'")
-    return list(ScriptDirectory(str(folder)).walk_revisions())[::-1][1:]
-
-
-def refused(things: Database, to_apply: list[Script]) -> str | None:
-    with things.engine.connect() as connection:
-        return unfinished_backfill(connection, to_apply)
-
-
-def test_to_begin_it_and_to_need_it_in_one_run_is_refused(things: Database, tmp_path: Path) -> None:
-    for begins, needs in itertools.product(BEGINS, NEEDS):
-        reason = str(refused(things, scripts(tmp_path, begins, needs)))
-        assert reason.startswith("0003: ")
-        assert "0002 begins it in this same run. Release up to 0002 first" in reason
-    assert refused(things, scripts(tmp_path, BEGINS[0])) is None
-
-
-def test_in_a_small_table_one_run_may_do_both(things: Database, tmp_path: Path) -> None:
-    both = scripts(tmp_path, BEGINS[0], BY_NAME)
-    things.execute(f"DELETE FROM things WHERE id > {AT_ONCE}")
-    assert refused(things, both) is None
-    things.execute("DROP TABLE things")
-    assert refused(things, both) is None
-
-
-def test_a_pending_step_waits_for_what_an_earlier_release_began(things: Database, tmp_path: Path) -> None:
-    begin(things)
-    assert refused(things, scripts(tmp_path, "cancel_backfill('sizes')", NEEDS[1])) is None
-    pending = {needs: scripts(tmp_path, needs) for needs in NEEDS}
-    for to_apply in pending.values():
-        assert "which is not done: 0 % of about" in str(refused(things, to_apply))
-    work_until_idle()
-    assert [name for name, to_apply in pending.items() if refused(things, to_apply)] == []
-    things.execute("INSERT INTO things (name) VALUES ('of old code')")
-    assert [name for name, to_apply in pending.items() if refused(things, to_apply)] == [BY_NAME]
-
-
-@pytest.mark.servers
-def test_the_run_is_refused_before_it_changes_anything(things: Database, checkout: OwnHistory) -> None:
-    checkout.write_revision(1)
-    assert checkout.flask("db", "upgrade").returncode == 0
-    checkout.write_revision(2, 'add_column_online("things", sa.Column("more", sa.Integer()))', BEGINS[0])
-    checkout.write_revision(3, BY_NAME, phase="contract")
-    before = things.definitions()
-    for command in (["db", "upgrade"], ["release", "plan"]):
-        done = checkout.flask(*command)
-        assert "0002 begins it in this same run" in done.stdout + done.stderr
-    assert things.definitions() == before
-    assert things.scalar("SELECT version_num FROM alembic_version") == "0001"
 
 
 def shown(runner: FlaskCliRunner) -> list[dict[str, Any]]:

@@ -1,13 +1,12 @@
-"""Read a revision's file: its calls, phase and hash; and lint it on a scratch database with rows."""
+"""Read a revision's file: its phase and hash; and lint it on a scratch database with rows."""
 
 import re
 import secrets
 from pathlib import Path
 
 import pytest
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
-from alembic.util.pyfiles import load_module_py
 from flask import current_app
 from sqlalchemy import make_url, text
 
@@ -16,7 +15,6 @@ from online_migrations import options
 from online_migrations.errors import ReleaseError
 from online_migrations.lint import lint
 from online_migrations.revisions import content_hashes
-from online_migrations.runner.preconditions import drop_in_same_release, operation_calls
 from online_migrations.state.ledger import phase_of
 from tests.databases import OUR_HISTORY
 from tests.online_migrations.history import (
@@ -191,108 +189,6 @@ def test_no_scratch_database_is_left(tmp_path: Path, database: Database, monkeyp
 )
 def test_our_own_history_is_clean(revisions: list[str]) -> None:
     assert [(found.place, found.what) for found in lint(OUR_HISTORY, Base.metadata, revisions)] == []
-
-
-FILE = """\
-from online_migrations import operations
-from online_migrations.operations import *
-from online_migrations.operations import retire_column_online as retire
-from online_migrations.operations.steps import in_schema
-
-down_revision = None
-TABLE, COLUMNS = "notes", ("pinned", "colour")
-
-
-def upgrade():
-{body}
-"""
-
-RETIRES = {
-    "by place": 'retire_column_online("notes", "pinned")',
-    "by both": 'retire_column_online("notes", column="pinned")',
-    "by constants of the module": "retire_column_online(TABLE, COLUMNS[0])",
-    "by variables": 'table = "notes"\nretire_column_online(table, "pin" + "ned")',
-    "under another name": 'retire("notes", "pinned")',
-    "by a list of arguments": 'retire_column_online(*["notes", COLUMNS[0]])',
-    "by a table of arguments": 'retire_column_online("notes", **{"column": "pinned"})',
-    "by its module": 'operations.retire_column_online("notes", "pinned")',
-    "in a loop": "for column in COLUMNS:\n    retire_column_online(TABLE, column)",
-    "in a loop over pairs": 'for t, c in [("notes", "pinned")]:\n    retire_column_online(t, c)',
-    "with a default": 'retire_column_online("notes", "pinned", default="false")',
-    "under a condition": 'if True:\n    retire_column_online("notes", "pinned")',
-    "in the schema that is the default one": 'with in_schema("public"):\n    retire_column_online("notes", "pinned")',
-}
-DROPS = {
-    "by place": 'drop_column_contract("notes", "pinned")',
-    "by name": 'drop_column_contract(column="pinned", table="notes")',
-    "in a loop": "for column in COLUMNS:\n    drop_column_contract(TABLE, column)",
-    "with its table": 'drop_table_contract("notes")',
-}
-OTHERS = {
-    "another column": ('retire_column_online("notes", "pinned")', 'drop_column_contract("notes", "colour")'),
-    "another table, by names": ('retire_table_online(table="notes")', 'drop_table_contract(table="todos")'),
-    "of names that are equal in two schemas": (
-        'with in_schema("audit"):\n    retire_table_online("notes")',
-        'drop_table_contract("notes")',
-    ),
-    "a column that is called as a table of a schema": (
-        'with in_schema("notes"):\n    retire_table_online("pinned")',
-        'drop_column_contract("notes", "pinned")',
-    ),
-    "what was reinstated between": (
-        'retire_column_online(table="notes", column="pinned")\nreinstate_column_online("notes", "pinned")',
-        'drop_column_contract("notes", "pinned")',
-    ),
-    "a table of which a column is retired elsewhere": (
-        'with in_schema("audit"):\n    retire_column_online("notes", "pinned")',
-        'drop_table_contract("notes")',
-    ),
-}
-
-
-def script(folder: Path, number: int, body: str) -> Script:
-    path = folder / f"{number:04d}_step.py"
-    path.write_text(FILE.format(body="\n".join(f"    {line}" for line in body.splitlines())))
-    return Script(load_module_py(f"step_{number}", path), f"{number:04d}", str(path))
-
-
-def said_of(folder: Path, *bodies: str) -> str:
-    """Return what is said against revisions with these bodies, in one release."""
-    scripts = [script(folder, number, body) for number, body in enumerate(bodies, start=1)]
-    return drop_in_same_release(scripts) or ""
-
-
-def test_what_one_revision_retires_the_next_does_not_drop(tmp_path: Path) -> None:
-    pairs = [(retires, DROPS["by name"]) for retires in RETIRES.values()]
-    pairs += [(RETIRES["by both"], drops) for drops in DROPS.values()]
-    refused = "0002 drops notes.pinned, which 0001 retires in this same release"
-    assert [pair for pair in pairs if not said_of(tmp_path, *pair).startswith(refused)] == []
-
-
-def test_nothing_is_said_of_another(tmp_path: Path) -> None:
-    assert {name: said for name, bodies in OTHERS.items() if (said := said_of(tmp_path, *bodies))} == {}
-
-
-def test_one_revision_does_not_do_both_and_names_a_table_with_its_schema(tmp_path: Path) -> None:
-    both = f"{RETIRES['by place']}\n{DROPS['by place']}"
-    assert "0001 drops notes.pinned, which 0001 retires in this same release" in said_of(tmp_path, both)
-    body = 'with in_schema("audit"):\n    retire_table_online("notes")\n    drop_table_contract(table="notes")'
-    assert "drops audit.notes," in said_of(tmp_path, body)
-
-
-def test_what_the_text_does_not_say_is_left_to_the_run(tmp_path: Path) -> None:
-    unreadable = (
-        'retire_column_online(name(), "pinned")',
-        "retire_column_online(*arguments)",
-        "retire_column_online('notes', 'pinned', **options())",
-        'retire_column_online("notes", "pinned", table="todos")',
-        'retire_column_online("notes")',
-        'print("notes", "pinned")',
-        'op.retire_column_online("notes", "pinned")',
-        "for column in columns():\n    retire_column_online(TABLE, column)",
-        'table = name()\nretire_column_online(table, "pinned")',
-    )
-    assert [body for body in unreadable if operation_calls(script(tmp_path, 1, body))] == []
 
 
 def test_whatever_does_not_say_expand_counts_as_contract(tmp_path: Path) -> None:

@@ -30,15 +30,6 @@ def edited(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(2, TAGS)
 
 
-def too_early(checkout: OwnHistory, database: Database) -> None:
-    checkout.write_revision(2, 'retire_column_online("things", "note")')
-    checkout.write_revision(3, 'drop_column_contract("things", "note")', phase="contract")
-
-
-def not_filled(checkout: OwnHistory, database: Database) -> None:
-    checkout.write_revision(2, 'require_backfilled("sizes")', phase="contract")
-
-
 def two_heads(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(2, PINS)
     other = (checkout.versions / "0002_step.py").read_text().replace('revision = "0002"', 'revision = "0003"')
@@ -63,8 +54,6 @@ Obstruct = Callable[[OwnHistory, Database], None]
 # What is in the way, words of the sentence, and the rule by which the doctor finds it.
 OBSTACLES: dict[str, tuple[Obstruct, str, str]] = {
     "a file that was edited": (edited, "0002 is another one in this code", "edited-revision"),
-    "a contract that comes too early": (too_early, "0003 drops things.note, which 0002 retires in this", "behind"),
-    "a backfill that is not done": (not_filled, "No backfill 'sizes' was ever begun", "behind"),
     "two heads": (two_heads, "flask db merge heads", "two-heads"),
     "a contract of a newer release": (lambda _, its: ahead(its, "contract"), "0009 took away", "ahead-contract"),
     "a revision that nobody knows": (unknown, "nothing was changed", "unknown-revision"),
@@ -108,6 +97,19 @@ def test_what_upgrade_refuses_plan_refuses_with_the_same_sentence(
     assert shown.endswith(f"flask db upgrade would be refused: {foretold}\n")
     assert not any(promise in shown for promise in ("Nothing pending", "Apply it"))
     assert database.schema() == before
+
+
+def test_what_a_step_may_have_to_wait_for_is_told(checkout: OwnHistory, database: Database) -> None:
+    checkout.write_revision(2, 'backfill_later("notes", "things", "note = 1", "note IS NULL")')
+    database.execute("INSERT INTO things SELECT generate_series(1, 2000)")
+    checkout.ends(0, "db", "upgrade")
+    checkout.write_revision(3, 'retire_column_online("things", "note")\nretire_table_online("things")')
+    checkout.write_revision(4, 'drop_column_contract("things", "id")\ndrop_column_contract("things", "note")')
+    checkout.write_revision(5, 'drop_table_contract("things")', phase="contract")
+    *early, unfilled = planned(checkout)["notes"]
+    names = [("0004", "things.note"), ("0005", "things")]
+    assert [note.split(", which 0003 retires")[0] for note in early] == [f"{one} drops {name}" for one, name in names]
+    assert unfilled.startswith("The backfill notes is not done")
 
 
 def test_two_files_of_one_number_end_both(checkout: OwnHistory) -> None:

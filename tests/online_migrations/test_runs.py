@@ -78,17 +78,30 @@ def test_a_run_that_is_not_judged_says_so(checkout: OwnHistory) -> None:
     assert (first.returncode, second.returncode, said) == (0, 0, [False, True])
 
 
-def test_what_a_run_retires_it_does_not_drop_however_often_tried(checkout: OwnHistory, database: Database) -> None:
-    checkout.write_revision(1, 'op.execute("CREATE TABLE things (id bigint PRIMARY KEY, note text)")')
+def test_what_a_run_retires_it_does_not_drop_and_what_it_begins_to_fill_it_does_not_need(
+    checkout: OwnHistory, database: Database
+) -> None:
+    things = "CREATE TABLE things (id bigint PRIMARY KEY, note text, size int); INSERT INTO things"
+    note = '{"type": "text", "not_null": false, "has_default": false, "generated": false}'
+    lives = LIVE.replace("'{}'", f"""'{{"things": {{"note": {note}}}}}'""", 1)
+    checkout.write_revision(1, f'''op.execute("""{things} SELECT generate_series(1, 3000); {lives}""")''')
     assert checkout.flask("db", "upgrade").returncode == 0
-    checkout.write_revision(2, 'retire_column_online("things", "note")')
-    checkout.write_revision(3, 'drop_column_contract("things", "note")', phase="contract")
-    for _ in range(2):
-        assert "in this same release" in checkout.ends(1, "db", "upgrade")
-        assert database.scalar("SELECT version_num FROM alembic_version") == "0001"
-    for _ in range(2):
-        assert checkout.flask("db", "upgrade", "+1").returncode == 0
-    assert database.scalar("SELECT version_num FROM alembic_version") == "0003"
+    for (does, waits), refusal in {
+        ('retire_column_online("things", "note")', 'drop_column_contract("things", "note")'): "things.note",
+        (
+            'backfill_later("sizes", "things", "size = 1", "size IS NULL")',
+            'require_backfilled("sizes")',
+        ): "not done: 0 %",
+    }.items():
+        checkout.write_revision(2, does)
+        checkout.write_revision(3, waits, phase="contract")
+        for _ in range(2):
+            assert refusal in checkout.ends(1, "db", "upgrade")
+            assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
+        assert checkout.flask("db", "downgrade", "0001").returncode == 0
+    checkout.write_revision(2, 'retire_column_online("things", "note")', 'drop_column_contract("things", "note")')
+    assert "things.note" in checkout.ends(1, "db", "upgrade")
+    assert database.scalar("SELECT count(note) + count(*) FROM things") == 3000
 
 
 RACERS = 3
