@@ -68,8 +68,7 @@ translations: install ## collect the sentences of the code, and compile the tran
 screenshots: install-check ## a picture of every page, into screenshots/; ARGS=notes for the pages whose name begins so
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
-	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header pyproject.toml
 
 requirements: install-check ## pin the dependencies of pyproject.toml; ARGS=--upgrade for the newest
 	@$(COMPILE) $(ARGS) --output-file requirements.txt
@@ -79,18 +78,18 @@ requirements: install-check ## pin the dependencies of pyproject.toml; ARGS=--up
 
 PYTHONS := 3.11 3.12 3.13
 
-# Asks pip what it would install, for each Python but this one, for which `install` has just done so in earnest. Fails
-# where a package has no wheel, or none of our hashes.
+# Fails where a package has no wheel, or none of our hashes. For this Python `install` has just done so.
 wheels: install-check ## check that every pinned package is a wheel, for each Python that we support, and fits the others
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in $(PYTHONS); do \
 		[ "$$version" = "$$ours" ] && continue; \
 		echo "Python $$version"; \
-		$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --dry-run --no-deps --target .venvs/none \
-			--python-version $$version --only-binary :all: --require-hashes \
+		$(BIN)/uv pip install --quiet --cache-dir .venvs/cache --target .venvs/$$version --python-version $$version \
+			--no-deps --only-binary :all: --require-hashes \
 			--requirement requirements-lint.txt --requirement requirements-check.txt || exit 1; \
 	done
+	@rm -rf .venvs
 
 NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13
 INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)"); runpy.run_path("tools/install.py", run_name="__main__")
