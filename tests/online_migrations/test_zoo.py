@@ -19,6 +19,8 @@ from sqlalchemy.types import TypeEngine
 
 from online_migrations.errors import UnsafeOperation
 from online_migrations.lint import lint
+from tests.databases import Environment
+from tests.online_migrations import dumps, shop
 from tests.online_migrations.changes.others import ADVICE, of_others
 from tests.online_migrations.model_project import ModelProject
 
@@ -57,6 +59,7 @@ ARGUMENTS: dict[type, tuple[Callable[[], Type], ...]] = {
     sa.DateTime: (sa.DateTime, lambda: sa.DateTime(timezone=True)),
     postgresql.TIMESTAMP: (lambda: postgresql.TIMESTAMP(timezone=True, precision=0),),
 }
+OF_MIGRATIONS = re.compile(r"\b_?(schema_(ledger|releases|backfills)|alembic_version|zoo_numbers)")
 GROWN = ("constant", "expression", "plain", "index", "partial", "indexed", "checked")
 OF_THE_DATABASE = (postgresql.ENUM, postgresql.DOMAIN)  # refused, as test_autogenerate.py reads
 
@@ -148,6 +151,23 @@ def forth_and_back(project: ModelProject, models: Callable[[sa.MetaData], None])
     assert project.database.definitions() == schema
 
 
+def is_as_sqlalchemy_makes_it(
+    project: ModelProject, models: Callable[[sa.MetaData], None], environment: Environment
+) -> None:
+    """Compare the schema with what create_all() makes in another database: what ours overlooks, ours does not miss."""
+    fresh = shop.models()
+    models(fresh)
+    other = sa.create_engine(environment["DATABASE_URL"], poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with other.connect() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE zoo_numbers")
+        fresh.create_all(connection)
+    made, wanted = (
+        {one for one in schema if not OF_MIGRATIONS.search(one[1])}
+        for schema in (project.database.definitions(), dumps.found(other, dumps.DEFINITIONS))
+    )
+    assert (made - wanted, wanted - made) == (set(), set())
+
+
 def taken_by_the_server(project: ModelProject) -> list[tuple[Callable[[], Type], set[str]]]:
     """Return each type, and which of its variants a plain CREATE TABLE takes."""
     taken = []
@@ -180,7 +200,7 @@ def unserved(project: ModelProject) -> ModelProject:
 
 @pytest.mark.minutes
 @pytest.mark.timeout(600)
-def test_columns(unserved: ModelProject) -> None:
+def test_columns(unserved: ModelProject, environment: Environment) -> None:
     project = unserved
     numbers = "SEQUENCE zoo_numbers"
     project.write(f'op.execute("CREATE {numbers}")', f'op.execute("DROP {numbers}")')
@@ -195,12 +215,13 @@ def test_columns(unserved: ModelProject) -> None:
                     add_to(table_of(number, metadata), items)
 
     forth_and_back(project, columns)
+    is_as_sqlalchemy_makes_it(project, columns, environment)
     assert project.database.scalar("SELECT NOT is_called FROM zoo_numbers")
 
 
 @pytest.mark.minutes
 @pytest.mark.timeout(600)
-def test_columns_of_tables_that_are_there(project: ModelProject) -> None:
+def test_columns_of_tables_that_are_there(project: ModelProject, environment: Environment) -> None:
     """Of each type one, of which no two that follow each other have the same rule."""
     taken = [(make, [name for name in GROWN if name in names]) for make, names in taken_by_the_server(project)]
 
@@ -219,15 +240,19 @@ def test_columns_of_tables_that_are_there(project: ModelProject) -> None:
                 add_to(table_of(number, metadata), variants(number, make)[names[number % len(names)]])
 
     forth_and_back(project, grown)
+    is_as_sqlalchemy_makes_it(project, grown, environment)
 
 
 @pytest.mark.minutes
-def test_models_of_others(unserved: ModelProject) -> None:
+def test_models_of_others(unserved: ModelProject, environment: Environment) -> None:
     forth_and_back(unserved, of_others)
+    is_as_sqlalchemy_makes_it(unserved, of_others, environment)
 
 
 @pytest.mark.minutes
-def test_who_follows_the_advice_of_a_refusal_comes_to_a_clean_end(project: ModelProject) -> None:
+def test_who_follows_the_advice_of_a_refusal_comes_to_a_clean_end(
+    project: ModelProject,
+) -> None:
     def models(metadata: sa.MetaData) -> None:
         for name, items in state.items():
             sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items())
