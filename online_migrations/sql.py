@@ -195,9 +195,15 @@ def name_checks(metadata: MetaData) -> None:
                 table.append_constraint(check)
 
 
+def condition_sql(condition: Any) -> str:
+    """Return the condition of a CHECK as SQL, with the values of an enum in it."""
+    literal = {"literal_binds": True, "include_table": False}
+    return str(condition.compile(dialect=DIALECT, compile_kwargs=literal))
+
+
 def _free_name(table: Table, check: CheckConstraint, taken: set[str]) -> str:
     """Return a name with the column in it when the condition names one alone. A function of the name counts as one."""
-    named = names_in(str(check.sqltext.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})))
+    named = names_in(condition_sql(check.sqltext))
     columns = [column.name for column in table.columns if column.name in named]
     about = columns if len(columns) == 1 else []
     names = (default_name(table.name, about, f"{CHECK}{number or ''}") for number in count())

@@ -116,13 +116,16 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     EnumValues: columns.add_values,
 }
 
-# New things come before those that go, so that queries always have an index and rows always a rule.
+# New things come before those that go, so that queries always have an index and rows always a rule. NOT NULL comes
+# early: it is refused where the live release may write NULL, and what stands before it stays.
 RANKS = (
     ("reinstate_table_online", "reinstate_column_online", "add_column_online"),
-    (),  # what is not named here: another default, a wider type
+    ("set_default_online",),
+    ("set_not_null_online",),
+    (),  # what is not named here, such as another type
     ("create_index_online", "add_unique_online", "add_primary_key_online"),
     ("add_foreign_key_online", "add_check_online"),  # a foreign key refers to a unique index
-    ("set_not_null_online", "drop_not_null_online"),  # of a key's columns after the key
+    ("drop_not_null_online",),
     ("drop_constraint_online",),
     ("drop_index_online",),
     ("retire_column_online", "retire_table_online"),

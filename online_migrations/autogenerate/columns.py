@@ -1,5 +1,6 @@
 """Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment."""
 
+from collections.abc import Collection
 from typing import Any
 
 from alembic.operations import ops
@@ -11,8 +12,9 @@ from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.compatible_types import is_compatible, is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import UnsafeOperation
-from online_migrations.operations.catalog import ask
+from online_migrations.operations.catalog import Question, ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
+from online_migrations.operations.type_changes import not_carried_over
 from online_migrations.sql import DIALECT, names_in, quote
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
@@ -100,7 +102,7 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     old, new = map(sql_type, kinds)
     names = [type_name(kind) for kind in kinds]
     where = (op.table_name, op.column_name)
-    require_no_view(diff.connection, *where)
+    require_free(ask("in_the_way", where[0], column=where[1]), diff.connection, ".".join(where))
     is_collated_alike = old.partition(" COLLATE ")[2] == new.partition(" COLLATE ")[2]
     indexes = ask("computed_indexes", op.table_name, column=op.column_name).rows(diff.connection).scalars().all()
     has_parts = bool(ask("is_related", op.table_name).rows(diff.connection).scalar())
@@ -121,6 +123,7 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
             f" hand: add_synced_column_online({where[0]!r}, {where[1]!r}, sa.Column({twin!r}, …), {casts[0]!r},"
             f" {casts[1]!r})"
         )
+    require_free(not_carried_over(*where), diff.connection, ".".join(where))
     pk = primary_key(op.table_name, diff)
     # Through the text, in which a real shows as few digits as tell it from others: 0.1 stays 0.1.
     by_text = f"CAST(CAST({quote(op.column_name)} AS text) AS {new})" if names[0] == "real" else None
@@ -129,14 +132,14 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
     return Change([forth], [back, call("drop_shadow_contract", *where)], EXPAND)
 
 
-def require_no_view(connection: Connection, table: str, column: str | None = None) -> None:
-    """Refuse to change the type of what a view reads, and to drop it: PostgreSQL would."""
-    if view := ask("view_on", table, column=column).rows(connection).scalar():
-        what = f"{table}.{column}" if column else table
+def require_free(question: Question, connection: Connection, what: str, going: Collection[str] = ()) -> None:
+    """Refuse to drop or change what something stands on that does not allow it, unless that goes too."""
+    things: list[str] = [one for one in question.rows(connection).scalars() if one.split()[-1] not in going]
+    if things:
         raise UnsafeOperation(
-            f"The view {view} reads {what}, whose type PostgreSQL would not change, and which it would not drop. By"
-            " hand, make another view without it under a name of its own, with op.execute('CREATE VIEW …'); once no"
-            f" release reads {view}, drop that; and migrate then."
+            f"Nothing was written: {things[0]} stands on {what}, which PostgreSQL neither changes nor drops under it."
+            " Drop that in a release before, by hand or out of the model, and make it anew after this change. What a"
+            " release uses gets another in its place first, under a name of its own."
         )
 
 
@@ -147,7 +150,8 @@ def primary_key(table: str, diff: Diff) -> str | None:
     if len(names) != 1:
         raise UnsafeOperation(
             f"{table} has no key of one column, by which its rows could be filled in batches. Write the revision by"
-            " hand: change_type_online(…, pk=…) with a column that is NOT NULL and unique."
+            " hand: change_type_online(…, pk=…) with a column that is NOT NULL and unique, or add a column under a"
+            " new name."
         )
     return None if names == ["id"] else names[0]
 

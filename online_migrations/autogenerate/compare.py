@@ -15,7 +15,7 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import CheckConstraint, Column, Connection, Enum, Index, MetaData, Sequence, Table
+from sqlalchemy import CheckConstraint, Column, Connection, Enum, Index, MetaData, Sequence, Table, literal_column
 from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError
@@ -27,7 +27,7 @@ from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import DIALECT, default_name, names_in, quote, require_short, sql_name
+from online_migrations.sql import DIALECT, condition_sql, default_name, names_in, quote, require_short, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 NEXT = PriorityDispatchResult.CONTINUE
@@ -212,10 +212,8 @@ def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: 
             try:
                 definitions.create(item, table)
             except CompileError as error:
-                raise UnsafeOperation(
-                    f"{item.name} of {table.fullname} cannot be written as SQL: {error.args[0]}. Write the value in the"
-                    " model as SQL: literal_column(\"'…'\")."
-                ) from error
+                why = f"{item.name} of {table.fullname} cannot be written as SQL: {error.args[0]}."
+                raise UnsafeOperation(f"{why} Write a value in SQL: literal_column(\"'…'\").") from error
     return NEXT
 
 
@@ -251,6 +249,8 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             there = definitions.all_there(connection, model.name)
             _leave_to_the_server(modify, there, model)
             _join_pairs(modify, there, model)
+            for op in (one for one in modify.ops if isinstance(one, ops.CreateCheckConstraintOp)):
+                op.condition = literal_column(condition_sql(op.condition))  # by columns, the model would get it twice
             known = {_name_of(op) for op in modify.ops}
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
 from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.columns import require_no_view, stands_on
+from online_migrations.autogenerate.columns import require_free, stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
 from online_migrations.autogenerate.types import indexes_of_types, require_types
 from online_migrations.connection import connection_of
@@ -30,7 +30,7 @@ from online_migrations.definitions import (
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
-from online_migrations.sql import DIALECT, quote, shadow_of, sql_name
+from online_migrations.sql import DIALECT, condition_sql, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import is_of_a_tool
 
@@ -99,6 +99,10 @@ def _add_after(key: Any, diff: Diff) -> Change:
 
 def drop_table(op: ops.DropTableOp, diff: Diff) -> Change:
     """Retire the table instead: the live release still uses it."""
+    log.warning(
+        "%s is in no model, so it is retired; if a tool or a person made it, name it in Options(unmapped_prefixes=…)",
+        op.table_name,
+    )
     reinstate = call("reinstate_table_online", op.table_name, comment=op.to_table().comment)
     return Change([call("retire_table_online", op.table_name)], [reinstate], EXPAND)
 
@@ -120,11 +124,16 @@ def comment_on_table(op: Any, diff: Diff) -> Change:
 
 def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
     op.kw.pop("postgresql_concurrently", None)
+    op.index_name = sql_name(op.index_name or "")
+    if ask("is_taken", op.table_name, name=quote(op.index_name)).rows(diff.connection).scalar():
+        raise UnsafeOperation(
+            f"The name {op.index_name} is that of something else than an index on {op.table_name} in the database, and"
+            " what is new is made before the other goes. Give it another name in the model."
+        )
     if op.table_name in diff.new_tables:  # it is made in the transaction that creates the table
         model = diff.model(op.table_name)
         is_made = model is not None and op.index_name in indexes_of_types(model)
         return Change([] if is_made else [op], [], EXPAND)
-    op.index_name = sql_name(op.index_name or "")
     arguments = arguments_of(op, diff.context).replace(", unique=False", "")
     undo = call("drop_index_online", op.index_name)
     columns = [str(getattr(column, "name", column)) for column in op.columns]
@@ -174,7 +183,7 @@ def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
 
 
 def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
-    condition = condition_of(op)
+    condition = condition_sql(op.condition)
     add = call("add_check_online", op.table_name, constraint_name(op), condition)
     columns = diff.columns_in(op.table_name, condition)
     is_new = 0 < len(columns) == len(diff.added_to(op.table_name, columns))
@@ -208,7 +217,7 @@ def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:
 def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
     reverse = reversed_drop(op, diff)
     if isinstance(reverse, ops.CreateCheckConstraintOp):
-        condition = condition_of(reverse)
+        condition = condition_sql(reverse.condition)
         columns = diff.columns_in(op.table_name, condition)
         # New code leaves NULL or the default in it. A rule of this column alone, which is not about NULL, holds then.
         is_met = 0 < len(columns) == len(diff.retired_of(op.table_name, columns)) and " NULL" not in condition
@@ -238,12 +247,6 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
         reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
         reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
     return reverse
-
-
-def condition_of(op: Any) -> str:
-    """Return the condition as SQL, with the values of an enum in it."""
-    literal = {"literal_binds": True, "include_table": False}
-    return str(op.condition.compile(dialect=DIALECT, compile_kwargs=literal))
 
 
 CREATE: dict[type, Callable[[Any, Diff], Change]] = {
@@ -290,7 +293,9 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
         retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
         with on_search_path(connection, table.schema):
             for name in [None] if table.comment == RETIRED_COMMENT else [column.name for column in retired]:
-                require_no_view(connection, table.name, name)
+                what = table.name if name is None else f"{table.name}.{name}"
+                going = [column.name for column in retired if column.computed is not None]
+                require_free(ask("in_the_way", table.name, column=name), connection, what, going)
         if table.comment == RETIRED_COMMENT:
             indexes = [index for index in table.indexes if index.name not in indexes_of_types(table)]
             again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, indexes)]

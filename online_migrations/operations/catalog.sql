@@ -116,11 +116,18 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
     AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
         WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = :column))
 
--- view_on: one that reads the column, or the table
-SELECT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
-WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(:table)
-    AND v.oid <> d.refobjid AND (CAST(:column AS text) IS NULL OR EXISTS (SELECT FROM pg_attribute
-        WHERE attrelid = d.refobjid AND attnum = d.refobjsubid AND attname = :column)) ORDER BY 1
+-- in_the_way: of what PostgreSQL asks to be dropped before it changes the column's type or drops it, or the table. Our
+-- own triggers are dropped beforehand
+SELECT CASE WHEN f.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid) ELSE (SELECT 'computed column '
+    || attname FROM pg_attribute WHERE attrelid = f.adrelid AND attnum = f.adnum) END FROM pg_depend d
+LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+LEFT JOIN pg_trigger g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(:table)
+    AND CASE WHEN CAST(:column AS text) IS NULL THEN r.ev_class <> d.refobjid ELSE d.refobjsubid = (SELECT attnum
+        FROM pg_attribute WHERE attrelid = d.refobjid AND attname = :column) AND (r.oid IS NOT NULL
+            OR d.classid = 'pg_policy'::regclass OR g.tgname NOT LIKE 'zz_dual_write%' OR f.adnum <> d.refobjsubid) END
+ORDER BY 1
 
 -- estimated_rows: by the server's statistics
 SELECT reltuples::bigint FROM pg_class WHERE oid = CAST(:table AS regclass)

@@ -230,13 +230,15 @@ def _attach(
         return
     replaces = there is not None
     index = spare_name(name) if replaces else name
+    if replaces:
+        run_steps(effects=_dropping(table, name))  # judged before anything is built
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
     add = _adding(table, name, attach.format(quote(index)))
     if not replaces:
         run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
         return
     replaced = f"{partitions.drop_constraint((table,), name).sql}; {add}"
-    run_steps(strong(table, replaced, when=ask("has_index", index)), effects=_dropping(table, name))
+    run_steps(strong(table, replaced, when=ask("has_index", index)))
 
 
 def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, replace: bool, requires: Effect) -> None:

@@ -16,7 +16,7 @@ from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOpera
 from online_migrations.locks import Deadline
 from online_migrations.operations import dual_writes
 from online_migrations.operations.backfill import backfill, refuse_while_filling
-from online_migrations.operations.catalog import TEXTS, ask, bind
+from online_migrations.operations.catalog import TEXTS, Question, ask, bind
 from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
 from online_migrations.operations.steps import Step, add_validated, build_index, deadline_of, online, run_steps, strong
@@ -232,11 +232,15 @@ def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], again: list
     return strong(tables, swap, when=~ask("has_type", table, column=column, type=change.name))
 
 
+def not_carried_over(table: str, column: str) -> Question:
+    """Ask what stands on the column and would not stand on the one in its place."""
+    own_trigger = dual_writes.trigger_name(table, shadow_of(column))
+    return ask("obstacles", table, column=column, own_trigger=own_trigger)
+
+
 def _refuse_obstacles(change: TypeChange) -> None:
     """Refuse what cannot be carried over, and a shadow of another type, of an earlier change."""
-    own_trigger = dual_writes.trigger_name(change.table, change.shadow)
-    found = ask("obstacles", change.table, column=change.column, own_trigger=own_trigger)
-    if obstacles := found.listed():
+    if obstacles := not_carried_over(change.table, change.column).listed():
         raise UnsafeOperation(
             f"{', '.join(obstacles)} cannot be carried over to another column, so {change.table}.{change.column} stays"
             " as it is. Drop that before and make it again after it, in revisions of their own."

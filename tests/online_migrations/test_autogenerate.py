@@ -121,8 +121,9 @@ def test_an_index_that_a_type_makes_with_its_table_is_not_made_twice(untouched: 
 
 def test_what_is_made_comes_before_what_goes_and_what_is_referred_to_first() -> None:
     order = [
-        *("add_column_online", "set_default_online", "create_index_online", "add_foreign_key_online"),
-        *("set_not_null_online", "drop_constraint_online", "drop_index_online", "retire_column_online"),
+        *("add_column_online", "set_default_online", "set_not_null_online", "change_type_online"),
+        *("create_index_online", "add_foreign_key_online"),
+        *("drop_constraint_online", "drop_index_online", "retire_column_online"),
         "drop_column_contract",
     ]
     assert sources(in_order([Call(function, "") for function in reversed(order)])) == [f"{one}()" for one in order]
@@ -190,6 +191,11 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (add(lambda: sa.Column("of", sa.ForeignKey("things.kind"))), "no unique constraint matching given keys"),
     (add(lambda: sa.Column("number", sa.Integer, server_default=sa.Sequence("s").next_value())), "from row to row"),
     (new_table(schema="public"), "Leave schema= out"),
+    (
+        new_table(sa.Column("size", sa.Integer), sa.Index("ix_things_size", "size")),
+        "The name ix_things_size is that of",
+    ),
+    (replace(plain("weight", sa.BigInteger()), "parts"), "computed column doubled stands on parts.weight"),
     (new_table(sa.Index("ix_said", sa.func.to_tsvector("simple", sa.text("kind")))), r"'simple'.*literal_column\("),
     (new_table(schema="nowhere"), "op.execute.'CREATE SCHEMA nowhere'"),
     (add(plain("extra", postgresql.JSONB, server_default=sa.cast("{}", postgresql.JSONB))), r"a default as text\(…\)"),
@@ -258,12 +264,19 @@ def test_a_computed_column_is_dropped_before_what_it_is_computed_from(own: Datab
     assert migration(own, changed(without("doubled", "parts"), without("weight", "parts"))).up == []
 
 
+def test_an_enum_with_its_rule_may_come_with_a_foreign_key(untouched: Database) -> None:
+    mood = plain("mood", sa.Enum("good", "bad", native_enum=False, create_constraint=True, name="mood"))
+    written = migration(untouched, changed(add(mood), add(lambda: sa.Column("other", sa.ForeignKey("things.id")))))
+    added = [one.partition("(")[0] for one in sources(written.up)]
+    assert added == [*["add_column_online"] * 2, "add_foreign_key_online", "add_check_online"]
+
+
 def test_what_a_view_reads_keeps_its_type_and_stays(own: Database) -> None:
     own.execute("CREATE VIEW sizes AS SELECT size FROM things")
-    with pytest.raises(UnsafeOperation, match=r"The view sizes reads things\.size"):
+    with pytest.raises(UnsafeOperation, match=r"view sizes stands on things\.size"):
         migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
     own.migrate(lambda: ops.retire_column_online("things", "size"))
-    with pytest.raises(UnsafeOperation, match=r"The view sizes reads things\.size"):
+    with pytest.raises(UnsafeOperation, match=r"view sizes stands on things\.size"):
         migration(own, changed(without("size")))
 
 
