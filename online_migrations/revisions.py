@@ -8,7 +8,6 @@ and another file of the same number too.
 import ast
 import hashlib
 import inspect
-import tokenize
 import traceback
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -84,16 +83,10 @@ def require_consistent_files(code: ScriptDirectory) -> None:
 
 
 def _require_runnable(script: Script) -> None:
-    """Refuse a file that cannot be read, and one whose functions are not there or do nothing when they are called."""
-    file = Path(script.path).name
-    try:
-        with tokenize.open(script.path) as source:
-            source.read()
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise BrokenFile(f"{file}: it is not in UTF-8. Save it so, or begin it with: # coding: latin-1") from error
+    """Refuse a file whose functions are not there, or do nothing when they are called."""
     for name in ("upgrade", *(["downgrade"] if hasattr(script.module, "downgrade") else [])):
         if not _is_run_by_a_call(getattr(script.module, name, None)):
-            raise BrokenFile(f"{file}: no call runs its {name}(). Write it as: def {name}() -> None:")
+            raise BrokenFile(f"{Path(script.path).name}: no call runs its {name}(). Write it as: def {name}() -> None:")
 
 
 def _is_run_by_a_call(function: object) -> bool:
