@@ -29,24 +29,15 @@ class Thing(NamedTuple):
     facts: Mapping[str, Any]  # what can change about it
 
 
-class Parts(NamedTuple):
-    """Hold what belongs to one table, as the server sent it. Of most tables nobody reads more than this."""
-
-    columns: Collection[str] | None
-    retired: Collection[str] | None  # of its columns
-    has_grants: bool  # on single columns
-    things: str  # JSON
-
-
 class Snapshot(Mapping[Key, Thing]):
     """Find things by their keys, and by the table that they belong to. What belongs to a table is read when asked for.
 
     Reading the JSON of all columns, constraints and indexes takes ten times as long as all else here.
     """
 
-    def __init__(self, things: dict[Key, Thing], parts: dict[Key, Parts]) -> None:
+    def __init__(self, things: dict[Key, Thing], parts: dict[Key, str]) -> None:
         self._things = things  # those of a table once it was asked for
-        self._parts = parts
+        self._parts = parts  # what belongs to each table, in JSON
         self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
         self.touched: Collection[Key] = ()  # what the transaction may have changed, if it was read after a statement
@@ -69,23 +60,17 @@ class Snapshot(Mapping[Key, Thing]):
 
     def keys_of(self, table: Key) -> Collection[Key]:
         if table in self._parts and table not in self._of_table:
-            parts = dict(_things_of(self._parts[table].things, table))
+            parts = dict(_things_of(self._parts[table], table))
             self._things |= parts
             self._of_table[table] = [*parts]
         return self._of_table.get(table, ())
-
-    def granted(self) -> set[Key]:
-        return {table for table, one in self._parts.items() if one.has_grants}
 
     def relations(self) -> Iterator[tuple[Key, Thing]]:
         """Yield tables and views."""
         return ((key, thing) for key, thing in self.of(None, "relation") if thing.facts["kind"] != "S")
 
     def column_names(self, relation: Key) -> frozenset[str]:
-        of_view = self[relation].facts["columns"]
-        if of_view is None and relation in self._parts:
-            return frozenset(self._parts[relation].columns or ())
-        return frozenset(of_view or ())
+        return frozenset(self[relation].facts["columns"])
 
     def tables(self) -> dict[str, frozenset[str]]:
         """Return table or view, with its schema: its columns."""
@@ -96,14 +81,12 @@ class Snapshot(Mapping[Key, Thing]):
 
         A part of a table goes with the whole, so a mark of its own says nothing.
         """
-        marks: dict[str, frozenset[str]] = {}
-        for key, thing in self.relations():
-            columns = frozenset(self._parts[key].retired or ()) if key in self._parts else frozenset()
-            if columns or thing.facts["retired"]:
-                marks[thing.name] = frozenset() if thing.facts["retired"] else columns
+        marks = {
+            thing.name: thing.facts["retired"] for _, thing in self.relations() if thing.facts["retired"] is not None
+        }
         wholes = {thing.name: [*self.wholes(key)] or [thing.name] for key, thing in self.relations()}
         found = {name: next((one for one in names if one in marks), "") for name, names in wholes.items()}
-        return {name: marks[whole] for name, whole in found.items() if whole}
+        return {name: frozenset(marks[whole]) for name, whole in found.items() if whole}
 
     def wholes(self, key: Key) -> Iterator[str]:
         """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
@@ -114,7 +97,7 @@ class Snapshot(Mapping[Key, Thing]):
                 yield self[above].name
                 to_visit += self[above].facts["parents"]
 
-    def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, Parts]) -> "Snapshot":
+    def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, str]) -> "Snapshot":
         others = {key: thing for key, thing in self._things.items() if key not in keys}
         other_parts = {table: part for table, part in self._parts.items() if table not in keys}
         new = Snapshot(others | things, other_parts | parts)
@@ -138,7 +121,8 @@ def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
         after = read_snapshot(connection)
         after.touched = before.keys() | after.keys()
         return after
-    relations = before.granted() | {("relation", oid, 0) for oid in touched.relations}
+    relations = {("relation", oid, 0) for oid in touched.relations}
+    relations |= {key for key, thing in before.of(None, "relation") if thing.facts["has_grants"]}
     keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
     keys |= {key for relation in relations for key in before.keys_of(relation)}
     found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)
@@ -149,12 +133,12 @@ def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
 
 def _read(
     connection: Connection, *, everything: bool = False, relations: Collection[int] = (), objects: Collection[int] = ()
-) -> tuple[dict[Key, Thing], dict[Key, Parts]]:
+) -> tuple[dict[Key, Thing], dict[Key, str]]:
     """Return what belongs to no table, and the rest by tables."""
     asked = {"everything": everything, "relations": list(relations), "objects": list(objects)}
     rows = connection.execute(_SNAPSHOT, {**asked, "retired": [RETIRED_COMMENT, SHADOW_OF_FORMER]}).all()
-    things = {key: thing for owner, *_, found in rows if owner is None for key, thing in _things_of(found, None)}
-    return things, {("relation", owner, 0): Parts(*parts) for owner, *parts in rows if owner is not None}
+    things = {key: thing for owner, found in rows if owner is None for key, thing in _things_of(found, None)}
+    return things, {("relation", owner, 0): found for owner, found in rows if owner is not None}
 
 
 def _things_of(things: str, table: Key | None) -> Iterator[tuple[Key, Thing]]:
