@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationContext
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 from psycopg2.sql import Composable
 from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -139,6 +139,18 @@ def connection_of(migration: MigrationContext) -> Connection:
 def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
     """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
     return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+@contextmanager
+def rolled_back(connection: Connection) -> Iterator[None]:
+    """Roll back what the block does. The transaction, if there is one, goes on, also after an error."""
+    driver: Any = connection.connection.dbapi_connection
+    begins = driver.autocommit and driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+    execute_verbatim(connection, "BEGIN" if begins else "SAVEPOINT tried")
+    try:
+        yield
+    finally:
+        execute_verbatim(connection, "ROLLBACK" if begins else "ROLLBACK TO tried; RELEASE tried")
 
 
 def _connection_failure(error: OperationalError) -> ReleaseError:

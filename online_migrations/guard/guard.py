@@ -19,10 +19,10 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.connection import execute_verbatim
+from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
 from online_migrations.guard.effect import Effect, on_table, shown, with_parts
-from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default, tried
+from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
 from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
@@ -295,7 +295,7 @@ def _count(connection: Connection, loss: Loss) -> int | None:
     where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
     rows = f"SELECT FROM {quoted(loss.table)}{where} LIMIT {MOST_COUNTED + 1}"
     try:
-        with tried(connection):
+        with rolled_back(connection):
             connection.execute(SETTINGS)
             return int(execute_verbatim(connection, f"SELECT count(*) FROM ({rows}) found").scalar_one())  # noqa: S608
     except DBAPIError as error:
