@@ -79,17 +79,18 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    by_statement, before, records = [], transaction.before, transaction.records
+    # By an effect the last statement that had it, and by a key the last one that had any on the same object.
+    last: dict[Effect | Key | None, Record] = {}
+    before, records = transaction.before, transaction.records
     for record in records:
         if record.after is not None:
-            by_statement.append((record, set(difference(before, record.after))))
+            for effect in difference(before, record.after):
+                last[effect] = last[effect.key] = record
             before = record.after
     before, locked = transaction.before, records[-1].held.locked if records else ()
     held = {before[key].name for oid in locked if (key := ("relation", oid, 0)) in before}
     for effect in difference(before, end):
-        same = [record for record, effects in by_statement if effect in effects]
-        similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
-        by = next(reversed(same or similar), None)  # the last one, or else any on the same object
+        by = last.get(effect) or last.get(effect.key)
         if effect.code != "validates":
             yield effect, by
         elif effect.table in held:
