@@ -21,10 +21,10 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
-from online_migrations.guard.effect import Effect, on_table, shown, with_parts
+from online_migrations.guard.effect import DEFAULT_SCHEMA, Effect, on_table, shown, with_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
-from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
+from online_migrations.guard.snapshot import Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
 from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
@@ -55,9 +55,6 @@ class Loss(NamedTuple):
     @property
     def name(self) -> str:
         return ".".join([shown(self.table), *([self.column] if self.column else [])])
-
-    def is_named_in(self, lose: Collection[str]) -> bool:
-        return self.name in lose or f"public.{self.name}" in lose
 
 
 class WouldLose(UnsafeOperation):
@@ -193,12 +190,13 @@ class Guard:
                 is_view = key is not None and catalog[key].facts["kind"] in VIEWS
                 if not self._is_upgrade and effect.code in LOSES and named.table in by.there and not is_view:
                     is_used = by.live is not None and is_in_use(named, by)
-                    losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
+                    there = {None, *catalog.column_names(key)} if key else set()  # or an earlier attempt has taken it
+                    columns = [column for column in effect.columns or [None] if column in there]
+                    losses |= {Loss(effect.table, column, is_used, effect.is_copied): place for column in columns}
                 elif violation := self._violation(effect, named, by):
                     found.append(violation._replace(revision=self._script.revision, place=place))
-        unnamed = (
-            [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
-        )
+        lost = without_parts(losses, catalog)
+        unnamed = [loss for loss in lost if self._lose.isdisjoint((loss.name, f"{DEFAULT_SCHEMA}{loss.name}"))]
         if found and self._found:
             self._found(found)
         elif found:
@@ -244,15 +242,6 @@ class Guard:
                 subject = f"{shown(effect.table)}.{name}"
                 return on_table("requires-value", effect.table, subject=subject, column=name)
         return effect
-
-
-def losses_of(effect: Effect, before: Snapshot, table: Key | None, is_in_use: bool) -> list[Loss]:
-    """Return what the effect takes of a table that was there before; None: an earlier attempt has taken it."""
-    if table is None:
-        return []
-    there = before.column_names(table)
-    columns = [column for column in effect.columns if column in there] if effect.columns else [None]
-    return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
 
 
 def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:

@@ -196,12 +196,12 @@ class TransactionWatch:
         self._before_statement(sql)
         try:
             yield
+            self._after_statement(sql)
         except Exception:
             is_open = not (self._connection.closed or self._connection.invalidated)
             if is_open and is_autocommit(self._connection) and not driver_connection(self._connection).closed:
                 execute_raw(self._connection, "ROLLBACK")
             raise
-        self._after_statement(sql)
 
     def _before_statement(self, sql: str) -> None:
         if self.line() is not None:
@@ -247,11 +247,7 @@ class TransactionWatch:
             self._keep()
             self._judge_unless_excused(statements.invalid_index(sql, after))
             return
-        try:
-            self._judge_transaction()
-        except UnsafeOperation:
-            execute_raw(self._connection, "ROLLBACK")
-            raise
+        self._judge_transaction()
         execute_raw(self._connection, "COMMIT")
 
     def before_rollback(self) -> None:
