@@ -7,10 +7,12 @@ SELECT
     ARRAY(SELECT relation FROM locks WHERE mode IN (
         'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) AS locked,
     ARRAY(SELECT relation FROM locks WHERE mode = 'AccessExclusiveLock') AS exclusive,
-    -- Whoever writes rows of a table holds this lock on it. To ask for every table takes long in a large schema.
+    -- Whoever writes rows of a table holds this lock on it. To ask for every table takes long in a large schema: before the
+    -- first statement alone (:is_first), since the server may still count rows of transactions before for this session.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(relation, jsonb_build_object(
         'inserted', pg_stat_get_xact_tuples_inserted(relation::oid),
         'updated', pg_stat_get_xact_tuples_updated(relation::oid),
         'deleted', pg_stat_get_xact_tuples_deleted(relation::oid)))), '[]')
-        FROM locks WHERE mode = 'RowExclusiveLock') AS rows,
+        FROM (SELECT relation FROM locks WHERE mode = 'RowExclusiveLock' UNION SELECT relid::bigint
+            FROM pg_stat_xact_user_tables WHERE :is_first AND n_tup_ins + n_tup_upd + n_tup_del > 0) written) AS rows,
     current_setting('lock_timeout') AS lock_timeout

@@ -24,7 +24,6 @@ HAS_LESS = {"publication": "publishes-less"}
 ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
 
 _HELD = read_sql(__file__, "held.sql")
-_WRITTEN = read_sql(__file__, "written.sql")
 
 Rows = Counter[str]  # of a table: how many a transaction has inserted, updated and deleted
 
@@ -36,18 +35,15 @@ class Held(NamedTuple):
     lock_timeout: str
 
 
-def read_written(connection: Connection) -> dict[int, Rows]:
-    return {row.relid: Counter(row.rows) for row in connection.execute(_WRITTEN)}
-
-
-def read_held(connection: Connection) -> Held:
-    row = connection.execute(_HELD).one()
+def read_held(connection: Connection, is_first: bool = False) -> Held:
+    """Return what is held now; before the first statement, with the rows of transactions before that still count."""
+    row = connection.execute(_HELD, {"is_first": is_first}).one()
     return Held(row.locked, row.exclusive, {oid: Counter(rows) for oid, rows in row.rows}, row.lock_timeout)
 
 
 class Record(NamedTuple):
     line: int | None  # of the revision's file; None when no line of it was running
-    is_judged: bool  # False if it was excused, or a savepoint has taken it back
+    is_judged: bool  # False if it was excused, or a savepoint has taken it back, or of how the transaction began
     after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
 
@@ -57,9 +53,7 @@ class Transaction:
     """Follow a transaction, from its first statement until it commits."""
 
     before: Snapshot | None  # None: nobody has looked, since no line of the revision has run in it
-    records: list[Record] = field(default_factory=list)
-    # Of the transaction before, which the server's counters may still hold. None: no statement was sent yet.
-    written_before: Mapping[int, Rows] | None = None
+    records: list[Record] = field(default_factory=list)  # of its statements, behind one of how it began
     savepoints: dict[str, int] = field(default_factory=dict)  # name: how many records there were
     # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
@@ -95,7 +89,7 @@ def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[
             yield effect, by
         elif effect.table in held:
             yield effect._replace(code="validates-under-lock"), by
-    yield from _rows_written(before, records, transaction.written_before or {})
+    yield from _rows_written(before, records)
     yield from _tables_locked(before, records, end)
 
 
@@ -107,11 +101,10 @@ def _table(before: Snapshot, oid: int) -> str | None:
     return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
 
 
-def _rows_written(
-    before: Snapshot, records: list[Record], written_before: Mapping[int, Rows]
-) -> Iterator[tuple[Effect, Record]]:
+def _rows_written(before: Snapshot, records: list[Record]) -> Iterator[tuple[Effect, Record]]:
     """Yield the rows that each statement wrote in tables that were there."""
-    seen, under_lock = dict(written_before), Counter[str]()
+    seen: dict[int, Rows] = {}
+    under_lock = Counter[str]()
     for record in records:
         tables: defaultdict[str, Rows] = defaultdict(Counter)
         for oid, rows in record.held.rows.items():

@@ -42,18 +42,16 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
     found = {}
     for table, columns in catalog.tables().items():
-        name = table.removeprefix(f"{schema}.")
-        if is_of_a_tool(name):
+        if is_of_a_tool(table.removeprefix(f"{schema}.")):
             found[table] = Usage(columns, nullable=columns, left_to_default=columns)
     found |= live
-    for _, thing in catalog.relations():
-        if thing.name in live and thing.facts["reads"]:
-            behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
-            found |= {table.name: live[thing.name] for table in behind if table and table.name not in found}
-    for key, thing in catalog.relations():
-        whole = next((name for name in catalog.wholes(key) if name in found), None)
-        if whole is not None and thing.name not in found:
-            found[thing.name] = found[whole]
+    for _, view in catalog.relations():
+        for oid in view.facts["reads"] or () if view.name in live else ():
+            if behind := catalog.get(("relation", oid, 0)):
+                found.setdefault(behind.name, live[view.name])
+    for key, part in catalog.relations():
+        if whole := next((name for name in catalog.wholes(key) if name in found), None):
+            found.setdefault(part.name, found[whole])
     return found
 
 
