@@ -107,7 +107,8 @@ class Guard:
         self._first_names = {key: thing.name for key, thing in at_start.relations()}
         schema = str(connection.scalar(_CURRENT_SCHEMA))
         in_use = None if live is None else in_database(live, at_start, schema)
-        self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), retired=at_start.retired())
+        used = at_start.unretired() if in_use is None else {table: usage.columns for table, usage in in_use.items()}
+        self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), in_use=used)
         connection.rollback()
         gc.freeze()  # of a large schema, which garbage collection would go through under the locks of a step
         self._watch: TransactionWatch | None = None

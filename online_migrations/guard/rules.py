@@ -69,7 +69,7 @@ class Judge(NamedTuple):
     phase: str
     live: Mapping[str, Usage] | None  # what the live release does with tables; None: no release has said so
     there: Mapping[str, frozenset[str]]  # columns of the tables that were there before the run
-    retired: Mapping[str, frozenset[str]]  # columns of tables that carried the mark before the run
+    in_use: Mapping[str, frozenset[str]]  # of these the columns that it uses, or all that were not retired
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:
@@ -114,12 +114,8 @@ def written(effect: Effect, by: Judge) -> frozenset[str]:
 
 def is_in_use(effect: Effect, by: Judge) -> bool:
     """Tell whether the live release uses what is taken. Without its word: unless it was retired before the run."""
-    wanted = set(effect.columns)
-    if by.live is not None:
-        usage = by.live.get(effect.table)
-        return usage is not None and (not wanted or bool(usage.columns & wanted))
-    marked = by.retired.get(effect.table)
-    return marked is None or (bool(marked) and not wanted <= marked)
+    in_use = by.in_use.get(effect.table)
+    return in_use is not None and (not effect.columns or not in_use.isdisjoint(effect.columns))
 
 
 def _violation(effect: Effect, rule: Rule, because: str = "") -> Violation:

@@ -76,17 +76,16 @@ class Snapshot(Mapping[Key, Thing]):
         """Return table or view, with its schema: its columns."""
         return {thing.name: self.column_names(key) for key, thing in self.relations()}
 
-    def retired(self) -> dict[str, frozenset[str]]:
-        """Return the marked columns of each table; none of them when the table itself is marked.
-
-        A part of a table goes with the whole, so a mark of its own says nothing.
-        """
-        marks = {
-            thing.name: thing.facts["retired"] for _, thing in self.relations() if thing.facts["retired"] is not None
-        }
-        wholes = {thing.name: [*self.wholes(key)] or [thing.name] for key, thing in self.relations()}
-        found = {name: next((one for one in names if one in marks), "") for name, names in wholes.items()}
-        return {name: frozenset(marks[whole]) for name, whole in found.items() if whole}
+    def unretired(self) -> dict[str, frozenset[str]]:
+        """Return likewise what is not retired. A part goes with the whole, so a mark of its own says nothing."""
+        marks = {thing.name: thing.facts["retired"] for _, thing in self.relations()}
+        found = {}
+        for key, thing in self.relations():
+            of_wholes = [marks[name] for name in [*self.wholes(key)] or [thing.name]]
+            marked = next((mark for mark in of_wholes if mark is not None), None)
+            if marked != []:
+                found[thing.name] = self.column_names(key).difference(marked or ())
+        return found
 
     def wholes(self, key: Key) -> Iterator[str]:
         """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
@@ -107,7 +106,7 @@ class Snapshot(Mapping[Key, Thing]):
 
 def read_snapshot(connection: Connection) -> Snapshot:
     """Return the catalog as this transaction sees it, with what it has changed itself."""
-    return Snapshot(*_read(connection, everything=True))
+    return Snapshot(*_read(connection))
 
 
 def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
@@ -125,17 +124,16 @@ def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
     relations |= {key for key, thing in before.of(None, "relation") if thing.facts["has_grants"]}
     keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
     keys |= {key for relation in relations for key in before.keys_of(relation)}
-    found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)
+    found = _read(connection, [oid for _, oid, _ in relations], touched.objects)
     after = before.replaced(keys, *found)
     after.touched = keys | after.few | {key for relation in relations for key in after.keys_of(relation)}
     return after
 
 
-def _read(
-    connection: Connection, *, everything: bool = False, relations: Collection[int] = (), objects: Collection[int] = ()
-) -> tuple[dict[Key, Thing], dict[Key, str]]:
-    """Return what belongs to no table, and the rest by tables."""
-    asked = {"everything": everything, "relations": list(relations), "objects": list(objects)}
+def _read(connection: Connection, *of: list[int]) -> tuple[dict[Key, Thing], dict[Key, str]]:
+    """Return what belongs to no table, and the rest by tables: of some relations and objects alone, or of all."""
+    relations, objects = of or ([], [])
+    asked = {"everything": not of, "relations": relations, "objects": objects}
     rows = connection.execute(_SNAPSHOT, {**asked, "retired": [RETIRED_COMMENT, SHADOW_OF_FORMER]}).all()
     things = {key: thing for owner, found in rows if owner is None for key, thing in _things_of(found, None)}
     return things, {("relation", owner, 0): found for owner, found in rows if owner is not None}

@@ -223,11 +223,11 @@ class TransactionWatch:
             self.transaction.unseen = len(records) - 1
             if self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
                 self.transaction.see_last(self._look(read_touched, self.catalog()))
-        made, rolled_back = statements.savepoint(sql)
-        if made is not None:
-            self.transaction.savepoints[made] = len(records)
-        if rolled_back is not None:
-            self.transaction.take_back(self.transaction.savepoints.get(rolled_back, len(records)))
+        savepoint = statements.savepoint(sql)
+        if savepoint and savepoint["made"]:
+            self.transaction.savepoints[savepoint["made"]] = len(records)
+        elif savepoint:
+            self.transaction.take_back(self.transaction.savepoints.get(savepoint["rolled_back"], len(records)))
         if held.lock_timeout != records[-2].held.lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
         if is_autocommit(self._connection):
