@@ -12,6 +12,11 @@ relations AS (
   SELECT c.*, s.nspname AS ns FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (:everything OR c.oid = ANY (CAST(:relations AS oid[])))
 ),
+-- Columns of the types that are not PostgreSQL's own: for each of a type by itself, all columns would be looked through.
+typed AS MATERIALIZED (
+  SELECT a.attrelid, a.attname, a.attnum, a.atttypid FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid
+  WHERE r.relkind IN ('r', 'p', 'f') AND NOT a.attisdropped AND a.atttypid >= 16384
+),
 -- The tables whose changes a publication sends. A subscriber finds the row that changed by the replica identity: UPDATE
 -- and DELETE fail without one, inserts go on, so nothing is seen before. Source: PostgreSQL manual, "Publication".
 published AS MATERIALIZED (
@@ -141,9 +146,8 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
       UNION SELECT 'NOT NULL' WHERE t.typnotnull ORDER BY 1), 'role', t.typowner,
     'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
       FROM aclexplode(coalesce(t.typacl, acldefault('T', t.typowner)))),
-    'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(a.attrelid::bigint, a.attname) FROM pg_attribute a
-      JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
-      WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)))
+    'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(attrelid::bigint, attname) FROM typed
+      WHERE atttypid IN (t.oid, t.typarray) ORDER BY attrelid, attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE (t.typtype IN ('b', 'e', 'd', 'r') OR c.relkind = 'c') AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
 UNION ALL
