@@ -89,12 +89,11 @@ class Snapshot(Mapping[Key, Thing]):
 
     def wholes(self, key: Key) -> Iterator[str]:
         """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
-        to_visit = list(self[key].facts["parents"])
-        while to_visit:
-            above = ("relation", to_visit.pop(0), 0)
-            if above in self:
-                yield self[above].name
-                to_visit += self[above].facts["parents"]
+        above = [*self[key].facts["parents"]]
+        for oid in above:  # which grows meanwhile
+            if whole := self.get(("relation", oid, 0)):
+                yield whole.name
+                above += whole.facts["parents"]
 
     def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, str]) -> "Snapshot":
         others = {key: thing for key, thing in self._things.items() if key not in keys}
