@@ -5,6 +5,7 @@ so the time under its locks does not grow with the schema.
 """
 
 import json
+from collections import UserDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -29,39 +30,33 @@ class Thing(NamedTuple):
     facts: Mapping[str, Any]  # what can change about it
 
 
-class Snapshot(Mapping[Key, Thing]):
+class Snapshot(UserDict[Key, Thing]):
     """Find things by their keys, and by the table that they belong to. What belongs to a table is read when asked for.
 
     Reading the JSON of all columns, constraints and indexes takes ten times as long as all else here.
     """
 
     def __init__(self, things: dict[Key, Thing], parts: dict[Key, str]) -> None:
-        self._things = things  # those of a table once it was asked for
+        self.data = things  # those of a table once it was asked for
         self._parts = parts  # what belongs to each table, in JSON
         self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
         self.touched: Collection[Key] = ()  # what the transaction may have changed, if it was read after a statement
 
-    def __getitem__(self, key: Key) -> Thing:
-        return self._things[key]
-
     def __iter__(self) -> Iterator[Key]:
         for table in self._parts:
             self.keys_of(table)
-        return iter(self._things)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return iter(self.data)
 
     def of(self, table: Key | None, kind: str) -> Iterator[tuple[Key, Thing]]:
         """Yield what belongs to a table, of one kind; with None what belongs to none."""
-        keys: Iterable[Key] = self.keys_of(table) if table else self.few if kind in FEW else self._things
-        return ((key, self._things[key]) for key in keys if key[0] == kind)
+        keys: Iterable[Key] = self.keys_of(table) if table else self.few if kind in FEW else self.data
+        return ((key, self.data[key]) for key in keys if key[0] == kind)
 
     def keys_of(self, table: Key) -> Collection[Key]:
         if table in self._parts and table not in self._of_table:
             parts = dict(_things_of(self._parts[table], table))
-            self._things |= parts
+            self.data |= parts
             self._of_table[table] = [*parts]
         return self._of_table.get(table, ())
 
@@ -96,7 +91,7 @@ class Snapshot(Mapping[Key, Thing]):
                 above += whole.facts["parents"]
 
     def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, str]) -> "Snapshot":
-        others = {key: thing for key, thing in self._things.items() if key not in keys}
+        others = {key: thing for key, thing in self.data.items() if key not in keys}
         other_parts = {table: part for table, part in self._parts.items() if table not in keys}
         new = Snapshot(others | things, other_parts | parts)
         new._of_table = {table: own for table, own in self._of_table.items() if table not in keys}
