@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationContext
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 from psycopg2.sql import Composable
 from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -145,6 +145,18 @@ def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
     return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
+@contextmanager
+def rolled_back(connection: Connection) -> Iterator[None]:
+    """Roll back what the block does. The transaction, if there is one, goes on, also after an error."""
+    driver: Any = connection.connection.dbapi_connection
+    begins = driver.autocommit and driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+    execute_verbatim(connection, "BEGIN" if begins else "SAVEPOINT tried")
+    try:
+        yield
+    finally:
+        execute_verbatim(connection, "ROLLBACK" if begins else "ROLLBACK TO tried; RELEASE tried")
+
+
 def _connection_failure(error: OperationalError) -> ReleaseError:
     """Explain it by the words of the server: the driver gives no SQLSTATE of a connection that was not made."""
     reason = server_message(error)
@@ -227,7 +239,9 @@ def is_autocommit(connection: Connection) -> bool:
 
 def is_open(connection: Connection) -> bool:
     """Tell whether it can still be asked: it was neither lost nor closed, which a revision may do too."""
-    return not (connection.closed or connection.invalidated) and connection.connection.is_valid
+    if connection.closed or connection.invalidated or not connection.connection.is_valid:
+        return False
+    return not driver_connection(connection).closed
 
 
 def execute_raw(connection: Connection, sql: str) -> None:

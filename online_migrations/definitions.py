@@ -15,7 +15,7 @@ from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.functions import next_value
 
-from online_migrations.connection import execute_verbatim
+from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import server_message
 from online_migrations.locks import sqlstate
 from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
@@ -212,20 +212,13 @@ def make_all(connection: Connection, statements: Sequence[str]) -> None:
 @contextmanager
 def empty_copies(connection: Connection, *tables: str, with_indexes: bool = False) -> Iterator[None]:
     """Give tables empty temporary copies, which stand before them on the search path; roll back all at the end."""
-    # Operations run in autocommit mode; autogenerate in a transaction, which it keeps.
-    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is in use
-    commits_itself = connection.connection.dbapi_connection.autocommit
-    begin, end = ("BEGIN", "ROLLBACK") if commits_itself else ("SAVEPOINT copies", "ROLLBACK TO SAVEPOINT copies")
     schemas = {table: connection.scalar(QUERIES["schema"], {"table": quote(table)}) for table in dict.fromkeys(tables)}
-    execute_verbatim(connection, begin)
-    try:
+    with rolled_back(connection):
         for table, schema in schemas.items():
             # A foreign key asks for the unique index of what it refers to.
             like = f"LIKE {schema}.{quote(table)}" + (" INCLUDING INDEXES" if with_indexes else "")
             execute_verbatim(connection, f"CREATE TEMPORARY TABLE {quote(table)} ({like})")
         yield
-    finally:
-        execute_verbatim(connection, end)
 
 
 @contextmanager
@@ -234,10 +227,9 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
     if schema is None:  # the default one
         yield
         return
-    with connection.begin_nested() as trial:
+    with rolled_back(connection):
         connection.execute(QUERIES["search_first"], {"schema": schema})
         yield
-        trial.rollback()
 
 
 def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from online_migrations.runner import preconditions, require_adopted, require_sam
 from online_migrations.sql import OFFLINE_OPTIONS, quote
 from online_migrations.state import SchemaState, ledger, live
 from online_migrations.state.ledger import EXPAND
+from online_migrations.state.tables import RELEASES
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 # The rolled-back code's own `flask db upgrade` ends with the same.
@@ -154,7 +155,8 @@ class RollbackForecast(NamedTuple):
 
 def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast:
     """Judge code with this head, or the release before the live one: now, and after the revisions that are pending."""
-    release = live.release_at(connection, to) if to else live.release_before(connection)
+    which = [RELEASES.c.code_head == to] if to else []
+    release = live.live_release(connection, *which, place=0 if to else 1)
     revision = release.code_head if release else to
     if revision is None:
         reason = "no release before the live one is noted; name its newest revision: flask release plan --to REVISION"

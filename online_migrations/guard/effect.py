@@ -1,6 +1,5 @@
 """One effect of a migration, and what it is found from: one object before and after."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -87,19 +86,13 @@ class Change(NamedTuple):
         """Tell whether a role may do less with it, or another one owns it."""
         if self.old is None or self.new is None:
             return False
-        was, now = self.old.facts, self.new.facts
-        lost = _privileges(was.get("grants")) - _privileges(now.get("grants"))
-        return bool(lost) or was.get("role") != now.get("role")
+        lost = _privileges(self.old) - _privileges(self.new)
+        return bool(lost) or self.old.facts.get("role") != self.new.facts.get("role")
 
 
-def _privileges(grants: Iterable[str] | None) -> set[str]:
-    """Return single privileges: "reader r", and "reader r*" besides when the role may pass it on."""
-    found = set()
-    for item in grants or ():  # such as "reader=ar*/owner"
-        role, _, letters = item.rpartition("/")[0].rpartition("=")
-        for letter, option in re.findall(r"(\w)(\*?)", letters):
-            found |= {f"{role} {letter}", f"{role} {letter}{option}"}
-    return found
+def _privileges(thing: Thing) -> set[str]:
+    """Return such as "(16384,SELECT,f)"; a role that may pass one on, "(16384,SELECT,t)", has it without that too."""
+    return {one for grant in thing.facts.get("grants", ()) for one in (grant, grant.replace(",t)", ",f)"))}
 
 
 def is_left_null(column: Thing) -> bool:

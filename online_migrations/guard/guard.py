@@ -19,12 +19,12 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.connection import execute_verbatim
+from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
-from online_migrations.guard.effect import Effect, on_table, shown, with_parts
-from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default, tried
+from online_migrations.guard.effect import DEFAULT_SCHEMA, Effect, on_table, shown, with_parts
+from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
-from online_migrations.guard.snapshot import Key, Snapshot, read_snapshot
+from online_migrations.guard.snapshot import Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
 from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
@@ -55,9 +55,6 @@ class Loss(NamedTuple):
     @property
     def name(self) -> str:
         return ".".join([shown(self.table), *([self.column] if self.column else [])])
-
-    def is_named_in(self, lose: Collection[str]) -> bool:
-        return self.name in lose or f"public.{self.name}" in lose
 
 
 class WouldLose(UnsafeOperation):
@@ -110,7 +107,8 @@ class Guard:
         self._first_names = {key: thing.name for key, thing in at_start.relations()}
         schema = str(connection.scalar(_CURRENT_SCHEMA))
         in_use = None if live is None else in_database(live, at_start, schema)
-        self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), retired=at_start.retired())
+        used = at_start.unretired() if in_use is None else {table: usage.columns for table, usage in in_use.items()}
+        self._judge_of = partial(Judge, live=in_use, there=at_start.tables(), in_use=used)
         connection.rollback()
         gc.freeze()  # of a large schema, which garbage collection would go through under the locks of a step
         self._watch: TransactionWatch | None = None
@@ -193,12 +191,13 @@ class Guard:
                 is_view = key is not None and catalog[key].facts["kind"] in VIEWS
                 if not self._is_upgrade and effect.code in LOSES and named.table in by.there and not is_view:
                     is_used = by.live is not None and is_in_use(named, by)
-                    losses |= dict.fromkeys(losses_of(effect, catalog, key, is_used), place)
+                    there = {None, *catalog.column_names(key)} if key else set()  # or an earlier attempt has taken it
+                    columns = [column for column in effect.columns or [None] if column in there]
+                    losses |= {Loss(effect.table, column, is_used, effect.is_copied): place for column in columns}
                 elif violation := self._violation(effect, named, by):
                     found.append(violation._replace(revision=self._script.revision, place=place))
-        unnamed = (
-            [loss for loss in without_parts(losses, catalog) if not loss.is_named_in(self._lose)] if losses else []
-        )
+        lost = without_parts(losses, catalog)
+        unnamed = [loss for loss in lost if self._lose.isdisjoint((loss.name, f"{DEFAULT_SCHEMA}{loss.name}"))]
         if found and self._found:
             self._found(found)
         elif found:
@@ -246,15 +245,6 @@ class Guard:
         return effect
 
 
-def losses_of(effect: Effect, before: Snapshot, table: Key | None, is_in_use: bool) -> list[Loss]:
-    """Return what the effect takes of a table that was there before; None: an earlier attempt has taken it."""
-    if table is None:
-        return []
-    there = before.column_names(table)
-    columns = [column for column in effect.columns if column in there] if effect.columns else [None]
-    return [Loss(effect.table, column, is_in_use, effect.is_copied) for column in columns]
-
-
 def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:
     """Leave out what a part of a table loses together with the whole, whose rows count those of its parts."""
     taken = {(loss.table, loss.column) for loss in losses}
@@ -295,7 +285,7 @@ def _count(connection: Connection, loss: Loss) -> int | None:
     where = f" WHERE {quote(loss.column)} IS DISTINCT FROM NULL" if loss.column else ""
     rows = f"SELECT FROM {quoted(loss.table)}{where} LIMIT {MOST_COUNTED + 1}"
     try:
-        with tried(connection):
+        with rolled_back(connection):
             connection.execute(SETTINGS)
             return int(execute_verbatim(connection, f"SELECT count(*) FROM ({rows}) found").scalar_one())  # noqa: S608
     except DBAPIError as error:

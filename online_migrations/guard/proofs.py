@@ -6,14 +6,12 @@ regular expression, or a list of more than 100 values (MAX_SAOP_ARRAY_SIZE in sr
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.connection import driver_connection, execute_raw, execute_verbatim
+from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.definitions import empty_copies
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
@@ -36,7 +34,7 @@ def no_row_meets(connection: Connection, table: str, condition: str, values: Map
     row = connection.scalar(_ROW, {"table": name, "values": json.dumps(values)})
     rows = f"SELECT {row} FROM {name}"  # noqa: S608 - of the catalog
     try:
-        with tried(connection):
+        with rolled_back(connection):
             return _is_folded(connection, f"SELECT FROM ({rows}) row_of_old_code WHERE {condition}")
     except DBAPIError:
         return False
@@ -89,7 +87,7 @@ def _computed(connection: Connection, type_: str, default: str) -> list[str | No
     """Return as text what two rows get."""
     if not default:
         return [None, None]
-    with tried(connection):
+    with rolled_back(connection):
         sql = (
             f"CREATE TEMPORARY TABLE default_probe (value {type_});"  # noqa: S608 - of the catalog, and of the revision
             f" ALTER TABLE pg_temp.default_probe ALTER value SET DEFAULT {default};"
@@ -120,14 +118,3 @@ def _is_any(connection: Connection, rows: str) -> bool:
 def quoted(table: str) -> str:
     schema, _, name = table.partition(".")
     return f"{quote(schema)}.{quote(name)}"
-
-
-@contextmanager
-def tried(connection: Connection) -> Iterator[None]:
-    """Roll back what the block does. The transaction, if there is one, goes on, also after an error."""
-    is_idle = driver_connection(connection).info.transaction_status == TRANSACTION_STATUS_IDLE
-    execute_raw(connection, "BEGIN" if is_idle else "SAVEPOINT tried")
-    try:
-        yield
-    finally:
-        execute_raw(connection, "ROLLBACK" if is_idle else "ROLLBACK TO tried; RELEASE tried")

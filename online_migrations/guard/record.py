@@ -3,7 +3,8 @@
 Only effects that some phase forbids are told. What adds or loosens hurts nobody and is none.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +16,6 @@ from online_migrations.guard.tables import column_effects, constraint_effects, i
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES
 
-ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 SOME_ROWS = 100  # that may be written while the table is locked
 FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObjectId)
 
@@ -24,40 +24,26 @@ HAS_LESS = {"publication": "publishes-less"}
 ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
 
 _HELD = read_sql(__file__, "held.sql")
-_WRITTEN = read_sql(__file__, "written.sql")
 
-
-class Rows(NamedTuple):
-    inserted: int = 0  # of a table, by a transaction
-    updated: int = 0
-    deleted: int = 0
-
-    def since(self, before: "Rows") -> "Rows":
-        return Rows(*(now - was for now, was in zip(self, before, strict=True)))
-
-
-NO_ROWS = Rows()
+Rows = Counter[str]  # of a table: how many a transaction has inserted, updated and deleted
 
 
 class Held(NamedTuple):
-    locks: Mapping[int, str]  # oids of tables that a transaction holds in a mode that makes others wait
+    locked: Collection[int]  # oids of tables that a transaction holds in a mode that makes others wait
+    exclusive: Collection[int]  # those of them that others cannot even read
     rows: Mapping[int, Rows]  # that it has written, also those that a savepoint took back
     lock_timeout: str
 
 
-def read_written(connection: Connection) -> dict[int, Rows]:
-    return {row.relid: Rows(*row[1:]) for row in connection.execute(_WRITTEN)}
-
-
-def read_held(connection: Connection) -> Held:
-    row = connection.execute(_HELD).one()
-    locks = {int(oid): mode for oid, mode in (row.locks or {}).items()}
-    return Held(locks, {int(oid): Rows(*counted) for oid, counted in (row.rows or {}).items()}, row.lock_timeout)
+def read_held(connection: Connection, is_first: bool = False) -> Held:
+    """Return what is held now; before the first statement, with the rows of transactions before that still count."""
+    row = connection.execute(_HELD, {"is_first": is_first}).one()
+    return Held(row.locked, row.exclusive, {oid: Counter(rows) for oid, rows in row.rows}, row.lock_timeout)
 
 
 class Record(NamedTuple):
     line: int | None  # of the revision's file; None when no line of it was running
-    is_judged: bool  # False if it was excused, or a savepoint has taken it back
+    is_judged: bool  # False if it was excused, or a savepoint has taken it back, or of how the transaction began
     after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
 
@@ -67,9 +53,7 @@ class Transaction:
     """Follow a transaction, from its first statement until it commits."""
 
     before: Snapshot | None  # None: nobody has looked, since no line of the revision has run in it
-    records: list[Record] = field(default_factory=list)
-    # Of the transaction before, which the server's counters may still hold. None: no statement was sent yet.
-    written_before: Mapping[int, Rows] | None = None
+    records: list[Record] = field(default_factory=list)  # of its statements, behind one of how it began
     savepoints: dict[str, int] = field(default_factory=dict)  # name: how many records there were
     # Place of the record whose catalog is to be read before the next statement, or once for both at COMMIT.
     unseen: int | None = None
@@ -89,22 +73,23 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    by_statement, before, records = [], transaction.before, transaction.records
+    # By an effect the last statement that had it, and by a key the last one that had any on the same object.
+    last: dict[Effect | Key | None, Record] = {}
+    before, records = transaction.before, transaction.records
     for record in records:
         if record.after is not None:
-            by_statement.append((record, set(difference(before, record.after))))
+            for effect in difference(before, record.after):
+                last[effect] = last[effect.key] = record
             before = record.after
-    before, locks = transaction.before, records[-1].held.locks if records else ()
-    held = {before[key].name for oid in locks if (key := ("relation", oid, 0)) in before}
+    before, locked = transaction.before, records[-1].held.locked if records else ()
+    held = {before[key].name for oid in locked if (key := ("relation", oid, 0)) in before}
     for effect in difference(before, end):
-        same = [record for record, effects in by_statement if effect in effects]
-        similar = [record for record, effects in by_statement if effect.key in {found.key for found in effects}]
-        by = next(reversed(same or similar), None)  # the last one, or else any on the same object
+        by = last.get(effect) or last.get(effect.key)
         if effect.code != "validates":
             yield effect, by
         elif effect.table in held:
             yield effect._replace(code="validates-under-lock"), by
-    yield from _rows_written(before, records, transaction.written_before or {})
+    yield from _rows_written(before, records)
     yield from _tables_locked(before, records, end)
 
 
@@ -116,23 +101,21 @@ def _table(before: Snapshot, oid: int) -> str | None:
     return thing.name if thing and thing.facts["kind"] in ("r", "p") else None
 
 
-def _rows_written(
-    before: Snapshot, records: list[Record], written_before: Mapping[int, Rows]
-) -> Iterator[tuple[Effect, Record]]:
+def _rows_written(before: Snapshot, records: list[Record]) -> Iterator[tuple[Effect, Record]]:
     """Yield the rows that each statement wrote in tables that were there."""
-    seen = dict(written_before)
-    under_lock: dict[str, int] = {}
+    seen: dict[int, Rows] = {}
+    under_lock = Counter[str]()
     for record in records:
-        tables: dict[str, Rows] = {}
+        tables: defaultdict[str, Rows] = defaultdict(Counter)
         for oid, rows in record.held.rows.items():
-            written, seen[oid] = rows.since(seen.get(oid, NO_ROWS)), rows
-            if any(written) and (name := _table(before, oid)):
-                tables[name] = Rows(*map(sum, zip(tables.get(name, NO_ROWS), written, strict=True)))
-        locked = {_table(before, oid) for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE}
+            written, seen[oid] = rows - seen.get(oid, Counter()), rows
+            if written and (name := _table(before, oid)):
+                tables[name] += written
+        locked = {_table(before, oid) for oid in record.held.exclusive}
         for name, written in tables.items() if record.is_judged else ():
             yield from ((effect, record) for effect in _of_rows(name, written, record))
             if name in locked:
-                under_lock[name] = under_lock.get(name, 0) + sum(written)
+                under_lock[name] += written.total()
                 if under_lock[name] > SOME_ROWS:
                     yield Effect("writes-under-lock", f"{under_lock[name]} rows of {shown(name)}", name), record
 
@@ -144,11 +127,11 @@ def _of_rows(table: str, written: Rows, record: Record) -> Iterator[Effect]:
             yield Effect("writes-tool-table", name, table)
         return
     # A row that an UPDATE moves to another partition is inserted there and deleted here.
-    deleted = written.deleted - written.inserted
+    deleted = written["deleted"] - written["inserted"]
     if deleted > 0:
         yield Effect("deletes-rows", f"{'1 row' if deleted == 1 else f'{deleted:,} rows'} of {name}", table)
-    if written.inserted or written.updated:
-        yield Effect("writes-rows", name, table, rows=written.inserted + written.updated)
+    if rows := written["inserted"] + written["updated"]:
+        yield Effect("writes-rows", name, table, rows=rows)
 
 
 def _tables_locked(before: Snapshot, records: list[Record], end: Snapshot) -> Iterator[tuple[Effect, Record]]:
@@ -157,8 +140,7 @@ def _tables_locked(before: Snapshot, records: list[Record], end: Snapshot) -> It
     gone = {thing.facts["referred"] for thing in dropped}
     held: set[str] = set()
     for record in records:
-        exclusive = (oid for oid, mode in record.held.locks.items() if mode == ACCESS_EXCLUSIVE and oid not in gone)
-        there = (oid for oid in exclusive if ("relation", oid, 0) in end)
+        there = (oid for oid in record.held.exclusive if oid not in gone and ("relation", oid, 0) in end)
         names = {name for oid in there if (name := _table(before, oid))}
         if record.is_judged and len(held | names) > 1 and names - held:
             together = " and ".join(sorted(map(shown, held | names)))

@@ -42,18 +42,16 @@ def in_database(release: Mapping[str, Usage], catalog: Snapshot, schema: str) ->
     live = {table if "." in table else f"{schema}.{table}": usage for table, usage in release.items()}
     found = {}
     for table, columns in catalog.tables().items():
-        name = table.removeprefix(f"{schema}.")
-        if is_of_a_tool(name):
+        if is_of_a_tool(table.removeprefix(f"{schema}.")):
             found[table] = Usage(columns, nullable=columns, left_to_default=columns)
     found |= live
-    for _, thing in catalog.relations():
-        if thing.name in live and thing.facts["reads"]:
-            behind = [catalog.get(("relation", oid, 0)) for oid in thing.facts["reads"]]
-            found |= {table.name: live[thing.name] for table in behind if table and table.name not in found}
-    for key, thing in catalog.relations():
-        whole = next((name for name in catalog.wholes(key) if name in found), None)
-        if whole is not None and thing.name not in found:
-            found[thing.name] = found[whole]
+    for _, view in catalog.relations():
+        for oid in view.facts["reads"] or () if view.name in live else ():
+            if behind := catalog.get(("relation", oid, 0)):
+                found.setdefault(behind.name, live[view.name])
+    for key, part in catalog.relations():
+        if whole := next((name for name in catalog.wholes(key) if name in found), None):
+            found.setdefault(part.name, found[whole])
     return found
 
 
@@ -71,7 +69,7 @@ class Judge(NamedTuple):
     phase: str
     live: Mapping[str, Usage] | None  # what the live release does with tables; None: no release has said so
     there: Mapping[str, frozenset[str]]  # columns of the tables that were there before the run
-    retired: Mapping[str, frozenset[str]]  # columns of tables that carried the mark before the run
+    in_use: Mapping[str, frozenset[str]]  # of these the columns that it uses, or all that were not retired
 
 
 def judge(effect: Effect, by: Judge) -> Violation | None:
@@ -116,12 +114,8 @@ def written(effect: Effect, by: Judge) -> frozenset[str]:
 
 def is_in_use(effect: Effect, by: Judge) -> bool:
     """Tell whether the live release uses what is taken. Without its word: unless it was retired before the run."""
-    wanted = set(effect.columns)
-    if by.live is not None:
-        usage = by.live.get(effect.table)
-        return usage is not None and (not wanted or bool(usage.columns & wanted))
-    marked = by.retired.get(effect.table)
-    return marked is None or (bool(marked) and not wanted <= marked)
+    in_use = by.in_use.get(effect.table)
+    return in_use is not None and (not effect.columns or not in_use.isdisjoint(effect.columns))
 
 
 def _violation(effect: Effect, rule: Rule, because: str = "") -> Violation:

@@ -5,6 +5,7 @@ so the time under its locks does not grow with the schema.
 """
 
 import json
+from collections import UserDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -29,93 +30,68 @@ class Thing(NamedTuple):
     facts: Mapping[str, Any]  # what can change about it
 
 
-class Parts(NamedTuple):
-    """Hold what belongs to one table, as the server sent it. Of most tables nobody reads more than this."""
-
-    columns: Collection[str] | None
-    retired: Collection[str] | None  # of its columns
-    has_grants: bool  # on single columns
-    things: str  # JSON
-
-
-class Snapshot(Mapping[Key, Thing]):
+class Snapshot(UserDict[Key, Thing]):
     """Find things by their keys, and by the table that they belong to. What belongs to a table is read when asked for.
 
     Reading the JSON of all columns, constraints and indexes takes ten times as long as all else here.
     """
 
-    def __init__(self, things: dict[Key, Thing], parts: dict[Key, Parts]) -> None:
-        self._things = things  # those of a table once it was asked for
-        self._parts = parts
+    def __init__(self, things: dict[Key, Thing], parts: dict[Key, str]) -> None:
+        self.data = things  # those of a table once it was asked for
+        self._parts = parts  # what belongs to each table, in JSON
         self._of_table: dict[Key, list[Key]] = {}  # of the tables that were asked for
         self.few = {key for key in things if key[0] in FEW}  # of which all are read each time
         self.touched: Collection[Key] = ()  # what the transaction may have changed, if it was read after a statement
 
-    def __getitem__(self, key: Key) -> Thing:
-        return self._things[key]
-
     def __iter__(self) -> Iterator[Key]:
         for table in self._parts:
             self.keys_of(table)
-        return iter(self._things)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return iter(self.data)
 
     def of(self, table: Key | None, kind: str) -> Iterator[tuple[Key, Thing]]:
         """Yield what belongs to a table, of one kind; with None what belongs to none."""
-        keys: Iterable[Key] = self.keys_of(table) if table else self.few if kind in FEW else self._things
-        return ((key, self._things[key]) for key in keys if key[0] == kind)
+        keys: Iterable[Key] = self.keys_of(table) if table else self.few if kind in FEW else self.data
+        return ((key, self.data[key]) for key in keys if key[0] == kind)
 
     def keys_of(self, table: Key) -> Collection[Key]:
         if table in self._parts and table not in self._of_table:
-            parts = dict(_things_of(self._parts[table].things, table))
-            self._things |= parts
+            parts = dict(_things_of(self._parts[table], table))
+            self.data |= parts
             self._of_table[table] = [*parts]
         return self._of_table.get(table, ())
-
-    def granted(self) -> set[Key]:
-        return {table for table, one in self._parts.items() if one.has_grants}
 
     def relations(self) -> Iterator[tuple[Key, Thing]]:
         """Yield tables and views."""
         return ((key, thing) for key, thing in self.of(None, "relation") if thing.facts["kind"] != "S")
 
     def column_names(self, relation: Key) -> frozenset[str]:
-        of_view = self[relation].facts["columns"]
-        if of_view is None and relation in self._parts:
-            return frozenset(self._parts[relation].columns or ())
-        return frozenset(of_view or ())
+        return frozenset(self[relation].facts["columns"])
 
     def tables(self) -> dict[str, frozenset[str]]:
         """Return table or view, with its schema: its columns."""
         return {thing.name: self.column_names(key) for key, thing in self.relations()}
 
-    def retired(self) -> dict[str, frozenset[str]]:
-        """Return the marked columns of each table; none of them when the table itself is marked.
-
-        A part of a table goes with the whole, so a mark of its own says nothing.
-        """
-        marks: dict[str, frozenset[str]] = {}
+    def unretired(self) -> dict[str, frozenset[str]]:
+        """Return likewise what is not retired. A part goes with the whole, so a mark of its own says nothing."""
+        marks = {thing.name: thing.facts["retired"] for _, thing in self.relations()}
+        found = {}
         for key, thing in self.relations():
-            columns = frozenset(self._parts[key].retired or ()) if key in self._parts else frozenset()
-            if columns or thing.facts["retired"]:
-                marks[thing.name] = frozenset() if thing.facts["retired"] else columns
-        wholes = {thing.name: [*self.wholes(key)] or [thing.name] for key, thing in self.relations()}
-        found = {name: next((one for one in names if one in marks), "") for name, names in wholes.items()}
-        return {name: marks[whole] for name, whole in found.items() if whole}
+            of_wholes = [marks[name] for name in [*self.wholes(key)] or [thing.name]]
+            marked = next((mark for mark in of_wholes if mark is not None), None)
+            if marked != []:
+                found[thing.name] = self.column_names(key).difference(marked or ())
+        return found
 
     def wholes(self, key: Key) -> Iterator[str]:
         """Yield the tables of which a relation is a part, by PARTITION OF or INHERITS; the nearest first."""
-        to_visit = list(self[key].facts["parents"])
-        while to_visit:
-            above = ("relation", to_visit.pop(0), 0)
-            if above in self:
-                yield self[above].name
-                to_visit += self[above].facts["parents"]
+        above = [*self[key].facts["parents"]]
+        for oid in above:  # which grows meanwhile
+            if whole := self.get(("relation", oid, 0)):
+                yield whole.name
+                above += whole.facts["parents"]
 
-    def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, Parts]) -> "Snapshot":
-        others = {key: thing for key, thing in self._things.items() if key not in keys}
+    def replaced(self, keys: set[Key], things: dict[Key, Thing], parts: dict[Key, str]) -> "Snapshot":
+        others = {key: thing for key, thing in self.data.items() if key not in keys}
         other_parts = {table: part for table, part in self._parts.items() if table not in keys}
         new = Snapshot(others | things, other_parts | parts)
         new._of_table = {table: own for table, own in self._of_table.items() if table not in keys}
@@ -124,7 +100,7 @@ class Snapshot(Mapping[Key, Thing]):
 
 def read_snapshot(connection: Connection) -> Snapshot:
     """Return the catalog as this transaction sees it, with what it has changed itself."""
-    return Snapshot(*_read(connection, everything=True))
+    return Snapshot(*_read(connection))
 
 
 def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
@@ -138,23 +114,23 @@ def read_touched(connection: Connection, before: Snapshot) -> Snapshot:
         after = read_snapshot(connection)
         after.touched = before.keys() | after.keys()
         return after
-    relations = before.granted() | {("relation", oid, 0) for oid in touched.relations}
+    relations = {("relation", oid, 0) for oid in touched.relations}
+    relations |= {key for key, thing in before.of(None, "relation") if thing.facts["has_grants"]}
     keys = before.few | relations | {(kind, oid, 0) for kind in ("function", "type") for oid in touched.objects}
     keys |= {key for relation in relations for key in before.keys_of(relation)}
-    found = _read(connection, relations=[oid for _, oid, _ in relations], objects=touched.objects)
+    found = _read(connection, [oid for _, oid, _ in relations], touched.objects)
     after = before.replaced(keys, *found)
     after.touched = keys | after.few | {key for relation in relations for key in after.keys_of(relation)}
     return after
 
 
-def _read(
-    connection: Connection, *, everything: bool = False, relations: Collection[int] = (), objects: Collection[int] = ()
-) -> tuple[dict[Key, Thing], dict[Key, Parts]]:
-    """Return what belongs to no table, and the rest by tables."""
-    asked = {"everything": everything, "relations": list(relations), "objects": list(objects)}
+def _read(connection: Connection, *of: list[int]) -> tuple[dict[Key, Thing], dict[Key, str]]:
+    """Return what belongs to no table, and the rest by tables: of some relations and objects alone, or of all."""
+    relations, objects = of or ([], [])
+    asked = {"everything": not of, "relations": relations, "objects": objects}
     rows = connection.execute(_SNAPSHOT, {**asked, "retired": [RETIRED_COMMENT, SHADOW_OF_FORMER]}).all()
-    things = {key: thing for owner, *_, found in rows if owner is None for key, thing in _things_of(found, None)}
-    return things, {("relation", owner, 0): Parts(*parts) for owner, *parts in rows if owner is not None}
+    things = {key: thing for owner, found in rows if owner is None for key, thing in _things_of(found, None)}
+    return things, {("relation", owner, 0): found for owner, found in rows if owner is not None}
 
 
 def _things_of(things: str, table: Key | None) -> Iterator[tuple[Key, Thing]]:

@@ -12,6 +12,11 @@ relations AS (
   SELECT c.*, s.nspname AS ns FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND (:everything OR c.oid = ANY (CAST(:relations AS oid[])))
 ),
+-- Columns of the types that are not PostgreSQL's own: for each of a type by itself, all columns would be looked through.
+typed AS MATERIALIZED (
+  SELECT a.attrelid, a.attname, a.attnum, a.atttypid FROM pg_attribute a JOIN relations r ON r.oid = a.attrelid
+  WHERE r.relkind IN ('r', 'p', 'f') AND NOT a.attisdropped AND a.atttypid >= 16384
+),
 -- The tables whose changes a publication sends. A subscriber finds the row that changed by the replica identity: UPDATE
 -- and DELETE fail without one, inserts go on, so nothing is seen before. Source: PostgreSQL manual, "Publication".
 published AS MATERIALIZED (
@@ -32,10 +37,12 @@ things AS (
 SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner, c.ns || '.' || c.relname AS name,
   jsonb_build_object('kind', c.relkind, 'file', c.relfilenode, 'persistence', c.relpersistence, 'role', c.relowner,
     'row_security', c.relrowsecurity::int + c.relforcerowsecurity::int, 'partition', c.relispartition,
-    'grants', coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner))::text[],
+    'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char", c.relowner)))),
     'owned', EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND classid = 'pg_class'::regclass
       AND deptype IN ('a', 'i')),
-    'retired', coalesce(obj_description(c.oid, 'pg_class') = ANY (:retired), false),
+    -- Which columns are; none of them when the table itself is.
+    'retired', CASE WHEN obj_description(c.oid, 'pg_class') = ANY (:retired) THEN '{}' ELSE own.retired END,
     'populated', c.relispopulated,
     'view', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     'options', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(c.reloptions) END,
@@ -48,18 +55,19 @@ SELECT 'relation' AS kind, c.oid::bigint AS id, 0 AS sub, NULL::bigint AS owner,
       JOIN pg_depend d ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass
         AND d.refclassid = 'pg_class'::regclass
       WHERE r.ev_class = c.oid AND d.refobjid <> c.oid ORDER BY 1)) END,
-    'columns', CASE WHEN c.relkind IN ('v', 'm') THEN to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute
-      WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) END,
-    -- To which no value can be given.
-    'computed', to_jsonb(ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
-      AND NOT attisdropped AND CASE WHEN c.relkind IN ('v', 'm') THEN NOT pg_column_is_updatable(c.oid, attnum, false)
-        ELSE attgenerated <> '' END)),
+    'columns', own.names, 'computed', own.computed, 'has_grants', own.has_grants,
     'refuses_changes', c.relkind = 'r' AND (c.ns, c.relname) IN (SELECT * FROM published)
       AND NOT (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
         AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)),
     'parents', to_jsonb(ARRAY(SELECT inhparent::bigint FROM pg_inherits WHERE inhrelid = c.oid)),
     'off', (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled IN ('D', 'R'))) AS facts
-FROM relations c
+FROM relations c, LATERAL (
+  SELECT coalesce(array_agg(attname::text), '{}') AS names, coalesce(bool_or(attacl IS NOT NULL), false) AS has_grants,
+    -- To which no value can be given.
+    coalesce(array_agg(attname::text) FILTER (WHERE CASE WHEN c.relkind IN ('v', 'm')
+      THEN NOT pg_column_is_updatable(c.oid, attnum, false) ELSE attgenerated <> '' END), '{}') AS computed,
+    array_agg(attname::text) FILTER (WHERE col_description(c.oid, attnum) = ANY (:retired)) AS retired
+  FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND c.relkind <> 'S') own
 UNION ALL
 SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::text,
   jsonb_build_object('type', format_type(a.atttypid, a.atttypmod),
@@ -68,12 +76,12 @@ SELECT 'column', a.attrelid::bigint, a.attnum, a.attrelid::bigint, a.attname::te
       THEN format('nextval(%L)', pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)::regclass::oid)
       WHEN a.attgenerated = '' THEN pg_get_expr(coalesce(d.adbin, t.typdefaultbin), coalesce(d.adrelid, 0)) END,
     'has_default', d.oid IS NOT NULL OR t.typdefault IS NOT NULL, 'filled', {FILLED_BY_TRIGGER},
-    'required', t.typnotnull OR a.attnotnull, 'grants', a.attacl::text[],
+    'required', t.typnotnull OR a.attnotnull, 'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(a.attacl)),
     'not_null', t.typnotnull OR a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n
       WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated),
     'generated', a.attgenerated, 'identity', a.attidentity, 'collation', a.attcollation,
-    'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-    'retired', coalesce(col_description(a.attrelid, a.attnum) = ANY (:retired), false))
+    'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END)
 FROM pg_attribute a JOIN relations c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'f')
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -119,7 +127,8 @@ SELECT 'function', f.oid::bigint, 0, NULL, f.oid::regprocedure::text,
   jsonb_build_object('result', pg_get_function_result(f.oid),
     'body', md5(CASE WHEN f.prokind IN ('f', 'p') THEN pg_get_functiondef(f.oid)
       ELSE (SELECT a::text FROM pg_aggregate a WHERE a.aggfnoid = f.oid) END),
-    'role', f.proowner, 'grants', coalesce(f.proacl, acldefault('f', f.proowner))::text[],
+    'role', f.proowner, 'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner)))),
     'takes', f.proargtypes::oid[]::bigint[],
     -- Before one with the same arguments in pg_catalog none is chosen.
     'namesakes', ARRAY(SELECT o.oid::bigint FROM pg_proc o WHERE o.proname = f.proname AND o.oid <> f.oid
@@ -135,21 +144,23 @@ SELECT 'type', t.oid::bigint, 0, NULL, s.nspname || '.' || t.typname,
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1),
     'asks', ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.contypid = t.oid
       UNION SELECT 'NOT NULL' WHERE t.typnotnull ORDER BY 1), 'role', t.typowner,
-    'grants', coalesce(t.typacl, acldefault('T', t.typowner))::text[],
-    'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(a.attrelid::bigint, a.attname) FROM pg_attribute a
-      JOIN relations r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
-      WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum)))
+    'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(coalesce(t.typacl, acldefault('T', t.typowner)))),
+    'columns', to_jsonb(ARRAY(SELECT jsonb_build_array(attrelid::bigint, attname) FROM typed
+      WHERE atttypid IN (t.oid, t.typarray) ORDER BY attrelid, attnum)))
 FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
 -- An array goes with its element, which each table has one of too.
 WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'b' AND t.typcategory <> 'A' OR c.relkind = 'c')
   AND (:everything OR t.oid = ANY (CAST(:objects AS oid[])))
 UNION ALL
 SELECT 'schema', oid::bigint, 0, NULL, nspname::text, jsonb_build_object('role', nspowner,
-    'grants', coalesce(nspacl, acldefault('n', nspowner))::text[]) FROM spaces
+    'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(coalesce(nspacl, acldefault('n', nspowner))))) FROM spaces
 UNION ALL
 SELECT 'database', oid::bigint, 0, NULL, datname::text, jsonb_build_object('role', datdba,
     'asks', ARRAY(SELECT 'CONNECTION LIMIT ' || datconnlimit WHERE datconnlimit <> -1),
-    'grants', coalesce(datacl, acldefault('d', datdba))::text[])
+    'grants', ARRAY(SELECT (grantee, privilege_type, is_grantable)::text
+      FROM aclexplode(coalesce(datacl, acldefault('d', datdba)))))
 FROM pg_database WHERE datname = current_database()
 UNION ALL
 -- Roles that this database depends on, since they own something in it or may use it; and ours. Others of the server are
@@ -196,8 +207,4 @@ UNION ALL
 SELECT 'setting', setdatabase::bigint, setrole::int, NULL, array_to_string(setconfig, ', '), '{}'::jsonb
 FROM pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
 )
-SELECT owner, array_agg(name) FILTER (WHERE kind = 'column') AS columns,
-  array_agg(name) FILTER (WHERE kind = 'column' AND facts @> '{"retired": true}') AS retired,
-  bool_or(kind = 'column' AND facts -> 'grants' <> 'null') AS has_grants,
-  json_agg(json_build_array(kind, id, sub, name, facts))::text AS things
-FROM things GROUP BY owner
+SELECT owner, json_agg(json_build_array(kind, id, sub, name, facts))::text AS things FROM things GROUP BY owner

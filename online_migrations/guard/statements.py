@@ -7,9 +7,9 @@ and the few commands that PostgreSQL refuses in a transaction. Their grammar is 
 import re
 from collections.abc import Iterator
 
-from online_migrations.guard.effect import Effect, is_left_null
+from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.snapshot import Snapshot
-from online_migrations.guard.tables import has_narrower_key
+from online_migrations.guard.tables import has_narrower_key, index_effects
 from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
 
 _ENDS_TRANSACTION = re.compile(
@@ -45,10 +45,9 @@ def runs_outside_transaction(sql: str) -> bool:
     return bool(_CONCURRENT.match(normalize(sql)))
 
 
-def savepoint(sql: str) -> tuple[str | None, str | None]:
-    """Return the savepoint that a statement makes, and the one to which it rolls back."""
-    match = _SAVEPOINT.match(normalize(sql))
-    return (match["made"], match["rolled_back"]) if match else (None, None)
+def savepoint(sql: str) -> re.Match[str] | None:
+    """Match a statement that has made a savepoint, or rolled back to one."""
+    return _SAVEPOINT.match(normalize(sql))
 
 
 def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
@@ -65,9 +64,8 @@ def effects_of_text(sql: str, catalog: Snapshot | None) -> Iterator[Effect]:
         yield from _of_unique_index(match, catalog)
     dropped = {unqualified_name(name) for name in split_at_commas(match["dropped"] or "") if name}
     for key, thing in catalog.items() if dropped else ():
-        if key[0] == "index" and thing.name in dropped and thing.facts["unique"] and thing.facts["valid"]:
-            table = catalog[thing.table].name if thing.table else ""
-            yield Effect("drops-unique", thing.name, table, tuple(thing.facts["columns"]), unique=thing.name)
+        if key[0] == "index" and thing.name in dropped:
+            yield from index_effects(Change(key, thing, None, catalog, catalog))
 
 
 def _of_unique_index(match: re.Match[str], catalog: Snapshot) -> Iterator[Effect]:

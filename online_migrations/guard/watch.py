@@ -11,14 +11,14 @@ from types import FrameType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 from alembic import op
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from online_migrations.connection import driver_connection, execute_raw, is_autocommit, is_open
+from online_migrations.connection import driver_connection, execute_raw, execute_verbatim, is_autocommit, is_open
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard import statements
 from online_migrations.guard.effect import Effect
-from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held, read_written
+from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
 from online_migrations.guard.snapshot import Snapshot, read_snapshot, read_touched
 
 Seen = TypeVar("Seen")
@@ -95,9 +95,6 @@ def refused(module: ModuleType, is_allowed: Callable[[], bool] = lambda: False) 
         event.remove(Pool, "checkout", refuse)
 
 
-_FIRE_DEFERRED_TRIGGERS = text("SET CONSTRAINTS ALL IMMEDIATE")  # they would else run after we have looked
-
-
 class TransactionWatch:
     """Watch the connection while one revision runs. It is the watcher of the driver's connection (connection.Watcher).
 
@@ -118,7 +115,6 @@ class TransactionWatch:
         self.is_excusing = False  # a block of excused() is open
         self._excused_statements = 0  # of the block
         self._is_paused = False
-        self._lock_timeout = ""
         self.kept: list[int] = []  # lines of which something was committed before the revision's end
         self.commits_early = False  # whether one of them was no operation, which looks first when it runs again
         self.transaction = Transaction(catalog)
@@ -184,7 +180,7 @@ class TransactionWatch:
         found = origin(self._module)
         return found.is_operation or (found.is_by_sqlalchemy and not self._connection.in_transaction())
 
-    def _look(self, read: Callable[..., Seen], *given: Snapshot) -> Seen:
+    def _look(self, read: Callable[..., Seen], *given: Any) -> Seen:
         with self.looking_away():
             return read(self._connection, *given)
 
@@ -196,11 +192,11 @@ class TransactionWatch:
         self._before_statement(sql)
         try:
             yield
+            self._after_statement(sql)
         except Exception:
             if is_open(self._connection) and is_autocommit(self._connection):
                 execute_raw(self._connection, "ROLLBACK")
             raise
-        self._after_statement(sql)
 
     def _before_statement(self, sql: str) -> None:
         if self.line() is not None:
@@ -215,9 +211,8 @@ class TransactionWatch:
                 raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
         if is_autocommitted and not statements.runs_outside_transaction(sql):
             execute_raw(self._connection, "BEGIN")
-        if self.transaction.written_before is None:
-            self.transaction.written_before = self._look(read_written)
-            self._lock_timeout = self._look(read_held).lock_timeout
+        if not self.transaction.records:
+            self.transaction.records.append(Record(None, False, None, self._look(read_held, True)))
 
     def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
@@ -227,14 +222,13 @@ class TransactionWatch:
             self.transaction.unseen = len(records) - 1
             if self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
                 self.transaction.see_last(self._look(read_touched, self.catalog()))
-        made, rolled_back = statements.savepoint(sql)
-        if made is not None:
-            self.transaction.savepoints[made] = len(records)
-        if rolled_back is not None:
-            self.transaction.take_back(self.transaction.savepoints.get(rolled_back, len(records)))
-        if held.lock_timeout != self._lock_timeout:  # at once: the next statement would wait with it
+        savepoint = statements.savepoint(sql)
+        if savepoint and savepoint["made"]:
+            self.transaction.savepoints[savepoint["made"]] = len(records)
+        elif savepoint:
+            self.transaction.take_back(self.transaction.savepoints.get(savepoint["rolled_back"], len(records)))
+        if held.lock_timeout != records[-2].held.lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
-            self._lock_timeout = held.lock_timeout
         if is_autocommit(self._connection):
             self._end_statement(sql)
 
@@ -246,11 +240,7 @@ class TransactionWatch:
             self._keep()
             self._judge_unless_excused(statements.invalid_index(sql, after))
             return
-        try:
-            self._judge_transaction()
-        except UnsafeOperation:
-            execute_raw(self._connection, "ROLLBACK")
-            raise
+        self._judge_transaction()
         execute_raw(self._connection, "COMMIT")
 
     def before_rollback(self) -> None:
@@ -275,7 +265,7 @@ class TransactionWatch:
             self.transaction = Transaction(None)
             return
         with self.looking_away():
-            self._connection.execute(_FIRE_DEFERRED_TRIGGERS)
+            execute_verbatim(self._connection, "SET CONSTRAINTS ALL IMMEDIATE")  # deferred triggers, seen with the rest
             after = read_touched(self._connection, self.transaction.before)
         self.transaction.see_last(after)
         if records:  # else the counters hold the rows of an operation before

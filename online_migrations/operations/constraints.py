@@ -233,12 +233,10 @@ def _attach(
     if replaces:
         run_steps(effects=_dropping(table, name))  # judged before anything is built
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
-    add = _adding(table, name, attach.format(quote(index)))
-    if not replaces:
-        run_steps(strong(table, add, when=~ask("has_constraint", table, constraint=name)))
-        return
-    replaced = f"{partitions.drop_constraint((table,), name).sql}; {add}"
-    run_steps(strong(table, replaced, when=ask("has_index", index)))
+    drop = f"{partitions.drop_constraint((table,), name).sql}; " if replaces else ""
+    lacks_it = ask("has_index", index) if replaces else ~ask("has_constraint", table, constraint=name)
+    attached = strong(table, drop + _adding(table, name, attach.format(quote(index))), when=lacks_it)
+    run_steps(attached)
 
 
 def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, replace: bool, requires: Effect) -> None:

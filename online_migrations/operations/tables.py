@@ -318,16 +318,13 @@ def _way_round_rewrite(table: str, column: Column[Any]) -> str:
             f" {str(column.computed.sqltext)!r}); and in the model write FetchedValue(), server_onupdate=FetchedValue()"
             " in place of Computed(…)."
         )
+    what, then, value = "has a default that differs from row to row", "give it the default", "…"
     if column.identity is not None:
-        return (
-            f"{where} is numbered by the database. {rewrites} Add it without, and nullable; then number new rows by"
-            f" server_default=Sequence(…).next_value(), migrate, and the others by backfill({table!r},"
-            f' "{column.name} = nextval(\'…\')", "{column.name} IS NULL") in that revision.'
-        )
+        what, value = "is numbered by the database", "nextval('…')"
+        then = "number new rows by server_default=Sequence(…).next_value()"
     return (
-        f"{where} has a default that differs from row to row. {rewrites} Add it without, and nullable; then give it the"
-        f' default, migrate, and fill other rows by backfill({table!r}, "{column.name} = …", "{column.name} IS'
-        ' NULL") in that revision.'
+        f"{where} {what}. {rewrites} Add it without, and nullable; then {then}, migrate, and fill other rows by"
+        f' backfill({table!r}, "{column.name} = {value}", "{column.name} IS NULL") in that revision.'
     )
 
 

@@ -155,16 +155,6 @@ def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
     }
 
 
-def release_before(connection: sa.Connection) -> LiveRelease | None:
-    """Return the release that was live before the live one."""
-    return live_release(connection, place=1)
-
-
-def release_at(connection: sa.Connection, code_head: str) -> LiveRelease | None:
-    """Return the newest release whose code ended with this revision."""
-    return live_release(connection, RELEASES.c.code_head == code_head)
-
-
 def own_release(connection: sa.Connection, metadata: sa.MetaData, code_head: str) -> LiveRelease | None:
     """Return what code with these models noted when it was live; None: it never was, in this database."""
     is_same = RELEASES.c.mapping_hash == mapping_hash(mapped_tables(metadata))

@@ -93,6 +93,12 @@ def test_the_shadow_of_a_former_type_may_go(tmp_path: Path) -> None:
     assert lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"]) == []
 
 
+def test_a_table_may_not_go_of_which_a_column_was_retired(tmp_path: Path) -> None:
+    history(tmp_path, 'retire_column_online("people", "name")')
+    write_revision(tmp_path, "0003", "0002", 'op.execute("DROP TABLE people")', CONTRACT)
+    assert [found.rule for found in lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0003"])] == ["drops-table"]
+
+
 def test_a_connection_to_the_projects_own_database_is_refused(tmp_path: Path, database: Database) -> None:
     database.execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
     begun = f"with sa.create_engine({database.url!r}).begin() as other:"

@@ -73,7 +73,7 @@ def test_the_newest_start_is_live_so_a_rollback_makes_the_older_release_live_aga
     assert known(prepared).code_head == "0002"
     prepared.goes_live(OLD, "0001")
     assert known(prepared).code_head == "0001"
-    assert known(prepared, live.release_before).code_head == "0002"
+    assert known(prepared, partial(live.live_release, place=1)).code_head == "0002"
 
 
 def test_a_process_whose_first_request_comes_late_is_not_the_newest(prepared: Database) -> None:
@@ -91,10 +91,9 @@ def test_a_process_whose_first_request_comes_late_is_not_the_newest(prepared: Da
 def test_two_releases_with_one_mapping_are_told_apart_by_their_revisions(prepared: Database) -> None:
     prepared.goes_live(OLD, "0001")
     prepared.goes_live(OLD, "0002")
-    for head in ("0001", "0002"):
-        assert known(prepared, partial(live.release_at, code_head=head)).code_head == head
     with prepared.engine.connect() as connection:
-        assert live.own_release(connection, NEW, "0002") is None
+        for metadata, head, found in ((OLD, "0001", "0001"), (OLD, "0002", "0002"), (NEW, "0002", None)):
+            assert getattr(live.own_release(connection, metadata, head), "code_head", None) == found
 
 
 def test_twenty_processes_that_start_at_once_leave_one_row_and_the_next_upgrade_keeps_it(prepared: Database) -> None:

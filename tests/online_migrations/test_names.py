@@ -18,7 +18,6 @@ from online_migrations.sql import (
     name_checks,
     normalize,
     shorten_identifier,
-    split_at_commas,
     split_statements,
     unqualified_name,
 )
@@ -211,10 +210,6 @@ NAMES = {"Todos": "todos", '"Todos"': "Todos", "public.todos": "todos", 'public.
 
 def test_a_name_is_as_the_catalog_has_it() -> None:
     assert {name: unqualified_name(name) for name in NAMES} == NAMES
-
-
-def test_a_comma_in_parentheses_splits_nothing() -> None:
-    assert split_at_commas("a, b(c, d), e") == ["a", "b(c, d)", "e"]
 
 
 SETUP = """

@@ -40,7 +40,7 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("revision =", "revision: str =", 1))
     require_parent_files(directory)
     (tmp_path / "versions/0002_step.py").unlink()
-    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0002"):
+    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0002.*git log --all -S 0002"):
         require_parent_files(directory)
 
 
@@ -53,13 +53,6 @@ def test_two_files_of_one_number_are_found(tmp_path: Path) -> None:
     assert duplicate_revisions(directory) == {"0002": ["0002_other.py", "0002_step.py"]}
     with pytest.raises(ReleaseError, match=r"0002 has several files, 0002_other\.py, 0002_step\.py"):
         lint(directory, NO_MODELS)
-
-
-def test_a_revision_that_follows_a_lost_one(tmp_path: Path) -> None:
-    directory = history(tmp_path, "pass")
-    write_revision(tmp_path, "0003", "0099")
-    with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0099.*git log --all -S 0099"):
-        require_parent_files(directory)
 
 
 @servers
