@@ -120,9 +120,8 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
 # early: it is refused where the live release may write NULL, and what stands before it stays.
 RANKS = (
     ("reinstate_table_online", "reinstate_column_online", "add_column_online"),
-    ("set_default_online",),
     ("set_not_null_online",),
-    (),  # what is not named here, such as another type
+    (),  # what is not named here: another type, and after it the default that is printed in it; then its NOT NULL
     ("create_index_online", "add_unique_online", "add_primary_key_online"),
     ("add_foreign_key_online", "add_check_online"),  # a foreign key refers to a unique index
     ("drop_not_null_online",),
@@ -160,7 +159,13 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     """
     ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
     calls = [op for op in operations if isinstance(op, Call)]
-    calls.sort(key=lambda call: ranks.get(call.function, RANKS.index(())))
+    given = [call.arguments for call in calls if call.function == "set_default_online"]
+
+    def rank(call: Call) -> int:
+        waits = any(arguments.startswith(f"{call.arguments}, ") for arguments in given)
+        return RANKS.index(()) if waits else ranks.get(call.function, RANKS.index(()))
+
+    calls.sort(key=rank)
     of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
     going = [op for op in operations if isinstance(op, ops.DropTableOp)]
     others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]

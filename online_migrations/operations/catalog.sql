@@ -118,7 +118,8 @@ WHERE conrelid = to_regclass(:table) AND contype = 'f' AND confrelid <> conrelid
 
 -- in_the_way: of what PostgreSQL asks to be dropped before it changes the column's type or drops it, or the table. Our
 -- own triggers are dropped beforehand
-SELECT CASE WHEN f.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid) ELSE (SELECT 'computed column '
+SELECT CASE WHEN f.oid IS NULL THEN replace(pg_describe_object(d.classid, d.objid, d.objsubid), 'rule _RETURN on ', '')
+    ELSE (SELECT 'computed column '
     || attname FROM pg_attribute WHERE attrelid = f.adrelid AND attnum = f.adnum) END FROM pg_depend d
 LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
 LEFT JOIN pg_trigger g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid

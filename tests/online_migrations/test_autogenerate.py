@@ -121,7 +121,7 @@ def test_an_index_that_a_type_makes_with_its_table_is_not_made_twice(untouched: 
 
 def test_what_is_made_comes_before_what_goes_and_what_is_referred_to_first() -> None:
     order = [
-        *("add_column_online", "set_default_online", "set_not_null_online", "change_type_online"),
+        *("add_column_online", "set_not_null_online", "change_type_online"),
         *("create_index_online", "add_foreign_key_online"),
         *("drop_constraint_online", "drop_index_online", "retire_column_online"),
         "drop_column_contract",
