@@ -24,7 +24,7 @@ from online_migrations.connection import writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message, told
 from online_migrations.guard.watch import refused
-from online_migrations.runner import preconditions, require_adopted, require_same
+from online_migrations.runner import check, require_adopted, require_same
 from online_migrations.sql import OFFLINE_OPTIONS, quote
 from online_migrations.state import SchemaState, ledger, live
 from online_migrations.state.ledger import EXPAND
@@ -111,7 +111,7 @@ def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, 
     heads: Any = tuple(applied)
     with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
-        preconditions.check(current, connection, "upgrade")
+        check(current, connection, "upgrade")
     if current.database_revision and current.name != state.AT_HEAD:
         return
     try:
