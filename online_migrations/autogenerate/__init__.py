@@ -7,7 +7,7 @@ downgrade. What has no safe way is refused with a sentence that says what to wri
 
 import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -19,7 +19,6 @@ from alembic.autogenerate.render import _render_cmd_body
 from alembic.operations import ops
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import SAWarning
@@ -192,27 +191,32 @@ def process_revision_directives(
             raise UnsafeOperation(f"Nothing was written. {NO_REVISION_ENDS_IT}")
         script.imports = {*script.imports, *autogen.imports, *change.imports()}  # Alembic's own set is shared
         migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
-    number = 1 + sum(1 for _ in ScriptDirectory.from_config(context.config).walk_revisions())  # keeps files in order
+    number = 1 + sum(1 for _ in context.script.walk_revisions())  # keeps files in order
     script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
 
 
 def repeats_newest(autogen: AutogenContext, upgrade: ops.UpgradeOps) -> bool:
     """Tell if the newest revision, which has run, does all of this already."""
     asked = indent(_render_cmd_body(upgrade, autogen), "    ")
-    heads = autogen.migration_context.get_current_heads()
-    newest = ScriptDirectory.from_config(context.config).get_revisions(heads)
+    newest = context.script.get_revisions(autogen.migration_context.get_current_heads())
     done = [statements_of_upgrade(Path(script.path).read_bytes()) for script in newest]
     return statements_of_upgrade(f"def upgrade():\n{asked}") <= set().union(*done)
 
 
+def compared(
+    connection: Connection, metadata: MetaData, opts: Mapping[str, Any]
+) -> tuple[AutogenContext, ops.UpgradeOps]:
+    """Return what is to be done until the database is as the models say. The caller rolls back temporary tables."""
+    migration = MigrationContext.configure(connection, opts=dict(opts))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
+        upgrade = produce_migrations(migration, metadata).upgrade_ops or ops.UpgradeOps()
+    return AutogenContext(migration, metadata, migration.opts), upgrade
+
+
 def comes_back(connection: Connection, include: Callable[..., bool]) -> bool:
     """Tell if the newest revision did all that the models still ask for, and what they map is there."""
-    metadata = options.current().metadata
-    migration = MigrationContext.configure(connection, opts={**context.get_context().opts, "include_name": include})
-    autogen = AutogenContext(migration, metadata, migration.opts)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)
-        upgrade = produce_migrations(migration, metadata).upgrade_ops or ops.UpgradeOps()
+    autogen, upgrade = compared(connection, target_metadata(), {**context.get_context().opts, "include_name": include})
     try:
         upgrade.ops[:] = rewrite_directives(upgrade, autogen).up
     except UnsafeOperation:  # which says what to do
