@@ -224,19 +224,13 @@ def _failure(connection: Connection, script: Script, metadata: MetaData) -> Viol
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
     """Run upgrade() as the runner does. Raise in one sentence how it fails on this database."""
-    opts = {
-        "transaction_per_migration": True,
-        "deadline": Deadline(SECONDS),
-        "guard": guard,
-        "is_new": True,
-        "target_metadata": metadata,
-    }
+    opts = {"deadline": Deadline(SECONDS), "guard": guard, "is_new": True, "target_metadata": metadata}
     migration = MigrationContext.configure(connection, opts=opts)
     try:
         with (
             watch.refused(script.module),  # other connections lead to the project's own database
             Operations.context(migration),
-            migration.begin_transaction(_per_migration=True),
+            migration.begin_transaction(),
         ):
             script.module.upgrade()
     except (ReleaseError, KeyboardInterrupt):
