@@ -27,7 +27,7 @@ from sqlalchemy.schema import AddConstraint
 from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
-from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
+from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired
 from online_migrations.autogenerate.types import render_item
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
@@ -66,7 +66,8 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
         return False  # it has what the whole has
     if type_ == "table":
         return not (is_of_a_tool(str(name)) or is_retired(item))
-    return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
+    gone = [column.name for column in item.table.columns if is_retired(column)]
+    return item.name not in gone if type_ == "column" else not columns.stands_on(item, gone)  # dropped with that
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:

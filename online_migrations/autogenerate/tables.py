@@ -264,11 +264,6 @@ def is_part_of_another(table: Table) -> bool:
     return table.dialect_options["postgresql"]["inherits"] is not None
 
 
-def stands_on_retired(item: Any) -> bool:
-    """Tell if an index or constraint of the database stands on a retired column; it is dropped with that."""
-    return stands_on(item, [column.name for column in item.table.columns if is_retired(column)])
-
-
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
     """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)

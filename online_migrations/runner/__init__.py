@@ -183,14 +183,10 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
 def check(current: state.SchemaState, connection: Connection, command: str) -> list[Script]:
     """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
     migration = context.get_context()
-    refused = {
-        state.AHEAD_CONTRACT: errors.IncompatibleSchema,
-        state.UNKNOWN: errors.UnknownRevision,
-        state.AHEAD: ReleaseError,
-    }
+    special = {state.AHEAD_CONTRACT: errors.IncompatibleSchema, state.UNKNOWN: errors.UnknownRevision}
     is_mended = current.name == state.UNKNOWN and migration.purge  # stamp --purge fixes just this
-    if current.name in refused and not is_mended:
-        raise refused[current.name](state.refusal(current))
+    if current.name in (*special, state.AHEAD) and not is_mended:
+        raise special.get(current.name, ReleaseError)(state.refusal(current))
     if command == "do_stamp":
         return []
     heads, function = migration.get_current_heads(), migration._migrations_fn
