@@ -107,10 +107,9 @@ class Replacement(Found):
         self.schema = drop.schema
         kind = getattr(create, "constraint_type", "index")
         name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
-        table = f"{drop.schema}.{drop.table_name}" if drop.schema else drop.table_name
-        item = drop.to_index() if isinstance(drop, ops.DropIndexOp) else drop.to_constraint()
+        _, item = drop.to_diff_tuple()  # the index or constraint
         columns = [column.name for column in item.columns]  # none of a CHECK
-        super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
+        super().__init__(f"change_{kind}", item.table.fullname, str(name), there, wanted, *columns)
 
 
 class NewSequence(Found):

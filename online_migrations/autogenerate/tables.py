@@ -285,10 +285,7 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
         for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
             drop = call("drop_column_contract", table.name, column.name)
             parts.append(Change([drop], _make_again(column, autogen), CONTRACT).in_schema(table.schema))
-    dropped = Change.joined(parts)
-    if dropped.up:
-        log.warning("this revision drops what was retired; ship it in a release after the one that retired it")
-    return dropped
+    return Change.joined(parts)
 
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:

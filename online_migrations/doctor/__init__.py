@@ -157,10 +157,9 @@ def check_revisions(connection: Connection, found: SchemaState, metadata: MetaDa
             yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
         return
     if there := not_adopted(connection, found, metadata):
-        what = (
-            f"The database has no revision, and tables that none has made: {', '.join(there)}. An upgrade is refused,"
-        )
-        yield Diagnosis(ERROR, "not-adopted", f"{what} and says how to record what they are.", "flask db upgrade")
+        what = f"The database has no revision, and tables that none has made: {', '.join(there)}. An upgrade"
+        what += " is refused, and says how to record what they are."
+        yield Diagnosis(ERROR, "not-adopted", what, "flask db upgrade")
         return
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
