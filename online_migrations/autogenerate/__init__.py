@@ -96,10 +96,6 @@ def model_schemas() -> list[str | None]:
     return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
 
 
-def refuse(op: Found, diff: Diff) -> Change:
-    raise UnsafeOperation(op.advice)
-
-
 REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     **tables.CREATE,
     ops.CreateTableOp: tables.create_table,
@@ -112,7 +108,6 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.DropIndexOp: tables.drop_index,
     ops.DropConstraintOp: tables.drop_constraint,
     Replacement: tables.replace,
-    Found: refuse,
     EnumValues: columns.add_values,
 }
 
@@ -146,6 +141,8 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     diffs = {schema: Diff(context, schema, [op for of, op in placed if of == schema]) for schema in schemas}
     changes = []
     for schema, op in placed:
+        if isinstance(op, Found) and op.advice:
+            raise UnsafeOperation(op.advice)
         with on_search_path(diffs[schema].connection, schema):
             changes.append(REWRITE[type(op)](op, diffs[schema]).in_schema(schema))
     up, down, phase = Change.joined(changes)
