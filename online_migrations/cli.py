@@ -190,11 +190,8 @@ def _plan_lines(document: Document) -> Iterator[str]:
 def _rollback_lines(document: Document) -> Iterator[str]:
     noted = f"live since {document['live_at']}" if document["live_at"] else "judged by the phases of the steps since"
     code = f"the code of {document['to']} ({noted})" if document["to"] else "the previous release"
-    yield {
-        "yes": f"Yes: {code} can serve on this database.",
-        "no": f"No: {code} cannot serve on this database.",
-        "unknown": f"Unknown whether {code} can serve on this database.",
-    }[document["answer"]]
+    answers = {"yes": "Yes: {} can serve", "no": "No: {} cannot serve", "unknown": "Unknown whether {} can serve"}
+    yield f"{answers[document['answer']].format(code)} on this database."
     yield from (f"  {reason}" for reason in document["reasons"])
     if document["since"]:
         yield f"Revisions that it does not have: {', '.join(document['since'])}"

@@ -5,14 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from alembic.util.pyfiles import load_module_py
-from sqlalchemy import Connection, Engine, MetaData, Row, text
+from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
@@ -225,19 +224,13 @@ def _failure(connection: Connection, script: Script, metadata: MetaData) -> Viol
 
 def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Guard | None = None) -> None:
     """Run upgrade() as the runner does. Raise in one sentence how it fails on this database."""
-    opts = {
-        "transaction_per_migration": True,
-        "deadline": Deadline(SECONDS),
-        "guard": guard,
-        "is_new": True,
-        "target_metadata": metadata,
-    }
+    opts = {"deadline": Deadline(SECONDS), "guard": guard, "is_new": True, "target_metadata": metadata}
     migration = MigrationContext.configure(connection, opts=opts)
     try:
         with (
             watch.refused(script.module),  # other connections lead to the project's own database
             Operations.context(migration),
-            migration.begin_transaction(_per_migration=True),
+            migration.begin_transaction(),
         ):
             script.module.upgrade()
     except (ReleaseError, KeyboardInterrupt):
@@ -251,15 +244,11 @@ def _apply(connection: Connection, script: Script, metadata: MetaData, guard: Gu
             connection.rollback()
 
 
-def _tables(connection: Connection) -> Sequence[Row[Any]]:
-    return connection.execute(QUERIES["tables"], {"tools": list(TOOL_TABLES)}).all()
-
-
 def fill(connection: Connection) -> None:
     """Give each table that is empty ROWS rows: with a value in every column, or else in the required ones; or one row,
     or none, if a rule does not allow more.
     """
-    for table in _tables(connection):
+    for table in connection.execute(QUERIES["tables"], {"tools": list(TOOL_TABLES)}).all():
         if connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table.name})")):  # noqa: S608 - quoted by the server
             continue
         columns = connection.execute(QUERIES["columns"], {"oid": table.oid}).all()

@@ -24,8 +24,8 @@ from online_migrations.connection import writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRevision, server_message, told
 from online_migrations.guard.watch import refused
-from online_migrations.runner import preconditions, require_adopted, require_same
-from online_migrations.sql import OFFLINE_OPTIONS, quote
+from online_migrations.runner import check, require_adopted, require_same
+from online_migrations.sql import DIALECT, quote
 from online_migrations.state import SchemaState, ledger, live
 from online_migrations.state.ledger import EXPAND
 from online_migrations.state.tables import RELEASES
@@ -112,7 +112,7 @@ def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, 
     heads: Any = tuple(applied)
     with EnvironmentContext(Config(), code, fn=lambda *_: code._upgrade_revs("head", heads)) as environment:
         environment.configure(connection=connection)
-        preconditions.check(current, connection, "upgrade")
+        check(current, connection, "upgrade")
     if current.database_revision and current.name != state.AT_HEAD:
         return
     try:
@@ -127,11 +127,8 @@ def _judge(connection: Connection, code: ScriptDirectory, current: SchemaState, 
 def render(script: Script, metadata: MetaData | None = None) -> RevisionPlan:
     """Render upgrade() as `flask db upgrade --sql` does, which would print the SQL of all revisions."""
     printed = StringIO()
-    migration = MigrationContext.configure(
-        url=OFFLINE_OPTIONS["url"],
-        dialect_opts=OFFLINE_OPTIONS["dialect_opts"],
-        opts={"as_sql": True, "literal_binds": True, "output_buffer": printed, "target_metadata": metadata},
-    )
+    opts = {"as_sql": True, "literal_binds": True, "output_buffer": printed, "target_metadata": metadata}
+    migration = MigrationContext.configure(dialect=DIALECT, opts=opts)
     unreadable = None
     with refused(script.module), Operations.context(migration):
         try:

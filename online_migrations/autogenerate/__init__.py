@@ -7,7 +7,7 @@ downgrade. What has no safe way is refused with a sentence that says what to wri
 
 import logging
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -19,7 +19,6 @@ from alembic.autogenerate.render import _render_cmd_body
 from alembic.operations import ops
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import SAWarning
@@ -28,7 +27,7 @@ from sqlalchemy.schema import AddConstraint
 from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
-from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired, stands_on_retired
+from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired
 from online_migrations.autogenerate.types import render_item
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
@@ -67,7 +66,8 @@ def include_object(item: Any, name: str | None, type_: str, reflected: bool, com
         return False  # it has what the whole has
     if type_ == "table":
         return not (is_of_a_tool(str(name)) or is_retired(item))
-    return not (is_retired(item) if type_ == "column" else stands_on_retired(item))
+    gone = [column.name for column in item.table.columns if is_retired(column)]
+    return item.name not in gone if type_ == "column" else not columns.stands_on(item, gone)  # dropped with that
 
 
 def include_name(name: str | None, type_: str, parents: Any) -> bool:
@@ -96,10 +96,6 @@ def model_schemas() -> list[str | None]:
     return [None, *sorted({table.schema for table in options.current().metadata.tables.values() if table.schema})]
 
 
-def refuse(op: Found, diff: Diff) -> Change:
-    raise UnsafeOperation(op.advice)
-
-
 REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     **tables.CREATE,
     ops.CreateTableOp: tables.create_table,
@@ -112,7 +108,6 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     ops.DropIndexOp: tables.drop_index,
     ops.DropConstraintOp: tables.drop_constraint,
     Replacement: tables.replace,
-    Found: refuse,
     EnumValues: columns.add_values,
 }
 
@@ -145,6 +140,8 @@ def rewrite_directives(upgrade: ops.UpgradeOps, context: AutogenContext) -> Chan
     diffs = {schema: Diff(context, schema, [op for of, op in placed if of == schema]) for schema in schemas}
     changes = []
     for schema, op in placed:
+        if isinstance(op, Found) and op.advice:
+            raise UnsafeOperation(op.advice)
         with on_search_path(diffs[schema].connection, schema):
             changes.append(REWRITE[type(op)](op, diffs[schema]).in_schema(schema))
     up, down, phase = Change.joined(changes)
@@ -197,27 +194,32 @@ def process_revision_directives(
             raise UnsafeOperation(f"Nothing was written. {NO_REVISION_ENDS_IT}")
         script.imports = {*script.imports, *autogen.imports, *change.imports()}  # Alembic's own set is shared
         migration.opts["template_args"]["phase"] = change.phase  # read by migrations/script.py.mako
-    number = 1 + sum(1 for _ in ScriptDirectory.from_config(context.config).walk_revisions())  # keeps files in order
+    number = 1 + sum(1 for _ in context.script.walk_revisions())  # keeps files in order
     script.rev_id = migration.opts["revision_context"].command_args["rev_id"] or f"{number:04d}"
 
 
 def repeats_newest(autogen: AutogenContext, upgrade: ops.UpgradeOps) -> bool:
     """Tell if the newest revision, which has run, does all of this already."""
     asked = indent(_render_cmd_body(upgrade, autogen), "    ")
-    heads = autogen.migration_context.get_current_heads()
-    newest = ScriptDirectory.from_config(context.config).get_revisions(heads)
+    newest = context.script.get_revisions(autogen.migration_context.get_current_heads())
     done = [statements_of_upgrade(Path(script.path).read_bytes()) for script in newest]
     return statements_of_upgrade(f"def upgrade():\n{asked}") <= set().union(*done)
 
 
+def compared(
+    connection: Connection, metadata: MetaData, opts: Mapping[str, Any]
+) -> tuple[AutogenContext, ops.UpgradeOps]:
+    """Return what is to be done until the database is as the models say. The caller rolls back temporary tables."""
+    migration = MigrationContext.configure(connection, opts=dict(opts))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
+        upgrade = produce_migrations(migration, metadata).upgrade_ops or ops.UpgradeOps()
+    return AutogenContext(migration, metadata, migration.opts), upgrade
+
+
 def comes_back(connection: Connection, include: Callable[..., bool]) -> bool:
     """Tell if the newest revision did all that the models still ask for, and what they map is there."""
-    metadata = options.current().metadata
-    migration = MigrationContext.configure(connection, opts={**context.get_context().opts, "include_name": include})
-    autogen = AutogenContext(migration, metadata, migration.opts)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)
-        upgrade = produce_migrations(migration, metadata).upgrade_ops or ops.UpgradeOps()
+    autogen, upgrade = compared(connection, target_metadata(), {**context.get_context().opts, "include_name": include})
     try:
         upgrade.ops[:] = rewrite_directives(upgrade, autogen).up
     except UnsafeOperation:  # which says what to do

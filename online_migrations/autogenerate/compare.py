@@ -16,7 +16,6 @@ from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import CheckConstraint, Column, Connection, Enum, Index, MetaData, Sequence, Table, literal_column
-from sqlalchemy import inspect as inspect_database
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import AddConstraint, CreateIndex
@@ -108,10 +107,9 @@ class Replacement(Found):
         self.schema = drop.schema
         kind = getattr(create, "constraint_type", "index")
         name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
-        table = f"{drop.schema}.{drop.table_name}" if drop.schema else drop.table_name
-        item = drop.to_index() if isinstance(drop, ops.DropIndexOp) else drop.to_constraint()
+        _, item = drop.to_diff_tuple()  # the index or constraint
         columns = [column.name for column in item.columns]  # none of a CHECK
-        super().__init__(f"change_{kind}", table, str(name), there, wanted, *columns)
+        super().__init__(f"change_{kind}", item.table.fullname, str(name), there, wanted, *columns)
 
 
 class NewSequence(Found):
@@ -129,23 +127,16 @@ class EnumValues(Found):
 class Diff:
     """All directives for the tables of one schema, which is searched first. The rewrite of one may depend on others."""
 
-    def __init__(self, context: AutogenContext, schema: str | None = None, directives: Iterable[Any] = ()) -> None:
+    def __init__(self, context: AutogenContext, schema: str | None = None, directives: Collection[Any] = ()) -> None:
         self.context = context
         self.schema = schema  # None: the default one
-        self.new_tables: list[str] = []
-        self.retired_tables: dict[str, set[str]] = {}  # with their columns
-        self.new_columns: dict[tuple[str, str], Column[Any]] = {}
-        self.retired_columns: dict[tuple[str | None, str], Column[Any]] = {}
-        for op in directives:
-            match op:
-                case ops.CreateTableOp():
-                    self.new_tables.append(op.table_name)
-                case ops.DropTableOp():
-                    self.retired_tables[op.table_name] = {column.name for column in op.to_table().columns}
-                case ops.AddColumnOp():
-                    self.new_columns[op.table_name, op.column.name] = op.column
-                case ops.DropColumnOp():
-                    self.retired_columns[op.table_name, op.column_name] = op.to_column()
+        self.new_tables = [op.table_name for op in directives if isinstance(op, ops.CreateTableOp)]
+        gone = [op for op in directives if isinstance(op, ops.DropTableOp)]
+        self.retired_tables = {op.table_name: {column.name for column in op.to_table().columns} for op in gone}
+        added = [op for op in directives if isinstance(op, ops.AddColumnOp)]
+        self.new_columns = {(op.table_name, op.column.name): op.column for op in added}
+        dropped = [op for op in directives if isinstance(op, ops.DropColumnOp)]
+        self.retired_columns = {(op.table_name, op.column_name): op.to_column() for op in dropped}
 
     @property
     def connection(self) -> Connection:
@@ -159,7 +150,7 @@ class Diff:
     def added_to(self, table: str, columns: Iterable[str]) -> list[Column[Any]]:
         return [self.new_columns[table, name] for name in columns if (table, name) in self.new_columns]
 
-    def retired_of(self, table: str | None, columns: Iterable[str]) -> list[Column[Any]]:
+    def retired_of(self, table: str, columns: Iterable[str]) -> list[Column[Any]]:
         return [self.retired_columns[table, name] for name in columns if (table, name) in self.retired_columns]
 
     def columns_in(self, table: str, condition: str) -> list[str]:
@@ -198,7 +189,7 @@ class ReleaseImpl(PostgresqlImpl):
 
 def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
     """Refuse what PostgreSQL keeps or prints otherwise than the models have it, and what cannot be written as SQL."""
-    default = inspect_database(connection_of(context.migration_context)).default_schema_name
+    default = context.inspector.default_schema_name
     for table in context.sorted_tables:
         if table.schema == default:
             raise UnsafeOperation(
@@ -219,11 +210,11 @@ def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: 
 
 def find_sequences(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[Any]) -> PriorityDispatchResult:
     """Find sequences of the models, in a default in Python or of the server, that the database does not have."""
-    inspector = inspect_database(connection_of(context.migration_context))
+    has_sequence = context.inspector.has_sequence
     for column in (column for table in context.sorted_tables for column in table.columns):
         for default in (column.default, getattr(column.server_default, "arg", None)):
             sequence = getattr(default, "sequence", default)
-            if isinstance(sequence, Sequence) and not inspector.has_sequence(sequence.name, schema=sequence.schema):
+            if isinstance(sequence, Sequence) and not has_sequence(sequence.name, schema=sequence.schema):
                 upgrade.ops.append(NewSequence(column.table.fullname, sequence))
     return NEXT
 
@@ -255,7 +246,6 @@ def compare_definitions(context: AutogenContext, modify: ops.ModifyTableOps, *pl
             for change in definitions.changed_definitions(connection, model, there, known):
                 modify.ops.extend(_directives(connection, change, reflected, model))
             modify.ops.extend(_columns(connection, reflected, model))
-        modify.ops.extend(_enums(reflected, model))
     return NEXT
 
 
@@ -336,8 +326,8 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
     definition = wanted.rpartition(f" {add}")[2]
     action = "change" if there and wanted else "add" if wanted else "remove"
-    actions = {"change": f"{drop}, {add}{definition}", "add": f"{add}{definition}", "remove": drop}
-    statement = f"ALTER TABLE {table} {actions[action]}"
+    parts = [*([drop] if there else []), *([f"{add}{definition}"] if wanted else [])]
+    statement = f"ALTER TABLE {table} {', '.join(parts)}"
     advice = (
         f"{model.fullname} has another EXCLUDE constraint {name} in the database than in its model. PostgreSQL builds"
         " the index of one under a lock that stops every write. If the table is small enough for that, write a revision"
@@ -349,12 +339,16 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
 
 
 def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
-    """Compare types, defaults, and how values are generated."""
+    """Compare types with the values of enums, defaults, and how values are generated."""
     there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
         if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
             continue
+        was = reflected.columns[column.name]
+        if isinstance(column.type, Enum) and isinstance(was.type, Enum) and {*was.type.enums} != {*column.type.enums}:
+            values = (str(was.type.name), list(was.type.enums), list(column.type.enums))
+            yield EnumValues("change_enum", model.fullname, *values, column.name)
         if new is None:  # the server does not make it: it has no such type, or the default names what is to come
             try:
                 require_known(model.fullname, [column], connection)
@@ -362,7 +356,7 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
                 difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
                 yield Found(*difference, advice=refused.message)
             continue
-        was, is_other_type = reflected.columns[column.name], old.type != new.type
+        is_other_type = old.type != new.type
         is_computed = any(one.computed is not None for one in (column, was))
         can_change = is_other_type and not is_computed and not isinstance(was.type, NullType)  # no Python writes that
         if old[:2] != new[:2] and not can_change:
@@ -376,20 +370,10 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
         alter = ops.AlterColumnOp(model.name, column.name, schema=model.schema, existing_type=was.type)
         alter.existing_server_default = was.server_default
         alter.modify_type = column.type if is_other_type else None
-        if (old.identity, old.default) != (new.identity, new.default):
-            alter.modify_server_default = column.server_default
+        is_other_default = (old.identity, old.default) != (new.identity, new.default)
+        alter.modify_server_default = column.server_default if is_other_default else False
         if alter.has_changes():
             yield alter
-
-
-def _enums(reflected: Table, model: Table) -> Iterator[EnumValues]:
-    """Compare the values of enums."""
-    for column in model.columns:
-        there = reflected.columns.get(column.name)
-        if there is not None and isinstance(column.type, Enum) and isinstance(there.type, Enum):
-            old, new = list(there.type.enums), list(column.type.enums)
-            if set(old) != set(new):
-                yield EnumValues("change_enum", model.fullname, str(there.type.name), old, new, column.name)
 
 
 _plugin = Plugin(__name__)

@@ -10,31 +10,23 @@ from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, inspect
 from sqlalchemy.schema import CreateSequence, DropSequence, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
 
+from online_migrations import definitions
 from online_migrations.autogenerate import compare
 from online_migrations.autogenerate.columns import require_free, stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
 from online_migrations.autogenerate.types import indexes_of_types, require_types
 from online_migrations.connection import connection_of
-from online_migrations.definitions import (
-    RETIRED_COMMENT,
-    SHADOW_OF_FORMER,
-    SHADOW_PREFIX,
-    all_there,
-    on_search_path,
-    reason_not_to_make,
-)
+from online_migrations.definitions import RETIRED_COMMENT, SHADOW_PREFIX, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
 from online_migrations.operations.partitions import require_partition_key
 from online_migrations.sql import DIALECT, condition_sql, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import is_of_a_tool
-
-_LACKS_SCHEMA = text("SELECT to_regnamespace(:schema) IS NULL")
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +45,21 @@ def create_table(op: ops.CreateTableOp, diff: Diff) -> Change:
             f"The table {old} goes and {op.table_name} with the same columns comes. If it is a new name, the rows have"
             f" to come along: write a revision by hand, with rename_with_view({old!r}, {op.table_name!r})."
         )
-    if op.schema and diff.connection.scalar(_LACKS_SCHEMA, {"schema": quote(op.schema)}):
+    if op.schema and not diff.context.inspector.has_schema(op.schema):
         raise UnsafeOperation(
             f"The schema {op.schema} of the new table {op.table_name} is not there. Make it in a revision by hand, with"
             f" op.execute({f'CREATE SCHEMA {quote(op.schema)}'!r}), upgrade, and migrate then."
         )
     _require_made(op.table_name, diff)
-    keys = Change.joined([_add_after(one, diff) for one in op.columns if _comes_after(one, op, diff)])
+    later: list[Any] = [one for one in op.columns if _comes_after(one, op, diff)]
+    keys = Change.joined([create_foreign_key(ops.CreateForeignKeyOp.from_constraint(key), diff) for key in later])
     op.columns = [one for one in op.columns if not _comes_after(one, op, diff)]
     return Change([op, *keys.up], [*keys.down, op.reverse()], EXPAND)
 
 
 def _require_made(table: str, diff: Diff) -> None:
     model = diff.model(table)
-    if model is not None and (why := reason_not_to_make(diff.connection, model)):
+    if model is not None and (why := definitions.reason_not_to_make(diff.connection, model)):
         raise UnsafeOperation(f"PostgreSQL would not make the table {table} as its model says: {why} Put it right.")
 
 
@@ -89,12 +82,6 @@ def _comes_after(item: Any, op: ops.CreateTableOp, diff: Diff) -> bool:
     not_yet = diff.new_tables[diff.new_tables.index(op.table_name) + 1 :]
     other = item.referred_table
     return item.use_alter or (other.schema == op.schema and other.name in not_yet)
-
-
-def _add_after(key: Any, diff: Diff) -> Change:
-    add = ops.CreateForeignKeyOp.from_constraint(key)
-    schema_of(add)  # which refuses one into another schema
-    return create_foreign_key(add, diff)
 
 
 def drop_table(op: ops.DropTableOp, diff: Diff) -> Change:
@@ -136,20 +123,16 @@ def create_index(op: ops.CreateIndexOp, diff: Diff) -> Change:
         return Change([] if is_made else [op], [], EXPAND)
     arguments = arguments_of(op, diff.context).replace(", unique=False", "")
     undo = call("drop_index_online", op.index_name)
-    columns = [str(getattr(column, "name", column)) for column in op.columns]
-    nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
-    phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff) if op.unique else EXPAND
-    return Change([Call("create_index_online", arguments)], [undo], phase)
+    return Change([Call("create_index_online", arguments)], [undo], unique_phase(op, diff) if op.unique else EXPAND)
 
 
 def create_unique(op: ops.CreateUniqueConstraintOp, diff: Diff) -> Change:
-    columns = [str(column) for column in op.columns]
     options = {name: op.kw.get(name) for name in ("deferrable", "initially")}
-    nulls_are_the_same = bool(op.kw.get("postgresql_nulls_not_distinct"))
-    options |= {"nulls_not_distinct": nulls_are_the_same, "include": tuple(op.kw.get("postgresql_include") or ())}
-    add = call("add_unique_online", op.table_name, constraint_name(op), columns, **options)
-    phase = unique_phase(op.table_name, columns, nulls_are_the_same, diff)
-    return Change([add], [call("drop_constraint_online", op.table_name, constraint_name(op))], phase)
+    options["nulls_not_distinct"] = bool(op.kw.get("postgresql_nulls_not_distinct"))
+    options["include"] = tuple(op.kw.get("postgresql_include") or ())
+    where = (op.table_name, constraint_name(op))
+    add = call("add_unique_online", *where, [str(column) for column in op.columns], **options)
+    return Change([add], [call("drop_constraint_online", *where)], unique_phase(op, diff))
 
 
 def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
@@ -165,6 +148,7 @@ def create_primary_key(op: ops.CreatePrimaryKeyOp, diff: Diff) -> Change:
 
 
 def create_foreign_key(op: ops.CreateForeignKeyOp, diff: Diff) -> Change:
+    schema_of(op)  # which refuses one into another schema
     _require_made(op.source_table, diff)
     ends = (op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols))
     options = {name: op.kw.get(name) for name in ("onupdate", "ondelete", "deferrable", "initially", "match")}
@@ -191,11 +175,12 @@ def create_check(op: ops.CreateCheckConstraintOp, diff: Diff) -> Change:
     return Change([add], [drop], EXPAND if is_new else CONTRACT)
 
 
-def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff: Diff) -> str:
+def unique_phase(op: ops.CreateIndexOp | ops.CreateUniqueConstraintOp, diff: Diff) -> str:
     """Return the phase: on columns that the live release writes it may refuse what that release writes."""
+    table, columns = op.table_name, [str(getattr(column, "name", column)) for column in op.columns]
     require_partition_key(diff.connection, table, columns)
     new = diff.added_to(table, columns)
-    if not nulls_are_the_same and any(column.server_default is None for column in new):
+    if not op.kw.get("postgresql_nulls_not_distinct") and any(column.server_default is None for column in new):
         return EXPAND  # the live release leaves NULL in it, and NULL is not the same as NULL
     if len(new) == len(columns):
         raise UnsafeOperation(
@@ -208,7 +193,7 @@ def unique_phase(table: str, columns: list[str], nulls_are_the_same: bool, diff:
 
 def drop_index(op: ops.DropIndexOp, diff: Diff) -> Change:
     index = op.to_index()
-    if is_kept(op.table_name, [column.name for column in index.columns], bool(index.unique), diff):
+    if is_kept(str(op.table_name), [column.name for column in index.columns], bool(index.unique), diff):
         return Change([], [], EXPAND)  # the live release still searches by it; it is dropped with the column
     up, down = create_index(op.reverse(), diff)[:2]
     return Change(down, up, CONTRACT if index.unique else EXPAND)
@@ -232,7 +217,7 @@ def drop_constraint(op: ops.DropConstraintOp, diff: Diff) -> Change:
     return Change(down, up, CONTRACT if relied_on else EXPAND)
 
 
-def is_kept(table: str | None, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
+def is_kept(table: str, columns: Iterable[str], is_unique: bool, diff: Diff) -> bool:
     """Tell if an index or constraint stays until its column is dropped: not where a default would be there twice."""
     gone = diff.retired_of(table, columns)
     is_filled = all(column.server_default is not None for column in gone)
@@ -243,7 +228,7 @@ def reversed_drop(op: Any, diff: Diff) -> Any:
     """Return what adds the constraint again. SQLAlchemy does not reflect that a UNIQUE constraint is deferrable."""
     reverse = op.reverse()
     if isinstance(reverse, ops.CreateUniqueConstraintOp):
-        there = all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
+        there = definitions.all_there(diff.connection, op.table_name).get(sql_name(op.constraint_name or ""))
         reverse.kw["deferrable"] = (there is not None and " DEFERRABLE" in there.text) or None
         reverse.kw["initially"] = "DEFERRED" if there and "INITIALLY DEFERRED" in there.text else None
     return reverse
@@ -279,11 +264,6 @@ def is_part_of_another(table: Table) -> bool:
     return table.dialect_options["postgresql"]["inherits"] is not None
 
 
-def stands_on_retired(item: Any) -> bool:
-    """Tell if an index or constraint of the database stands on a retired column; it is dropped with that."""
-    return stands_on(item, [column.name for column in item.table.columns if is_retired(column)])
-
-
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
     """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
@@ -305,17 +285,14 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
         for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
             drop = call("drop_column_contract", table.name, column.name)
             parts.append(Change([drop], _make_again(column, autogen), CONTRACT).in_schema(table.schema))
-    dropped = Change.joined(parts)
-    if dropped.up:
-        log.warning("this revision drops what was retired; ship it in a release after the one that retired it")
-    return dropped
+    return Change.joined(parts)
 
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
     """Return the tables of the database, those before others that these refer to, without parts of others."""
-    metadata, inspector = MetaData(), inspect(connection)
-    sorted_names = {schema: inspector.get_sorted_table_and_fkc_names(schema) for schema in schemas}
-    places = [(schema, name) for schema, names in sorted_names.items() for name, _ in names if name]
+    metadata = MetaData()
+    placed = inspect(connection).sort_tables_on_foreign_key_dependency(list(schemas))
+    places = [place for place, _ in placed if place]  # the last entry has none, and the keys that make a circle
     found = [Table(name, metadata, schema=of, autoload_with=connection, resolve_fks=False) for of, name in places]
     for table in found:
         items: tuple[Any, ...] = (*table.constraints, *table.indexes)
@@ -328,7 +305,7 @@ def _stop_dual_writes(
     connection: Connection, table: Table, retired: Iterable[Column[Any]]
 ) -> list[ops.MigrateOperation]:
     """Stop those of a changed type, whose shadow goes with them; and those that need a column that goes."""
-    shadows = [column.name for column in table.columns if column.comment == SHADOW_OF_FORMER]
+    shadows = [column.name for column in table.columns if column.comment == definitions.SHADOW_OF_FORMER]
     changed = [column.name for column in table.columns if shadow_of(column.name) in shadows]
     with on_search_path(connection, table.schema):
         asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]

@@ -50,9 +50,7 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[
 
 def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
     """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
-    exported = [
-        value for module in (postgresql, sqlalchemy) for value in vars(module).values() if isinstance(value, type)
-    ]
+    exported = [*vars(postgresql).values(), *vars(sqlalchemy).values()]
     found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
     return item if found is type(item) else item.adapt(found)
 

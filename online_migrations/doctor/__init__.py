@@ -8,19 +8,16 @@ checks.toml, of which each row is a fault. The differences from the models are t
 import os
 import shlex
 import tomllib
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, CursorResult, Identity, MetaData, PrimaryKeyConstraint, text
-from sqlalchemy.exc import DBAPIError, SAWarning
+from sqlalchemy.exc import DBAPIError
 
 from online_migrations import locks, options, revisions, state
-from online_migrations.autogenerate import REVISION_OPTIONS, looks_at
+from online_migrations.autogenerate import REVISION_OPTIONS, compared, looks_at
 from online_migrations.backfills import store
 from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
@@ -113,17 +110,14 @@ def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> 
     return connection.execute(text(f"WITH tables AS ({tables}), migrator AS ({holder}) {query}"), parameters)
 
 
-def tables_there(connection: Connection, metadata: MetaData) -> list[str]:
-    """Return the tables of no tool, on the search path and in the models' schemas, as the models would name them."""
-    found = _rows(connection, "SELECT model FROM tables ORDER BY 1", query_parameters(metadata, False)).scalars()
-    return [name for name in found if looks_at(name) and not is_of_a_tool(name.rpartition(".")[2])]
-
-
 def not_adopted(connection: Connection, found: SchemaState, metadata: MetaData) -> list[str]:
-    """Return the tables of a database in which no revision has run, though there are models."""
+    """Return the tables of a database in which no revision has run, though there are models: those of no tool, on the
+    search path and in the models' schemas, as the models would name them.
+    """
     if not metadata.tables or found.database_revision or exists(connection, LEDGER):
         return []
-    return tables_there(connection, metadata)
+    tables = _rows(connection, "SELECT model FROM tables ORDER BY 1", query_parameters(metadata, False)).scalars()
+    return [name for name in tables if looks_at(name) and not is_of_a_tool(name.rpartition(".")[2])]
 
 
 def sequences_behind(connection: Connection, parameters: Mapping[str, Any]) -> Iterator[Diagnosis]:
@@ -163,10 +157,9 @@ def check_revisions(connection: Connection, found: SchemaState, metadata: MetaDa
             yield Diagnosis(ERROR, "revision-twice", what, f"flask release lint {revision}")
         return
     if there := not_adopted(connection, found, metadata):
-        what = (
-            f"The database has no revision, and tables that none has made: {', '.join(there)}. An upgrade is refused,"
-        )
-        yield Diagnosis(ERROR, "not-adopted", f"{what} and says how to record what they are.", "flask db upgrade")
+        what = f"The database has no revision, and tables that none has made: {', '.join(there)}. An upgrade"
+        what += " is refused, and says how to record what they are."
+        yield Diagnosis(ERROR, "not-adopted", what, "flask db upgrade")
         return
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
@@ -277,11 +270,8 @@ def differences(
     connection: Connection, metadata: MetaData, options: Mapping[str, Any] = REVISION_OPTIONS
 ) -> list[Difference]:
     """Return what `flask db migrate` would write, one for each cause. The caller rolls back the temporary tables."""
-    migration = MigrationContext.configure(connection, opts=dict(options))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # SQLAlchemy 2.1 warns of a CHECK that is NOT VALID
-        found = compare_metadata(migration, metadata)
-    changes = [change for item in found for change in (item if isinstance(item, list) else [item])]
+    _, found = compared(connection, metadata, options)
+    changes = [change for item in found.as_diffs() for change in (item if isinstance(item, list) else [item])]
     return _causes(list(map(_difference, changes)))
 
 

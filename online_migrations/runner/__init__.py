@@ -10,6 +10,7 @@ import os
 import signal
 import warnings
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -17,29 +18,21 @@ import alembic
 import sqlalchemy
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import Script
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, Row, text
 from sqlalchemy.exc import CompileError, DBAPIError, SAWarning
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
-from online_migrations import autogenerate, options, state
+from online_migrations import autogenerate, errors, locks, options, state
 from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine, is_open
 from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences, not_adopted, other_version
 from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
-from online_migrations.locks import (
-    DEFAULT_SECONDS as DEFAULT_SECONDS,
-)
-from online_migrations.locks import (
-    Deadline,
-    migration_lock,
-    sqlstate,
-    watch_blockers,
-    with_lock_retries,
-)
+from online_migrations.locks import Deadline, migration_lock, sqlstate, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
-from online_migrations.revisions import raised_at, require_consistent_files
-from online_migrations.runner.preconditions import check, deadline_option, lose_option
+from online_migrations.revisions import raised_at, require_consistent_files, unmerged_heads
 from online_migrations.sql import DIALECT, OFFLINE_OPTIONS, read_sql
 from online_migrations.state import ledger, live, tables
 
@@ -185,6 +178,46 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         elif command == "do_stamp":
             for stamped in other_version(connection, schema_state(connection)):
                 log.warning("%s If that was not meant: %s", stamped.what, stamped.next)
+
+
+def check(current: state.SchemaState, connection: Connection, command: str) -> list[Script]:
+    """Refuse what must not run on this database, each by its own error, and return the revisions that would run now."""
+    migration = context.get_context()
+    special = {state.AHEAD_CONTRACT: errors.IncompatibleSchema, state.UNKNOWN: errors.UnknownRevision}
+    is_mended = current.name == state.UNKNOWN and migration.purge  # stamp --purge fixes just this
+    if current.name in (*special, state.AHEAD) and not is_mended:
+        raise special.get(current.name, ReleaseError)(state.refusal(current))
+    if command == "do_stamp":
+        return []
+    heads, function = migration.get_current_heads(), migration._migrations_fn
+    connection.rollback()
+    try:
+        steps = list(function(heads, migration)) if function else []
+    except CommandError as error:
+        if "ultiple head" in str(error):
+            raise ReleaseError(state.two_heads(current, unmerged_heads(context.script))) from error
+        raise ReleaseError(f"{error}; the revisions are listed by: flask db history") from error
+    except AttributeError as error:  # Alembic's, as it takes downgrade() from each module
+        raise ReleaseError(f"{told(error)}, so there is no way back from it.") from error
+    return [step.revision for step in steps]
+
+
+def lose_option(command: str) -> list[str]:
+    """Return what `flask db downgrade -x lose=TABLE.COLUMN -x lose=TABLE` may throw away. Refuse it elsewhere."""
+    given = [argument.partition("=") for argument in context.get_x_argument()]
+    lose = [value for name, _, value in given if name == "lose"]
+    if lose and command != "downgrade":
+        raise ReleaseError("-x lose= is for flask db downgrade alone; an upgrade throws nothing away that is in use.")
+    return lose
+
+
+def deadline_option() -> Deadline:
+    """Return the deadline of `flask db upgrade -x deadline=SECONDS`, of a day at most."""
+    given = context.get_x_argument(as_dictionary=True).get("deadline", locks.DEFAULT_SECONDS)
+    with suppress(ValueError):
+        if 0 < float(given) <= 86400:
+            return Deadline(float(given))
+    raise ReleaseError("-x deadline= takes seconds, such as: flask db upgrade -x deadline=600")
 
 
 def schema_state(connection: Connection) -> state.SchemaState:
