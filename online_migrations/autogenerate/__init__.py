@@ -189,6 +189,8 @@ def process_revision_directives(
             log.info("nothing to write: the schema is what the models say")
             directives.clear()
             return
+        if is_same:
+            log.warning("this revision drops what was retired; ship it in a release after the one that retired it")
         upgrade.ops[:], downgrade.ops[:] = change.up, change.down
         if repeats_newest(autogen, upgrade):
             raise UnsafeOperation(f"Nothing was written. {NO_REVISION_ENDS_IT}")
