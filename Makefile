@@ -81,15 +81,15 @@ PYTHONS := 3.11 3.12 3.13
 # Fails where a package has no wheel, or none of our hashes. For this Python `install` has just done so.
 wheels: install-check ## check that every pinned package is a wheel, for each Python that we support, and fits the others
 	@$(BIN)/python -m pip --disable-pip-version-check check
-	@ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	ours=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in $(PYTHONS); do \
 		[ "$$version" = "$$ours" ] && continue; \
 		echo "Python $$version"; \
-		$(BIN)/uv pip install --quiet --cache-dir .venvs/cache --target .venvs/$$version --python-version $$version \
+		$(BIN)/uv pip install --quiet --cache-dir "$$folder/cache" --target "$$folder/$$version" --python-version $$version \
 			--no-deps --only-binary :all: --require-hashes \
 			--requirement requirements-lint.txt --requirement requirements-check.txt || exit 1; \
 	done
-	@rm -rf .venvs
 
 NEEDED := Semicircle needs Python 3.11 or newer; name one that is installed: make $(MAKECMDGOALS) PYTHON=python3.13
 INSTALL := import runpy, sys; sys.version_info >= (3, 11) or sys.exit("$(NEEDED)"); runpy.run_path("tools/install.py", run_name="__main__")
