@@ -134,7 +134,7 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
 
 def require_free(question: Question, connection: Connection, what: str, going: Collection[str] = ()) -> None:
     """Refuse to drop or change what something stands on that does not allow it, unless that goes too."""
-    things: list[str] = [one for one in question.rows(connection).scalars() if one.split()[-1] not in going]
+    things: list[str] = [one for one in question.rows(connection).scalars() if one not in going]
     if things:
         raise UnsafeOperation(
             f"Nothing was written: {things[0]} stands on {what}, which PostgreSQL neither changes nor drops under it."

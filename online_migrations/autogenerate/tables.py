@@ -274,7 +274,7 @@ def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,
         with on_search_path(connection, table.schema):
             for name in [None] if table.comment == RETIRED_COMMENT else [column.name for column in retired]:
                 what = table.name if name is None else f"{table.name}.{name}"
-                going = [column.name for column in retired if column.computed is not None]
+                going = [f"computed column {column.name}" for column in retired if column.computed is not None]
                 require_free(ask("in_the_way", table.name, column=name), connection, what, going)
         if table.comment == RETIRED_COMMENT:
             indexes = [index for index in table.indexes if index.name not in indexes_of_types(table)]
