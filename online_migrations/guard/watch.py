@@ -1,8 +1,10 @@
 """Transaction watch: sees every statement and every COMMIT of a connection, and has each transaction judged.
 
-And `excused("reason")`, a deliberate exception from the judgement for one statement of a revision.
+Text is read only where there is nothing to roll back: transaction control, and the few commands that PostgreSQL refuses
+in a transaction. Their grammar is fixed, so a keyword cannot be hidden.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,12 +18,33 @@ from sqlalchemy.pool import Pool
 
 from online_migrations.connection import driver_connection, execute_raw, execute_verbatim, is_autocommit, is_open
 from online_migrations.errors import UnsafeOperation
-from online_migrations.guard import statements
-from online_migrations.guard.effect import Effect
+from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
 from online_migrations.guard.snapshot import Snapshot, read_snapshot, read_touched
+from online_migrations.guard.tables import has_narrower_key, index_effects
+from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
 
 Seen = TypeVar("Seen")
+
+_ENDS_TRANSACTION = re.compile(
+    r"(?:COMMIT|END|ABORT|ROLLBACK(?! (?:WORK |TRANSACTION )?TO)|BEGIN|START TRANSACTION|PREPARE TRANSACTION)\b",
+    re.IGNORECASE,
+)
+# What cannot run in a transaction, and blocks neither reads nor writes.
+_CONCURRENT = re.compile(
+    rf"(?:CREATE (?P<unique>UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(?P<created>{NAME} )?"
+    rf"ON (?:ONLY )?(?P<table>{TABLE})(?P<rest>.*)"
+    rf"|DROP INDEX CONCURRENTLY (?:IF EXISTS )?(?P<dropped>{TABLE}(?: ?, ?{TABLE})*)"
+    rf"|REINDEX (?:\(.*?\) ?)?(?:INDEX|TABLE|SCHEMA) CONCURRENTLY {NAME}|VACUUM(?!.*\bFULL\b))",
+    re.IGNORECASE,
+)
+_SAVEPOINT = re.compile(rf"SAVEPOINT (?P<name>{NAME})", re.IGNORECASE)
+_ROLLBACK_TO = re.compile(rf"ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<name>{NAME})", re.IGNORECASE)
+_ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
+# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too.
+_ONLY_READS_OR_WRITES = re.compile(
+    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b|SELECT\b(?!.*\bINTO\b)[^(]*$", re.IGNORECASE
+)
 
 SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
 
@@ -203,14 +226,16 @@ class TransactionWatch:
             before = self.catalog()  # known before it: as it was at the beginning, or after the last statement
             if self.transaction.unseen is not None:
                 self.transaction.see_last(self._look(read_touched, before))
-        is_autocommitted = is_autocommit(self._connection)
-        self._judge_unless_excused(statements.effects_of_text(sql, self.catalog() if is_autocommitted else None))
+        self._judge_unless_excused(_effects_of_text(sql))
         if self.is_excusing:
-            self._excused_statements += len(statements.pieces(sql))
+            self._excused_statements += len(_pieces(sql))
             if self._excused_statements > 1:
                 raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
-        if is_autocommitted and not statements.runs_outside_transaction(sql):
-            execute_raw(self._connection, "BEGIN")
+        if is_autocommit(self._connection):
+            if concurrent := _CONCURRENT.match(normalize(sql)):
+                self._judge_unless_excused(_effects_of_concurrent(concurrent, self.catalog()))
+            else:
+                execute_raw(self._connection, "BEGIN")
         if not self.transaction.records:
             self.transaction.records.append(Record(None, False, None, self._look(read_held, True)))
 
@@ -218,15 +243,15 @@ class TransactionWatch:
         line = self.line()  # None: Alembic's own
         records, held = self.transaction.records, self._look(read_held)
         records.append(Record(line, not self.is_excusing, None, held))
-        if line is not None and statements.may_change_catalog(sql):
+        # What a function does that an INSERT calls is seen before COMMIT.
+        if line is not None and not all(map(_ONLY_READS_OR_WRITES.match, _pieces(sql))):
             self.transaction.unseen = len(records) - 1
             if self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
                 self.transaction.see_last(self._look(read_touched, self.catalog()))
-        savepoint = statements.savepoint(sql)
-        if savepoint and savepoint["made"]:
-            self.transaction.savepoints[savepoint["made"]] = len(records)
-        elif savepoint:
-            self.transaction.take_back(self.transaction.savepoints.get(savepoint["rolled_back"], len(records)))
+        for made in filter(None, map(_SAVEPOINT.fullmatch, _pieces(sql))):
+            self.transaction.savepoints[made["name"]] = len(records)
+        if back := _ROLLBACK_TO.fullmatch(normalize(sql)):
+            self.transaction.take_back(self.transaction.savepoints.get(back["name"], len(records)))
         if held.lock_timeout != records[-2].held.lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
         if is_autocommit(self._connection):
@@ -234,11 +259,11 @@ class TransactionWatch:
 
     def _end_statement(self, sql: str) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
-        if statements.runs_outside_transaction(sql):
+        if concurrent := _CONCURRENT.match(normalize(sql)):
             after = self._look(read_snapshot)
             self.transaction = Transaction(after)
             self._keep()
-            self._judge_unless_excused(statements.invalid_index(sql, after))
+            self._judge_unless_excused(_invalid_index(concurrent["created"], after))
             return
         self._judge_transaction()
         execute_raw(self._connection, "COMMIT")
@@ -282,3 +307,50 @@ class TransactionWatch:
     def _judge_unless_excused(self, effects: Iterable[Effect]) -> None:
         if not self.is_excusing:
             self._judge((effect, self.line()) for effect in effects)
+
+
+def _pieces(sql: str) -> list[str]:
+    """Return the statements of a text, each on one line without comments and literals."""
+    return [piece for piece in map(normalize, split_statements(sql)) if piece]
+
+
+def _effects_of_text(sql: str) -> Iterator[Effect]:
+    """Yield the effects that nobody could undo after it."""
+    for piece in _pieces(sql):
+        if _ENDS_TRANSACTION.match(piece):
+            yield Effect("ends-transaction", piece)
+    if ends := _ENDS_SESSIONS.search(sql):
+        yield Effect("ends-sessions", f"{ends[0]}()")
+
+
+def _effects_of_concurrent(statement: re.Match[str], catalog: Snapshot) -> Iterator[Effect]:
+    """Yield those of a statement that is sent outside of a transaction."""
+    if statement["unique"]:
+        yield from _effects_of_unique_index(statement, catalog)
+    dropped = {unqualified_name(name) for name in split_at_commas(statement["dropped"] or "") if name}
+    for key, thing in catalog.items() if dropped else ():
+        if key[0] == "index" and thing.name in dropped:
+            yield from index_effects(Change(key, thing, None, catalog, catalog))
+
+
+def _effects_of_unique_index(statement: re.Match[str], catalog: Snapshot) -> Iterator[Effect]:
+    """Yield what the index asks of rows that leave one of its columns NULL: two of them are not the same."""
+    table = unqualified_name(statement["table"])
+    subject = f"{statement['table']}.{(statement['created'] or 'a unique index').strip()}"
+    keys = re.fullmatch(rf" ?(?:USING BTREE )?\((?P<names>{NAME}(?: ?, ?{NAME})*)\)", statement["rest"], re.IGNORECASE)
+    found = [(key, thing) for key, thing in catalog.relations() if thing.name.rpartition(".")[2] == table]
+    if keys is None or len(found) != 1:
+        yield Effect("requires-more", subject)
+        return
+    [(key, thing)] = found
+    names = {unqualified_name(name) for name in split_at_commas(keys["names"])}
+    if not has_narrower_key((index for _, index in catalog.of(key, "index")), names):
+        columns = (column for _, column in catalog.of(key, "column") if column.name in names)
+        yield Effect("requires-more", subject, thing.name, tuple(one.name for one in columns if is_left_null(one)))
+
+
+def _invalid_index(created: str | None, catalog: Snapshot) -> Iterator[Effect]:
+    """Yield the index that CREATE INDEX CONCURRENTLY named, if one that is INVALID has the name afterwards."""
+    for key, thing in catalog.items() if created else ():
+        if key[0] == "index" and thing.name == unqualified_name(str(created)) and not thing.facts["valid"]:
+            yield Effect("leaves-invalid-index", thing.name)
