@@ -90,7 +90,6 @@ def release_options(app: Flask) -> online_migrations.Options:
         url_variable="MIGRATION_DATABASE_URL",
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
         unmapped_prefixes=(queue.TABLES,),
-        waiting_jobs=queue.waiting,
-        failed_jobs=queue.failed_jobs,
+        status_lines=queue.status_lines,
         defer_backfill=job_tasks.defer_batch,
     )

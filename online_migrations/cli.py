@@ -62,9 +62,7 @@ def status_command(as_json: bool) -> None:
 
 def _status(connection: Connection) -> Document:
     state = read_schema_state(connection)
-    given = options.current()
-    jobs = {"queue": given.waiting_jobs, "failed_jobs": given.failed_jobs}
-    counted = {name: count(connection) for name, count in jobs.items() if count}
+    more = options.current().status_lines
     live = live_release(connection)
     running = lock_holder(connection)
     pending = [script_directory().get_revision(revision) for revision in state.pending]
@@ -78,7 +76,7 @@ def _status(connection: Connection) -> Document:
         "ahead_by": state.foreign,
         "live": {"code_head": live.code_head, "since": live.live_at.isoformat(timespec="seconds")} if live else None,
         "migrator": f"A migration is running: {running}" if running else None,
-        **{name: row._asdict() if row else None for name, row in counted.items()},
+        "project": more(connection) if more else {},
         "backfills": [store.document(backfill) for backfill in store.all_backfills(connection)],
         "next": "flask release plan" if state.name == BEHIND else None,
     }
@@ -96,10 +94,7 @@ def _status_lines(document: Document) -> Iterator[str]:
     serves = f"{live['code_head']}, which began to serve {live['since']}" if live else None
     yield f"live release       {serves or 'unknown: no release has reported in'}"
     yield f"migration          {document['migrator'] or 'none is running'}"
-    if "queue" in document:
-        yield f"queue              {_queue(document['queue'])}"
-    if document.get("failed_jobs"):
-        yield f"failed jobs        {_failed(document['failed_jobs'])}"
+    yield from (f"{title:<17}  {line}" for title, line in document["project"].items())
     for number, backfill in enumerate(document["backfills"]):
         yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
     if document["next"]:
@@ -109,20 +104,6 @@ def _status_lines(document: Document) -> Iterator[str]:
 def _backfill(backfill: Document) -> str:
     more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
     return "; ".join([f"{backfill['name']}: {backfill['state']}, {backfill['progress']}", *filter(None, more)])
-
-
-def _queue(queue: Document | None) -> str:
-    if queue is None:
-        return "none: the migration that creates it has not run"
-    first = f"jobs waiting: {queue['waiting']}, the first for {queue['oldest']} s"
-    return first if queue["waiting"] else "no job waits"
-
-
-def _failed(jobs: Document) -> str:
-    if not jobs["failed"] and not jobs["retried"]:
-        return "none"
-    waiting = f", and {jobs['retried']} to be tried again" if jobs["retried"] else ""
-    return f"{jobs['failed']}{waiting}, the newest: {jobs['newest']}"
 
 
 @release.command("history")

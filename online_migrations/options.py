@@ -1,10 +1,10 @@
 """Options: what a project tells this library, once, in init_app(). The library imports nothing of the project."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import Connection, MetaData, Row
+from sqlalchemy import Connection, MetaData
 
 from online_migrations.errors import ReleaseError
 
@@ -21,10 +21,7 @@ class Options(NamedTuple):
         url_variable: the environment variable that `url` comes from, which a message names when it has to change.
         unreachable_advice: a sentence for the case that no database answers, such as how to start one.
         unmapped_prefixes: of the names of tables that have no model, such as those of a job queue.
-        waiting_jobs: counts the jobs of the project's queue, for `flask release status`: `waiting`, and for how many
-            seconds the first has, `oldest`; None while the queue does not exist yet.
-        failed_jobs: counts those that failed, `failed`, and that wait for another attempt, `retried`; and says in
-            a sentence why the last of both did, `newest`. None while that is not known.
+        status_lines: what `flask release status` tells besides, by titles, such as {"queue": "no job waits"}.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.run_batch() with the name
             and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
@@ -39,8 +36,7 @@ class Options(NamedTuple):
     url_variable: str = "DATABASE_URL"
     unreachable_advice: str = ""
     unmapped_prefixes: tuple[str, ...] = ()
-    waiting_jobs: Callable[[Connection], Row[Any] | None] | None = None
-    failed_jobs: Callable[[Connection], Row[Any] | None] | None = None
+    status_lines: Callable[[Connection], dict[str, str]] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
     baseline: str | None = None
     base_schema: str | None = None

@@ -164,12 +164,18 @@ def defer_on(
         raise
 
 
-def waiting(connection: Connection) -> Row[Any] | None:
-    """Return how many jobs could run now (`waiting`), and for how many seconds the first (`oldest`).
-
-    None if the migration that creates the queue has not run.
-    """
-    return _one_if_migrated(connection, _BACKLOG)
+def status_lines(connection: Connection) -> dict[str, str]:
+    """Say for `flask release status` how many jobs could run now, and how many failed or wait to be tried again."""
+    backlog, unhappy = _one_if_migrated(connection, _BACKLOG), _one_if_migrated(connection, _FAILED)
+    if backlog is None:
+        return {"queue": "none: the migration that creates it has not run"}
+    lines = {"queue": "no job waits"}
+    if backlog.waiting:
+        lines["queue"] = f"jobs waiting: {backlog.waiting}, the first for {backlog.oldest} s"
+    if unhappy is not None:
+        retried = f", and {unhappy.retried} to be tried again" if unhappy.retried else ""
+        lines["failed jobs"] = f"{unhappy.failed}{retried}, the newest: {unhappy.newest}" if unhappy.newest else "none"
+    return lines
 
 
 def _one_if_migrated(connection: Connection, statement: TextClause) -> Row[Any] | None:
@@ -226,11 +232,3 @@ def note_failure(job: int, error: BaseException) -> None:
         db.session.commit()
     except SQLAlchemyError as lost:
         log.warning("why job %d failed could not be stored: %s", job, cause(lost))
-
-
-def failed_jobs(connection: Connection) -> Row[tuple[int, int, str | None]] | None:
-    """Count the jobs that `failed`, and those to be `retried`; the `newest` of these and why.
-
-    None if a migration that this needs has not run.
-    """
-    return _one_if_migrated(connection, _FAILED)

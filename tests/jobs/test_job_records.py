@@ -211,11 +211,11 @@ def test_a_refusal_of_the_database_for_another_reason_is_told_as_it_is(app: Flas
 def test_what_waits_and_what_failed_is_counted_and_without_the_queues_tables_nothing(failed: int) -> None:
     connection = db.session.connection()
     db.session.execute(text("UPDATE procrastinate_events SET at = now() - interval '7 seconds'"))
-    backlog, unhappy = queue_of.waiting(connection), queue_of.failed_jobs(connection)
-    assert backlog == (1, 7)
-    assert unhappy == (1, 0, f"job {failed}, storage.delete, 2026-01-02 03:04 UTC: ValueError: why")
+    why = f"job {failed}, storage.delete, 2026-01-02 03:04 UTC: ValueError: why"
+    waits = "jobs waiting: 1, the first for 7 s"
+    assert queue_of.status_lines(connection) == {"queue": waits, "failed jobs": f"1, the newest: {why}"}
     db.session.execute(text("DROP TABLE procrastinate_jobs, job_records CASCADE"))
-    assert (queue_of.waiting(connection), queue_of.failed_jobs(connection)) == (None, None)
+    assert queue_of.status_lines(connection) == {"queue": "none: the migration that creates it has not run"}
     assert db.session.scalar(text("SELECT count(*) FROM notes")) == 0, "the transaction goes on"
 
 
