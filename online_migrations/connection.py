@@ -213,8 +213,15 @@ class WatchedConnection(connection):
 
     watcher: Watcher | None = None
 
-    def cursor(self, *arguments: Any, **named: Any) -> Any:
-        return super().cursor(*arguments, **{"cursor_factory": WatchedCursor, **named})
+    def cursor(self, name: Any = None, cursor_factory: Any = None, *arguments: Any, **named: Any) -> Any:
+        """Return a cursor of the wanted kind, such as DictCursor, that is watched."""
+        watched = type("Watched", (WatchedCursor, cursor_factory or cursor), {})
+        return super().cursor(name, watched, *arguments, **named)
+
+    def send_unwatched(self, sql: str) -> None:
+        """Send transaction control without SQLAlchemy, which sees no transaction in an autocommit block."""
+        with super().cursor(cursor_factory=cursor) as plain_cursor:
+            plain_cursor.execute(sql)
 
     def commit(self) -> None:
         """Commit what the watcher allows. Refused, the transaction is rolled back."""
@@ -242,12 +249,6 @@ def is_open(connection: Connection) -> bool:
     if connection.closed or connection.invalidated or not connection.connection.is_valid:
         return False
     return not driver_connection(connection).closed
-
-
-def execute_raw(connection: Connection, sql: str) -> None:
-    """Send transaction control without SQLAlchemy, which sees no transaction in an autocommit block."""
-    with driver_connection(connection).cursor(cursor_factory=cursor) as plain_cursor:
-        plain_cursor.execute(sql)
 
 
 def driver_connection(connection: Connection) -> WatchedConnection:

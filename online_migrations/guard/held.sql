@@ -15,4 +15,4 @@ SELECT
         'deleted', pg_stat_get_xact_tuples_deleted(relation::oid)))), '[]')
         FROM (SELECT relation FROM locks WHERE mode = 'RowExclusiveLock' UNION SELECT relid::bigint
             FROM pg_stat_xact_user_tables WHERE :is_first AND n_tup_ins + n_tup_upd + n_tup_del > 0) written) AS rows,
-    current_setting('lock_timeout') AS lock_timeout
+    current_setting('lock_timeout') AS lock_timeout, transaction_timestamp() AS began

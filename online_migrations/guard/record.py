@@ -6,6 +6,7 @@ Only effects that some phase forbids are told. What adds or loosens hurts nobody
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -33,12 +34,13 @@ class Held(NamedTuple):
     exclusive: Collection[int]  # those of them that others cannot even read
     rows: Mapping[int, Rows]  # that it has written, also those that a savepoint took back
     lock_timeout: str
+    began: datetime  # the transaction; another one has another time
 
 
 def read_held(connection: Connection, is_first: bool = False) -> Held:
     """Return what is held now; before the first statement, with the rows of transactions before that still count."""
     row = connection.execute(_HELD, {"is_first": is_first}).one()
-    return Held(row.locked, row.exclusive, {oid: Counter(rows) for oid, rows in row.rows}, row.lock_timeout)
+    return Held(row.locked, row.exclusive, {oid: Counter(rows) for oid, rows in row.rows}, row.lock_timeout, row.began)
 
 
 class Record(NamedTuple):

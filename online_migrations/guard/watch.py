@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from inspect import isfunction
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +17,7 @@ from alembic import op
 from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from online_migrations.connection import driver_connection, execute_raw, execute_verbatim, is_autocommit, is_open
+from online_migrations.connection import driver_connection, execute_verbatim, is_autocommit, is_open
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
@@ -84,14 +85,17 @@ class Origin(NamedTuple):
 
 def origin(module: ModuleType) -> Origin:
     """Look through the callers for a line of the revision, whose module is given."""
+    functions = (getattr(module, name, None) for name in ("upgrade", "downgrade"))
+    codes = [function.__code__ for function in functions if isfunction(function)]  # maybe imported from another file
     frame: FrameType | None = sys._getframe(1)
     callers = []
-    while frame is not None and frame.f_globals is not module.__dict__:
+    while frame is not None and frame.f_globals is not module.__dict__ and frame.f_code not in codes:
         callers.append(frame.f_globals.get("__name__", ""))
         frame = frame.f_back
     is_operation = any(name.startswith(OPERATIONS) for name in callers)
     is_by_sqlalchemy = any(name.startswith("sqlalchemy.") for name in callers)
-    return Origin(frame.f_lineno if frame else None, is_operation, is_by_sqlalchemy)
+    line = frame and (frame.f_lineno if frame.f_globals is module.__dict__ else 1)
+    return Origin(line, is_operation, is_by_sqlalchemy)
 
 
 @contextmanager
@@ -218,7 +222,7 @@ class TransactionWatch:
             self._after_statement(sql)
         except Exception:
             if is_open(self._connection) and is_autocommit(self._connection):
-                execute_raw(self._connection, "ROLLBACK")
+                driver_connection(self._connection).send_unwatched("ROLLBACK")
             raise
 
     def _before_statement(self, sql: str) -> None:
@@ -231,11 +235,10 @@ class TransactionWatch:
             self._excused_statements += len(_pieces(sql))
             if self._excused_statements > 1:
                 raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
-        if is_autocommit(self._connection):
-            if concurrent := _CONCURRENT.match(normalize(sql)):
-                self._judge_unless_excused(_effects_of_concurrent(concurrent, self.catalog()))
-            else:
-                execute_raw(self._connection, "BEGIN")
+        if concurrent := self._concurrent(sql):
+            self._judge_unless_excused(_effects_of_concurrent(concurrent, self.catalog()))
+        elif is_autocommit(self._connection):
+            driver_connection(self._connection).send_unwatched("BEGIN")
         if not self.transaction.records:
             self.transaction.records.append(Record(None, False, None, self._look(read_held, True)))
 
@@ -252,25 +255,33 @@ class TransactionWatch:
             self.transaction.savepoints[made["name"]] = len(records)
         if back := _ROLLBACK_TO.fullmatch(normalize(sql)):
             self.transaction.take_back(self.transaction.savepoints.get(back["name"], len(records)))
+        if held.began != records[-2].held.began and not self._concurrent(sql):  # by a COMMIT that the text has hidden
+            self._keep()
+            self._judge_unless_excused([Effect("ends-transaction", "This statement")])
         if held.lock_timeout != records[-2].held.lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
         if is_autocommit(self._connection):
             self._end_statement(sql)
 
+    def _concurrent(self, sql: str) -> re.Match[str] | None:
+        """Match a statement that is sent outside of a transaction, since it cannot run in one."""
+        return _CONCURRENT.match(normalize(sql)) if is_autocommit(self._connection) else None
+
     def _end_statement(self, sql: str) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
-        if concurrent := _CONCURRENT.match(normalize(sql)):
+        if concurrent := self._concurrent(sql):
             after = self._look(read_snapshot)
             self.transaction = Transaction(after)
             self._keep()
             self._judge_unless_excused(_invalid_index(concurrent["created"], after))
             return
         self._judge_transaction()
-        execute_raw(self._connection, "COMMIT")
+        driver_connection(self._connection).send_unwatched("COMMIT")
 
     def before_rollback(self) -> None:
         if self.line() is not None and not self._looks_away():
             self._judge_unless_excused([Effect("rolls-back", "rollback()")])
+            self.transaction = Transaction(self.transaction.before)
 
     def before_commit(self) -> None:
         if not self._is_paused:

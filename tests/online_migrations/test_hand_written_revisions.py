@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -194,6 +195,20 @@ def test_rows_of_all_transactions_add_up_and_what_was_committed_is_told(corpus_c
     assert "What lines 15 and 17 did had been committed before and stays; the rest was rolled back." in said
     assert corpus_copy.scalar("SELECT count(*) FROM todos WHERE position = 7") == 800
     assert "The revision was rolled back." in said_of(corpus_copy, tmp_path, 'op.drop_column("notes", "title")', EXPAND)
+
+
+def test_what_an_imported_upgrade_does_behind_an_operation_is_judged(corpus_copy: Database, tmp_path: Path) -> None:
+    body = 'add_column_online("notes", sa.Column("mark", sa.Text))\nop.drop_column("notes", "tags")'
+    script = judged.written(tmp_path, body)
+    vars(script.module)["upgrade"] = FunctionType(script.module.upgrade.__code__, {**vars(script.module)})
+    with pytest.raises(ReleaseError, match=r"notes\.tags would be gone.* What line 1 did had been committed before"):
+        judged.upgrade(corpus_copy, script)
+    assert corpus_copy.scalar("SELECT count(tags) FROM notes") > 0
+
+
+def test_a_commit_that_its_text_hides_is_refused(corpus_copy: Database, tmp_path: Path) -> None:
+    body = 'op.execute("ALTER TABLE notes ADD mark text")\nop.execute("/* /* */ */ COMMIT AND CHAIN")'
+    assert "This statement would end the transaction" in said_of(corpus_copy, tmp_path, body, EXPAND)
 
 
 def test_a_virtual_column_that_old_code_does_not_know_is_no_expand(corpus_copy: Database, tmp_path: Path) -> None:
