@@ -21,10 +21,7 @@ class LazyRelease(click.Command):
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         from online_migrations.cli import release
 
-        return release.make_context(*arguments, **options)
-
-    def invoke(self, context: click.Context) -> Any:
-        return context.command.invoke(context)
+        return release.make_context(*arguments, **options)  # whose command is `release` itself
 
 
 def init_app(app: Flask, options: Options) -> None:

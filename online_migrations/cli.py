@@ -33,8 +33,6 @@ from online_migrations.state.tables import BACKFILLS, exists
 
 Document = dict[str, Any]
 
-_WAIT_FOR_BATCH = text("SET lock_timeout = '30s'")  # longer than any statement of the worker may take
-
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
@@ -96,14 +94,12 @@ def _status_lines(document: Document) -> Iterator[str]:
     yield f"migration          {document['migrator'] or 'none is running'}"
     yield from (f"{title:<17}  {line}" for title, line in document["project"].items())
     for number, backfill in enumerate(document["backfills"]):
-        yield f"{'' if number else 'backfills':<17}  {_backfill(backfill)}"
+        waits_for = backfill["waiting_for"] and f"waits for {backfill['waiting_for']}"
+        first = f"{backfill['name']}: {backfill['state']}, {backfill['progress']}"
+        told = "; ".join(filter(None, (first, backfill["speed"], waits_for, backfill["next"])))
+        yield f"{'' if number else 'backfills':<17}  {told}"
     if document["next"]:
         yield f"next               {document['next']}"
-
-
-def _backfill(backfill: Document) -> str:
-    more = (backfill["speed"], backfill["waiting_for"] and f"waits for {backfill['waiting_for']}", backfill["next"])
-    return "; ".join([f"{backfill['name']}: {backfill['state']}, {backfill['progress']}", *filter(None, more)])
 
 
 @release.command("history")
@@ -249,7 +245,7 @@ def resume_command(name: str | None) -> None:
 def _writing(name: str | None) -> Iterator[Connection]:
     """Yield a connection whose transaction is committed at the end. Refuse a backfill that there is none of."""
     with direct_connection(direct_engine()) as connection:
-        connection.execute(_WAIT_FOR_BATCH)
+        connection.execute(text("SET lock_timeout = '30s'"))  # longer than any statement of the worker may take
         if not exists(connection, BACKFILLS):
             raise ReleaseError("No backfill was ever begun here.")
         if name is not None and store.read(connection, name) is None:

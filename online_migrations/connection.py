@@ -240,10 +240,6 @@ class WatchedConnection(connection):
         super().rollback()
 
 
-def is_autocommit(connection: Connection) -> bool:
-    return bool(driver_connection(connection).autocommit)
-
-
 def is_open(connection: Connection) -> bool:
     """Tell whether it can still be asked: it was neither lost nor closed, which a revision may do too."""
     if connection.closed or connection.invalidated or not connection.connection.is_valid:

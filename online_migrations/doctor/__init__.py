@@ -181,9 +181,9 @@ def _other_file(one: ledger.OtherFile) -> Diagnosis:
 
 def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
     """Compare alembic_version with the ledger. A downgrade moves both, so one was changed by hand if they differ."""
-    entries, applied = ledger.read_entries(connection), database_revisions(connection)
+    noted, applied = {row.revision for row in ledger.read_history(connection)}, database_revisions(connection)
     newest_first = [script.revision for script in script_directory().walk_revisions()]
-    if ran := [revision for revision in found.pending if revision in entries]:
+    if ran := [revision for revision in found.pending if revision in noted]:
         right, why = ran[-1], f"by the ledger {ran[-1]} ran after it"
     elif found.name == state.UNKNOWN and revisions.known_revisions(script_directory()).issuperset(applied):
         right, why = min(applied, key=newest_first.index), "one of it comes before the other"

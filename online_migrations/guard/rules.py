@@ -22,10 +22,6 @@ class Rule(NamedTuple):
     instead: str  # what to write
 
 
-NOT_IN_EXPAND = "An expand step must not, since the previous release serves while it runs."
-IN_USE = "The live release still uses it."
-
-
 _RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
 TAKES, CONTRACTS, REFUSES_LIVE, NEVER = (
     {code: Rule(**rule) for code, rule in _RULES[name].items()}
@@ -84,11 +80,12 @@ def judge(effect: Effect, by: Judge) -> Violation | None:
         unwritten = set(effect.columns) - written(effect, by)
         is_left_out = bool(unwritten) and (unwritten == set(effect.columns) or not effect.leaves_all_out)
         is_accepted = effect.code in ("requires-more", "requires-value") and is_left_out
-        return None if is_accepted else _violation(effect, rule, NOT_IN_EXPAND)
+        because = "An expand step must not, since the previous release serves while it runs."
+        return None if is_accepted else _violation(effect, rule, because)
     is_nobodys = not effect.table and effect.code == "adds-behaviour"  # a function that triggers call, on any table
     takes = effect.code in TAKES or (effect.table and effect.code == "drops-object")  # the type of a column
     if takes and (is_nobodys or is_in_use(effect, by)):
-        return _violation(effect, rule, IN_USE)
+        return _violation(effect, rule, "The live release still uses it.")
     usage = (by.live or {}).get(effect.table)
     if effect.code in REFUSES_LIVE and usage is not None and _refuses(effect, usage):
         return _violation(effect, REFUSES_LIVE[effect.code])

@@ -17,7 +17,7 @@ from alembic import op
 from sqlalchemy import Connection, event
 from sqlalchemy.pool import Pool
 
-from online_migrations.connection import driver_connection, execute_verbatim, is_autocommit, is_open
+from online_migrations.connection import driver_connection, execute_verbatim, is_open
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
@@ -47,8 +47,6 @@ _ONLY_READS_OR_WRITES = re.compile(
     r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b|SELECT\b(?!.*\bINTO\b)[^(]*$", re.IGNORECASE
 )
 
-SHORTEST_REASON = 12  # characters; "ok" says nothing to whoever reads the revision next
-
 
 @contextmanager
 def excused(reason: str) -> Iterator[None]:
@@ -60,7 +58,7 @@ def excused(reason: str) -> Iterator[None]:
     Raises:
         UnsafeOperation: the reason says nothing, or more than one statement was sent.
     """
-    if len(reason.strip()) < SHORTEST_REASON:
+    if len(reason.strip()) < 12:  # "ok" says nothing to whoever reads the revision next
         raise UnsafeOperation("excused() takes the reason why the statement is safe here, in a sentence.")
     opts = op.get_context().opts
     if "deadline" in opts:
@@ -72,9 +70,6 @@ def excused(reason: str) -> Iterator[None]:
             yield
     finally:
         opts["excused"] = False
-
-
-OPERATIONS = f"{__name__.partition('.')[0]}.operations"
 
 
 class Origin(NamedTuple):
@@ -92,7 +87,7 @@ def origin(module: ModuleType) -> Origin:
     while frame is not None and frame.f_globals is not module.__dict__ and frame.f_code not in codes:
         callers.append(frame.f_globals.get("__name__", ""))
         frame = frame.f_back
-    is_operation = any(name.startswith(OPERATIONS) for name in callers)
+    is_operation = any(name.startswith("online_migrations.operations") for name in callers)
     is_by_sqlalchemy = any(name.startswith("sqlalchemy.") for name in callers)
     line = frame and (frame.f_lineno if frame.f_globals is module.__dict__ else 1)
     return Origin(line, is_operation, is_by_sqlalchemy)
@@ -136,7 +131,7 @@ class TransactionWatch:
         judge: Callable[[Iterable[tuple[Effect, int | None]]], None],  # is given effects with their lines
         catalog: Snapshot | None,  # as it is now; None: nobody knows
     ) -> None:
-        self._connection = connection
+        self._connection, self._driver = connection, driver_connection(connection)
         self._module = module
         self._judge = judge
         self.is_excusing = False  # a block of excused() is open
@@ -145,11 +140,10 @@ class TransactionWatch:
         self.kept: list[int] = []  # lines of which something was committed before the revision's end
         self.commits_early = False  # whether one of them was no operation, which looks first when it runs again
         self.transaction = Transaction(catalog)
-        driver_connection(connection).watcher = self
+        self._driver.watcher = self
 
     def close(self) -> None:
-        if is_open(self._connection):
-            driver_connection(self._connection).watcher = None
+        self._driver.watcher = None
 
     def line(self) -> int | None:
         return origin(self._module).line
@@ -194,7 +188,7 @@ class TransactionWatch:
         try:
             yield
         finally:
-            if not was_open and is_open(self._connection) and is_autocommit(self._connection):
+            if not was_open and is_open(self._connection) and self._driver.autocommit:
                 self._connection.rollback()
             self._is_paused = was_paused
 
@@ -221,8 +215,8 @@ class TransactionWatch:
             yield
             self._after_statement(sql)
         except Exception:
-            if is_open(self._connection) and is_autocommit(self._connection):
-                driver_connection(self._connection).send_unwatched("ROLLBACK")
+            if is_open(self._connection) and self._driver.autocommit:
+                self._driver.send_unwatched("ROLLBACK")
             raise
 
     def _before_statement(self, sql: str) -> None:
@@ -237,8 +231,8 @@ class TransactionWatch:
                 raise UnsafeOperation("excused() is for one statement; give each its own, with its own reason.")
         if concurrent := self._concurrent(sql):
             self._judge_unless_excused(_effects_of_concurrent(concurrent, self.catalog()))
-        elif is_autocommit(self._connection):
-            driver_connection(self._connection).send_unwatched("BEGIN")
+        elif self._driver.autocommit:
+            self._driver.send_unwatched("BEGIN")
         if not self.transaction.records:
             self.transaction.records.append(Record(None, False, None, self._look(read_held, True)))
 
@@ -260,12 +254,12 @@ class TransactionWatch:
             self._judge_unless_excused([Effect("ends-transaction", "This statement")])
         if held.lock_timeout != records[-2].held.lock_timeout:  # at once: the next statement would wait with it
             self._judge_unless_excused([Effect("changes-lock-timeout", f"lock_timeout = {held.lock_timeout}")])
-        if is_autocommit(self._connection):
+        if self._driver.autocommit:
             self._end_statement(sql)
 
     def _concurrent(self, sql: str) -> re.Match[str] | None:
         """Match a statement that is sent outside of a transaction, since it cannot run in one."""
-        return _CONCURRENT.match(normalize(sql)) if is_autocommit(self._connection) else None
+        return _CONCURRENT.match(normalize(sql)) if self._driver.autocommit else None
 
     def _end_statement(self, sql: str) -> None:
         """End a statement in an autocommit block: judge it, then commit it."""
@@ -276,7 +270,7 @@ class TransactionWatch:
             self._judge_unless_excused(_invalid_index(concurrent["created"], after))
             return
         self._judge_transaction()
-        driver_connection(self._connection).send_unwatched("COMMIT")
+        self._driver.send_unwatched("COMMIT")
 
     def before_rollback(self) -> None:
         if self.line() is not None and not self._looks_away():

@@ -11,6 +11,7 @@ import signal
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -308,7 +309,9 @@ def fingerprint(connection: Connection, metadata: MetaData, heads: Collection[st
         models = list(_as_sql(metadata))
     except CompileError:
         return None
-    parts = [*sorted(heads), sqlalchemy.__version__, alembic.__version__, connection.scalar(_CATALOG), *models]
+    sources = (path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parents[1].rglob("*.py")))
+    code = [sqlalchemy.__version__, alembic.__version__, *sources]  # a newer one may see more
+    parts = [*sorted(heads), *code, connection.scalar(_CATALOG), *models]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -44,15 +44,10 @@ def phase_of(script: Script) -> str:
     return EXPAND if getattr(script.module, "phase", None) == EXPAND else CONTRACT
 
 
-def read_entries(connection: Connection) -> dict[str, LedgerEntry]:
-    """Return the entries by revision; none of a database that this runner has never migrated."""
-    return {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in read_history(connection)}
-
-
 def read_steps(connection: Connection, code: ScriptDirectory) -> dict[str, LedgerEntry]:
     """Return the steps that the code or the ledger knows, by revision. The ledger says what really ran."""
     steps = {script.revision: LedgerEntry(parents(script), phase_of(script)) for script in code.walk_revisions()}
-    return steps | read_entries(connection)
+    return steps | {row.revision: LedgerEntry(row.down_revisions, row.phase) for row in read_history(connection)}
 
 
 def steps_since(

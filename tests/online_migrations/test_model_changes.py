@@ -280,6 +280,15 @@ def test_a_ledger_of_an_older_version_is_read_and_noted_in(project: ModelProject
 
 
 @pytest.mark.newest_server
+def test_a_newer_version_compares_again(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    with project.database.migrating.connect() as connection:
+        now = runner.fingerprint(connection, sa.MetaData(), [])
+        assert runner.fingerprint(connection, sa.MetaData(), []) == now
+        monkeypatch.setattr(runner, "__file__", __file__)
+        assert runner.fingerprint(connection, sa.MetaData(), []) != now
+
+
+@pytest.mark.newest_server
 def test_steps_that_nobody_commits_are_found(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alembic takes an open transaction for its caller's: it runs the step and leaves the commit to nobody."""
     configure = runner.configure

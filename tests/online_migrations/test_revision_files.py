@@ -257,7 +257,7 @@ def state(project: ModelProject) -> SchemaState:
 
 def entries(project: ModelProject) -> list[str]:
     with project.database.migrating.connect() as connection:
-        return sorted(ledger.read_entries(connection))
+        return sorted(row.revision for row in ledger.read_history(connection))
 
 
 def versions(project: ModelProject) -> object:
