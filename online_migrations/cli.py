@@ -119,16 +119,13 @@ def history_command(as_json: bool) -> None:
 def _history_lines(document: Document) -> Iterator[str]:
     for entry in document["revisions"]:
         ran_as = f", ran as {entry['renumbered_from']}" if entry["renumbered_from"] else ""
-        yield f"{entry['revision']}  {entry['applied_at']}  {entry['phase']:<8}  {_cost(entry['cost'])}{ran_as}"
+        took = "nobody was served"
+        if cost := entry["cost"]:
+            attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
+            took = f"{attempts}, {cost['milliseconds'] / 1000:.1f} s"
+        yield f"{entry['revision']}  {entry['applied_at']}  {entry['phase']:<8}  {took}{ran_as}"
     if not document["revisions"]:
         yield "No migration has run."
-
-
-def _cost(cost: Document | None) -> str:
-    if cost is None:
-        return "nobody was served"
-    attempts = "1 attempt" if cost["attempts"] == 1 else f"{cost['attempts']} attempts"
-    return f"{attempts}, {cost['milliseconds'] / 1000:.1f} s"
 
 
 @release.command("plan")

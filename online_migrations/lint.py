@@ -41,10 +41,8 @@ QUERIES = read_queries(__file__, "lint.sql")
 def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) -> list[Violation]:
     """Return the findings of the revisions in `only`, or else of all since the baseline of the options.
 
-    A revision that fails is a finding, and what follows it cannot be judged.
-
-    Args:
-        metadata: the models, whose naming convention names constraints that a revision does not name.
+    A revision that fails is a finding, and what follows it cannot be judged. The naming convention of the models names
+    constraints that a revision does not name.
     """
     try:
         require_consistent_files(code)

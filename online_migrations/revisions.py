@@ -11,6 +11,7 @@ import inspect
 import traceback
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,10 @@ def _require_runnable(script: Script) -> None:
 def _is_run_by_a_call(function: object) -> bool:
     if not inspect.isfunction(function) or function.__code__.co_flags & NOT_RUN_BY_A_CALL:
         return False
-    try:
+    with suppress(TypeError):  # of one that wants arguments
         inspect.signature(function).bind()
-    except TypeError:
-        return False
-    return True
+        return True
+    return False
 
 
 def require_parent_files(code: ScriptDirectory) -> None:
