@@ -220,7 +220,7 @@ class TransactionWatch:
             raise
 
     def _before_statement(self, sql: str) -> None:
-        if self.line() is not None:
+        if self._driver.autocommit or self.line() is not None:
             before = self.catalog()  # known before it: as it was at the beginning, or after the last statement
             if self.transaction.unseen is not None:
                 self.transaction.see_last(self._look(read_touched, before))
@@ -321,9 +321,7 @@ def _pieces(sql: str) -> list[str]:
 
 def _effects_of_text(sql: str) -> Iterator[Effect]:
     """Yield the effects that nobody could undo after it."""
-    for piece in _pieces(sql):
-        if _ENDS_TRANSACTION.match(piece):
-            yield Effect("ends-transaction", piece)
+    yield from (Effect("ends-transaction", piece) for piece in _pieces(sql) if _ENDS_TRANSACTION.match(piece))
     if ends := _ENDS_SESSIONS.search(sql):
         yield Effect("ends-sessions", f"{ends[0]}()")
 
