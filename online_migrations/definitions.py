@@ -135,9 +135,9 @@ def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Def
     return (Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)}))
 
 
-def columns_there(connection: Connection, table: str) -> dict[str, ColumnDefinition]:
-    """Return a table's columns by name."""
-    found = connection.execute(QUERIES["columns"], {"table": quote(table)})
+def columns_there(connection: Connection, table: str, stated: Sequence[str] = ()) -> dict[str, ColumnDefinition]:
+    """Return a table's columns by name. That of a SERIAL column is no default unless it is `stated`, as by a model."""
+    found = connection.execute(QUERIES["columns"], {"table": quote(table), "stated": [*stated]})
     return {name: ColumnDefinition(*definition) for name, *definition in found}
 
 

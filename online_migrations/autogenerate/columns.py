@@ -15,7 +15,7 @@ from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
 from online_migrations.operations.type_changes import not_carried_over
-from online_migrations.sql import DIALECT, names_in, quote
+from online_migrations.sql import DIALECT, names_in, quote, shadow_of
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
 
@@ -112,6 +112,12 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
         return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
     if is_longer and has_parts:
         raise UnsafeOperation(rebuilt(*where, new, indexes, has_parts))
+    if ask("type_name", where[0], column=shadow_of(where[1])).rows(diff.connection).scalar() == names[1]:
+        raise UnsafeOperation(
+            f"{op.table_name}.{op.column_name} was {new} before a revision that ran, or was stopped, and its shadow is"
+            f" still that. If no release that knows {old} is live, take it back in a revision by hand:"
+            f" change_type_online({where[0]!r}, {where[1]!r}, {new!r}). Else leave {old} in the model."
+        )
     if has_parts or not is_compatible(*names):
         parts = "where it has partitions, or is inherited, no column takes the place of another"
         reason = parts if has_parts else "the release that is live cannot read or write that"

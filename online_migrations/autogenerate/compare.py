@@ -26,7 +26,16 @@ from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import DIALECT, condition_sql, default_name, names_in, quote, require_short, sql_name
+from online_migrations.sql import (
+    DIALECT,
+    condition_sql,
+    default_name,
+    names_in,
+    quote,
+    require_short,
+    sql_name,
+    unqualified_name,
+)
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 NEXT = PriorityDispatchResult.CONTINUE
@@ -197,8 +206,19 @@ def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: 
                 " which PostgreSQL does not name where it prints one. Leave schema= out of the model."
             )
         items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
-        for name in (item.name for item in items if isinstance(item.name, str)):
+        for name in (name for name in (table.schema, *(item.name for item in items)) if isinstance(name, str)):
             require_short(sql_name(name))
+            if (kept := unqualified_name(quote(name))) != name:
+                raise UnsafeOperation(
+                    f"The name {name} of {table.fullname} is written without quotes, as its model says, and PostgreSQL"
+                    f" keeps it as {kept}. Write {kept!r} in the model, or leave the name to be quoted."
+                )
+        if nameless := next((index for index in table.indexes if index.name is None), None):
+            columns = ", ".join(str(getattr(column, "name", column)) for column in nameless.expressions)
+            raise UnsafeOperation(
+                f"The index on {table.fullname} ({columns}) has no name, since the naming convention of the models has"
+                ' none for indexes. Add SQLAlchemy\'s own to it: "ix": "ix_%(column_0_label)s".'
+            )
         for item in (one for one in items if isinstance(one, Index | CheckConstraint | ExcludeConstraint)):
             try:
                 definitions.create(item, table)
@@ -340,7 +360,9 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
 
 def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
     """Compare types with the values of enums, defaults, and how values are generated."""
-    there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
+    stated = [column.name for column in model.columns if column.server_default is not None]
+    there = definitions.columns_there(connection, model.name, stated)
+    wanted = definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
         if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
