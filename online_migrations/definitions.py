@@ -9,16 +9,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Column, Connection, Enum, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.functions import next_value
+from sqlalchemy.types import TypeDecorator
 
 from online_migrations.connection import execute_verbatim, rolled_back
-from online_migrations.errors import server_message
+from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.locks import sqlstate
-from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
+from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name, sql_type
 
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
@@ -155,6 +156,48 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
         make_all(connection, sequences_of(copy))
         make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)
+
+
+def require_known(table: str, columns: Sequence[Column[Any]], connection: Connection) -> None:
+    """Refuse a column that is no SQL, and a type that no revision makes, or that the server does not have."""
+    version = connection.dialect.server_version_info or ()
+    for column in columns:
+        _refuse_type_of_database(table, column)
+        if column.computed is not None and not column.computed.persisted and version < (18,):
+            raise UnsafeOperation(
+                f"{table}.{column.name} is computed when it is read, which PostgreSQL can from version 18 on. Keep what"
+                " is computed: Computed(…, persisted=True)."
+            )
+        try:
+            CreateColumn(column).compile(dialect=DIALECT)
+        except CompileError as error:
+            raise UnsafeOperation(
+                f"{table}.{column.name} needs a type, and a default as text(…), to be written as SQL: {error.args[0]}"
+            ) from error
+    bare = [Column(column.name, column.type) for column in columns]
+    known = columns_wanted(connection, Table("of_new_types", MetaData(), *bare))
+    for column in (one for one in columns if one.name not in known):
+        raise UnsafeOperation(
+            f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
+            " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."
+        )
+
+
+def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
+    item: Any = column.type
+    while isinstance(item, ARRAY | TypeDecorator):
+        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    if isinstance(item, DOMAIN):
+        kind = f"the domain {item.name}, which no revision makes"
+        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
+    elif isinstance(item, Enum) and item.native_enum:
+        kind = "an enum of the database, which no revision could change beside the traffic"
+        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
+        if sql_type(column.type).endswith("[]"):
+            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
+    else:
+        return
+    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")
 
 
 def sequences_of(model: Table) -> list[str]:

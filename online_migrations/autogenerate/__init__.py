@@ -29,7 +29,6 @@ from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired
-from online_migrations.autogenerate.types import render_item
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
@@ -250,7 +249,7 @@ REVISION_OPTIONS: dict[str, Any] = {
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
-    "render_item": render_item,
+    "render_item": columns.render_item,
     "process_revision_directives": process_revision_directives,
 }
 

@@ -22,20 +22,10 @@ from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType
 
 from online_migrations import definitions, sql
-from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import (
-    DIALECT,
-    condition_sql,
-    default_name,
-    names_in,
-    quote,
-    require_short,
-    sql_name,
-    unqualified_name,
-)
+from online_migrations.sql import DIALECT, condition_sql, quote, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 NEXT = PriorityDispatchResult.CONTINUE
@@ -167,7 +157,7 @@ class Diff:
         model = self.model(table)
         known = [] if model is None else [column.name for column in model.columns]
         known += [name for of, name in self.retired_columns if of == table]
-        return [name for name in known if name in names_in(condition)]
+        return [name for name in known if name in sql.names_in(condition)]
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:
@@ -182,10 +172,10 @@ def constraint_name(op: Any) -> str:
     if op.constraint_name is not None:
         return sql_name(op.constraint_name)
     if isinstance(op, ops.CreateForeignKeyOp):
-        return default_name(op.source_table, op.local_cols, sql.FOREIGN_KEY)
+        return sql.default_name(op.source_table, op.local_cols, sql.FOREIGN_KEY)
     if isinstance(op, ops.CreatePrimaryKeyOp):
-        return default_name(op.table_name, [], sql.PRIMARY_KEY)
-    return default_name(op.table_name, [str(column) for column in op.columns], sql.UNIQUE)
+        return sql.default_name(op.table_name, [], sql.PRIMARY_KEY)
+    return sql.default_name(op.table_name, [str(column) for column in op.columns], sql.UNIQUE)
 
 
 class ReleaseImpl(PostgresqlImpl):
@@ -207,8 +197,8 @@ def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: 
             )
         items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
         for name in (name for name in (table.schema, *(item.name for item in items)) if isinstance(name, str)):
-            require_short(sql_name(name))
-            if (kept := unqualified_name(quote(name))) != name:
+            sql.require_short(sql_name(name))
+            if (kept := sql.unqualified_name(quote(name))) != name:
                 raise UnsafeOperation(
                     f"The name {name} of {table.fullname} is written without quotes, as its model says, and PostgreSQL"
                     f" keeps it as {kept}. Write {kept!r} in the model, or leave the name to be quoted."
@@ -340,7 +330,7 @@ def _named(table: Table, name: str) -> Any:
 def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
     there, wanted = (one.text if one else "" for one in change)
     gone = {column.name for column in reflected.columns} - {column.name for column in model.columns}
-    if not wanted and names_in(there) & gone:
+    if not wanted and sql.names_in(there) & gone:
         return []  # it is dropped with the column
     table = DIALECT.identifier_preparer.format_table(model)
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
@@ -373,9 +363,9 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
             yield EnumValues("change_enum", model.fullname, *values, column.name)
         if new is None:  # the server does not make it: it has no such type, or the default names what is to come
             try:
-                require_known(model.fullname, [column], connection)
+                definitions.require_known(model.fullname, [column], connection)
             except UnsafeOperation as refused:
-                difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
+                difference = ("change_column", model.fullname, column.name, str(old), sql.sql_type(column.type))
                 yield Found(*difference, advice=refused.message)
             continue
         is_other_type = old.type != new.type

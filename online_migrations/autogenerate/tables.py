@@ -16,14 +16,13 @@ from sqlalchemy.sql.elements import conv
 
 from online_migrations import definitions
 from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.columns import require_free, stands_on
+from online_migrations.autogenerate.columns import indexes_of_types, require_free, require_types, stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
-from online_migrations.autogenerate.types import indexes_of_types, require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, SHADOW_PREFIX, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.partitions import require_partition_key
+from online_migrations.operations.steps import require_partition_key
 from online_migrations.sql import DIALECT, condition_sql, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import is_of_a_tool
