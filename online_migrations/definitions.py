@@ -5,16 +5,16 @@ empty temporary copy of its table, printed from there, and rolled back.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, Connection, Enum, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.functions import next_value
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import ARRAY, Enum, TypeDecorator
 
 from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import UnsafeOperation, server_message
@@ -136,7 +136,7 @@ def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Def
     return (Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)}))
 
 
-def columns_there(connection: Connection, table: str, stated: Sequence[str] = ()) -> dict[str, ColumnDefinition]:
+def columns_there(connection: Connection, table: str, stated: Collection[str] = ()) -> dict[str, ColumnDefinition]:
     """Return a table's columns by name. That of a SERIAL column is no default unless it is `stated`, as by a model."""
     found = connection.execute(QUERIES["columns"], {"table": quote(table), "stated": [*stated]})
     return {name: ColumnDefinition(*definition) for name, *definition in found}
@@ -158,7 +158,7 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
         return columns_there(connection, model.name)
 
 
-def require_known(table: str, columns: Sequence[Column[Any]], connection: Connection) -> None:
+def require_known(table: str, columns: Collection[Column[Any]], connection: Connection) -> None:
     """Refuse a column that is no SQL, and a type that no revision makes, or that the server does not have."""
     version = connection.dialect.server_version_info or ()
     for column in columns:
@@ -238,7 +238,7 @@ def wanted_column(connection: Connection, table: str, name: str, definition: str
         return columns_there(connection, table)[name]
 
 
-def make_all(connection: Connection, statements: Sequence[str]) -> None:
+def make_all(connection: Connection, statements: list[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
         return
@@ -277,12 +277,16 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
 
 def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield name and statement of what is to be compared, by name: SQLAlchemy keeps constraints in sets."""
+    for name, item in sorted(named(model).items()):
+        if name in there or isinstance(item, ExcludeConstraint):
+            yield name, create(item, model)
+
+
+def named(table: Table) -> dict[str, Any]:
+    """Return by name what is compared by it. A table that was reflected has the index of a constraint too."""
     compared = (CheckConstraint, ExcludeConstraint, UniqueConstraint, Index)
-    items = (item for item in (*model.constraints, *model.indexes) if isinstance(item, compared))
-    named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
-    for name in sorted(named):
-        if name in there or isinstance(named[name], ExcludeConstraint):
-            yield name, create(named[name], model)
+    items = (item for item in (*table.indexes, *table.constraints) if isinstance(item, compared))
+    return {sql_name(item.name): item for item in items if isinstance(item.name, str)}
 
 
 def create(item: Any, model: Table) -> str:

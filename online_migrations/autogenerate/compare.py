@@ -105,10 +105,9 @@ class Replacement(Found):
         self.is_wider = is_wider  # the new one is a CHECK that takes every row that the old one takes
         self.schema = drop.schema
         kind = getattr(create, "constraint_type", "index")
-        name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
         _, item = drop.to_diff_tuple()  # the index or constraint
         columns = [column.name for column in item.columns]  # none of a CHECK
-        super().__init__(f"change_{kind}", item.table.fullname, str(name), there, wanted, *columns)
+        super().__init__(f"change_{kind}", item.table.fullname, _name_of(create), there, wanted, *columns)
 
 
 class NewSequence(Found):
@@ -295,7 +294,7 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
         if create is None:
             continue
         modify.ops[:] = [op for op in modify.ops if op not in (drop, create)]
-        if isinstance(create, ops.CreateForeignKeyOp) or name not in there or _named(model, name) is None:
+        if isinstance(create, ops.CreateForeignKeyOp) or name not in there or name not in definitions.named(model):
             is_index = isinstance(create, ops.CreateIndexOp)
             ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
             old = there[name].text if name in there else "INVALID"
@@ -315,16 +314,12 @@ def _directives(
         yield ops.DropConstraintOp.from_constraint(reflected.primary_key)
     else:
         is_key = wanted.kind == definitions.PRIMARY_KEY
-        old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
+        sides = (reflected, model)
+        old, new = (side.primary_key if is_key else definitions.named(side)[there.name] for side in sides)
         drop: Any = ops.DropIndexOp.from_index if isinstance(new, Index) else ops.DropConstraintOp.from_constraint
         create: Any = ops.CreateIndexOp.from_index if isinstance(new, Index) else ops.AddConstraintOp.from_constraint
         is_wider = takes_all(connection, model.name, there.text, wanted.text)
         yield Replacement(drop(old), create(new), there.text, wanted.text, is_wider)
-
-
-def _named(table: Table, name: str) -> Any:
-    items: tuple[Any, ...] = (*table.constraints, *table.indexes)
-    return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
 
 
 def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:

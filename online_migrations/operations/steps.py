@@ -8,6 +8,7 @@ key. But where the partitions have the same already, it takes that, and reads no
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import starmap
 from typing import NamedTuple, cast
 
 from alembic import op
@@ -20,7 +21,7 @@ from online_migrations.definitions import is_any_same
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
 from online_migrations.locks import Deadline, with_lock_retries
-from online_migrations.operations.catalog import Question, ask, bind
+from online_migrations.operations.catalog import Question, ask
 from online_migrations.sql import alter, quote, shorten_identifier, spare_name
 
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock, and
@@ -214,8 +215,9 @@ def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
     """Build it on each partition that lacks it, also on one that is attached meanwhile; or else on none."""
     done: list[Partition] = []
     built: list[Partition] = []
+    connection, parts = connection_of(op.get_context()), ask("partitions", table)
     try:
-        while part := next((one for one in _partitions(table) if one not in done), None):
+        while part := next((one for one in starmap(Partition, parts.rows(connection).all()) if one not in done), None):
             done.append(part)
             with part.found():
                 if not _has_same(part.table, kind.name_in(part, name), kind):
@@ -230,17 +232,11 @@ def _build_on_each(table: str, name: str, kind: Divided) -> list[Partition]:
     return built
 
 
-def _partitions(table: str) -> list[Partition]:
-    connection = bind()
-    return [] if connection is None else [Partition(*row) for row in ask("partitions", table).rows(connection)]
-
-
 def _has_same(table: str, name: str, kind: Divided) -> bool:
     """Tell if a partition has the same under another name, and not as a part of something of the whole."""
-    connection, names = bind(), {*ask("unattached", table).listed()} - {name}
-    if connection is None or not names:
-        return False
-    return is_any_same(connection, table, names, name, kind.define(table, name), *kind.referred)
+    names = {*ask("unattached", table).listed()} - {name}
+    wanted = (name, kind.define(table, name), *kind.referred)
+    return bool(names) and is_any_same(connection_of(op.get_context()), table, names, *wanted)
 
 
 def require_partition_key(connection: Connection | None, table: str, columns: Sequence[str]) -> None:
