@@ -5,20 +5,21 @@ empty temporary copy of its table, printed from there, and rolled back.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import DOMAIN, ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.functions import next_value
+from sqlalchemy.types import ARRAY, Enum, TypeDecorator
 
 from online_migrations.connection import execute_verbatim, rolled_back
-from online_migrations.errors import server_message
+from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.locks import sqlstate
-from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name
+from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name, sql_type
 
 # The mark of a table or column that no model has any more.
 RETIRED_COMMENT = "retired: no code reads or writes it any more; a later release drops it"
@@ -135,9 +136,9 @@ def _indexes_and_constraints(connection: Connection, table: str) -> Iterator[Def
     return (Definition(*row) for row in connection.execute(QUERIES["all"], {"table": quote(table)}))
 
 
-def columns_there(connection: Connection, table: str) -> dict[str, ColumnDefinition]:
-    """Return a table's columns by name."""
-    found = connection.execute(QUERIES["columns"], {"table": quote(table)})
+def columns_there(connection: Connection, table: str, stated: Collection[str] = ()) -> dict[str, ColumnDefinition]:
+    """Return a table's columns by name. That of a SERIAL column is no default unless it is `stated`, as by a model."""
+    found = connection.execute(QUERIES["columns"], {"table": quote(table), "stated": [*stated]})
     return {name: ColumnDefinition(*definition) for name, *definition in found}
 
 
@@ -155,6 +156,48 @@ def columns_wanted(connection: Connection, model: Table) -> dict[str, ColumnDefi
         make_all(connection, sequences_of(copy))
         make_all(connection, [alter(model.name, f"ADD COLUMN {definition}") for definition in definitions])
         return columns_there(connection, model.name)
+
+
+def require_known(table: str, columns: Collection[Column[Any]], connection: Connection) -> None:
+    """Refuse a column that is no SQL, and a type that no revision makes, or that the server does not have."""
+    version = connection.dialect.server_version_info or ()
+    for column in columns:
+        _refuse_type_of_database(table, column)
+        if column.computed is not None and not column.computed.persisted and version < (18,):
+            raise UnsafeOperation(
+                f"{table}.{column.name} is computed when it is read, which PostgreSQL can from version 18 on. Keep what"
+                " is computed: Computed(…, persisted=True)."
+            )
+        try:
+            CreateColumn(column).compile(dialect=DIALECT)
+        except CompileError as error:
+            raise UnsafeOperation(
+                f"{table}.{column.name} needs a type, and a default as text(…), to be written as SQL: {error.args[0]}"
+            ) from error
+    bare = [Column(column.name, column.type) for column in columns]
+    known = columns_wanted(connection, Table("of_new_types", MetaData(), *bare))
+    for column in (one for one in columns if one.name not in known):
+        raise UnsafeOperation(
+            f"{table}.{column.name} has the type {sql_type(column.type)}, which this server does not have. It is one of"
+            " another database; or of an extension, to be made first: CREATE EXTENSION … as the database's owner."
+        )
+
+
+def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
+    item: Any = column.type
+    while isinstance(item, ARRAY | TypeDecorator):
+        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    if isinstance(item, DOMAIN):
+        kind = f"the domain {item.name}, which no revision makes"
+        instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"
+    elif isinstance(item, Enum) and item.native_enum:
+        kind = "an enum of the database, which no revision could change beside the traffic"
+        instead = "a text with a rule: Enum(…, native_enum=False, create_constraint=True, name=…)"
+        if sql_type(column.type).endswith("[]"):
+            instead = f"ARRAY(Text) with a rule: CheckConstraint(\"{column.name} <@ ARRAY['…', '…']\", name=…)"
+    else:
+        return
+    raise UnsafeOperation(f"{table}.{column.name} has {kind}. Make it {instead}.")
 
 
 def sequences_of(model: Table) -> list[str]:
@@ -195,7 +238,7 @@ def wanted_column(connection: Connection, table: str, name: str, definition: str
         return columns_there(connection, table)[name]
 
 
-def make_all(connection: Connection, statements: Sequence[str]) -> None:
+def make_all(connection: Connection, statements: list[str]) -> None:
     """Send statements, without those that the server refuses, which name what is to come."""
     if not statements:
         return
@@ -234,12 +277,16 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
 
 def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield name and statement of what is to be compared, by name: SQLAlchemy keeps constraints in sets."""
+    for name, item in sorted(named(model).items()):
+        if name in there or isinstance(item, ExcludeConstraint):
+            yield name, create(item, model)
+
+
+def named(table: Table) -> dict[str, Any]:
+    """Return by name what is compared by it. A table that was reflected has the index of a constraint too."""
     compared = (CheckConstraint, ExcludeConstraint, UniqueConstraint, Index)
-    items = (item for item in (*model.constraints, *model.indexes) if isinstance(item, compared))
-    named = {sql_name(item.name): item for item in items if isinstance(item.name, str)}
-    for name in sorted(named):
-        if name in there or isinstance(named[name], ExcludeConstraint):
-            yield name, create(named[name], model)
+    items = (item for item in (*table.indexes, *table.constraints) if isinstance(item, compared))
+    return {sql_name(item.name): item for item in items if isinstance(item.name, str)}
 
 
 def create(item: Any, model: Table) -> str:

@@ -11,7 +11,8 @@ SELECT conname::text, contype::text, regexp_replace(pg_get_constraintdef(oid), '
 FROM pg_constraint k WHERE conrelid = CAST(:table AS regclass)
   AND NOT EXISTS (SELECT FROM pg_constraint whole WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)
 
--- columns: of a table, by their names. The default of a SERIAL column is its own sequence, of which no model speaks
+-- columns: of a table, by their names. The default of a SERIAL column is its own sequence, of which a model
+-- speaks only if it was reflected, or states it
 SELECT attname::text AS name, format_type(atttypid, atttypmod) AS type,
   concat_ws(' ', (SELECT 'COLLATE ' || quote_ident(collname) FROM pg_collation c, pg_type t
       WHERE c.oid = attcollation AND t.oid = atttypid AND attcollation <> typcollation),
@@ -23,12 +24,12 @@ SELECT attname::text AS name, format_type(atttypid, atttypmod) AS type,
         CASE WHEN seqcycle THEN 'CYCLE' END)
       FROM pg_sequence JOIN pg_depend ON objid = seqrelid AND classid = 'pg_class'::regclass AND deptype = 'i'
       WHERE refclassid = 'pg_class'::regclass AND refobjid = attrelid AND refobjsubid = attnum)) AS identity,
-  CASE WHEN attgenerated = '' AND NOT EXISTS (
+  CASE WHEN attgenerated = '' AND (attname = ANY(CAST(:stated AS text[])) OR NOT EXISTS (
       SELECT FROM pg_depend used JOIN pg_depend owned ON owned.objid = used.refobjid AND owned.deptype = 'a'
       WHERE used.classid = 'pg_attrdef'::regclass AND used.objid = pg_attrdef.oid
         AND used.refclassid = 'pg_class'::regclass AND owned.classid = 'pg_class'::regclass
         AND owned.refclassid = 'pg_class'::regclass AND owned.refobjid = attrelid AND owned.refobjsubid = attnum
-    ) THEN pg_get_expr(adbin, adrelid) END AS default, attnotnull AS not_null
+    )) THEN pg_get_expr(adbin, adrelid) END AS default, attnotnull AS not_null
 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
 

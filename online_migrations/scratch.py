@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
@@ -41,7 +41,7 @@ def scratch_database(advice: str, url: str | None = None, copy_of: str | None = 
     with direct_connection(server) as connection:
         connection.execute(QUERIES["take_name"], {"name": name})
         for (left,) in connection.execute(QUERIES["left_behind"], {"pattern": f"^{prefix}[0-9a-f]{{8}}$"}).all():
-            _drop(connection, left)
+            _drop(server, left)
         try:
             like_this = connection.scalar(QUERIES["like_this"])
             begins = f'"{copy_of}"' if copy_of else f"template0 {like_this}"
@@ -53,18 +53,16 @@ def scratch_database(advice: str, url: str | None = None, copy_of: str | None = 
             yield scratch
         except BaseException:
             with suppress(DBAPIError, ReleaseError):  # what failed is told; the next one that begins drops it
-                _drop_at_last(server, name)
+                _drop(server, name)
             raise
-        _drop_at_last(server, name)
+        _drop(server, name)
 
 
-def _drop_at_last(server: Engine, name: str) -> None:
-    """Use another connection: the first may have been idle too long, or was ended to rename its database."""
+def _drop(server: Engine, name: str) -> None:
+    """Drop it without WITH (FORCE), which may not end an autovacuum worker; DROP DATABASE by itself does.
+
+    It takes a connection of its own: another may have been idle too long, or was ended to rename its database.
+    """
     with direct_connection(server) as connection:
-        _drop(connection, name)
-
-
-def _drop(connection: Connection, name: str) -> None:
-    """Drop it without WITH (FORCE), which may not end an autovacuum worker; DROP DATABASE by itself does."""
-    connection.execute(QUERIES["end_our_sessions"], {"database": name})
-    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+        connection.execute(QUERIES["end_our_sessions"], {"database": name})
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))

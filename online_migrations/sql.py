@@ -45,6 +45,11 @@ def comment_on(table: str, column: str, comment: str | None) -> str:
     return f"COMMENT ON COLUMN {quote(table)}.{quote(column)} IS {literal(comment)}"
 
 
+def sql_type(kind: Any) -> str:
+    """Return the type as SQL, such as "VARCHAR(50)"."""
+    return str(kind.compile(dialect=DIALECT))
+
+
 def sql_name(name: str) -> str:
     """Return the name of a constraint or index as SQLAlchemy sends it: by the naming convention, and cut to fit."""
     if not isinstance(name, conv):

@@ -6,6 +6,7 @@ downgrade. What has no safe way is refused with a sentence that says what to wri
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -28,7 +29,6 @@ from online_migrations import options
 from online_migrations.autogenerate import columns, compare, tables
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, Found, NewSequence, Replacement
 from online_migrations.autogenerate.tables import drop_retired, is_part_of_another, is_retired
-from online_migrations.autogenerate.types import render_item
 from online_migrations.definitions import on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.revisions import statements_of_upgrade
@@ -111,14 +111,18 @@ REWRITE: dict[type, Callable[[Any, Diff], Change]] = {
     EnumValues: columns.add_values,
 }
 
-# New things come before those that go, so that queries always have an index and rows always a rule. NOT NULL comes
-# early: it is refused where the live release may write NULL, and what stands before it stays.
+RULES = (
+    ("create_index_online", "add_unique_online", "add_primary_key_online"),
+    ("add_foreign_key_online", "add_check_online"),  # a foreign key refers to a unique index
+)
+# New things come before those that go, so that queries always have an index and rows always a rule. What stands before
+# a call that is refused stays: so NOT NULL, where the live release may write NULL, and rules, which rows may break,
+# come before another type, which nobody takes back.
 RANKS = (
     ("reinstate_table_online", "reinstate_column_online", "add_column_online"),
     ("set_not_null_online",),
+    *RULES,
     (),  # what is not named here: another type, and after it the default that is printed in it; then its NOT NULL
-    ("create_index_online", "add_unique_online", "add_primary_key_online"),
-    ("add_foreign_key_online", "add_check_online"),  # a foreign key refers to a unique index
     ("drop_not_null_online",),
     ("drop_constraint_online",),
     ("drop_index_online",),
@@ -156,23 +160,30 @@ def in_order(operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperatio
     """
     ranks = {function: rank for rank, functions in enumerate(RANKS) for function in functions}
     calls = [op for op in operations if isinstance(op, Call)]
+    others = RANKS.index(())
     given = [call.arguments for call in calls if call.function == "set_default_online"]
+    changed = [call.arguments.split(", ")[1].strip("\"'") for call in calls if call.function not in ranks]
 
-    def rank(call: Call) -> int:
+    def rank(call: Call) -> tuple[int, int]:
+        at = ranks.get(call.function, others)
+        if RANKS[at] in RULES and any(
+            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", call.arguments) for name in changed
+        ):
+            return others, at  # a rule for what is changed
         waits = any(arguments.startswith(f"{call.arguments}, ") for arguments in given)
-        return RANKS.index(()) if waits else ranks.get(call.function, RANKS.index(()))
+        return (others if waits else at), 0
 
     calls.sort(key=rank)
     of_new_tables = [op for op in operations if isinstance(op, ops.CreateTableOp | ops.CreateIndexOp)]
     going = [op for op in operations if isinstance(op, ops.DropTableOp)]
-    others = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
+    plain = [op for op in operations if op not in (*calls, *of_new_tables, *going)]
     keys = [call.source for call in calls if call.function == "add_foreign_key_online"]
     new = [repr(op.table_name) for op in of_new_tables if isinstance(op, ops.CreateTableOp)]
     if not any(name in key for name in new for key in keys):
-        return [*others, *calls, *of_new_tables, *going]
+        return [*plain, *calls, *of_new_tables, *going]
     for op in of_new_tables:
         op.if_not_exists = True
-    return [*others, *of_new_tables, *calls, *going]
+    return [*plain, *of_new_tables, *calls, *going]
 
 
 def process_revision_directives(
@@ -238,7 +249,7 @@ REVISION_OPTIONS: dict[str, Any] = {
     "include_object": include_object,
     "include_name": include_name,
     "include_schemas": True,
-    "render_item": render_item,
+    "render_item": columns.render_item,
     "process_revision_directives": process_revision_directives,
 }
 

@@ -1,21 +1,29 @@
-"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment."""
+"""Rewrites of the directives for columns: added, retired, and of another type, default, nullability or comment.
 
-from collections.abc import Collection
-from typing import Any
+A revision stays while the code of the project changes. So its types have names that can be imported, and a
+TypeDecorator is written as what it is in the database. A type of which the file would say something else is refused.
+"""
 
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+import sqlalchemy
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, DefaultClause, Identity, types
-from sqlalchemy.types import ARRAY, TypeEngine
+from sqlalchemy import CheckConstraint, Column, Connection, DefaultClause, Identity, MetaData, Table, types
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import ARRAY, Enum, Interval, TypeDecorator, TypeEngine
 
 from online_migrations.autogenerate.compare import Call, Change, Diff, EnumValues, arguments_of, call
-from online_migrations.autogenerate.types import require_types, sql_type
 from online_migrations.compatible_types import is_compatible, is_longer_text
-from online_migrations.definitions import RETIRED_COMMENT
+from online_migrations.connection import connection_of
+from online_migrations.definitions import RETIRED_COMMENT, require_known
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.operations.tables import reason_not_to_add, rebuilt
 from online_migrations.operations.type_changes import not_carried_over
-from online_migrations.sql import DIALECT, names_in, quote
+from online_migrations.sql import DIALECT, names_in, quote, shadow_of, sql_type
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.live import type_name
 
@@ -112,6 +120,12 @@ def alter_type(op: ops.AlterColumnOp, diff: Diff) -> Change:
         return Change([call("widen_text_online", *where, new)] if new != old else [], [], EXPAND)
     if is_longer and has_parts:
         raise UnsafeOperation(rebuilt(*where, new, indexes, has_parts))
+    if ask("type_name", where[0], column=shadow_of(where[1])).rows(diff.connection).scalar() == names[1]:
+        raise UnsafeOperation(
+            f"{op.table_name}.{op.column_name} was {new} before a revision that ran, or was stopped, and its shadow is"
+            f" still that. If no release that knows {old} is live, take it back in a revision by hand:"
+            f" change_type_online({where[0]!r}, {where[1]!r}, {new!r}). Else leave {old} in the model."
+        )
     if has_parts or not is_compatible(*names):
         parts = "where it has partitions, or is inherited, no column takes the place of another"
         reason = parts if has_parts else "the release that is live cannot read or write that"
@@ -197,3 +211,71 @@ def add_values(op: EnumValues, diff: Diff) -> Change:
     added = [value for value in new if value not in old]
     calls = [call("add_enum_value_online", enum, value, before=following[value]) for value in added]
     return Change([*calls], [], EXPAND)  # no downgrade: a value that nobody writes harms no code
+
+
+def require_types(table: str, columns: Iterable[Column[Any]], context: AutogenContext) -> None:
+    """Refuse a type that no revision makes, that the server does not have, or that the revision's file cannot say."""
+    own = [column for column in columns if not column.system]
+    require_known(table, own, connection_of(context.migration_context))
+    conventions = getattr(context.metadata, "naming_convention", {})
+    for column in own:
+        _require_written(table, column, context)
+        kind = column.type
+        if isinstance(kind, Enum) and kind.create_constraint and not kind.name and "ck" in conventions:
+            raise UnsafeOperation(
+                f"The rule of {table}.{column.name} has no name, which the naming convention of the models asks for:"
+                " Enum(…, native_enum=False, create_constraint=True, name=…)."
+            )
+
+
+def _require_written(table: str, column: Column[Any], context: AutogenContext) -> None:
+    """Refuse a type of which the file would fail when it is imported, or make another one."""
+    source, said = type(column.type).__name__, ""
+    names: dict[str, Any] = {"sa": sqlalchemy}
+    try:
+        source, wanted = _repr_type(column.type, context), sql_type(column.type)
+        exec("\n".join(context.imports), names)  # noqa: S102 - what the file is to begin with
+        said = sql_type(eval(source, names))  # noqa: S307 - and to say
+    except Exception as error:  # of the project's own class
+        wanted, said = "", f"{type(error).__name__}: {error}"
+    if said != wanted:
+        raise UnsafeOperation(
+            f"The type of {table}.{column.name} would be written as {source}, which ends as {said}. Nothing was"
+            " written. Have its class at the top of a module, and its repr() show the call that makes it; or make it a"
+            " TypeDecorator, which is written as its impl."
+        )
+
+
+def render_item(kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
+    """Render a type by the public name of its class, and a text as it is. A hook of Alembic, which renders the others.
+
+    Alembic takes a quote that a default begins or ends with for one around it.
+    """
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), str):
+        return repr(item.arg)
+    if kind != "type":
+        return False
+    module = type(item).__module__
+    if not module.startswith("sqlalchemy."):
+        if isinstance(item, TypeDecorator):
+            return _repr_type(item.load_dialect_impl(context.dialect), context)
+        context.imports.add(f"import {module}")  # a type of its own has no other name
+        return False
+    # The repr() of an Interval has no precision.
+    public = _public(item.dialect_impl(context.dialect) if isinstance(item, Interval) else item)
+    if type(public) is ARRAY:
+        return f"sa.ARRAY({_repr_type(public.item_type, context)}, dimensions={public.dimensions})"
+    return False if public is item else _repr_type(public, context)
+
+
+def _public(item: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type by a class that SQLAlchemy exports: those of its dialects, such as PGUuid, it does not."""
+    exported = [*vars(postgresql).values(), *vars(sqlalchemy).values()]
+    found = next((cls for cls in type(item).__mro__ if cls in exported), type(item))
+    return item if found is type(item) else item.adapt(found)
+
+
+def indexes_of_types(table: Table) -> set[str]:
+    """Return the names of the indexes that the types make with a table, such as the spatial ones of GeoAlchemy2."""
+    bare = Table(table.name, MetaData(), *(Column(column.name, column.type) for column in table.columns))
+    return {str(index.name) for index in bare.indexes}

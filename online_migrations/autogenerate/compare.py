@@ -22,11 +22,10 @@ from sqlalchemy.schema import AddConstraint, CreateIndex
 from sqlalchemy.types import NullType
 
 from online_migrations import definitions, sql
-from online_migrations.autogenerate.types import require_known, sql_type
 from online_migrations.connection import connection_of
 from online_migrations.errors import UnsafeOperation
 from online_migrations.guard.proofs import takes_all
-from online_migrations.sql import DIALECT, condition_sql, default_name, names_in, quote, require_short, sql_name
+from online_migrations.sql import DIALECT, condition_sql, quote, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 
 NEXT = PriorityDispatchResult.CONTINUE
@@ -106,10 +105,9 @@ class Replacement(Found):
         self.is_wider = is_wider  # the new one is a CHECK that takes every row that the old one takes
         self.schema = drop.schema
         kind = getattr(create, "constraint_type", "index")
-        name = getattr(create, "constraint_name", None) or getattr(create, "index_name", None)
         _, item = drop.to_diff_tuple()  # the index or constraint
         columns = [column.name for column in item.columns]  # none of a CHECK
-        super().__init__(f"change_{kind}", item.table.fullname, str(name), there, wanted, *columns)
+        super().__init__(f"change_{kind}", item.table.fullname, _name_of(create), there, wanted, *columns)
 
 
 class NewSequence(Found):
@@ -158,7 +156,7 @@ class Diff:
         model = self.model(table)
         known = [] if model is None else [column.name for column in model.columns]
         known += [name for of, name in self.retired_columns if of == table]
-        return [name for name in known if name in names_in(condition)]
+        return [name for name in known if name in sql.names_in(condition)]
 
 
 def arguments_of(directive: Any, context: AutogenContext) -> str:
@@ -173,10 +171,10 @@ def constraint_name(op: Any) -> str:
     if op.constraint_name is not None:
         return sql_name(op.constraint_name)
     if isinstance(op, ops.CreateForeignKeyOp):
-        return default_name(op.source_table, op.local_cols, sql.FOREIGN_KEY)
+        return sql.default_name(op.source_table, op.local_cols, sql.FOREIGN_KEY)
     if isinstance(op, ops.CreatePrimaryKeyOp):
-        return default_name(op.table_name, [], sql.PRIMARY_KEY)
-    return default_name(op.table_name, [str(column) for column in op.columns], sql.UNIQUE)
+        return sql.default_name(op.table_name, [], sql.PRIMARY_KEY)
+    return sql.default_name(op.table_name, [str(column) for column in op.columns], sql.UNIQUE)
 
 
 class ReleaseImpl(PostgresqlImpl):
@@ -197,8 +195,19 @@ def require_possible(context: AutogenContext, upgrade: ops.UpgradeOps, schemas: 
                 " which PostgreSQL does not name where it prints one. Leave schema= out of the model."
             )
         items: tuple[Any, ...] = (table, *table.columns, *table.constraints, *table.indexes)
-        for name in (item.name for item in items if isinstance(item.name, str)):
-            require_short(sql_name(name))
+        for name in (name for name in (table.schema, *(item.name for item in items)) if isinstance(name, str)):
+            sql.require_short(sql_name(name))
+            if (kept := sql.unqualified_name(quote(name))) != name:
+                raise UnsafeOperation(
+                    f"The name {name} of {table.fullname} is written without quotes, as its model says, and PostgreSQL"
+                    f" keeps it as {kept}. Write {kept!r} in the model, or leave the name to be quoted."
+                )
+        if nameless := next((index for index in table.indexes if index.name is None), None):
+            columns = ", ".join(str(getattr(column, "name", column)) for column in nameless.expressions)
+            raise UnsafeOperation(
+                f"The index on {table.fullname} ({columns}) has no name, since the naming convention of the models has"
+                ' none for indexes. Add SQLAlchemy\'s own to it: "ix": "ix_%(column_0_label)s".'
+            )
         for item in (one for one in items if isinstance(one, Index | CheckConstraint | ExcludeConstraint)):
             try:
                 definitions.create(item, table)
@@ -285,7 +294,7 @@ def _join_pairs(modify: ops.ModifyTableOps, there: Mapping[str, definitions.Defi
         if create is None:
             continue
         modify.ops[:] = [op for op in modify.ops if op not in (drop, create)]
-        if isinstance(create, ops.CreateForeignKeyOp) or name not in there or _named(model, name) is None:
+        if isinstance(create, ops.CreateForeignKeyOp) or name not in there or name not in definitions.named(model):
             is_index = isinstance(create, ops.CreateIndexOp)
             ddl = CreateIndex(create.to_index()) if is_index else AddConstraint(create.to_constraint())
             old = there[name].text if name in there else "INVALID"
@@ -305,22 +314,18 @@ def _directives(
         yield ops.DropConstraintOp.from_constraint(reflected.primary_key)
     else:
         is_key = wanted.kind == definitions.PRIMARY_KEY
-        old, new = (table.primary_key if is_key else _named(table, there.name) for table in (reflected, model))
+        sides = (reflected, model)
+        old, new = (side.primary_key if is_key else definitions.named(side)[there.name] for side in sides)
         drop: Any = ops.DropIndexOp.from_index if isinstance(new, Index) else ops.DropConstraintOp.from_constraint
         create: Any = ops.CreateIndexOp.from_index if isinstance(new, Index) else ops.AddConstraintOp.from_constraint
         is_wider = takes_all(connection, model.name, there.text, wanted.text)
         yield Replacement(drop(old), create(new), there.text, wanted.text, is_wider)
 
 
-def _named(table: Table, name: str) -> Any:
-    items: tuple[Any, ...] = (*table.constraints, *table.indexes)
-    return next((item for item in items if isinstance(item.name, str) and sql_name(item.name) == name), None)
-
-
 def _other_exclude(change: definitions.Changed, name: str, reflected: Table, model: Table) -> list[Found]:
     there, wanted = (one.text if one else "" for one in change)
     gone = {column.name for column in reflected.columns} - {column.name for column in model.columns}
-    if not wanted and names_in(there) & gone:
+    if not wanted and sql.names_in(there) & gone:
         return []  # it is dropped with the column
     table = DIALECT.identifier_preparer.format_table(model)
     drop, add = f"DROP CONSTRAINT {quote(name)}", f"ADD CONSTRAINT {quote(name)} "
@@ -340,7 +345,9 @@ def _other_exclude(change: definitions.Changed, name: str, reflected: Table, mod
 
 def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator[ops.MigrateOperation]:
     """Compare types with the values of enums, defaults, and how values are generated."""
-    there, wanted = definitions.columns_there(connection, model.name), definitions.columns_wanted(connection, model)
+    stated = [column.name for column in model.columns if column.server_default is not None]
+    there = definitions.columns_there(connection, model.name, stated)
+    wanted = definitions.columns_wanted(connection, model)
     for column in model.columns:
         old, new = there.get(column.name), wanted.get(column.name)
         if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
@@ -351,9 +358,9 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
             yield EnumValues("change_enum", model.fullname, *values, column.name)
         if new is None:  # the server does not make it: it has no such type, or the default names what is to come
             try:
-                require_known(model.fullname, [column], connection)
+                definitions.require_known(model.fullname, [column], connection)
             except UnsafeOperation as refused:
-                difference = ("change_column", model.fullname, column.name, str(old), sql_type(column.type))
+                difference = ("change_column", model.fullname, column.name, str(old), sql.sql_type(column.type))
                 yield Found(*difference, advice=refused.message)
             continue
         is_other_type = old.type != new.type

@@ -5,7 +5,7 @@ when the live release may rely on it: by ON CONFLICT, by an IntegrityError that 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -16,14 +16,13 @@ from sqlalchemy.sql.elements import conv
 
 from online_migrations import definitions
 from online_migrations.autogenerate import compare
-from online_migrations.autogenerate.columns import require_free, stands_on
+from online_migrations.autogenerate.columns import indexes_of_types, require_free, require_types, stands_on
 from online_migrations.autogenerate.compare import Call, Change, Diff, NewSequence, arguments_of, call, constraint_name
-from online_migrations.autogenerate.types import indexes_of_types, require_types
 from online_migrations.connection import connection_of
 from online_migrations.definitions import RETIRED_COMMENT, SHADOW_PREFIX, on_search_path
 from online_migrations.errors import UnsafeOperation
 from online_migrations.operations.catalog import ask
-from online_migrations.operations.partitions import require_partition_key
+from online_migrations.operations.steps import require_partition_key
 from online_migrations.sql import DIALECT, condition_sql, quote, shadow_of, sql_name
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import is_of_a_tool
@@ -267,25 +266,33 @@ def is_part_of_another(table: Table) -> bool:
 def drop_retired(autogen: AutogenContext, schemas: Iterable[str | None] = (None,)) -> Change:
     """Drop the tables and columns that are marked as retired. The downgrade makes them again, without their rows."""
     connection = connection_of(autogen.migration_context)
-    parts = []
+    parts: list[Change] = []
     found = [table for table in _tables(connection, schemas) if not is_of_a_tool(table.name)]
     for table in reversed(found):  # what refers to others goes first
-        retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
         with on_search_path(connection, table.schema):
-            for name in [None] if table.comment == RETIRED_COMMENT else [column.name for column in retired]:
-                what = table.name if name is None else f"{table.name}.{name}"
-                going = [f"computed column {column.name}" for column in retired if column.computed is not None]
-                require_free(ask("in_the_way", table.name, column=name), connection, what, going)
-        if table.comment == RETIRED_COMMENT:
-            indexes = [index for index in table.indexes if index.name not in indexes_of_types(table)]
-            again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, indexes)]
-            parts.append(Change([call("drop_table_contract", table.name)], again, CONTRACT).in_schema(table.schema))
-            continue
-        parts.append(Change(_stop_dual_writes(connection, table, retired), [], CONTRACT).in_schema(table.schema))
-        for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
-            drop = call("drop_column_contract", table.name, column.name)
-            parts.append(Change([drop], _make_again(column, autogen), CONTRACT).in_schema(table.schema))
+            parts += [part.in_schema(table.schema) for part in _retired_in(table, connection, autogen)]
     return Change.joined(parts)
+
+
+def _retired_in(table: Table, connection: Connection, autogen: AutogenContext) -> Iterator[Change]:
+    retired = [column for column in table.columns if column.comment == RETIRED_COMMENT]
+    for name in [None] if table.comment == RETIRED_COMMENT else [column.name for column in retired]:
+        what = table.name if name is None else f"{table.name}.{name}"
+        going = [f"computed column {column.name}" for column in retired if column.computed is not None]
+        require_free(ask("in_the_way", table.name, column=name), connection, what, going)
+    if table.comment == RETIRED_COMMENT:
+        indexes = [index for index in table.indexes if index.name not in indexes_of_types(table)]
+        again = [ops.CreateTableOp.from_table(table), *map(ops.CreateIndexOp.from_index, indexes)]
+        yield Change([call("drop_table_contract", table.name)], again, CONTRACT)
+        return
+    # Dual writes of a changed type, whose shadow goes with them; and those that need a column that goes.
+    shadows = [column.name for column in table.columns if column.comment == definitions.SHADOW_OF_FORMER]
+    changed = [column.name for column in table.columns if shadow_of(column.name) in shadows]
+    asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]
+    stopped = [call("stop_dual_write_contract", table.name, name) for rows in asked for name in rows.scalars()]
+    yield Change([*(call("drop_shadow_contract", table.name, name) for name in changed), *stopped], [], CONTRACT)
+    for column in sorted(retired, key=lambda column: column.computed is None):  # before what it is computed from
+        yield Change([call("drop_column_contract", table.name, column.name)], _make_again(column, autogen), CONTRACT)
 
 
 def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table]:
@@ -299,19 +306,6 @@ def _tables(connection: Connection, schemas: Iterable[str | None]) -> list[Table
         for item in items:
             item.name = conv(item.name) if item.name else item.name  # it is not part of a naming convention's name
     return [table for table in found if not is_part_of_another(table)]
-
-
-def _stop_dual_writes(
-    connection: Connection, table: Table, retired: Iterable[Column[Any]]
-) -> list[ops.MigrateOperation]:
-    """Stop those of a changed type, whose shadow goes with them; and those that need a column that goes."""
-    shadows = [column.name for column in table.columns if column.comment == definitions.SHADOW_OF_FORMER]
-    changed = [column.name for column in table.columns if shadow_of(column.name) in shadows]
-    with on_search_path(connection, table.schema):
-        asked = [ask("dual_writes_on", table.name, column=column.name).rows(connection) for column in retired]
-        kept = [name for rows in asked for name in rows.scalars()]
-    dropped = [call("drop_shadow_contract", table.name, name) for name in changed]
-    return [*dropped, *(call("stop_dual_write_contract", table.name, name) for name in kept)]
 
 
 def _make_again(column: Column[Any], autogen: AutogenContext) -> list[ops.MigrateOperation]:

@@ -19,7 +19,6 @@ from online_migrations.operations.steps import deadline_of, judged
 from online_migrations.sql import literal, quote
 from online_migrations.state.tables import BACKFILLS
 
-PAUSE_FACTOR = 1.0  # pause after a batch, as a multiple of its time: half of the server is left to the requests
 REPORT_EVERY = 5.0  # seconds
 
 log = logging.getLogger(__name__)
@@ -173,7 +172,7 @@ def _fill_all(query: BackfillQuery, connection: Connection, deadline: Deadline) 
                 reported = time.monotonic()
                 about = max(rows, scanned)
                 log.info("backfill %s: %d of about %d rows seen, %d filled", query.table, scanned, about, filled)
-            deadline.sleep(seconds * PAUSE_FACTOR if batch.filled else 0)
+            deadline.sleep(seconds if batch.filled else 0)  # half of the server is left to the requests
         if not deadline.left():
             raise DeadlineExceeded(
                 f"The backfill of {query.table} is not done, and the deadline of {deadline.seconds:.0f} s passed; what"

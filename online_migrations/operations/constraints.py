@@ -14,11 +14,10 @@ from sqlalchemy.sql.elements import TextClause
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.guard.proofs import takes_all
-from online_migrations.operations import partitions
+from online_migrations.operations import steps
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
-from online_migrations.operations.partitions import Divided, add_to_partitioned, is_partitioned, require_partition_key
-from online_migrations.operations.steps import Step, add_validated, build_index, online, run_or_undo, run_steps, strong
+from online_migrations.operations.steps import Step, add_validated, online, run_or_undo, run_steps, strong
 from online_migrations.operations.tables import set_not_null_online
 from online_migrations.sql import DIALECT, alter, names_in, quote, quoted_list, shorten_identifier, spare_name
 
@@ -51,31 +50,31 @@ def create_index_online(
     _refuse_taken(table, name)
     options.pop("postgresql_concurrently", None)  # it is built so in any case, but on no empty copy
     if unique:
-        require_partition_key(bind(), table, [one for one in columns if isinstance(one, str)])
+        steps.require_partition_key(bind(), table, [one for one in columns if isinstance(one, str)])
     spare, old = spare_name(name), shorten_identifier(f"{name}_old")
     there = to_replace(table, name, _create(name, table, columns, unique, options), replace)
     effects = [_requiring(table, name, columns, options)] if unique else []
     effects += [] if there is None else _dropping_index(name)
-    if is_partitioned(table):
-        of_parts = Divided(
+    if steps.is_partitioned(table):
+        of_parts = steps.Divided(
             lambda table, name: _create(name, table, columns, unique, options),
             lambda part, own: create_index_online(own, part, columns, unique=unique, replace=replace, **options),
             lambda part, old, new: f"ALTER INDEX {part.qualified(old)} RENAME TO {quote(new)}" if old != new else "",
         )
-        add_to_partitioned(table, name, of_parts, there, effects)
+        steps.add_to_partitioned(table, name, of_parts, there, effects)
         return
     built = name if there is None else spare
     if replace:  # of an attempt that was killed, and may have had another definition
-        run_steps(partitions.drop_index(spare), partitions.drop_index(old))
+        run_steps(steps.drop_index(spare), steps.drop_index(old))
     concurrently = _create(built, table, columns, unique, {**options, "postgresql_concurrently": True})
     # Without a lock on the table: the old one's name goes to the new one, and then the old one goes.
     rename = f"ALTER INDEX IF EXISTS {quote(name)} RENAME TO {quote(old)}"
     take = f"{rename}; ALTER INDEX {quote(built)} RENAME TO {quote(name)}"
-    drop_invalid, build = build_index(built, concurrently)
+    drop_invalid, build = steps.build_index(built, concurrently)
     same = f"{table} has rows that are the same in {', '.join(map(str, columns))}"
     run_or_undo(
         *(drop_invalid, build),
-        *(() if there is None else (online(take, when=ask("has_index", built)), partitions.drop_index(old))),
+        *(() if there is None else (online(take, when=ask("has_index", built)), steps.drop_index(old))),
         undo=drop_invalid,
         broken=f"{same}, so {name} cannot be unique. Fix the rows",
         effects=effects,
@@ -88,7 +87,7 @@ def drop_index_online(name: str) -> None:
     SQL: waits for the transactions that use the table.
     Downgrade: create_index_online.
     """
-    run_steps(partitions.drop_index(name), effects=_dropping_index(name))
+    run_steps(steps.drop_index(name), effects=_dropping_index(name))
 
 
 def add_check_online(table: str, name: str, condition: str, *, replace: bool = False) -> None:
@@ -160,7 +159,7 @@ def drop_constraint_online(table: str, name: str) -> None:
     Downgrade: the operation that adds it.
     """
     tables = tables_locked(table, constraint=name)
-    run_steps(partitions.drop_constraint(tables, name), effects=_dropping(table, name))
+    run_steps(steps.drop_constraint(tables, name), effects=_dropping(table, name))
 
 
 def add_unique_online(
@@ -206,7 +205,7 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
     """
     refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
-    require_partition_key(bind(), table, columns)
+    steps.require_partition_key(bind(), table, columns)
     for column in columns:
         set_not_null_online(table, column)
     _attach(table, name, columns, f"PRIMARY KEY ({quoted_list(columns)})", "PRIMARY KEY USING INDEX {}", replace, {})
@@ -217,23 +216,23 @@ def _attach(
 ) -> None:
     """Build an index, and make it a constraint, as `attach` says with {} in place of the index."""
     there = to_replace(table, name, _adding(table, name, definition), replace)
-    if is_partitioned(table):
+    if steps.is_partitioned(table):
         _refuse_taken(table, name)
-        require_partition_key(bind(), table, columns)
+        steps.require_partition_key(bind(), table, columns)
         effects = [_requiring(table, name, columns, options), *([] if there is None else _dropping(table, name))]
-        of_parts = Divided(
+        of_parts = steps.Divided(
             lambda table, name: _adding(table, name, definition),
             lambda part, own: create_index_online(own, part, [*columns], unique=True, replace=replace, **options),
             lambda part, old, new: part.alter(f"ADD CONSTRAINT {quote(new)} {attach.format(quote(old))}"),
         )
-        add_to_partitioned(table, name, of_parts, there, effects)
+        steps.add_to_partitioned(table, name, of_parts, there, effects)
         return
     replaces = there is not None
     index = spare_name(name) if replaces else name
     if replaces:
         run_steps(effects=_dropping(table, name))  # judged before anything is built
     create_index_online(index, table, [*columns], unique=True, replace=replaces, **options)
-    drop = f"{partitions.drop_constraint((table,), name).sql}; " if replaces else ""
+    drop = f"{steps.drop_constraint((table,), name).sql}; " if replaces else ""
     lacks_it = ask("has_index", index) if replaces else ~ask("has_constraint", table, constraint=name)
     attached = strong(table, drop + _adding(table, name, attach.format(quote(index))), when=lacks_it)
     run_steps(attached)
@@ -251,21 +250,21 @@ def _add(tables: tuple[str, ...], name: str, definition: str, broken: str, repla
         effects = [] if is_wider else [requires._replace(code="narrows-check")]
     else:
         effects = [requires, *_dropping(table, name)]
-    if tables[1:] and is_partitioned(table):
-        of_parts = Divided(
+    if tables[1:] and steps.is_partitioned(table):
+        of_parts = steps.Divided(
             lambda table, name: _adding(table, name, definition),
             lambda part, own: _add((part, *tables[1:]), own, definition, broken, replace, requires),
             lambda part, old, new: part.alter(f"RENAME CONSTRAINT {quote(old)} TO {quote(new)}") if old != new else "",
             tables[1:],
         )
-        add_to_partitioned(table, name, of_parts, there, effects)
+        steps.add_to_partitioned(table, name, of_parts, there, effects)
         return
     if there is not None:  # of an attempt that was killed, and may have had another definition
-        run_steps(partitions.drop_constraint(tables_locked(table, constraint=built), built))
+        run_steps(steps.drop_constraint(tables_locked(table, constraint=built), built))
     run_or_undo(
         *add_validated(tables, built, definition),
         *(() if there is None else (take_name(tables, name, built),)),
-        undo=partitions.drop_constraint(tables, built),
+        undo=steps.drop_constraint(tables, built),
         broken=f"{broken}, so {name} cannot hold. Fix the rows",
         effects=effects,
     )
@@ -279,7 +278,7 @@ def take_name(tables: tuple[str, ...], name: str, spare: str) -> Step:
     """Drop a constraint and give its name to another one, in one moment."""
     rename = alter(tables[0], f"RENAME CONSTRAINT {quote(spare)} TO {quote(name)}")
     is_built = ask("has_constraint", tables[0], constraint=spare)
-    return strong(tables, f"{partitions.drop_constraint(tables, name).sql}; {rename}", when=is_built)
+    return strong(tables, f"{steps.drop_constraint(tables, name).sql}; {rename}", when=is_built)
 
 
 def _create(name: str, table: str, columns: list[str | TextClause], unique: bool, options: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from alembic.operations.ops import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import quoted_name
 
 from online_migrations import operations as ops
 from online_migrations.autogenerate import in_order, rewrite_directives
@@ -119,14 +120,21 @@ def test_an_index_that_a_type_makes_with_its_table_is_not_made_twice(untouched: 
         sa.event.remove(sa.Column, "after_parent_attach", attach)
 
 
-def test_what_is_made_comes_before_what_goes_and_what_is_referred_to_first() -> None:
+def test_what_is_made_comes_before_what_goes_and_what_rows_may_refuse_before_another_type() -> None:
     order = [
-        *("add_column_online", "set_not_null_online", "change_type_online"),
-        *("create_index_online", "add_foreign_key_online"),
-        *("drop_constraint_online", "drop_index_online", "retire_column_online"),
-        "drop_column_contract",
+        Call("add_column_online", "'things', sa.Column('colour', …)"),
+        Call("set_not_null_online", "'things', 'note'"),
+        Call("create_index_online", "'ix_size_of', 'things', ['size_of']"),
+        Call("add_foreign_key_online", "'fk', 'things', 'owners', ['owner'], ['id']"),
+        Call("change_type_online", "'things', 'size', 'BIGINT'"),
+        Call("set_default_online", "'things', 'size', '0'"),
+        Call("add_unique_online", "'things', 'uq', ['size']"),
+        Call("add_check_online", "'things', 'ck', 'size > 0'"),
+        *(Call(function, "") for function in ("drop_constraint_online", "drop_index_online", "retire_column_online")),
+        Call("drop_column_contract", ""),
     ]
-    assert sources(in_order([Call(function, "") for function in reversed(order)])) == [f"{one}()" for one in order]
+    type_and_default = order[4:6]  # of one column, in the order in which they are found
+    assert in_order([*order[:5:-1], *type_and_default, *order[3::-1]]) == order
 
 
 REFERS = add(lambda: sa.Column("bin_id", sa.ForeignKey("bins.id")))
@@ -167,6 +175,11 @@ def new_table(*items: Any, **options: Any) -> ModelChange:
     return lambda metadata: Table("bins", metadata, *items, **options)
 
 
+def unnamed_index(metadata: MetaData) -> None:
+    metadata.naming_convention = {"pk": "pk_%(table_name)s"}
+    sa.Index(None, metadata.tables["things"].columns["size"])
+
+
 # Of a default that refers: rows of the live release would refer to a row which may not be there.
 REFUSED: list[tuple[ModelChange, str]] = [
     (replace(plain("name", sa.String(20), nullable=False)), "under a new name"),
@@ -191,6 +204,8 @@ REFUSED: list[tuple[ModelChange, str]] = [
     (add(lambda: sa.Column("of", sa.ForeignKey("things.kind"))), "no unique constraint matching given keys"),
     (add(lambda: sa.Column("number", sa.Integer, server_default=sa.Sequence("s").next_value())), "from row to row"),
     (new_table(schema="public"), "Leave schema= out"),
+    (add(plain(quoted_name("Extra", False), sa.Integer())), "PostgreSQL keeps it as extra"),
+    (unnamed_index, r"index on things \(size\) has no name"),
     (
         new_table(sa.Column("size", sa.Integer), sa.Index("ix_things_size", "size")),
         "The name ix_things_size is that of",
@@ -241,6 +256,17 @@ def test_what_differs_from_row_to_row_is_compared_as_it_is_printed_and_not_evalu
     assert database.scalar("SELECT is_called FROM numbers") is False
 
 
+def test_a_table_that_was_reflected_has_what_the_database_has(database: Database) -> None:
+    database.execute(
+        "CREATE TABLE legacy (id serial PRIMARY KEY, kind text DEFAULT '' CHECK (kind <> ' '), UNIQUE (kind))"
+    )
+    models = MetaData()
+    Table("legacy", models, autoload_with=database.engine)
+    assert migration(database, models).up == []
+    database.execute("ALTER TABLE legacy ALTER id DROP DEFAULT")
+    assert [one.partition("(")[0] for one in sources(migration(database, models).up)] == ["set_default_online"]
+
+
 def run(database: Database, calls: list[MigrateOperation]) -> None:
     """Run what was written into the revision."""
     for call in sources(calls):
@@ -280,8 +306,10 @@ def test_what_a_view_reads_keeps_its_type_and_stays(own: Database) -> None:
         migration(own, changed(without("size")))
 
 
-def test_a_shadow_is_dropped_when_nothing_else_changed(own: Database) -> None:
+def test_a_shadow_is_dropped_when_nothing_else_changed_and_gives_the_way_back_until_then(own: Database) -> None:
     own.migrate(lambda: ops.change_type_online("things", "size", "BIGINT"))
+    with pytest.raises(UnsafeOperation, match=r"by hand: change_type_online\('things', 'size', 'INTEGER'\)"):
+        migration(own, shop.models())
     change = migration(own, changed(replace(plain("size", sa.BigInteger, index=True))))
     assert sources(change.up) == ["drop_shadow_contract('things', 'size')"]
     assert change.phase == "contract"
