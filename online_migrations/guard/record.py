@@ -7,13 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Change, Effect, shown
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
-from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
+from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, no_null, relation_effects
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES
 
@@ -23,6 +24,9 @@ FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObject
 # A subscriber, such as a copy of the database or a search index, misses what a publication no longer sends.
 HAS_LESS = {"publication": "publishes-less"}
 ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
+
+# Effects that hold up requests only while the table is locked, or without a proof; and as which they are told.
+READS_ROWS = {"validates": "validates-under-lock", "scans-for-null": "scans-for-null"}
 
 _HELD = read_sql(__file__, "held.sql")
 
@@ -48,6 +52,7 @@ class Record(NamedTuple):
     is_judged: bool  # False if it was excused, or a savepoint has taken it back, or of how the transaction began
     after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
+    validated: Collection[str] = ()  # constraints that its text validates before it locks their table
 
 
 @dataclass
@@ -75,24 +80,36 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    # By an effect the last statement that had it, and by a key the last one that had any on the same object.
-    last: dict[Effect | Key | None, Record] = {}
+    # By an object and a code the last statement that had such an effect, and by an object the last one that had any.
+    last: dict[tuple[Key | None, str], Record] = {}
     before, records = transaction.before, transaction.records
-    for record in records:
+    for earlier, record in pairwise(records):
         if record.after is not None:
             for effect in difference(before, record.after):
-                last[effect] = last[effect.key] = record
+                if effect.code not in READS_ROWS or _holds_up(effect, before, record, earlier):
+                    last[effect.key, effect.code] = last[effect.key, ""] = record
             before = record.after
-    before, locked = transaction.before, records[-1].held.locked if records else ()
-    held = {before[key].name for oid in locked if (key := ("relation", oid, 0)) in before}
+    before = transaction.before
     for effect in difference(before, end):
-        by = last.get(effect) or last.get(effect.key)
-        if effect.code != "validates":
-            yield effect, by
-        elif effect.table in held:
-            yield effect._replace(code="validates-under-lock"), by
+        by = last.get((effect.key, effect.code))
+        if by or effect.code not in READS_ROWS:
+            by = by or last.get((effect.key, ""))
+            yield effect._replace(code=READS_ROWS.get(effect.code, effect.code)), by
     yield from _rows_written(before, records)
     yield from _tables_locked(before, records, end)
+
+
+def _holds_up(effect: Effect, before: Snapshot, record: Record, earlier: Record) -> bool:
+    """Tell whether requests waited while each row was read: by VALIDATE, or by SET NOT NULL without a proof.
+
+    A CHECK that was validated before is one. Source: PostgreSQL manual, ALTER TABLE.
+    """
+    assert effect.key is not None  # noqa: S101 - a constraint's, or a column's
+    if effect.code == "validates":
+        (_, table, _) = before[effect.key].table or effect.key
+        return table in (earlier if record.validated else record).held.locked
+    checks = no_null(before, effect.key)
+    return not any(check.facts["validated"] or check.name in record.validated for check in checks)
 
 
 def _table(before: Snapshot, oid: int) -> str | None:
@@ -182,10 +199,12 @@ def object_effects(change: Change) -> Iterator[Effect]:
     if new is None and kind == "role":  # it owned nothing here
         return
     effect = change.effect("drops-object")
-    if new is None or old.name != new.name:
+    is_renamed = new is not None and old.name != new.name
+    if new is None or is_renamed:
         new = change.namesake()
     if new is None:
-        yield from _on_its_columns(change, effect)
+        subject = f"the name of {effect.subject}" if is_renamed else effect.subject
+        yield from _on_its_columns(change, effect._replace(subject=subject))
     elif new.facts.get("body") != old.facts.get("body"):
         yield effect._replace(code="changes-function")
     elif lost := _listed(old, new, "has"):

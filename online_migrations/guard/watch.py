@@ -39,12 +39,21 @@ _CONCURRENT = re.compile(
     rf"|REINDEX (?:\(.*?\) ?)?(?:INDEX|TABLE|SCHEMA) CONCURRENTLY {NAME}|VACUUM(?!.*\bFULL\b))",
     re.IGNORECASE,
 )
+_VALIDATES_FIRST = re.compile(
+    rf"(?=ALTER TABLE (?P<table>{TABLE}) )(?:ALTER TABLE (?P=table) VALIDATE CONSTRAINT {NAME};)+"
+    rf"(?:ALTER TABLE (?P=table) ALTER (?:COLUMN )?{NAME} SET NOT NULL;)*"
+    rf"(?:ALTER TABLE (?P=table) DROP CONSTRAINT {NAME};)*",
+    re.IGNORECASE,
+)
 _SAVEPOINT = re.compile(rf"SAVEPOINT (?P<name>{NAME})", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(rf"ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<name>{NAME})", re.IGNORECASE)
 _ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
-# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too.
+# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too. A function has the
+# name of such a key word only behind a schema, or in quotes.
 _ONLY_READS_OR_WRITES = re.compile(
-    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b|SELECT\b(?!.*\bINTO\b)[^(]*$", re.IGNORECASE
+    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b"
+    r"|SELECT\b(?!.*\bINTO\b)(?:%\(\w+\)s|(?<!\.)(?<!\. )\b(?:IN|AND|OR|NOT|WHERE|ON|FROM) ?\(+|[^(])*$",
+    re.IGNORECASE,
 )
 
 
@@ -239,7 +248,7 @@ class TransactionWatch:
     def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
         records, held = self.transaction.records, self._look(read_held)
-        records.append(Record(line, not self.is_excusing, None, held))
+        records.append(Record(line, not self.is_excusing, None, held, _validated_first(sql)))
         # What a function does that an INSERT calls is seen before COMMIT.
         if line is not None and not all(map(_ONLY_READS_OR_WRITES.match, _pieces(sql))):
             self.transaction.unseen = len(records) - 1
@@ -299,7 +308,7 @@ class TransactionWatch:
             after = read_touched(self._connection, self.transaction.before)
         self.transaction.see_last(after)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, True, None, self._look(read_held)))
+            records.append(Record(None, True, after, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
             for effect, record in effects_of_transaction(self.transaction, after)
@@ -317,6 +326,15 @@ class TransactionWatch:
 def _pieces(sql: str) -> list[str]:
     """Return the statements of a text, each on one line without comments and literals."""
     return [piece for piece in map(normalize, split_statements(sql)) if piece]
+
+
+def _validated_first(sql: str) -> set[str]:
+    """Return the constraints that a text validates before it locks the table, which is the order to recommend."""
+    text = "".join(f"{piece};" for piece in _pieces(sql))
+    names = re.findall(
+        rf"VALIDATE CONSTRAINT ({NAME})", text if _VALIDATES_FIRST.fullmatch(text) else "", re.IGNORECASE
+    )
+    return set(map(unqualified_name, names))
 
 
 def _effects_of_text(sql: str) -> Iterator[Effect]:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from types import FunctionType
+from unittest.mock import Mock
 
 import pytest
 
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.rules import CONTRACTS, NEVER, REFUSES_LIVE, TAKES
+from online_migrations.guard.snapshot import read_touched
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from tests.databases import Environment, copied_database
 from tests.online_migrations import judged
@@ -209,6 +211,19 @@ def test_what_an_imported_upgrade_does_behind_an_operation_is_judged(corpus_copy
 def test_a_commit_that_its_text_hides_is_refused(corpus_copy: Database, tmp_path: Path) -> None:
     body = 'op.execute("ALTER TABLE notes ADD mark text")\nop.execute("/* /* */ */ COMMIT AND CHAIN")'
     assert "This statement would end the transaction" in said_of(corpus_copy, tmp_path, body, EXPAND)
+
+
+def test_the_catalog_is_read_again_after_what_may_change_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Mock(wraps=read_touched)
+    monkeypatch.setattr("online_migrations.guard.watch.read_touched", looks)
+    query = "SELECT title FROM notes WHERE id IN (%(one)s, 2) AND (title = %(two)s OR {})"
+    for condition, number in (("pinned", 1), ("lower(title) = 'y'", 3)):  # at COMMIT; and before two more statements
+        looks.reset_mock()
+        asks = f"op.get_bind().exec_driver_sql({query.format(condition)!r}, {{'one': 1, 'two': 'x'}})\n"
+        assert judged.try_out(served.database, judged.written(tmp_path, asks * 3), "SELECT true")
+        assert looks.call_count == number
 
 
 def test_a_virtual_column_that_old_code_does_not_know_is_no_expand(corpus_copy: Database, tmp_path: Path) -> None:
