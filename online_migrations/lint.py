@@ -213,10 +213,7 @@ def _judge(connection: Connection, script: Script, metadata: MetaData, findings:
 def _failure(
     connection: Connection, script: Script, metadata: MetaData, findings: list[Violation] | None = None
 ) -> Violation | None:
-    """Run upgrade() of a fresh module, for it may change its constants; judge it where findings are collected.
-
-    Return the finding if it fails.
-    """
+    """Run upgrade() of a fresh module, for it may change its constants; judge it. Return the finding if it fails."""
     fresh = Script(load_module_py(script.module.__name__, script.path), script.revision, script.path)
     try:
         if findings is None:

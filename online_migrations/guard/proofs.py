@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InternalError, NotSupportedError, ProgrammingError
 
-from online_migrations.connection import execute_verbatim, rolled_back
+from online_migrations.connection import execute_verbatim, rolled_back, writable_transaction
 from online_migrations.definitions import empty_copies, on_search_path
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
@@ -42,7 +42,8 @@ def no_row_meets(connection: Connection, table: str, condition: str, values: Map
 
 
 def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
-    """Tell whether a row that the old CHECK takes is sure to be taken by the new one. Of others it is not known.
+    """Tell whether a row that the old CHECK takes is sure to be taken by the new one. Of others it is not known, nor
+    where no temporary table is made, or a column is gone.
 
     With constraint exclusion, PostgreSQL does not read a table whose CHECK refutes the condition of a query. So the old
     CHECK is put on an empty copy of the table, and the query asks for rows that the new one refuses. NULL passes both.
@@ -50,10 +51,12 @@ def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
     wanted, (schema, _, name) = _CHECK.fullmatch(new), table.rpartition(".")
     if wanted is None or not _CHECK.fullmatch(old):
         return False
-    with suppress(ProgrammingError), on_search_path(connection, schema or None), empty_copies(connection, name):
+    fails = suppress(InternalError, NotSupportedError, ProgrammingError)
+    path = on_search_path(connection, schema or None)
+    with fails, writable_transaction(connection), path, empty_copies(connection, name):
         execute_verbatim(connection, f"ALTER TABLE {quote(name)} ADD {old}; SET LOCAL constraint_exclusion = on")
         return _is_folded(connection, f"SELECT FROM {quote(name)} WHERE NOT {wanted['condition']}")
-    return False  # it names a column that is gone
+    return False
 
 
 def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:

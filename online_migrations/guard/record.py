@@ -80,20 +80,19 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    # By an object and a code the last statement that had such an effect, and by an object the last one that had any.
-    last: dict[tuple[Key | None, str], Record] = {}
+    # By an effect, or its code, the last statement that had it, and by a key the last one that had any on the object.
+    last: dict[Effect | Key | tuple[Key | None, str] | None, Record] = {}
     before, records = transaction.before, transaction.records
     for earlier, record in pairwise(records):
         if record.after is not None:
             for effect in difference(before, record.after):
                 if effect.code not in READS_ROWS or _holds_up(effect, before, record, earlier):
-                    last[effect.key, effect.code] = last[effect.key, ""] = record
+                    last[effect] = last[effect.key, effect.code] = last[effect.key] = record
             before = record.after
     before = transaction.before
     for effect in difference(before, end):
-        by = last.get((effect.key, effect.code))
-        if by or effect.code not in READS_ROWS:
-            by = by or last.get((effect.key, ""))
+        if effect.code not in READS_ROWS or (effect.key, effect.code) in last:
+            by = last.get(effect) or last.get(effect.key)
             yield effect._replace(code=READS_ROWS.get(effect.code, effect.code)), by
     yield from _rows_written(before, records)
     yield from _tables_locked(before, records, end)
@@ -181,11 +180,6 @@ def behaviour_effects(change: Change) -> Iterator[Effect]:
         yield change.effect("hides-rows" if change.key[0] == "policy" else "drops-behaviour")
 
 
-def setting_effects(change: Change) -> Iterator[Effect]:
-    """A setting of the database or of a role, which every new session begins with."""
-    yield change.effect("changes-setting", subject=change.there.name)
-
-
 def object_effects(change: Change) -> Iterator[Effect]:
     """Yield those of a function, a type, a schema, a role, a publication, and what else belongs to no table.
 
@@ -256,7 +250,7 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "index": index_effects,
     **dict.fromkeys(("trigger", "rule", "policy", "event trigger"), behaviour_effects),
     **dict.fromkeys(("function", "type", "schema", "database", "role", "publication", "object"), object_effects),
-    "setting": setting_effects,
+    "setting": lambda change: iter([change.effect("changes-setting", subject=change.there.name)]),
 }
 _KINDS = list(EFFECTS)
 

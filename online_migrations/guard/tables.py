@@ -137,10 +137,8 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         types = {key: thing.facts["type"] for key, thing in change.before.of(change.key, "column")}
         columns = change.after.of(change.key, "column")
         of = ", ".join(sorted(thing.name for key, thing in columns if types.get(key) != thing.facts["type"]))
-        if of:
-            yield change.effect("rewrites-table", subject=f"{shown(old.name)} (for {of})")
-        else:
-            yield change.effect("empties-table")
+        subject = shown(old.name) + (f" (for {of})" if of else "")
+        yield change.effect("rewrites-table" if of else "empties-table", subject=subject)
     if was["kind"] in VIEWS:
         yield from _shown_effects(change, old, change.key)
         if was["takes"] & ~now["takes"]:
@@ -238,7 +236,7 @@ def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
     was_there = any(_same(thing, new) for thing in others)  # a type change recreates it, for example
     if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
         return
-    if not was_there and not any(_refuses_no_more(new, thing) for thing in others):
+    if not was_there and not any(_stands_in(new, thing) for thing in others):
         checks = [thing.facts["definition"] for thing in others if CHECK == thing.facts["type"] == new.facts["type"]]
         yield _required_by(change, new)._replace(beside=tuple(checks))
     if new.facts["validated"]:
@@ -255,19 +253,15 @@ def _required_by(change: Change, new: Thing) -> Effect:
     return change.effect("requires-more", *columns, leaves_all_out=is_full, check=facts["check"] or "")
 
 
-def _refuses_no_more(new: Thing, old: Thing) -> bool:
-    """Tell whether it is another one's foreign key, which waits as long and refuses only what that refuses as well."""
-    now, was = new.facts, old.facts
-    # Not of one that waits until COMMIT: what acts does so at once.
-    may_act = now["actions"] == was["actions"] or not (was["late"] or RESTRICT in now["actions"])
-    return may_act and now["late"] >= was["late"] and _stands_in(new, old)
-
-
 def _stands_in(new: Thing, old: Thing) -> bool:
-    """Tell whether a foreign key refers to what another one does, and acts as that does, if it acts."""
+    """Tell whether a foreign key refers to what another one does, acts as that does or where it refuses, and refuses
+    nothing more. What acts does so at once, also where the check waits until COMMIT.
+    """
     now, was = new.facts, old.facts
     acts = all(before in (after, *NO_ACTION) for before, after in zip(was["actions"], now["actions"], strict=True))
-    return acts and now["type"] == FOREIGN_KEY and now["reference"] == was["reference"]
+    may_act = now["actions"] == was["actions"] or not (was["late"] or RESTRICT in now["actions"])
+    is_one = now["type"] == FOREIGN_KEY and now["reference"] == was["reference"]
+    return is_one and acts and may_act and now["late"] >= was["late"]
 
 
 def _same(one: Thing, other: Thing) -> bool:

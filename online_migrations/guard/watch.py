@@ -40,9 +40,8 @@ _CONCURRENT = re.compile(
     re.IGNORECASE,
 )
 _VALIDATES_FIRST = re.compile(
-    rf"(?=ALTER TABLE (?P<table>{TABLE}) )(?:ALTER TABLE (?P=table) VALIDATE CONSTRAINT {NAME};)+"
-    rf"(?:ALTER TABLE (?P=table) ALTER (?:COLUMN )?{NAME} SET NOT NULL;)*"
-    rf"(?:ALTER TABLE (?P=table) DROP CONSTRAINT {NAME};)*",
+    rf"(ALTER TABLE {TABLE} )VALIDATE CONSTRAINT {NAME}(?:;\1VALIDATE CONSTRAINT {NAME})*"
+    rf"(?:;\1ALTER (?:COLUMN )?{NAME} SET NOT NULL)*(?:;\1DROP CONSTRAINT {NAME})*",
     re.IGNORECASE,
 )
 _SAVEPOINT = re.compile(rf"SAVEPOINT (?P<name>{NAME})", re.IGNORECASE)
@@ -330,11 +329,9 @@ def _pieces(sql: str) -> list[str]:
 
 def _validated_first(sql: str) -> set[str]:
     """Return the constraints that a text validates before it locks the table, which is the order to recommend."""
-    text = "".join(f"{piece};" for piece in _pieces(sql))
-    names = re.findall(
-        rf"VALIDATE CONSTRAINT ({NAME})", text if _VALIDATES_FIRST.fullmatch(text) else "", re.IGNORECASE
-    )
-    return set(map(unqualified_name, names))
+    text = ";".join(_pieces(sql))
+    names = re.findall(rf"VALIDATE CONSTRAINT ({NAME})", text, re.IGNORECASE)
+    return set(map(unqualified_name, names)) if _VALIDATES_FIRST.fullmatch(text) else set()
 
 
 def _effects_of_text(sql: str) -> Iterator[Effect]:
