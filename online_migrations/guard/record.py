@@ -99,10 +99,7 @@ def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[
 
 
 def _holds_up(effect: Effect, before: Snapshot, record: Record, earlier: Record) -> bool:
-    """Tell whether requests waited while each row was read: by VALIDATE, or by SET NOT NULL without a proof.
-
-    A CHECK that was validated before is one. Source: PostgreSQL manual, ALTER TABLE.
-    """
+    """Tell whether VALIDATE read rows under a lock, or SET NOT NULL did, which a validated CHECK spares it (manual)."""
     assert effect.key is not None  # noqa: S101 - a constraint's, or a column's
     if effect.code == "validates":
         (_, table, _) = before[effect.key].table or effect.key
