@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -52,7 +51,6 @@ class Record(NamedTuple):
     is_judged: bool  # False if it was excused, or a savepoint has taken it back, or of how the transaction began
     after: Snapshot | None  # None when it could only write rows, or while nobody has looked
     held: Held
-    validated: Collection[str] = ()  # constraints that its text validates before it locks their table
 
 
 @dataclass
@@ -83,10 +81,10 @@ def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[
     # By an effect, or its code, the last statement that had it, and by a key the last one that had any on the object.
     last: dict[Effect | Key | tuple[Key | None, str] | None, Record] = {}
     before, records = transaction.before, transaction.records
-    for earlier, record in pairwise(records):
+    for record in records:
         if record.after is not None:
             for effect in difference(before, record.after):
-                if effect.code not in READS_ROWS or _holds_up(effect, before, record, earlier):
+                if effect.code not in READS_ROWS or _holds_up(effect, before, record):
                     last[effect] = last[effect.key, effect.code] = last[effect.key] = record
             before = record.after
     before = transaction.before
@@ -98,14 +96,13 @@ def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[
     yield from _tables_locked(before, records, end)
 
 
-def _holds_up(effect: Effect, before: Snapshot, record: Record, earlier: Record) -> bool:
+def _holds_up(effect: Effect, before: Snapshot, record: Record) -> bool:
     """Tell whether VALIDATE read rows under a lock, or SET NOT NULL did, which a validated CHECK spares it (manual)."""
     assert effect.key is not None  # noqa: S101 - a constraint's, or a column's
     if effect.code == "validates":
         (_, table, _) = before[effect.key].table or effect.key
-        return table in (earlier if record.validated else record).held.locked
-    checks = no_null(before, effect.key)
-    return not any(check.facts["validated"] or check.name in record.validated for check in checks)
+        return table in record.held.locked
+    return not any(check.facts["validated"] for check in no_null(before, effect.key))
 
 
 def _table(before: Snapshot, oid: int) -> str | None:

@@ -39,11 +39,6 @@ _CONCURRENT = re.compile(
     rf"|REINDEX (?:\(.*?\) ?)?(?:INDEX|TABLE|SCHEMA) CONCURRENTLY {NAME}|VACUUM(?!.*\bFULL\b))",
     re.IGNORECASE,
 )
-_VALIDATES_FIRST = re.compile(
-    rf"(ALTER TABLE {TABLE} )VALIDATE CONSTRAINT {NAME}(?:;\1VALIDATE CONSTRAINT {NAME})*"
-    rf"(?:;\1ALTER (?:COLUMN )?{NAME} SET NOT NULL)*(?:;\1DROP CONSTRAINT {NAME})*",
-    re.IGNORECASE,
-)
 _SAVEPOINT = re.compile(rf"SAVEPOINT (?P<name>{NAME})", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(rf"ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<name>{NAME})", re.IGNORECASE)
 _ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
@@ -247,7 +242,7 @@ class TransactionWatch:
     def _after_statement(self, sql: str) -> None:
         line = self.line()  # None: Alembic's own
         records, held = self.transaction.records, self._look(read_held)
-        records.append(Record(line, not self.is_excusing, None, held, _validated_first(sql)))
+        records.append(Record(line, not self.is_excusing, None, held))
         # What a function does that an INSERT calls is seen before COMMIT.
         if line is not None and not all(map(_ONLY_READS_OR_WRITES.match, _pieces(sql))):
             self.transaction.unseen = len(records) - 1
@@ -325,13 +320,6 @@ class TransactionWatch:
 def _pieces(sql: str) -> list[str]:
     """Return the statements of a text, each on one line without comments and literals."""
     return [piece for piece in map(normalize, split_statements(sql)) if piece]
-
-
-def _validated_first(sql: str) -> set[str]:
-    """Return the constraints that a text validates before it locks the table, which is the order to recommend."""
-    text = ";".join(_pieces(sql))
-    names = re.findall(rf"VALIDATE CONSTRAINT ({NAME})", text, re.IGNORECASE)
-    return set(map(unqualified_name, names)) if _VALIDATES_FIRST.fullmatch(text) else set()
 
 
 def _effects_of_text(sql: str) -> Iterator[Effect]:
