@@ -62,7 +62,7 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
             lacking = _furnish(connection, history, metadata)
             prepare(connection)
         while ran is not None and failure is None:
-            failure = _first_failure(empty, ran, metadata)
+            failure = _first_failure(empty, ran, wanted, metadata, findings)
             history = history[len(ran) :]
             ran = _judge_with_rows(empty, history, wanted, metadata, findings) if failure is None else None
     if failure is not None:
@@ -70,14 +70,18 @@ def lint(code: ScriptDirectory, metadata: MetaData, only: Sequence[str] = ()) ->
     return _first_of_each(findings)
 
 
-def _first_failure(empty: Engine, scripts: Sequence[Script], metadata: MetaData) -> Violation | None:
+def _first_failure(
+    empty: Engine, scripts: Sequence[Script], wanted: Collection[str], metadata: MetaData, findings: list[Violation]
+) -> Violation | None:
+    """Run them on empty tables. The last one has failed on rows of our making: if it is wanted, judge it here."""
     with _on_our_path(empty) as connection:
         for script in scripts:
+            judged = findings if script is scripts[-1] and script.revision in wanted else None
             _end_backfills(connection)
-            failure = _failure(connection, script, metadata)
+            failure = _failure(connection, script, metadata, judged)
             if failure and is_open(connection):
                 fill(connection)  # it may need rows, as there were when it ran
-                failure = _failure(connection, script, metadata)
+                failure = _failure(connection, script, metadata, judged)
             if failure:
                 return failure
     return None
@@ -97,12 +101,9 @@ def _judge_with_rows(
     with copy as engine, _on_our_path(engine) as connection:
         for number, script in enumerate(history[: last + 1], 1):
             _end_backfills(connection)
-            try:
-                if script.revision in wanted:
-                    _judge(connection, script, metadata, findings)
-                else:
-                    _apply(connection, script, metadata)
-            except ReleaseError:
+            if script.revision in wanted:
+                fill(connection)
+            if _failure(connection, script, metadata, findings if script.revision in wanted else None):
                 return list(history[:number])
     return None
 
@@ -122,7 +123,7 @@ def _on_our_path(engine: Engine) -> Iterator[Connection]:
 def _first_of_each(findings: Sequence[Violation]) -> list[Violation]:
     """Tell as many of one rule and line as an upgrade does: a loop over rows breaks it once for each of them."""
     by_line: dict[tuple[str, str], list[Violation]] = {}
-    for one in findings:
+    for one in dict.fromkeys(findings):  # one that is judged with rows and without is told once
         by_line.setdefault((one.rule, one.place), []).append(one)
     told: list[Violation] = []
     for same in by_line.values():
@@ -200,7 +201,6 @@ def _judge(connection: Connection, script: Script, metadata: MetaData, findings:
         what = f"It says {phase!r} for its phase, so it counts as a contract and a rollback will be refused."
         instead = 'Write phase = "expand" when the previous release runs on the result, else phase = "contract".'
         findings.append(_finding(script, rule, what, instead))
-    fill(connection)
     guard = Guard(connection, None, Deadline(SECONDS), findings.extend)
     with guard.revision(script):
         _apply(connection, script, metadata, guard)
@@ -210,11 +210,16 @@ def _judge(connection: Connection, script: Script, metadata: MetaData, findings:
         findings.append(_finding(script, "not-rerunnable", what, instead))
 
 
-def _failure(connection: Connection, script: Script, metadata: MetaData) -> Violation | None:
-    """Run upgrade() of a fresh module, for it may change its constants. Return the finding if it fails."""
+def _failure(
+    connection: Connection, script: Script, metadata: MetaData, findings: list[Violation] | None = None
+) -> Violation | None:
+    """Run upgrade() of a fresh module, for it may change its constants; judge it. Return the finding if it fails."""
     fresh = Script(load_module_py(script.module.__name__, script.path), script.revision, script.path)
     try:
-        _apply(connection, fresh, metadata)
+        if findings is None:
+            _apply(connection, fresh, metadata)
+        else:
+            _judge(connection, fresh, metadata, findings)
     except ReleaseError as error:
         return _finding(script, "refused", error.message, REST)
     return None

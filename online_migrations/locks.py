@@ -185,4 +185,7 @@ def with_lock_retries(work: Callable[[], Result], deadline: Deadline) -> Result:
 
 
 def sqlstate(error: SQLAlchemyError) -> str | None:
-    return getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
+    """Return PostgreSQL's error code, as psycopg2 or psycopg 3 has it: a backfill runs through the project's own."""
+    if not isinstance(error, DBAPIError):
+        return None
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)

@@ -17,6 +17,7 @@ class Effect(NamedTuple):
     key: Key | None = None  # of the object, by which the statement that did it is found
     leaves_all_out: bool = False  # a row must leave out all of the columns, not one of them
     check: str = ""  # the condition of a CHECK, "(size < 10)", which such a row has to meet besides
+    beside: tuple[str, ...] = ()  # the definitions of the CHECKs that were there before it
     default: str = ""  # that a column has now, as SQL; "" for none
     column: str = ""  # that must not be NULL any more, or has lost its default
     unique: str = ""  # the name of a unique index or constraint that goes

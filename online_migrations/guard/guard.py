@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations.connection import execute_verbatim, rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, Effect, on_table, shown, with_parts
-from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_default
+from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_all, takes_default
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
 from online_migrations.guard.snapshot import Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
@@ -213,6 +213,9 @@ class Guard:
             many = effect._replace(code="writes-many-rows", subject=subject)
             return judge(many, by) if self._rows > MANY_ROWS else None
         violation = judge(self._of_check(given, effect, by) if effect.check else effect, by)
+        new = f"CHECK ({effect.check})"
+        if violation and any(takes_all(self._connection, given.table, old, new) for old in effect.beside):
+            return None
         if violation and effect.code == "changes-default":
             return None if takes_default(self._connection, given, written(effect, by)) else violation
         if violation and effect.code == "sets-sequence-back":

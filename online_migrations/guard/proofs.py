@@ -7,12 +7,13 @@ regular expression, or a list of more than 100 values (MAX_SAOP_ARRAY_SIZE in sr
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InternalError, NotSupportedError, ProgrammingError
 
-from online_migrations.connection import execute_verbatim, rolled_back
-from online_migrations.definitions import empty_copies
+from online_migrations.connection import execute_verbatim, rolled_back, writable_transaction
+from online_migrations.definitions import empty_copies, on_search_path
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
 from online_migrations.sql import literal, quote, read_sql
@@ -41,17 +42,21 @@ def no_row_meets(connection: Connection, table: str, condition: str, values: Map
 
 
 def takes_all(connection: Connection, table: str, old: str, new: str) -> bool:
-    """Tell whether a row that the old CHECK takes is sure to be taken by the new one. Of others it is not known.
+    """Tell whether a row that the old CHECK takes is sure to be taken by the new one. Of others it is not known, nor
+    where no temporary table is made, or a column is gone.
 
     With constraint exclusion, PostgreSQL does not read a table whose CHECK refutes the condition of a query. So the old
     CHECK is put on an empty copy of the table, and the query asks for rows that the new one refuses. NULL passes both.
     """
-    wanted = _CHECK.fullmatch(new)
+    wanted, (schema, _, name) = _CHECK.fullmatch(new), table.rpartition(".")
     if wanted is None or not _CHECK.fullmatch(old):
         return False
-    with empty_copies(connection, table):
-        execute_verbatim(connection, f"ALTER TABLE {quote(table)} ADD {old}; SET LOCAL constraint_exclusion = on")
-        return _is_folded(connection, f"SELECT FROM {quote(table)} WHERE NOT {wanted['condition']}")
+    fails = suppress(InternalError, NotSupportedError, ProgrammingError)
+    path = on_search_path(connection, schema or None)
+    with fails, writable_transaction(connection), path, empty_copies(connection, name):
+        execute_verbatim(connection, f"ALTER TABLE {quote(name)} ADD {old}; SET LOCAL constraint_exclusion = on")
+        return _is_folded(connection, f"SELECT FROM {quote(name)} WHERE NOT {wanted['condition']}")
+    return False
 
 
 def takes_default(connection: Connection, effect: Effect, written: frozenset[str]) -> bool:

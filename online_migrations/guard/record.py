@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from online_migrations.guard.effect import Change, Effect, shown
 from online_migrations.guard.snapshot import Key, Snapshot, Thing
-from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, relation_effects
+from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, no_null, relation_effects
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES
 
@@ -23,6 +23,9 @@ FIRST_OID = 16384  # of what PostgreSQL does not bring itself (FirstNormalObject
 # A subscriber, such as a copy of the database or a search index, misses what a publication no longer sends.
 HAS_LESS = {"publication": "publishes-less"}
 ASKS_MORE = {"type": "requires-more", "role": "refuses-sessions", "database": "refuses-sessions"}
+
+# Effects that hold up requests only while the table is locked, or without a proof; and as which they are told.
+READS_ROWS = {"validates": "validates-under-lock", "scans-for-null": "scans-for-null"}
 
 _HELD = read_sql(__file__, "held.sql")
 
@@ -75,24 +78,31 @@ class Transaction:
 def effects_of_transaction(transaction: Transaction, end: Snapshot) -> Iterator[tuple[Effect, Record | None]]:
     """Yield the effects, each with the statement that had it; None when that cannot be told."""
     assert transaction.before is not None  # noqa: S101 - a line of the revision has run
-    # By an effect the last statement that had it, and by a key the last one that had any on the same object.
-    last: dict[Effect | Key | None, Record] = {}
+    # By an effect, or its code, the last statement that had it, and by a key the last one that had any on the object.
+    last: dict[Effect | Key | tuple[Key | None, str] | None, Record] = {}
     before, records = transaction.before, transaction.records
     for record in records:
         if record.after is not None:
             for effect in difference(before, record.after):
-                last[effect] = last[effect.key] = record
+                if effect.code not in READS_ROWS or _holds_up(effect, before, record):
+                    last[effect] = last[effect.key, effect.code] = last[effect.key] = record
             before = record.after
-    before, locked = transaction.before, records[-1].held.locked if records else ()
-    held = {before[key].name for oid in locked if (key := ("relation", oid, 0)) in before}
+    before = transaction.before
     for effect in difference(before, end):
-        by = last.get(effect) or last.get(effect.key)
-        if effect.code != "validates":
-            yield effect, by
-        elif effect.table in held:
-            yield effect._replace(code="validates-under-lock"), by
+        if effect.code not in READS_ROWS or (effect.key, effect.code) in last:
+            by = last.get(effect) or last.get(effect.key)
+            yield effect._replace(code=READS_ROWS.get(effect.code, effect.code)), by
     yield from _rows_written(before, records)
     yield from _tables_locked(before, records, end)
+
+
+def _holds_up(effect: Effect, before: Snapshot, record: Record) -> bool:
+    """Tell whether VALIDATE read rows under a lock, or SET NOT NULL did, which a validated CHECK spares it (manual)."""
+    assert effect.key is not None  # noqa: S101 - a constraint's, or a column's
+    if effect.code == "validates":
+        (_, table, _) = before[effect.key].table or effect.key
+        return table in record.held.locked
+    return not any(check.facts["validated"] for check in no_null(before, effect.key))
 
 
 def _table(before: Snapshot, oid: int) -> str | None:
@@ -164,11 +174,6 @@ def behaviour_effects(change: Change) -> Iterator[Effect]:
         yield change.effect("hides-rows" if change.key[0] == "policy" else "drops-behaviour")
 
 
-def setting_effects(change: Change) -> Iterator[Effect]:
-    """A setting of the database or of a role, which every new session begins with."""
-    yield change.effect("changes-setting", subject=change.there.name)
-
-
 def object_effects(change: Change) -> Iterator[Effect]:
     """Yield those of a function, a type, a schema, a role, a publication, and what else belongs to no table.
 
@@ -182,10 +187,12 @@ def object_effects(change: Change) -> Iterator[Effect]:
     if new is None and kind == "role":  # it owned nothing here
         return
     effect = change.effect("drops-object")
-    if new is None or old.name != new.name:
+    is_renamed = new is not None and old.name != new.name
+    if new is None or is_renamed:
         new = change.namesake()
     if new is None:
-        yield from _on_its_columns(change, effect)
+        subject = f"the name of {effect.subject}" if is_renamed else effect.subject
+        yield from _on_its_columns(change, effect._replace(subject=subject))
     elif new.facts.get("body") != old.facts.get("body"):
         yield effect._replace(code="changes-function")
     elif lost := _listed(old, new, "has"):
@@ -237,7 +244,7 @@ EFFECTS: dict[str, Callable[[Change], Iterator[Effect]]] = {
     "index": index_effects,
     **dict.fromkeys(("trigger", "rule", "policy", "event trigger"), behaviour_effects),
     **dict.fromkeys(("function", "type", "schema", "database", "role", "publication", "object"), object_effects),
-    "setting": setting_effects,
+    "setting": lambda change: iter([change.effect("changes-setting", subject=change.there.name)]),
 }
 _KINDS = list(EFFECTS)
 

@@ -91,6 +91,9 @@ UNION ALL
 SELECT 'constraint', k.oid::bigint, 0, k.conrelid::bigint, k.conname::text,
   jsonb_build_object('type', k.contype, 'definition', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''),
     'validated', k.convalidated, 'actions', to_jsonb(ARRAY[k.confdeltype, k.confupdtype]), 'match', k.confmatchtype,
+    -- Of a foreign key: what has to be there, and how long it is waited for.
+    'reference', jsonb_build_array(k.confrelid::bigint, k.conkey, k.confkey, k.confmatchtype, k.confdelsetcols,
+      pg_get_constraintdef(k.oid) LIKE '%NOT ENFORCED'), 'late', k.condeferrable::int + k.condeferred::int,
     'referred', k.confrelid::bigint, 'check', pg_get_expr(k.conbin, k.conrelid),
     'columns', ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = k.conrelid AND attnum > 0
       AND attnum = ANY (k.conkey)))

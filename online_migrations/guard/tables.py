@@ -4,14 +4,15 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from online_migrations.guard.effect import SEQUENCE, Change, Effect, is_left_null, on_table, shown
-from online_migrations.guard.snapshot import Key, Thing
+from online_migrations.guard.snapshot import Key, Snapshot, Thing
 
 PARTITIONED = "p"
 VIEWS = ("v", "m")
 ALWAYS = "a"  # GENERATED ALWAYS AS IDENTITY
 FEW_NUMBERS = 1000  # that a sequence has left
 CHECK, FOREIGN_KEY = "c", "f"
-NO_ACTION = {"a", "r", " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
+RESTRICT = "r"
+NO_ACTION = {"a", RESTRICT, " "}  # of a foreign key: NO ACTION, RESTRICT; of another constraint: none
 MATCH_FULL = "f"
 NOT_ENFORCED = "NOT ENFORCED"  # since PostgreSQL 18
 
@@ -136,7 +137,8 @@ def _table_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
         types = {key: thing.facts["type"] for key, thing in change.before.of(change.key, "column")}
         columns = change.after.of(change.key, "column")
         of = ", ".join(sorted(thing.name for key, thing in columns if types.get(key) != thing.facts["type"]))
-        yield change.effect("rewrites-table", subject=shown(old.name) + (f" (for {of})" if of else ""))
+        subject = shown(old.name) + (f" (for {of})" if of else "")
+        yield change.effect("rewrites-table" if of else "empties-table", subject=subject)
     if was["kind"] in VIEWS:
         yield from _shown_effects(change, old, change.key)
         if was["takes"] & ~now["takes"]:
@@ -184,13 +186,10 @@ def _changes_default(change: Change, new: Thing) -> Effect:
 
 def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     """NOT NULL; or NOT NULL NOT VALID, since PostgreSQL 18, which holds for new rows until it is validated."""
-    if new.facts["required"] and not old.facts["required"]:
+    if new.facts["required"] and not old.facts["required"] and not any(no_null(change.before, change.key)):
         yield change.effect("requires-value", *([old.name] if _has_value(new) else []), column=old.name)
     if new.facts["not_null"] and not old.facts["not_null"]:
-        if old.facts["required"]:
-            yield change.effect("validates", old.name)
-        elif not _proven_by_check(change, old.name):
-            yield change.effect("scans-for-null", old.name)
+        yield change.effect("validates" if old.facts["required"] else "scans-for-null", old.name)
 
 
 def _has_value(column: Thing) -> bool:
@@ -206,13 +205,11 @@ def _same_or_wider(old: Thing, new: Thing) -> bool:
     return was == now or (was, now) == ("character varying", "text")
 
 
-def _proven_by_check(change: Change, column: str) -> bool:
-    """Tell whether a validated CHECK says that it is not NULL; SET NOT NULL reads no row then (PostgreSQL manual)."""
-    proof = f"CHECK (({column} IS NOT NULL))"
-    return any(
-        thing.facts["validated"] and thing.facts["definition"].replace('"', "") == proof
-        for _, thing in change.before.of(change.there.table, "constraint")
-    )
+def no_null(catalog: Snapshot, column: Key) -> Iterator[Thing]:
+    """Yield the CHECKs that take no NULL in a column, also those that nobody has validated."""
+    wanted = f"CHECK (({catalog[column].name} IS NOT NULL))"
+    constraints = (thing for _, thing in catalog.of(catalog[column].table, "constraint"))
+    return (thing for thing in constraints if thing.facts["definition"].replace('"', "") == wanted)
 
 
 def constraint_effects(change: Change) -> Iterator[Effect]:
@@ -222,8 +219,8 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
         return
     if new is None:
         # One that deletes and updates nothing only refuses; no code counts on it.
-        replaced = any(_same(thing, change.there) and thing.facts["validated"] for thing in change.siblings())
-        if not replaced and not NO_ACTION.issuperset(facts["actions"]):
+        is_needed = not NO_ACTION.issuperset(facts["actions"])
+        if is_needed and not any(_stands_in(one, change.there) for one in change.siblings()):
             yield change.effect("drops-constraint", *facts["columns"])
     elif old is None:
         yield from _added_constraint(change, new)
@@ -235,12 +232,13 @@ def constraint_effects(change: Change) -> Iterator[Effect]:
 
 
 def _added_constraint(change: Change, new: Thing) -> Iterator[Effect]:
-    # A type change recreates it, for example.
-    was_there = any(_same(thing, new) for _, thing in change.before.of(new.table, "constraint"))
+    others = [thing for _, thing in change.before.of(new.table, "constraint")]
+    was_there = any(_same(thing, new) for thing in others)  # a type change recreates it, for example
     if new.facts["definition"].endswith(NOT_ENFORCED) or (was_there and new.facts["type"] != CHECK):
         return
-    if not was_there:
-        yield _required_by(change, new)
+    if not was_there and not any(_stands_in(new, thing) for thing in others):
+        checks = [thing.facts["definition"] for thing in others if CHECK == thing.facts["type"] == new.facts["type"]]
+        yield _required_by(change, new)._replace(beside=tuple(checks))
     if new.facts["validated"]:
         yield change.effect("validates-under-lock", *new.facts["columns"])
 
@@ -253,6 +251,17 @@ def _required_by(change: Change, new: Thing) -> Effect:
     if is_full and columns != facts["columns"]:
         columns = []
     return change.effect("requires-more", *columns, leaves_all_out=is_full, check=facts["check"] or "")
+
+
+def _stands_in(new: Thing, old: Thing) -> bool:
+    """Tell whether a foreign key refers to what another one does, acts as that does or where it refuses, and refuses
+    nothing more. What acts does so at once, also where the check waits until COMMIT.
+    """
+    now, was = new.facts, old.facts
+    acts = all(before in (after, *NO_ACTION) for before, after in zip(was["actions"], now["actions"], strict=True))
+    may_act = now["actions"] == was["actions"] or not (was["late"] or RESTRICT in now["actions"])
+    is_one = now["type"] == FOREIGN_KEY and now["reference"] == was["reference"]
+    return is_one and acts and may_act and now["late"] >= was["late"]
 
 
 def _same(one: Thing, other: Thing) -> bool:

@@ -42,9 +42,12 @@ _CONCURRENT = re.compile(
 _SAVEPOINT = re.compile(rf"SAVEPOINT (?P<name>{NAME})", re.IGNORECASE)
 _ROLLBACK_TO = re.compile(rf"ROLLBACK (?:WORK |TRANSACTION )?TO (?:SAVEPOINT )?(?P<name>{NAME})", re.IGNORECASE)
 _ENDS_SESSIONS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b", re.IGNORECASE)
-# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too.
+# A SELECT that calls no function and makes no table; what a view calls is seen before COMMIT, too. A function has the
+# name of such a key word only behind a schema, or in quotes.
 _ONLY_READS_OR_WRITES = re.compile(
-    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b|SELECT\b(?!.*\bINTO\b)[^(]*$", re.IGNORECASE
+    r"(?:INSERT|UPDATE|DELETE|MERGE|COPY|VALUES|SHOW|EXPLAIN|SET)\b"
+    r"|SELECT\b(?!.*\bINTO\b)(?:%\(\w+\)s|(?<!\.)(?<!\. )\b(?:IN|AND|OR|NOT|WHERE|ON|FROM) ?\(+|[^(])*$",
+    re.IGNORECASE,
 )
 
 
@@ -299,7 +302,7 @@ class TransactionWatch:
             after = read_touched(self._connection, self.transaction.before)
         self.transaction.see_last(after)
         if records:  # else the counters hold the rows of an operation before
-            records.append(Record(None, True, None, self._look(read_held)))
+            records.append(Record(None, True, after, self._look(read_held)))
         self._judge(
             (effect, record.line if record else None)
             for effect, record in effects_of_transaction(self.transaction, after)

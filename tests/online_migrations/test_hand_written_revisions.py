@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from types import FunctionType
+from unittest.mock import Mock
 
 import pytest
 
 from online_migrations.errors import ReleaseError
 from online_migrations.guard.rules import CONTRACTS, NEVER, REFUSES_LIVE, TAKES
+from online_migrations.guard.snapshot import read_touched
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from tests.databases import Environment, copied_database
 from tests.online_migrations import judged
@@ -209,6 +211,18 @@ def test_what_an_imported_upgrade_does_behind_an_operation_is_judged(corpus_copy
 def test_a_commit_that_its_text_hides_is_refused(corpus_copy: Database, tmp_path: Path) -> None:
     body = 'op.execute("ALTER TABLE notes ADD mark text")\nop.execute("/* /* */ */ COMMIT AND CHAIN")'
     assert "This statement would end the transaction" in said_of(corpus_copy, tmp_path, body, EXPAND)
+
+
+def test_only_a_query_of_a_function_has_the_catalog_read_again(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Mock(wraps=read_touched)
+    monkeypatch.setattr("online_migrations.guard.watch.read_touched", looks)
+    for condition, number in (("id IN (%(one)s, 2)", 1), ("abs(id) = %(one)s", 2)):  # at COMMIT, and before the second
+        asks = f"op.get_bind().exec_driver_sql('SELECT FROM notes WHERE {condition}', {{'one': 1}})\n"
+        judged.try_out(served.database, judged.written(tmp_path, asks * 2), "SELECT true")
+        assert looks.call_count == number
+        looks.reset_mock()
 
 
 def test_a_virtual_column_that_old_code_does_not_know_is_no_expand(corpus_copy: Database, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ SPLIT = "with op.get_context().autocommit_block():\n    op.execute(\"COMMENT ON 
 JUDGED: list[tuple[str, list[str]]] = [
     ('op.drop_column("todos", "note")\nop.execute("DELETE FROM people")', ["drops-column", "deletes-rows"]),
     ('with excused("Nobody reads the column since spring."):\n    op.drop_column("todos", "note")', []),
+    ('op.add_column("todos", sa.Column("due", sa.Date(), nullable=False))', ["requires-new-column"]),  # not with rows
     # A part that is committed early must run again after a kill.
     (f'op.add_column("todos", sa.Column("due", sa.Date()))\n{SPLIT}', ["not-rerunnable"]),
     (f'op.execute("ALTER TABLE todos ADD COLUMN IF NOT EXISTS due date")\n{SPLIT}', []),
@@ -83,8 +84,8 @@ def test_what_revisions_have_written_outlives_one_that_fails_on_rows_of_our_maki
         tmp_path, "0004", "0003", f'op.execute("INSERT INTO todos (description, position) SELECT {ada}, -1")'
     )
     write_revision(tmp_path, "0005", "0004", 'op.execute("DELETE FROM people")')
-    [finding] = lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003", "0004", "0005"])
-    assert finding.place == "0005_step.py:14"
+    found = lint(ScriptDirectory(str(tmp_path)), NO_MODELS, ["0002", "0003", "0004", "0005"])
+    assert [one.place for one in found] == ["0003_step.py:16", "0003_step.py:16", "0005_step.py:14"]
 
 
 def test_the_shadow_of_a_former_type_may_go(tmp_path: Path) -> None:

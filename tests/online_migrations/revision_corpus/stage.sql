@@ -65,6 +65,7 @@ CREATE VIEW page_views AS SELECT * FROM pages_seen;
 ALTER TABLE todos ADD COLUMN remark text DEFAULT '';
 ALTER TABLE todos ADD CONSTRAINT ck_todos_remark CHECK (remark IS NOT NULL);
 ALTER TABLE todos ADD CONSTRAINT ck_todos_position CHECK (position >= 0) NOT VALID;
+ALTER TABLE tickets ADD CONSTRAINT ck_tickets_mood CHECK (mood IS NOT NULL) NOT VALID;
 ALTER TABLE tickets ADD CONSTRAINT fk_tickets_user_id
     FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE NOT VALID;
 CREATE TABLE leftovers (id bigint);
