@@ -11,7 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from environment import values
-from environment.database import database_url, engine_options, follower_options, other_database_url
+from environment.database import (
+    database_url,
+    engine_options,
+    follower_options,
+    other_database_url,
+    served_by_psycopg,
+)
 from environment.mail import sender, site_url, smtp_server
 from environment.storage import object_storage
 from environment.values import HIGHEST_PORT, ConfigError, read, required, whole_number
@@ -90,11 +96,13 @@ class Config:
         url = database_url("DATABASE_URL", required(env, "DATABASE_URL"))
         self.WEB_THREADS = whole_number(env, "WEB_THREADS", 3)  # each has a connection
         self.WORKER_THREADS = whole_number(env, "WORKER_THREADS", 2)
-        self.SQLALCHEMY_DATABASE_URI = other_database_url(env, "DATABASE_CONNECTION_POOL_URL") or url
+        self.SQLALCHEMY_DATABASE_URI = served_by_psycopg(other_database_url(env, "DATABASE_CONNECTION_POOL_URL") or url)
         self.SQLALCHEMY_ENGINE_OPTIONS = engine_options(max(self.WEB_THREADS, self.WORKER_THREADS))
+        self.DATABASE_POOLER_PREPARES = bool(whole_number(env, "DATABASE_POOLER_PREPARES", 0, highest=1))
         self.MIGRATION_DATABASE_URI = other_database_url(env, "MIGRATION_DATABASE_URL") or url
         self.SCRATCH_DATABASE_URI = other_database_url(env, "SCRATCH_DATABASE_URL")
-        self.FOLLOWER_DATABASE_URI = other_database_url(env, "FOLLOWER_DATABASE_URL")
+        follower = other_database_url(env, "FOLLOWER_DATABASE_URL")
+        self.FOLLOWER_DATABASE_URI = served_by_psycopg(follower) if follower else None
         self.FOLLOWER_ENGINE_OPTIONS = follower_options(self.WEB_THREADS)
 
     def _read_storage(self, env: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from app import database_timeout
+from app.database import patience
 from app.extensions import db
 from app.web.logs import logging_config
 from config import checked
@@ -62,7 +62,7 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
     The timeout of the database is for what serves, web and worker: a release waits longer, and it locks.
     """
-    database_timeout.install(fails_fast=True)
+    patience.fail_fast()
     app = server.app.wsgi()
     assert isinstance(app, Flask)  # noqa: S101 - wsgi_app names the factory
     with app.app_context():

@@ -5,10 +5,11 @@ import os
 from flask import Flask
 
 import online_migrations
-from app import error_reports, features, flask_db, sql_timing, storage, tracing, transaction_settings, web
+from app import error_reports, features, flask_db, storage, web
 from app.accounts import browser_session
 from app.api import document
 from app.backups.commands import restore, restore_drill
+from app.database import engine
 from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.follower import follower
@@ -17,7 +18,7 @@ from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
-from app.web import answers, autocommit, form_tokens, health, logs, static
+from app.web import answers, form_tokens, health, logs, static
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
 
@@ -62,10 +63,7 @@ def migrations_alone(lacks: ConfigError) -> Flask:
 
 def init_database(app: Flask) -> None:
     db.init_app(app)
-    autocommit.init_app(app)  # after db, as what follows
-    transaction_settings.init_app(app)
-    transaction_settings.add_source(app, tracing.session_settings)
-    sql_timing.init_app(app)
+    engine.init_app(app)  # after db
     migrate.init_app(app, db, render_as_batch=False)
     online_migrations.init_app(app, release_options(app))
 

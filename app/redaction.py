@@ -13,7 +13,7 @@ _LINK = re.compile(
     r"|(?=[\w-]*[0-9A-Z])[\w-]{22,}(?!\w|[.-]\w))"
 )
 # PostgreSQL quotes the row in DETAIL ("Key (email)=(…) already exists."), with the line breaks of its texts, and in
-# LINE a part of the statement, into which psycopg2 has written the values.
+# LINE a part of the statement, into which psycopg2, the driver of migrations, has written the values.
 _QUOTED_BY_POSTGRES = re.compile(
     r"\b(DETAIL:|LINE \d+:).*?(?=\n(?:HINT|CONTEXT):|\n+(?:\[SQL|\(Background|The above exception|During handling)|\Z)",
     re.DOTALL,

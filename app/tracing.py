@@ -40,12 +40,15 @@ def current() -> Span | None:
     return _current.get()
 
 
-def session_settings() -> dict[str, str]:
-    """Name the database session after the request or job, for pg_stat_activity and the server's own log."""
+def session_name() -> str | None:
+    """Return the name of a database session that works for the request or job; None where nobody asked for it.
+
+    It stands in pg_stat_activity, and in the server's own log.
+    """
     span = _current.get()
     if span is None or span.request_id is None:
-        return {}
-    return {"application_name": f"semicircle-{span.process} {span.request_id}"[:LONGEST_NAME]}
+        return None
+    return f"semicircle-{span.process} {span.request_id}"[:LONGEST_NAME]
 
 
 def note_account(account: int) -> None:

@@ -34,7 +34,7 @@ DATABASE_OPTIONS = {
 # PGCLIENTENCODING may have another encoding for who names none. PgBouncer keeps it in transaction mode too.
 ENCODING = {"client_encoding": "utf8"}
 # The kernel ends a connection whose other end has been gone for 30 seconds. One that is idle it asks after 15. What is
-# there and says nothing is not found so: app/database_timeout.py, app/jobs/connection.py.
+# there and says nothing is not found so: app/database/patience.py, app/jobs/connection.py.
 LIVENESS = {
     "keepalives_idle": "15",  # seconds
     "keepalives_interval": "5",  # seconds
@@ -91,13 +91,23 @@ def _require_usable_options(name: str, url: URL) -> None:
             raise ConfigError(f"{name} has an option {option} after the ? with a value that it cannot have.")
 
 
+# psycopg begins no transaction by itself: app/database/engine.py does. Addresses are texts, and hstore is not used.
+DRIVER = {"isolation_level": "AUTOCOMMIT", "native_inet_types": False, "use_native_hstore": False}
+
+
+def served_by_psycopg(url: str) -> str:
+    """Return the URL for what serves, which prepares its statements; what migrates stays with psycopg2."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
 def engine_options(threads: int) -> dict[str, Any]:
     """Make the pool as large as the threads of a process, so that none waits for another; every wait has an end.
 
-    The timeouts of statements and transactions are set in each transaction, see app/transaction_settings.py: a pooler
-    refuses them here. `options` of the URL are sent as they are.
+    The timeouts of statements and transactions are set by app/database/connection.py: a pooler refuses them here.
+    `options` of the URL are sent as they are.
     """
     return {
+        **DRIVER,
         "pool_size": threads,
         "max_overflow": 0,
         "pool_timeout": 3,  # seconds
@@ -105,7 +115,7 @@ def engine_options(threads: int) -> dict[str, Any]:
         "pool_recycle": 300,  # seconds
         "hide_parameters": True,  # an error in the log must not hold what a person typed
         "connect_args": {
-            "connect_timeout": 5,  # seconds
+            "connect_timeout": 3,  # seconds
             "application_name": "semicircle-web",
         },
     }
@@ -114,10 +124,10 @@ def engine_options(threads: int) -> dict[str, Any]:
 def follower_options(threads: int) -> dict[str, Any]:
     """Allow a connection for each thread, and one to look at the follower. No ping: what fails is read elsewhere.
 
-    No startup options, so that it can be behind a pooler. app/database_timeout.py ends what takes too long.
+    No startup options, so that it can be behind a pooler.
     """
     return {
-        "isolation_level": "AUTOCOMMIT",
+        **DRIVER,
         "pool_size": threads + 1,
         "max_overflow": 0,
         "pool_timeout": 1,  # seconds

@@ -1,9 +1,11 @@
 """What the tests ask the database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from psycopg.sql import quote
 from sqlalchemy import Column, Executable, Table, event, func, select, text
 
 from app.extensions import Base, db
@@ -96,3 +98,29 @@ def made_up_id(name: str, user_id: int) -> Any:
     [table] = (tables[many] for many in (f"{one}s", f"{one}es", f"{one[:-1]}ies") if many in tables)
     [row_id] = insert_made_up(table, f"SELECT * FROM users WHERE id = {user_id}")
     return row_id
+
+
+# As the driver sends them.
+TYPES = {int: "bigint", bool: "boolean", timedelta: "interval", datetime: "timestamptz", date: "date"}
+EXPLAIN = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
+
+
+def plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> Any:
+    """Run a statement, and return the plan that was made for its values."""
+    cursor.execute(f"{EXPLAIN} {statement}", parameters)
+    return cursor.fetchone()[0][0]
+
+
+def generic_plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> Any:
+    """Run a statement by the plan that PostgreSQL may keep of a prepared one, made for any values, and return it."""
+    names = list(parameters)
+    numbered = statement % {name: f"${number}" for number, name in enumerate(names, start=1)}
+    types = ", ".join(TYPES.get(type(parameters[name]), "unknown") for name in names)
+    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    cursor.execute(f"PREPARE probe ({types}) AS {numbered}" if names else f"PREPARE probe AS {numbered}", prepare=False)
+    values = ", ".join(quote(parameters[name], cursor) for name in names)
+    cursor.execute(f"{EXPLAIN} EXECUTE probe ({values})" if names else f"{EXPLAIN} EXECUTE probe", prepare=False)
+    found = cursor.fetchone()[0][0]
+    cursor.execute("DEALLOCATE probe")
+    cursor.execute("RESET plan_cache_mode")
+    return found

@@ -67,9 +67,11 @@ def storage_of(env: Mapping[str, str]) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_every_postgres_scheme_gets_the_driver_and_keeps_the_query(scheme: str) -> None:
-    url = make_url(config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x").SQLALCHEMY_DATABASE_URI)
-    assert (url.drivername, url.password) == ("postgresql+psycopg2", "p@ss")
-    assert url.query == {"application_name": "x", **LIVENESS, **ENCODING}
+    found = config(DATABASE_URL=f"{scheme}://u:p%40ss@localhost/n?application_name=x")
+    serves, migrates = make_url(found.SQLALCHEMY_DATABASE_URI), make_url(found.MIGRATION_DATABASE_URI)
+    assert (serves.drivername, serves.password) == ("postgresql+psycopg", "p@ss")
+    assert serves.query == {"application_name": "x", **LIVENESS, **ENCODING}
+    assert migrates == serves.set(drivername="postgresql+psycopg2")
 
 
 def test_a_remote_database_host_requires_tls() -> None:
@@ -184,8 +186,8 @@ def test_the_pool_size_is_the_web_threads_and_every_wait_has_a_timeout() -> None
     assert (options["pool_size"], options["max_overflow"], options["pool_timeout"]) == (7, 0, 3)
     assert options["pool_pre_ping"]
     assert options["pool_recycle"] <= 300
-    assert options["connect_args"]["connect_timeout"] == 5
-    assert "options" not in options["connect_args"]  # a pooler refuses them: see app/transaction_settings.py
+    assert options["connect_args"]["connect_timeout"] == 3
+    assert "options" not in options["connect_args"]  # a pooler refuses them: see app/database/connection.py
     assert config(WEB_THREADS="2", WORKER_THREADS="9").SQLALCHEMY_ENGINE_OPTIONS["pool_size"] == 9
 
 
@@ -230,7 +232,7 @@ def test_a_pooler_is_for_pages_and_jobs_and_migrations_keep_to_the_direct_url() 
     pooled = config(DATABASE_CONNECTION_POOL_URL="postgres://u:p@pooler.example.com/n")
     url = make_url(pooled.SQLALCHEMY_DATABASE_URI)
     assert (url.host, url.query["sslmode"]) == ("pooler.example.com", "require")
-    assert pooled.MIGRATION_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
+    assert pooled.MIGRATION_DATABASE_URI == config().MIGRATION_DATABASE_URI
     assert config(DATABASE_CONNECTION_POOL_URL="").SQLALCHEMY_DATABASE_URI == config().SQLALCHEMY_DATABASE_URI
     direct = make_url(config(MIGRATION_DATABASE_URL="postgres://u:p@direct.example.com/n").MIGRATION_DATABASE_URI)
     assert (direct.host, direct.query["sslmode"]) == ("direct.example.com", "require")
@@ -315,7 +317,7 @@ def test_development_needs_no_variables_and_uses_embedded_servers(tmp_path: Path
     """On the ports that `make dev` chose."""
     found = with_ports(tmp_path, '{"web": 5001, "postgres": 12345, "s3": 12350}')
     assert (found.EMBEDDED_POSTGRES, found.EMBEDDED_S3) == (True, True)
-    assert found.SQLALCHEMY_DATABASE_URI.replace("+psycopg2", "").partition("?")[0] == postgres.url(12345)
+    assert found.SQLALCHEMY_DATABASE_URI.replace("+psycopg", "").partition("?")[0] == postgres.url(12345)
     assert (s3.endpoint(12350), f"{s3.endpoint(12350)}/semicircle") == (found.S3_ENDPOINT_URL, found.S3_PUBLIC_URL)
     assert (found.S3_ACCESS_KEY_ID, found.S3_SECRET_ACCESS_KEY) == (s3.ACCESS_KEY, s3.SECRET_KEY)
 

@@ -17,13 +17,14 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, true, update
 
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
+from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
 from app.rejection import RowNotFound
 
@@ -48,6 +49,7 @@ class TokenHolder(Account):
     token_id: int
     scopes: Sequence[str]
     last_use_is_old: bool  # older than USED_EVERY
+    session_name: str  # of the database's session
 
 
 _NOT_EXPIRED = or_(AccessToken.expires_at.is_(None), AccessToken.expires_at > func.now())
@@ -58,7 +60,7 @@ _LIST = (
     )
     .where(AccessToken.user_id == bindparam("owner"), _NOT_EXPIRED)
     .order_by(AccessToken.id.desc())
-    .limit(MOST)
+    .limit(fixed(MOST))
 )
 _COUNT = select(func.count()).where(AccessToken.user_id == bindparam("owner"), _NOT_EXPIRED)
 _HOLDER = (
@@ -66,7 +68,8 @@ _HOLDER = (
         *ACCOUNT,
         AccessToken.id.label("token_id"),
         AccessToken.scopes,
-        (func.coalesce(AccessToken.last_used_at, "-infinity") < func.now() - USED_EVERY).label("last_use_is_old"),
+        func.coalesce(AccessToken.last_used_at < func.now() - USED_EVERY, true()).label("last_use_is_old"),
+        SESSION_NAME,
     )
     .join(AccessToken, AccessToken.user_id == User.id)
     .where(AccessToken.token_hash == bindparam("token_hash"), _NOT_EXPIRED)

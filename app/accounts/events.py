@@ -16,6 +16,7 @@ from sqlalchemy import Row, bindparam, insert, select, text
 
 from app.accounts.models import AccountEvent, EventKind
 from app.accounts.service import owner_required
+from app.database.statements import fixed
 from app.extensions import db, read
 from app.keyset import IDS, Cursor, cut_page
 
@@ -60,7 +61,7 @@ _PAGE = (
     )
     .where(AccountEvent.user_id == bindparam("owner"), AccountEvent.id < bindparam("before"))
     .order_by(AccountEvent.id.desc())
-    .limit(PAGE_SIZE + 1)
+    .limit(fixed(PAGE_SIZE + 1))
 )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts import hashing, nicknames
 from app.accounts.models import User
-from app.database_errors import violated_constraint
+from app.database.errors import violated_constraint
 from app.extensions import db
 
 

@@ -18,7 +18,8 @@ from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, Account, EventKind, User, UserSession
 from app.accounts.service import WrongCredentials, lock_user
-from app.database_errors import takes_no_changes
+from app.database.errors import takes_no_changes
+from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
 from app.follower import writes
 from app.follower.writes import AccountWrite
@@ -46,6 +47,7 @@ class SignedIn(Account):
     session_id: int
     last_visit_is_old: bool  # older than SEEN_EVERY
     is_recent: bool  # signed in within RECENT
+    session_name: str  # of the database's session
     last_write: int | None = None  # the transaction; see app/follower
 
 
@@ -58,6 +60,7 @@ _SIGNED_IN = (
         (UserSession.last_seen_at < func.now() - SEEN_EVERY).label("last_visit_is_old"),
         # A row is as old as its authentication: who authenticates again gets a new one.
         (UserSession.created_at > func.now() - RECENT).label("is_recent"),
+        SESSION_NAME,
     )
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("token_hash"), UserSession.expires_at > func.now())
@@ -90,7 +93,7 @@ _DEVICES = (
     )
     .where(*_NOT_EXPIRED)
     .order_by(_IS_THIS.desc(), UserSession.last_seen_at.desc(), UserSession.id.desc())
-    .limit(MOST)
+    .limit(fixed(MOST))
 )
 # Counts the other sessions, as a part of another statement. Its parameters: `user_id` and `session_id`.
 OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS_THIS).scalar_subquery()

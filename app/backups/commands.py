@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups.dump_file import NotRestored
 from app.backups.service import Restore
-from app.database_errors import server_message
+from app.database.errors import server_message
 
 DUMP = click.argument("dump", type=click.Path(path_type=Path))
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from app.backups import comparison, dump_file, swap
 from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
-from app.database_errors import server_message
+from app.database.errors import server_message
 from app.extensions import db
 from app.storage import StorageUnavailable
 from online_migrations.doctor import ERROR, diagnose

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups import dump_file
 from app.backups.dump_file import NotRestored
-from app.database_errors import server_message
+from app.database.errors import server_message
 from online_migrations.scratch import direct_connection, scratch_database
 
 KEPT = "_replaced_"  # stands between the name and the time, in the name of a database that was live

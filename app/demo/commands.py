@@ -5,12 +5,11 @@ import secrets
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from psycopg2 import errorcodes
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, weakness
 from app.accounts.service import EmailTaken, NicknameTaken
-from app.database_errors import sqlstate
+from app.database.errors import NOT_MIGRATED, sqlstate
 from app.demo import service
 from app.rejection import Busy
 from app.storage import StorageUnavailable
@@ -65,7 +64,7 @@ def _create(password: str) -> bool:
             "The database does not answer. In development, `make dev` in another terminal starts one."
         ) from error
     except ProgrammingError as error:
-        if sqlstate(error) not in (errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN):
+        if sqlstate(error) not in NOT_MIGRATED:
             raise
         raise click.ClickException("The database has not this schema yet; run flask db upgrade first.") from error
     try:

@@ -26,11 +26,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.database_errors import sqlstate
+from app.database.engine import use_connections
+from app.database.errors import sqlstate
 from app.extensions import db, reading_connection
 from app.follower import writes
-from app.sql_timing import time_statements
-from app.web import autocommit
 from online_migrations.state import migration_in_progress
 
 LOOK_EVERY = 1.0  # seconds
@@ -195,8 +194,7 @@ def init_app(app: Flask) -> None:
     if not app.config["FOLLOWER_DATABASE_URI"]:
         return
     engine = create_engine(app.config["FOLLOWER_DATABASE_URI"], **app.config["FOLLOWER_ENGINE_OPTIONS"])
-    event.listen(engine, "do_connect", autocommit.set_factory)
-    time_statements(engine, app.config["LOG_SLOW_MS"])  # what is read here counts in the log as well
+    use_connections(engine, app.config)  # what is read here counts in the log as well
     app.extensions[writes.FOLLOWER] = Follower(engine)
     app.before_request(choose)
     app.teardown_appcontext(close_connection)
@@ -226,7 +224,7 @@ def choose() -> None:
 
 def mark_request(session: Session) -> None:
     """Note, before each commit of a signed-in person's request, that it writes for their account."""
-    if not has_request_context() or request.method in ("GET", "HEAD") or autocommit.only_reads():
+    if not has_request_context() or request.method in ("GET", "HEAD") or g.get("in_autocommit", False):
         return
     account = g.get("account")
     if account is not None:

@@ -10,7 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database_errors import violated_constraint
+from app.database.errors import violated_constraint
 from app.extensions import db
 
 MOST_LISTED = 100

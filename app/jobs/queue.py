@@ -7,14 +7,14 @@ A row of job_records remembers the request that deferred the job (correlation id
 have none: nobody asked for them, and they did not fail.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from procrastinate import App, PsycopgConnector, RetryDecision, RetryStrategy
-from procrastinate.contrib.sqlalchemy import SQLAlchemyPsycopg2Connector
-from procrastinate.exceptions import ConnectorException
+from procrastinate.connector import BaseConnector
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
@@ -25,7 +25,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app import database_errors, tracing
+from app import tracing
+from app.database import errors
 from app.extensions import Base, db
 from app.redaction import LONGEST_CAUSE, cause
 
@@ -59,21 +60,27 @@ queue = App(connector=PsycopgConnector())
 queue.job_manager = JobsByDatabaseTime(queue.connector)
 
 
-class _SessionConnector(SQLAlchemyPsycopg2Connector):
-    """Run procrastinate's statements on the session's connection, in its transaction.
+class _SessionConnector(BaseConnector):
+    """Run procrastinate's statements in a transaction of ours: a migration's, or the session's.
 
     The async methods block. They are for JobManager's methods that exist only as async ones; see tasks.py.
     """
 
-    def execute_query_all(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
-        rows = self.execute_query_all_with_connection(db.session.connection(), query, **arguments)
-        return [dict(row) for row in rows]
+    def get_sync_connector(self) -> BaseConnector:
+        return self
+
+    def execute_query_all_with_connection(
+        self, connection: Connection, query: str, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        if jobs := arguments.get("jobs"):  # the same to both drivers
+            arguments["jobs"] = [job._replace(args=json.dumps(job.args)) for job in jobs]
+        return [dict(row) for row in connection.exec_driver_sql(query, arguments).mappings()]
 
     async def execute_query_async(self, query: str, **arguments: Any) -> None:
         db.session.connection().exec_driver_sql(query, arguments)
 
     async def execute_query_all_async(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
-        return self.execute_query_all(query, **arguments)
+        return self.execute_query_all_with_connection(db.session.connection(), query, **arguments)
 
 
 session_jobs = JobsByDatabaseTime(_SessionConnector())
@@ -95,7 +102,7 @@ class JobRequeued(Exception):
 def is_transient(error: BaseException) -> bool:
     """Tell if every task is retried on it: the database cannot do this now, or the worker is stopping."""
     if isinstance(error, DBAPIError):
-        return database_errors.takes_no_changes(error) or database_errors.is_transient(error)
+        return errors.takes_no_changes(error) or errors.is_transient(error)
     return isinstance(error, JobRequeued | PoolTimeout)
 
 
@@ -154,14 +161,9 @@ def defer_on(
         priority=priority,
     )
     span = tracing.current()
-    try:
-        job_id = job.defer(**arguments)
-        if span and span.request_id:
-            connection.execute(insert(JobRecord).values(id=job_id, request_id=span.request_id))
-    except ConnectorException as error:
-        if isinstance(error.__cause__, SQLAlchemyError):
-            raise error.__cause__ from None
-        raise
+    job_id = job.defer(**arguments)
+    if span and span.request_id:
+        connection.execute(insert(JobRecord).values(id=job_id, request_id=span.request_id))
 
 
 def status_lines(connection: Connection) -> dict[str, str]:

@@ -29,7 +29,7 @@ from procrastinate.worker import Worker
 from psycopg_pool import PoolTimeout
 from sqlalchemy import event
 
-from app import database_timeout, error_reports, tracing
+from app import error_reports, tracing
 from app.extensions import db
 from app.jobs.connection import SESSION_NAME, QueueConnector, connector, worker_options
 from app.jobs.queue import JobRequeued, note_failure, queue, request_of
@@ -53,8 +53,7 @@ def worker() -> None:
     """Run queued jobs until stopped."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     logs.configure(app.config["LOG_LEVEL"])  # in tests too: the worker is a process of its own
-    event.listen(db.engine, "do_connect", lambda *given: given[-1].update(application_name=SESSION_NAME))
-    database_timeout.install(fails_fast=False)
+    event.listen(db.engine, "do_connect", lambda *given: given[-1].update(application_name=SESSION_NAME), insert=True)
     asyncio.run(_serve(app))
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, Subquery, bindparam, false, func, select, true, tuple_, union_all
 
+from app.database.statements import fixed
 from app.keyset import Cursor
 from app.notes.cursor import END, EPOCH, position_of
 from app.notes.listing import PAGE_SIZE, NotePage, beside, page_of, rows_or_figures, shown
@@ -105,7 +106,7 @@ _ALL = _two_ranges(select(Note.id).where(Note.user_id == OWNER, NOT_DELETED), CO
 # More than COUNTED if there are more. A CTE, so that PostgreSQL counts once.
 _COUNTED = select(func.count().label("number")).select_from(_ALL).cte("counted")
 _NUMBER = select(_COUNTED.c.number).scalar_subquery()
-_STATEMENTS = beside(select(_ROWS).order_by(*_ORDER).limit(PAGE_SIZE + 1), _NUMBER, _NUMBER > COUNTED)
+_STATEMENTS = beside(select(_ROWS).order_by(*_ORDER).limit(fixed(PAGE_SIZE + 1)), _NUMBER, _NUMBER > COUNTED)
 
 
 def list_day(user_id: int, after: Cursor, day: OneDay) -> NotePage:

@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import ARRAY, DateTime, Label, String, Text, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from app.database.statements import fixed
 from app.extensions import read
 from app.figures import Figure, Figures, kept
 from app.notes.models import Note, TagCount
@@ -18,7 +19,7 @@ TRASH_COUNTED = 100  # beyond that the list says 99+, so that a full trash does 
 _MOST_USED_TAGS = (
     select(TagCount.tag, TagCount.used).where(TagCount.user_id == OWNER).order_by(TagCount.used.desc(), TagCount.tag)
 )
-_TAGS_SHOWN = _MOST_USED_TAGS.limit(TAGS_SHOWN)
+_TAGS_SHOWN = _MOST_USED_TAGS.limit(fixed(TAGS_SHOWN))
 _MIDNIGHTS = cast(bindparam("midnights", type_=String), ARRAY(DateTime(timezone=True)))
 _DAY = func.width_bucket(Note.created_at, _MIDNIGHTS).label("day")
 _BY_DAY = (
@@ -46,9 +47,9 @@ FIGURE = Figure(
 
 def figures_beside() -> tuple[Label[Any], ...]:
     """Return the number of all notes of the list, of those in the archive and the trash, and the most used tags."""
-    tags = _MOST_USED_TAGS.limit(TAGS_BESIDE + 1).subquery()
+    tags = _MOST_USED_TAGS.limit(fixed(TAGS_BESIDE + 1)).subquery()
     pairs = aggregate_order_by(func.json_build_array(tags.c.tag, tags.c.used), tags.c.used.desc(), tags.c.tag)
-    trash = select(literal(1)).where(Note.user_id == OWNER, IN_TRASH).limit(TRASH_COUNTED).subquery()
+    trash = select(literal(1)).where(Note.user_id == OWNER, IN_TRASH).limit(fixed(TRASH_COUNTED)).subquery()
     return (
         kept(Figures.notes).label("total"),
         kept(Figures.notes_archived).label("in_archive"),

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, false, func, null, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.database.statements import UNPREPARED
 from app.extensions import read
 from app.keyset import Cursor, cut_page
 from app.notes import search_statements
@@ -101,7 +102,7 @@ def _of_search(found: Found, *order: str) -> Select[Any]:
     """Return the figures beside each row of the page; where the page has no rows, one row of the figures alone."""
     page, *of_page = found
     numbers = select(*of_page, *figures_beside()).subquery("figures")
-    joined = select(numbers, page).select_from(numbers.outerjoin(page, true()))
+    joined = select(numbers, page).select_from(numbers.outerjoin(page, true())).prefix_with(UNPREPARED)
     return joined.order_by(*(page.c[name].desc() for name in order))
 
 

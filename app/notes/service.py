@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Delete, Row, Select, Update, bindparam, delete, func, select, tuple_, update
 
 from app.accounts.service import owner_required
+from app.database.statements import fixed
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.keyset import Cursor, cut_page
@@ -70,13 +71,13 @@ _ARCHIVE = (
         tuple_(*_ARCHIVE_KEY) < tuple_(bindparam("archived_at"), bindparam("note_id")),
     )
     .order_by(*(column.desc() for column in _ARCHIVE_KEY))
-    .limit(PAGE_SIZE + 1)
+    .limit(fixed(PAGE_SIZE + 1))
 )
 _TRASH = (
     select(Note.id, Note.title, EXCERPT, Note.deleted_at, DAYS_LEFT.label("days_left"))
     .where(Note.user_id == OWNER, IN_TRASH)
     .order_by(Note.deleted_at.desc(), Note.id.desc())
-    .limit(TRASH_SHOWN)
+    .limit(fixed(TRASH_SHOWN))
 )
 
 

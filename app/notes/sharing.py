@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import String, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.database.statements import UNPREPARED, fixed
 from app.extensions import Base, db, read
 from app.keyset import IDS, Cursor, cut_page
 from app.notes.models import Note, NoteShare
@@ -52,7 +53,8 @@ _PAGE = (
     .join(NoteShare, NoteShare.note_id == Note.id)
     .where(NoteShare.user_id == OWNER, NoteShare.id < bindparam("before"), NOT_DELETED | IN_TRASH)
     .order_by(NoteShare.id.desc())
-    .limit(PAGE_SIZE + 1)
+    .limit(fixed(PAGE_SIZE + 1))
+    .prefix_with(UNPREPARED)
 )
 
 

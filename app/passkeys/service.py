@@ -17,6 +17,7 @@ from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required
+from app.database.statements import fixed
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
@@ -93,7 +94,7 @@ _OVERVIEW = (
     .outerjoin(Passkey, Passkey.user_id == User.id)
     .where(User.id == bindparam("user_id"))
     .order_by(Passkey.id)
-    .limit(MOST)
+    .limit(fixed(MOST))
 )
 _KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
     Passkey.user_id == bindparam("user_id")

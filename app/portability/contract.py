@@ -170,7 +170,7 @@ class PortableTable:
         """
         # Of all users: one row of the primary key. A user's own last id has no index that serves it everywhere.
         before = db.session.scalar(select(func.coalesce(func.max(self.table.c.id), 0)))
-        insertion, new = self._insertion(), 0
+        insertion, new = self._insertion().execution_options(preserve_rowcount=True), 0
         rows = (self.complete(read_item(item, self.fields, self.absent)) for item in items)
         while batch := list(islice(rows, self.batch)):
             placed = [{"place": place, **row} for place, row in enumerate(batch)]

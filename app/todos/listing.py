@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, func, literal_column, select, true, tuple_
 
+from app.database.statements import fixed
 from app.extensions import read
 from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
@@ -47,7 +48,7 @@ def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Sel
         select(*COLUMNS, rank.label("rank"))
         .where(Todo.user_id == bindparam("owner"), NOT_DELETED, below, *conditions)
         .order_by(rank.desc(), Todo.id.desc())
-        .limit(PAGE_SIZE + 1)
+        .limit(fixed(PAGE_SIZE + 1))
     )
 
 
@@ -73,7 +74,7 @@ _LATEST_DONE = (
     select(*COLUMNS)
     .where(Todo.user_id == bindparam("owner"), NOT_DELETED, Todo.completed)
     .order_by(Todo.completed_at.desc().nulls_last(), Todo.id.desc())
-    .limit(DONE_BELOW)
+    .limit(fixed(DONE_BELOW))
 )
 
 

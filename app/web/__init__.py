@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
     for part in (logs, proxy, templates, locale, formats, fields, static, headers, request_size, errors):
         part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
-    autocommit.begin(app)
+    app.before_request(autocommit.begin)
     access.init_app(app)
     if app.config["CLIENT_ADDRESS"]:
         address_watch.init_app(app)

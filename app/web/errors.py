@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Response
 
-from app.database_errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
+from app.database.errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
 from app.rejection import Busy, RowNotFound
 from app.storage import StorageUnavailable
 from app.web import form_recovery

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, or_, select, text, update
 
 from app.accounts.service import lock_owner
+from app.database.statements import UNPREPARED, fixed
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
@@ -67,14 +68,15 @@ _PAGE = (
     select(*(_COLUMNS[name] for name in _LISTED))
     .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), NOT_DELETED)
     .order_by(Result.id.desc())
-    .limit(PAGE_SIZE + 1)
+    .limit(fixed(PAGE_SIZE + 1))
+    .prefix_with(UNPREPARED)
 )
 # The reader's own latest results, listed at the side of one. Read in the same statement.
 _LATEST = (
     select(Result.public_id, Result.title, Result.url, Result.status, Result.error)
     .where(Result.user_id == bindparam("reader"), NOT_DELETED)
     .order_by(Result.id.desc())
-    .limit(RECENT)
+    .limit(fixed(RECENT))
     .subquery("latest")
 )
 _RECENT = select(func.json_agg(func.row_to_json(text("latest")))).select_from(_LATEST).scalar_subquery()

@@ -47,7 +47,7 @@ EXIT_CODES = {
 }
 LOG = """\
 2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/notes" route="/notes" status=200 account=1 bytes=9 ms=1200 sql_count=2 sql_ms=1100.0 bucket_ms=0.0 request_id=6f1c
-2026-11-25T00:00:00Z app[web.1]: level=warning logger=app.sql_timing at=slow_statement ms=1100 rows=20 sql="SELECT 1"
+2026-11-25T00:00:00Z app[web.1]: level=warning logger=app.database.connection at=slow_statement ms=1100 rows=20 sql="SELECT 1"
 2026-11-25T00:00:00Z app[web.1]: level=error logger=app.web.errors msg="StorageUnavailable: put_object failed"
 2026-11-25T00:00:00Z app[web.1]: at=request method=GET path="/todos" route="/todos" status=500 account=1 bytes=9 ms=3 sql_count=1 sql_ms=1.0 bucket_ms=0.0 request_id=6f1d
 2026-11-25T00:00:00Z heroku[router]: at=error code=H12 desc="Request timeout" method=GET path="/notes" status=503

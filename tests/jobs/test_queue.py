@@ -15,7 +15,7 @@ from procrastinate import BaseRetryStrategy
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from app import create_app
@@ -73,7 +73,7 @@ def test_an_unknown_task_is_refused_and_a_database_error_is_raised_as_by_any_oth
     db.session.execute(text("ROLLBACK TO before"))
     defer("storage.delete", key="photos/x.webp")
     db.session.execute(text("SELECT setval('procrastinate_jobs_id_seq', max(id), false) FROM procrastinate_jobs"))
-    with pytest.raises(UniqueViolation), db.session.begin_nested():  # for which procrastinate names no cause
+    with pytest.raises(IntegrityError), db.session.begin_nested():
         defer("storage.delete", key="photos/x.webp")
 
 

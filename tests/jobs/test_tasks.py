@@ -103,7 +103,7 @@ def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) 
     assert state(stalled) == ("succeeded", 1)
 
 
-AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => :hours) WHERE job_id = :job"
+AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => CAST(:hours AS int)) WHERE job_id = :job"
 
 
 def ended(status: str, hours_ago: int) -> int:

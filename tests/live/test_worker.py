@@ -35,11 +35,11 @@ def end(worker: subprocess.Popen[bytes], number: signal.Signals) -> int:
 
 NEXT_JOB_WITHIN = 60.0  # seconds
 IMPATIENT = """
-from app import database_timeout
+from app.database import patience
 from app.jobs import connection
 from procrastinate import connector
 connection.ANSWER_TIMEOUT, connection.POOL_TIMEOUT = 2.0, 7.0
-database_timeout.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
+patience.STATEMENT_SECONDS = connector.LISTEN_TIMEOUT = 3.0
 """
 EXITS_SOON = f"{SETTING('GRACE_PERIOD', 2)}; {SETTING('EXIT_AFTER', 4)}; {SETTING('IDLE_EXIT_AFTER', 2)}"
 

@@ -240,7 +240,7 @@ def fill(user: User, count: int, **columns: str) -> None:
     db.session.execute(
         text(
             f"INSERT INTO notes (user_id, {', '.join(values)})"
-            f" SELECT :owner, {', '.join(values.values())} FROM generate_series(1, :count) AS number"
+            f" SELECT :owner, {', '.join(values.values())} FROM generate_series(1, CAST(:count AS int)) AS number"
         ),
         {"owner": user.id, "count": count},
     )

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, MetaData, create_engine, event, text
 
 import online_migrations as library
 from app import release_options
+from app.database import engine
 from app.extensions import db, migrate
 from config import TestingConfig
 from online_migrations.connection import direct_engine
@@ -102,10 +103,11 @@ def connected(environment: Environment) -> Iterator[Database]:
     app = Flask("app")
     app.config.from_object(TestingConfig(environment))
     db.init_app(app)
+    engine.init_app(app)
     migrate.init_app(app, db)
     library.init_app(app, release_options(app))
     with app.app_context():
-        migrating, other = direct_engine(), create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
+        migrating, other = direct_engine(), create_engine(app.config["MIGRATION_DATABASE_URI"])
         yield Database(other, migrating)
 
 

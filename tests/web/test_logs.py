@@ -299,13 +299,13 @@ def test_a_slow_statement_or_one_that_fails_is_logged_without_its_values(
     app: Flask, span: tracing.Span, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(db.session.connection().connection.dbapi_connection, "slow_seconds", 0.0)
-    caplog.set_level(logging.WARNING, "app.sql_timing")
+    caplog.set_level(logging.WARNING, "app.database.connection")
     db.session.execute(text("SELECT\n  :typed AS typed"), {"typed": "hidden"})
     found = parse(LogfmtFormatter().format(caplog.records[-1]))
     assert int(found.pop("ms")) >= 0
     assert found == {
         "level": "warning",
-        "logger": "app.sql_timing",
+        "logger": "app.database.connection",
         "request_id": "the-id",
         "at": "slow_statement",
         "rows": "1",

@@ -11,17 +11,20 @@ from typing import Any
 
 import psycopg2
 import pytest
-from flask import Flask
+from flask import Flask, g
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from app import tracing
 from app.accounts.models import User
+from app.database import connection, engine
+from app.database.statements import UNPREPARED
 from app.extensions import db
 from app.notes import listing
 from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
-from app.transaction_settings import add_source
-from app.web import autocommit
 from tests.conftest import browser_of
+from tests.database import generic_plan, plan
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
 from tests.notes.lists import older_of
 from tests.pgbouncer import needs_pgbouncer, pooler
@@ -74,7 +77,7 @@ NOTES = """
     FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0 ORDER BY users.id, n"""
 TODOS = """
     INSERT INTO todos (user_id, description, position, completed, due_on)
-    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n % 50
+    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n::int % 50
     FROM users, generate_series(1, :many) n ORDER BY users.id, n"""
 SHARES = """
     INSERT INTO note_shares (note_id, user_id, token, created_at)
@@ -134,9 +137,10 @@ def read(app: Flask, ids: dict[str, Any]) -> Iterator[list[tuple[float, str]]]:
     def explain(connection: Any, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
         if statement.lstrip().startswith(("SELECT", "WITH")):
             with connection.connection.cursor() as cursor:  # of the driver, which sends no event
-                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters)
-                [[[explained]]] = cursor.fetchall()
-            found.append((sum(map(rows_read, nodes(explained["Plan"]))), f"{explained}: {statement}"))
+                plans = [plan(cursor, statement, parameters)]
+                if UNPREPARED not in statement:
+                    plans.append(generic_plan(cursor, statement, parameters))
+            found.extend((sum(map(rows_read, nodes(each["Plan"]))), f"{each}: {statement}") for each in plans)
 
     connection = db.session.connection()
     event.listen(connection, "before_cursor_execute", explain)
@@ -195,19 +199,24 @@ def counted(environment: Environment) -> Iterator[SilentProxy]:
 
 @pytest.fixture(scope="module")
 def site(environment: Environment, counted: SilentProxy) -> Site:
-    return new_site(counted.through(environment))
+    """Serve as after a while: a statement is prepared when it is sent again, which is one round trip more."""
+    site = new_site(counted.through(environment))
+    with site.app.app_context():
+        event.listen(db.engine, "connect", lambda made, _record: setattr(made, "prepare_threshold", 1))
+        db.engine.dispose()
+    return site
 
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every connection that a request takes have been idle for long."""
-    monkeypatch.setattr(autocommit, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 0.0)
 
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every connection that a request takes have been in use a moment ago."""
-    monkeypatch.setattr(autocommit, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 60.0)
 
 
 @pytest.mark.usefixtures("idle")
@@ -225,7 +234,7 @@ def test_a_connection_that_was_closed_is_not_handed_out_again(migrated: Flask) -
     with db.engine.connect() as connection:
         closed: Any = connection.connection.dbapi_connection
     closed.close()
-    assert not autocommit.is_quiet(closed)
+    assert not engine.is_quiet(closed)
     with db.engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
 
@@ -247,6 +256,8 @@ def round_trips_of_pages(site: Site, counted: SilentProxy) -> dict[str, int]:
     visit(browser, token, "GET", "/notes")  # notes the visit, once an hour
     seen = {}
     for name, path in endpoints(site.app, "GET"):
+        for _ in range(2):
+            visit(browser, token, "GET", path)
         before = counted.round_trips
         visit(browser, token, "GET", path)
         seen[name] = counted.round_trips - before
@@ -258,7 +269,7 @@ def statements_of(site: Site) -> list[tuple[bool, str]]:
     sent: list[tuple[bool, str]] = []
 
     def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
-        sent.append((cursor.connection.autocommit, statement))
+        sent.append((cursor.connection.pgconn.transaction_status == TransactionStatus.IDLE, statement))
 
     with site.app.app_context():
         event.listen(db.engine, "before_cursor_execute", note)
@@ -316,13 +327,14 @@ def test_a_connection_goes_back_to_the_pool_as_it_came(site: Site) -> None:
     with site.app.app_context():
         event.listen(db.engine, "checkin", lambda connection, _record: used.append(connection))
     visit(browser, token, "GET", "/notes")
-    assert (used[-1].autocommit, used[-1].reads_only) == (False, False)  # it is pinged, and who is next may write
+    assert not used[-1].reads_only  # who is next may write
 
 
 SESSION = (
     "SELECT pg_backend_pid(), current_setting('statement_timeout'),"
     " current_setting('idle_in_transaction_session_timeout'), current_setting('application_name')"
 )
+NAMED = text("SELECT current_setting('statement_timeout'), current_setting('application_name')")
 SLEEP = text("SELECT pg_sleep(60)")
 
 
@@ -361,18 +373,19 @@ def test_every_page_is_answered_as_without_a_pooler(pooled: Site) -> None:
 
 @pytest.mark.servers
 @needs_pgbouncer
-def test_a_statement_that_takes_too_long_is_cancelled_in_a_transaction_and_in_a_read(pooled: Site) -> None:
+def test_a_statement_that_takes_too_long_is_cancelled_in_a_transaction_and_in_a_read(
+    pooled: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And nothing of it is left to the next client, who has the same session of the server."""
-    limit = {"statement_timeout": "500ms", "application_name": "semicircle-web 4711"}
-    sources: list[Any] = pooled.app.extensions["transaction_settings"]
-    add_source(pooled.app, lambda: limit)
-    try:
-        for path in (None, "/notes"):
-            with pooled.app.test_request_context(path) if path else pooled.app.app_context():
-                pid = db.session.scalar(text("SELECT pg_backend_pid()"))
-                with pytest.raises(OperationalError, match="statement timeout"):
-                    db.session.execute(SLEEP)
-                db.session.rollback()
-    finally:
-        sources.clear()
+    for name in ("_LOCAL", "_NAME_LOCAL"):
+        monkeypatch.setattr(connection, name, getattr(connection, name).replace("20s", "500ms"))
+    tracing.begin(tracing.Span(tracing.WEB, "4711"))
+    for in_autocommit in (True, False):
+        with pooled.app.app_context():
+            g.in_autocommit = in_autocommit
+            assert db.session.execute(NAMED).one() == ("500ms", "semicircle-web 4711")
+            pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+            with pytest.raises(OperationalError, match="statement timeout"):
+                db.session.execute(SLEEP)
+    tracing.end()
     assert next_client(pooled) == (pid, STATEMENT_TIMEOUT, "0", "semicircle-web")  # with which our pool connects

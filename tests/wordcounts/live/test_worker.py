@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app.database_timeout import STATEMENT_SECONDS
+from app.database.patience import STATEMENT_SECONDS
 from app.jobs.connection import POOL_TIMEOUT
 from app.jobs.tasks import DEAD_AFTER
 from app.jobs.worker import GRACE_PERIOD

@@ -5,44 +5,40 @@ same statement meets again for ever; its InternalError is "read-only transaction
 The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from psycopg2 import errorcodes
-from psycopg2.extensions import Diagnostics
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from app.extensions import db
 
 TRANSIENT_CLASSES = (
-    errorcodes.CLASS_CONNECTION_EXCEPTION,
-    errorcodes.CLASS_TRANSACTION_ROLLBACK,  # serialization failure, deadlock, conflict with recovery
-    errorcodes.CLASS_INSUFFICIENT_RESOURCES,  # disk, memory, connections
-    errorcodes.CLASS_OPERATOR_INTERVENTION,  # shutdown, statement timeout, starting up
-    errorcodes.CLASS_SYSTEM_ERROR,  # I/O error
+    "08",  # connection exception
+    "40",  # transaction rollback: serialization failure, deadlock, conflict with recovery
+    "53",  # insufficient resources: disk, memory, connections
+    "57",  # operator intervention: shutdown, statement timeout, starting up
+    "58",  # system error: I/O
 )
 TRANSIENT = {
-    errorcodes.OBJECT_IN_USE,
-    errorcodes.LOCK_NOT_AVAILABLE,
-    errorcodes.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-    "25P04",  # transaction_timeout, since PostgreSQL 17; the driver has no name for it
+    "55006",  # object in use
+    "55P03",  # lock not available
+    "25P03",  # idle in transaction session timeout
+    "25P04",  # transaction timeout, since PostgreSQL 17
 }
 READ_ONLY = {
-    errorcodes.READ_ONLY_SQL_TRANSACTION,  # a standby, or default_transaction_read_only
-    errorcodes.DISK_FULL,
+    "25006",  # read only SQL transaction: a standby, or default_transaction_read_only
+    "53100",  # disk full
 }
 # A standby refuses with these what may be done in a read-only transaction, such as to read an UNLOGGED table (0A000),
 # an explicit lock (55000) or a transaction id (25000). Elsewhere they are mistakes of ours.
-REFUSED_IN_RECOVERY = {
-    errorcodes.FEATURE_NOT_SUPPORTED,
-    errorcodes.OBJECT_NOT_IN_PREREQUISITE_STATE,
-    errorcodes.INVALID_TRANSACTION_STATE,
-}
+REFUSED_IN_RECOVERY = {"0A000", "55000", "25000"}
+NOT_MIGRATED = {"42P01", "42703"}  # undefined table, undefined column
 
 _IN_RECOVERY = text("SELECT pg_is_in_recovery()")
 
 
 def sqlstate(error: BaseException) -> str | None:
     """Return PostgreSQL's error code; None when it did not get to answer."""
-    return getattr(getattr(error, "orig", None), "pgcode", None)
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def server_message(error: DBAPIError) -> str:
@@ -52,8 +48,7 @@ def server_message(error: DBAPIError) -> str:
 
 def violated_constraint(error: IntegrityError) -> str | None:
     """Return the name of the constraint; None for NOT NULL. A handler raises those that it does not know."""
-    diagnostics: Diagnostics | None = getattr(error.orig, "diag", None)
-    return diagnostics.constraint_name if diagnostics else None
+    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
 
 
 def takes_no_changes(error: BaseException) -> bool:

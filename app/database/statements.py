@@ -1,0 +1,22 @@
+"""What a statement says to the connection that sends it, and to the planner."""
+
+from sqlalchemy import Boolean, ColumnElement, Integer, String, bindparam, func, literal_column
+
+# Behind the SELECT of a statement whose plan depends on its values, such as the words of a search: it is not prepared.
+# PostgreSQL would come to take a plan for any values, and that reads every row.
+UNPREPARED = "/* planned for its values */"
+
+# The first query of a request can name its session as well, which costs no statement of its own: a column that selects
+# this does. The connection gives it the name.
+SESSION_NAME = func.set_config(
+    "application_name", bindparam("session_name", None, String), bindparam("name_is_local", True, Boolean)
+).label("session_name")
+
+
+def fixed(rows: int) -> ColumnElement[int]:
+    """Return a LIMIT that is no parameter: of one, a plan for any values expects a tenth of the table."""
+    return literal_column(str(rows), Integer)
+
+
+def returns_rows(statement: str) -> bool:
+    return statement.lstrip().startswith(("SELECT", "WITH")) or "RETURNING" in statement
