@@ -260,24 +260,15 @@ def test_a_stranger_has_no_account_before_signing_in_and_a_path_without_a_page_n
     assert (spans[-1].name, spans[-1].account) == ("/sign-in", alice.id)
 
 
-@pytest.mark.parametrize(
-    ("process", "request_id", "name"),
-    [
-        ("web", "i" * 32, f"semicircle-web {'i' * 32}"),
-        ("worker", "i" * 200, f"semicircle-worker {'i' * 200}"[:63]),
-        ("worker", None, "semicircle-web"),  # of the connection; a worker's own has its name from app/jobs/worker.py
-    ],
-)
-def test_a_transaction_has_the_request_in_its_name_and_leaves_none_behind(
-    app: Flask, process: str, request_id: str | None, name: str
-) -> None:
-    tracing.begin(tracing.Span(process, request_id))
-    with app.app_context(), db.engine.connect() as connection:
-        assert connection.scalar(text("SHOW application_name")) == name
-        connection.rollback()
-        tracing.end()
-    with app.app_context(), db.engine.connect() as connection:
-        assert connection.scalar(text("SHOW application_name")) == "semicircle-web"
+def test_a_database_session_has_as_much_of_the_request_in_its_name_as_postgresql_keeps() -> None:
+    for process, request_id, name in (
+        ("web", "id", "semicircle-web id"),
+        ("worker", "i" * 99, "semicircle-worker " + "i" * 45),
+    ):
+        tracing.begin(tracing.Span(process, request_id))
+        assert tracing.session_name() == name
+    tracing.begin(tracing.Span("worker", None))
+    assert tracing.session_name() is None
 
 
 def test_a_commit_is_sql_time_and_no_statement(app: Flask, span: tracing.Span) -> None:
