@@ -11,7 +11,10 @@ from sqlalchemy.exc import NotSupportedError
 from app import tracing
 from app.database.connection import SETTINGS
 from app.extensions import db
+from online_migrations.operations import change_type_online, drop_shadow_contract, widen_text_online
 from tests.databases import Environment, migrated_database, run
+from tests.online_migrations.migrating import connected, traffic
+from tests.web.database_faults import new_site, visit
 
 OFTEN = 7  # more than psycopg sends before it prepares a statement
 BASE_NAME = "semicircle-web"
@@ -161,3 +164,21 @@ def test_what_the_server_does_not_support_is_refused_once_more_and_told(migrated
         connection.exec_driver_sql("SELECT * FROM elsewhere.public.users")
     with db.engine.connect() as writing, pytest.raises(NotSupportedError, match="cross-database"):
         writing.exec_driver_sql("SELECT * FROM elsewhere.public.users")
+
+
+def test_no_request_sees_that_columns_which_pages_read_get_other_types(migrated_environment: Environment) -> None:
+    """Their statements are prepared by then. The swap of an expand, a longer text and a contract outdate the plans."""
+    site = new_site(migrated_environment)
+    browsers = [site.browser() for _ in range(2)]
+
+    def visit_pages(visitor: int, _turn: int) -> None:
+        browser, token = browsers[visitor]
+        for method, path in (("GET", "/notes"), ("GET", "/mypage"), ("POST", "/notes")):
+            assert visit(browser, token, method, path).status_code in (200, 302, 429), (method, path)
+
+    for visitor in (0, 1) * OFTEN:
+        visit_pages(visitor, 0)
+    with connected(migrated_environment) as database, traffic(2, visit_pages, least=1):
+        database.migrate(lambda: change_type_online("notes", "version", "BIGINT"))
+        database.migrate(lambda: widen_text_online("users", "image_url", "VARCHAR(9999)"))
+        database.migrate(lambda: drop_shadow_contract("notes", "version"))
