@@ -63,7 +63,7 @@ def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(checkout: 
     assert checkout.flask("db", "upgrade").returncode == 0
     checkout.write_revision(2, 'rename_with_view("things", "objects")')
     checkout.write_revision(3, 'op.execute("TRUNCATE objects")')
-    assert "objects would be rewritten, or emptied" in checkout.ends(1, "db", "upgrade")
+    assert "All of objects would be emptied" in checkout.ends(1, "db", "upgrade")
     assert database.scalar("SELECT count(*) FROM objects") == 10
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
