@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask, g
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import NotSupportedError, OperationalError
 
 from app import tracing
 from app.database.connection import SETTINGS
@@ -104,6 +104,16 @@ def test_a_server_side_cursor_and_many_rows_may_be_the_first(pieces: str) -> Non
         connection.exec_driver_sql(INSERT, [{"id": 1}, {"id": 2}])
         connection.commit()
         assert connection.execute(text("SELECT count(*), '100 %' FROM pieces")).one() == (2, "100 %")
+
+
+def test_a_session_that_has_ended_is_lost_at_begin_as_at_any_statement(pieces: str) -> None:
+    with db.engine.connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        connection.commit()
+        run(pieces, f"SELECT pg_terminate_backend({pid}, 5000)")
+        with pytest.raises(OperationalError) as lost:
+            connection.execute(text("SELECT 1"))
+    assert lost.value.connection_invalidated
 
 
 def test_one_statement_is_prepared_for_ids_of_any_size(pieces: str, migrated: Flask) -> None:

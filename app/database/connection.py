@@ -80,6 +80,7 @@ class Connection(psycopg.Connection[Any]):
     is_pinged = False
     is_outdated = False  # it holds plans that the server refuses, so the pool shall replace it
     reads_only = False  # whoever has taken it begins no transaction
+    begins = False  # what SQLAlchemy begins is a transaction of the server's
     base_name = name = ""  # of its session: as it was opened, and of who has taken it
     slow_seconds = float("inf")
     used_at = float("-inf")  # on the clock of time.monotonic()

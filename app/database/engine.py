@@ -27,9 +27,9 @@ def init_app(app: Flask) -> None:
     """Call it after the database's own."""
     with app.app_context():
         use_connections(db.engine, app.config)
-        event.listen(db.engine, "begin", begin)
+        event.listen(db.engine, "begin", note_whether_it_begins)
         dialect: Any = db.engine.dialect
-        dialect.do_ping = partial(ping, dialect.do_ping)
+        dialect.do_begin, dialect.do_ping = begin, partial(ping, dialect.do_ping)
     app.teardown_appcontext(end_session)  # the last that was registered runs first
 
 
@@ -60,11 +60,17 @@ def give_back(connection: Taken | None, record: ConnectionPoolEntry) -> None:
         record.invalidate(soft=True)  # when it is next asked for
 
 
-def begin(connection: Connection) -> None:
-    """Send BEGIN, which psycopg would send alone. AUTOCOMMIT is for what runs in no transaction, such as VACUUM."""
+def note_whether_it_begins(connection: Connection) -> None:
+    """Note it before `begin`, which is not told. AUTOCOMMIT is for what runs in no transaction, such as VACUUM."""
     taken: Any = connection.connection.driver_connection
-    if not taken.reads_only and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        taken.begin()
+    is_alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    taken.begins = not (taken.reads_only or is_alone)
+
+
+def begin(connection: Taken) -> None:
+    """Send BEGIN, which psycopg would send alone. SQLAlchemy handles what it raises, as of any other statement."""
+    if connection.begins:
+        connection.begin()
 
 
 def ping(ask: Callable[[Taken], bool], connection: Taken) -> bool:
