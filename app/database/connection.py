@@ -36,8 +36,6 @@ SETTINGS = {
     "IntervalStyle": "postgres",
 }
 
-MOST_PREPARED = 300  # statements of a session; more than the pages and the API have
-
 _KEEP = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS.items())
 _LOCAL = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())
 _NAME = "SELECT set_config('application_name', %s, false)"
@@ -45,13 +43,16 @@ _NAME_LOCAL = f"SELECT {_LOCAL}, set_config('application_name', %s, true)"
 
 
 class Cursor(psycopg.Cursor[Any]):
-    """Measure below SQLAlchemy, so that nothing is left out. Not timed: what a server-side cursor sends and fetches."""
+    """Measure below SQLAlchemy, so that nothing is left out. Not timed: what a server-side cursor sends and fetches.
+
+    `Connection.send` decides what is prepared, whatever SQLAlchemy or a caller says.
+    """
 
     def __init__(self, connection: "Connection", **options: Any) -> None:
         super().__init__(connection, **options)
         self._sender = connection
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+    def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
         began = perf_counter()
         try:
             self._sender.send(super().execute, query, params)
@@ -99,7 +100,7 @@ class Connection(psycopg.Connection[Any]):
             made = cls.connect(conninfo, autocommit=True, cursor_factory=Cursor, **options)
             made._server = server
             made.base_name = made.name = made._session_name = options.get("application_name", "")
-            made.prepared_max = MOST_PREPARED
+            made.prepared_max = 300  # more than the statements of the pages and the API
             made.adapters.register_dumper(int, Int8Dumper)  # one prepared statement for ids of any size
             found = f"SELECT CASE WHEN pg_backend_pid() = {made.info.backend_pid} THEN concat({_KEEP}) END"
             [(kept,)] = psycopg.Cursor(made).execute(found, prepare=False)
