@@ -183,10 +183,15 @@ def require_known(table: str, columns: Collection[Column[Any]], connection: Conn
         )
 
 
+def innermost(kind: Any) -> Any:
+    """Return the type that PostgreSQL gets within arrays, type decorators and variants."""
+    while isinstance(kind := kind.dialect_impl(DIALECT), ARRAY | TypeDecorator):
+        kind = kind.item_type if isinstance(kind, ARRAY) else kind.load_dialect_impl(DIALECT)
+    return kind
+
+
 def _refuse_type_of_database(table: str, column: Column[Any]) -> None:
-    item: Any = column.type
-    while isinstance(item, ARRAY | TypeDecorator):
-        item = item.item_type if isinstance(item, ARRAY) else item.impl
+    item = innermost(column.type)
     if isinstance(item, DOMAIN):
         kind = f"the domain {item.name}, which no revision makes"
         instead = f"{sql_type(item.data_type)}, what the domain is of, with the domain's rule as a CheckConstraint"

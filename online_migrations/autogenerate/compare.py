@@ -353,8 +353,9 @@ def _columns(connection: Connection, reflected: Table, model: Table) -> Iterator
         if old is None or isinstance(column.type, NullType):  # it is to come, or no model states its type
             continue
         was = reflected.columns[column.name]
-        if isinstance(column.type, Enum) and isinstance(was.type, Enum) and {*was.type.enums} != {*column.type.enums}:
-            values = (str(was.type.name), list(was.type.enums), list(column.type.enums))
+        has, wants = (definitions.innermost(one.type) for one in (was, column))
+        if isinstance(has, Enum) and isinstance(wants, Enum) and {*has.enums} != {*wants.enums}:
+            values = (str(has.name), list(has.enums), list(wants.enums))
             yield EnumValues("change_enum", model.fullname, *values, column.name)
         if new is None:  # the server does not make it: it has no such type, or the default names what is to come
             try:

@@ -303,3 +303,32 @@ def test_steps_that_nobody_commits_are_found(project: ModelProject, monkeypatch:
     with pytest.raises(ReleaseError, match=said):
         project.upgrade()
     assert project.database.scalar("SELECT to_regclass('more') IS NULL")
+
+
+class Decorated(sa.TypeDecorator[str]):
+    impl = sa.Enum
+    cache_ok = True
+
+
+@pytest.mark.parametrize("kind", ["decorated", "array", "variant"])
+def test_a_value_is_added_to_an_enum_wherever_the_model_has_it(project: ModelProject, kind: str) -> None:
+    """Else an upgrade would be green, and the first row with the value refused."""
+
+    def has(*values: str) -> Callable[[sa.MetaData], object]:
+        enum = sa.Enum(*values, name="st")
+        variant = sa.Text().with_variant(enum, "postgresql")
+        types: dict[str, Any] = {
+            "decorated": Decorated(*values, name="st"),
+            "array": sa.ARRAY(enum),
+            "variant": variant,
+        }
+        return lambda models: models.tables["things"].append_column(sa.Column("state", types[kind]))
+
+    project.database.execute("CREATE TYPE st AS ENUM ('a', 'b')")
+    project.database.execute(f"ALTER TABLE things ADD state st{'[]' if kind == 'array' else ''}")
+    project.change(has("a", "b"))
+    assert project.migrate() is None
+    project.change(has("a", "b", "c"))
+    written = project.migrate()
+    assert written
+    assert "add_enum_value_online('st', 'c')" in written.read_text()
