@@ -17,7 +17,7 @@ from tests.silent_proxy import SilentProxy
 @pytest.fixture(autouse=True)
 def breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have breakers as a process that serves pages has them."""
-    monkeypatch.setattr(patience, "_breakers", defaultdict(CircuitBreaker))
+    monkeypatch.setattr(patience, "breakers", defaultdict(CircuitBreaker))
     monkeypatch.setattr(patience, "_fails_fast", True)
 
 
@@ -62,7 +62,7 @@ def test_any_answer_to_a_new_connection_closes_the_circuit_again(
     server_environment: Environment, monkeypatch: pytest.MonkeyPatch, database: str | None
 ) -> None:
     breaker = CircuitBreaker()
-    monkeypatch.setattr(patience, "_breakers", defaultdict(lambda: breaker))
+    monkeypatch.setattr(patience, "breakers", defaultdict(lambda: breaker))
     with monkeypatch.context() as now:
         now.setattr(patience, "RETRY_SECONDS", 0)
         breaker.trip()

@@ -123,7 +123,7 @@ class Connection(psycopg.Connection[Any]):
                 ready = yield state
                 if not ready and waiting.is_over():
                     self.close()
-                    patience.trip(self._server)
+                    patience.breakers[self._server].trip()
                     raise patience.DatabaseTimeout("the database does not answer")
                 state = gen.send(ready)
         except StopIteration as done:

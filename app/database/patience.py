@@ -58,7 +58,7 @@ class CircuitBreaker:
 
 
 # One for each server: that the follower hangs says nothing about the primary.
-_breakers: defaultdict[Hashable, CircuitBreaker] = defaultdict(CircuitBreaker)
+breakers: defaultdict[Hashable, CircuitBreaker] = defaultdict(CircuitBreaker)
 _fails_fast = False
 
 
@@ -68,15 +68,10 @@ def fail_fast() -> None:
     _fails_fast = True
 
 
-def trip(server: Hashable) -> None:
-    """Note that the server has not answered a statement."""
-    _breakers[server].trip()
-
-
 @contextmanager
 def connecting(server: Hashable) -> Iterator[None]:
     """Let one connection at a time ask a server that did not answer a moment ago. Raises: OperationalError."""
-    breaker = _breakers[server]
+    breaker = breakers[server]
     if _fails_fast and not breaker.admits():
         raise psycopg.OperationalError("the database did not answer a moment ago")
     try:
