@@ -1,4 +1,4 @@
-"""What serves gives up a database that hangs, and has a circuit breaker behind it."""
+"""Web and worker give up a database that hangs, and the web has a circuit breaker behind that."""
 
 from collections import defaultdict
 from contextlib import closing, nullcontext

@@ -1,4 +1,4 @@
-"""What a statement says to the connection that sends it, and to the planner."""
+"""Parts of statements that speak to the connection which sends them, and to the planner."""
 
 from sqlalchemy import Boolean, ColumnElement, Integer, String, bindparam, func, literal_column
 

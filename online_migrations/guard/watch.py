@@ -31,7 +31,7 @@ _ENDS_TRANSACTION = re.compile(
     r"(?:COMMIT|END|ABORT|ROLLBACK(?! (?:WORK |TRANSACTION )?TO)|BEGIN|START TRANSACTION|PREPARE TRANSACTION)\b",
     re.IGNORECASE,
 )
-# What cannot run in a transaction, and blocks neither reads nor writes.
+# Statements that cannot run in a transaction, and block neither reads nor writes.
 _CONCURRENT = re.compile(
     rf"(?:CREATE (?P<unique>UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(?P<created>{NAME} )?"
     rf"ON (?:ONLY )?(?P<table>{TABLE})(?P<rest>.*)"
@@ -243,7 +243,7 @@ class TransactionWatch:
         line = self.line()  # None: Alembic's own
         records, held = self.transaction.records, self._look(read_held)
         records.append(Record(line, not self.is_excusing, None, held))
-        # What a function does that an INSERT calls is seen before COMMIT.
+        # A function that an INSERT calls is judged by what it did, before COMMIT.
         if line is not None and not all(map(_ONLY_READS_OR_WRITES.match, _pieces(sql))):
             self.transaction.unseen = len(records) - 1
             if self.is_excusing:  # at once, so that it does not cover a trigger at COMMIT
