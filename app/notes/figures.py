@@ -20,7 +20,8 @@ _MOST_USED_TAGS = (
     select(TagCount.tag, TagCount.used).where(TagCount.user_id == OWNER).order_by(TagCount.used.desc(), TagCount.tag)
 )
 _TAGS_SHOWN = _MOST_USED_TAGS.limit(fixed(TAGS_SHOWN))
-_MIDNIGHTS = cast(bindparam("midnights", type_=String), ARRAY(DateTime(timezone=True)))
+# Behind a SELECT of its own, which reads the text once: in a prepared statement a cast is done again for each note.
+_MIDNIGHTS = select(cast(bindparam("midnights", type_=String), ARRAY(DateTime(timezone=True)))).scalar_subquery()
 _DAY = func.width_bucket(Note.created_at, _MIDNIGHTS).label("day")
 _BY_DAY = (
     select(_DAY, func.count().label("written"))
