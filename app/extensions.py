@@ -1,4 +1,4 @@
-"""The extensions, unbound: create_app() binds them. Imports nothing of ours, so that everything can import it."""
+"""The extensions, unbound: create_app() binds them. Everything can import it: it imports how rows are read alone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,8 +11,10 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import BigInteger, Connection, CursorResult, DateTime, Engine, Executable, Identity, MetaData
+from sqlalchemy import BigInteger, Connection, DateTime, Engine, Identity, MetaData, Select
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+
+from app.database.rows import Rows, fetch
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -54,15 +56,15 @@ csrf = CSRFProtect()
 babel = Babel()
 
 
-def read(statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-    """Run a query for rows of named columns, without the ORM (SQLAlchemy Core).
+def read(statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any]) -> Rows:
+    """Run a query for rows of named columns, without the ORM. See app/database/rows.py.
 
     The ORM's bookkeeping is for entities. Without one it costs as much again as the statement.
     """
     # A follower, when app/follower has chosen it for this request.
     elsewhere = g.get("read_elsewhere") if has_app_context() else None
-    result: CursorResult[Any] = (elsewhere or reading_connection().execute)(statement, parameters)
-    return result
+    found: Rows = elsewhere(statement, parameters) if elsewhere else fetch(reading_connection(), statement, parameters)
+    return found
 
 
 def reading_connection() -> Connection:

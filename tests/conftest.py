@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from sqlalchemy import event
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from app import create_app, extensions
@@ -27,6 +26,7 @@ from app.extensions import db
 from app.photos import decoding
 from config import TestingConfig
 from tests.bucket import object_keys
+from tests.database import watching
 from tests.databases import Environment, empty_database, migrated_database
 from tests.servers import ServerProcess, ServersUnavailable, environment_of
 from tests.silent_proxy import SilentProxy, silent_proxy
@@ -200,14 +200,14 @@ def statements(app: Flask) -> Iterator[list[str]]:
     """Yield the statements that are sent to the database from now on, without those of the test's own isolation."""
     seen: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(SAVEPOINTS):
+    ours = db.session.connection().connection.driver_connection
+
+    def note(cursor: Any, statement: str, _parameters: object) -> None:
+        if cursor.connection is ours and not statement.startswith(SAVEPOINTS):
             seen.append(statement)
 
-    connection = db.session.connection()
-    event.listen(connection, "before_cursor_execute", note)
-    yield seen
-    event.remove(connection, "before_cursor_execute", note)
+    with watching(note):
+        yield seen
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
+from psycopg import ServerCursor
 from psycopg.sql import quote
-from sqlalchemy import Column, Executable, Table, event, func, select, text
+from sqlalchemy import Column, Engine, Executable, Table, event, func, select, text
 
+from app.database.connection import Cursor
 from app.extensions import Base, db
 
 KEPT_BY_TRIGGERS = ("figures", "tag_counts", "note_tags")
@@ -42,6 +45,36 @@ def same_row_counts() -> Iterator[None]:
 
 
 @contextmanager
+def watching(notice: Callable[[Any, str, Any], object], engine: Engine | None = None) -> Iterator[None]:
+    """Call `notice` with the driver's cursor, the statement and its parameters, right before each that is sent.
+
+    Args:
+        engine: whose connections alone are watched, and that are taken from now on; None: all of the service's.
+    """
+    taken: set[object] = set()
+
+    def watched(send: Callable[..., Any]) -> Callable[..., Any]:
+        def noticed(cursor: Any, query: Any, parameters: Any = None, **options: Any) -> Any:
+            if engine is None or cursor.connection in taken:
+                notice(cursor, str(query), parameters)
+            return send(cursor, query, parameters, **options)
+
+        return noticed
+
+    def take(connection: object, *_record: object) -> None:
+        taken.add(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, name in ((Cursor, "execute"), (Cursor, "executemany"), (ServerCursor, "execute")):
+            patch.setattr(kind, name, watched(getattr(kind, name)))
+        if engine:
+            event.listen(engine, "checkout", take)
+        yield
+        if engine:
+            event.remove(engine, "checkout", take)
+
+
+@contextmanager
 def right_before(part: str, happens: str | Callable[[], object]) -> Iterator[None]:
     """Let another session, so to speak, do this right before the first statement with this part is sent.
 
@@ -49,17 +82,14 @@ def right_before(part: str, happens: str | Callable[[], object]) -> Iterator[Non
     """
     connection, has_happened = db.session.connection(), False
 
-    def act(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def act(_cursor: object, statement: str, _parameters: object) -> None:
         nonlocal has_happened
         if part in statement and not has_happened:
             has_happened = True
             connection.exec_driver_sql(happens) if isinstance(happens, str) else happens()
 
-    event.listen(connection, "before_cursor_execute", act)
-    try:
+    with watching(act):
         yield
-    finally:
-        event.remove(connection, "before_cursor_execute", act)
     assert has_happened, f"no statement with {part}"
 
 
@@ -113,7 +143,7 @@ def plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> Any:
 
 def generic_plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> Any:
     """Run a statement by the plan that PostgreSQL may keep of a prepared one, made for any values, and return it."""
-    names = list(parameters)
+    names = [name for name in parameters if f"%({name})s" in statement]
     numbered = statement % {name: f"${number}" for number, name in enumerate(names, start=1)}
     types = ", ".join(TYPES.get(type(parameters[name]), "unknown") for name in names)
     cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")

@@ -1,11 +1,12 @@
 """Decide if a follower may serve, and which views: the rules without a server."""
 
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from flask import Flask, g
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, literal, select
 
 from app.accounts import service as accounts
 from app.extensions import db
@@ -15,6 +16,7 @@ from app.follower.follower import MOST_LAG, Follower, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
 from app.web.access import is_public
 from tests.conftest import PASSWORD, browser_of
+from tests.database import watching
 from tests.databases import Environment, migrated_database
 from tests.samples import TAKEN_OUT
 from tests.visitor import Visitor
@@ -93,7 +95,7 @@ def test_while_its_pool_is_full_the_primary_answers(app: Flask, caplog: pytest.L
     follower = Follower(create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0))
     with follower.engine.connect(), app.test_request_context():
         g.read_elsewhere = follower.read
-        assert follower.read(text("SELECT 7"), {}).scalar_one() == 7
+        assert follower.read(select(literal(7)), {}) == [(7,)]
         assert (g.get("read_elsewhere"), g.get("follower_connection")) == (None, None)
         follower.look()
     assert [message.partition(": ")[0] for message in caplog.messages] == [
@@ -109,10 +111,10 @@ def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_
     monkeypatch.setattr(follower_module, "obstacle", lambda *_, **__: "")
     monkeypatch.setattr(follower_module, "TRUSTED_FOR", 3600.0)
     asked: list[str] = []
-    with migrated_database(server_environment) as environment:
+    with migrated_database(server_environment) as environment, ExitStack() as stack:
         site = new_site({**environment, "FOLLOWER_DATABASE_URL": environment["DATABASE_URL"]})
         follower = site.app.extensions[FOLLOWER]
-        event.listen(follower.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        stack.enter_context(watching(lambda _, statement, __: asked.append(statement), follower.engine))
         with site.app.app_context():
             browser = browser_of(site.app, site.alice)
             another = browser_of(site.app, accounts.sign_up("bob@example.com", "bob", PASSWORD))
@@ -140,14 +142,12 @@ def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_
                 getattr(db.session, end)()
             assert serves(look_every=3600.0) is not is_written, end
 
-        def die(connection: Any, *_told: object) -> None:
-            pid = connection.connection.dbapi_connection.info.backend_pid
-            site.on_the_server(f"SELECT pg_terminate_backend({pid}, 5000)")
+        def die(cursor: Any, *_told: object) -> None:
+            site.on_the_server(f"SELECT pg_terminate_backend({cursor.connection.info.backend_pid}, 5000)")
 
-        event.listen(follower.engine, "before_cursor_execute", die)
-        assert serves(3600.0, another)  # it is asked, and the primary answers
-        assert not serves(3600.0, another), "it is left out until the next look"
-        event.remove(follower.engine, "before_cursor_execute", die)
+        with watching(die, follower.engine):
+            assert serves(3600.0, another)  # it is asked, and the primary answers
+            assert not serves(3600.0, another), "it is left out until the next look"
         wait_until(serves, "the follower serves after a look that finds it")
         wait_until(no_look_runs, "the look after that is over")
         said = [record.getMessage().split(":")[0] for record in caplog.records if "follower" in record.name]

@@ -94,7 +94,7 @@ def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None,
 
 def list_tokens(user_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """Return the account's tokens that have not expired, the newest first."""
-    return read(_LIST, {"owner": user_id}).all()
+    return read(_LIST, {"owner": user_id})
 
 
 def end_token(user_id: int, token_id: int, client: Client) -> None:
@@ -113,7 +113,7 @@ def find_holder(token: str) -> TokenHolder | None:
     if not is_well_formed(token):
         return None
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
-    holder = TokenHolder(**row._mapping) if row else None
+    holder = TokenHolder(**row._asdict()) if row else None
     if holder and holder.last_use_is_old:
         with contextlib.suppress(ReadOnly):  # the use is not noted, and the request goes on
             commit_visit(_USED.where(AccessToken.id == holder.token_id))

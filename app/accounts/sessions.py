@@ -135,7 +135,7 @@ def start_session(
 def find_session(token: str) -> SignedIn | None:
     """Return who holds this token, None once its session has ended or expired. One statement."""
     row = read(_WITH_LAST_WRITE if writes.are_marked() else _SIGNED_IN, {"token_hash": hash_token(token)}).one_or_none()
-    return SignedIn(**row._mapping) if row else None
+    return SignedIn(**row._asdict()) if row else None
 
 
 def extend_session(session_id: int) -> None:
@@ -165,7 +165,7 @@ def end_session(session_id: int) -> None:
 
 def list_devices(user_id: int, session_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """Return the session that asks first, then the others by their last visit; at most MOST."""
-    return read(_DEVICES, {"user_id": user_id, "session_id": session_id}).all()
+    return read(_DEVICES, {"user_id": user_id, "session_id": session_id})
 
 
 def sign_out_device(user_id: int, session_id: int, client: Client) -> None:

@@ -21,13 +21,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask, current_app, g, has_request_context, request
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.database.engine import use_connections
 from app.database.errors import sqlstate
+from app.database.rows import Rows, fetch
 from app.extensions import db, reading_connection
 from app.follower import writes
 from online_migrations.state import migration_in_progress
@@ -133,19 +134,18 @@ class Follower:
         is_fit = not standing.obstacle and age <= TRUSTED_FOR
         return is_fit and (last_write is None or last_write < standing.complete_before)
 
-    def read(self, statement: Executable, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+    def read(self, statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any]) -> Rows:
         """Read as app.extensions.read does. What fails is read again from the primary, and so is all that follows."""
         try:
             if "follower_connection" not in g:  # in autocommit: one round trip, and nothing for a pooler to keep
                 g.follower_connection = self.engine.connect()
-            result: CursorResult[Any] = g.follower_connection.execute(statement, parameters)
-            return result
+            return fetch(g.follower_connection, statement, parameters)
         except (DBAPIError, PoolTimeout) as error:
             g.pop("read_elsewhere")
             log.warning("the follower failed, and the primary answers: sqlstate=%s %s", sqlstate(error), error)
             if "follower_connection" not in g or g.follower_connection.invalidated:
                 self._change(f"it does not answer: {type(error).__name__}")
-        return reading_connection().execute(statement, parameters)
+        return fetch(reading_connection(), statement, parameters)
 
     def look(self) -> None:
         """Look at both servers. The primary first: what the follower then has replayed is not compared with more."""

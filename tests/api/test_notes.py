@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select, text, update
+from sqlalchemy import func, select, text, update
 
 from app.accounts import service as accounts
 from app.accounts.models import User
@@ -21,7 +21,7 @@ from app.notes.models import Note
 from tests.accounts.conftest import won
 from tests.api.conftest import Program, pointers, program_of
 from tests.conftest import PASSWORD
-from tests.database import commit, same_row_counts
+from tests.database import commit, same_row_counts, watching
 from tests.samples import samples
 from tests.waiting import somebody_waits, wait_until
 
@@ -321,15 +321,12 @@ def test_what_is_deleted_for_good_before_it_is_read_is_410(
     """Found by its key, and gone when its columns are asked for."""
     programs[0].post(path, body, Idempotency_Key="k")
 
-    def delete_first(connection: object, cursor: object, statement: str, *rest: object) -> None:
+    def delete_first(_cursor: object, statement: str, _parameters: object) -> None:
         if statement.startswith("SELECT") and f"FROM {table}" in statement and "idempotency_key" not in statement:
             with db.engine.begin() as other:
                 other.execute(text(f"DELETE FROM {table}"))
 
-    event.listen(db.engine, "before_cursor_execute", delete_first)
-    try:
+    with watching(delete_first):
         again = programs[1].post(path, body, Idempotency_Key="k")
-    finally:
-        event.remove(db.engine, "before_cursor_execute", delete_first)
     assert again.status_code == 410
     assert db.session.scalar(text(f"SELECT count(*) FROM {table}")) == 0

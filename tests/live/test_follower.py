@@ -9,7 +9,7 @@ from io import BytesIO
 import psycopg2
 import pytest
 from flask import g, has_request_context
-from sqlalchemy import event, text
+from sqlalchemy import select, text
 
 from app.accounts import service as accounts
 from app.accounts.models import User
@@ -19,6 +19,7 @@ from app.follower.follower import Follower
 from app.follower.writes import FOLLOWER
 from online_migrations.locks import lock_key
 from tests.conftest import PASSWORD, browser_of
+from tests.database import watching
 from tests.databases import Environment, upgrade
 from tests.replica import Pair, replicated
 from tests.test_follower_choice import OWN_ROWS_ONLY
@@ -68,11 +69,8 @@ class Followed:
 
     @contextmanager
     def at_its_statement(self, do: Callable[..., None]) -> Iterator[None]:
-        event.listen(self.follower.engine, "before_cursor_execute", do)
-        try:
+        with watching(do, self.follower.engine):
             yield
-        finally:
-            event.remove(self.follower.engine, "before_cursor_execute", do)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ def followed(server_environment: Environment) -> Iterator[Followed]:
             bob = _sign_up("bob")
         followed = Followed(site, pair, bob, [])
 
-        def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        def note(_cursor: object, statement: str, _parameters: object) -> None:
             if has_request_context():  # not of a look
                 followed.asked.append(statement)
 
@@ -105,13 +103,9 @@ def test_pages_of_ones_own_rows_come_from_it_with_one_statement_to_the_primary(f
     followed.catch_up()
     primary: list[str] = []
 
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        primary.append(statement)
-
     with followed.site.app.app_context():
         engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with watching(lambda _, statement, __: primary.append(statement), engine):
         for name, path in endpoints(followed.site.app, "GET"):
             primary.clear()
             followed.asked.clear()
@@ -119,8 +113,6 @@ def test_pages_of_ones_own_rows_come_from_it_with_one_statement_to_the_primary(f
             assert bool(followed.asked) == (name in OWN_ROWS_ONLY), name
             if name in OWN_ROWS_ONLY:
                 assert [statement.count("JOIN account_writes") for statement in primary] == [1], name
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_nobody_misses_what_was_written_for_their_account(followed: Followed) -> None:
@@ -185,15 +177,15 @@ def _mark_of(followed: Followed, user: User) -> int:
 
 def test_a_query_that_replay_cancels_is_read_again_from_the_primary(followed: Followed) -> None:
     """A recovery conflict, 40001: here with the exclusive lock of a contract step."""
-    slow_there = text("SELECT count(*), (CASE WHEN pg_is_in_recovery() THEN pg_sleep(60) END)::text FROM notes")
+    slow_there = select(text("count(*), (CASE WHEN pg_is_in_recovery() THEN pg_sleep(60) END)::text FROM notes"))
     followed.catch_up()
 
     def ask() -> int:
         with followed.site.app.test_request_context("/notes"):
             g.only_reads = True
             g.read_elsewhere = followed.follower.read
-            count: int = read(slow_there, {}).scalars().one()
-            return count
+            [(count, _)] = read(slow_there, {})
+            return int(count)
 
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(ask)

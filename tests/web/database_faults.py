@@ -1,6 +1,6 @@
 """A site of a test's own, and what can happen to its database: away, restarted, read-only, full."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 from flask import Flask
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -20,6 +20,7 @@ from app.notes import service as notes
 from app.todos import service as todos
 from config import TestingConfig
 from tests.conftest import PASSWORD, browser_of
+from tests.database import watching
 from tests.databases import Environment
 from tests.samples import samples
 from tests.visitor import Visitor
@@ -88,34 +89,35 @@ class Site:
         """Let the database end the session right before it is sent its statement of this number."""
         sent = 0
 
-        def die(connection: Connection, *_rest: object) -> None:
+        def die(cursor: Any, *_rest: object) -> None:
             nonlocal sent
             sent += 1
             if sent == number:
-                self._end(connection)
+                self._end(cursor.connection)
 
-        with self._heeding("before_cursor_execute", die):
+        with watching(die, self._engine):
             yield
 
     @contextmanager
     def dying_behind_the_answer(self) -> Iterator[None]:
         """Let the database end the session right before it is rolled back, as each is when its request ends."""
-        with self._heeding("rollback", self._end):
-            yield
 
-    def _end(self, connection: Connection) -> None:
-        driver: Any = connection.connection.dbapi_connection
-        self.on_the_server(f"SELECT pg_terminate_backend({driver.info.backend_pid}, 5000)")
+        def die(connection: Connection) -> None:
+            self._end(connection.connection.dbapi_connection)
 
-    @contextmanager
-    def _heeding(self, name: str, listener: Callable[..., None]) -> Iterator[None]:
-        with self.app.app_context():
-            engine = db.engine
-        event.listen(engine, name, listener)
+        event.listen(self._engine, "rollback", die)
         try:
             yield
         finally:
-            event.remove(engine, name, listener)
+            event.remove(self._engine, "rollback", die)
+
+    def _end(self, connection: Any) -> None:
+        self.on_the_server(f"SELECT pg_terminate_backend({connection.info.backend_pid}, 5000)")
+
+    @property
+    def _engine(self) -> Engine:
+        with self.app.app_context():
+            return db.engine
 
 
 def new_site(environment: Environment) -> Site:

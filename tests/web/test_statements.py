@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import psycopg2
 import pytest
 from flask import Flask, g
@@ -24,7 +25,7 @@ from app.extensions import db
 from app.notes import listing
 from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
 from tests.conftest import browser_of
-from tests.database import generic_plan, plan
+from tests.database import generic_plan, plan, watching
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
 from tests.notes.lists import older_of
 from tests.pgbouncer import needs_pgbouncer, pooler
@@ -134,18 +135,18 @@ def read(app: Flask, ids: dict[str, Any]) -> Iterator[list[tuple[float, str]]]:
     """Run each SELECT once more, and yield how many rows each has read, with its plan."""
     found: list[tuple[float, str]] = []
 
-    def explain(connection: Any, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
-        if statement.lstrip().startswith(("SELECT", "WITH")):
-            with connection.connection.cursor() as cursor:  # of the driver, which sends no event
+    ours: Any = db.session.connection().connection.driver_connection
+
+    def explain(sender: Any, statement: str, parameters: Any) -> None:
+        if sender.connection is ours and statement.lstrip().startswith(("SELECT", "WITH")):
+            with psycopg.Cursor(ours) as cursor:  # which is not watched
                 plans = [plan(cursor, statement, parameters)]
                 if UNPREPARED not in statement:
                     plans.append(generic_plan(cursor, statement, parameters))
             found.extend((sum(map(rows_read, nodes(each["Plan"]))), f"{each}: {statement}") for each in plans)
 
-    connection = db.session.connection()
-    event.listen(connection, "before_cursor_execute", explain)
-    yield found
-    event.remove(connection, "before_cursor_execute", explain)
+    with watching(explain):
+        yield found
 
 
 def test_each_page_costs_a_fixed_number_of_statements_that_read_a_bounded_number_of_rows_and_its_figures_are_right(
@@ -264,19 +265,21 @@ def round_trips_of_pages(site: Site, counted: SilentProxy) -> dict[str, int]:
     return {name: trips for name, trips in seen.items() if name not in IN_TRANSACTION}
 
 
-def statements_of(site: Site) -> list[tuple[bool, str]]:
-    """Record what is sent from now on, and whether in autocommit."""
-    sent: list[tuple[bool, str]] = []
+@pytest.fixture
+def sent() -> Iterator[list[tuple[bool, str]]]:
+    """Yield the statements that are sent from now on, and whether in autocommit."""
+    seen: list[tuple[bool, str]] = []
 
-    def note(_connection: object, cursor: Any, statement: str, *_rest: object) -> None:
-        sent.append((cursor.connection.pgconn.transaction_status == TransactionStatus.IDLE, statement))
+    def note(cursor: Any, statement: str, _parameters: object) -> None:
+        seen.append((cursor.connection.pgconn.transaction_status == TransactionStatus.IDLE, statement))
 
-    with site.app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
-    return sent
+    with watching(note):
+        yield seen
 
 
-def test_a_get_takes_one_connection_begins_no_transaction_and_writes_one_row_at_most(site: Site) -> None:
+def test_a_get_takes_one_connection_begins_no_transaction_and_writes_one_row_at_most(
+    site: Site, sent: list[tuple[bool, str]]
+) -> None:
     """The pool has a connection for each thread: two for a request would let threads wait for each other. Without a
     transaction, two statements that write could come apart.
     """
@@ -284,7 +287,6 @@ def test_a_get_takes_one_connection_begins_no_transaction_and_writes_one_row_at_
     with site.app.app_context():
         pool: Any = db.engine.pool
         event.listen(db.engine, "checkout", lambda *_: taken.append(pool.checkedout()))
-    sent = statements_of(site)
     for name, path in endpoints(site.app, "GET"):
         browser, token = site.browser()  # whose last visit is old, and is noted
         taken.clear()
@@ -306,10 +308,9 @@ def test_creating_a_note_makes_five_round_trips(site: Site, counted: SilentProxy
     assert counted.round_trips - before <= MOST_TO_CREATE
 
 
-def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site) -> None:
+def test_a_post_is_a_transaction_as_soon_as_it_has_been_let_in(site: Site, sent: list[tuple[bool, str]]) -> None:
     """Before, it writes two single rows at most: when the session was last seen, and the bucket of the rate limit."""
     browser, token = site.browser()
-    sent = statements_of(site)
     for name, path in endpoints(site.app, "POST"):
         sent.clear()
         visit(browser, token, "POST", path)
