@@ -17,6 +17,8 @@ BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
 EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
 EMPTY_LINES = re.compile(r"\n\s*\n")
+# Without one of them a text has none of the above, as many a thought has not.
+MARK = re.compile(r"[-#*+>`_~|\[]|[0-9][.)]")
 
 # A tag is `#` at the start of a line or after a space or a bracket, followed by up to 30 characters that are neither
 # space nor punctuation, except `-` and `_`. Digits alone are a number, as in "we are #1". Case does not matter.
@@ -39,10 +41,8 @@ TICK = re.compile(r"([0-9]{1,4})-([0-9a-f]{8})-([01])")
 def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
     """Return the title and the text without its Markdown. A note without a title is named by its first line, which the
     excerpt then leaves out."""
-    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
-        text = pattern.sub(kept, text)
-    if "|" in text:
-        text = TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text)
+    if MARK.search(text):
+        text = _without_markdown(text)
     text = EMPTY_LINES.sub("\n", text.strip())
     if title:
         return title, text
@@ -50,6 +50,12 @@ def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
     if len(line) > NAME_LENGTH:
         return f"{line[: NAME_LENGTH - 1]}…", text
     return line, rest
+
+
+def _without_markdown(text: str) -> str:
+    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+        text = pattern.sub(kept, text)
+    return TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text) if "|" in text else text
 
 
 def tags_of(title: str, content: str) -> list[str]:
