@@ -6,12 +6,12 @@ labels to be read.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, func, null, select
@@ -29,17 +29,13 @@ LEVELS = 3  # of colour, besides level 0 for a day without notes
 LABEL_WEEKS = 2  # that the name of a month is wide
 
 
-@dataclass(frozen=True, slots=True)
-class Square:
+class Square(NamedTuple):
     x: int
     y: int
     day: date
-    notes: int
-    level: int  # 0 for no notes; the day with the most has LEVELS
 
 
-@dataclass(frozen=True, slots=True)
-class Half:
+class Half(NamedTuple):
     """Thirteen weeks."""
 
     squares: list[Square]
@@ -50,7 +46,7 @@ class Half:
 class Overview:
     figures: Sequence[tuple[Figure, int, int | None, int | None]]  # and its number, of how many, and the room left
     other_devices: int  # besides the one that asks
-    days: Mapping[date, int]  # of the heat map on which notes were written, and how many
+    days: Counter[date]  # of the heat map: how many notes were written
     today: date
 
     @property
@@ -61,27 +57,35 @@ class Overview:
             weeks[monday(day)] += written
         return max(weeks.items(), key=lambda week: (week[1], week[0]), default=None)
 
-    def halves(self) -> list[Half]:
-        """Draw a column for each week with Monday on top. The last square is today."""
-        first = first_day(self.today)
-        second = first + timedelta(weeks=HALF)
-        return [
-            Half(list(self._squares(first, second)), _months(first)),
-            Half(list(self._squares(second, self.today + timedelta(days=1))), _months(second)),
-        ]
+    @property
+    def halves(self) -> tuple[Half, Half]:
+        return _halves(self.today)
 
-    def _squares(self, begin: date, end: date) -> Iterator[Square]:
-        most = max(self.days.values(), default=1)
-        for number in range((end - begin).days):
-            (week, weekday), day = divmod(number, 7), begin + timedelta(days=number)
-            notes = self.days.get(day, 0)
-            level = -(-LEVELS * notes // most)  # rounded up
-            yield Square(LEFT + week * PITCH, TOP + weekday * PITCH, day, notes, level)
+    def level(self, notes: int) -> int:
+        """Return the colour of a day with so many notes: 0 for none; the day with the most has LEVELS."""
+        return -(-LEVELS * notes // max(self.days.values(), default=1))  # rounded up
 
     def days_by_month(self) -> list[list[tuple[date, int]]]:
         """Return the days with notes, the newest first, a list for each month."""
         newest_first = sorted(self.days.items(), reverse=True)
         return [list(days) for _, days in groupby(newest_first, lambda day: (day[0].year, day[0].month))]
+
+
+@lru_cache(maxsize=8)  # everybody's; around midnight some readers have another day
+def _halves(today: date) -> tuple[Half, Half]:
+    """Draw a column for each week with Monday on top. The last square is today."""
+    first = first_day(today)
+    second = first + timedelta(weeks=HALF)
+    return (
+        Half(list(_squares(first, second)), _months(first)),
+        Half(list(_squares(second, today + timedelta(days=1))), _months(second)),
+    )
+
+
+def _squares(begin: date, end: date) -> Iterator[Square]:
+    for number in range((end - begin).days):
+        week, weekday = divmod(number, 7)
+        yield Square(LEFT + week * PITCH, TOP + weekday * PITCH, begin + timedelta(days=number))
 
 
 def _months(begin: date) -> list[tuple[int, date]]:
@@ -133,5 +137,5 @@ def overview(
     asked = {"owner": user_id, "user_id": user_id, "session_id": session_id, **days_begin}
     row = read(_statement(figures, by_day), asked).one()
     counted = [(figure, *numbers) for figure, numbers in zip(figures, row, strict=False)]
-    days = {first + timedelta(days=int(place) - 1): count for place, count in (row.by_day or {}).items()}
+    days = Counter({first + timedelta(days=int(place) - 1): count for place, count in (row.by_day or {}).items()})
     return Overview(counted, row.other_devices, days, today)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import ARRAY, DateTime, Label, String, Text, bindparam, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ARRAY, DateTime, Label, String, Text, any_, bindparam, cast, false, func, literal, select, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 
 from app.database.statements import fixed
 from app.extensions import read
@@ -27,7 +27,7 @@ _BY_DAY = (
     select(_DAY, func.count().label("written"))
     .where(
         Note.user_id == OWNER,
-        Note.pinned.in_((True, False)),  # so that the index of the list serves it: only what is that new is read
+        Note.pinned == any_(array((true(), false()))),  # so the index of the list serves it: only what is that new
         Note.created_at >= bindparam("since"),
         NOT_DELETED,
     )

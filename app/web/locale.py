@@ -28,6 +28,7 @@ class Reader:
     language: str
     time_zone: ZoneInfo
     theme: str | None  # "light" or "dark"; None: as the system has it
+    today: date  # in the time zone, and one for the whole page
 
 
 def init_app(app: Flask) -> None:
@@ -42,7 +43,8 @@ def reader() -> Reader:
         account = known_account()
         language, theme = _language(account), request.cookies.get("theme")
         zone = ZoneInfo(_time_zone(account, language))
-        found = g.reader = Reader(language, zone, theme if theme in ("light", "dark") else None)
+        theme = theme if theme in ("light", "dark") else None
+        found = g.reader = Reader(language, zone, theme, datetime.now(zone).date())
     return found
 
 
@@ -82,7 +84,7 @@ def _time_zone(account: Any, language: str) -> str:
 
 def today() -> date:
     """Return today where the reader is."""
-    return datetime.now(reader().time_zone).date()
+    return reader().today
 
 
 def local_day(value: datetime) -> date:

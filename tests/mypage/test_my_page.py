@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
@@ -60,7 +61,7 @@ def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:
     found = counted(app, alice)
     assert numbers(found) == [("Notes", 0, None), ("Todos done", 0, 0), *of_features(app, 0)]
     assert found.busiest_week is None
-    assert {square.level for half in found.halves() for square in half.squares} == {0}
+    assert (found.days.total(), found.level(0)) == (0, 0)
 
 
 def test_only_the_users_own_rows_that_are_not_deleted_are_counted(app: Flask, alice: User, bob: User) -> None:
@@ -126,17 +127,21 @@ def test_notes_older_than_26_weeks_are_not_in_the_heat_map(app: Flask, alice: Us
 
 
 def test_the_heat_map_ends_today() -> None:
-    days = {first_day(TODAY): 1, date(2026, 11, 16): 2, TODAY: 6}
-    first, second = Overview([], 0, days, TODAY).halves()
+    first, second = Overview([], 0, Counter(), TODAY).halves
     assert (len(first.squares), len(second.squares)) == (HALF * 7, HALF * 7 - 1)
-    assert first.squares[0] == Square(LEFT, TOP, first_day(TODAY), notes=1, level=1)
+    assert first.squares[0] == Square(LEFT, TOP, first_day(TODAY))
     assert second.squares[0].day - first.squares[-1].day == timedelta(days=1)
-    assert second.squares[-6] == Square(LEFT + 12 * PITCH, TOP, date(2026, 11, 16), notes=2, level=1)
-    assert second.squares[-1] == Square(LEFT + 12 * PITCH, TOP + 5 * PITCH, TODAY, notes=6, level=3)
+    assert second.squares[-6] == Square(LEFT + 12 * PITCH, TOP, date(2026, 11, 16))
+    assert second.squares[-1] == Square(LEFT + 12 * PITCH, TOP + 5 * PITCH, TODAY)
+
+
+def test_the_more_notes_a_day_has_the_darker_it_is() -> None:
+    drawn = Overview([], 0, Counter({first_day(TODAY): 1, date(2026, 11, 16): 2, TODAY: 6}), TODAY)
+    assert [drawn.level(notes) for notes in (0, 1, 2, 3, 6)] == [0, 1, 1, 2, 3]
 
 
 def test_the_heat_map_names_months() -> None:
-    first, second = Overview([], 0, {}, TODAY).halves()
+    first, second = Overview([], 0, Counter(), TODAY).halves
     assert [(x, day.month) for x, day in first.months] == [
         (LEFT + PITCH, 6),  # 25 May is too near to June
         (LEFT + 5 * PITCH, 7),
@@ -147,14 +152,14 @@ def test_the_heat_map_names_months() -> None:
 
 def test_no_two_names_of_months_are_on_top_of_each_other() -> None:
     for today in (date(2026, 1, 1) + timedelta(days=number) for number in range(0, 366, 5)):
-        for half in Overview([], 0, {}, today).halves():
+        for half in Overview([], 0, Counter(), today).halves:
             places = [x for x, _ in half.months]
             assert all(after - before >= 2 * PITCH for before, after in pairwise(places)), today
 
 
 def test_the_days_with_notes_are_listed_by_month_the_newest_first() -> None:
     days = {date(2026, 10, 31): 2, date(2026, 11, 1): 1, TODAY: 6, date(2025, 11, 30): 3}
-    assert Overview([], 0, days, TODAY).days_by_month() == [
+    assert Overview([], 0, Counter(days), TODAY).days_by_month() == [
         [(TODAY, 6), (date(2026, 11, 1), 1)],
         [(date(2026, 10, 31), 2)],
         [(date(2025, 11, 30), 3)],
@@ -163,14 +168,14 @@ def test_the_days_with_notes_are_listed_by_month_the_newest_first() -> None:
 
 def test_the_busiest_week_is_the_latest_of_equally_busy_weeks() -> None:
     days = {date(2026, 11, 1): 3, date(2026, 11, 2): 1, date(2026, 11, 8): 2, date(2026, 11, 9): 1}
-    assert Overview([], 0, days, TODAY).busiest_week == (date(2026, 11, 2), 3)
+    assert Overview([], 0, Counter(days), TODAY).busiest_week == (date(2026, 11, 2), 3)
 
 
 @pytest.fixture
 def shown(app: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     monkeypatch.setattr(formats, "today", lambda: TODAY)
     todos_done = [(figure, 28, 40, None) for figure in app.extensions["figures"] if figure.of is not None]
-    found = Overview(todos_done, 0, {TODAY: 11, date(2026, 6, 1): 2}, TODAY)
+    found = Overview(todos_done, 0, Counter({TODAY: 11, date(2026, 6, 1): 2}), TODAY)
     with app.test_request_context(headers={"Accept-Language": "ko"}):
         heat = render_template("mypage/_heat.html", overview=found)
         return heat, render_template("mypage/_figures.html", overview=found)

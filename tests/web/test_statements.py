@@ -302,7 +302,8 @@ def test_a_get_takes_one_connection_begins_no_transaction_and_writes_one_row_at_
 @pytest.mark.usefixtures("busy")
 def test_creating_a_note_makes_five_round_trips(site: Site, counted: SilentProxy) -> None:
     browser, token = site.browser()
-    visit(browser, token, "POST", "/notes")
+    for _ in range(2):
+        visit(browser, token, "POST", "/notes")
     before = counted.round_trips
     assert visit(browser, token, "POST", "/notes").status_code == 302
     assert counted.round_trips - before <= MOST_TO_CREATE
