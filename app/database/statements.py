@@ -1,6 +1,19 @@
 """Parts of statements that speak to the connection which sends them, and to the planner."""
 
-from sqlalchemy import Boolean, ColumnElement, Integer, String, bindparam, func, literal_column
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    func,
+    literal_column,
+    tuple_,
+)
 
 # Behind the SELECT of a statement whose plan depends on its values, such as the words of a search: it is not prepared.
 # PostgreSQL would come to take a plan for any values, and that reads every row.
@@ -16,6 +29,17 @@ SESSION_NAME = func.set_config(
 def fixed(rows: int) -> ColumnElement[int]:
     """Return a LIMIT that is no parameter: of one, a plan for any values expects a tenth of the table."""
     return literal_column(str(rows), Integer)
+
+
+def before_key(rows: Select[Any], owner: Any, key: Any) -> Select[Any]:
+    """Return the owner's rows before a key, the newest first, in both columns of the index that has them.
+
+    With `owner = …` alone in its place a plan for any values may walk the primary key, past the rows of all others.
+    """
+    given = bindparam("owner", type_=BigInteger)
+    return rows.where(
+        owner >= given, tuple_(owner, key) < tuple_(given, bindparam("before", type_=BigInteger))
+    ).order_by(owner.desc(), key.desc())
 
 
 def returns_rows(statement: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import String, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database.statements import UNPREPARED, fixed
+from app.database.statements import before_key, fixed
 from app.extensions import Base, db, read
 from app.keyset import IDS, Cursor, cut_page
 from app.notes.models import Note, NoteShare
@@ -47,15 +47,13 @@ _BY_TOKEN = (
     .join(NoteShare, NoteShare.note_id == Note.id)
     .where(NoteShare.token == bindparam("token"), NOT_DELETED)
 )
-_PAGE = (
+_SHARED = (
     select(Note.id, Note.title, EXCERPT, Note.deleted_at)
     .add_columns(NoteShare.id.label("share_id"), NoteShare.created_at.label("shared_at"))
     .join(NoteShare, NoteShare.note_id == Note.id)
-    .where(NoteShare.user_id == OWNER, NoteShare.id < bindparam("before"), NOT_DELETED | IN_TRASH)
-    .order_by(NoteShare.id.desc())
-    .limit(fixed(PAGE_SIZE + 1))
-    .prefix_with(UNPREPARED)
+    .where(NOT_DELETED | IN_TRASH)
 )
+_PAGE = before_key(_SHARED, NoteShare.user_id, NoteShare.id).limit(fixed(PAGE_SIZE + 1))
 
 
 def share_note(user_id: int, note_id: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, or_, select, text, update
 
 from app.accounts.service import lock_owner
-from app.database.statements import UNPREPARED, fixed
+from app.database.statements import before_key, fixed
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
@@ -64,12 +64,8 @@ _SHOWN = (
     *("public_id", "url", "final_url", "title", "status", "error", "phrases", "total_words", "unique_words"),
     *("content_words", "characters", "reading_seconds", "truncated", "shared", "created_at", "finished_at"),
 )
-_PAGE = (
-    select(*(_COLUMNS[name] for name in _LISTED))
-    .where(Result.user_id == bindparam("owner"), Result.id < bindparam("before"), NOT_DELETED)
-    .order_by(Result.id.desc())
-    .limit(fixed(PAGE_SIZE + 1))
-    .prefix_with(UNPREPARED)
+_PAGE = before_key(select(*(_COLUMNS[name] for name in _LISTED)).where(NOT_DELETED), Result.user_id, Result.id).limit(
+    fixed(PAGE_SIZE + 1)
 )
 # The reader's own latest results, listed at the side of one. Read in the same statement.
 _LATEST = (
