@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 
 def timestamp(value: datetime) -> str:
     """Format an aware datetime for <time datetime>: "2026-11-21T05:04Z"."""
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='minutes')}Z"
 
 
 def date_and_time(value: datetime) -> str:
