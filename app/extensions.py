@@ -1,6 +1,7 @@
 """The extensions, unbound: create_app() binds them. Everything can import it: it imports how rows are read alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import BigInteger, Connection, DateTime, Engine, Identity, MetaData, Select
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 
-from app.database.rows import Rows, fetch
+from app.database.rows import Rows, Statement, fetch
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,10 +42,13 @@ Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key
 
 
 class OneConnectionSession(Session):
-    """Give the session of a request that only reads the connection of `read`, and not one more from the pool."""
+    """Give the session of a request in autocommit the connection of `read`, and not one more from the pool."""
 
     def get_bind(self, *arguments: Any, **named: Any) -> Engine | Connection:
-        return reading_connection() if g.get("only_reads") else super().get_bind(*arguments, **named)
+        if g.get("in_autocommit"):
+            return reading_connection()
+        release_reading_connection()
+        return super().get_bind(*arguments, **named)
 
 
 # A row that was read stays as it was read: nothing is fetched again behind a commit.
@@ -63,13 +67,29 @@ def read(statement: Select[*tuple[Any, ...]], parameters: Mapping[str, Any]) -> 
     """
     # A follower, when app/follower has chosen it for this request.
     elsewhere = g.get("read_elsewhere") if has_app_context() else None
-    found: Rows = elsewhere(statement, parameters) if elsewhere else fetch(reading_connection(), statement, parameters)
+    found: Rows = (elsewhere or on_primary)(statement, parameters)
     return found
 
 
+def on_primary(statement: Statement, parameters: Mapping[str, Any]) -> Rows:
+    """Run a statement for its rows, one that writes in the session's transaction. The caller commits."""
+    return fetch(reading_connection(), statement, parameters)
+
+
+@contextmanager
+def autocommit() -> Iterator[None]:
+    """Let each statement of the block that returns rows be a transaction of its own."""
+    g.in_autocommit = True
+    try:
+        yield
+    finally:
+        release_reading_connection()
+        g.in_autocommit = False
+
+
 def reading_connection() -> Connection:
-    """Return the session's own; for a request that only reads, one without a session, which would cost 60 µs more."""
-    if not g.get("only_reads"):  # app/web/autocommit.py says so
+    """Return the session's own; for a request in autocommit, one without a session, which would cost 60 µs more."""
+    if not g.get("in_autocommit"):  # app/web/autocommit.py says so
         return db.session.connection()
     if "connection" not in g:
         g.connection = db.engine.connect()

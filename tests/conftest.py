@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from app.accounts import service as accounts
 from app.accounts.events import Client
 from app.accounts.models import User
 from app.extensions import db
+from app.follower import writes
 from app.photos import decoding
 from config import TestingConfig
 from tests.bucket import object_keys
@@ -156,6 +158,7 @@ def app(migrated_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     session = scoped_session(factory)
     monkeypatch.setattr(db, "session", session)
     monkeypatch.setattr(extensions, "reading_connection", session.connection)
+    monkeypatch.setattr(writes, "autocommit", nullcontext)
     yield migrated_app  # outside of its context: each request gets one of its own, with its own `g` and current_user
     session.remove()
     transaction.rollback()

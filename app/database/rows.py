@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, Dialect, Row, Select
+from sqlalchemy import Connection, Dialect, Insert, Row, Select, TextClause
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import ARRAY, JSON, Boolean, Date, DateTime, Integer, NullType, String, TypeEngine, Uuid
 
+Statement = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]] | TextClause
 Value = Callable[[Any], Any]
 
 # psycopg's values of these are those of SQLAlchemy, but where a type says that it makes other ones of them (Enum).
@@ -57,8 +59,8 @@ class Compiled(NamedTuple):
         return bound
 
 
-def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[str, Any]) -> Rows:
-    """Run a query and return its rows. SQLAlchemy does it where a value is not the driver's own, as of an Enum.
+def fetch(connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Rows:
+    """Run a statement and return its rows. SQLAlchemy does it where a value is not the driver's own, as of an Enum.
 
     Args:
         statement: made once, such as at a module's top: it is kept, with what it is compiled to.
@@ -76,15 +78,16 @@ def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[st
 
 
 @lru_cache(maxsize=512)
-def _compile(statement: Select[Any], dialect: Dialect) -> Compiled | None:
+def _compile(statement: Statement, dialect: Dialect) -> Compiled | None:
     """Return None for what SQLAlchemy has to execute itself."""
-    if not all(
-        _is_plain(column.type, dialect) and not iskeyword(str(column.key)) for column in statement.selected_columns
-    ):
+    columns = () if isinstance(statement, TextClause) else statement.exported_columns
+    if not all(_is_plain(column.type, dialect) and not iskeyword(str(column.key)) for column in columns):
         return None
     compiled: Any = statement.compile(dialect=dialect)
     binds = compiled.binds
     if any(bind.expanding or bind.literal_execute for bind in binds.values()):
+        return None
+    if isinstance(statement, Insert) and compiled.insert_prefetch:  # defaults that Python computes
         return None
     writers = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
     return Compiled(

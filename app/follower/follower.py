@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from app.database.engine import use_connections
 from app.database.errors import sqlstate
 from app.database.rows import Rows, fetch
-from app.extensions import db, reading_connection
+from app.extensions import db, on_primary
 from app.follower import writes
 from online_migrations.state import migration_in_progress
 
@@ -145,7 +145,7 @@ class Follower:
             log.warning("the follower failed, and the primary answers: sqlstate=%s %s", sqlstate(error), error)
             if "follower_connection" not in g or g.follower_connection.invalidated:
                 self._change(f"it does not answer: {type(error).__name__}")
-        return fetch(reading_connection(), statement, parameters)
+        return on_primary(statement, parameters)
 
     def look(self) -> None:
         """Look at both servers. The primary first: what the follower then has replayed is not compared with more."""
@@ -214,7 +214,7 @@ def from_follower(view: View) -> View:
 def choose() -> None:
     """Set what app.extensions.read uses. The session came from the primary, with the account's last write."""
     account = g.get("account")
-    if account is None or not g.only_reads or request.endpoint is None:
+    if account is None or request.method not in ("GET", "HEAD") or not g.in_autocommit or request.endpoint is None:
         return
     view = current_app.view_functions[request.endpoint]
     follower: Follower = current_app.extensions[writes.FOLLOWER]

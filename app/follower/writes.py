@@ -5,13 +5,16 @@ kept from a follower that has not replayed their writes yet. Transactions of one
 mark's row, as the last thing before their commits. So who sees the mark of one on a follower sees all before it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import BigInteger, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base, db
+from app.database.rows import Rows, Statement
+from app.extensions import Base, autocommit, db, on_primary
 from app.jobs.queue import nightly
 from app.soft_delete import purge
 
@@ -51,6 +54,17 @@ def mark(user_id: int) -> None:
     if are_marked():
         db.session.flush()
         db.session.execute(_MARK, {"user_id": user_id})
+
+
+def alone(statement: Statement, parameters: Mapping[str, Any]) -> Rows:
+    """Run a statement that is all of a transaction. BEGIN and COMMIT would be a round trip each.
+
+    Not where the write is marked, nor in a transaction that has begun; so the caller commits.
+    """
+    if are_marked() or db.session().in_transaction():
+        return on_primary(statement, parameters)
+    with autocommit():
+        return on_primary(statement, parameters)
 
 
 @nightly("follower.purge_old_marks")

@@ -20,8 +20,9 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, Integer, Row, String, b
 from sqlalchemy.dialects.postgresql import TEXT, Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base, Id, db
+from app.extensions import Base, Id, db, on_primary
 from app.figures import Figures, kept
+from app.follower.writes import alone
 from app.jobs.queue import nightly
 from app.soft_delete import purge
 
@@ -134,14 +135,18 @@ class Quota:
         row = select(self._owner, *values).where(self._stored < self._most())
         return insert(self._table).from_select(["user_id", *types], row).on_conflict_do_nothing()
 
-    def store(self, statement: Any, user_id: int, key: Key | None, **values: object) -> Row[*tuple[Any, ...]]:
+    def store(
+        self, statement: Any, user_id: int, key: Key | None, *, is_alone: bool = False, **values: object
+    ) -> Row[*tuple[Any, ...]]:
         """Run an INSERT of `insert`, and return its RETURNING. The caller commits. Without a key it is always stored.
 
+        Args:
+            is_alone: nothing else is to be in its transaction.
         Raises: StoredBefore, DeletedSince, QuotaReached: nothing was stored; the transaction is rolled back.
         """
         if key is None or not key.is_used:
             parameters = {"owner": user_id, "idempotency_key": key and key.row_key, **values}
-            stored = db.session.execute(statement, parameters).one_or_none()
+            stored = (alone if is_alone else on_primary)(statement, parameters).one_or_none()
             if stored is not None:
                 return stored
         db.session.rollback()

@@ -25,7 +25,7 @@ from flask import current_app
 from sqlalchemy import String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.extensions import Base, db
+from app.extensions import Base, db, on_primary
 from app.jobs.queue import nightly
 from app.soft_delete import purge
 
@@ -118,8 +118,9 @@ def take(limit: Limit, key: str | int) -> Standing:
     """
     window = limit.capacity * limit.refill
     parameters = {"id": _bucket_id(limit, key), "refill": limit.refill, "window": window}
-    taken = db.session.execute(_TAKE, parameters).one()
-    db.session.commit()
+    taken = on_primary(_TAKE, parameters).one()
+    if db.session().in_transaction():
+        db.session.commit()
     if taken.seconds:
         raise RateLimited(taken.seconds)
     left = (window.total_seconds() - taken.until_full) / limit.refill.total_seconds()

@@ -91,7 +91,9 @@ def create_note(user_id: int, title: str, content: str, key: Key | None = None) 
     """
     try:
         with owner_required():
-            note = QUOTA.store(_CREATE, user_id, key, title=title, content=content, tags=tags_of(title, content))
+            note = QUOTA.store(
+                _CREATE, user_id, key, is_alone=True, title=title, content=content, tags=tags_of(title, content)
+            )
     except StoredBefore as before:
         return before.row_id
     db.session.commit()

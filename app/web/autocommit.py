@@ -26,16 +26,16 @@ def begin() -> None:
 
     Call it before what first asks the database, but for the boot gate: that looks at the schema in a transaction.
     """
-    g.only_reads = g.in_autocommit = False
+    g.in_autocommit = False
     if not current_app.extensions["boot_gate"].is_open:
         return
     if request.method in ("GET", "HEAD"):
         view = current_app.view_functions.get(request.endpoint or "")
-        g.only_reads = g.in_autocommit = not getattr(view, "is_in_transaction", False)
+        g.in_autocommit = not getattr(view, "is_in_transaction", False)
     else:
         g.in_autocommit = is_signed_in_write()
 
 
 def begin_transactions() -> None:
-    """Let the request write from its next connection on. Call it after a commit, which gives the last one back."""
+    """Let the session write, with a connection that it takes now. Nothing of the request is uncommitted."""
     g.in_autocommit = False

@@ -182,7 +182,7 @@ def test_a_query_that_replay_cancels_is_read_again_from_the_primary(followed: Fo
 
     def ask() -> int:
         with followed.site.app.test_request_context("/notes"):
-            g.only_reads = True
+            g.in_autocommit = True
             g.read_elsewhere = followed.follower.read
             [(count, _)] = read(slow_there, {})
             return int(count)

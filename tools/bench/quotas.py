@@ -6,6 +6,7 @@ Run: .venv/bin/python -m tools.bench.quotas
 
 import statistics
 import time
+from typing import Any
 
 from sqlalchemy import text
 
@@ -46,7 +47,7 @@ def owner_of(count: int) -> int:
 
 
 def compare(count: int, user_id: int) -> None:
-    values = {"title": "title", "content": "text", "tags": ["tag"]}
+    values: dict[str, Any] = {"title": "title", "content": "text", "tags": ["tag"]}
     times: dict[str, list[float]] = {"plain": [], "ours": []}
     for _ in range(TRIES):
         start = time.perf_counter()

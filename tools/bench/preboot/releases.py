@@ -11,7 +11,7 @@ MODELS, SERVICE = "app/notes/models.py", "app/notes/service.py"
 ANCHORS = {
     MODELS: "    archived_at: Mapped[datetime | None]  # in the archive since then",
     f"{SERVICE} insert": '_CREATE = QUOTA.insert("title", "content", "tags")',
-    f"{SERVICE} values": "content=content, tags=tags_of(title, content))\n    except StoredBefore",
+    f"{SERVICE} values": "is_alone=True,",
     f"{SERVICE} select": "Note.updated_at, Note.archived_at)\n)",
 }
 
@@ -85,7 +85,7 @@ def _code(root: Path, number: int) -> dict[str, str]:
     mapped = f'{ANCHORS[MODELS]}\n    {column}: Mapped[int] = mapped_column(server_default="0")'
     changes = {
         f"{SERVICE} insert": f'_CREATE = QUOTA.insert("title", "content", "tags", "{column}")',
-        f"{SERVICE} values": ANCHORS[f"{SERVICE} values"].replace("))\n", f"), {column}={number})\n"),
+        f"{SERVICE} values": f"is_alone=True, {column}={number},",
         f"{SERVICE} select": f"Note.updated_at, Note.archived_at, Note.{column})\n)",
     }
     for name, text in changes.items():
