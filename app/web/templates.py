@@ -18,7 +18,7 @@ from flask.templating import Environment
 from flask_babel import get_locale, get_translations
 from jinja2 import Template, nodes
 from jinja2.visitor import NodeTransformer
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 # Stands for the id of a row in what all rows share. Drawn when the process starts: no text of a reader can contain it.
 BLANK_ID = str(secrets.randbelow(2**62) + 1)
@@ -102,7 +102,22 @@ class FoldingEnvironment(Environment):
             is_html = self.autoescape(name) if callable(self.autoescape) else self.autoescape
             source = Folding(self, is_html).visit(self.parse(source, name, filename))
             source.set_environment(self)
+            imports, rest = super().compile(source, name, filename, raw=True).split("\n", 1)
+            quick = f"{imports}; from {__name__} import html as escape\n{rest}"
+            return compile(quick, filename or "<template>", "exec")
         return super().compile(source, name, filename, *how, **more)
+
+
+def html(value: object) -> str:
+    """Escape what a template prints, without the mark (Markup) that it is escaped: it is joined with the page at once.
+
+    The list does it 250 times, and Markup is half of what that costs: with it, all of the page costs 1.1 times as much.
+    """
+    if type(value) is str:
+        text: str = value
+        is_plain = not ("&" in text or "<" in text or ">" in text or "'" in text or '"' in text)
+        return text if is_plain else escape(text)
+    return str(value) if type(value) in (int, Markup) else escape(value)
 
 
 class Folding(NodeTransformer):

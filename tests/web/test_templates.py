@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import pytest
 from flask import Flask, render_template, render_template_string
 from jinja2 import DictLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from wtforms import Form, SelectField, StringField, TextAreaField
 from wtforms.validators import Length
 
@@ -105,6 +105,7 @@ FOLDED = {
     "pattern.html": '{{ url_pattern("notes.pin", "note_id") % note_id }}',
     "drawing.html": '{{ drawing() }} {{ _("Notes") }}',
     "variable.html": "{{ _(sentence) }}",
+    "value.html": "{% macro own() %}{{ value }}{% endmacro %}{{ value }}|{{ own() }}|{% set a %}{{ value }}{% endset %}{{ a }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
 
@@ -138,6 +139,22 @@ def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(fresh: Flask) 
     assert rendered(fresh, "sentence.txt", count="<b>") == "Notes found: <b>"
     assert rendered(fresh, "percent.html", count=3) == "100 % of 3"  # a percent sign is doubled, as gettext wants it
     assert rendered(fresh, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
+
+
+class Drawn:
+    def __html__(self) -> str:
+        return "<svg>"
+
+
+class Named(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value", [*"&<>'\"", "plain", "", "<b>&amp;", Markup("<i>"), Named("<b>"), 17, True, 1.5, None, Drawn(), ["<b>"]]
+)
+def test_what_a_page_prints_is_escaped_once_as_markupsafe_does_it(fresh: Flask, value: object) -> None:
+    assert rendered(fresh, "value.html", value=value) == f"{escape(value)}|{escape(value)}|{escape(value)}"
 
 
 def test_a_value_is_that_of_this_page_and_not_of_the_page_that_was_compiled(fresh: Flask) -> None:
