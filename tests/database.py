@@ -132,7 +132,7 @@ def made_up_id(name: str, user_id: int) -> Any:
 
 # As the driver sends them.
 TYPES = {int: "bigint", bool: "boolean", timedelta: "interval", datetime: "timestamptz", date: "date"}
-EXPLAIN = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
+EXPLAIN = "EXPLAIN (ANALYZE, VERBOSE, TIMING OFF, FORMAT JSON)"
 
 
 def plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> Any:

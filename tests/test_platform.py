@@ -4,6 +4,7 @@ import ast
 import itertools
 import json
 import os
+import platform
 import re
 import runpy
 import secrets
@@ -336,3 +337,24 @@ def test_every_secret_key_published_in_this_repository_is_refused() -> None:
     for key in published:
         with pytest.raises(ConfigError):
             secret_key("SECRET_KEY", key)
+
+
+FREED = """
+import resource, start
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+start.check_settings = lambda: None
+start.main()
+before = resident()
+for _ in range(3):
+    bytearray(19 << 20)
+print((resident() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
+def test_what_the_hash_of_a_password_took_goes_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2  # MB

@@ -80,14 +80,17 @@ def fetch(connection: Connection, statement: Statement, parameters: Mapping[str,
 @lru_cache(maxsize=512)
 def _compile(statement: Statement, dialect: Dialect) -> Compiled | None:
     """Return None for what SQLAlchemy has to execute itself."""
-    columns = () if isinstance(statement, TextClause) else statement.exported_columns
-    if not all(_is_plain(column.type, dialect) and not iskeyword(str(column.key)) for column in columns):
+    columns = [] if isinstance(statement, TextClause) else list(statement.exported_columns)
+    names = {column.key for column in columns}
+    if len(names) < len(columns) or any(map(iskeyword, map(str, names))):  # of which there is no named tuple
+        return None
+    if not all(_is_plain(column.type, dialect) for column in columns):
         return None
     compiled: Any = statement.compile(dialect=dialect)
+    if isinstance(statement, Insert) and (statement.select is None or compiled.insert_prefetch):
+        return None  # its columns are those of the parameters, or Python computes one
     binds = compiled.binds
     if any(bind.expanding or bind.literal_execute for bind in binds.values()):
-        return None
-    if isinstance(statement, Insert) and compiled.insert_prefetch:  # defaults that Python computes
         return None
     writers = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
     return Compiled(
