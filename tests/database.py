@@ -1,5 +1,6 @@
 """What the tests ask the database."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -154,3 +155,28 @@ def generic_plan(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> 
     cursor.execute("DEALLOCATE probe")
     cursor.execute("RESET plan_cache_mode")
     return found
+
+
+def nodes(top: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a plan."""
+    yield top
+    for child in top.get("Plans", ()):
+        yield from nodes(child)
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    """Count the rows of a table or an index, with those that a condition sorted out."""
+    if "Relation Name" not in node and node["Node Type"] != "Bitmap Index Scan":
+        return 0
+    looked_at = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return float(sum(node.get(name, 0) for name in looked_at) * node["Actual Loops"])
+
+
+# A parameter that is a text, read as another type by each row that a node returns: a generic plan does not do it once.
+CAST = re.compile(r"\(\$\d+\)(?:::[\w ]+\))*::(?:timestamp|date|json|[\w ]+\[\])")
+
+
+def casts(node: dict[str, Any]) -> list[str]:
+    """Find what a node of a generic plan casts again for each row."""
+    own = {name: value for name, value in node.items() if name != "Plans"}
+    return [] if node["Node Type"] == "Result" else CAST.findall(str(own))

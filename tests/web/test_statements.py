@@ -25,7 +25,7 @@ from app.extensions import db
 from app.notes import listing
 from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
 from tests.conftest import browser_of
-from tests.database import generic_plan, plan, watching
+from tests.database import casts, generic_plan, nodes, plan, rows_read, watching
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
 from tests.notes.lists import older_of
 from tests.pgbouncer import needs_pgbouncer, pooler
@@ -114,29 +114,6 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
         found |= each.own(alice)
     db.session.execute(text(f"ANALYZE {TABLES}"))
     return found
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def rows_read(node: dict[str, Any]) -> float:
-    """Count the rows of a table or an index, with those that a condition sorted out."""
-    if "Relation Name" not in node and node["Node Type"] != "Bitmap Index Scan":
-        return 0
-    looked_at = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-    return float(sum(node.get(name, 0) for name in looked_at) * node["Actual Loops"])
-
-
-# A parameter that is a text, read as another type by each row that a node returns: a generic plan does not do it once.
-CAST = re.compile(r"\(\$\d+\)(?:::[\w ]+\))*::(?:timestamp|date|json|[\w ]+\[\])")
-
-
-def casts(node: dict[str, Any]) -> list[str]:
-    own = {name: value for name, value in node.items() if name != "Plans"}
-    return [] if node["Node Type"] == "Result" else CAST.findall(str(own))
 
 
 @pytest.fixture
