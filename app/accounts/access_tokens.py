@@ -22,7 +22,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, true, 
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
-from app.accounts.service import lock_user
+from app.accounts.service import lock_user, rolled_back
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
 from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
@@ -81,8 +81,7 @@ def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None,
     """Return a new token that expires after `days`; nobody can read it again. Raises: TooManyTokens, AccountGone."""
     lock_user(user_id)  # of two at once, each counts the other
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
-        db.session.rollback()
-        raise TooManyTokens
+        raise rolled_back(TooManyTokens())
     token = new_token(current_app.config["SECRET_KEY"])
     expires_at = None if days is None else func.now() + timedelta(days=days)
     values = {"user_id": user_id, "name": name, "scopes": list(scopes), "expires_at": expires_at}
@@ -102,8 +101,7 @@ def end_token(user_id: int, token_id: int, client: Client) -> None:
     lock_user(user_id)
     ended = delete(AccessToken).where(AccessToken.user_id == user_id, AccessToken.id == token_id)
     if db.session.scalar(ended.returning(AccessToken.id)) is None:
-        db.session.rollback()
-        raise RowNotFound
+        raise rolled_back(RowNotFound())
     events.record(user_id, EventKind.ACCESS_TOKEN_ENDED, client)
     db.session.commit()
 

@@ -13,7 +13,7 @@ from app import storage
 from app.accounts import events, hashing, letters, tokens
 from app.accounts.events import NOBODY, Client
 from app.accounts.models import AccessToken, EventKind, User, UserSession
-from app.accounts.service import TAKEN, lock_user_with_password, owner_required
+from app.accounts.service import TAKEN, lock_user_with_password, owner_required, rolled_back
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from app.mail import message
@@ -75,8 +75,7 @@ def _use_link_to_own_address(token: str, purpose: str) -> User:
     """Use a token up, and return its user. Raises: TokenExpired."""
     user, email = tokens.use(token, purpose)
     if user.email != email:  # it was changed while the worker wrote the letter
-        db.session.rollback()
-        raise TokenExpired
+        raise rolled_back(TokenExpired())
     return user
 
 

@@ -89,6 +89,12 @@ def owner_required(**taken: type[Exception]) -> Iterator[None]:
         raise
 
 
+def rolled_back(error: Exception) -> Exception:
+    """Roll the transaction back, and return the error that is to be raised: who raises it has changed nothing."""
+    db.session.rollback()
+    return error
+
+
 def authenticate(email: str, password: str) -> User:
     """Return the user with this email address and password. Renew a hash that was made with older parameters.
 
@@ -117,8 +123,7 @@ def lock_user(user_id: int) -> User:
     """Lock and return the user's row (SELECT … FOR UPDATE). Raises: AccountGone. The transaction is rolled back."""
     user = db.session.scalar(select(User).where(User.id == user_id).with_for_update())
     if user is None:
-        db.session.rollback()
-        raise AccountGone
+        raise rolled_back(AccountGone())
     return user
 
 
@@ -126,8 +131,7 @@ def lock_user_with_password(user_id: int, password: str) -> User:
     """Do as `lock_user`, for a change that asks for the password again. Raises: WrongPassword, AccountGone."""
     user = lock_user(user_id)
     if not hashing.matches(password, user.password_hash):
-        db.session.rollback()
-        raise WrongPassword
+        raise rolled_back(WrongPassword())
     return user
 
 
@@ -137,8 +141,7 @@ def lock_owner(user_id: int) -> None:
     FOR NO KEY UPDATE: new rows do not wait for it, since their foreign key takes only FOR KEY SHARE.
     """
     if db.session.scalar(_LOCK_OWNER, {"owner": user_id}) is None:
-        db.session.rollback()
-        raise AccountGone
+        raise rolled_back(AccountGone())
 
 
 def change_nickname(user_id: int, nickname: str) -> None:

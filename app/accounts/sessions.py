@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, Account, EventKind, User, UserSession
-from app.accounts.service import WrongCredentials, lock_user
+from app.accounts.service import WrongCredentials, lock_user, rolled_back
 from app.database.errors import takes_no_changes
 from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
@@ -88,8 +88,7 @@ _NOT_EXPIRED = (UserSession.user_id == bindparam("user_id"), UserSession.expires
 _IS_THIS = UserSession.id == bindparam("session_id")
 _DEVICES = (
     select(
-        *(UserSession.id, UserSession.user_agent, UserSession.ip, UserSession.last_seen_at),
-        _IS_THIS.label("is_this"),
+        *(UserSession.id, UserSession.user_agent, UserSession.ip, UserSession.last_seen_at), _IS_THIS.label("is_this")
     )
     .where(*_NOT_EXPIRED)
     .order_by(_IS_THIS.desc(), UserSession.last_seen_at.desc(), UserSession.id.desc())
@@ -123,8 +122,7 @@ def start_session(
     started = insert(UserSession).from_select(list(row), unchanged_user).returning(UserSession.id)
     session_id = db.session.scalar(started)
     if session_id is None:
-        db.session.rollback()
-        raise WrongCredentials(user.id)
+        raise rolled_back(WrongCredentials(user.id))
     db.session.execute(_END_OLD, {"owner": user.id})
     events.record(user.id, kind, client)
     writes.mark(user.id)  # also of an account that was opened just now
@@ -153,8 +151,7 @@ def commit_visit(visit: Update) -> None:
     except DBAPIError as error:
         if not takes_no_changes(error):
             raise
-        db.session.rollback()
-        raise ReadOnly from error
+        raise rolled_back(ReadOnly()) from error
     db.session.commit()
 
 
@@ -171,8 +168,7 @@ def list_devices(user_id: int, session_id: int) -> Sequence[Row[*tuple[Any, ...]
 def sign_out_device(user_id: int, session_id: int, client: Client) -> None:
     """End one session of the account. Raises: RowNotFound, AccountGone. Nothing was changed."""
     if not _end(user_id, UserSession.id == session_id):
-        db.session.rollback()
-        raise RowNotFound
+        raise rolled_back(RowNotFound())
     events.record(user_id, EventKind.DEVICE_ENDED, client)
     db.session.commit()
 

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from app.accounts.events import NOBODY
 from app.accounts.models import AccountToken, PendingSignIn, SignUpLink, User
-from app.accounts.service import AccountGone, EmailTaken, add_user, lock_user, owner_required
+from app.accounts.service import AccountGone, EmailTaken, add_user, lock_user, owner_required, rolled_back
 from app.accounts.sessions import hash_token
 from app.extensions import db
 from app.mail import message
@@ -122,8 +122,7 @@ def use(token: str, purpose: str) -> tuple[User, str]:
         raise TokenExpired from None
     email = db.session.scalar(_USE, {"token_hash": hash_token(token), "purpose": purpose})
     if email is None:
-        db.session.rollback()
-        raise TokenExpired
+        raise rolled_back(TokenExpired())
     void_all(user.id)
     return user, email
 
@@ -160,8 +159,7 @@ def open_account(token: str, nickname: str, password: str) -> User:
     email = read_sign_up(token)
     user = add_user(email, nickname, password, confirmed=True)  # the unique address lets one through at a time
     if hash_token(token) not in db.session.scalars(_USE_SIGN_UPS, {"address": email}).all():
-        db.session.rollback()  # it was used since it was read, and the account is gone already
-        raise TokenExpired
+        raise rolled_back(TokenExpired())  # it was used since it was read, and the account is gone already
     db.session.commit()
     return user
 
@@ -194,6 +192,5 @@ def take_second_step(token: str) -> Pending:
         raise SecondStepExpired from None
     row = db.session.execute(_TAKE_SECOND_STEP, key).one_or_none()
     if row is None or row.password_mark != hash_token(user.password_hash):
-        db.session.rollback()
-        raise SecondStepExpired
+        raise rolled_back(SecondStepExpired())
     return Pending(user, row.remember)

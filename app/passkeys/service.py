@@ -16,12 +16,12 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from app.accounts import events
 from app.accounts.events import Client
 from app.accounts.models import EventKind, User
-from app.accounts.service import lock_user, owner_required
+from app.accounts.service import lock_user, owner_required, rolled_back
 from app.database.statements import fixed
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
-from app.rejection import RowNotFound
+from app.rejection import RowNotFound, existing
 from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
@@ -156,8 +156,7 @@ def add_passkey(
     lock_user(user_id)  # so that no two passkeys at once are the twentieth
     count = db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)) or 0
     if count >= MOST:
-        db.session.rollback()
-        raise TooManyPasskeys
+        raise rolled_back(TooManyPasskeys())
     passkey = Passkey(
         user_id=user_id,
         credential_id=made.credential_id,
@@ -178,10 +177,7 @@ def add_passkey(
 
 def get_name(user_id: int, passkey_id: int) -> str:
     """Return what the owner calls a passkey. Raises: RowNotFound."""
-    name = db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id})
-    if name is None:
-        raise RowNotFound
-    return name
+    return existing(db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id}))
 
 
 def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
@@ -189,8 +185,7 @@ def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
     renamed = update(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == user_id).values(name=name)
     found = db.session.scalar(renamed.returning(Passkey.id))
     db.session.commit()
-    if found is None:
-        raise RowNotFound
+    existing(found)
 
 
 def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
@@ -198,11 +193,9 @@ def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
     user = lock_user(user_id)
     ids = set(db.session.scalars(select(Passkey.id).where(Passkey.user_id == user_id)))
     if passkey_id not in ids:
-        db.session.rollback()
-        raise RowNotFound
+        raise rolled_back(RowNotFound())
     if user.passkey_after_password and len(ids) == 1:
-        db.session.rollback()
-        raise LastPasskey
+        raise rolled_back(LastPasskey())
     db.session.execute(delete(Passkey).where(Passkey.id == passkey_id))
     events.record(user_id, EventKind.PASSKEY_REMOVED, client)
     db.session.commit()
@@ -237,8 +230,7 @@ def authenticate(
         verified = ceremonies.verify_authentication(*party, value, credential, passkey.public_key)
     counted = {"count": verified.new_sign_count, "is_backed_up": verified.credential_backed_up}
     if db.session.scalar(_COUNT_ON, {"passkey_id": passkey.id, **counted}) is None:
-        db.session.rollback()
-        raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
+        raise rolled_back(PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}"))
     user = db.session.get_one(User, passkey.user_id)  # it cannot be deleted while its passkey is locked
     db.session.commit()
     return user

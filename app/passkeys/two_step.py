@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from app.accounts import events, hashing, tokens
 from app.accounts.events import Client
 from app.accounts.models import EventKind
-from app.accounts.service import lock_user
+from app.accounts.service import lock_user, rolled_back
 from app.accounts.tokens import Pending
 from app.extensions import db
 from app.passkeys.models import Passkey, RecoveryCode
@@ -49,8 +49,7 @@ def turn_on(user_id: int, client: Client) -> list[str]:
     codes, hashes = draw_codes()
     user = lock_user(user_id)
     if not db.session.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)):
-        db.session.rollback()
-        raise NoPasskey
+        raise rolled_back(NoPasskey())
     user.passkey_after_password = True
     _replace_codes(user_id, hashes)
     events.record(user_id, EventKind.SECOND_STEP_ON, client)
@@ -70,8 +69,7 @@ def new_codes(user_id: int, client: Client) -> list[str]:
     """Return new recovery codes; earlier ones no longer work. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
     codes, hashes = draw_codes()
     if not lock_user(user_id).passkey_after_password:
-        db.session.rollback()
-        raise NotTurnedOn
+        raise rolled_back(NotTurnedOn())
     _replace_codes(user_id, hashes)
     events.record(user_id, EventKind.RECOVERY_CODES_MADE, client)
     db.session.commit()
@@ -104,8 +102,7 @@ def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
         raise WrongRecoveryCode
     pending = tokens.take_second_step(token)
     if db.session.scalar(_USE, {"code_id": code_id}) is None:  # a concurrent request was faster
-        db.session.rollback()
-        raise WrongRecoveryCode
+        raise rolled_back(WrongRecoveryCode())
     events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)
     db.session.commit()
     return pending

@@ -13,12 +13,12 @@ from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, func, select, tuple_, update
 
-from app.accounts.service import lock_owner, owner_required
+from app.accounts.service import lock_owner, owner_required, rolled_back
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
-from app.rejection import RowNotFound
+from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import UNPLACED, Todo
 
@@ -82,10 +82,7 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
 def get_todo(user_id: int, todo_id: int, *, or_deleted: bool = False) -> TodoRow:
     """Return a todo, and on demand also a deleted one that is not purged yet. Raises: RowNotFound."""
     statement = _ONE_OR_DELETED if or_deleted else _ONE
-    todo = read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none()
-    if todo is None:
-        raise RowNotFound
-    return todo
+    return existing(read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none())
 
 
 def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
@@ -108,8 +105,7 @@ def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = 
     lock_owner(user_id)  # two swaps at once could use one position twice
     todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
     if todo is None:
-        db.session.rollback()
-        raise RowNotFound
+        raise rolled_back(RowNotFound())
     neighbours = _ABOVE if up else _BELOW
     if completed is not None:
         neighbours = neighbours.where(Todo.completed == completed)
@@ -131,8 +127,7 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
     lock_owner(user_id)
     pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
     if len(pair) != len({todo_id, onto}):
-        db.session.rollback()
-        raise RowNotFound
+        raise rolled_back(RowNotFound())
     if todo_id == onto:
         db.session.rollback()
         return None
@@ -143,8 +138,7 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
         between = between.where((Todo.completed == completed) | Todo.id.in_([todo_id, onto]))
     rows = db.session.execute(between, {"owner": user_id}).all()
     if len(rows) > FARTHEST:
-        db.session.rollback()
-        raise TooFar
+        raise rolled_back(TooFar())
     others = [row.id for row in rows if row.id != todo_id]
     placed = [*others, todo_id] if rows[-1].id == onto else [todo_id, *others]
     _set_positions(user_id, dict(zip(placed, (row.position for row in rows), strict=True)))
@@ -220,6 +214,4 @@ def _apply(change: Update) -> str:
     """Run an update of one todo and return its description. Raises: RowNotFound."""
     description: str | None = db.session.scalar(change.returning(Todo.description))
     db.session.commit()
-    if description is None:
-        raise RowNotFound
-    return description
+    return existing(description)

@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, or_, select, text, update
 
-from app.accounts.service import lock_owner
+from app.accounts.service import lock_owner, rolled_back
 from app.database.statements import before_key, fixed
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota
 from app.limits.rate_limits import RateLimited
-from app.rejection import RowNotFound
+from app.rejection import existing
 from app.wordcounts.failures import CANCELLED
 from app.wordcounts.models import FAILED, UNFINISHED, Result
 
@@ -81,9 +81,7 @@ _ONE = select(
     (Result.user_id == bindparam("reader")).label("is_own"),
     _RECENT.label("recent"),
 ).where(
-    Result.public_id == bindparam("public_id"),
-    NOT_DELETED,
-    or_(Result.user_id == bindparam("reader"), Result.shared),
+    Result.public_id == bindparam("public_id"), NOT_DELETED, or_(Result.user_id == bindparam("reader"), Result.shared)
 )
 # The word lists are the bulk of a row, so only the one that is shown is read.
 _ONE_WITH = {
@@ -95,13 +93,9 @@ _WITH_KEY = select(Result.public_id).where(
 )
 # Selected by status and time. The newest ids would not do: imported results have new ids but are old.
 _LIMITED = (
-    select(
-        Result.created_at,
-        (Result.status.in_(UNFINISHED) & Result.deleted_at.is_(None)).label("is_unfinished"),
-    )
+    select(Result.created_at, (Result.status.in_(UNFINISHED) & NOT_DELETED).label("is_unfinished"))
     .where(
-        Result.user_id == bindparam("owner"),
-        or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR),
+        Result.user_id == bindparam("owner"), or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR)
     )
     .subquery()
 )
@@ -135,8 +129,7 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
         db.session.rollback()
         return uuid.UUID(str(before))
     if key and key.is_used:
-        db.session.rollback()
-        raise DeletedSince
+        raise rolled_back(DeletedSince())
     _enforce_rate_limits(user_id)
     result = QUOTA.store(_CREATE, user_id, key, url=url)
     queue.defer("wordcounts.count", result_id=result.id)
@@ -154,19 +147,15 @@ def _enforce_rate_limits(user_id: int) -> None:
     """
     usage = db.session.execute(_USAGE, {"owner": user_id}).one()
     if usage.in_hour >= MAX_PER_HOUR:
-        db.session.rollback()
-        raise HourlyLimitReached(math.ceil(usage.seconds))
+        raise rolled_back(HourlyLimitReached(math.ceil(usage.seconds)))
     if usage.unfinished >= MAX_UNFINISHED:
-        db.session.rollback()
-        raise TooManyUnfinished(SECONDS_PER_COUNT)
+        raise rolled_back(TooManyUnfinished(SECONDS_PER_COUNT))
 
 
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
     """Count the same page again, as a new result. Raises: RowNotFound, and what `ask` raises; nothing was stored."""
     url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
-    if url is None:
-        raise RowNotFound
-    return ask(user_id, url, key)
+    return ask(user_id, existing(url), key)
 
 
 def list_results(user_id: int, after: Cursor = START) -> tuple[Sequence[ResultRow], Cursor | None]:
@@ -180,10 +169,7 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
 
     `stop_words` is "keep" or "drop": which of the two word lists the column `words` holds.
     """
-    result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
-    if result is None:
-        raise RowNotFound
-    return result
+    return existing(read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none())
 
 
 def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_words: str) -> ResultRow:
@@ -217,9 +203,7 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     is_cancelled = db.session.scalar(_CANCEL, owner) is not None
     found = db.session.execute(_ERROR, owner).one_or_none()
     db.session.commit()
-    if found is None:
-        raise RowNotFound
-    if not is_cancelled and found.error != CANCELLED:
+    if existing(found).error != CANCELLED and not is_cancelled:
         raise AlreadyFinished
 
 
@@ -239,7 +223,6 @@ def delete_result(user_id: int, public_id: uuid.UUID) -> None:
 
 def _change(user_id: int, public_id: uuid.UUID, **values: Any) -> None:
     change = update(Result).where(*_OWN).values(values).returning(Result.id)
-    found = db.session.scalar(change, {"owner": user_id, "result": public_id}) is not None
+    found = db.session.scalar(change, {"owner": user_id, "result": public_id})
     db.session.commit()
-    if not found:
-        raise RowNotFound
+    existing(found)
