@@ -132,9 +132,5 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
 def resume_lost_backfills(timestamp: int) -> None:
     """Defer the next batch of a backfill that runs and has no job."""
     connection = db.session.connection()
-
-    def is_queued(name: str, turn: int) -> bool:
-        return bool(connection.scalar(_IS_QUEUED, {"name": name, "turn": turn}))
-
-    requeue_lost(connection, is_queued)
+    requeue_lost(connection, lambda name, turn: bool(connection.scalar(_IS_QUEUED, {"name": name, "turn": turn})))
     db.session.commit()
