@@ -13,7 +13,6 @@ of account and address, which every letter to an account carries in a header, an
 the mail of that address knows it. A signed envelope sender (VERP) would need a mailbox of its own.
 """
 
-import hashlib
 import hmac
 import logging
 import re
@@ -166,7 +165,7 @@ def tags(user_id: int, email: str) -> list[str]:
     """Return the tags of letters to this address, by SECRET_KEY and by earlier keys: a bounce may take five days."""
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     text = f"bounce {user_id} {email}".encode()
-    return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]
+    return [f"{user_id}.{hmac.new(str(key).encode(), text, 'sha256').hexdigest()[:32]}" for key in keys]
 
 
 def read_report(raw: bytes) -> Report:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.backups import comparison, dump_file, swap
-from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
 from app.database.errors import server_message
 from app.extensions import db
@@ -198,7 +197,7 @@ class Restore:
         self._say_step("compared the rows")
         self._compare_photos(live, restored)
 
-    def _report_table(self, report: TableReport) -> None:
+    def _report_table(self, report: comparison.TableReport) -> None:
         line = f"          {report.name}: {report.dumped:,} rows"
         if report.lost is not None:
             line += f", {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"

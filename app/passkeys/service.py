@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required, rolled_back
 from app.database.statements import fixed
@@ -143,7 +142,7 @@ def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str
 
 
 def add_passkey(
-    party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: Client
+    party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: events.Client
 ) -> None:
     """Store the passkey that a browser has made, or none. Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken,
     TooManyPasskeys, AccountGone.
@@ -188,7 +187,7 @@ def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
     existing(found)
 
 
-def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
+def remove_passkey(user_id: int, passkey_id: int, client: events.Client) -> None:
     """Raises: RowNotFound, LastPasskey, AccountGone. Nothing was changed."""
     user = lock_user(user_id)
     ids = set(db.session.scalars(select(Passkey.id).where(Passkey.user_id == user_id)))

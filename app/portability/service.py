@@ -18,7 +18,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import Account, EventKind, User
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
@@ -44,7 +43,7 @@ BUSY_SECONDS = 5.0
 
 
 def export(
-    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: events.Client
 ) -> Iterator[bytes]:
     """Write the ZIP, part by part. The caller takes it to its end, or closes it.
 
@@ -92,7 +91,7 @@ class _Export:
         self._written = _Written()
         self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
-    def parts(self, portables: Sequence[PortableTable], readme: str, client: Client) -> Iterator[bytes]:
+    def parts(self, portables: Sequence[PortableTable], readme: str, client: events.Client) -> Iterator[bytes]:
         """Yield nothing first, once nothing can be refused any more, and then the bytes."""
         key = storage.key_of(self._account.image_url) if self._account.image_url else None
         with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
