@@ -197,6 +197,7 @@ class Reader(FlaskPlugin):
         return func(**values) or Response(status=204)
 
 
+BEARER = SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page.")
 spec = SpecTree(
     backend=Reader,
     mode="strict",
@@ -204,12 +205,7 @@ spec = SpecTree(
     nested_naming_strategy=lambda _parent, child: child,
     title="Semicircle",
     version="1",
-    security_schemes=[
-        SecurityScheme(
-            name="token",
-            data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page."),
-        )
-    ],
+    security_schemes=[SecurityScheme(name="token", data=BEARER)],
 )
 
 

@@ -303,11 +303,7 @@ def show_codes(make: Callable[[int, events.Client], list[str]]) -> Answer:
 
 
 def list_page(form: PasskeyForm, *, begins: bool = False) -> str:
+    overview, place = service.overview(current_user.id), place_for_passkeys()
     return render_template(
-        "passkeys/index.html",
-        form=form,
-        begins=begins,
-        overview=service.overview(current_user.id),
-        most=service.MOST,
-        place=place_for_passkeys(),
+        "passkeys/index.html", form=form, begins=begins, overview=overview, most=service.MOST, place=place
     )

@@ -168,14 +168,10 @@ def due(value: date) -> str:
     """Return a due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
     days = (value - today()).days
     if days < 0:
-        sentence: str = _("Overdue · was due %(day)s", day=deadline(value))
-    elif days == 0:
-        sentence = _("Due today")
-    elif days == 1:
-        sentence = _("Due tomorrow")
-    else:
-        sentence = _("Due %(day)s", day=deadline(value))
-    return sentence
+        return str(_("Overdue · was due %(day)s", day=deadline(value)))
+    if days > 1:
+        return str(_("Due %(day)s", day=deadline(value)))
+    return str(_("Due tomorrow") if days else _("Due today"))
 
 
 def due_choices(first: date) -> list[tuple[date, str]]:
