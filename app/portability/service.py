@@ -121,10 +121,7 @@ class _Export:
                 yield from self._written.take()
 
     def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
-        """Write the JSON, one item a line, so that grep and diff work on it.
-
-        The Markdown files of the items are added on the way, so that the rows are read once.
-        """
+        """Write the JSON, one item a line for grep and diff, and add the Markdown files: so the rows are read once."""
         account = {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")}
         head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
         yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in head.items())

@@ -1,7 +1,4 @@
-"""Use cases of word counts: ask, list, read, wait, cancel, share, delete.
-
-Another user's result is not found unless it is shared.
-"""
+"""Ask for word counts, list, read, await, cancel, share and delete them. Another user's is not found unless shared."""
 
 import math
 import threading
@@ -213,10 +210,7 @@ def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
-    """Delete a result (soft delete): its content at once. The empty row stays an hour and counts for the rate limit.
-
-    Raises: RowNotFound.
-    """
+    """Delete a result (soft delete): its content at once, and the row after an hour (HOUR). Raises: RowNotFound."""
     cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
     _change(user_id, public_id, url="", deleted_at=func.now(), **cleared)
 
