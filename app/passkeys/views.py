@@ -54,10 +54,6 @@ def relying_party() -> RelyingParty | None:
     return RelyingParty(name, origin(site))
 
 
-def relying_party_or_404() -> RelyingParty:
-    return relying_party() or abort(404)
-
-
 def place_for_passkeys() -> str | None:
     """Return the address at which this site has passkeys, if it has one and it is not the one of this request."""
     site = urlsplit(current_app.config["SITE_URL"])
@@ -166,7 +162,7 @@ def cookie_key(purpose: str) -> str:
 
 def ask(purpose: str, user_id: int | None = None) -> Response:
     """Answer with a challenge for this browser. Raises: RateLimited."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     session[cookie_key(purpose)], options = service.ask_to_sign_in(party, purpose, user_id)
     return jsonify(options)
@@ -177,7 +173,7 @@ def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
 
     A refusal is in the log (ASVS 5.0 V16.3.1): whose account it was is not known, so no owner reads of it.
     """
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     try:
         user = service.authenticate(party, session.pop(cookie_key(purpose), None), purpose, answer, user_id)
     except PasskeyCopied as error:
@@ -217,7 +213,7 @@ def index() -> Answer:
 @recent_sign_in_required(lazy_gettext("Add a passkey"))
 def registration_options() -> Answer:
     """Return what passkeys.js asks the browser."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     try:
         me = current_user
@@ -231,7 +227,7 @@ def registration_options() -> Answer:
 @recent_sign_in_required(lazy_gettext("Add a passkey"))
 def create() -> Answer:
     """Store what the browser answered. Where the password was asked for first, the page that comes asks the browser."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     form = PasskeyForm()
     if "begin" in request.form and not form.credential.data:
         return list_page(form, begins=True)
