@@ -154,14 +154,9 @@ def remember_device(user: User) -> None:
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            DEVICE_COOKIE,
-            value,
-            max_age=DEVICE_LIFETIME,
-            path="/sign-in",  # no other page needs it
-            secure=bool(current_app.config.get("SESSION_COOKIE_SECURE")),
-            httponly=True,
-            samesite="Lax",
+        secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
+        response.set_cookie(  # for sign-in alone, since no other page needs it
+            DEVICE_COOKIE, value, DEVICE_LIFETIME, path="/sign-in", secure=secure, httponly=True, samesite="Lax"
         )
         return response
 

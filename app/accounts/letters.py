@@ -65,16 +65,12 @@ def change_email(token: str) -> Letter:
 
 
 def email_is_taken() -> Letter:
-    return Letter(
-        _("This address already has an account"),
-        (
-            _("Someone tried to create a Semicircle account with this address, but it already has one."),
-            _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
-            _("If you didn't ask for this, you can ignore this email."),
-        ),
-        message.link("accounts.sign_in"),
-        _("Sign in"),
+    paragraphs = (
+        _("Someone tried to create a Semicircle account with this address, but it already has one."),
+        _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
+        _("If you didn't ask for this, you can ignore this email."),
     )
+    return Letter(_("This address already has an account"), paragraphs, message.link("accounts.sign_in"), _("Sign in"))
 
 
 def password_changed() -> Letter:

@@ -52,12 +52,11 @@ def create() -> Answer:
     try:
         service.create_todo(current_user.id, form.description.data, form.due, idempotency_key())
     except QuotaReached as error:
-        form.description.errors = [
-            _(
-                "You've reached the limit of %(most)s todos. Delete some, and there's room after a day.",
-                most=number(error.most),
-            )
-        ]
+        most = number(error.most)
+        sentence = _(
+            "You've reached the limit of %(most)s todos. Delete some, and there's room after a day.", most=most
+        )
+        form.description.errors = [sentence]
         return refused(place, form)
     if not wants_json():  # a script keeps the focus where it is
         session[ADDED] = True
