@@ -7,10 +7,20 @@ import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Semaphore
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class RowNotFound(Exception):
     """There is no such row, or it belongs to somebody else, who must not know the difference. 404 at every door."""
+
+
+def existing(found: T | None) -> T:
+    """Return the row, or the value of a row, that a statement found. Raises: RowNotFound: it found none."""
+    if found is None:
+        raise RowNotFound
+    return found
 
 
 class Rejected(Exception):

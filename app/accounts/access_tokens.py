@@ -20,7 +20,6 @@ from flask import current_app
 from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, true, update
 
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
 from app.accounts.sessions import ReadOnly, commit_visit, hash_token
@@ -77,7 +76,7 @@ _HOLDER = (
 _USED = update(AccessToken).values(last_used_at=func.now())
 
 
-def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: Client) -> str:
+def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: events.Client) -> str:
     """Return a new token that expires after `days`; nobody can read it again. Raises: TooManyTokens, AccountGone."""
     lock_user(user_id)  # of two at once, each counts the other
     if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
@@ -97,7 +96,7 @@ def list_tokens(user_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
     return read(_LIST, {"owner": user_id})
 
 
-def end_token(user_id: int, token_id: int, client: Client) -> None:
+def end_token(user_id: int, token_id: int, client: events.Client) -> None:
     """Raises: RowNotFound, AccountGone. Nothing was changed."""
     lock_user(user_id)
     ended = delete(AccessToken).where(AccessToken.user_id == user_id, AccessToken.id == token_id)

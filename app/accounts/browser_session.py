@@ -9,11 +9,9 @@ back when it was right. So concurrent guesses cannot exceed the limit, and a ref
 """
 
 import contextlib
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -25,7 +23,6 @@ from werkzeug.wrappers import Response
 
 from app import tracing
 from app.accounts import events, service, sessions
-from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.limits import rate_limits
@@ -75,10 +72,10 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["device_name"] = device_name
 
 
-def this_client() -> Client:
+def this_client() -> events.Client:
     """Return the browser that asks, for the events of its account."""
     ip = client_address()
-    return Client(str(ip) if ip else None, request.user_agent.string)
+    return events.Client(str(ip) if ip else None, request.user_agent.string)
 
 
 def begin(user: User, *, remember: bool, kind: EventKind = EventKind.SIGN_IN) -> int:
@@ -157,14 +154,9 @@ def remember_device(user: User) -> None:
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            DEVICE_COOKIE,
-            value,
-            max_age=DEVICE_LIFETIME,
-            path="/sign-in",  # no other page needs it
-            secure=bool(current_app.config.get("SESSION_COOKIE_SECURE")),
-            httponly=True,
-            samesite="Lax",
+        secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
+        response.set_cookie(  # for sign-in alone, since no other page needs it
+            DEVICE_COOKIE, value, DEVICE_LIFETIME, path="/sign-in", secure=secure, httponly=True, samesite="Lax"
         )
         return response
 
@@ -182,7 +174,7 @@ def known_device(email: str) -> str | None:
 
 def _signature(nonce: str, user_id: int, password_hash: str) -> str:
     key = str(current_app.config["SECRET_KEY"]).encode()
-    return hmac.new(key, f"device cookie {nonce} {user_id} {password_hash}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, f"device cookie {nonce} {user_id} {password_hash}".encode(), "sha256").hexdigest()
 
 
 def device_name(user_agent: str) -> str | None:
@@ -194,7 +186,7 @@ def device_name(user_agent: str) -> str | None:
     return browser or system
 
 
-@contextmanager
+@contextlib.contextmanager
 def counted_sign_in(email: str) -> Iterator[None]:
     """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
 
@@ -211,7 +203,7 @@ def counted_sign_in(email: str) -> Iterator[None]:
             yield
 
 
-@contextmanager
+@contextlib.contextmanager
 def counted_password(user_id: int) -> Iterator[None]:
     """Limit right and wrong passwords of a signed-in person who is asked again. Raises: RateLimited, before a look."""
     try:
@@ -222,7 +214,7 @@ def counted_password(user_id: int) -> Iterator[None]:
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
     """Take a token, and give it back when the block raises nothing. Raises: RateLimited."""
     rate_limits.take(limit, key)

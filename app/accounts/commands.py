@@ -7,7 +7,6 @@ from flask.cli import with_appcontext
 
 from app.accounts.letters import MAX_SIZE, NotAReport, UnknownTag, note_bounce, read_report
 from app.mail import message, smtp
-from app.mail.smtp import MailUnavailable
 
 
 @click.group("mail")
@@ -23,7 +22,7 @@ def check() -> None:
         raise click.ClickException("SMTP_URL is not set: no mail is sent.")
     try:
         smtp.say_hello()
-    except MailUnavailable as error:
+    except smtp.MailUnavailable as error:
         raise click.ClickException(f"{error}.") from None
     click.echo("The mail server lets us in, and takes the sender.")
 

@@ -4,7 +4,6 @@ An event is written in the transaction of what it tells, so it exists exactly wh
 and nothing that was typed.
 """
 
-import hashlib
 import hmac
 import logging
 from collections.abc import Sequence
@@ -79,7 +78,7 @@ def sign_in_failed(user_id: int | None, email: str, client: Client, secret_key: 
         return
     _count(NOBODY, EventKind.SIGN_IN_FAILED, client)
     # Tells tries for one address from tries for many; without the key nobody can look up which address it was.
-    digest = hmac.new(secret_key.encode(), b"sign-in " + email.encode(), hashlib.sha256).hexdigest()[:16]
+    digest = hmac.new(secret_key.encode(), b"sign-in " + email.encode(), "sha256").hexdigest()[:16]
     log.warning("%s: unknown=%s address=%s", EventKind.SIGN_IN_FAILED, digest, client.ip)
 
 

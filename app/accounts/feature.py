@@ -5,7 +5,5 @@ from app.accounts.commands import mail_commands
 from app.features import Feature
 
 FEATURE = Feature(
-    blueprints=[views.bp, views.link_bp, recent_sign_in.bp, views.token_bp],
-    tasks=tasks,
-    commands=[mail_commands],
+    blueprints=[views.bp, views.link_bp, recent_sign_in.bp, views.token_bp], tasks=tasks, commands=[mail_commands]
 )

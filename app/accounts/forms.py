@@ -80,14 +80,11 @@ def nickname_field() -> StringField:
 
 
 def new_password_field(label: str) -> PasswordField:
+    length = Length(MIN_LENGTH, MAX_LENGTH, _("Please use %(min)d to %(max)d characters."))
     return PasswordField(
         label,
         filters=[normalize],
-        validators=[
-            InputRequired(_("Please choose a password.")),
-            Length(MIN_LENGTH, MAX_LENGTH, _("Please use %(min)d to %(max)d characters.")),
-            new_password_rules,
-        ],
+        validators=[InputRequired(_("Please choose a password.")), length, new_password_rules],
         render_kw={"autocomplete": "new-password", "minlength": MIN_LENGTH},
     )
 
@@ -165,11 +162,6 @@ class PasswordForm(FlaskForm):
     new_password = new_password_field(_("New password"))
 
 
-def known_time_zone(form: FlaskForm, field: Field) -> None:
-    if field.data != "" and field.data not in time_zones.names():
-        raise ValidationError(NOT_ON_THE_LIST)
-
-
 class SettingsForm(FlaskForm):
     """An empty value: as each browser asks."""
 
@@ -179,9 +171,11 @@ class SettingsForm(FlaskForm):
         validate_choice=False,
         validators=[AnyOf(("", *LANGUAGES), NOT_ON_THE_LIST)],
     )
-    time_zone = StringField(
-        _("Time zone"), filters=[lambda name: name and time_zones.resolved(name)], validators=[known_time_zone]
-    )
+    time_zone = StringField(_("Time zone"), filters=[lambda name: name and time_zones.resolved(name)])
+
+    def validate_time_zone(self, field: Field) -> None:
+        if field.data != "" and field.data not in time_zones.names():
+            raise ValidationError(NOT_ON_THE_LIST)
 
 
 class DeletionForm(FlaskForm):

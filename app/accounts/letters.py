@@ -13,7 +13,6 @@ of account and address, which every letter to an account carries in a header, an
 the mail of that address knows it. A signed envelope sender (VERP) would need a mailbox of its own.
 """
 
-import hashlib
 import hmac
 import logging
 import re
@@ -66,16 +65,12 @@ def change_email(token: str) -> Letter:
 
 
 def email_is_taken() -> Letter:
-    return Letter(
-        _("This address already has an account"),
-        (
-            _("Someone tried to create a Semicircle account with this address, but it already has one."),
-            _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
-            _("If you didn't ask for this, you can ignore this email."),
-        ),
-        message.link("accounts.sign_in"),
-        _("Sign in"),
+    paragraphs = (
+        _("Someone tried to create a Semicircle account with this address, but it already has one."),
+        _("If this was you, sign in with this address. If you've forgotten your password, you can reset it there."),
+        _("If you didn't ask for this, you can ignore this email."),
     )
+    return Letter(_("This address already has an account"), paragraphs, message.link("accounts.sign_in"), _("Sign in"))
 
 
 def password_changed() -> Letter:
@@ -166,7 +161,7 @@ def tags(user_id: int, email: str) -> list[str]:
     """Return the tags of letters to this address, by SECRET_KEY and by earlier keys: a bounce may take five days."""
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     text = f"bounce {user_id} {email}".encode()
-    return [f"{user_id}.{hmac.new(str(key).encode(), text, hashlib.sha256).hexdigest()[:32]}" for key in keys]
+    return [f"{user_id}.{hmac.new(str(key).encode(), text, 'sha256').hexdigest()[:32]}" for key in keys]
 
 
 def read_report(raw: bytes) -> Report:

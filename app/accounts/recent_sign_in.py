@@ -14,7 +14,6 @@ from flask_login import current_user
 from werkzeug.exceptions import Forbidden
 
 from app.accounts import browser_session, service
-from app.accounts.browser_session import counted_password
 from app.accounts.forms import ConfirmForm
 from app.accounts.models import User
 from app.limits.rate_limits import RateLimited
@@ -92,7 +91,7 @@ def ask(act: str | None) -> Answer | None:
             browser_session.renew(by_passkey(form.passkey.data))
             return None
         if form.validate():
-            with counted_password(current_user.id):
+            with browser_session.counted_password(current_user.id):
                 user = service.check_password(current_user.id, form.password.data)
             browser_session.renew(user)
             return None

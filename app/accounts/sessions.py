@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Row, Update, bindparam, delete, func, inse
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import ACCOUNT, Account, EventKind, User, UserSession
 from app.accounts.service import WrongCredentials, lock_user
 from app.database.errors import takes_no_changes
@@ -88,8 +87,7 @@ _NOT_EXPIRED = (UserSession.user_id == bindparam("user_id"), UserSession.expires
 _IS_THIS = UserSession.id == bindparam("session_id")
 _DEVICES = (
     select(
-        *(UserSession.id, UserSession.user_agent, UserSession.ip, UserSession.last_seen_at),
-        _IS_THIS.label("is_this"),
+        *(UserSession.id, UserSession.user_agent, UserSession.ip, UserSession.last_seen_at), _IS_THIS.label("is_this")
     )
     .where(*_NOT_EXPIRED)
     .order_by(_IS_THIS.desc(), UserSession.last_seen_at.desc(), UserSession.id.desc())
@@ -100,7 +98,7 @@ OTHERS = select(func.count()).select_from(UserSession).where(*_NOT_EXPIRED, ~_IS
 
 
 def start_session(
-    user: User, client: Client, *, remember: bool, kind: EventKind = EventKind.SIGN_IN
+    user: User, client: events.Client, *, remember: bool, kind: EventKind = EventKind.SIGN_IN
 ) -> tuple[str, int]:
     """Sign a browser in, and return the token for its cookie and the session's id.
 
@@ -168,7 +166,7 @@ def list_devices(user_id: int, session_id: int) -> Sequence[Row[*tuple[Any, ...]
     return read(_DEVICES, {"user_id": user_id, "session_id": session_id})
 
 
-def sign_out_device(user_id: int, session_id: int, client: Client) -> None:
+def sign_out_device(user_id: int, session_id: int, client: events.Client) -> None:
     """End one session of the account. Raises: RowNotFound, AccountGone. Nothing was changed."""
     if not _end(user_id, UserSession.id == session_id):
         db.session.rollback()
@@ -177,7 +175,7 @@ def sign_out_device(user_id: int, session_id: int, client: Client) -> None:
     db.session.commit()
 
 
-def sign_out_others(user_id: int, session_id: int, client: Client) -> None:
+def sign_out_others(user_id: int, session_id: int, client: events.Client) -> None:
     """End every session of the account but this one. Raises: AccountGone."""
     if _end(user_id, UserSession.id != session_id):
         events.record(user_id, EventKind.OTHER_DEVICES_ENDED, client)

@@ -16,7 +16,6 @@ from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
 from app.jobs.queue import nightly, queue, retrying
 from app.mail import message
-from app.mail.message import Letter
 from app.mail.smtp import MailUnavailable
 from app.soft_delete import purge
 
@@ -59,7 +58,7 @@ def send_change_link(token_id: int, language: str) -> None:
 
 
 def send_link_to(
-    model: type[AccountToken | SignUpLink], row_id: int, letter: Callable[[str], Letter], language: str
+    model: type[AccountToken | SignUpLink], row_id: int, letter: Callable[[str], message.Letter], language: str
 ) -> None:
     """Send a link to a new address; to one that an account has, a letter that says so, in its owner's language."""
     try:
@@ -105,7 +104,7 @@ def recipient(user_id: int) -> Row[int, str, str | None] | None:
     return user
 
 
-def send_link(letter: Callable[[str], Letter], user_id: int, purpose: str, language: str) -> None:
+def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: str, language: str) -> None:
     user = recipient(user_id)
     if user is None:
         return

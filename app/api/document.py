@@ -48,7 +48,7 @@ ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operatio
 TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
 # Filled by operation(), by the name of the view.
 SENDS: dict[str, Sequence[str]] = {}
-GIVES: dict[str, str] = {}
+GIVES: dict[str, str | None] = {}
 OF_TWO_METHODS: set[str] = set()
 
 
@@ -192,11 +192,12 @@ class Reader(FlaskPlugin):
             values["headers"] = read_headers(headers)
         if json:
             values["body"] = read_body(json)
-        elif request.content_length and func.__name__ not in SENDS:
+        elif request.content_length and not SENDS[func.__name__]:
             raise wrong_value("#", _("This operation takes no body."))
         return func(**values) or Response(status=204)
 
 
+BEARER = SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page.")
 spec = SpecTree(
     backend=Reader,
     mode="strict",
@@ -204,12 +205,7 @@ spec = SpecTree(
     nested_naming_strategy=lambda _parent, child: child,
     title="Semicircle",
     version="1",
-    security_schemes=[
-        SecurityScheme(
-            name="token",
-            data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page."),
-        )
-    ],
+    security_schemes=[SecurityScheme(name="token", data=BEARER)],
 )
 
 
@@ -237,10 +233,7 @@ def operation(
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
         name = view.__name__
         success = status if answer or gives else 204
-        if sends:
-            SENDS[name] = sends
-        if gives:
-            GIVES[name] = gives
+        SENDS[name], GIVES[name] = sends, gives
         if ", " in methods:
             OF_TWO_METHODS.add(name)
         documented: View = spec.validate(
@@ -271,9 +264,9 @@ def document() -> str:
 def complete(method: str, each: dict[str, Any]) -> None:
     """Add what spectree does not know: bodies that are no JSON, what the HTTP server answers, the range of ids."""
     name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
-    if name in SENDS:
+    if SENDS[name]:
         each["requestBody"] = {"content": dict.fromkeys(SENDS[name], binary), "required": True}
-    if name in GIVES:
+    if GIVES[name]:
         each["responses"]["200"]["content"] = {GIVES[name]: binary}
     if name in OF_TWO_METHODS:
         each["operationId"] = f"{method}_{name}"

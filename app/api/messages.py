@@ -205,10 +205,7 @@ def refusing(place: str) -> Iterator[None]:
 
 
 def key_of(headers: IdempotencyKey) -> Key | None:
-    """Return the key by which the service knows the request. Call it last before the service.
-
-    Raises: Problem: another request had this header.
-    """
+    """Return the key of the request. Call it last before the service. Raises: Problem: another request has used it."""
     if headers.idempotency_key is None:
         return None
     try:

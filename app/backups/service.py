@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from app.backups import comparison, dump_file, swap
-from app.backups.comparison import TableReport
 from app.backups.dump_file import Dump, NotRestored
 from app.database.errors import server_message
 from app.extensions import db
@@ -194,20 +193,15 @@ class Restore:
         if absent and applied_revisions(live).keys() <= applied_revisions(restored).keys():
             self.losses.append(f"The dump has no table {', '.join(absent)}.")
         for report in comparison.compare(live, restored, dump.made_at, self._imported):
-            self._report_table(report)
+            line = f"          {report.name}: {report.dumped:,} rows"
+            if report.lost is not None:
+                line += f", {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"
+            self._say(line)
+            if report.lost:
+                older = f"{report.name}: {report.lost} rows that are older than the dump are not in it"
+                self.losses.append(f"{older}, ids {_listed(report.first_lost, report.lost)}.")
         self._say_step("compared the rows")
         self._compare_photos(live, restored)
-
-    def _report_table(self, report: TableReport) -> None:
-        line = f"          {report.name}: {report.dumped:,} rows"
-        if report.lost is not None:
-            line += f", {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"
-        self._say(line)
-        if report.lost:
-            ids = _listed(report.first_lost, report.lost)
-            self.losses.append(
-                f"{report.name}: {report.lost} rows that are older than the dump are not in it, ids {ids}."
-            )
 
     def _compare_photos(self, live: Connection, restored: Connection) -> None:
         if not restored.execute(_HOLDS).one().photos:

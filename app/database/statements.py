@@ -2,18 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    Integer,
-    Select,
-    String,
-    bindparam,
-    func,
-    literal_column,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, tuple_
+from sqlalchemy.types import BigInteger, Boolean, Integer, String
 
 # Behind the SELECT of a statement whose plan depends on its values, such as the words of a search: it is not prepared.
 # PostgreSQL would come to take a plan for any values, and that reads every row.

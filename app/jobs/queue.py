@@ -42,17 +42,10 @@ NIGHTLY = "30 18 * * *"  # cron, in UTC; half past three in Korea
 class JobsByDatabaseTime(JobManager):
     """Have a retry wait by the database's clock. By a worker's clock that is behind it would not wait at all."""
 
-    async def retry_job(
-        self,
-        job: Job,
-        retry_at: datetime | None = None,
-        priority: int | None = None,
-        queue: str | None = None,
-        lock: str | None = None,
-    ) -> None:
+    async def retry_job(self, job: Job, retry_at: datetime | None = None, *rest: Any, **named: Any) -> None:
         wait = retry_at - datetime.now(UTC) if retry_at else timedelta()
         [row] = await self.connector.execute_query_all_async("SELECT clock_timestamp() AS now")
-        await super().retry_job(job, row["now"] + wait, priority, queue, lock)
+        await super().retry_job(job, row["now"] + wait, *rest, **named)
 
 
 # The worker replaces this connector by one to its database, see app/jobs/worker.py.

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 
-from procrastinate.jobs import Job, Status
+from procrastinate.jobs import Status
 from procrastinate.types import TimeDeltaParams
 from sqlalchemy import Connection, text
 
@@ -59,21 +59,17 @@ def requeue_stalled_jobs(timestamp: int) -> None:
 async def _requeue_stalled(locked: set[int]) -> None:
     stalled = {job.id for job in await session_jobs.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)}
     overdue = set(db.session.scalars(_OVERDUE))
-    running = await session_jobs.list_jobs_async(status=Status.DOING.value)
-    for job in running:
-        if job.id in locked & (stalled | overdue):
-            await _requeue_or_fail(job)
-
-
-async def _requeue_or_fail(job: Job) -> None:
-    # A job with a queueing lock is periodic and is deferred again anyway. That one may wait already, and only one can.
-    if job.attempts < MOST_ATTEMPTS and job.queueing_lock is None:
-        log.warning("job %d (%s) stalled at attempt %d; requeued", job.id, job.task_name, job.attempts)
-        await session_jobs.retry_job(job)
-    else:
-        log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
-        await session_jobs.finish_job(job, Status.FAILED, delete_job=False)
-        add_failure(job.id, WorkerLost("its workers died or lost the database"))
+    for job in await session_jobs.list_jobs_async(status=Status.DOING.value):
+        if job.id not in locked & (stalled | overdue):
+            continue
+        # One with a queueing lock is periodic and is deferred again anyway. That one may wait already; only one can.
+        if job.attempts < MOST_ATTEMPTS and job.queueing_lock is None:
+            log.warning("job %d (%s) stalled at attempt %d; requeued", job.id, job.task_name, job.attempts)
+            await session_jobs.retry_job(job)
+        else:
+            log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
+            await session_jobs.finish_job(job, Status.FAILED, delete_job=False)
+            add_failure(job.id, WorkerLost("its workers died or lost the database"))
 
 
 @nightly("jobs.purge_failed_jobs", old_name="jobs.remove_old")
@@ -132,9 +128,5 @@ def defer_batch(connection: Connection, name: str, turn: int, delay: float) -> N
 def resume_lost_backfills(timestamp: int) -> None:
     """Defer the next batch of a backfill that runs and has no job."""
     connection = db.session.connection()
-
-    def is_queued(name: str, turn: int) -> bool:
-        return bool(connection.scalar(_IS_QUEUED, {"name": name, "turn": turn}))
-
-    requeue_lost(connection, is_queued)
+    requeue_lost(connection, lambda name, turn: bool(connection.scalar(_IS_QUEUED, {"name": name, "turn": turn})))
     db.session.commit()

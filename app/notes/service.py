@@ -20,7 +20,7 @@ from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
 from app.notes.models import Note, NoteShare
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
-from app.rejection import RowNotFound
+from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
 
 TRIES = 5  # of a tick, against edits of the same moment
@@ -142,10 +142,7 @@ def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
 
 
 def read_one(statement: Select[*tuple[Any, ...]], user_id: int, note_id: int) -> NoteRow:
-    note = read(statement, {"owner": user_id, "note_id": note_id}).one_or_none()
-    if note is None:
-        raise RowNotFound
-    return note
+    return existing(read(statement, {"owner": user_id, "note_id": note_id}).one_or_none())
 
 
 def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:
@@ -263,6 +260,5 @@ def apply_and_name(change: Update | Delete) -> str:
     """Run an update or a deletion of one note and return the note's name. Raises: RowNotFound."""
     note = db.session.execute(change.returning(Note.title, EXCERPT)).one_or_none()
     db.session.commit()
-    if note is None:
-        raise RowNotFound
+    note = existing(note)
     return name_and_excerpt(note.title, note.text)[0]

@@ -16,7 +16,7 @@ from app.extensions import Base, db, read
 from app.keyset import IDS, Cursor, cut_page
 from app.notes.models import Note, NoteShare
 from app.notes.service import EXCERPT, IN_TRASH, NOT_DELETED, OWNER, NoteRow, get_note_or_deleted
-from app.rejection import RowNotFound
+from app.rejection import existing
 
 PAGE_SIZE = 20
 TOKEN_BYTES = 16  # 128 random bits, which nobody guesses (ASVS 5.0 V11.5.1); more would only make a longer link
@@ -64,9 +64,7 @@ def share_note(user_id: int, note_id: int) -> str:
     drawn = secrets.token_urlsafe(TOKEN_BYTES)
     token: str | None = db.session.scalar(_SHARE, {"owner": user_id, "note": note_id, "drawn": drawn})
     db.session.commit()
-    if token is None:
-        raise RowNotFound
-    return token
+    return existing(token)
 
 
 def stop_sharing(user_id: int, note_id: int) -> None:
@@ -87,10 +85,7 @@ def get_shared_note(token: str) -> NoteRow:
 
     Raises: RowNotFound: nobody ever drew this token, the sharing has ended, or the note is deleted.
     """
-    note = read(_BY_TOKEN, {"token": token}).one_or_none() if TOKEN.fullmatch(token) else None
-    if note is None:
-        raise RowNotFound
-    return note
+    return existing(read(_BY_TOKEN, {"token": token}).one_or_none() if TOKEN.fullmatch(token) else None)
 
 
 def list_shared(user_id: int, after: Cursor = START) -> tuple[Sequence[NoteRow], Cursor | None]:

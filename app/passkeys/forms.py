@@ -33,14 +33,9 @@ def sentence_of(error: Exception) -> str:
 
 
 def answer_field() -> HiddenField:
-    return HiddenField(
-        validators=[
-            InputRequired(
-                _("Your browser sent no passkey. Passkeys need JavaScript and a browser that supports them.")
-            ),
-            Length(max=MAX_ANSWER, message=_("Your browser sent too much. Try again.")),
-        ]
-    )
+    required = _("Your browser sent no passkey. Passkeys need JavaScript and a browser that supports them.")
+    too_long = _("Your browser sent too much. Try again.")
+    return HiddenField(validators=[InputRequired(required), Length(max=MAX_ANSWER, message=too_long)])
 
 
 class NameForm(FlaskForm):

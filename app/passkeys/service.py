@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required
 from app.database.statements import fixed
 from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
-from app.rejection import RowNotFound
+from app.rejection import RowNotFound, existing
 from app.soft_delete import purge
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
@@ -143,7 +142,7 @@ def ask_to_register(party: RelyingParty, user_id: int, email: str, nickname: str
 
 
 def add_passkey(
-    party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: Client
+    party: RelyingParty, challenge_id: int | None, user_id: int, answer: str, name: str, client: events.Client
 ) -> None:
     """Store the passkey that a browser has made, or none. Raises: ChallengeExpired, PasskeyRefused, PasskeyTaken,
     TooManyPasskeys, AccountGone.
@@ -178,10 +177,7 @@ def add_passkey(
 
 def get_name(user_id: int, passkey_id: int) -> str:
     """Return what the owner calls a passkey. Raises: RowNotFound."""
-    name = db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id})
-    if name is None:
-        raise RowNotFound
-    return name
+    return existing(db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id}))
 
 
 def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
@@ -189,11 +185,10 @@ def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
     renamed = update(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == user_id).values(name=name)
     found = db.session.scalar(renamed.returning(Passkey.id))
     db.session.commit()
-    if found is None:
-        raise RowNotFound
+    existing(found)
 
 
-def remove_passkey(user_id: int, passkey_id: int, client: Client) -> None:
+def remove_passkey(user_id: int, passkey_id: int, client: events.Client) -> None:
     """Raises: RowNotFound, LastPasskey, AccountGone. Nothing was changed."""
     user = lock_user(user_id)
     ids = set(db.session.scalars(select(Passkey.id).where(Passkey.user_id == user_id)))

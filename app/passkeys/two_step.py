@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from app.accounts import events, hashing, tokens
-from app.accounts.events import Client
 from app.accounts.models import EventKind
 from app.accounts.service import lock_user
-from app.accounts.tokens import Pending
 from app.extensions import db
 from app.passkeys.models import Passkey, RecoveryCode
 from app.passkeys.service import NoPasskey
@@ -44,7 +42,7 @@ class NotTurnedOn(Exception):
     """Without the second step there is nothing that a recovery code would stand in for."""
 
 
-def turn_on(user_id: int, client: Client) -> list[str]:
+def turn_on(user_id: int, client: events.Client) -> list[str]:
     """Have sign-in ask for a passkey after the password. Return new recovery codes. Raises: NoPasskey, AccountGone."""
     codes, hashes = draw_codes()
     user = lock_user(user_id)
@@ -58,7 +56,7 @@ def turn_on(user_id: int, client: Client) -> list[str]:
     return codes
 
 
-def turn_off(user_id: int, client: Client) -> None:
+def turn_off(user_id: int, client: events.Client) -> None:
     """Let the password be enough again, and void the recovery codes. Raises: AccountGone."""
     lock_user(user_id).passkey_after_password = False
     _replace_codes(user_id, [])
@@ -66,7 +64,7 @@ def turn_off(user_id: int, client: Client) -> None:
     db.session.commit()
 
 
-def new_codes(user_id: int, client: Client) -> list[str]:
+def new_codes(user_id: int, client: events.Client) -> list[str]:
     """Return new recovery codes; earlier ones no longer work. Raises: NotTurnedOn, AccountGone. Nothing was changed."""
     codes, hashes = draw_codes()
     if not lock_user(user_id).passkey_after_password:
@@ -95,7 +93,7 @@ def normalized(code: str) -> str:
     return code.lower().translate(READ_AS)
 
 
-def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
+def sign_in_with_code(token: str, code: str, client: events.Client) -> tokens.Pending:
     """Use a recovery code and the second step up, or neither. Raises: SecondStepExpired, WrongRecoveryCode."""
     typed = normalized(code)
     unused = db.session.execute(_UNUSED, {"user_id": tokens.read_second_step(token).user.id}).all()
@@ -111,7 +109,7 @@ def sign_in_with_code(token: str, code: str, client: Client) -> Pending:
     return pending
 
 
-def sign_in_with_passkey(token: str) -> Pending:
+def sign_in_with_passkey(token: str) -> tokens.Pending:
     """Take the second step after a passkey of the same account has answered. Raises: SecondStepExpired."""
     pending = tokens.take_second_step(token)
     db.session.commit()

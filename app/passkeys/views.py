@@ -20,18 +20,15 @@ from werkzeug.wrappers import Response
 
 from app.accounts import browser_session, events, tokens
 from app.accounts.browser_session import counted, device_name, this_client
-from app.accounts.events import Client
 from app.accounts.forms import SignInForm
 from app.accounts.models import EventKind, User
 from app.accounts.recent_sign_in import PasskeyNotAccepted, recent_sign_in_required
-from app.accounts.tokens import SecondStepExpired
 from app.accounts.views import destination, go_on, sign_in_page
 from app.limits import rate_limits
 from app.limits.rate_limits import RateLimited
 from app.passkeys import service, two_step
 from app.passkeys.forms import SENTENCES, AnswerForm, NameForm, PasskeyForm, RecoveryCodeForm, sentence_of
 from app.passkeys.service import REGISTER, ChallengeExpired, PasskeyCopied, PasskeyRefused, RelyingParty
-from app.passkeys.two_step import WrongRecoveryCode
 from app.web.access import public
 from app.web.answers import Answer, refused
 from app.web.errors import settle_reader
@@ -46,6 +43,7 @@ PORTS = {"http": 80, "https": 443}  # which an origin does not name
 PAGE = "passkeys.index"  # the forms stand on it
 
 
+@bp.app_template_global()  # a page offers passkeys where there is one
 def relying_party() -> RelyingParty | None:
     """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
     here = urlsplit(own_origin())
@@ -54,10 +52,6 @@ def relying_party() -> RelyingParty | None:
     if not name or name != here.hostname or parse_address(name):
         return None
     return RelyingParty(name, origin(site))
-
-
-def relying_party_or_404() -> RelyingParty:
-    return relying_party() or abort(404)
 
 
 def place_for_passkeys() -> str | None:
@@ -72,8 +66,8 @@ def origin(url: SplitResult) -> str:
     return f"{url.scheme}://{url.hostname}{port}"
 
 
-@sign_in_bp.errorhandler(SecondStepExpired)
-def second_step_expired(error: SecondStepExpired) -> Answer:
+@sign_in_bp.errorhandler(tokens.SecondStepExpired)
+def second_step_expired(error: tokens.SecondStepExpired) -> Answer:
     settle_reader()
     session.pop(browser_session.SECOND_STEP, None)
     flash(_("That took too long. Sign in again."), "wrong")
@@ -141,8 +135,8 @@ def take_second_step_with_code() -> Answer:
     try:
         with counted(rate_limits.RECOVERY_CODES, user_id):
             pending = two_step.sign_in_with_code(token, form.code.data, this_client())
-    except (WrongRecoveryCode, RateLimited) as error:
-        if isinstance(error, WrongRecoveryCode):
+    except (two_step.WrongRecoveryCode, RateLimited) as error:
+        if isinstance(error, two_step.WrongRecoveryCode):
             events.refused(user_id, EventKind.RECOVERY_CODE_REFUSED, this_client())
         return refused(form.code, error, lambda: second_step_page(form), SENTENCES)
     return go_on(pending.user, remember=pending.remember)
@@ -168,7 +162,7 @@ def cookie_key(purpose: str) -> str:
 
 def ask(purpose: str, user_id: int | None = None) -> Response:
     """Answer with a challenge for this browser. Raises: RateLimited."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     session[cookie_key(purpose)], options = service.ask_to_sign_in(party, purpose, user_id)
     return jsonify(options)
@@ -179,7 +173,7 @@ def answered(purpose: str, answer: str, user_id: int | None = None) -> User:
 
     A refusal is in the log (ASVS 5.0 V16.3.1): whose account it was is not known, so no owner reads of it.
     """
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     try:
         user = service.authenticate(party, session.pop(cookie_key(purpose), None), purpose, answer, user_id)
     except PasskeyCopied as error:
@@ -219,7 +213,7 @@ def index() -> Answer:
 @recent_sign_in_required(lazy_gettext("Add a passkey"))
 def registration_options() -> Answer:
     """Return what passkeys.js asks the browser."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     rate_limits.take(rate_limits.PASSKEYS_BY_ADDRESS, client_network())
     try:
         me = current_user
@@ -233,7 +227,7 @@ def registration_options() -> Answer:
 @recent_sign_in_required(lazy_gettext("Add a passkey"))
 def create() -> Answer:
     """Store what the browser answered. Where the password was asked for first, the page that comes asks the browser."""
-    party = relying_party_or_404()
+    party = relying_party() or abort(404)
     form = PasskeyForm()
     if "begin" in request.form and not form.credential.data:
         return list_page(form, begins=True)
@@ -293,7 +287,7 @@ def make_recovery_codes() -> Answer:
     return show_codes(two_step.new_codes)
 
 
-def show_codes(make: Callable[[int, Client], list[str]]) -> Answer:
+def show_codes(make: Callable[[int, events.Client], list[str]]) -> Answer:
     """Answer with the page of the codes, not a redirect: nothing that could show them again is stored."""
     try:
         with rate_limits.spent(rate_limits.RECOVERY_CODE_SETS, current_user.id):
@@ -304,18 +298,8 @@ def show_codes(make: Callable[[int, Client], list[str]]) -> Answer:
     return render_template("passkeys/codes.html", codes=codes)
 
 
-@bp.app_template_global()
-def has_passkeys_here() -> bool:
-    """Let a page offer passkeys where the address at which it was opened allows them."""
-    return relying_party() is not None
-
-
 def list_page(form: PasskeyForm, *, begins: bool = False) -> str:
+    overview, place = service.overview(current_user.id), place_for_passkeys()
     return render_template(
-        "passkeys/index.html",
-        form=form,
-        begins=begins,
-        overview=service.overview(current_user.id),
-        most=service.MOST,
-        place=place_for_passkeys(),
+        "passkeys/index.html", form=form, begins=begins, overview=overview, most=service.MOST, place=place
     )

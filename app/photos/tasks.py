@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import ColumnElement, String, column, func, select, table, text, union_all
+from sqlalchemy import String, column, func, select, table, text, union_all
 
 from app import storage
 from app.extensions import db
@@ -55,8 +55,9 @@ def sweep_photos(timestamp: int) -> None:
 
 
 def _with_row(keys: Iterable[str]) -> set[str]:
-    """Return the keys that a row points at, also by the public URL from before the bucket moved behind a CDN."""
-    shown = _shown()
+    """Return the keys that a row of any table points at, also by the public URL from before a move behind a CDN."""
+    columns = db.session.execute(_COLUMNS).all()
+    shown = union_all(*(select(column(name, String)).select_from(table(of)) for of, name in columns)).subquery().c[0]
     urls = {storage.url_of(key): key for key in keys}
     found = {urls[url] for url in db.session.scalars(select(shown).where(shown.in_(urls)))}
     # By name no index helps. But these are few: while the public URL stays, they are the orphans alone.
@@ -65,12 +66,6 @@ def _with_row(keys: Iterable[str]) -> set[str]:
     found |= {names[kept] for kept in db.session.scalars(select(name).where(name.in_(names)))} if names else set()
     db.session.commit()
     return found
-
-
-def _shown() -> ColumnElement[str]:
-    """Return the URLs of the photos of all rows, whatever feature the table belongs to."""
-    columns = db.session.execute(_COLUMNS).all()
-    return union_all(*(select(column(name, String)).select_from(table(of)) for of, name in columns)).subquery().c[0]
 
 
 @click.command("check-bucket")

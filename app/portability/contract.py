@@ -13,20 +13,8 @@ from itertools import islice
 from typing import Any
 
 from flask_babel import LazyString
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Insert,
-    Integer,
-    Table,
-    Text,
-    Update,
-    bindparam,
-    column,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, column, func, insert, select
+from sqlalchemy.types import JSON, Integer, Text
 
 from app.extensions import Base, db
 from app.limits.quotas import Quota

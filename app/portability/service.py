@@ -18,7 +18,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
 from app.accounts import events
-from app.accounts.events import Client
 from app.accounts.models import Account, EventKind, User
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
@@ -44,7 +43,7 @@ BUSY_SECONDS = 5.0
 
 
 def export(
-    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: Client
+    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: events.Client
 ) -> Iterator[bytes]:
     """Write the ZIP, part by part. The caller takes it to its end, or closes it.
 
@@ -92,7 +91,7 @@ class _Export:
         self._written = _Written()
         self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
-    def parts(self, portables: Sequence[PortableTable], readme: str, client: Client) -> Iterator[bytes]:
+    def parts(self, portables: Sequence[PortableTable], readme: str, client: events.Client) -> Iterator[bytes]:
         """Yield nothing first, once nothing can be refused any more, and then the bytes."""
         key = storage.key_of(self._account.image_url) if self._account.image_url else None
         with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
@@ -122,10 +121,7 @@ class _Export:
                 yield from self._written.take()
 
     def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
-        """Write the JSON, one item a line, so that grep and diff work on it.
-
-        The Markdown files of the items are added on the way, so that the rows are read once.
-        """
+        """Write the JSON, one item a line for grep and diff, and add the Markdown files: so the rows are read once."""
         account = {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")}
         head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
         yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in head.items())

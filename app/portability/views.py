@@ -20,7 +20,6 @@ from app.accounts.browser_session import this_client
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
 from app.limits import rate_limits
-from app.limits.rate_limits import RateLimited
 from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
@@ -100,7 +99,7 @@ def import_() -> Answer:
             return import_upload(form)
         except ArchiveRejected as error:
             form.archive.errors = [rejection_sentence(error, SENTENCES)]
-        except RateLimited as error:
+        except rate_limits.RateLimited as error:
             form.archive.errors = [wait_sentence(error)]
             return import_page(form), 429, retry_after(error)
     return import_page(form), 422

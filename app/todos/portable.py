@@ -5,24 +5,22 @@ from functools import partial
 from flask_babel import lazy_gettext as _
 from sqlalchemy import bindparam, update
 
-from app.portability.contract import PortableTable, Reader, day, exactly, line, moment, optional
+from app.portability.contract import PortableTable, day, exactly, line, moment, optional
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 from app.todos.service import NOT_DELETED, QUOTA
-
-FIELDS: dict[str, Reader] = {
-    "description": partial(line, at_most=DESCRIPTION_LENGTH, at_least=1),
-    "completed": partial(exactly, kind=bool),
-    "due_on": partial(optional, read=partial(day, earliest=EARLIEST, latest=LATEST)),
-    "created_at": moment,
-    "completed_at": partial(optional, read=moment),
-}
 
 TODOS = PortableTable(
     name="todos",
     came=_("todos %(count)s"),
     model=Todo,
     longest_item=8 * 1024,
-    fields=FIELDS,
+    fields={
+        "description": partial(line, at_most=DESCRIPTION_LENGTH, at_least=1),
+        "completed": partial(exactly, kind=bool),
+        "due_on": partial(optional, read=partial(day, earliest=EARLIEST, latest=LATEST)),
+        "created_at": moment,
+        "completed_at": partial(optional, read=moment),
+    },
     exported=NOT_DELETED,
     order=("position", "id"),  # the lowest first. None says its place: what is stored later stands higher
     same=("created_at", "description"),

@@ -18,7 +18,7 @@ from app.extensions import db, read
 from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
-from app.rejection import RowNotFound
+from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
 from app.todos.models import UNPLACED, Todo
 
@@ -82,10 +82,7 @@ def create_todo(user_id: int, description: str, due_on: date | None = None, key:
 def get_todo(user_id: int, todo_id: int, *, or_deleted: bool = False) -> TodoRow:
     """Return a todo, and on demand also a deleted one that is not purged yet. Raises: RowNotFound."""
     statement = _ONE_OR_DELETED if or_deleted else _ONE
-    todo = read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none()
-    if todo is None:
-        raise RowNotFound
-    return todo
+    return existing(read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none())
 
 
 def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
@@ -220,6 +217,4 @@ def _apply(change: Update) -> str:
     """Run an update of one todo and return its description. Raises: RowNotFound."""
     description: str | None = db.session.scalar(change.returning(Todo.description))
     db.session.commit()
-    if description is None:
-        raise RowNotFound
-    return description
+    return existing(description)

@@ -52,12 +52,11 @@ def create() -> Answer:
     try:
         service.create_todo(current_user.id, form.description.data, form.due, idempotency_key())
     except QuotaReached as error:
-        form.description.errors = [
-            _(
-                "You've reached the limit of %(most)s todos. Delete some, and there's room after a day.",
-                most=number(error.most),
-            )
-        ]
+        most = number(error.most)
+        sentence = _(
+            "You've reached the limit of %(most)s todos. Delete some, and there's room after a day.", most=most
+        )
+        form.description.errors = [sentence]
         return refused(place, form)
     if not wants_json():  # a script keeps the focus where it is
         session[ADDED] = True
@@ -168,14 +167,10 @@ def due(value: date) -> str:
     """Return a due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
     days = (value - today()).days
     if days < 0:
-        sentence: str = _("Overdue · was due %(day)s", day=deadline(value))
-    elif days == 0:
-        sentence = _("Due today")
-    elif days == 1:
-        sentence = _("Due tomorrow")
-    else:
-        sentence = _("Due %(day)s", day=deadline(value))
-    return sentence
+        return str(_("Overdue · was due %(day)s", day=deadline(value)))
+    if days > 1:
+        return str(_("Due %(day)s", day=deadline(value)))
+    return str(_("Due tomorrow") if days else _("Due today"))
 
 
 def due_choices(first: date) -> list[tuple[date, str]]:

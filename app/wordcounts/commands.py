@@ -16,7 +16,6 @@ from app.wordcounts.analysis import charset, sandbox
 from app.wordcounts.failures import FetchFailed
 from app.wordcounts.fetching import FetchedPage, fetch
 from app.wordcounts.forms import SENTENCES, with_scheme
-from app.wordcounts.report import Report
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
@@ -44,7 +43,7 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     result = SimpleNamespace(**counts._asdict(), title=title or None, finished_at=datetime.now(UTC))
     result.url = result.final_url = page.url or None
     result.words = counts.result_all if stop_words == "keep" else counts.result_no_stop_words
-    counted = Report(result, stop_words)
+    counted = report.Report(result, stop_words)
     click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
@@ -57,7 +56,7 @@ def read(path: str) -> FetchedPage:
     return FetchedPage("", charset.decode(body, content_type or ""), is_html)
 
 
-def table(counted: Report, shown: int | None) -> str:
+def table(counted: report.Report, shown: int | None) -> str:
     """Write the totals, then one word per line, as text."""
     words, result = counted.counts[:shown], counted.result
     width = max([len("word"), *(columns(word) for word, _ in words)])

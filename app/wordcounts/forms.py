@@ -80,10 +80,7 @@ def failure_sentence(code: str, url: str) -> str:
     port = urlsplit(url).netloc.rpartition(":")[2] if code == Failure.PORT else ""
     if not port.isdecimal():
         return str(SENTENCES.get(code, SENTENCES[INTERRUPTED]))
-    sentence: str = gettext(
-        "Web pages can't be opened on port %(port)s. Remove “:%(port)s” from the address.", port=port
-    )
-    return sentence
+    return str(gettext("Web pages can't be opened on port %(port)s. Remove “:%(port)s” from the address.", port=port))
 
 
 def quota_sentence(error: QuotaReached) -> str:

@@ -23,8 +23,7 @@ UNFINISHED = (QUEUED, RUNNING)
 class Result(Base):
     """One count of one page.
 
-    Soft delete: a deleted result stays for an hour without its URL and its words, because it counts for the hourly rate
-    limit.
+    Soft delete: a deleted one stays an hour without its URL and words, because it counts for the hourly rate limit.
     """
 
     __tablename__ = "results"

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import and_, true
 
 from app.portability import contract
-from app.portability.contract import InvalidItem, Item, PortableTable, Reader
+from app.portability.contract import InvalidItem, Item, PortableTable
 from app.wordcounts import fetching
 from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
@@ -40,26 +40,26 @@ def _complete(result: Item) -> Item:
     return {**result, "status": DONE}
 
 
-FIELDS: dict[str, Reader] = {
-    "url": _address,
-    "final_url": _address,
-    "title": partial(contract.optional, read=partial(contract.exact_text, at_most=TITLE_LENGTH)),
-    "result_all": WORDS,
-    "result_no_stop_words": WORDS,
-    "phrases": partial(contract.read_item, readers={"2": PHRASES, "3": PHRASES}),
-    **dict.fromkeys(("total_words", "unique_words", "content_words", "characters", "reading_seconds"), contract.number),
-    "truncated": partial(contract.exactly, kind=bool),
-    "shared": partial(contract.exactly, kind=bool),
-    "created_at": contract.moment,
-    "finished_at": contract.moment,
-}
-
 WORDCOUNTS = PortableTable(
     name="wordcounts",
     came=_("word counts %(count)s"),
     model=Result,
     longest_item=2 * 1024 * 1024,  # twice that of a page whose words are the longest that are kept
-    fields=FIELDS,
+    fields={
+        "url": _address,
+        "final_url": _address,
+        "title": partial(contract.optional, read=partial(contract.exact_text, at_most=TITLE_LENGTH)),
+        "result_all": WORDS,
+        "result_no_stop_words": WORDS,
+        "phrases": partial(contract.read_item, readers={"2": PHRASES, "3": PHRASES}),
+        **dict.fromkeys(
+            ("total_words", "unique_words", "content_words", "characters", "reading_seconds"), contract.number
+        ),
+        "truncated": partial(contract.exactly, kind=bool),
+        "shared": partial(contract.exactly, kind=bool),
+        "created_at": contract.moment,
+        "finished_at": contract.moment,
+    },
     exported=and_(Result.status == DONE, Result.deleted_at.is_(None)),
     same=("created_at", "url"),
     complete=_complete,

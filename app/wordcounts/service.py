@@ -1,7 +1,4 @@
-"""Use cases of word counts: ask, list, read, wait, cancel, share, delete.
-
-Another user's result is not found unless it is shared.
-"""
+"""Ask for word counts, list, read, await, cancel, share and delete them. Another user's is not found unless shared."""
 
 import math
 import threading
@@ -20,7 +17,7 @@ from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota
 from app.limits.rate_limits import RateLimited
-from app.rejection import RowNotFound
+from app.rejection import existing
 from app.wordcounts.failures import CANCELLED
 from app.wordcounts.models import FAILED, UNFINISHED, Result
 
@@ -81,9 +78,7 @@ _ONE = select(
     (Result.user_id == bindparam("reader")).label("is_own"),
     _RECENT.label("recent"),
 ).where(
-    Result.public_id == bindparam("public_id"),
-    NOT_DELETED,
-    or_(Result.user_id == bindparam("reader"), Result.shared),
+    Result.public_id == bindparam("public_id"), NOT_DELETED, or_(Result.user_id == bindparam("reader"), Result.shared)
 )
 # The word lists are the bulk of a row, so only the one that is shown is read.
 _ONE_WITH = {
@@ -95,13 +90,9 @@ _WITH_KEY = select(Result.public_id).where(
 )
 # Selected by status and time. The newest ids would not do: imported results have new ids but are old.
 _LIMITED = (
-    select(
-        Result.created_at,
-        (Result.status.in_(UNFINISHED) & Result.deleted_at.is_(None)).label("is_unfinished"),
-    )
+    select(Result.created_at, (Result.status.in_(UNFINISHED) & NOT_DELETED).label("is_unfinished"))
     .where(
-        Result.user_id == bindparam("owner"),
-        or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR),
+        Result.user_id == bindparam("owner"), or_(Result.status.in_(UNFINISHED), Result.created_at > func.now() - HOUR)
     )
     .subquery()
 )
@@ -164,9 +155,7 @@ def _enforce_rate_limits(user_id: int) -> None:
 def ask_again(user_id: int, public_id: uuid.UUID, key: Key | None = None) -> uuid.UUID:
     """Count the same page again, as a new result. Raises: RowNotFound, and what `ask` raises; nothing was stored."""
     url = db.session.scalar(select(Result.url).where(*_OWN), {"owner": user_id, "result": public_id})
-    if url is None:
-        raise RowNotFound
-    return ask(user_id, url, key)
+    return ask(user_id, existing(url), key)
 
 
 def list_results(user_id: int, after: Cursor = START) -> tuple[Sequence[ResultRow], Cursor | None]:
@@ -180,10 +169,7 @@ def get_result(reader_id: int | None, public_id: uuid.UUID, stop_words: str = "d
 
     `stop_words` is "keep" or "drop": which of the two word lists the column `words` holds.
     """
-    result = read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none()
-    if result is None:
-        raise RowNotFound
-    return result
+    return existing(read(_ONE_WITH[stop_words], {"reader": reader_id, "public_id": public_id}).one_or_none())
 
 
 def wait_for_result(user_id: int, public_id: uuid.UUID, seconds: float, stop_words: str) -> ResultRow:
@@ -217,9 +203,7 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     is_cancelled = db.session.scalar(_CANCEL, owner) is not None
     found = db.session.execute(_ERROR, owner).one_or_none()
     db.session.commit()
-    if found is None:
-        raise RowNotFound
-    if not is_cancelled and found.error != CANCELLED:
+    if existing(found).error != CANCELLED and not is_cancelled:
         raise AlreadyFinished
 
 
@@ -229,17 +213,13 @@ def share_result(user_id: int, public_id: uuid.UUID, *, shared: bool) -> None:
 
 
 def delete_result(user_id: int, public_id: uuid.UUID) -> None:
-    """Delete a result (soft delete): its content at once. The empty row stays an hour and counts for the rate limit.
-
-    Raises: RowNotFound.
-    """
+    """Delete a result (soft delete): its content at once, and the row after an hour (HOUR). Raises: RowNotFound."""
     cleared = dict.fromkeys(("final_url", "title", "result_all", "result_no_stop_words", "phrases", "idempotency_key"))
     _change(user_id, public_id, url="", deleted_at=func.now(), **cleared)
 
 
 def _change(user_id: int, public_id: uuid.UUID, **values: Any) -> None:
     change = update(Result).where(*_OWN).values(values).returning(Result.id)
-    found = db.session.scalar(change, {"owner": user_id, "result": public_id}) is not None
+    found = db.session.scalar(change, {"owner": user_id, "result": public_id})
     db.session.commit()
-    if not found:
-        raise RowNotFound
+    existing(found)

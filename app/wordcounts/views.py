@@ -78,7 +78,10 @@ def show(public_id: uuid.UUID) -> Answer:
     if not result.finished_at and request.args.get("seen") == progress_of(result):
         return "", 204  # to watch.js
     if result.status == DONE:
-        return done_page(result, view)
+        shown = None if view["all"] else WORDS_SHOWN
+        table = report.word_table(result.words, result.total_words, shown=shown, by_word=view["sort"] == "word")
+        counted = report.Report(result, view["stop_words"] or "drop")
+        return result_page("done", result, report=counted, table=table, view=view)
     if result.status == FAILED:
         return result_page("failed", result, reason=failure_sentence(result.error, result.url))
     return result_page("waiting", result, progress=progress_of(result))
@@ -144,13 +147,6 @@ def progress_of(result: service.ResultRow) -> str:
     """Return the progress of an unfinished result: "queued", "running", or "retried" after a transient failure."""
     status: str = result.status
     return "retried" if status == QUEUED and result.error else status
-
-
-def done_page(result: service.ResultRow, view: dict[str, Any]) -> str:
-    shown = None if view["all"] else WORDS_SHOWN
-    table = report.word_table(result.words, result.total_words, shown=shown, by_word=view["sort"] == "word")
-    counted = report.Report(result, view["stop_words"] or "drop")
-    return result_page("done", result, report=counted, table=table, view=view)
 
 
 def result_page(name: str, result: service.ResultRow, **values: Any) -> str:

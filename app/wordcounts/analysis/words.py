@@ -133,9 +133,7 @@ def _shortened(word: str) -> str:
 
 
 def _read(text: str) -> tuple[list[str], int]:
-    """Return the words in reading order with LINE_END behind each line, and how many characters were read, without
-    white space.
-    """
+    """Return the words in reading order with LINE_END behind each line, and how many characters are no white space."""
     # No word holds white space, and most chunks between white space occur again, so each is tokenized once.
     cache: dict[str, list[str]] = {}
     reading: list[str] = []

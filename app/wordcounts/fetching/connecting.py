@@ -1,7 +1,4 @@
-"""Resolve a host name and connect to a vetted address, all within one deadline.
-
-The only module of the feature that opens a connection to a server.
-"""
+"""Resolve a host name and connect to a vetted address, within a deadline; nothing else of the feature connects."""
 
 import contextlib
 import ipaddress
