@@ -118,9 +118,7 @@ def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(al
     assert shared == [("deleted", True), ("second", False), ("first", False)]
 
 
-def test_many_clicks_at_once_get_one_link_and_what_is_deleted_for_good_meanwhile_is_not_found(
-    migrated: Flask,
-) -> None:
+def test_many_clicks_at_once_get_one_link_and_what_is_deleted_for_good_meanwhile_is_not_found(migrated: Flask) -> None:
     user_id, tokens = accounts.sign_up("alice@example.com", "alice", PASSWORD).id, set[str]()
     note_id = service.create_note(user_id, "Books", "three")
     won(migrated, lambda _: tokens.add(share_note(user_id, note_id)), range(20))
