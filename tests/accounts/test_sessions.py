@@ -296,9 +296,8 @@ def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: Us
     with same_row_counts():
         assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
     commit(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
-    assert (
-        signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
-    )  # Bob's and those that have expired do not count
+    # Bob's and those that have expired do not count.
+    assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
 
 
 def test_it_is_revoked_once_and_no_other_with_it(signed_in: Visitor, alice: User, bob: User, app: Flask) -> None:

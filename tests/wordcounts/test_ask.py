@@ -15,7 +15,6 @@ from tests.database import row_counts
 from tests.queued import queued
 from tests.visitor import Visitor
 from tests.web.test_form_tokens import form_token
-from tests.wordcounts import results
 from tests.wordcounts.results import done, waiting
 
 
@@ -170,7 +169,7 @@ def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User)
 
 
 def test_counting_again_obeys_the_quota(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
-    public_id = results.done(alice)
+    public_id = done(alice)
     assert service.QUOTA.most == 5_000
     monkeypatch.setattr(service.QUOTA, "most", 1)
     before = row_counts(), queued()
@@ -181,7 +180,7 @@ def test_counting_again_obeys_the_quota(monkeypatch: pytest.MonkeyPatch, signed_
 
 
 def test_a_result_is_counted_again_once(signed_in: Visitor, alice: User) -> None:
-    path = f"/wordcounts/{results.done(alice)}"
+    path = f"/wordcounts/{done(alice)}"
     token = form_token(signed_in, path)
     before = row_counts()["results"]
     answers = {signed_in.submit(f"{path}/again", form_token=token).location for _ in range(2)}
