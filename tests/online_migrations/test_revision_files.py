@@ -9,7 +9,6 @@ import flask_migrate
 import pytest
 from alembic.script import ScriptDirectory
 
-from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.lint import lint
 from online_migrations.plan import plan
@@ -269,9 +268,7 @@ def test_it_is_judged_and_stands_in_plan_status_and_ledger(branched: ModelProjec
     upgrade(branched)
     assert state(branched).name == AT_HEAD
     assert entries(branched) == ["0001", "0002", "bill1"]
-    with branched.database.migrating.connect() as connection:
-        found = diagnose(connection, branched.metadata)
-    assert [one for one in found if one.rule in ("two-heads", "other-version", "behind")] == []
+    assert [one for one in branched.diagnosed() if one.rule in ("two-heads", "other-version", "behind")] == []
     assert branched.database.scalar("SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = 'bill1'")
 
 

@@ -36,6 +36,7 @@ from tests.portability import hostile_archives as hostile
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
+from tests.todos.test_change import listed
 from tests.visitor import Visitor
 
 
@@ -110,20 +111,16 @@ def note(**values: str) -> bytes:
     return zipped(document(notes=[{**NOTE, **values}]))
 
 
-def descriptions(user: User) -> list[str]:
-    return [todo.description for todo in listing.list_todos(user.id).todos]
-
-
 def test_a_changed_todo_and_its_imported_older_version_can_both_be_moved(signed_in: Visitor, alice: User) -> None:
     ids = [todos.create_todo(alice.id, text) for text in ("a", "b", "c")]
     archive = export(signed_in)
     todos.change_todo(alice.id, ids[1], description="b2")
     import_(signed_in, archive)
-    assert descriptions(alice) == ["b", "c", "b2", "a"]
+    assert listed(alice) == ["b", "c", "b2", "a"]
     [older] = [todo.id for todo in listing.list_todos(alice.id).todos if todo.description == "b"]
     todos.move_todo(alice.id, older, up=False)
     todos.move_todo(alice.id, ids[1], up=True)
-    assert descriptions(alice) == ["c", "b2", "b", "a"]
+    assert listed(alice) == ["c", "b2", "b", "a"]
 
 
 def test_a_todo_created_after_an_import_is_first(signed_in: Visitor, alice: User) -> None:
@@ -132,7 +129,7 @@ def test_a_todo_created_after_an_import_is_first(signed_in: Visitor, alice: User
         todos.create_todo(alice.id, text)
     import_(signed_in, export(signed_in))
     todos.create_todo(alice.id, "new")
-    assert descriptions(alice) == ["new", "b", "a"]
+    assert listed(alice) == ["new", "b", "a"]
 
 
 def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> None:
@@ -140,7 +137,7 @@ def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> N
     archive = export(signed_in)
     todos.delete_todo(alice.id, todo_id)
     import_(signed_in, archive)
-    assert descriptions(alice) == ["a"]
+    assert listed(alice) == ["a"]
 
 
 def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signed_in: Visitor, alice: User) -> None:
