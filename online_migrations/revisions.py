@@ -75,19 +75,15 @@ def require_consistent_files(code: ScriptDirectory) -> None:
     """Refuse two files of one revision, a file that follows a revision that no file has, and one that does nothing."""
     require_parent_files(code)
     for script in _scripts(code):
-        _require_runnable(script)
+        for name in ("upgrade", *(["downgrade"] if hasattr(script.module, "downgrade") else [])):
+            if not _is_run_by_a_call(getattr(script.module, name, None)):
+                file = Path(script.path).name
+                raise BrokenFile(f"{file}: no call runs its {name}(). Write it as: def {name}() -> None:")
     for revision, names in duplicate_revisions(code).items():
         raise ReleaseError(
             f"Revision {revision} has several files, {', '.join(names)}, of which Alembic would apply one. Give the"
             " later one the next number as its revision, and this number as its down_revision."
         )
-
-
-def _require_runnable(script: Script) -> None:
-    """Refuse a file whose functions are not there, or do nothing when they are called."""
-    for name in ("upgrade", *(["downgrade"] if hasattr(script.module, "downgrade") else [])):
-        if not _is_run_by_a_call(getattr(script.module, name, None)):
-            raise BrokenFile(f"{Path(script.path).name}: no call runs its {name}(). Write it as: def {name}() -> None:")
 
 
 def _is_run_by_a_call(function: object) -> bool:

@@ -31,6 +31,11 @@ class Visitor(FlaskClient):
         serializer = SessionCookies(self.application).get_signing_serializer(self.application)
         return serializer.loads(cookie.value).get("csrf_token") if cookie and serializer else None
 
+    def session_cookie(self) -> str:
+        cookie = self.get_cookie("semicircle")
+        assert cookie is not None
+        return cookie.value
+
     def sign_in(self, email: str, password: str, **fields: str) -> TestResponse:
         return self.submit("/sign-in", email=email, password=password, **fields)
 

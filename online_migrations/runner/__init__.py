@@ -28,7 +28,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from online_migrations import autogenerate, errors, locks, options, state
 from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine, is_open
-from online_migrations.doctor import NO_VALUE, Difference, diagnosis, differences, not_adopted, other_version
+from online_migrations.doctor import NO_VALUE, diagnosis, differences, not_adopted, other_version
 from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import Deadline, migration_lock, sqlstate, watch_blockers, with_lock_retries
@@ -378,7 +378,10 @@ def unlike(connection: Connection) -> str:
     """Say how the schema differs from the models, in three sentences at most; nothing when it does no harm."""
     found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()
-    wrong = [diagnosis(one).what for one in found if not _is_harmless(one)]
+    # What the schema has besides, an object, a default or a comment, does no harm.
+    lacking = [one for one in found if one.action != "remove" and not one.kind.endswith("comment")]
+    extra_default = ("modify", "default", NO_VALUE)
+    wrong = [diagnosis(one).what for one in lacking if (one.action, one.kind, one.wanted) != extra_default]
     wrong += state.unknown_required(connection, live.mapped_tables(options.current().metadata))
     connection.rollback()
     return " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
@@ -389,9 +392,3 @@ def is_mapped(name: str | None, type_: str, parents: Any) -> bool:
     mapped = options.current().metadata.tables
     is_needed = type_ != "table" or name in mapped or parents["schema_qualified_table_name"] in mapped
     return is_needed and autogenerate.include_name(name, type_, parents)
-
-
-def _is_harmless(one: Difference) -> bool:
-    """Return whether the schema only has more than the models say: an object, a default or a comment besides."""
-    is_extra_default = (one.action, one.kind, one.wanted) == ("modify", "default", NO_VALUE)
-    return one.action == "remove" or is_extra_default or one.kind.endswith("comment")

@@ -172,9 +172,7 @@ class Scene:
 
     def wait(self) -> None:
         """Let ten minutes go by."""
-        long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
-        db.session.execute(update(UserSession).values(created_at=long_ago))
-        db.session.commit()
+        commit(update(UserSession).values(created_at=func.now() - LONG_AGO))
 
 
 def rows(model: Any, *conditions: Any) -> int:

@@ -53,12 +53,6 @@ USER_AGENTS = {
 }
 
 
-def cookie_of(browser: Visitor) -> str:
-    cookie = browser.get_cookie("semicircle")
-    assert cookie is not None
-    return cookie.value
-
-
 def with_cookie(app: Flask, value: str) -> Visitor:
     browser = Visitor(app)
     browser.set_cookie("semicircle", value)
@@ -77,7 +71,7 @@ def add_device(user: User, user_agent: str = WINDOWS, ip: str | None = "203.0.11
 def test_signing_out_deletes_the_session_and_keeps_the_other_devices_signed_in(
     app: Flask, alice: User, signed_in: Visitor
 ) -> None:
-    phone, copy = browser_of(app, alice), cookie_of(signed_in)
+    phone, copy = browser_of(app, alice), signed_in.session_cookie()
     assert with_cookie(app, copy).get("/notes").status_code == 200
     assert signed_in.submit("/sign-out").location == "/sign-in"
     browsers = (signed_in, with_cookie(app, copy), phone)
@@ -127,7 +121,7 @@ def test_a_visit_extends_its_session_alone_by_its_original_lifetime_up_to_the_ab
 
 def test_unknown_tokens_forged_signatures_and_expired_sessions_are_rejected(app: Flask, signed_in: Visitor) -> None:
     assert [token for token in ("", "é", "x" * 5000) if sessions.find_session(token)] == []
-    payload, _, signature = cookie_of(signed_in).rpartition(".")
+    payload, _, signature = signed_in.session_cookie().rpartition(".")
     forged = f"{payload}.{'A' * len(signature)}"
     assert with_cookie(app, forged).get("/notes").status_code == 302
     assert signed_in.get("/notes").status_code == 200
@@ -296,9 +290,8 @@ def test_nobody_has_more_than_the_limit(signed_in: Visitor, alice: User, bob: Us
     with same_row_counts():
         assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 422
     commit(update(AccessToken).filter_by(user_id=alice.id).values(expires_at=func.now()))
-    assert (
-        signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
-    )  # Bob's and those that have expired do not count
+    # Bob's and those that have expired do not count.
+    assert signed_in.submit("/mypage/tokens", **FIELDS).status_code == 200
 
 
 def test_it_is_revoked_once_and_no_other_with_it(signed_in: Visitor, alice: User, bob: User, app: Flask) -> None:

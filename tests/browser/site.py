@@ -17,7 +17,6 @@ from app.accounts import service as accounts
 from app.accounts import sessions
 from app.accounts.events import Client
 from app.accounts.models import UserSession
-from app.extensions import db
 from app.notes import listing as notes
 from app.notes.service import create_note, update_note
 from app.todos import listing as todos
@@ -26,6 +25,7 @@ from app.web.access import public
 from config import TestingConfig
 from tests.browser.pages import PASSWORD, UNFORESEEN, Page
 from tests.browser.seed import Ids, address, seed
+from tests.database import commit
 from tests.databases import Environment, migrated_database
 from tests.live.conftest import Browser, Service, running_web
 from tests.visitor import token_of
@@ -169,8 +169,7 @@ class Reader:
         """Let the account's sign-ins be recent no more."""
         with self.app():
             long_ago = func.now() - sessions.RECENT - timedelta(seconds=1)
-            db.session.execute(update(UserSession).where(UserSession.user_id == self.id).values(created_at=long_ago))
-            db.session.commit()
+            commit(update(UserSession).where(UserSession.user_id == self.id).values(created_at=long_ago))
 
 
 def new_reader(site: Site) -> Reader:

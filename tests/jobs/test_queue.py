@@ -183,9 +183,7 @@ def test_a_statement_without_an_answer_is_given_up_and_the_next_one_has_a_connec
     assert "has not answered the queue" in caplog.text
 
 
-def test_a_statement_that_is_refused_is_an_answer_only_where_a_periodic_job_waits_already(
-    migrated: Flask,
-) -> None:
+def test_a_statement_that_is_refused_is_an_answer_only_where_a_periodic_job_waits_already(migrated: Flask) -> None:
     async def use(opened: QueueConnector) -> None:
         await opened.execute_query_async(WAITING)
         with pytest.raises(UniqueViolation):

@@ -15,6 +15,7 @@ from app.notes import listing, service
 from app.notes.models import Note
 from app.notes.search import Search
 from app.notes.service import archive_note, list_archive
+from tests.database import commit
 from tests.notes.lists import create
 from tests.visitor import Visitor
 
@@ -26,8 +27,7 @@ def note_id(alice: User) -> int:
 
 def age(note_id: int, days: int, seconds: int = 0) -> None:
     deleted_at = func.now() - timedelta(days=days, seconds=seconds)
-    db.session.execute(update(Note).where(Note.id == note_id).values(deleted_at=deleted_at))
-    db.session.commit()
+    commit(update(Note).where(Note.id == note_id).values(deleted_at=deleted_at))
 
 
 def test_a_deleted_note_is_only_in_the_trash_and_is_not_changed(signed_in: Visitor, note_id: int) -> None:
@@ -222,8 +222,7 @@ def test_put_away_twice_it_stays_where_it_is_and_comes_back_pinned(alice: User, 
 def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(signed_in: Visitor, alice: User) -> None:
     ids = create(alice, 2 * service.PAGE_SIZE + 1)
     db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
-    db.session.execute(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))
-    db.session.commit()
+    commit(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))
     rows, older = list_archive(alice.id)
     seen = [row.id for row in rows]
     assert f'href="/notes/archive?before={older}"' in signed_in.get("/notes/archive").text

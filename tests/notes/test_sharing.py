@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
-from werkzeug.test import TestResponse
 
 from app.accounts import service as accounts
 from app.accounts import sessions
@@ -27,6 +26,7 @@ from tests.portability.exports import document_of, export
 from tests.portability.test_export import files_of
 from tests.visitor import Visitor
 from tests.waiting import somebody_waits, wait_until
+from tests.web.test_form_tokens import main_of
 
 CONTENT = """- [ ] open #달
 - [x] done
@@ -118,9 +118,7 @@ def test_the_list_has_what_is_shared_the_last_first_with_what_is_in_the_trash(al
     assert shared == [("deleted", True), ("second", False), ("first", False)]
 
 
-def test_many_clicks_at_once_get_one_link_and_what_is_deleted_for_good_meanwhile_is_not_found(
-    migrated: Flask,
-) -> None:
+def test_many_clicks_at_once_get_one_link_and_what_is_deleted_for_good_meanwhile_is_not_found(migrated: Flask) -> None:
     user_id, tokens = accounts.sign_up("alice@example.com", "alice", PASSWORD).id, set[str]()
     note_id = service.create_note(user_id, "Books", "three")
     won(migrated, lambda _: tokens.add(share_note(user_id, note_id)), range(20))
@@ -146,10 +144,6 @@ def test_sharing_changes_nothing_of_the_note(alice: User, note_id: int) -> None:
     share_note(alice.id, note_id)
     stop_sharing(alice.id, note_id)
     assert db.session.execute(row).all() == before
-
-
-def main_of(answer: TestResponse) -> str:
-    return answer.text.partition("<main")[2].partition("</main>")[0]
 
 
 def test_the_owner_shares_and_sees_the_link_with_its_day_and_ends_it(
@@ -219,8 +213,8 @@ def test_what_is_not_shared_is_404_like_what_never_was(client: Visitor, alice: U
     for language in ("en", "ko"):
         answers = [client.get(link, headers={"Accept-Language": language}) for link in (path, f"/s/{'x' * 22}", "/s/1")]
         assert [answer.status_code for answer in answers] == [404] * 3, language
-        assert len({main_of(answer) for answer in answers}) == 1, language
-        assert ("It may not be shared anymore" in main_of(answers[0])) == (language == "en"), language
+        assert len({main_of(answer.text) for answer in answers}) == 1, language
+        assert ("It may not be shared anymore" in main_of(answers[0].text)) == (language == "en"), language
         assert "Books" not in answers[0].text, language
 
 
@@ -230,7 +224,7 @@ def test_moving_it_to_the_trash_and_undoing_that_say_what_becomes_of_the_link(
     signed_in.submit(f"/notes/{note_id}/delete")
     assert "Its link doesn&#39;t work while it&#39;s there." in signed_in.get("/notes").text
     assert client.get(path).status_code == 404
-    assert "Share" not in main_of(signed_in.get(f"/notes/{note_id}"))
+    assert "Share" not in main_of(signed_in.get(f"/notes/{note_id}").text)
     signed_in.submit(f"/notes/{note_id}/restore")
     assert "restored. Its link works again." in signed_in.get("/notes").text
     assert client.get(path).status_code == 200

@@ -13,6 +13,7 @@ from sqlalchemy import MetaData, create_engine
 
 import online_migrations
 from online_migrations.connection import direct_engine
+from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import UnsafeOperation
 from online_migrations.options import Options
 from tests.databases import Environment
@@ -109,6 +110,10 @@ class ModelProject:
     def check(self) -> None:
         """Run `flask db check`, which ends the process when models and database differ."""
         flask_migrate.check(str(self.folder))
+
+    def diagnosed(self) -> list[Diagnosis]:
+        with self.database.migrating.connect() as connection:
+            return diagnose(connection, self.metadata)
 
     def downgrade(self, number: int = 1) -> None:
         """Go back to a revision, by default to the tables of the shop, giving up the values that a refusal names.

@@ -12,13 +12,13 @@ from psycopg2 import InterfaceError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from app.extensions import db
 from app.jobs.tasks import resume_lost_backfills
 from online_migrations.backfills import run_batch
 from online_migrations.backfills.store import AT_ONCE, DONE, FAILED, RUNNING
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations.backfill import backfill_later, cancel_backfill, require_backfilled
 from online_migrations.operations.steps import in_schema
+from tests.database import commit
 from tests.databases import Environment
 from tests.online_migrations import backfilling
 from tests.online_migrations.backfilling import BATCH, FILLED, UNFILLED, begin, jobs, sizes, work_once, work_until_idle
@@ -297,8 +297,7 @@ def test_a_chain_that_was_lost_is_found_again_once(things: Database, caplog: Log
     work_once()
     resume_lost_backfills(0)
     assert jobs() == [("sizes", 2)]
-    db.session.execute(text("DELETE FROM procrastinate_jobs"))
-    db.session.commit()
+    commit(text("DELETE FROM procrastinate_jobs"))
     resume_lost_backfills(0)
     resume_lost_backfills(0)
     assert jobs() == [("sizes", 2)]

@@ -19,6 +19,7 @@ from tests.online_migrations.migrating import Database, sent_statements
 Clock = SimpleNamespace
 THREADS = 4
 LOOK = "SELECT version_num FROM alembic_version"
+BEHIND = "0001"
 
 
 @pytest.fixture
@@ -52,12 +53,8 @@ def looks(sent: list[str]) -> int:
     return sum(statement.startswith(LOOK) for statement in sent)
 
 
-def is_behind(database: Database) -> None:
-    database.execute("UPDATE alembic_version SET version_num = '0001'")
-
-
-def is_migrated(database: Database) -> None:
-    database.execute(f"UPDATE alembic_version SET version_num = '{HEAD}'")
+def is_at(database: Database, revision: str) -> None:
+    database.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 def is_ahead(database: Database, phase: str) -> None:
@@ -65,12 +62,12 @@ def is_ahead(database: Database, phase: str) -> None:
         "INSERT INTO schema_ledger (revision, down_revisions, phase)"
         f" SELECT '9999', array_agg(version_num::text), '{phase}' FROM alembic_version"
     )
-    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    is_at(database, "9999")
 
 
 @pytest.mark.smoke
 def test_behind_every_page_is_503_but_for_health_checks_and_static_files(starting: Flask, database: Database) -> None:
-    is_behind(database)
+    is_at(database, BEHIND)
     client = starting.test_client()
     page = client.get("/nothing", headers={"Accept-Language": "ko"})
     assert (page.status_code, int(page.headers["Retry-After"]) > 0) == (503, True)
@@ -91,7 +88,7 @@ def test_behind_it_looks_once_a_second_and_once_it_is_open_never_again(
     starting: Flask, database: Database, clock: Clock, sent: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It says once why it is closed, and that it opened."""
-    is_behind(database)
+    is_at(database, BEHIND)
     client = starting.test_client()
     with caplog.at_level("INFO", logger=boot_gate.__name__):
         for looked in (1, 2):
@@ -99,9 +96,9 @@ def test_behind_it_looks_once_a_second_and_once_it_is_open_never_again(
                 assert client.get("/sign-in").status_code == 503
             assert looks(sent) == looked
             clock.now += boot_gate.LOOK_EVERY
-        is_migrated(database)
+        is_at(database, HEAD)
         assert client.get("/sign-in").status_code == 200
-        is_behind(database)
+        is_at(database, BEHIND)
         clock.now += 100
         assert client.get("/sign-in").status_code == 200
     assert looks(sent) == 3
@@ -169,11 +166,11 @@ def test_a_process_that_idled_is_live_since_it_was_loaded(starting: Flask, datab
 
 def test_a_worker_waits_and_is_live_since_it_may_work(starting: Flask, database: Database, clock: Clock) -> None:
     """It could not serve before, and the previous release may have begun in between."""
-    is_behind(database)
+    is_at(database, BEHIND)
     clock.now += IDLE
     assert boot_gate.may_work(starting) is False
     assert database.scalar("SELECT count(*) FROM schema_releases") == 0
-    is_migrated(database)
+    is_at(database, HEAD)
     clock.now += boot_gate.LOOK_EVERY
     assert boot_gate.may_work(starting) is True
     assert database.scalar("SELECT array_agg(code_head) FROM schema_releases") == [HEAD]

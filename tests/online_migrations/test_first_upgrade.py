@@ -7,7 +7,6 @@ from pathlib import Path
 import flask_migrate
 import pytest
 
-from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError
 from tests.databases import Environment
 from tests.online_migrations import shop
@@ -39,8 +38,7 @@ def test_tables_that_no_revision_made_are_left_alone(begun: ModelProject, by_mod
     for command in (begun.upgrade, begun.migrate):
         with begun.database.unchanged(), pytest.raises(ReleaseError, match=said):
             command()
-    with begun.database.migrating.connect() as connection:
-        [finding] = diagnose(connection, begun.metadata)
+    [finding] = begun.diagnosed()
     assert (finding.rule, finding.next) == ("not-adopted", "flask db upgrade")
 
 

@@ -316,12 +316,8 @@ def test_a_value_is_added_to_an_enum_wherever_the_model_has_it(project: ModelPro
 
     def has(*values: str) -> Callable[[sa.MetaData], object]:
         enum = sa.Enum(*values, name="st")
-        variant = sa.Text().with_variant(enum, "postgresql")
-        types: dict[str, Any] = {
-            "decorated": Decorated(*values, name="st"),
-            "array": sa.ARRAY(enum),
-            "variant": variant,
-        }
+        types: dict[str, Any] = {"decorated": Decorated(*values, name="st"), "array": sa.ARRAY(enum)}
+        types["variant"] = sa.Text().with_variant(enum, "postgresql")
         return lambda models: models.tables["things"].append_column(sa.Column("state", types[kind]))
 
     project.database.execute("CREATE TYPE st AS ENUM ('a', 'b')")

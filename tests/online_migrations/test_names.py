@@ -186,12 +186,6 @@ SPLITS = {
     "SELECT 1 /* one; two */": ["SELECT 1 /* one; two */"],
     " ;; ": [],
 }
-
-
-def test_statements_end_at_semicolons_that_are_none_of_a_text() -> None:
-    assert {text: split_statements(text) for text in SPLITS} == SPLITS
-
-
 BARE = {
     "SELECT  'a'\n , 1;": "SELECT '' , 1",
     "-- first\nSELECT 1 /* and */ + 2": "SELECT 1 + 2",
@@ -199,16 +193,12 @@ BARE = {
     'DROP TABLE "--x"': 'DROP TABLE "--x"',
     "-- nothing": "",
 }
-
-
-def test_literals_and_comments_are_left_out() -> None:
-    assert {text: normalize(text) for text in BARE} == BARE
-
-
 NAMES = {"Todos": "todos", '"Todos"': "Todos", "public.todos": "todos", 'public."a""b"': 'a"b', '"a.b"': "a.b"}
 
 
-def test_a_name_is_as_the_catalog_has_it() -> None:
+def test_statements_are_split_bare_of_literals_and_comments_and_a_name_is_as_the_catalog_has_it() -> None:
+    assert {text: split_statements(text) for text in SPLITS} == SPLITS
+    assert {text: normalize(text) for text in BARE} == BARE
     assert {name: unqualified_name(name) for name in NAMES} == NAMES
 
 

@@ -288,16 +288,13 @@ INSERT INTO names SELECT n, 'name ' || n FROM generate_series(1, 100) n;
 """
 OF_NAME = "FROM pg_attribute WHERE attrelid = 'names'::regclass AND attname = 'name'"
 CHECK = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_names_name' AND convalidated"
+widen = partial(ops.widen_text_online, "names", "name", "VARCHAR(80)")
 
 
 @pytest.fixture
 def names(database: Database) -> Database:
     database.execute(NAMES)
     return database
-
-
-def widen() -> None:
-    ops.widen_text_online("names", "name", "VARCHAR(80)")
 
 
 def test_checks_and_an_index_stand_before_and_after_and_after_a_kill(names: Database) -> None:

@@ -118,6 +118,7 @@ def test_two_files_of_one_number_end_both(checkout: OwnHistory) -> None:
     assert (plan.returncode, plan.stdout, upgrade.returncode) == (1, "", 1)
     assert sentence(plan) == sentence(upgrade)
     assert "Revision 0001 has several files" in sentence(plan)
+    assert rules(checkout) == ["revision-twice"]
 
 
 def test_ahead_of_this_code_there_is_nothing_to_do(checkout: OwnHistory, database: Database) -> None:

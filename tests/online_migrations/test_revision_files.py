@@ -1,6 +1,5 @@
 """Revision files: by hand, in two branches at once, edited after they ran, lost, and of several bases."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,13 +9,12 @@ import flask_migrate
 import pytest
 from alembic.script import ScriptDirectory
 
-from online_migrations.doctor import diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.lint import lint
 from online_migrations.plan import plan
 from online_migrations.revisions import _read, content_hashes, duplicate_revisions, require_parent_files
 from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state
-from tests.databases import HEAD, OUR_HISTORY, Environment
+from tests.databases import OUR_HISTORY
 from tests.online_migrations import dumps
 from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.history import EXPAND, NO_MODELS, history, revision_text, write_revision
@@ -63,16 +61,6 @@ def test_each_command_says_it_in_a_sentence(checkout: OwnHistory) -> None:
         assert (ended.returncode, ended.stdout) == (1, "")
         assert "follows revision 9000" in ended.stderr
         assert "Traceback" not in ended.stderr
-
-
-@servers
-def test_doctor_finds_two_files_of_one_number(tmp_path: Path, migrated_environment: Environment) -> None:
-    history = OwnHistory(tmp_path, migrated_environment)
-    [file] = (tmp_path / "migrations/versions").glob(f"{HEAD}_*.py")
-    shutil.copy(file, file.with_name(f"{HEAD}_other.py"))
-    ended = history.flask("release", "doctor", "--json")
-    assert ended.returncode == 1
-    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["revision-twice"]
 
 
 @pytest.fixture
@@ -280,9 +268,7 @@ def test_it_is_judged_and_stands_in_plan_status_and_ledger(branched: ModelProjec
     upgrade(branched)
     assert state(branched).name == AT_HEAD
     assert entries(branched) == ["0001", "0002", "bill1"]
-    with branched.database.migrating.connect() as connection:
-        found = diagnose(connection, branched.metadata)
-    assert [one for one in found if one.rule in ("two-heads", "other-version", "behind")] == []
+    assert [one for one in branched.diagnosed() if one.rule in ("two-heads", "other-version", "behind")] == []
     assert branched.database.scalar("SELECT cost IS NOT NULL FROM schema_ledger WHERE revision = 'bill1'")
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import MetaData, Table, text
 from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.autogenerate.tables import schema_of
-from online_migrations.doctor import Diagnosis, diagnose
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.operations import (
     drop_column_contract,
@@ -65,11 +64,6 @@ def release(project: ModelProject, models: Callable[[MetaData], None]) -> str:
     return file.read_text()
 
 
-def diagnosed(project: ModelProject) -> list[Diagnosis]:
-    with project.database.migrating.connect() as connection:
-        return diagnose(connection, project.metadata)
-
-
 @pytest.fixture
 def audited(project: ModelProject) -> ModelProject:
     project.database.execute("CREATE SCHEMA audit")
@@ -92,7 +86,7 @@ def test_its_changes_are_made_in_its_schema(audited: ModelProject) -> None:
     assert elsewhere(audited) == others
     audited.downgrade(2)
     audited.upgrade()
-    assert [found for found in diagnosed(audited) if "audit" in found.what] == []
+    assert [found for found in audited.diagnosed() if "audit" in found.what] == []
     assert audited.database.scalar("SELECT to_regclass('audit.alembic_version')") is None
     assert audited.database.scalar("SELECT count(*) FROM audit.things") == 2
     assert audited.database.scalar("SELECT count(*) FROM public.things") == 3
@@ -110,7 +104,7 @@ def test_a_rule_that_is_another_one_under_its_name_is_found_there(audited: Model
         "ALTER TABLE audit.things DROP CONSTRAINT ck_things_kind;"
         "ALTER TABLE audit.things ADD CONSTRAINT ck_things_kind CHECK (length(kind) > 3)"
     )
-    [found] = [found for found in diagnosed(audited) if found.rule == "other-check"]
+    [found] = [found for found in audited.diagnosed() if found.rule == "other-check"]
     assert "ck_things_kind on audit.things is CHECK" in found.what
 
 
@@ -271,7 +265,7 @@ def test_following_every_advice_keeps_every_row(project: ModelProject, made: str
         project.check()
         assert project.migrate() is None
         project.upgrade()
-    assert [one for one in diagnosed(project) if "part" in one.what or "year" in one.what] == []
+    assert [one for one in project.diagnosed() if "part" in one.what or "year" in one.what] == []
     assert rows(project) == 2500
 
 

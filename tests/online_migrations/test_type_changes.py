@@ -51,20 +51,14 @@ CONSTRAINTS = (
     "SELECT array_agg(conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated ORDER BY conname)"
     " FROM pg_constraint WHERE conrelid = CAST(:table AS regclass)"
 )
+to_bigint = partial(change_type_online, "things", "size", "BIGINT")
+to_integer = partial(change_type_online, "things", "size", "INTEGER")
 
 
 @pytest.fixture
 def things(database: Database) -> Database:
     database.execute(SCHEMA)
     return database
-
-
-def to_bigint() -> None:
-    change_type_online("things", "size", "BIGINT")
-
-
-def to_integer() -> None:
-    change_type_online("things", "size", "INTEGER")
 
 
 def described(database: Database, table: str) -> tuple[Any, ...]:
@@ -201,7 +195,7 @@ def test_what_an_expand_began_and_cannot_end_is_dropped(things: Database, tmp_pa
 def test_a_killed_step_may_go_on_though_the_shadow_was_there(things: Database, tmp_path: Path) -> None:
     """Nobody has noted what the live release uses, so it might be the shadow."""
     things.migrate(to_bigint)
-    things.migrate(partial(change_type_online, "things", "size", "INTEGER"))
+    things.migrate(to_integer)
     judged.upgrade(things, judged.written(tmp_path, 'change_type_online("things", "size", "BIGINT")'))
     assert things.scalar(TYPE, table="things", column="size") == "bigint"
 

@@ -250,9 +250,7 @@ def test_models_of_others(unserved: ModelProject, environment: Environment) -> N
 
 
 @pytest.mark.minutes
-def test_who_follows_the_advice_of_a_refusal_comes_to_a_clean_end(
-    project: ModelProject,
-) -> None:
+def test_who_follows_the_advice_of_a_refusal_comes_to_a_clean_end(project: ModelProject) -> None:
     def models(metadata: sa.MetaData) -> None:
         for name, items in state.items():
             sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items())

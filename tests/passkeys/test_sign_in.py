@@ -108,8 +108,7 @@ def test_a_removed_passkey_and_one_of_a_deleted_account_are_refused_like_an_unkn
 ) -> None:
     removed, orphaned, unknown = add_passkey(alice), add_passkey(bob), Authenticator(user_handle=b"x" * 32)
     db.session.execute(db.delete(Passkey).where(Passkey.user_id == alice.id))
-    db.session.execute(db.delete(User).where(User.id == bob.id))
-    db.session.commit()
+    commit(db.delete(User).where(User.id == bob.id))
     for device in (removed, orphaned, unknown):
         refused = client.submit(SIGN_IN, credential=device.sign(ask(client, SIGN_IN)))
         assert refused.status_code == 422

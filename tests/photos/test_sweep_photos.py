@@ -195,8 +195,7 @@ def test_a_killed_upload_leaves_no_orphan_and_keeps_the_old_photo(
 def test_a_trigger_has_an_object_deleted_by_its_url(app: Flask, alice: User, objects: set[str]) -> None:
     with app.app_context():
         service.put_photo(alice.id, oriented_photo(1))
-        db.session.execute(text(JOB))
-        db.session.commit()
+        commit(text(JOB))
     run_queued(app)
     assert object_keys(app) == objects
 

@@ -126,9 +126,7 @@ def test_the_export_contains_no_secret_and_no_id(signed_in: Visitor, alice: User
     assert not re.search(r'"(\w*_)?id"|token|hash', text)
 
 
-def test_the_export_is_a_download_that_is_not_cached_and_a_head_has_its_headers_alone(
-    signed_in: Visitor,
-) -> None:
+def test_the_export_is_a_download_that_is_not_cached_and_a_head_has_its_headers_alone(signed_in: Visitor) -> None:
     disposition = r"attachment; filename=semicircle-\d{4}-\d\d-\d\d\.zip"
     for method in ("GET", "HEAD"):
         with signed_in.open("/mypage/export", method=method) as answer:

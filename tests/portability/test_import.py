@@ -11,7 +11,7 @@ from html import unescape
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from app import FEATURES
 from app.accounts.models import User
@@ -31,23 +31,20 @@ from app.todos import listing
 from app.todos import service as todos
 from tests.bucket import object_keys
 from tests.database import commit, row_counts, same_row_counts
+from tests.photos.test_put_photo import image_url_of
 from tests.portability import hostile_archives as hostile
-from tests.portability import hostile_archives as sound
 from tests.portability.exports import export, import_, packed, with_photo
 from tests.portability.hostile_archives import NOTE, document, zipped
 from tests.queued import queued, run_queued
+from tests.todos.test_change import listed
 from tests.visitor import Visitor
-
-
-def image_url_of(user: User) -> str | None:
-    return db.session.scalar(select(User.image_url).where(User.id == user.id))
 
 
 def test_an_import_into_a_deleted_account_stores_nothing(app: Flask, alice: User, signed_in: Visitor) -> None:
     token = signed_in.csrf_token()
     commit(delete(User).where(User.id == alice.id))
     with same_row_counts():
-        file = (io.BytesIO(sound.zipped(sound.document())), "semicircle.zip")
+        file = (io.BytesIO(zipped(document())), "semicircle.zip")
         assert signed_in.post("/mypage/import", data={"csrf_token": token, "archive": file}).location == "/sign-in"
 
 
@@ -85,23 +82,23 @@ def test_an_import_without_time_for_its_photo_is_503_and_stores_nothing(
 def test_as_many_notes_as_may_be_are_taken(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """And no more: `hostile_archives.py` has one note too many."""
     monkeypatch.setattr(portability, "MAX_ITEMS", 600)
-    assert import_(signed_in, sound.zipped(sound.document(notes=[sound.NOTE] * 600))).status_code == 302
+    assert import_(signed_in, zipped(document(notes=[NOTE] * 600))).status_code == 302
 
 
 def test_the_list_of_a_feature_taken_out_is_read_over(signed_in: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    exported = sound.zipped(sound.document(former=[{"what": "ever"}] * 3))
+    exported = zipped(document(former=[{"what": "ever"}] * 3))
     before = row_counts()
     assert import_(signed_in, exported).status_code == 422
     assert row_counts() == before
     monkeypatch.setattr(archive, "GONE", {"former": 100})
     assert import_(signed_in, exported).status_code == 302
     assert row_counts()["notes"] == before["notes"] + 1
-    assert import_(signed_in, sound.zipped(sound.document(former=[{"what": "x" * 100}]))).status_code == 422
+    assert import_(signed_in, zipped(document(former=[{"what": "x" * 100}]))).status_code == 422
 
 
 def test_an_export_from_before_the_service_had_this_name_is_imported(signed_in: Visitor) -> None:
     before = row_counts()["notes"]
-    assert import_(signed_in, packed({f"{archive.FORMAT}.json": sound.document()})).status_code == 302
+    assert import_(signed_in, packed({f"{archive.FORMAT}.json": document()})).status_code == 302
     assert row_counts()["notes"] == before + 1
 
 
@@ -114,20 +111,16 @@ def note(**values: str) -> bytes:
     return zipped(document(notes=[{**NOTE, **values}]))
 
 
-def descriptions(user: User) -> list[str]:
-    return [todo.description for todo in listing.list_todos(user.id).todos]
-
-
 def test_a_changed_todo_and_its_imported_older_version_can_both_be_moved(signed_in: Visitor, alice: User) -> None:
     ids = [todos.create_todo(alice.id, text) for text in ("a", "b", "c")]
     archive = export(signed_in)
     todos.change_todo(alice.id, ids[1], description="b2")
     import_(signed_in, archive)
-    assert descriptions(alice) == ["b", "c", "b2", "a"]
+    assert listed(alice) == ["b", "c", "b2", "a"]
     [older] = [todo.id for todo in listing.list_todos(alice.id).todos if todo.description == "b"]
     todos.move_todo(alice.id, older, up=False)
     todos.move_todo(alice.id, ids[1], up=True)
-    assert descriptions(alice) == ["c", "b2", "b", "a"]
+    assert listed(alice) == ["c", "b2", "b", "a"]
 
 
 def test_a_todo_created_after_an_import_is_first(signed_in: Visitor, alice: User) -> None:
@@ -136,7 +129,7 @@ def test_a_todo_created_after_an_import_is_first(signed_in: Visitor, alice: User
         todos.create_todo(alice.id, text)
     import_(signed_in, export(signed_in))
     todos.create_todo(alice.id, "new")
-    assert descriptions(alice) == ["new", "b", "a"]
+    assert listed(alice) == ["new", "b", "a"]
 
 
 def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> None:
@@ -144,7 +137,7 @@ def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> N
     archive = export(signed_in)
     todos.delete_todo(alice.id, todo_id)
     import_(signed_in, archive)
-    assert descriptions(alice) == ["a"]
+    assert listed(alice) == ["a"]
 
 
 def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signed_in: Visitor, alice: User) -> None:
@@ -156,9 +149,9 @@ def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signe
 
 
 def test_an_export_of_before_the_archive_is_imported(signed_in: Visitor, alice: User) -> None:
-    of_before = {name: value for name, value in NOTE.items() if name != "archived_at"}
     for _ in range(2):
-        assert import_(signed_in, zipped(document(notes=[of_before]))).status_code == 302
+        of_before = document(notes=[hostile.without(NOTE, "archived_at")])
+        assert import_(signed_in, zipped(of_before)).status_code == 302
         assert len(note_list.list_notes(alice.id).notes) == 1
 
 
@@ -219,7 +212,7 @@ def test_the_page_tells_the_reason_and_stores_nothing(signed_in: Visitor, name: 
 @pytest.mark.usefixtures("low_limits")
 def test_the_valid_base_of_the_hostile_archives_is_imported(signed_in: Visitor) -> None:
     before = row_counts()
-    assert import_(signed_in, hostile.zipped(hostile.document())).status_code == 302
+    assert import_(signed_in, zipped(document())).status_code == 302
     assert row_counts() == {**before, "notes": 1, "todos": 1}
 
 
@@ -227,9 +220,9 @@ def test_the_valid_base_of_the_hostile_archives_is_imported(signed_in: Visitor) 
 def test_the_longest_items_are_imported_also_as_ascii(signed_in: Visitor) -> None:
     """Each letter of these tags is 12 of JSON, once in the text and once beside it."""
     tags = [chr(0x20000 + number) for number in range(666)]
-    note = {**hostile.NOTE, "title": "𠀀" * 50, "content": " ".join(f"#{tag}" for tag in tags), "tags": tags}
+    note = {**NOTE, "title": "𠀀" * 50, "content": " ".join(f"#{tag}" for tag in tags), "tags": tags}
     todo = {**hostile.TODO, "description": "𠀀" * 200}
-    assert import_(signed_in, hostile.zipped(hostile.document(notes=[note], todos=[todo]))).status_code == 302
+    assert import_(signed_in, zipped(document(notes=[note], todos=[todo]))).status_code == 302
     assert signed_in.get("/notes?tag=𠊙").text.count("𠀀" * 50) > 0
 
 
@@ -242,7 +235,7 @@ def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
 @pytest.mark.usefixtures("low_limits")
 def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, signed_in: Visitor) -> None:
     rows, objects = row_counts(), object_keys(app)
-    assert import_(signed_in, with_photo(hostile.document(notes=[hostile.NOTE, None]))).status_code == 422
+    assert import_(signed_in, with_photo(document(notes=[NOTE, None]))).status_code == 422
     run_queued(app)
     assert row_counts() == rows
     assert object_keys(app) == objects
@@ -251,7 +244,7 @@ def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, sign
 @pytest.mark.usefixtures("low_limits")
 def test_an_import_without_exactly_one_file_of_a_size_is_refused(signed_in: Visitor) -> None:
     with same_row_counts():
-        two = [hostile.zipped(hostile.document())] * 2
+        two = [zipped(document())] * 2
         for answer in (import_(signed_in), import_(signed_in, *two), signed_in.submit("/mypage/import", archive="x")):
             assert answer.status_code == 422
             assert "Choose one ZIP file." in answer.text

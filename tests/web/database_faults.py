@@ -20,7 +20,7 @@ from app.notes import service as notes
 from app.todos import service as todos
 from config import TestingConfig
 from tests.conftest import PASSWORD, browser_of
-from tests.database import watching
+from tests.database import commit, watching
 from tests.databases import Environment
 from tests.samples import samples
 from tests.visitor import Visitor
@@ -70,8 +70,7 @@ class Site:
         """Return Alice's browser, which was here hours ago, and a CSRF token of its."""
         with self.app.app_context():
             browser = browser_of(self.app, self.alice)
-            db.session.execute(db.text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
-            db.session.commit()
+            commit(db.text("UPDATE user_sessions SET last_seen_at = now() - interval '2 hours'"))
         return browser, browser.csrf_token()
 
     def unharmed(self, browser: Visitor, token: str) -> tuple[Visitor, str]:

@@ -75,9 +75,8 @@ def test_an_error_page_asks_the_database_for_nothing(signed_in: Visitor, stateme
 
 
 def test_behind_an_error_nobody_looks_any_more_who_reads(app: Flask, signed_in: Visitor, statements: list[str]) -> None:
-    cookie = signed_in.get_cookie("semicircle")
-    assert cookie
-    with app.test_request_context("/nothing", headers={"Cookie": f"semicircle={cookie.value}"}):
+    cookie = f"semicircle={signed_in.session_cookie()}"
+    with app.test_request_context("/nothing", headers={"Cookie": cookie}):
         settle_reader()
         assert not current_user.is_authenticated
     assert statements == []

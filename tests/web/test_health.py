@@ -113,9 +113,7 @@ def test_a_page_that_finds_the_pool_full_is_503_with_retry_after_and_comes_later
         assert stranger.get(path).status_code == 404
 
 
-def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(
-    environment: dict[str, str],
-) -> None:
+def test_a_full_pool_is_503_and_recovers_and_without_our_tables_it_is_not_ready(environment: dict[str, str]) -> None:
     app = of_one_connection(environment)
     with app.app_context():
         with db.engine.connect():

@@ -320,9 +320,7 @@ def test_a_wrong_setting_is_found_and_said_once_and_one_reader_is_no_sign(
     assert not any(reader in line for reader in READERS)
 
 
-def test_a_right_setting_is_not_suspected_though_readers_send_addresses(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_right_setting_is_not_suspected_though_readers_send_addresses(caplog: pytest.LogCaptureFixture) -> None:
     for name, there in PLATFORMS.items():
         site = Site(there.variables)
         site.visit(there.forwarded(READERS[0], {}))
@@ -340,9 +338,7 @@ def test_many_readers_behind_one_public_address_are_no_sign() -> None:
         assert (site.watch.found, site.watch.is_over) == (None, True), sent
 
 
-def test_one_private_address_or_none_for_all_is_a_sign_and_several_are_none(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_one_private_address_or_none_for_all_is_a_sign_and_several_are_none(caplog: pytest.LogCaptureFixture) -> None:
     """As of a container whose proxy sees the machine's bridge; those of an intranet differ."""
     site = Site({})
     for number in range(MOST):

@@ -120,9 +120,15 @@ def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
 
 def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:
     """Return the failure of a fetch, and check that no connection was left open."""
-    with pytest.raises(FetchFailed) as failed:
-        fetch(url or server.url(), allowed_servers=server.allowed, deadline_seconds=deadline)
+    failed = refusal(fetch, url or server.url(), allowed_servers=server.allowed, deadline_seconds=deadline)
     hung_up(server)
+    return failed
+
+
+def refusal(act: Callable[..., object], *arguments: object, **options: object) -> FetchFailed:
+    """Return how it fails, which it must."""
+    with pytest.raises(FetchFailed) as failed:
+        act(*arguments, **options)
     return failed.value
 
 

@@ -11,11 +11,10 @@ from app.wordcounts import service
 from app.wordcounts.forms import trimmed, with_scheme
 from app.wordcounts.models import DONE, Result
 from tests.conftest import browser_of
-from tests.database import row_counts
+from tests.database import row_counts, same_row_counts
 from tests.queued import queued
 from tests.visitor import Visitor
 from tests.web.test_form_tokens import form_token
-from tests.wordcounts import results
 from tests.wordcounts.results import done, waiting
 
 
@@ -52,17 +51,16 @@ def test_the_longest_address_is_stored_with_its_scheme(signed_in: Visitor) -> No
 
 
 def test_it_refuses_what_can_never_be_fetched_and_keeps_what_was_typed(signed_in: Visitor) -> None:
-    before = row_counts()
-    script, long = 'ftp://"><script>alert(1)</script>', "https://a.kr/".ljust(2001, "a")
-    for url in (script, "http://example.com:22", "http://example.com/\x00", long):
-        answer = signed_in.submit("/wordcounts", url=url)
-        assert (answer.status_code, answer.text.count('class="error"')) == (422, 1), url
-        assert f'value="{escape(url[:30])}' in answer.text
-    for fields in ({}, {"url": " \r\n"}):
-        answer = signed_in.submit("/wordcounts", **fields)
-        assert answer.status_code == 422
-        assert "Please enter the address of a web page." in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        script, long = 'ftp://"><script>alert(1)</script>', "https://a.kr/".ljust(2001, "a")
+        for url in (script, "http://example.com:22", "http://example.com/\x00", long):
+            answer = signed_in.submit("/wordcounts", url=url)
+            assert (answer.status_code, answer.text.count('class="error"')) == (422, 1), url
+            assert f'value="{escape(url[:30])}' in answer.text
+        for fields in ({}, {"url": " \r\n"}):
+            answer = signed_in.submit("/wordcounts", **fields)
+            assert answer.status_code == 422
+            assert "Please enter the address of a web page." in answer.text
     assert jobs() == 0
 
 
@@ -98,12 +96,11 @@ def use_up_the_hour(user: User, seconds_ago: int) -> None:
 
 
 def refuse_another(browser: Visitor, seconds: str, sentence: str) -> None:
-    before = row_counts()
-    answer = browser.submit("/wordcounts", url="example.com/typed")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, seconds)
-    assert f"{sentence}." in answer.text
-    assert 'value="example.com/typed"' in answer.text
-    assert row_counts() == before
+    with same_row_counts():
+        answer = browser.submit("/wordcounts", url="example.com/typed")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, seconds)
+        assert f"{sentence}." in answer.text
+        assert 'value="example.com/typed"' in answer.text
 
 
 def test_it_refuses_a_sixth_unfinished_count(signed_in: Visitor, alice: User) -> None:
@@ -151,15 +148,14 @@ def test_counting_again_is_limited_too(signed_in: Visitor, alice: User) -> None:
     public_id = done(alice)
     for _ in range(service.MAX_UNFINISHED):
         waiting(alice)
-    before = row_counts()
-    answer = signed_in.submit(f"/wordcounts/{public_id}/again")
-    assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "20"
-    assert "Try again in 20 seconds." in answer.text
-    fields = {"csrf_token": signed_in.csrf_token()}
-    answer = signed_in.post(f"/wordcounts/{public_id}/again", data=fields, headers={"Accept": "application/json"})
-    assert (answer.content_type, answer.headers["Retry-After"]) == ("application/problem+json", "20")
-    assert row_counts() == before
+    with same_row_counts():
+        answer = signed_in.submit(f"/wordcounts/{public_id}/again")
+        assert answer.status_code == 429
+        assert answer.headers["Retry-After"] == "20"
+        assert "Try again in 20 seconds." in answer.text
+        fields = {"csrf_token": signed_in.csrf_token()}
+        answer = signed_in.post(f"/wordcounts/{public_id}/again", data=fields, headers={"Accept": "application/json"})
+        assert (answer.content_type, answer.headers["Retry-After"]) == ("application/problem+json", "20")
 
 
 def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User) -> None:
@@ -170,7 +166,7 @@ def test_one_persons_counts_are_not_anothers(app: Flask, alice: User, bob: User)
 
 
 def test_counting_again_obeys_the_quota(monkeypatch: pytest.MonkeyPatch, signed_in: Visitor, alice: User) -> None:
-    public_id = results.done(alice)
+    public_id = done(alice)
     assert service.QUOTA.most == 5_000
     monkeypatch.setattr(service.QUOTA, "most", 1)
     before = row_counts(), queued()
@@ -181,7 +177,7 @@ def test_counting_again_obeys_the_quota(monkeypatch: pytest.MonkeyPatch, signed_
 
 
 def test_a_result_is_counted_again_once(signed_in: Visitor, alice: User) -> None:
-    path = f"/wordcounts/{results.done(alice)}"
+    path = f"/wordcounts/{done(alice)}"
     token = form_token(signed_in, path)
     before = row_counts()["results"]
     answers = {signed_in.submit(f"{path}/again", form_token=token).location for _ in range(2)}

@@ -7,10 +7,10 @@ from flask import Flask
 from sqlalchemy import insert
 
 from app.accounts.models import User
-from app.extensions import db
 from app.wordcounts import service
 from app.wordcounts.models import Result
 from tests.conftest import browser_of
+from tests.database import commit
 from tests.visitor import Visitor
 from tests.wordcounts.results import done, failed, shared, stored, waiting
 
@@ -18,8 +18,7 @@ from tests.wordcounts.results import done, failed, shared, stored, waiting
 def create(user: User, count: int) -> None:
     """Insert results directly, past the rate limit."""
     rows = [{"user_id": user.id, "url": f"https://example.com/{number}"} for number in range(count)]
-    db.session.execute(insert(Result), rows)
-    db.session.commit()
+    commit(insert(Result), rows)
 
 
 def listed(page: str) -> list[str]:
