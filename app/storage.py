@@ -165,7 +165,7 @@ def delete_later(url: str | None) -> None:
         defer("storage.delete", key=key)
 
 
-@queue.task(name="storage.delete", aliases=["mypage.delete_photo"], retry=retrying(6, StorageUnavailable))
+@queue.task(name="storage.delete", retry=retrying(6, StorageUnavailable))
 def delete_object(key: str | None = None, url: str | None = None) -> None:
     """Do what `delete_later` has deferred. Keys are never used again, so it may run late and more than once.
 

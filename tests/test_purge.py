@@ -25,14 +25,13 @@ class Purge(NamedTuple):
     table: str
     column: str
     expired: str
-    old_name: str | None = None  # of the same feature; None: the previous release had no such task
 
     def run(self) -> None:
         queue.tasks[self.task](timestamp=0)
 
 
 PURGES = [
-    Purge("accounts.purge_expired_sessions", "user_sessions", "expires_at", "now()", "remove_expired_sessions"),
+    Purge("accounts.purge_expired_sessions", "user_sessions", "expires_at", "now()"),
     Purge("accounts.purge_old_events", "account_events", "created_at", "now() - interval '90 days'"),
     Purge("accounts.purge_expired_tokens", "account_tokens", "expires_at", "now() - interval '1 day'"),
     Purge("accounts.purge_expired_tokens", "access_tokens", "expires_at", "now()"),
@@ -40,9 +39,9 @@ PURGES = [
     Purge("accounts.purge_pending_sign_ins", "pending_sign_ins", "expires_at", "now()"),
     Purge("follower.purge_old_marks", "account_writes", "written_at", "now() - interval '1 day'"),
     Purge("passkeys.purge_expired_challenges", "passkey_challenges", "expires_at", "now()"),
-    Purge("notes.purge_deleted", "notes", "deleted_at", "now() - interval '30 days'", "remove_forgotten"),
-    Purge("todos.purge_deleted", "todos", "deleted_at", "now() - interval '1 day'", "remove_forgotten"),
-    Purge("wordcounts.purge_deleted", "results", "deleted_at", "now() - interval '1 hour'", "remove_deleted"),
+    Purge("notes.purge_deleted", "notes", "deleted_at", "now() - interval '30 days'"),
+    Purge("todos.purge_deleted", "todos", "deleted_at", "now() - interval '1 day'"),
+    Purge("wordcounts.purge_deleted", "results", "deleted_at", "now() - interval '1 hour'"),
 ]
 PURGES = [purge for purge in PURGES if purge.task.split(".")[0] not in TAKEN_OUT]
 # The values of columns that have a CHECK, or of a key that has no sequence, as SQL.
@@ -86,15 +85,6 @@ def test_a_purge_deletes_the_expired_rows_of_all_users_alone_in_batches_and_uses
     connection.execute(text("SET LOCAL enable_seqscan = off"))
     plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
     assert f"ix_{purge.table}_{purge.column}" in plan
-
-
-def test_a_job_with_the_old_task_name_still_runs(app: Flask, alice: User) -> None:
-    renamed = {f"{purge.task.split('.')[0]}.{purge.old_name}": purge for purge in PURGES if purge.old_name}
-    assert not {task.task.name for task in queue.periodic_registry.periodic_tasks.values()} & renamed.keys()
-    for old_name, purge in renamed.items():
-        insert(purge, alice, purge.expired)
-        queue.tasks[old_name](timestamp=0)
-        assert ids(purge) == [], old_name
 
 
 def test_a_purge_skips_locked_rows_until_the_next_run(migrated: Flask) -> None:

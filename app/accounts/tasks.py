@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from flask_babel import force_locale
-from sqlalchemy import Row, and_, bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 
 from app.accounts import events, letters, models, tokens
 from app.accounts.models import AccountToken, Notice, SignUpLink, User
@@ -89,23 +89,9 @@ def deliver_notice(notice_id: int, language: str) -> None:
     db.session.commit()
 
 
-@queue.task(name="accounts.send_notice", retry=DELIVERY)
-def send_notice(notice: str, user_id: int, language: str) -> None:
-    """Do a job of the previous release, whose notices had no rows. Some may still be queued."""
-    if user := recipient(user_id):
-        with force_locale(user.language or language):
-            letters.send_to_owner(user.id, user.email, letters.NOTICES[notice]())
-
-
-def recipient(user_id: int) -> Row[int, str, str | None] | None:
-    """Return the user, in a transaction that ends here: none stays open while the mail server is talked to."""
-    user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
-    db.session.commit()
-    return user
-
-
 def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: str, language: str) -> None:
-    user = recipient(user_id)
+    user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
+    db.session.commit()  # no transaction stays open while the mail server is talked to
     if user is None:
         return
     try:
@@ -116,7 +102,7 @@ def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: st
         letters.send_to_owner(user.id, email, letter(token))
 
 
-@nightly("accounts.purge_expired_sessions", old_name="accounts.remove_expired_sessions")
+@nightly("accounts.purge_expired_sessions")
 def purge_expired_sessions(timestamp: int) -> None:
     purge(models.UserSession, models.UserSession.expires_at <= func.now())
 

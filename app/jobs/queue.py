@@ -116,14 +116,9 @@ def retrying(times: int, *errors: type[Exception]) -> ExponentialBackoff:
     return ExponentialBackoff(max_attempts=times, exponential_wait=4, retry_exceptions=named)
 
 
-def nightly(
-    name: str, *errors: type[Exception], old_name: str | None = None
-) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
-    """Register a task that runs every night, once however many workers defer it, and is retried on these errors.
-
-    The old name is that of the previous release, whose jobs may still be queued.
-    """
-    task = queue.task(name=name, aliases=[old_name] if old_name else [], queueing_lock=name, retry=retrying(3, *errors))
+def nightly(name: str, *errors: type[Exception]) -> Callable[[Callable[[int], None]], Task[[int], None, [int]]]:
+    """Register a task that runs every night, once however many workers defer it, and is retried on these errors."""
+    task = queue.task(name=name, queueing_lock=name, retry=retrying(3, *errors))
     return lambda function: queue.periodic(cron=NIGHTLY)(task(function))
 
 

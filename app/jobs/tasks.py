@@ -41,7 +41,6 @@ class WorkerLost(Exception):
 @queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
 @queue.task(
     name="jobs.requeue_stalled_jobs",
-    aliases=["jobs.put_back"],  # its name of the previous release, whose jobs may still be queued
     queueing_lock="jobs.requeue_stalled_jobs",
     priority=100,
 )
@@ -72,7 +71,7 @@ async def _requeue_stalled(locked: set[int]) -> None:
             add_failure(job.id, WorkerLost("its workers died or lost the database"))
 
 
-@nightly("jobs.purge_failed_jobs", old_name="jobs.remove_old")
+@nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
     """Delete jobs that ended without success FAILED_JOBS_KEPT_HOURS ago. The worker deletes successful ones at once."""
     deletion = session_jobs.delete_old_jobs(

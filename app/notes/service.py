@@ -246,7 +246,7 @@ def empty_trash(user_id: int) -> None:
     db.session.commit()
 
 
-@nightly("notes.purge_deleted", old_name="notes.remove_forgotten")
+@nightly("notes.purge_deleted")
 def purge_deleted_notes(timestamp: int) -> None:
     """Delete for good every user's notes that have been in the trash for TRASH_RETENTION."""
     purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))

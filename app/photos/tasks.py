@@ -34,7 +34,7 @@ def delete_orphan(key: str) -> None:
         storage.delete(key)
 
 
-@nightly("photos.sweep", StorageUnavailable, old_name="mypage.sweep_photos")
+@nightly("photos.sweep", StorageUnavailable)
 def sweep_photos(timestamp: int) -> None:
     """Delete the objects older than MIN_AGE that no row points at (garbage collection). Raises: StorageUnavailable.
 

@@ -203,7 +203,7 @@ def restore_cleared(user_id: int, moment: int) -> None:
         raise RowNotFound
 
 
-@nightly("todos.purge_deleted", old_name="todos.remove_forgotten")
+@nightly("todos.purge_deleted")
 def purge_deleted_todos(timestamp: int) -> None:
     """Delete for good every user's todos that nobody restored within UNDO_FOR."""
     purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))

@@ -41,7 +41,7 @@ def count(context: JobContext, result_id: int) -> None:
         raise JobRequeued from error
 
 
-@nightly("wordcounts.purge_deleted", old_name="wordcounts.remove_deleted")
+@nightly("wordcounts.purge_deleted")
 def purge_deleted(timestamp: int) -> None:
     """Delete for good the results that were deleted more than an hour ago."""
     purge(Result, has_expired(Result.deleted_at, HOUR))

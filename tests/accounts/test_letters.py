@@ -15,7 +15,6 @@ from app.accounts.models import Notice, User
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS, queue
 from app.limits import rate_limits
-from app.mail import message
 from app.mail.smtp import MailUnavailable, RelayRefused
 from tests.accounts.conftest import CAROL, LINK, Post, path_in, use_up
 from tests.conftest import PASSWORD, browser_of
@@ -158,13 +157,6 @@ def test_a_link_for_an_account_deleted_before_it_is_drawn_is_not_sent(post: Post
     with right_before("INSERT INTO account_tokens", "DELETE FROM users"):
         assert post.letters() == {}
     assert (queued(), row_counts()["account_tokens"]) == ([], 0)
-
-
-def test_a_job_of_the_release_before_still_tells_the_owner(post: Post, alice: User) -> None:
-    with post.app.app_context():
-        message.later("accounts.send_notice", notice="password_changed", user_id=alice.id, language="en")
-        db.session.commit()
-    assert list(post.letters()) == [ALICE]
 
 
 def test_without_mail_nothing_is_offered_stored_or_asked_for(signed_in: Visitor, client: Visitor, alice: User) -> None:

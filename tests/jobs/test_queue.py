@@ -81,7 +81,6 @@ def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
     shared = {"figures", "follower", "idempotency", "jobs", "rate_limits", "release", "storage"}
     assert {name.partition(".")[0] for name in ours} <= FEATURES | shared
-    assert queue.tasks["jobs.put_back"] is queue.tasks["jobs.requeue_stalled_jobs"], "the previous release deferred it"
 
 
 def test_the_nightly_tasks_run(app: Flask) -> None:

@@ -32,7 +32,7 @@ from tests.online_migrations.dumps import psql, schema_dump
 WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :ago)) RETURNING id"
 JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id, attempts, queueing_lock)"
-    " VALUES ('default', 'mypage.delete_photo', CAST(:status AS procrastinate_job_status), :worker, :attempts, :lock)"
+    " VALUES ('default', 'storage.delete', CAST(:status AS procrastinate_job_status), :worker, :attempts, :lock)"
     " RETURNING id"
 )
 STARTED = (
