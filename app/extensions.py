@@ -33,8 +33,7 @@ class Base(DeclarativeBase):
     """
 
     registry = registry(
-        metadata=MetaData(naming_convention=NAMING_CONVENTION),
-        type_annotation_map={datetime: DateTime(timezone=True)},
+        metadata=MetaData(naming_convention=NAMING_CONVENTION), type_annotation_map={datetime: DateTime(timezone=True)}
     )
 
 
@@ -79,12 +78,11 @@ def on_primary(statement: Statement, parameters: Mapping[str, Any]) -> Rows:
 @contextmanager
 def autocommit() -> Iterator[None]:
     """Let each statement of the block that returns rows be a transaction of its own."""
-    g.in_autocommit = True
+    before, g.in_autocommit = g.get("in_autocommit", False), True
     try:
         yield
     finally:
-        release_reading_connection()
-        g.in_autocommit = False
+        g.in_autocommit = before
 
 
 def reading_connection() -> Connection:

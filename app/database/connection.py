@@ -20,7 +20,7 @@ from psycopg.types.numeric import Int8Dumper
 
 from app import tracing
 from app.database import patience
-from app.database.statements import UNPREPARED, returns_rows
+from app.database.statements import UNPREPARED
 
 T = TypeVar("T")
 Execute = Callable[..., Any]
@@ -177,7 +177,8 @@ class Connection(psycopg.Connection[Any]):
             return
         self._sent += 1
         if self._sent > 1:
-            execute(query, params, prepare=False if returns_rows(statement) else None)
+            has_rows = statement.lstrip().startswith(("SELECT", "WITH")) or "RETURNING" in statement
+            execute(query, params, prepare=False if has_rows else None)
             return
         try:
             execute(query, params)

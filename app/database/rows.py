@@ -17,7 +17,6 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import ARRAY, JSON, Boolean, Date, DateTime, Integer, NullType, String, TypeEngine, Uuid
 
 Statement = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]] | TextClause
-Value = Callable[[Any], Any]
 
 # psycopg's values of these are those of SQLAlchemy, but where a type says that it makes other ones of them (Enum).
 PLAIN = (String, Integer, Boolean, Date, DateTime, Uuid, JSON, NullType)
@@ -50,7 +49,7 @@ class Compiled(NamedTuple):
     sql: str
     values: Mapping[str, Any]
     computed: Mapping[str, Callable[[], Any]]
-    written: Mapping[str, Value]
+    written: Mapping[str, Callable[[Any], Any]]
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self.values, **{name: compute() for name, compute in self.computed.items()}, **parameters}
@@ -114,7 +113,4 @@ def _as_sqlalchemy_raises(connection: Connection, error: psycopg.Error, sql: str
     if is_lost:
         connection.invalidate(error)
     hidden = connection.engine.hide_parameters
-    made: Exception = DBAPIError.instance(
-        sql, bound, error, psycopg.Error, hidden, connection_invalidated=is_lost, dialect=dialect
-    )
-    return made
+    return DBAPIError.instance(sql, bound, error, psycopg.Error, hidden, is_lost, dialect)

@@ -30,7 +30,3 @@ def before_key(rows: Select[Any], owner: Any, key: Any) -> Select[Any]:
     return rows.where(
         owner >= given, tuple_(owner, key) < tuple_(given, bindparam("before", type_=BigInteger))
     ).order_by(owner.desc(), key.desc())
-
-
-def returns_rows(statement: str) -> bool:
-    return statement.lstrip().startswith(("SELECT", "WITH")) or "RETURNING" in statement

@@ -39,11 +39,7 @@ class WorkerLost(Exception):
 
 
 @queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
-@queue.task(
-    name="jobs.requeue_stalled_jobs",
-    queueing_lock="jobs.requeue_stalled_jobs",
-    priority=100,
-)
+@queue.task(name="jobs.requeue_stalled_jobs", queueing_lock="jobs.requeue_stalled_jobs", priority=100)
 def requeue_stalled_jobs(timestamp: int) -> None:
     """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead.
 

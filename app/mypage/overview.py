@@ -124,12 +124,7 @@ def _midnights(first: date, today: date, zone: ZoneInfo) -> str:
 
 
 def overview(
-    user_id: int,
-    session_id: int,
-    figures: tuple[Figure, ...],
-    by_day: ColumnElement[Any],
-    zone: ZoneInfo,
-    today: date,
+    user_id: int, session_id: int, figures: tuple[Figure, ...], by_day: ColumnElement[Any], zone: ZoneInfo, today: date
 ) -> Overview:
     """Return the figures of my page, by one statement. A day begins in `zone`, where it is `today`."""
     first = first_day(today)
