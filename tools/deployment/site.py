@@ -87,7 +87,9 @@ class Site:
             while len(text) < MOST and (piece := body.read1(MOST)):
                 text += piece
                 if time.monotonic() > deadline:
-                    raise Unreachable(f"its answer took longer than {self._limits.request:g} s")
+                    raise TimeoutError
+        except TimeoutError:  # of all of the answer, or of the wait for a piece of it
+            raise Unreachable(f"its answer took longer than {self._limits.request:g} s") from None
         except (OSError, HTTPException) as error:
             raise Unreachable(f"its answer broke off: {error}") from None
         return Answer(status, self._place(headers.get("Location", "")), text.decode(errors="replace"))
