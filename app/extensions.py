@@ -77,7 +77,10 @@ def on_primary(statement: Statement, parameters: Mapping[str, Any]) -> Rows:
 
 @contextmanager
 def autocommit() -> Iterator[None]:
-    """Let each statement of the block that returns rows be a transaction of its own."""
+    """Let each statement of the block that returns rows be a transaction of its own.
+
+    Not for what the session sends, and not while it is in a transaction.
+    """
     before, g.in_autocommit = g.get("in_autocommit", False), True
     try:
         yield

@@ -265,7 +265,7 @@ def test_only_the_factory_reads_config() -> None:
 # Alembic's.
 PRIVATE = re.compile(r"_(?!_)\w+(?<!_)")
 # Documented in spite of their names, by Python, Werkzeug, SQLAlchemy and WTForms.
-DOCUMENTED = {"_asdict", "_exit", "_fields", "_get_current_object", "_mapping", "_replace", "_value"}
+DOCUMENTED = {"_asdict", "_exit", "_fields", "_get_current_object", "_make", "_mapping", "_replace", "_value"}
 
 
 def private_names(tree: Iterable[ast.AST]) -> set[str]:

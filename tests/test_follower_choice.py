@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, g
-from sqlalchemy import create_engine, literal, select
+from sqlalchemy import create_engine, literal, select, text
 
 from app.accounts import service as accounts
 from app.extensions import db
@@ -152,3 +152,15 @@ def test_who_has_written_since_the_look_is_served_by_the_primary_and_so_is_whom_
         wait_until(no_look_runs, "the look after that is over")
         said = [record.getMessage().split(":")[0] for record in caplog.records if "follower" in record.name]
         assert said == ["the follower failed, and the primary answers", "the follower is left out"]
+
+
+def test_a_new_note_and_the_mark_that_it_was_written_are_one_transaction(server_environment: Environment) -> None:
+    """Else a process that dies between them leaves a note that its owner may not see."""
+    with migrated_database(server_environment) as environment:
+        site = new_site({**environment, "FOLLOWER_DATABASE_URL": environment["DATABASE_URL"]})
+        browser, _ = site.browser()
+        assert browser.submit("/notes", title="a new one", content="").status_code == 302
+        of_note = "SELECT xmin::text::bigint FROM notes WHERE title = 'a new one'"
+        with site.app.app_context():
+            [mark] = db.session.scalars(text("SELECT transaction_id FROM account_writes"))
+            assert db.session.scalar(text(of_note)) == mark

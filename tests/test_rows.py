@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     select,
     text,
@@ -63,7 +64,7 @@ MOONS = Table(
     MetaData(),
     Column("id", Integer, default=lambda: next(numbers)),
     Column("name", String(9)),
-    Column("class", Text),
+    Column("class", Text, key="kind"),
     Column("phase", EnumType(Phase, native_enum=False)),
     Column("mirrored", Reversed),
     prefixes=["TEMPORARY"],
@@ -83,6 +84,13 @@ STATEMENTS: list[tuple[Any, dict[str, Any]]] = [
     (select(bindparam("mirrored", type_=Reversed)), {"mirrored": "half"}),
     (select(literal(1).label("class"), literal(2).label("100 %")), {}),
     (select(literal(1).label("twice"), literal(2).label("twice")), {}),
+    (select(literal_column("1"), literal_column("2")), {}),
+    (select(literal(1).label("a b"), literal(2).label("a_b"), literal(3).label("_at"), literal(4).label("f_at")), {}),
+    (select(MOONS.c.kind), {}),
+    (select(), {}),
+    (select(bindparam("a.b", type_=Integer)), {"a.b": 1}),
+    (text("SELECT 1, 2"), {}),
+    (text("SELECT 1 AS twice, 2 AS twice, 3 AS class, 4 AS _at"), {}),
     (select(literal(1)).where(literal(1).in_(bindparam("ids", expanding=True))), {"ids": [1, 2]}),
     (select(literal(1)).where(literal(1).in_([1, 2])), {}),
     (select(literal(1)).where(literal(1) == 2), {}),
@@ -111,7 +119,7 @@ def test_they_are_those_of_sqlalchemy(connection: Taken, statement: Any, paramet
 
 
 def test_a_column_has_its_name_and_one_row_is_one(connection: Taken) -> None:
-    row = fetch(connection, select(literal("half").label("moon"), literal(7).label("_at")), {}).one()
+    row = fetch(connection, select(literal("half").label("moon"), literal(7).label("class")), {}).one()
     assert (row.moon, row[1]) == ("half", 7)
     for rows, found in ((0, None), (1, (1,))):
         assert fetch(connection, select(func.generate_series(1, rows)), {}).one_or_none() == found
@@ -121,9 +129,10 @@ def test_a_column_has_its_name_and_one_row_is_one(connection: Taken) -> None:
 
 
 def test_what_a_parameter_computes_is_computed_for_each_statement(connection: Taken) -> None:
-    asked = select(bindparam("number", callable_=lambda: next(asks), type_=Integer))
     asks = count(5)
-    assert [fetch(connection, asked, {}).one()[0] for _ in range(2)] == [5, 6]
+    for unique in (False, True):
+        asked = select(bindparam("number", callable_=lambda: next(asks), type_=Integer, unique=unique))
+        assert [fetch(connection, asked, {}).one()[0] for _ in range(2)] == [5 + 2 * unique, 6 + 2 * unique]
 
 
 def test_a_default_that_python_computes_is_stored(connection: Taken) -> None:

@@ -4,13 +4,14 @@ To execute it costs SQLAlchemy as much as psycopg: it looks the statement up by 
 and wraps each row. Of the list, that was an eighth of the web's CPU.
 """
 
-from collections.abc import Callable, Mapping
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import no_result
 from sqlalchemy import Connection, Dialect, Insert, Row, Select, TextClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
@@ -63,7 +64,7 @@ def fetch(connection: Connection, statement: Statement, parameters: Mapping[str,
 
     Args:
         statement: made once, such as at a module's top: it is kept, with what it is compiled to.
-    Raises: DBAPIError.
+    Raises: DBAPIError, and as it is what the type of a parameter raises.
     """
     compiled = _compile(statement, connection.dialect)
     if compiled is None:
@@ -71,25 +72,39 @@ def fetch(connection: Connection, statement: Statement, parameters: Mapping[str,
     bound = compiled.bind(parameters)
     driver: Any = connection.connection.driver_connection
     try:
-        return Rows(driver.cursor(row_factory=namedtuple_row).execute(compiled.sql, bound).fetchall())
+        return Rows(driver.cursor(row_factory=_named).execute(compiled.sql, bound).fetchall())
     except psycopg.Error as error:
         raise _as_sqlalchemy_raises(connection, error, compiled.sql, bound) from error
+
+
+def _named(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Any]:
+    result = cursor.pgresult
+    return no_result if result is None else _row(*map(result.fname, range(result.nfields)))
+
+
+@lru_cache(maxsize=512)
+def _row(*names: bytes | None) -> Callable[[Sequence[Any]], Any]:
+    """Return what makes a row. A column of a text whose name a named tuple cannot have is found by its place."""
+    made: Any = namedtuple("Row", [(name or b"").decode() for name in names], rename=True)  # type: ignore[misc]
+    maker: Callable[[Sequence[Any]], Any] = made._make
+    return maker
 
 
 @lru_cache(maxsize=512)
 def _compile(statement: Statement, dialect: Dialect) -> Compiled | None:
     """Return None for what SQLAlchemy has to execute itself."""
-    columns = [] if isinstance(statement, TextClause) else list(statement.exported_columns)
-    names = {column.key for column in columns}
-    if len(names) < len(columns) or any(map(iskeyword, map(str, names))):  # of which there is no named tuple
+    columns: list[Any] = [] if isinstance(statement, TextClause) else list(statement.exported_columns)
+    keys = {column.key for column in columns}
+    names = {getattr(column, "name", None) for column in columns}  # in SQL
+    if len(keys) < len(columns) or not all(map(_is_name, keys | names)):
         return None
     if not all(_is_plain(column.type, dialect) for column in columns):
         return None
     compiled: Any = statement.compile(dialect=dialect)
     if isinstance(statement, Insert) and (statement.select is None or compiled.insert_prefetch):
         return None  # its columns are those of the parameters, or Python computes one
-    binds = compiled.binds
-    if any(bind.expanding or bind.literal_execute for bind in binds.values()):
+    binds = {name: bind for bind, name in compiled.bind_names.items()}
+    if compiled.escaped_bind_names or any(bind.expanding or bind.literal_execute for bind in binds.values()):
         return None
     writers = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in binds.items()}
     return Compiled(
@@ -98,6 +113,11 @@ def _compile(statement: Statement, dialect: Dialect) -> Compiled | None:
         {name: bind.callable for name, bind in binds.items() if bind.callable},
         {name: write for name, write in writers.items() if write},
     )
+
+
+def _is_name(name: str | None) -> bool:
+    """Return whether a named tuple can have it; None is that of a function, which SQLAlchemy makes up."""
+    return name is None or (name.isidentifier() and not iskeyword(name) and not name.startswith("_"))
 
 
 def _is_plain(kind: TypeEngine[Any], dialect: Dialect) -> bool:

@@ -110,7 +110,7 @@ def monday(day: date) -> date:
 def _statement(figures: tuple[Figure, ...], by_day: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     """Build the statement once: the factory names the same figures for every request."""
     columns = [
-        func.json_build_array(figure.number, null() if figure.of is None else figure.of, figure.room).label(f"_{place}")
+        func.json_build_array(figure.number, null() if figure.of is None else figure.of, figure.room).label(f"n{place}")
         for place, figure in enumerate(figures)
     ]
     return select(*columns, by_day.label("by_day"), sessions.OTHERS.label("other_devices"))
