@@ -131,7 +131,8 @@ def test_a_column_has_its_name_and_one_row_is_one(connection: Taken) -> None:
 def test_what_a_parameter_computes_is_computed_for_each_statement(connection: Taken) -> None:
     asks = count(5)
     for unique in (False, True):
-        asked = select(bindparam("number", callable_=lambda: next(asks), type_=Integer, unique=unique))
+        number = bindparam("number", callable_=lambda: next(asks), type_=Integer, unique=unique)
+        asked = select(number.label("number"))
         assert [fetch(connection, asked, {}).one()[0] for _ in range(2)] == [5 + 2 * unique, 6 + 2 * unique]
 
 
