@@ -378,7 +378,7 @@ def unlike(connection: Connection) -> str:
     """Say how the schema differs from the models, in three sentences at most; nothing when it does no harm."""
     found = differences(connection, options.current().metadata, {**REVISION_OPTIONS, "include_name": is_mapped})
     connection.rollback()
-    # What the schema has besides, an object, a default or a comment, does no harm.
+    # An object, a default or a comment that the schema has besides does no harm.
     lacking = [one for one in found if one.action != "remove" and not one.kind.endswith("comment")]
     extra_default = ("modify", "default", NO_VALUE)
     wrong = [diagnosis(one).what for one in lacking if (one.action, one.kind, one.wanted) != extra_default]
