@@ -37,6 +37,16 @@ class NoteTag(Base):
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 
+class TagReading(Base):
+    """Remember how far the notes were read by a rule of what a tag is, see tasks.py."""
+
+    __tablename__ = "tag_readings"
+
+    rule: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    read_up_to: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # the id of a note
+    ended_at: Mapped[datetime | None]
+
+
 class NoteShare(Base):
     """The secret link of a note that is shared, see sharing.py. Ending the sharing deletes the row."""
 
