@@ -11,16 +11,16 @@ from PIL import Image, ImageCms
 
 SRGB = ImageCms.createProfile("sRGB")
 
-# The types of tags that may cost more than their bytes (ICC.1, chapter 10). multiProcessElementsType is a list of
-# stages that are run for each colour, and many may be the same bytes: 80 kB took 4 s. Browsers do not read it, since a
-# profile that has it has tables too. For a table of the other three, littlecms takes all memory before it looks for the
-# bytes.
-STAGES = b"mpet"
-TABLES = re.compile(rb"mpet|mft[12]|mAB ")
+# Tags of many stages (multiProcessElementsType, ICC.1 10.17), which are run for each colour, and may be the same bytes:
+# 80 kB took 4 s. Browsers do not read them, but the tables or curves that such a profile has too.
+STAGES = re.compile(rb"D2B(?=[0-3])")
+# Types of tables (ICC.1 10.10 to 10.12), for which littlecms takes all memory before it looks for the bytes.
+TABLES = re.compile(rb"mft[12]|mAB ")
 
 # From XYZ to the responses of the eye's cones, in which white is adapted (Bradford, ICC.1 annex E), and back.
 TO_CONES = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 FROM_CONES = ((0.9869929, -0.1470543, 0.1599627), (0.4323053, 0.5183603, 0.0492912), (-0.0085287, 0.0400428, 0.9684867))
+OF_SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x and y of white, red, green and blue
 D50 = (0.9642, 1.0, 0.8249)  # the white of all profiles
 
 
@@ -31,7 +31,7 @@ def to_srgb(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
         info: what Pillow read from the file.
     """
     try:
-        profile = info.get("icc_profile") or _profile_of_png(info)
+        profile = STAGES.sub(b"old", info.get("icc_profile") or _profile_of_png(info))
         if not profile or not _is_bounded(profile):
             return image.convert("RGB")
         if image.mode == "L" and profile[16:20] == b"RGB ":  # a grey copy of a photo often keeps its profile
@@ -50,16 +50,16 @@ def _is_bounded(profile: bytes) -> bool:
         if found[0] == b"mAB ":
             start = found.start() + colours
             points = list(profile[start : start + inputs]) if colours else []
-        if found[0] == STAGES or outputs * math.prod(points) > len(profile):
+        if outputs * math.prod(points) > len(profile):
             return False
     return True
 
 
 def _profile_of_png(info: dict[Any, Any]) -> bytes:
-    """Return the ICC profile of the chunks gAMA and cHRM (PNG, 11.3.2), if both are there and sRGB is not."""
-    if "srgb" in info or not {"gamma", "chromaticity"} <= info.keys():
+    """Return the ICC profile of the chunks gAMA and cHRM (PNG, 11.3.2), if the first is there and sRGB is not."""
+    if "srgb" in info or "gamma" not in info:
         return b""
-    numbers = info["chromaticity"]
+    numbers = info.get("chromaticity", OF_SRGB)
     white, *primaries = [(x / y, 1.0, (1 - x - y) / y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
     adapted = [to / of for of, to in zip(_times(TO_CONES, white), _times(TO_CONES, D50), strict=True)]
     tags = []
