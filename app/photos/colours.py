@@ -16,6 +16,7 @@ SRGB = ImageCms.createProfile("sRGB")
 STAGES = re.compile(rb"D2B(?=[0-3])")
 # Types of tables (ICC.1 10.10 to 10.12), for which littlecms takes all memory before it looks for the bytes.
 TABLES = re.compile(rb"mft[12]|mAB ")
+MOST_TABLES = 100  # as many as littlecms reads tags
 
 # From XYZ to the responses of the eye's cones, in which white is adapted (Bradford, ICC.1 annex E), and back.
 TO_CONES = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
@@ -44,6 +45,8 @@ def to_srgb(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
 
 def _is_bounded(profile: bytes) -> bool:
     """Tell if each table of the profile has as many cells as it has bytes for. Raises: struct.error."""
+    if len(TABLES.findall(profile)) > MOST_TABLES:
+        return False
     for found in TABLES.finditer(profile):
         inputs, outputs, grid, colours = struct.unpack_from(">8xBBB13xI", profile, found.start())
         points = [grid] * inputs  # in each direction

@@ -77,6 +77,7 @@ IGNORED = {
 COSTLY = {
     "a table that claims 50 MB": lab_profile({b"A2B0": table(3, LAB, claimed=255)}),
     "a newer one that claims 50 MB": lab_profile({b"A2B0": newer_table(LAB, claimed=255)}),
+    "400,000 tables": lab_profile({b"A2B0": table(3, LAB), b"junk": (b"mft1" + bytes(5)).ljust(12, b"\1") * 400_000}),
     "a type at its end": lab_profile({b"A2B0": b"mft2"}),
 }
 
