@@ -224,16 +224,11 @@ def test_a_service_imports_neither_flask_nor_forms_views_or_session() -> None:
 
 
 PURE = [
-    *(
-        "app.deadline",
-        "app.folding",
-        "app.keyset",
-        "app.passkeys.ceremonies",
-        "app.rejection",
-        "online_migrations.compatible_types",
-    ),
+    *("app.characters", "app.deadline", "app.folding", "app.keyset", "app.passkeys.ceremonies", "app.rejection"),
+    "online_migrations.compatible_types",
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
-    *("app.photos.containers", "app.photos.decoding", "app.portability.archive", "app.portability.markdown"),
+    *("app.photos.colours", "app.photos.containers", "app.photos.decoding"),
+    *("app.portability.archive", "app.portability.markdown"),
     *(f"app.notes.{name}" for name in ("markdown", "search", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
     *(f"app.wordcounts.fetching.{name}" for name in ("client", "connecting", "vetting")),

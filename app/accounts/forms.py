@@ -53,7 +53,7 @@ def nickname_rules(form: Form, field: Field) -> None:
         raise ValidationError(_("Please use visible characters."))
     if len(nicknames.key(field.data)) > nicknames.MAX_LENGTH:
         raise ValidationError(_("Please use at most %(max)s characters.", max=nicknames.MAX_LENGTH))
-    if not nicknames.key(field.data).strip():
+    if not nicknames.key(field.data):
         raise ValidationError(_("Please choose a nickname."))
     if nicknames.mixes_scripts(field.data):
         raise ValidationError(_("Please don't mix letters of different alphabets."))

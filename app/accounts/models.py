@@ -20,7 +20,7 @@ class User(Base):
     id: Mapped[Id]
     email: Mapped[str] = mapped_column(String(120), unique=True)  # lower-case
     nickname: Mapped[str] = mapped_column(String(80), unique=True)  # NFC, as it was typed
-    nickname_key: Mapped[str] = mapped_column(String(80), unique=True)  # NFKC and case-folded: look-alikes are equal
+    nickname_key: Mapped[str] = mapped_column(String(80), unique=True)  # nicknames.key: look-alikes are equal
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     image_url: Mapped[str | None] = mapped_column(String(255), unique=True)

@@ -2,6 +2,10 @@
 
 import unicodedata
 
+import regex
+
+from app.characters import INVISIBLE
+
 MAX_LENGTH = 80  # code points, of the nickname and of its key
 
 # Unicode TR 39, level "highly restrictive". Latin may be mixed with the scripts of Korean, Japanese and Chinese, whose
@@ -9,18 +13,25 @@ MAX_LENGTH = 80  # code points, of the nickname and of its key
 MIXABLE = {"LATIN", "HANGUL", "CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "IDEOGRAPHIC"}
 
 # Controls, invisible formatting (right-to-left override, zero-width), surrogates, private use, unassigned, line breaks.
-REFUSED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# Letters and symbols by category, but drawn as nothing: the Hangul fillers and the empty Braille pattern.
-BLANKS = set("\u115f\u1160\u3164\uffa0\u2800")
+REFUSED = regex.compile(rf"[\p{{C}}\p{{Zl}}\p{{Zp}}{INVISIBLE}]")
+# Where such characters make one piece with what is visible: keycaps; the flags of parts of countries; emoji with a
+# presentation or a skin, also joined (UTS 51, ED-14 to ED-17); and Han letters in the form that a name has (UTS 37).
+EMOJI = r"[\p{Extended_Pictographic}&&\p{Emoji}](?:[\uFE0E\uFE0F]|\p{Emoji_Modifier})?"
+PIECE = regex.compile(
+    r"(?V1)[0-9#*]\uFE0F?\u20E3|\U0001F3F4[\U000E0030-\U000E0039\U000E0061-\U000E007A]+\U000E007F"
+    rf"|{EMOJI}(?:\u200D{EMOJI})*|\p{{Han}}[\U000E0100-\U000E01EF]"
+)
 
 
 def key(nickname: str) -> str:
-    """Return the form that is unique: ＡＤＭＩＮ, Admin and admin have the same key."""
-    return unicodedata.normalize("NFKC", nickname).casefold()
+    """Return the form that is unique: ＡＤＭＩＮ, Admin and admin have the same key, and ❤️ that of ❤."""
+    visible = regex.sub(f"[{INVISIBLE}]", "", nickname)
+    return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())
 
 
 def has_invisible_characters(nickname: str) -> bool:
-    return any(unicodedata.category(letter) in REFUSED_CATEGORIES or letter in BLANKS for letter in nickname)
+    """Tell if it has any, apart from those inside an emoji, a keycap, a flag or a variant of a Han letter."""
+    return REFUSED.search(PIECE.sub("", nickname)) is not None
 
 
 def mixes_scripts(nickname: str) -> bool:

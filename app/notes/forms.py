@@ -17,7 +17,7 @@ from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.selection import MOST_SELECTED
 from app.notes.texts import tags_of
 from app.web.access import local_path
-from app.web.fields import at_most, no_control_characters, normalize, one_line, strip
+from app.web.fields import at_most, lines, no_control_characters, normalize, one_line, strip
 
 VERSION = re.compile(r"[0-9]{1,9}")  # fits the integer column; nobody edits a note a billion times
 LONGEST_RETURN_URL = 600  # characters, so that it fits into the session cookie together with a message
@@ -32,10 +32,12 @@ def title_field(**kwargs: Any) -> StringField:
 
 class NoteForm(FlaskForm):
     title = title_field()
-    content = TextAreaField(_("Text"), filters=[normalize], validators=[at_most(CONTENT_LENGTH), no_control_characters])
+    content = TextAreaField(
+        _("Text"), filters=[normalize, lines], validators=[at_most(CONTENT_LENGTH), no_control_characters]
+    )
 
     def validate_content(self, field: Field) -> None:
-        if not (self.title.data or field.data.strip()):
+        if not (self.title.data or strip(field.data)):
             raise ValidationError(_("Please write a title or some text."))
 
 

@@ -10,6 +10,7 @@ from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.service import IN_TRASH, NOT_DELETED, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
 from app.portability.contract import InvalidItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
+from app.web.fields import strip
 
 
 def _still_kept(value: str) -> str:
@@ -19,7 +20,7 @@ def _still_kept(value: str) -> str:
 
 
 def _complete(note: Item) -> Item:
-    if not (note["title"] or note["content"].strip()):
+    if not (note["title"] or strip(note["content"])):
         raise InvalidItem("content")
     return {**note, "tags": tags_of(note["title"], note["content"])}
 

@@ -14,10 +14,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from app.photos.colours import to_srgb
 from app.photos.containers import PhotoRejected, Reason, cheap_to_decode
 from app.rejection import Busy
 
@@ -164,7 +165,7 @@ def _decode(data: bytes, kind: str, crop: Crop | None) -> Image.Image:
             image.load()
             orientation = _orientation_of(image)
             left, top, right, bottom = (edge / reduction for edge in _box_in_file(crop, width, height, orientation))
-            square = _on_white(_resize(image, (left, top, right, bottom)))
+            square = _on_white(_resize(image, (left, top, right, bottom)), image.info)
             return square.transpose(TURNS[orientation]) if orientation in TURNS else square
 
 
@@ -222,18 +223,21 @@ def _averageable(image: Image.Image) -> Image.Image:
     """Convert to a mode that can be resized. Palette indices, single bits and 16-bit greys cannot be averaged."""
     if image.mode == "I;16":
         return image.point(lambda grey: grey * (1 / 256)).convert("L")  # convert alone would clip at 255
+    if image.mode == "1":
+        image = image.convert("L")
     if "transparency" in image.info:
-        return image.convert("RGBA")
-    return image.convert("RGB") if image.mode in ("1", "P") else image
+        return image.convert("LA" if image.mode == "L" else "RGBA")
+    return image.convert("RGB") if image.mode == "P" else image
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """Convert to RGB, on white where the image is transparent."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    white.alpha_composite(image.convert("RGBA"))
-    return white.convert("RGB")
+def _on_white(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
+    """Convert to sRGB, on white where the image is transparent. `info`: what Pillow read from the file."""
+    if image.mode not in PREMULTIPLIED:
+        return to_srgb(image, info)
+    *_, alpha = image.split()
+    white = Image.new("RGB", image.size, "white")
+    white.paste(to_srgb(image.convert(image.mode[:-1]), info), mask=alpha)
+    return white
 
 
 def _encode(square: Image.Image) -> bytes:

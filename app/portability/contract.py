@@ -18,7 +18,7 @@ from sqlalchemy.types import JSON, Integer, Text
 
 from app.extensions import Base, db
 from app.limits.quotas import Quota
-from app.web.fields import has_control_characters, normalize
+from app.web.fields import has_control_characters, lines, normalize, strip
 
 Item = dict[str, Any]
 Reader = Callable[[Any], Any]  # turns a value of JSON into that of the column. Raises: ValueError
@@ -75,7 +75,7 @@ def exactly(value: Any, kind: type) -> Any:
 
 def text(value: Any, at_most: int) -> Any:
     """Read text by the rules of the forms (app/web/fields.py); `at_most` code points."""
-    return exact_text(normalize(exactly(value, str)), at_most)
+    return exact_text(lines(normalize(exactly(value, str))), at_most)
 
 
 def exact_text(value: Any, at_most: int) -> Any:
@@ -85,7 +85,7 @@ def exact_text(value: Any, at_most: int) -> Any:
 
 
 def line(value: Any, at_most: int, at_least: int = 0) -> str:
-    found: str = text(value, at_most).strip()
+    found: str = exact_text(strip(normalize(exactly(value, str))), at_most)
     _require("\n" not in found and len(found) >= at_least)
     return found
 

@@ -14,11 +14,15 @@ from wtforms.fields import Flags
 from wtforms.validators import Length, ValidationError
 from wtforms.widgets import core
 
+from app.characters import BLANK
 from app.rejection import Rejected
 from app.web.formats import number
 
 # Control characters except tab and line feed, and lone surrogates. PostgreSQL would fail on NUL and on surrogates.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+# The mandatory breaks of UAX 14 besides CR and LF: VT, FF, NEL, LS and PS. Copied texts have them.
+AS_LINE_FEEDS, AS_SPACES = (str.maketrans(dict.fromkeys("\v\f\x85\u2028\u2029", to)) for to in "\n ")
 
 
 def normalize(value: str | None) -> str:
@@ -26,8 +30,14 @@ def normalize(value: str | None) -> str:
     return unicodedata.normalize("NFC", value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def lines(value: str) -> str:
+    """Return a text of several lines, each ended by LF."""
+    return value.translate(AS_LINE_FEEDS)
+
+
 def strip(value: str) -> str:
-    return value.strip()
+    """Return a text of one line without blanks around it; an empty one if nothing in it is visible."""
+    return "" if BLANK.fullmatch(value) else value.translate(AS_SPACES).strip()
 
 
 def at_most(length: int) -> Length:

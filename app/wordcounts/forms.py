@@ -10,6 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 
+from app.characters import BLANK
 from app.limits.quotas import QuotaReached
 from app.web.answers import waiting_time
 from app.web.fields import at_most
@@ -46,7 +47,7 @@ SENTENCES = {
 
 def trimmed(value: str | None) -> str:
     """Strip white space and change nothing else: another Unicode form of the same letters may be another page."""
-    return (value or "").strip()
+    return "" if BLANK.fullmatch(value or "") else str(value).strip()
 
 
 def with_scheme(url: str) -> str:

@@ -118,6 +118,7 @@ def test_a_wrong_or_taken_nickname_is_refused_and_changes_nothing(signed_in: Vis
 
 def test_nicknames_have_the_same_key_if_they_look_alike() -> None:
     alike = [("Admin", "admin"), ("ＡＤＭＩＮ", "admin"), ("ﬁn", "fin"), ("straße", "STRASSE"), ("①", "1")]
+    alike += [("❤️", "❤"), ("👨‍👩‍👧", "👨👩👧"), ("葛\U000e0100", "葛"), ("1️⃣", "1⃣"), ("a  b", "a\u3000b")]
     different = [("달", "말"), ("İ", "i"), ("ö", "o"), ("a b", "ab")]
     same = [(one, other) for one, other in alike + different if nicknames.key(one) == nicknames.key(other)]
     assert same == alike
@@ -148,8 +149,18 @@ def test_the_landing_page_leads_to_sign_up_and_sign_in_or_on_to_the_notes(client
 
 
 def test_invisible_characters_are_found() -> None:
-    invisible = ["car\x00ol", "car\nol", "car\u200bol", "car\ue000ol", "\u202elorac", "\u3164"]
-    assert [name for name in [*invisible, "carol", "☾"] if nicknames.has_invisible_characters(name)] == invisible
+    invisible = [
+        *("car\x00ol", "car\nol", "car\u200bol", "car\ue000ol", "\u202elorac", "\u3164", "\u2800", "\u1160", "\ud800"),
+        *("car\u200dol", "\u200d", "👨\u200d", "\u200d👨", "👨\u200da", "a\u200d👨", "1\u200d2", "👨\u200d\u200d👩"),
+        *("ad\ufe0fmin", "가\ufe0f나", "\ufe0f", "1\ufe0f", "👨\ufe0f\ufe0f", "ad\u034fmin", "ad\u2060min", "\u17b4"),
+        *("a\U000e0100", "홍\U000e0100", "葛\U000e0100\U000e0101", "🏴\U000e0067", "a\U000e0067\U000e007f"),
+        *("👨\u2066👩", "👨\u200c👩", "🫧\u061c", "a\u2028b", "\U0001f0ff"),
+    ]
+    visible = [
+        *("carol", "☾", "🏳️‍🌈", "👨‍👩‍👧", "👩🏽‍💻", "🏴‍☠️", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "1️⃣", "#⃣", "🇰🇷", "❤️", "❤︎", "❤️‍🔥", "👁️‍🗨️", "🧑🏻‍❤️‍💋‍🧑🏿"),
+        *("달👨‍👩‍👧달", "half ☪️ moon", "葛\U000e0100城", "ㅋㅋ", "か\u3099", "👍🏽", "🚶‍➡️"),
+    ]
+    assert [name for name in invisible + visible if nicknames.has_invisible_characters(name)] == invisible
 
 
 ALICE = "alice@example.com"

@@ -13,10 +13,13 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import Page as Tab
 
+from app.photos.decoding import square_webp
 from tests.browser.controls import button, hold, posts_of
 from tests.browser.site import Reader
 from tests.browser.window import Window, Windows
-from tests.photos.photo_files import exif
+from tests.photos.photo_files import exif, near, pixel, saved
+from tests.photos.profiles import ADOBE_RGB, P3, PROPHOTO
+from tests.photos.profiles import GREY_OF_LIGHT as GREY
 from tests.waiting import wait_until
 
 SIZE = (2560, 1920)  # px, as the sensor lies; more than what is uploaded
@@ -227,6 +230,16 @@ def test_an_avif_is_read_by_the_browser(window: Window, tab: Tab) -> None:
     upload(tab).click()
     expect(tab).to_have_url(f"{window.url}/mypage")
     assert difference(placed, stored(tab)) < NOISE
+
+
+@pytest.mark.parametrize(("format_", "icc"), [("JPEG", P3), ("PNG", ADOBE_RGB), ("WEBP", PROPHOTO), ("JPEG", GREY)])
+def test_the_browser_and_the_server_agree_on_colours(tab: Tab, format_: str, icc: bytes) -> None:
+    image = Image.new("L", (64, 64), 128) if icc == GREY else Image.new("RGB", (64, 64), (90, 160, 70))
+    photo = saved(image, format_, icc_profile=icc, quality=95)
+    put(tab, photo)
+    expect(tab.get_by_role("slider")).to_be_visible()
+    by_server = Image.open(io.BytesIO(square_webp(photo)))
+    assert near(pixel(preview(tab), 50, 50), pixel(by_server, 50, 50), 3)
 
 
 def test_a_dropped_photo_and_a_pasted_one_are_taken(tab: Tab, phone_photo: bytes) -> None:

@@ -130,7 +130,6 @@ def _decompression_bombs() -> dict[str, bytes]:
         "PNG with 200 MB of zTXt": png_chunk(b"zTXt", b"key\0\0" + zeros),
         "PNG with 200 MB of iTXt": png_chunk(b"iTXt", b"key\0\x01\0\0\0" + zeros),
         "PNG with 60 iTXt of 4 MB each": texts,
-        "PNG with 200 MB of iCCP": png_chunk(b"iCCP", b"profile\0\0" + zeros),
     }
     return {name: flat_png(64, 64, extra=extra) for name, extra in chunks.items()}
 

@@ -84,6 +84,6 @@ def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
     return colour
 
 
-def near(colour: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+def near(colour: tuple[int, ...], expected: tuple[int, ...], off: int = 12) -> bool:
     """Tell if two colours are nearly equal. Lossy WebP and JPEG change a flat colour by a few steps."""
-    return len(colour) == len(expected) and all(abs(a - b) <= 12 for a, b in zip(colour, expected, strict=True))
+    return len(colour) == len(expected) and all(abs(a - b) <= off for a, b in zip(colour, expected, strict=True))

@@ -37,7 +37,7 @@ def furnish(user: User, browser: Visitor) -> None:
         ("CON", "---\ntitle: not a head\n---"),
         ("../../etc/passwd", 'a/b\\c:d*e?f"g<h>i|j'),
         ("x" * 120, "한" * 20_000),
-        ('quote " and \\ back', "</script><b>\u2028\u2029"),
+        ('quote " and \\ back', "</script><b>"),
     ]
     for number in range(35):
         title, content = texts[number % len(texts)]
