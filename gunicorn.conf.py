@@ -10,6 +10,7 @@ from gunicorn.workers.base import Worker
 
 from app.database import patience
 from app.extensions import db
+from app.web.locale import LANGUAGES
 from app.web.logs import logging_config
 from config import checked
 from http_server.worker import heartbeat_folder
@@ -27,7 +28,7 @@ def file_descriptors() -> int:
     return max(soft, wanted)
 
 
-wsgi_app = "app:create_app()"
+wsgi_app = "app:create_app(migrates=False)"
 bind = f"{settings.WEB_HOST}:{settings.PORT or 8000}"
 workers = settings.WEB_CONCURRENCY
 threads = settings.WEB_THREADS  # the connection pool has the same size
@@ -63,13 +64,23 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     The timeout of the database is for what serves, web and worker: a release waits longer, and it locks.
     """
     patience.fail_fast()
-    app = server.app.wsgi()
-    assert isinstance(app, Flask)  # noqa: S101 - wsgi_app names the factory
-    with app.app_context():
+    with application(server).app_context():
         db.engine.dispose(close=False)
 
 
 def when_ready(server: Arbiter) -> None:
-    """Before the fork: what exists by now stays out of garbage collection, which would copy every shared page."""
+    """Before the fork, serve a page that asks no database: what it leaves behind is shared, and no reader waits for it.
+
+    What exists by now stays out of garbage collection, which would copy every shared page.
+    """
+    client = application(server).test_client()
+    for language in LANGUAGES:
+        client.get("/offline", headers={"Accept-Language": language})
     gc.collect()
     gc.freeze()
+
+
+def application(server: Arbiter) -> Flask:
+    app = server.app.wsgi()
+    assert isinstance(app, Flask)  # noqa: S101 - wsgi_app names the factory
+    return app

@@ -1,16 +1,16 @@
 """Semicircle: a notebook for Korean and English readers."""
 
 import os
+from typing import Any
 
+import click
 from flask import Flask
 
 import online_migrations
 from app import error_reports, features, flask_db, storage, web
 from app.accounts import browser_session
 from app.api import document
-from app.backups.commands import restore, restore_drill
 from app.database import engine
-from app.demo.commands import seed
 from app.extensions import csrf, db, login, migrate
 from app.follower import follower
 from app.jobs import queue
@@ -25,8 +25,30 @@ from environment.values import ConfigError
 FEATURES = features.load()
 
 
-def create_app(config: Config | None = None) -> Flask:
-    """Create the application by the environment, or by the settings of a test. Raises: ConfigError."""
+class RareCommand(click.Command):
+    """A command that is imported when it runs: with the library of migrations and Alembic, a tenth of an import."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        from app.backups.commands import restore, restore_drill
+        from app.demo.commands import seed
+
+        [command] = [command for command in (restore, restore_drill, seed) if command.name == self.name]
+        return command.make_context(*arguments, **options)  # whose command is the real one
+
+
+RARE = {
+    "restore": "Restore DUMP beside the live database, prove it, and then swap the two.",
+    "restore-drill": "Restore DUMP into a scratch database, and compare it with the live one.",
+    "seed": "Make a demo account with a year of notes, todos and the like.",
+}
+
+
+def create_app(config: Config | None = None, *, migrates: bool = True) -> Flask:
+    """Create the application by the environment, or by the settings of a test. Raises: ConfigError.
+
+    Args:
+        migrates: with `flask db`; the web does without, since Alembic takes memory.
+    """
     try:
         config = config or from_environment(os.environ)
     except ConfigError as error:
@@ -37,15 +59,15 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config)
     if config.ONLY_MIGRATES:
         logs.init_app(app)
-        init_database(app)
+        init_database(app, migrates=True)
         return app
     error_reports.init_app(app)
     web.init_app(app)
-    init_extensions(app)
+    init_extensions(app, migrates)
     features.init_app(app, FEATURES)
     for blueprint in (health.bp, static.manifest, static.offline, document.bp):
         app.register_blueprint(blueprint)
-    for command in (worker, jobs_commands, seed, restore, restore_drill):
+    for command in (worker, jobs_commands, *(RareCommand(name, short_help=told) for name, told in RARE.items())):
         app.cli.add_command(command)
     return app
 
@@ -61,15 +83,16 @@ def migrations_alone(lacks: ConfigError) -> Flask:
     return app
 
 
-def init_database(app: Flask) -> None:
+def init_database(app: Flask, migrates: bool) -> None:
     db.init_app(app)
     engine.init_app(app)  # after db
-    migrate.init_app(app, db, render_as_batch=False)
+    if migrates:
+        migrate.init_app(app, db, render_as_batch=False)
     online_migrations.init_app(app, release_options(app))
 
 
-def init_extensions(app: Flask) -> None:
-    init_database(app)
+def init_extensions(app: Flask, migrates: bool) -> None:
+    init_database(app, migrates)
     csrf.init_app(app)
     form_tokens.init_app(app)  # after csrf
     login.init_app(app, add_context_processor=False)  # app/accounts/browser_session.py has its own

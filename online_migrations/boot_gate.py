@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
 from online_migrations import options
-from online_migrations.connection import session_obstacle
+from online_migrations.sessions import session_obstacle
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, live, read_schema_state, refusal
 
 LOOK_EVERY = 1.0  # seconds
@@ -45,7 +45,7 @@ class BootGate:
         """Return whether the process may serve. Looks, unless another thread has just done so."""
         with self._lock:
             if not self.is_open and time.monotonic() >= self._next_look:
-                reason = self._obstacle(current_app.extensions["migrate"].db.engine)
+                reason = self._obstacle(current_app.extensions["sqlalchemy"].engine)
                 if reason and reason != self._reason:  # once, and not each second
                     log.warning("the boot gate is closed: %s", reason)
                 if not reason and self._reason:

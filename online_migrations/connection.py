@@ -11,11 +11,12 @@ from typing import Any, Protocol
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 from psycopg2.sql import Composable
-from sqlalchemy import URL, Connection, CursorResult, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from online_migrations import options
 from online_migrations.errors import ReleaseError, server_message
+from online_migrations.sessions import execute_verbatim, session_obstacle
 
 DRIVER = "postgresql+psycopg2"  # whatever the project itself uses; SQLAlchemy 2.1 reads postgresql:// as psycopg 3
 
@@ -92,23 +93,6 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def session_obstacle(connection: Connection) -> str:
-    """Return why no session of this database or role will do, a clause; empty when it does. The greeting says so."""
-    assert connection.connection.dbapi_connection is not None  # noqa: S101 - it is open
-    told = connection.connection.dbapi_connection.info.parameter_status
-    if (encoding := told("server_encoding")) != "UTF8":
-        return (
-            f"The database {connection.engine.url.database} is encoded in {encoding}, which does not hold what people"
-            " write: create another with ENCODING 'UTF8' TEMPLATE template0, restore into it, and set the URL"
-        )
-    if told("standard_conforming_strings") != "on":
-        return (
-            "standard_conforming_strings is off for this role or database, and SQL with a backslash would be read"
-            " otherwise than it is meant: ALTER ROLE or ALTER DATABASE … RESET standard_conforming_strings"
-        )
-    return ""
-
-
 @contextmanager
 def read_only_connection() -> Iterator[Connection]:
     """Open a direct connection in read-only mode, with a statement_timeout of READ_ONLY_SECONDS."""
@@ -138,11 +122,6 @@ def connection_of(migration: MigrationContext) -> Connection:
     """Return the connection of a migration that runs on a database, not in --sql mode."""
     assert migration.connection is not None  # noqa: S101 - callers have ruled out --sql mode
     return migration.connection
-
-
-def execute_verbatim(connection: Connection, sql: str) -> CursorResult[Any]:
-    """Send SQL as it is. The driver does not look for parameters, so a % stays a %."""
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 @contextmanager
@@ -238,13 +217,6 @@ class WatchedConnection(connection):
         if self.watcher is not None:
             self.watcher.before_rollback()
         super().rollback()
-
-
-def is_open(connection: Connection) -> bool:
-    """Tell whether it can still be asked: it was neither lost nor closed, which a revision may do too."""
-    if connection.closed or connection.invalidated or not connection.connection.is_valid:
-        return False
-    return not driver_connection(connection).closed
 
 
 def driver_connection(connection: Connection) -> WatchedConnection:

@@ -16,9 +16,10 @@ from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTa
 from sqlalchemy.sql.functions import next_value
 from sqlalchemy.types import ARRAY, Enum, TypeDecorator
 
-from online_migrations.connection import execute_verbatim, rolled_back
+from online_migrations.connection import rolled_back
 from online_migrations.errors import UnsafeOperation, server_message
 from online_migrations.locks import sqlstate
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import DIALECT, alter, quote, read_queries, sql_name, sql_type
 
 # The mark of a table or column that no model has any more.

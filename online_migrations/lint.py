@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateSchema
 
 from online_migrations import options
 from online_migrations.backfills import store
-from online_migrations.connection import direct_connection, execute_verbatim, is_open, read_only_connection
+from online_migrations.connection import direct_connection, read_only_connection
 from online_migrations.errors import BrokenFile, ReleaseError, server_message, told
 from online_migrations.guard import watch
 from online_migrations.guard.guard import MANY_ROWS, MOST_TOLD, Guard
@@ -25,6 +25,7 @@ from online_migrations.guard.rules import Violation
 from online_migrations.locks import Deadline
 from online_migrations.revisions import raised_at, require_consistent_files
 from online_migrations.scratch import scratch_database
+from online_migrations.sessions import execute_verbatim, is_open
 from online_migrations.sql import read_queries
 from online_migrations.state.ledger import CONTRACT, EXPAND
 from online_migrations.state.tables import TOOL_TABLES, prepare

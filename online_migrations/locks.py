@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from online_migrations import options
-from online_migrations.connection import is_open
 from online_migrations.errors import DeadlineExceeded, RequestsHeldUp
+from online_migrations.sessions import is_open
 from online_migrations.sql import read_queries
 
 # Heroku kills a release phase after an hour (devcenter.heroku.com/articles/release-phase). We stop ten minutes earlier,

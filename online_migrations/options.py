@@ -1,7 +1,9 @@
 """Options: what a project tells this library, once, in init_app(). The library imports nothing of the project."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from flask import current_app
 from sqlalchemy import Connection, MetaData
@@ -48,3 +50,13 @@ def current() -> Options:
     if found is None:
         raise ReleaseError("This application was not set up: call online_migrations.init_app(app, Options(…)).")
     return found
+
+
+def directory() -> Path:
+    """Return the folder that Flask-Migrate was given; its default, where a process serves without Flask-Migrate."""
+    return _resolved(current_app.extensions.get("migrate"))
+
+
+@cache  # a process may change the directory that it runs in
+def _resolved(migrate: Any) -> Path:
+    return Path(migrate.directory if migrate else "migrations").resolve()

@@ -26,7 +26,7 @@ from online_migrations.errors import IncompatibleSchema, ReleaseError, UnknownRe
 from online_migrations.guard.watch import refused
 from online_migrations.runner import check, require_adopted, require_same
 from online_migrations.sql import DIALECT, quote
-from online_migrations.state import SchemaState, ledger, live
+from online_migrations.state import SchemaState, forecasts, ledger, live
 from online_migrations.state.ledger import EXPAND
 from online_migrations.state.tables import RELEASES
 
@@ -170,7 +170,7 @@ def roll_back(connection: Connection, to: str | None = None) -> RollbackForecast
     elif release is None:
         way = f"a way from {revision} to the database's revision"
         reasons = [f"neither this code nor the database's ledger knows {way}"]
-    elif reasons := list(state.forecast(connection, release)):
+    elif reasons := list(forecasts.forecast(connection, release)):
         answer = NO
     else:
         reasons = [f"{step} is pending and a contract step" for step in contracts if step in current.pending]

@@ -14,13 +14,12 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision
 from alembic.util import to_tuple
-from flask import current_app
 
+from online_migrations import options
 from online_migrations.errors import BrokenFile, ReleaseError, told
 
 NOT_RUN_BY_A_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -28,12 +27,12 @@ NOT_RUN_BY_A_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASY
 
 def script_directory() -> ScriptDirectory:
     """Return Alembic's view of the directory that Flask-Migrate was given. (`flask db … -d FOLDER` uses another.)"""
-    return _read(current_app.extensions["migrate"])
+    return _read(options.directory())
 
 
-@cache  # the files do not change while a process runs, but one of them may change the directory that it runs in
-def _read(migrate: Any) -> ScriptDirectory:
-    return ScriptDirectory(str(Path(migrate.directory).resolve()))
+@cache  # the files do not change while a process runs
+def _read(folder: Path) -> ScriptDirectory:
+    return ScriptDirectory(str(folder))
 
 
 def unmerged_heads(code: ScriptDirectory) -> list[str]:

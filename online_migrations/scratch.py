@@ -11,9 +11,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
-from online_migrations.connection import direct_connection, direct_engine, execute_verbatim
+from online_migrations.connection import direct_connection, direct_engine
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import Deadline, migration_lock
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import read_queries
 
 __all__ = ["Deadline", "direct_connection", "direct_engine", "migration_lock", "scratch_database"]

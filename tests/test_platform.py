@@ -183,7 +183,7 @@ def test_gunicorn_has_its_settings_from_the_file_and_port_from_the_environment(m
     for name, value in runpy.run_path(str(ROOT / "gunicorn.conf.py")).items():
         if name in settings.settings:
             settings.set(name, value)
-    assert (settings.wsgi_app, settings.bind) == ("app:create_app()", ["0.0.0.0:5123"])
+    assert (settings.wsgi_app, settings.bind) == ("app:create_app(migrates=False)", ["0.0.0.0:5123"])
     assert settings.worker_class_str == "http_server.worker.BufferingWorker"
     assert settings.timeout >= 30, "the router gives a request up before its process is ended for it"
     assert settings.keepalive > 90

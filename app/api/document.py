@@ -4,29 +4,25 @@ Programs have bearer tokens (RFC 6750), scopes and rate limits. Closed by defaul
 here, so no other site can send a request in a reader's name (CSRF), and a token opens no page. The operations stand in
 the `api.py` of each feature.
 
-The document is made from the code by spectree, which takes the models of a view from one decorator and leaves the
-application a plain Flask one. What it documents is what `Reader` reads a request by. Answers are documented, and held
-to it by tests and not at each request.
+The document is made from what the decorator of a view says, see openapi.py, and a request is read by the same models.
+Answers are documented, and held to it by tests and not at each request.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, current_app, g, json, render_template, request
 from flask_babel import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
-from spectree import Response as Documented
-from spectree import SecurityScheme, SpecTree
-from spectree.models import SecureType, SecuritySchemeData
-from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.wrappers import Response
 
 from app import tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
+from app.api import Operation
 from app.api.messages import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
 from app.extensions import csrf
 from app.limits import rate_limits
@@ -44,12 +40,7 @@ bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets())
 csrf.exempt(bp)
 
 ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
-# The HTTP server answers any operation with these, as HTML, before it asks us.
-TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
-# Filled by operation(), by the name of the view.
-SENDS: dict[str, Sequence[str]] = {}
-GIVES: dict[str, str | None] = {}
-OF_TWO_METHODS: set[str] = set()
+OPERATIONS: dict[str, Operation] = {}  # by endpoint
 
 
 def caller() -> TokenHolder:
@@ -145,10 +136,10 @@ def nothing_there(error: RowNotFound) -> Response:
 class Answer(BaseModel):
     """A JSON object in an answer. It is never built: it documents what the views give."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     @classmethod
-    @cache  # spectree asks for the schema of each answer of each operation, which was 0.3 s of each start
+    @cache  # spectree asks for it once for each operation and status: 0.3 s
     def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         return super().model_json_schema(*arguments, **named)
 
@@ -177,38 +168,6 @@ class ProblemDetails(Answer):
     current: dict[str, Any] | None = Field(None, description="412: the note as it is now")
 
 
-class Reader(FlaskPlugin):
-    """spectree's plugin for Flask. It reads a request for a view, and leaves the view's answer alone."""
-
-    def find_routes(self) -> Iterable[Any]:
-        return (rule for rule in current_app.url_map.iter_rules() if rule.endpoint.startswith(f"{bp.name}."))
-
-    def validate(self, func: Any, query: Any, json: Any, form: Any, headers: Any, *rest: Any, **path: Any) -> Any:
-        values = path
-        asked = read_query(query or Parameters)
-        if query:
-            values["query"] = asked
-        if headers:
-            values["headers"] = read_headers(headers)
-        if json:
-            values["body"] = read_body(json)
-        elif request.content_length and not SENDS[func.__name__]:
-            raise wrong_value("#", _("This operation takes no body."))
-        return func(**values) or Response(status=204)
-
-
-BEARER = SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page.")
-spec = SpecTree(
-    backend=Reader,
-    mode="strict",
-    naming_strategy=lambda model: str(model.__name__),
-    nested_naming_strategy=lambda _parent, child: child,
-    title="Semicircle",
-    version="1",
-    security_schemes=[SecurityScheme(name="token", data=BEARER)],
-)
-
-
 def operation(
     methods: str,
     path: str,
@@ -227,26 +186,29 @@ def operation(
         may: further statuses that it may answer with a problem, such as 404.
         sends, gives: the media types of a request and of an answer that are no JSON.
     """
-    problems: dict[str, Any] = {f"HTTP_{code}": ProblemDetails for code in (*ALWAYS, *may)}
 
     def decorate(view: View) -> View:
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
-        name = view.__name__
-        success = status if answer or gives else 204
-        SENDS[name], GIVES[name] = sends, gives
-        if ", " in methods:
-            OF_TWO_METHODS.add(name)
-        documented: View = spec.validate(
-            query=view.__annotations__.get("query"),
-            json=view.__annotations__.get("body"),
-            headers=view.__annotations__.get("headers"),
-            resp=Documented(**{f"HTTP_{success}": answer}, **problems),
-            tags=[scope.partition(":")[0]],
-            security={"token": [scope]},
-            operation_id=name,
-        )(view)
-        bp.add_url_rule(path, view_func=documented, methods=methods.split(", "))
-        return documented
+        models = view.__annotations__
+        answers = {(status if answer or gives else 204): answer, **dict.fromkeys((*ALWAYS, *may), ProblemDetails)}
+        declared = Operation(view, scope, answers, tuple(sends), gives, has_methods=", " in methods)
+        OPERATIONS[f"{bp.name}.{view.__name__}"] = declared
+
+        @wraps(view)
+        def read_and_call(**values: Any) -> Any:
+            asked = read_query(models.get("query", Parameters))
+            if "query" in models:
+                values["query"] = asked
+            if "headers" in models:
+                values["headers"] = read_headers(models["headers"])
+            if "body" in models:
+                values["body"] = read_body(models["body"])
+            elif request.content_length and not sends:
+                raise wrong_value("#", _("This operation takes no body."))
+            return view(**values) or Response(status=204)
+
+        bp.add_url_rule(path, view_func=read_and_call, methods=methods.split(", "))
+        return view
 
     return decorate
 
@@ -254,31 +216,9 @@ def operation(
 @cache
 def document() -> str:
     """Return the document as JSON. It is the same for everybody, so it is made once."""
-    made = spec.spec
-    for operations in made["paths"].values():
-        for method, each in operations.items():
-            complete(method, each)
-    return json.dumps(made)
+    from app.api import openapi  # with spectree and the schema of each answer, which nothing but the document needs
 
-
-def complete(method: str, each: dict[str, Any]) -> None:
-    """Add what spectree does not know: bodies that are no JSON, what the HTTP server answers, the range of ids."""
-    name, binary = each["operationId"], {"schema": {"type": "string", "format": "binary"}}
-    if SENDS[name]:
-        each["requestBody"] = {"content": dict.fromkeys(SENDS[name], binary), "required": True}
-    if GIVES[name]:
-        each["responses"]["200"]["content"] = {GIVES[name]: binary}
-    if name in OF_TWO_METHODS:
-        each["operationId"] = f"{method}_{name}"
-    for status, response in each["responses"].items():
-        if status >= "400":
-            response["content"] = {"application/problem+json": response["content"]["application/json"]}
-    html = {"text/html": {"schema": {"type": "string"}}}
-    each["responses"] |= {status: {"description": why, "content": html} for status, why in TOO_LONG.items()}
-    for parameter in each["parameters"]:
-        if parameter["in"] == "path" and parameter["name"] != "public_id":
-            parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
-        parameter["required"] |= parameter["name"] == "If-Match" and method == "patch"  # without it: 428
+    return json.dumps(openapi.made(OPERATIONS, bp.name))
 
 
 @bp.get("/openapi.json")

@@ -133,6 +133,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.access": {**to_stdout, "level": "INFO"},
             "werkzeug": {**to_stdout, "level": "INFO"},
             "botocore": {"level": "WARNING"},
+            "alembic.runtime.plugins": {"level": "WARNING"},  # writes seven lines as it is imported
             "procrastinate": {"level": "WARNING"},  # writes three lines a job; app/jobs/worker.py writes one
         },
     }

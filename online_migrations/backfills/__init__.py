@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from online_migrations import options
 from online_migrations.backfills import store
 from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
-from online_migrations.connection import execute_verbatim
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
+from online_migrations.sessions import execute_verbatim
 
 __all__ = ["requeue_lost", "run_batch"]
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, func, text
 from sqlalchemy.exc import ProgrammingError
 
-from online_migrations.connection import execute_verbatim
 from online_migrations.errors import UnsafeOperation
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import literal, names_in, normalize, quote, read_texts, shadow_of, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 

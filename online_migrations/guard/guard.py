@@ -19,7 +19,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from online_migrations.connection import execute_verbatim, rolled_back
+from online_migrations.connection import rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
 from online_migrations.guard.effect import DEFAULT_SCHEMA, Effect, on_table, shown, with_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_all, takes_default
@@ -28,6 +28,7 @@ from online_migrations.guard.snapshot import Snapshot, read_snapshot
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
 from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import quote
 from online_migrations.state.ledger import CONTRACT, EXPAND, phase_of
 from online_migrations.state.live import Usage

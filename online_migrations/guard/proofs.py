@@ -12,10 +12,11 @@ from contextlib import suppress
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InternalError, NotSupportedError, ProgrammingError
 
-from online_migrations.connection import execute_verbatim, rolled_back, writable_transaction
+from online_migrations.connection import rolled_back, writable_transaction
 from online_migrations.definitions import empty_copies, on_search_path
 from online_migrations.guard.effect import Effect
 from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import literal, quote, read_sql
 
 _ROW = text(read_sql(__file__, "row.sql").text.replace("{FILLED_BY_TRIGGER}", FILLED_BY_TRIGGER))

@@ -13,7 +13,6 @@ from alembic import op
 from sqlalchemy import Column, Connection
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
@@ -21,6 +20,7 @@ from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.steps import run_steps, strong
 from online_migrations.operations.tables import refuse_more_than_a_type, require_value
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, shorten_identifier
 
 

@@ -16,12 +16,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from online_migrations.connection import LOCK_TIMEOUT, connection_of, execute_verbatim
+from online_migrations.connection import LOCK_TIMEOUT, connection_of
 from online_migrations.definitions import is_any_same
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.guard.effect import Effect
 from online_migrations.locks import Deadline, with_lock_retries
 from online_migrations.operations.catalog import Question, ask
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import alter, quote, shorten_identifier, spare_name
 
 # lock_timeout for SHARE UPDATE EXCLUSIVE, which blocks neither reads nor writes. An autovacuum holds the same lock, and

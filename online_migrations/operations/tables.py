@@ -10,13 +10,13 @@ from sqlalchemy.schema import CreateColumn
 
 from online_migrations import options
 from online_migrations.compatible_types import is_longer_text
-from online_migrations.connection import execute_verbatim
 from online_migrations.definitions import RETIRED_COMMENT, empty_copies, make_all, sequences_of
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
 from online_migrations.guard.effect import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind, explain, refuse_other_column, tables_locked
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import DIALECT, alter, comment_on, literal, quote, require_short, shorten_identifier
 from online_migrations.state import live
 

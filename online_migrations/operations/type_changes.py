@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from alembic import op
 from sqlalchemy import Connection, Row, text
 
-from online_migrations.connection import connection_of, execute_verbatim
+from online_migrations.connection import connection_of
 from online_migrations.definitions import SHADOW_OF_FORMER, SHADOW_TO_BE, all_there, empty_copies
 from online_migrations.errors import DeadlineExceeded, ReleaseError, UnsafeOperation
 from online_migrations.locks import Deadline
@@ -21,6 +21,7 @@ from online_migrations.operations.constraints import take_name
 from online_migrations.operations.dual_writes import DualWrite, differs
 from online_migrations.operations.steps import Step, add_validated, build_index, deadline_of, online, run_steps, strong
 from online_migrations.operations.tables import not_null_check
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import alter, comment_on, literal, quote, shadow_of, shorten_identifier
 
 INTEGERS = ("smallint", "integer", "bigint")

@@ -27,15 +27,16 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from online_migrations import autogenerate, errors, locks, options, state
 from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
-from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine, is_open
+from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
 from online_migrations.doctor import NO_VALUE, diagnosis, differences, not_adopted, other_version
 from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import Deadline, migration_lock, sqlstate, watch_blockers, with_lock_retries
 from online_migrations.operations.catalog import require_explained
 from online_migrations.revisions import raised_at, require_consistent_files, unmerged_heads
+from online_migrations.sessions import is_open
 from online_migrations.sql import DIALECT, OFFLINE_OPTIONS, read_sql
-from online_migrations.state import ledger, live, tables
+from online_migrations.state import forecasts, ledger, live, tables
 
 ALEMBIC_OPTIONS: dict[str, Any] = {
     "transaction_per_migration": True,  # a failure keeps the revisions that were finished before it
@@ -382,7 +383,7 @@ def unlike(connection: Connection) -> str:
     lacking = [one for one in found if one.action != "remove" and not one.kind.endswith("comment")]
     extra_default = ("modify", "default", NO_VALUE)
     wrong = [diagnosis(one).what for one in lacking if (one.action, one.kind, one.wanted) != extra_default]
-    wrong += state.unknown_required(connection, live.mapped_tables(options.current().metadata))
+    wrong += forecasts.unknown_required(connection, live.mapped_tables(options.current().metadata))
     connection.rollback()
     return " ".join(f"{one.rstrip('.')}." for one in wrong[:3])
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from online_migrations import options
-from online_migrations.connection import execute_verbatim
+from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import DIALECT
 
 # One row for each applied revision.

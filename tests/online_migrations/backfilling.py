@@ -8,8 +8,8 @@ from procrastinate.schema import SchemaManager
 
 from app.extensions import db
 from online_migrations.backfills.store import Backfill, read
-from online_migrations.connection import execute_verbatim
 from online_migrations.operations.backfill import backfill_later
+from online_migrations.sessions import execute_verbatim
 from online_migrations.state.tables import prepare
 from tests.databases import Environment, copied_database, template
 from tests.online_migrations.migrating import Database, connected

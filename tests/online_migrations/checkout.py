@@ -19,6 +19,7 @@ from app.extensions import Base, db
 from config import MigrationConfig
 from online_migrations.revisions import _read
 from online_migrations.runner import LIBRARY
+from online_migrations.state import written_heads
 from tests.online_migrations.history import write_revision
 from tests.waiting import WITHIN
 from tools.dev.processes import Child, spawn
@@ -58,7 +59,8 @@ class OwnHistory:
         """Run `flask …` in this process, and return what it printed and logged."""
         app = create_app(MigrationConfig(self.environment))
         app.extensions["release"] = app.extensions["release"]._replace(metadata=self.metadata)
-        _read.cache_clear()  # a process meets new files when it starts
+        _read.cache_clear()
+        written_heads.cache_clear()  # a process meets new files when it starts
         with chdir(self.folder), logged() as log, app.app_context():  # else the command keeps to the test's context
             done = app.test_cli_runner().invoke(app.cli, arguments)
             db.engine.dispose()

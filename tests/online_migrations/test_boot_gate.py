@@ -1,7 +1,11 @@
 """Answer 503 until the database is at least where the code is, and never look again (the boot gate)."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import PIPE
 from threading import Barrier
 from types import SimpleNamespace
 
@@ -119,6 +123,23 @@ def test_the_first_requests_wait_for_the_look_of_the_first(starting: Flask, sent
     with ThreadPoolExecutor(THREADS) as threads:
         assert list(threads.map(visit, range(THREADS))) == [200] * THREADS
     assert looks(sent) == 1
+
+
+SERVES = """
+import os, sys
+from app import create_app
+from config import TestingConfig
+
+client = create_app(TestingConfig(os.environ), migrates=False).test_client()
+assert [client.get(page).status_code for page in ("/readyz", "/sign-in")] == [200, 200]
+print(*{name.partition(".")[0] for name in sys.modules} & {"alembic", "boto3", "psycopg2", "spectree", "webauthn"})
+"""
+
+
+def test_at_head_a_process_serves_without_alembic_and_its_driver(environment: Environment) -> None:
+    """Half of what a process has for itself would be theirs."""
+    served = subprocess.run([sys.executable, "-c", SERVES], env={**os.environ, **environment}, stdout=PIPE, text=True)
+    assert (served.returncode, served.stdout.split()) == (0, [])
 
 
 @pytest.mark.smoke

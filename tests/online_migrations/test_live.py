@@ -10,7 +10,8 @@ from sqlalchemy import Connection, MetaData
 
 from app.extensions import Base
 from online_migrations.plan import roll_back
-from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, UNKNOWN, forecast, live, read_schema_state, tables
+from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, UNKNOWN, live, read_schema_state, tables
+from online_migrations.state.forecasts import forecast
 from online_migrations.state.live import LiveRelease, mapped_tables, record_live
 from tests.databases import HEAD
 from tests.online_migrations.migrating import Database

@@ -13,7 +13,7 @@ from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.lint import lint
 from online_migrations.plan import plan
 from online_migrations.revisions import _read, content_hashes, duplicate_revisions, require_parent_files
-from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state
+from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state, written_heads
 from tests.databases import OUR_HISTORY
 from tests.online_migrations import dumps
 from tests.online_migrations.checkout import OwnHistory
@@ -220,7 +220,8 @@ def add(project: ModelProject, revision: str = "bill1", up: str = ADD, **given: 
     constants = f"{EXPAND}\nbranch_labels = {given.get('labels')!r}\ndepends_on = {given.get('depends_on')!r}"
     text = revision_text(revision, given.get("down"), up, constants, given.get("back", "pass"))
     (project.folder / f"versions/{revision}_by_hand.py").write_text(text)
-    _read.cache_clear()  # a process meets new files when it starts
+    _read.cache_clear()
+    written_heads.cache_clear()  # a process meets new files when it starts
 
 
 @pytest.fixture
@@ -278,6 +279,7 @@ def test_what_a_revision_depends_on_is_run_and_judged_before_it(branched: ModelP
     file = branched.files()[-2]
     file.write_text(file.read_text().replace('phase = "expand"', 'phase = "expand"\ndepends_on = "bill1"'))
     _read.cache_clear()
+    written_heads.cache_clear()
     assert state(branched).pending == ["bill1", "0003"]
     with pytest.raises(UnsafeOperation, match=r"things.note would be gone"):
         upgrade(branched, "0003")
@@ -299,6 +301,7 @@ def test_older_code_learns_from_the_ledger_whether_it_runs_on_another_base(branc
     upgrade(branched)
     (branched.folder / "versions/bill1_by_hand.py").unlink()
     _read.cache_clear()
+    written_heads.cache_clear()
     assert state(branched).name == AHEAD
 
 

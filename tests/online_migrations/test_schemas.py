@@ -22,7 +22,8 @@ from online_migrations.operations import (
     in_schema,
     set_default_online,
 )
-from online_migrations.state import forecast, live
+from online_migrations.state import live
+from online_migrations.state.forecasts import forecast
 from tests.online_migrations.history import findings
 from tests.online_migrations.migrating import Database, printed
 from tests.online_migrations.model_project import ModelProject

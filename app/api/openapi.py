@@ -1,0 +1,83 @@
+"""The OpenAPI document. spectree makes it of what the operations declare, and has no part in their requests."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from flask import current_app
+from spectree import Response as Documented
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
+
+from app.api import Operation
+
+# The HTTP server answers any operation with these, as HTML, before it asks us.
+TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
+BEARER = SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", description="An access token of My page.")
+
+
+class Routes(FlaskPlugin):
+    """spectree's plugin for Flask. It finds the operations that were described, by endpoint."""
+
+    described: Mapping[str, Callable[..., Any]]
+
+    def find_routes(self) -> Iterable[Any]:
+        return (rule for rule in current_app.url_map.iter_rules() if rule.endpoint in self.described)
+
+    def parse_func(self, route: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+        return ((method, self.described[route.endpoint]) for method in route.methods)
+
+
+def made(operations: Mapping[str, Operation], prefix: str) -> dict[str, Any]:
+    """Return the document of the operations, which are given by endpoint."""
+    spec = SpecTree(
+        backend=Routes,
+        mode="strict",
+        naming_strategy=lambda model: str(model.__name__),
+        nested_naming_strategy=lambda _parent, child: child,
+        title="Semicircle",
+        version="1",
+        security_schemes=[SecurityScheme(name="token", data=BEARER)],
+    )
+    routes: Any = spec.backend
+    routes.described = {endpoint: describe(spec, each) for endpoint, each in operations.items()}
+    document: dict[str, Any] = spec.spec
+    for path in document["paths"].values():
+        for method, each in path.items():
+            complete(operations[f"{prefix}.{each['operationId']}"], method, each)
+    return document
+
+
+def describe(spec: SpecTree, operation: Operation) -> Callable[..., Any]:
+    models = operation.view.__annotations__
+    decorate = spec.validate(
+        query=models.get("query"),
+        json=models.get("body"),
+        headers=models.get("headers"),
+        resp=Documented(**{f"HTTP_{status}": answer for status, answer in operation.answers.items()}),
+        tags=[operation.scope.partition(":")[0]],
+        security={"token": [operation.scope]},
+        operation_id=operation.view.__name__,
+    )
+    described: Callable[..., Any] = decorate(operation.view)
+    return described
+
+
+def complete(operation: Operation, method: str, each: dict[str, Any]) -> None:
+    """Add what spectree does not know: bodies that are no JSON, what the HTTP server answers, the range of ids."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    if operation.sends:
+        each["requestBody"] = {"content": dict.fromkeys(operation.sends, binary), "required": True}
+    if operation.gives:
+        each["responses"]["200"]["content"] = {operation.gives: binary}
+    if operation.has_methods:
+        each["operationId"] = f"{method}_{each['operationId']}"
+    for status, response in each["responses"].items():
+        if status >= "400":
+            response["content"] = {"application/problem+json": response["content"]["application/json"]}
+    html = {"text/html": {"schema": {"type": "string"}}}
+    each["responses"] |= {status: {"description": why, "content": html} for status, why in TOO_LONG.items()}
+    for parameter in each["parameters"]:
+        if parameter["in"] == "path" and parameter["name"] != "public_id":
+            parameter["schema"] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
+        parameter["required"] |= parameter["name"] == "If-Match" and method == "patch"  # without it: 428
