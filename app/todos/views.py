@@ -2,8 +2,9 @@
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
-from flask import Blueprint, abort, flash, render_template, request, session, url_for
+from flask import Blueprint, abort, flash, get_flashed_messages, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import UnprocessableEntity
@@ -25,6 +26,7 @@ bp = Blueprint("todos", __name__, url_prefix="/todos")
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
+REOPENING = re.compile(r"undo \S+/reopen\b")  # the category of a message
 DIRECTIONS = {"up": True, "down": False}
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
@@ -84,8 +86,31 @@ def change(todo_id: int) -> Answer:
         if not form.due_on.raw_data:
             form.due_on.data = todo.due_on
         return edit_page(place, todo, form), 422
-    service.change_todo(current_user.id, todo_id, **form.changes())
+    changes = form.changes()
+    description = service.change_todo(current_user.id, todo_id, **changes)
+    if "completed" in changes:
+        drop_offers_to_reopen()
+    if changes.get("completed"):
+        name = for_message(description)
+        flash(_("“%(todo)s” completed.", todo=name), f"undo {url_for('todos.reopen', todo_id=todo_id, **place)}")
     return return_to(place)
+
+
+@bp.post("/<id:todo_id>/reopen")
+def reopen(todo_id: int) -> Answer:
+    """Undo the completing of a todo. Does nothing to one that is open."""
+    place = requested_place()
+    todo = for_message(service.change_todo(current_user.id, todo_id, completed=False))
+    flash(_("“%(todo)s” reopened.", todo=todo))
+    return return_to(place)
+
+
+def drop_offers_to_reopen() -> None:
+    """Forget messages of earlier ticks that no page has shown: the cookie has no room for those of a day offline."""
+    pending: Any = get_flashed_messages(with_categories=True)
+    for category, message in pending:
+        if not REOPENING.match(category):
+            flash(message, category)
 
 
 @bp.post("/<id:todo_id>/move")
