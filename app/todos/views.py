@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, get_flashed_messages, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup, escape
 from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response
 
@@ -21,12 +22,14 @@ from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import deadline, number
 from app.web.locale import today
+from app.web_addresses import addresses_in
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
 REOPENING = re.compile(r"undo \S+/reopen\b")  # the category of a message
+LINK = Markup('<a href="{}" rel="nofollow noopener noreferrer ugc">{}</a>')
 DIRECTIONS = {"up": True, "down": False}
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
@@ -185,6 +188,17 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
     return render_template("todos/edit.html", form=form, todo=todo, place=place, days=DAYS)
+
+
+@bp.app_template_filter()
+def linked(description: str) -> str:
+    """Return a description with links for its web addresses, as HTML (Markup); without any of them as it was."""
+    pieces: list[Markup] = []
+    done = 0
+    for start, end, url in addresses_in(description):
+        pieces += escape(description[done:start]), LINK.format(url, description[start:end])
+        done = end
+    return Markup("").join([*pieces, escape(description[done:])]) if pieces else description
 
 
 @bp.app_template_filter()
