@@ -1,4 +1,4 @@
-"""Show the list of todos; add, complete, edit, move, delete and restore them."""
+"""Show the list of todos, and search it; add, complete, edit, move, delete and restore them."""
 
 import re
 from datetime import date, timedelta
@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
 from app.limits.quotas import QuotaReached
+from app.search_words import words_of
 from app.todos import listing, service
 from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to
 from app.todos.models import EARLIEST, LATEST
@@ -174,9 +175,11 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     if place["show"] == "today":
         page = listing.list_due(current_user.id, today(), after)
         form.named_day.data = form.named_day.data or today()
+    elif place["q"]:  # what is open and due first stands above, what is done below
+        page = listing.list_todos(current_user.id, after, sort="due", words=words_of(place["q"]))
     else:
         page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"])
-    has_done_below = page.done and place["show"] in (None, "open") and not place["before"]
+    has_done_below = page.done and place["show"] in (None, "open") and not (place["before"] or place["q"])
     done = listing.list_latest_done(current_user.id) if has_done_below else []
     todo = next((todo for todo in [*page.todos, *done] if todo.id == edited), None)
     editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None

@@ -161,6 +161,30 @@ def test_an_address_is_opened_and_the_text_around_it_edits(tab: Tab, reader: Rea
     assert reader.todos() == [f"see {address} soon", "one", "two", "✓ three"]
 
 
+def test_typing_searches_and_what_is_found_is_ticked_within_the_search(tab: Tab, reader: Reader) -> None:
+    search = tab.get_by_role("searchbox")
+    tab.keyboard.press("/")
+    expect(search).to_be_focused()
+    tab.keyboard.type("o")
+    expect_todos(tab, "one", "two")
+    expect(search).to_be_focused()
+    expect(tab.get_by_role("status").get_by_text("Todos shown: 2")).to_be_visible()
+    expect(field(tab)).to_be_hidden()
+    button(tab, "Complete: one").click()
+    expect_todos(tab, "two", "one")
+    wait_until(lambda: "✓ one" in reader.todos(), "it is sent")
+    button(tab, "Undo").click()
+    expect_todos(tab, "one", "two")
+    expect(search).to_have_value("o")
+    search.fill("nowhere")
+    expect(tab.get_by_text("No todos match “nowhere”.")).to_be_visible()
+    assert tab.evaluate("window.isStillHere")
+    tab.get_by_role("link", name="Clear search").click()
+    expect(search).to_have_value("")
+    expect(field(tab)).to_be_visible()
+    expect_todos(tab, "one", "two", "three")
+
+
 @pytest.fixture
 def editing(window: Window, reader: Reader) -> Tab:
     """Open the list of two todos, with the editor of "one" open and something typed there."""
