@@ -224,8 +224,8 @@ def test_a_service_imports_neither_flask_nor_forms_views_or_session() -> None:
 
 
 PURE = [
-    *("app.deadline", "app.keyset", "app.passkeys.ceremonies", "app.rejection", "app.web_addresses"),
-    "online_migrations.compatible_types",
+    *("app.deadline", "app.folding", "app.keyset", "app.passkeys.ceremonies", "app.rejection"),
+    *("app.search_words", "app.web_addresses", "online_migrations.compatible_types"),
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
     *("app.photos.containers", "app.photos.decoding", "app.portability.archive", "app.portability.markdown"),
     *(f"app.notes.{name}" for name in ("markdown", "search", "texts")),

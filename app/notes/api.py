@@ -34,9 +34,11 @@ from app.notes.search import Search
 from app.notes.service import NoteRow
 from app.rejection import RowNotFound
 from app.web.errors import Problem
-from app.web.request_size import accepts_upload
+from app.web.request_size import accepts_long_text, accepts_upload
 
-BATCH_BYTES = 3 * 1024 * 1024  # 100 notes of 2,000 code points, each of which JSON may write as 12 letters
+BATCH_BYTES = (
+    3 * 1024 * 1024
+)  # 100 notes of 2,000 code points, of which JSON may write each as 12 letters, or 12 of 20,000
 VERSION = re.compile("[1-9][0-9]{0,9}")
 TITLE = Field("", json_schema_extra={"maxLength": TITLE_LENGTH}, examples=["Moving house"])
 CONTENT = Field("", json_schema_extra={"maxLength": CONTENT_LENGTH}, examples=["- [ ] Book the lift #home"])
@@ -98,6 +100,7 @@ def list_notes(query: NoteQuery) -> Response:
 
 
 @operation("POST", "/notes", "notes:write", Note, 201, may=[410])
+@accepts_long_text(by=has_signed_token)
 def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
@@ -122,6 +125,7 @@ def show_note(note_id: int) -> Response:
 
 
 @operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428])
+@accepts_long_text(by=has_signed_token)
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
 

@@ -13,7 +13,7 @@ from app.keyset import IDS, Cursor
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)  # the precision of PostgreSQL's timestamps
 END = datetime(9999, 1, 1, tzinfo=UTC)  # a year short of what datetime holds, so that every time zone can show it
-MOST_RELEVANT = 6
+MOST_RELEVANT = 7
 SORT_KEY = (range(2), range((END - EPOCH) // MICROSECOND), IDS)
 KEY_BOUNDS = (*SORT_KEY, range(10**9))
 POOL_BOUNDS = (range(1, MOST_RELEVANT + 1), *SORT_KEY, *SORT_KEY[:2], range(IDS.stop), KEY_BOUNDS[-1])

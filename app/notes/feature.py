@@ -3,7 +3,7 @@
 from flask_babel import lazy_gettext as _
 
 from app.features import Feature, MenuEntry
-from app.notes import api, note_views, views
+from app.notes import api, note_views, tasks, views
 from app.notes.figures import BY_DAY, FIGURE
 from app.notes.portable import NOTES
 
@@ -11,6 +11,7 @@ FEATURE = Feature(
     blueprints=[views.bp, note_views.links],
     api=api,
     scopes={"notes:read": _("Read notes"), "notes:write": _("Change notes")},
+    tasks=tasks,
     portable=NOTES,
     figure=FIGURE,
     by_day=BY_DAY,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, false, func, null, select, true, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, false, func, null, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.statements import UNPREPARED
@@ -42,6 +42,7 @@ class NotePage:
     search: Search  # what the notes were searched for; not as it was asked if nothing was found so
     found: int  # notes that the search finds, on all pages
     found_is_least: bool  # there may be more of them, which were not counted
+    in_part: bool  # of the longer notes, not all were searched to their end
     shown: int | None  # of them on this page and those before it; None if the link to this page did not say
     total: int  # notes of the list, whatever is searched for
     in_archive: int
@@ -50,15 +51,7 @@ class NotePage:
     before: tuple[bool, datetime] | None  # of the note that the page before ended with: is it pinned, when written
 
 
-# A task as texts.py finds it. Only notes that look as if they had one pay for the regular expression.
-_TASK = r"^[ >]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[%s\][ \t]"
-_MAY_HAVE_TASKS = Note.content.like("%[_] %")
 _LIMIT = bindparam("limit", PAGE_SIZE + 1, type_=Integer)
-
-
-def _number_of_tasks(mark: str) -> ColumnElement[int]:
-    counted = func.regexp_count(Note.content, _TASK % mark, 1, "n", type_=Integer)
-    return case((_MAY_HAVE_TASKS, counted), else_=0)
 
 
 def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
@@ -66,8 +59,7 @@ def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
     return select(
         *(Note.id, Note.title, text.label("text"), Note.tags[1:TAGS_OF_NOTE].label("tags"), Note.pinned, Note.version),
         *(Note.created_at, Note.updated_at, Note.archived_at),
-        _number_of_tasks("[ xX]").label("tasks"),
-        _number_of_tasks("[xX]").label("tasks_done"),
+        *(Note.tasks[1].label("tasks"), Note.tasks[2].label("tasks_done")),
     ).where(Note.user_id == OWNER, NOT_DELETED)
 
 
@@ -93,7 +85,10 @@ def beside(page: Select[Any], found: ColumnElement[Any], is_least: ColumnElement
     Args:
         found, is_least: as search_statements.by_list_order() says. Here the number is known; NULL: all notes.
     """
-    counted = (found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit"))
+    counted = (
+        *(found.label("found"), is_least.label("is_least"), null().label("stopped_at"), true().label("after_hit")),
+        false().label("in_part"),
+    )
     of_page = (*counted, *figures_beside())
     return page.add_columns(*of_page), select(null().label("id"), *of_page)
 
@@ -184,6 +179,7 @@ def page_of(
         search=search,
         found=found,
         found_is_least=figures.is_least,
+        in_part=figures.in_part,
         shown=None if so_far is None else min(so_far, found),  # some of them may be deleted by now
         total=figures.total,
         in_archive=figures.in_archive,

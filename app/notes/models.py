@@ -3,14 +3,14 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String, Text, false, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, Id
 
-TITLE_LENGTH = 50  # code points
-CONTENT_LENGTH = 2000
+TITLE_LENGTH = 120  # code points
+CONTENT_LENGTH = 20_000
 SHARE_TOKEN_LENGTH = 22  # characters of Base64 for 128 bits
 
 
@@ -35,6 +35,16 @@ class NoteTag(Base):
     pinned: Mapped[bool] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(primary_key=True)
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class TagReading(Base):
+    """Remember how far the notes were read by a rule of what a tag is, see tasks.py."""
+
+    __tablename__ = "tag_readings"
+
+    rule: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    read_up_to: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # the id of a note
+    ended_at: Mapped[datetime | None]
 
 
 class NoteShare(Base):
@@ -74,12 +84,23 @@ class Note(Base):
         Index(None, "user_id", "pinned", "id"),
         # The trash, the last deleted first.
         Index(None, "user_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        # The search, see search_statements.py. The functions are in revisions 0030 and 0036.
+        # The search, see search_statements.py. The functions are in revisions 0030, 0036 and 0055.
         Index(
             "ix_notes_terms",
             text("note_terms(user_id, title, content, tags)"),
             postgresql_using="gin",
             postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_notes_folded",
+            text("note_folded_terms(user_id, title, content, tags)"),
+            postgresql_using="gin",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_notes_long",
+            *("user_id", "pinned", "created_at", "id"),
+            postgresql_where=text("deleted_at IS NULL AND char_length(content) > 2000"),
         ),
         Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         Index(
@@ -97,6 +118,7 @@ class Note(Base):
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/texts.py
+    tasks: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))  # all and done; a trigger alone writes it
     pinned: Mapped[bool] = mapped_column(server_default=false())
     version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each edit adds one
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from app.follower.follower import from_follower
 from app.notes import markdown, service, sharing
 from app.notes.forms import EditNoteForm, NoteForm, return_url
-from app.notes.models import CONTENT_LENGTH
+from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.texts import TaskNotFound, Tick
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
@@ -19,6 +19,7 @@ from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.headers import send_no_referrer
+from app.web.request_size import accepts_long_text
 
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 links = Blueprint("shared_notes", __name__)
@@ -47,6 +48,7 @@ def edit(note_id: int) -> Answer:
 
 
 @bp.post("/<id:note_id>")
+@accepts_long_text()
 @recovers("title", "content")
 def change(note_id: int) -> Answer:
     form = EditNoteForm()
@@ -84,13 +86,14 @@ def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[
 
 
 @bp.post("/preview")
+@accepts_long_text()
 @recovers("title", "content")
 def preview() -> Answer:
     """Show the typed text as it will be read. Nothing is stored, so it may be too long."""
     form = NoteForm()
     content = form.content.data[: 2 * CONTENT_LENGTH]
     html = markdown.render(content, tags_at=url_for("notes.index", tag=""))
-    return render_template("notes/preview.html", title=form.title.data[:CONTENT_LENGTH], html=html)
+    return render_template("notes/preview.html", title=form.title.data[: 2 * TITLE_LENGTH], html=html)
 
 
 @bp.post("/<id:note_id>/task")

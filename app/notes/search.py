@@ -1,7 +1,8 @@
 """Parse a search, mark its hits in a text, and find the words one key away from what was typed (spelling correction).
 
-A search has words that must all occur in a note, and #tags that it must have. A word may have initial consonants
-(초성 검색) in place of syllables: ㄱㅈ finds 감자, and so does 감ㅈ.
+A search has words that must all occur in a note, and #tags that it must have. What stands in quotation marks is one
+word, a phrase. A word may have initial consonants (초성 검색) in place of syllables: ㄱㅈ finds 감자, and so does 감ㅈ.
+Letters are found without their accents, and so on, as folding.py has it.
 
 A mistyped word lacks one key, has one too many or another one, or has two swapped (Damerau-Levenshtein distance 1 of
 keys). On a two-set keyboard (두벌식, KS X 5002) a key is a jamo, elsewhere a letter. A compound vowel or final
@@ -21,6 +22,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from app.folding import APOSTROPHES, alike, fold
 from app.notes.texts import EXCERPT_LENGTH, tags_of
 
 LENGTH = 100  # code points. A longer query is cut, since finding too much is better than an error page
@@ -52,6 +54,11 @@ _PLACES |= {shifted: _PLACES[key] for shifted, key in zip("ㅃㅉㄸㄲㅆㅒㅖ
 FEWEST_LETTERS = 2
 MOST_KEYS = 16  # beyond that, more than 1,000 words would be one key away
 WHOLE_WORD = 4  # keys. With fewer, nearly everything is the beginning of some word
+# A phrase in the quotation marks that keyboards and word processors write, or else what has no space in it. An
+# apostrophe is a quotation mark where it stands around several words.
+_TOKEN = re.compile(
+    r"""["“”„«»「」『』＂]([^"“”„«»「」『』＂]+)["“”„«»「」『』＂]|(?<!\S)['‘]([^'‘’]+ [^'‘’]+)['’](?!\S)|(\S+)"""
+)
 # Neither a letter nor a digit: a word begins after it. Not [:alnum:], which depends on the locale.
 NO_LETTER = "[^0-9A-Za-z\u00c0-\u1fff\u3040-\ud7ff]"
 
@@ -66,6 +73,7 @@ _WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{_JAMO}])*")  # no jamo stays alon
 
 _OF_ONE_INITIAL = len(SYLLABLES) // len(INITIALS)
 _CONSONANT = re.compile(f"[{INITIALS}{''.join(CLUSTERS)}]")  # which stands for a syllable
+_NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]")  # written in several ways
 _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
 
 
@@ -81,10 +89,12 @@ class Search:
     @classmethod
     def parse(cls, text: str, tag: str = "") -> "Search":
         """Read what was typed into the field, and the tag that was chosen beside it."""
-        words = clean(text)[:LENGTH].split()[:WORDS]
-        tagged = {word: tag_in(word) for word in words}
-        tags = [tag for tag in tagged.values() if tag] + [name.lower() for name in clean(tag).removeprefix("#").split()]
-        return cls(" ".join(words), tuple(word for word in words if not tagged[word]), tuple(tags))
+        tokens = [*_TOKEN.finditer(clean(text)[:LENGTH])][:WORDS]
+        words = [word for word in map(word_of, tokens) if word]
+        tags = [tag for tag in map(tag_of, tokens) if tag] + [
+            name.lower() for name in clean(tag).removeprefix("#").split()
+        ]
+        return cls(" ".join(token[0] for token in tokens), tuple(words), tuple(tags))
 
     def __bool__(self) -> bool:
         return bool(self.words or self.tags)
@@ -102,7 +112,8 @@ class Search:
     def query(self) -> str:
         """Return the text with the words that are searched for."""
         words = iter(self.words)
-        return " ".join(word if tag_in(word) else next(words) for word in self.text.split())
+        tokens = [*_TOKEN.finditer(self.text)]
+        return " ".join(quoted(next(words)) if word_of(token) else token[0] for token in tokens)
 
 
 def clean(text: str) -> str:
@@ -111,14 +122,20 @@ def clean(text: str) -> str:
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
 
 
-def tag_in(word: str) -> str | None:
-    """Return the tag of a word such as `#책` or `#책,`; None for `#1` and `책`."""
-    tags = tags_of("", word) if word.startswith("#") else []
+def tag_of(token: re.Match[str]) -> str | None:
+    """Return the tag of a word such as `#책` or `#책,`; None for `#1`, `책` and a phrase."""
+    tags = tags_of("", token[0]) if token[0].startswith("#") else []
     return tags[0] if tags else None
 
 
-def has_case(word: str) -> bool:
-    return word.lower() != word.upper()
+def word_of(token: re.Match[str]) -> str | None:
+    """Return the word, or the phrase without its quotation marks and with single spaces; None for a tag."""
+    phrase = token[1] or token[2]
+    return " ".join(phrase.split()) if phrase and phrase.strip() else None if tag_of(token) else token[0]
+
+
+def quoted(word: str) -> str:
+    return f'"{word}"' if " " in word else word
 
 
 def pattern(word: str) -> str:
@@ -128,49 +145,50 @@ def pattern(word: str) -> str:
     return f"%{word}%"
 
 
-def anywhere(word: str) -> str:
-    """Return PostgreSQL's regular expression of a text that contains the word."""
-    return f"{'(?i)' if has_case(word) else ''}{regular_expression(word)}"
-
-
 def at_beginning(word: str) -> str:
     """Return the pattern of a text in which a word begins like this one. A sign is found anywhere."""
     begins = "" if re.match(NO_LETTER, word) else f"(?:^|{NO_LETTER})"
-    return f"{'(?i)' if has_case(word) else ''}{begins}{regular_expression(word)}"
+    return begins + regular_expression(word)
 
 
 def regular_expression(word: str) -> str:
     """Return what the word finds, for PostgreSQL and for Python: a consonant itself or a syllable that begins with it.
 
-    Two consonants that an input method wrote as one, such as ㄳ, are also two.
+    Two consonants that an input method wrote as one, such as ㄳ, are also two. Letters of other scripts are found in
+    both cases, and with accents.
     """
-    return "".join(_any_of(letter) if _CONSONANT.match(letter) else re.escape(letter) for letter in word)
+    return "".join(map(_any_of, word))
 
 
-def _any_of(consonant: str) -> str:
-    if consonant in CLUSTERS:
-        return f"(?:{consonant}|{''.join(map(_any_of, CLUSTERS[consonant]))})"
-    first = SYLLABLES.start + INITIALS.index(consonant) * _OF_ONE_INITIAL
-    return f"[{consonant}{chr(first)}-{chr(first + _OF_ONE_INITIAL - 1)}]"
+def _any_of(letter: str) -> str:
+    if letter == " ":
+        return r"\s+"
+    if letter in CLUSTERS:
+        return f"(?:{letter}|{''.join(map(_any_of, CLUSTERS[letter]))})"
+    if letter in INITIALS:
+        first = SYLLABLES.start + INITIALS.index(letter) * _OF_ONE_INITIAL
+        return f"[{letter}{chr(first)}-{chr(first + _OF_ONE_INITIAL - 1)}]"
+    letters = alike(letter)
+    return f"[{letters}]" if len(letters) > 1 else re.escape(letter)
 
 
 def parameters_of(search: Search) -> dict[str, Any]:
     """Return the parameters of the statements, besides the owner and the cursor."""
-    terms = _CONSONANT.sub(" ", " ".join(search.words)).strip()
     with_initials = [word for word in search.words if _CONSONANT.search(word)]
-    as_they_are = [word for word in search.words if word not in with_initials]
     initials = [word for word in with_initials if _PAIR.search(word)]  # the index can be asked for no single one
+    terms = _NOT_INDEXED.sub(" ", fold(" ".join(search.words))).strip()
+    as_they_are = [word for word in search.words if regular_expression(word) == re.escape(word)]
     return {
         "terms": terms,
         "initials": " ".join(initials),
         "is_indexed": bool(terms or initials or search.tags),
         "tags": list(search.tags),
-        # Words without letter case, such as Hangul: LIKE takes a fraction of ILIKE's time.
-        "patterns": [pattern(word) for word in as_they_are if not has_case(word)],
-        "cased_patterns": [pattern(word) for word in as_they_are if has_case(word)],
-        "expressions": list(map(anywhere, with_initials)),
-        "anywhere": list(map(anywhere, search.words)),
+        # Words that are written in one way, such as Hangul: LIKE takes a fraction of the time of an expression.
+        "patterns": list(map(pattern, as_they_are)),
+        "expressions": [regular_expression(word) for word in search.words if word not in as_they_are],
+        "anywhere": list(map(regular_expression, search.words)),
         "at_beginning": list(map(at_beginning, search.words)),
+        "whole": f"^{regular_expression(' '.join(search.words))}$",
     }
 
 
@@ -287,8 +305,8 @@ def parameters_of_correction(search: Search) -> dict[str, Any]:
     typed = [
         {
             "place": place,
-            "near": f"{'(?i)' if has_case(word) else ''}{near_pattern(word)}",
-            "others": [anywhere(other) for other in (*search.words[:place], *search.words[place + 1 :])],
+            "near": f"{'(?i)' if word.lower() != word.upper() else ''}{near_pattern(word)}",
+            "others": [regular_expression(other) for other in (*search.words[:place], *search.words[place + 1 :])],
         }
         for place, word in enumerate(search.words)
         if near_words(word)

@@ -1,8 +1,12 @@
 """Build the statements of a search: candidates by the n-gram indexes, the recheck, and pages in bounded steps.
 
 The index `ix_notes_terms` (GIN, of what the SQL function note_terms() gives) names the notes that have every n-gram of
-the words, and the tags; `ix_notes_initials`, of note_initials(), those that have every n-gram of initial consonants.
-They are the candidates. LIKE, or a regular expression for consonants, decides which of them are hits (the recheck).
+the words, and the tags; `ix_notes_folded`, of note_folded_terms(), those that have them without their accents;
+`ix_notes_initials`, of note_initials(), those that have every n-gram of initial consonants. They are the candidates.
+LIKE, or a regular expression for letters that are written in several ways, decides which are hits (the recheck).
+
+Of a note the first INDEXED characters are indexed and rechecked, so that a search costs what it did when no note had
+more. Of the newest DEEP longer ones the whole text is searched, and the page says if there are others.
 
 The first pages of a search by words are sorted by relevance, which is decided among the pool: all hits if the
 candidates are few, else the hits among the newest WALKED notes. A word that is in many of the NEWEST is taken to be one
@@ -54,13 +58,14 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.extensions import read
 from app.notes.cursor import MOST_RELEVANT
-from app.notes.models import Note
+from app.notes.models import CONTENT_LENGTH, Note
 from app.notes.search import Search, near_words, parameters_of_correction
 from app.notes.service import NOT_DELETED, OWNER
 from app.notes.texts import NAME_LENGTH
@@ -70,17 +75,29 @@ CANDIDATES = 1000
 WALKED = 1000  # notes. With more than CANDIDATES of 50,000, 20 of them are hits on the average
 COUNTED = 100  # hits. Of more, the page says 100+
 MOST_WORDS = 100  # different ones near what was typed, those that occur most
+INDEXED = 2000  # code points of a text, as the functions of the indexes have it (revision 0050)
+DEEP = 50  # longer notes
 LATER = 2  # times the notes of the first page are read for a later one: some were written meanwhile
 
 IS_INDEXED: BindParameter[bool] = bindparam("is_indexed")
 KEY = (Note.pinned, Note.created_at, Note.id)
-TEXT = Note.title + "\n" + Note.content
 CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 _POOL_CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 _POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindparam("end_id"))
 _IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
 _IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
 # As texts.name_and_excerpt() has it: a note without a title is named by its first line.
+_LONGER = (
+    select(*KEY)
+    .where(Note.user_id == OWNER, NOT_DELETED, func.char_length(Note.content) > INDEXED)
+    .order_by(*(column.desc() for column in KEY))
+)
+# The newest of them, if there are words to search for.
+_BY_WORDS = _LONGER.where(func.cardinality(cast(bindparam("anywhere"), ARRAY(Text))) > 0)
+_DEEP = _BY_WORDS.limit(DEEP).cte("deep")
+_IN_PART = exists(_BY_WORDS.offset(DEEP).limit(1).subquery().select()).label("in_part")
+_REACH = case((Note.id.in_(select(_DEEP.c.id)), CONTENT_LENGTH), else_=INDEXED)
+TEXT = Note.title + "\n" + func.left(Note.content, _REACH, type_=Text)
 _NAME = case((Note.title == "", func.left(func.split_part(Note.content, "\n", 1), NAME_LENGTH)), else_=Note.title)
 
 Found = tuple[CTE, *tuple[Label[Any], ...]]
@@ -91,11 +108,12 @@ def by_list_order(shown: Select[Any], size: int) -> Found:
 
     PostgreSQL does not run a part whose condition is false, and stops the others when the page is full.
 
-    Returns: the page, and four columns.
+    Returns: the page, and five columns.
         found: hits; COUNTED + 1 if there are more.
         is_least: there may be more hits than `found`.
         stopped_at: if a walk ended before the page was full, the sort key of its last note, as cursor.key_of() has it.
         after_hit: the cursor is a hit. It is not where a walk ended.
+        in_part: there are longer notes than the newest DEEP.
     """
     newest, candidates = _hits_of_newest(), _candidates(CANDIDATES + 1)
     are_enough, are_few = _number(newest) >= size, _are_few(candidates)
@@ -119,6 +137,7 @@ def by_list_order(shown: Select[Any], size: int) -> Found:
         case((found > COUNTED, True), else_=not_(are_few)).label("is_least"),
         stopped_at.label("stopped_at"),
         exists().where(Note.id == bindparam("note_id"), _is_hit()).label("after_hit"),
+        _IN_PART,
     )
 
 
@@ -153,6 +172,7 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
         or_(found > COUNTED, and_(not_(is_by_index), or_(not_(_IS_FIRST), end.is_not(None)))).label("is_least"),
         end.label("stopped_at"),
         false().label("after_hit"),
+        _IN_PART,
     )
 
 
@@ -184,7 +204,6 @@ def _is_hit() -> ColumnElement[bool]:
         or_(Note.archived_at.is_(None), func.cardinality(texts("anywhere")) > 0),
         _if_given("tags", lambda tags: Note.tags.contains(tags)),
         _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns))),
-        _if_given("cased_patterns", lambda patterns: TEXT.ilike(func.all(patterns))),
         _if_given("expressions", lambda expressions: matches_all(TEXT, expressions)),
     )
 
@@ -230,12 +249,13 @@ def _candidates(most: Any) -> CTE:
     asks_for_initials_alone = and_(
         asks_for_initials, bindparam("terms", type_=Text) == "", func.cardinality(texts("tags")) == 0
     )
+    folded = func.note_folded_terms(Note.user_id, Note.title, Note.content, Note.tags, type_=ARRAY(BigInteger))
     notes = select(*KEY).where(
-        or_(asks_for_initials_alone, terms.contains(wanted_terms)),
+        or_(asks_for_initials_alone, terms.contains(wanted_terms), folded.contains(wanted_terms)),
         or_(not_(asks_for_initials), initials.contains(wanted_initials)),
         NOT_DELETED,
     )
-    return notes.limit(most).cte("candidates")
+    return union(notes.limit(most).subquery().select(), select(_DEEP)).cte("candidates")
 
 
 def _are_few(candidates: CTE) -> ColumnElement[bool]:
@@ -251,12 +271,13 @@ def _pool(walk: CTE, candidates: CTE, is_by_index: ColumnElement[bool]) -> CTE:
 
 
 def _relevance() -> ColumnElement[int]:
-    """Rank words in the name of the note first, and what begins a word before what is in the middle of one."""
+    """Rank a name that is what was typed first, then words in the name, and in each what begins a word."""
     any_in_name = _NAME.op("~", is_comparison=True)(func.any(texts("anywhere")))
     rest = 1 + 2 * cast(any_in_name, Integer) + cast(matches_all(TEXT, texts("at_beginning")), Integer)
     return case(
-        (matches_all(_NAME, texts("at_beginning")), MOST_RELEVANT),
-        (matches_all(_NAME, texts("anywhere")), MOST_RELEVANT - 1),
+        (_NAME.op("~", is_comparison=True)(bindparam("whole", type_=Text)), MOST_RELEVANT),
+        (matches_all(_NAME, texts("at_beginning")), MOST_RELEVANT - 1),
+        (matches_all(_NAME, texts("anywhere")), MOST_RELEVANT - 2),
         else_=rest,
     )
 
@@ -275,7 +296,8 @@ def _key_of_last(walk: Select[*tuple[Any, ...]] | CTE) -> ScalarSelect[Any]:
 
 
 _KEYS = in_list_order(true()).limit(WALKED).subquery("keys")
-_NOTE = select(TEXT.label("text"), Note.tags).where(Note.id == _KEYS.c.id).limit(1).lateral("note")
+_HEAD = Note.title + "\n" + func.left(Note.content, INDEXED, type_=Text)
+_NOTE = select(_HEAD.label("text"), Note.tags).where(Note.id == _KEYS.c.id).limit(1).lateral("note")
 _NEWEST = select(_NOTE).select_from(_KEYS.join(_NOTE, true())).subquery("newest")
 _TYPED = (
     func.jsonb_to_recordset(cast(bindparam("typed"), JSONB))

@@ -16,6 +16,7 @@ from app.notes.days import OneDay, group_by_day, list_day
 from app.notes.figures import list_tags
 from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, return_url
 from app.notes.search import Search
+from app.notes.search_statements import DEEP, INDEXED
 from app.notes.texts import name_and_excerpt
 from app.rejection import RowNotFound
 from app.web.access import requested
@@ -25,6 +26,7 @@ from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import number
 from app.web.locale import reader
+from app.web.request_size import accepts_long_text
 from app.web.templates import constant
 
 PLACE = ("q", "tag", "day")  # the parameters that say which notes the list is of
@@ -78,6 +80,7 @@ def empty_note_fields() -> Markup:
 
 
 @bp.post("")
+@accepts_long_text()
 @recovers("title", "content")
 def create() -> Answer:
     form = NewNoteForm()
@@ -113,6 +116,7 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "day": day.day if day else None,
         "page": page,
         "search": page.search,
+        "search_limits": (DEEP, INDEXED),
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
         "here": url_for("notes.index", **query),

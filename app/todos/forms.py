@@ -13,7 +13,7 @@ from wtforms import DateField, Field, HiddenField, StringField
 from wtforms.validators import ValidationError
 
 from app.keyset import Cursor
-from app.search_words import words_of
+from app.search_words import tokens_of
 from app.todos import listing
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST
 from app.todos.service import Changes
@@ -111,7 +111,7 @@ def requested_place() -> Place:
 
     A search, `?q=`, is of all todos and in an order of its own.
     """
-    query = " ".join(words_of(request.args.get("q", "")))
+    query = " ".join(token[0] for token in tokens_of(request.args.get("q", "")))
     show, sort = request.args.get("show"), request.args.get("sort")
     if show not in COMPLETED or sort not in SORTS or (query and (show or sort)):
         abort(400)

@@ -27,7 +27,7 @@ from app.database.statements import fixed
 from app.extensions import read
 from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
-from app.search_words import anywhere
+from app.search_words import regular_expression
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
 
@@ -120,7 +120,7 @@ def list_todos(
     In the user's own order, the newest first until something is moved; or sorted by "due" date. Of a search, those that
     have all of the words.
     """
-    parameters = {"words": list(map(anywhere, words))} if words else {}
+    parameters = {"words": list(map(regular_expression, words))} if words else {}
     return _page(_PAGES[sort, completed, bool(words)], user_id, after, **parameters)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, Id
 
-DESCRIPTION_LENGTH = 200  # code points
+DESCRIPTION_LENGTH = 500  # code points
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)  # of due dates
 UNPLACED = 0  # the position of todos that were created before todos had positions, see app/todos/service.py
 

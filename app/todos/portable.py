@@ -13,7 +13,7 @@ TODOS = PortableTable(
     name="todos",
     came=_("todos %(count)s"),
     model=Todo,
-    longest_item=8 * 1024,
+    longest_item=16 * 1024,
     fields={
         "description": partial(line, at_most=DESCRIPTION_LENGTH, at_least=1),
         "completed": partial(exactly, kind=bool),

@@ -1,4 +1,4 @@
-"""Limits of the request body: small for text, larger where a view takes an upload from somebody who is signed in.
+"""Limits of the request body: small, larger where a view takes a long text or an upload of somebody who is signed in.
 
 A body is refused by its Content-Length, which `http_server.request_buffer` gives to a chunked body too. The server asks
 `body_limit` before it waits for the body, so that nobody fills the disk with what would be refused anyway. The fields
@@ -17,8 +17,10 @@ from app.web.headers import TOKEN
 View = TypeVar("View", bound=Callable[..., object])
 MayUpload = Callable[[Flask, dict[str, Any]], bool]
 
-# Bytes. The longest form is a note: 2,000 code points of 4 bytes, each percent-encoded to 3 characters, is 24,000.
+# Bytes. A note of 20,000 code points of 4 bytes, each percent-encoded to 3 characters, is 240,000. One of twice that is
+# shown again with a sentence that it is too long. Werkzeug takes 500,000 of a form.
 TEXT_BODY_LIMIT = 64 * 1024
+LONG_TEXT_LIMIT = 480 * 1024
 MOST_FIELDS = 500  # the longest form chooses among 200 notes
 MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 
@@ -26,11 +28,17 @@ MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
     """Mark a view that takes so many bytes where `by` tells so from the head; without it, where there is a session."""
 
-    def mark(view: View) -> View:
-        view.upload_limit, view.may_upload = most, by or _has_session  # type: ignore[attr-defined]
-        return view
+    return partial(_mark, most=most, by=by, takes_files=True)
 
-    return mark
+
+def accepts_long_text(by: MayUpload | None = None) -> Callable[[View], View]:
+    """Mark a view that takes LONG_TEXT_LIMIT bytes of a form or of JSON, as accepts_upload() does."""
+    return partial(_mark, most=LONG_TEXT_LIMIT, by=by, takes_files=False)
+
+
+def _mark(view: View, most: int, by: MayUpload | None, takes_files: bool) -> View:
+    view.upload_limit, view.may_upload, view.takes_files = most, by or _has_session, takes_files  # type: ignore[attr-defined]
+    return view
 
 
 def init_app(app: Flask) -> None:
@@ -71,8 +79,7 @@ def check_body() -> None:
     if request.method in ("GET", "HEAD") and not request.content_length:
         return
     limit_body()
-    takes_files = _upload_limit(current_app, request.endpoint) > TEXT_BODY_LIMIT
-    if request.mimetype == "multipart/form-data" and not takes_files and request.files:
+    if request.mimetype == "multipart/form-data" and not _takes_files() and request.files:
         abort(422)  # a text field would be handed the file, and fail on it
 
 
@@ -83,7 +90,11 @@ def limit_body() -> None:
     request.max_form_parts = MOST_FIELDS_OF_UPLOAD if is_long else MOST_FIELDS
     if request.mimetype != "application/x-www-form-urlencoded":
         return
-    if is_long and size <= most:
+    if is_long and size <= most and _takes_files():
         abort(415)  # an upload is no urlencoded form
-    if is_long or request.get_data().count(b"&") >= MOST_FIELDS:
+    if size > most or request.get_data().count(b"&") >= MOST_FIELDS:
         abort(413)
+
+
+def _takes_files() -> bool:
+    return getattr(current_app.view_functions.get(request.endpoint or ""), "takes_files", False)

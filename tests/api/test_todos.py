@@ -46,7 +46,7 @@ def test_a_todo_is_created_changed_and_listed(program: Program) -> None:
 def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program) -> None:
     with same_row_counts():
         wrong: list[tuple[object, str]] = [
-            *(({}, "#/description"), ({"description": "x" * 201}, "#/description")),
+            *(({}, "#/description"), ({"description": "x" * 501}, "#/description")),
             *(({"description": "x", "due_on": due_on}, "#/due_on") for due_on in ("1999-12-31", 20261201)),
         ]
         for body, pointer in wrong:

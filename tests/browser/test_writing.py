@@ -117,19 +117,19 @@ def test_the_preview_opens_beside_the_editor_and_stores_nothing(window: Window, 
 def test_the_counter_says_what_the_server_counts(tab: Tab) -> None:
     for name, words in TEXTS.items():
         text(tab).fill(words)
-        expect(counter(tab), name).to_have_text(f"{len(normalize(words))} / 2,000")
+        expect(counter(tab), name).to_have_text(f"{len(normalize(words))} / 20,000")
     of_title = tab.locator("#new-note-count")  # it comes when it matters
-    title(tab).fill("반" * 20)
+    title(tab).fill("반" * 90)
     expect(of_title).to_be_hidden()
     title(tab).fill(DECOMPOSED * (TITLE_LENGTH // 2))
-    expect(of_title).to_have_text("Title 50 / 50")
+    expect(of_title).to_have_text("Title 120 / 120")
     title(tab).fill("반" * (TITLE_LENGTH + 1))
-    expect(of_title).to_have_text("Title 51 / 50 · 1 over the limit")
+    expect(of_title).to_have_text("Title 121 / 120 · 1 over the limit")
 
 
 def test_one_too_many_is_refused_in_words_and_the_limit_taken(window: Window, tab: Tab, reader: Reader) -> None:
     text(tab).fill(EXACT)
-    expect(counter(tab)).to_have_text("2,000 / 2,000")
+    expect(counter(tab)).to_have_text("2,000 / 20,000")
     expect(text(tab)).not_to_have_attribute("aria-invalid", "true")
     text(tab).fill(f"{EXACT}x")
     expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")

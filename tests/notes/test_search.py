@@ -13,7 +13,7 @@ from app.extensions import db
 from app.notes import listing, service
 from app.notes.listing import PAGE_SIZE
 from app.notes.search import Search
-from app.notes.search_statements import WALKED
+from app.notes.search_statements import DEEP, INDEXED, WALKED
 from tests.database import same_row_counts
 from tests.notes.lists import headings, older_of
 from tests.notes.test_search_correction import fill, pages_of
@@ -125,6 +125,95 @@ def test_initial_consonants_find_syllables_that_begin_so(alice: User) -> None:
         ("ㄱㅈ #하늘", set()),
     ]:
         assert found(alice, query) == titles, (query, titles)
+
+
+SPELT = {
+    "Café Zürich": "Łódź, Þ, Straße. Crème brûlée",
+    "contraction": "I don’t know, 그는 ‘AI’를 안다",
+    "full width": "Ｗｉｆｉ ２０２６年、ガーデン",
+    "가게": "카페에서 й, мой Ёлка, οδός",
+}
+
+
+def test_letters_are_found_as_people_type_them_for_one_another(alice: User) -> None:
+    for title, content in SPELT.items():
+        service.create_note(alice.id, title, content)
+    for queries, titles in [
+        (("cafe", "CAFÉ", "cafè", "ｃａｆｅ", "zurich", "lodz", "łodz", "creme brulee", "Brûlee"), {"Café Zürich"}),
+        (("don't", "don’t", "DON'T", "don`t", "'ai'", "‘ai’를"), {"contraction"}),
+        (("wifi", "ＷＩＦＩ", "2026", "２０26年", "ガーデン"), {"full width"}),
+        (("елка", "ЁЛКА", "мой", "οδος", "ΟΔΌΣ"), {"가게"}),
+        # Other letters: a vowel mark in Japanese, й and и, ß and ss, a word without its apostrophe.
+        (("カーデン", "мои", "strasse", "dont", "가계", "cafés"), set()),
+    ]:
+        for query in queries:
+            page = listing.list_notes(alice.id, search=Search.parse(query))
+            assert {note.title for note in page.notes if not page.search.mistyped} == titles, query
+
+
+def test_the_page_marks_hits_as_they_are_written(signed_in: Visitor, alice: User) -> None:
+    for title, content in SPELT.items():
+        service.create_note(alice.id, title, content)
+    for query, marked in (
+        ("cafe", "Café"),
+        ("don't", "don’t"),
+        ("wifi", "Ｗｉｆｉ"),
+        ('"creme  brulee"', "Crème brûlée"),
+    ):
+        assert f"<mark>{marked}</mark>" in signed_in.get("/notes", query_string={"q": query}).text
+
+
+def test_what_stands_in_quotation_marks_is_a_phrase(alice: User) -> None:
+    texts = {
+        "together": "오늘 회의 메모",
+        "apart": "회의 준비, 오늘",
+        "lines": "오늘\n회의",
+        "english": "to be, or not to be",
+    }
+    for title, content in texts.items():
+        service.create_note(alice.id, title, content)
+    for query, titles in [
+        ("오늘 회의", {"together", "apart", "lines"}),
+        ('"오늘 회의"', {"together", "lines"}),
+        ("“오늘 회의” 메모", {"together"}),
+        ("「오늘  회의」", {"together", "lines"}),
+        ("‘오늘 회의’", {"together", "lines"}),
+        ("'not to'", {"english"}),
+        ('"회의 오늘"', set()),
+        ('"ㅇㄴ ㅎㅇ"', {"together", "lines"}),
+        ('"오늘', set()),  # a quotation mark that nothing ends is a sign
+        ('""', set()),
+    ]:
+        assert found(alice, query) == titles, query
+    search = Search.parse('"not to" be #책')
+    assert (search.words, search.tags, search.query) == (("not to", "be"), ("책",), '"not to" be #책')
+
+
+def test_the_note_that_is_called_so_comes_first(alice: User) -> None:
+    titles_by_age = ["감자", "감자 요리", "Café", "cafe list", "", "감자 감자국"]
+    for title in titles_by_age:
+        service.create_note(alice.id, title, "" if title else "오늘 감자\n그리고")
+    assert titles(alice, "감자")[0] == "감자"
+    assert titles(alice, "cafe") == ["Café", "cafe list"]
+    assert titles(alice, "오늘 감자")[0] == ""  # by its first line
+
+
+def test_long_notes_are_searched_to_their_end_if_they_are_new_or_else_the_page_says_so(
+    signed_in: Visitor, alice: User
+) -> None:
+    head, middle = "가나 " * (INDEXED // 3 - 10), "다라 " * 5000
+    for number in range(DEEP + 1):
+        service.create_note(alice.id, f"long {number}", f"{head}모서리 {middle}끝자락{number} ㅁㄴ")
+    service.create_note(alice.id, "short", "짧은 글")
+    assert found(alice, "모서리 long") >= {f"long {number}" for number in (DEEP, DEEP - 1)}
+    assert found(alice, f"끝자락{DEEP}") == {f"long {DEEP}"}
+    assert found(alice, "끝자락0 모서리") == set()  # it is older than DEEP others
+    assert found(alice, '"끝자락1 ㅁㄴ"') == {"long 1"}
+    told = "the newest 50 were searched to their end, the others in their first 2,000 characters"
+    assert told in signed_in.get("/notes?q=모서리").text
+    assert told not in signed_in.get("/notes").text
+    service.delete_note(alice.id, listing.list_notes(alice.id, search=Search.parse("끝자락1")).notes[0].id)
+    assert told not in signed_in.get("/notes?q=모서리").text
 
 
 # The newest first, and it is the least relevant one.

@@ -22,16 +22,22 @@ from tests.visitor import Visitor, token_of
 
 def test_it_refuses_and_keeps_what_was_typed(signed_in: Visitor) -> None:
     before = row_counts()
-    wrong = [("x" * 51, "text"), ("title", "x" * 2001), ("  ", " \n "), ("title", "te\x1bxt"), ("two\nlines", "text")]
+    wrong = [
+        ("x" * 121, "text"),
+        ("title", "x" * 20_001),
+        ("  ", " \n "),
+        ("title", "te\x1bxt"),
+        ("two\nlines", "text"),
+    ]
     for title, content in wrong:
         answer = signed_in.submit("/notes", title=title, content=content)
         assert answer.status_code == 422, (title, content)
         assert 'class="error"' in answer.text, (title, content)
         assert content.strip()[:10] in answer.text, (title, content)
-    fields = {"csrf_token": signed_in.csrf_token(), "title": "x" * 51}
+    fields = {"csrf_token": signed_in.csrf_token(), "title": "x" * 121}
     told = signed_in.post("/notes", data=fields, headers={"Accept": "application/json"})  # a script, as data
     assert (told.status_code, told.mimetype) == (422, "application/problem+json")
-    assert "at most 50" in told.get_json(force=True)["detail"]
+    assert "at most 120" in told.get_json(force=True)["detail"]
     assert row_counts() == before
 
 
@@ -39,7 +45,7 @@ def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask,
     """It is compiled into the page with the first request of a process, here a refused form."""
     app.jinja_env.__dict__.pop("overlays", None)  # as if the process had just started
     first, second = browser_of(app, alice), browser_of(app, bob)
-    refused = first.submit("/notes", title="alice's title" * 9, content="alice's text")
+    refused = first.submit("/notes", title="alice's title" * 10, content="alice's text")
     assert refused.status_code == 422
     page = second.get("/notes").text
     assert "alice" not in page
@@ -49,11 +55,14 @@ def test_the_empty_form_holds_nothing_of_the_reader_who_saw_it_first(app: Flask,
 
 
 def test_lengths_are_counted_in_code_points_with_line_feeds_and_composed_hangul(signed_in: Visitor) -> None:
-    longest = [("제목" * 25, "가" * 2000), ("😀" * 50, ""), ("", "line\r\n" * 400), ("\u1103\u1161\u11af" * 50, "")]
+    longest = [
+        *(("제목" * 60, "가" * 20_000), ("😀" * 120, "😀" * 20_000), ("", "line\r\n" * 4000)),
+        ("\u1103\u1161\u11af" * 120, ""),
+    ]
     for title, content in longest:
         answer = signed_in.submit("/notes", title=title, content=content)
         assert answer.location == "/notes#new-note", (title, content)
-    assert db.session.scalar(text("SELECT title FROM notes ORDER BY id DESC LIMIT 1")) == "달" * 50
+    assert db.session.scalar(text("SELECT title FROM notes ORDER BY id DESC LIMIT 1")) == "달" * 120
 
 
 def test_any_visible_text_is_stored_as_it_was_typed_and_is_no_xss(signed_in: Visitor, alice: User) -> None:
@@ -184,7 +193,7 @@ def test_the_forms_say_whose_draft_they_keep_and_cut_nothing(signed_in: Visitor,
         page = signed_in.get(path).text
         assert f'data-draft="notes.{form}" data-owner="{alice.id}" data-saved' in page
         assert "maxlength" not in page
-        assert "Up to 2,000 characters" in page
+        assert "Up to 20,000 characters" in page
 
 
 def test_an_accepted_form_discards_its_draft(signed_in: Visitor, note_id: int) -> None:
@@ -200,7 +209,7 @@ def test_an_accepted_form_discards_its_draft(signed_in: Visitor, note_id: int) -
 
 def test_a_refused_form_keeps_its_draft_and_what_was_typed(signed_in: Visitor, alice: User, note_id: int) -> None:
     for fields, status in [
-        ({"title": "x" * 51, "version": "1"}, 422),
+        ({"title": "x" * 121, "version": "1"}, 422),
         ({"title": "t", "version": ""}, 422),
         ({"title": "t", "version": "0"}, 409),
     ]:

@@ -36,12 +36,12 @@ def furnish(user: User, browser: Visitor) -> None:
         ("", "no title\tbut a tab"),
         ("CON", "---\ntitle: not a head\n---"),
         ("../../etc/passwd", 'a/b\\c:d*e?f"g<h>i|j'),
-        ("x" * 50, "한" * 2000),
+        ("x" * 120, "한" * 20_000),
         ('quote " and \\ back', "</script><b>\u2028\u2029"),
     ]
     for number in range(35):
         title, content = texts[number % len(texts)]
-        content = content if len(content) == 2000 else f"{content}\n{number}"
+        content = content if len(content) == 20_000 else f"{content}\n{number}"
         note_id = notes.create_note(user.id, title, content)
         if number % 7 == 0:
             notes.pin_note(user.id, note_id, pinned=True)

@@ -199,7 +199,7 @@ def test_a_hostile_archive_is_refused_with_its_reason_and_stores_nothing(app: Fl
 
 
 @pytest.mark.usefixtures("low_limits")
-@pytest.mark.parametrize("name", ["nothing", "a bomb", "a field twice", "a title of 51", "no photo as a photo"])
+@pytest.mark.parametrize("name", ["nothing", "a bomb", "a field twice", "a title of 121", "no photo as a photo"])
 def test_the_page_tells_the_reason_and_stores_nothing(signed_in: Visitor, name: str) -> None:
     reason, archive_of = hostile.ARCHIVES[name]
     with same_row_counts():

@@ -20,18 +20,19 @@ MILK, MOVIE, PATH, SIGNS, SALE = (
     "감상문 쓰기 (CAFÉ)",
     "C:\\docs a_b f((x|y)*)",
     "ㅋㅋ 100% 웃기",
-    "Buy MILK, 牛乳",
+    "Buy MILK, don’t 牛乳",
 )
 TODOS = (MILK, MOVIE, PATH, SIGNS, SALE)
 FINDS = [
     (MILK, ["우유", "유", "사기 우유", "우유  두\t병", "ㅇㅇ", "ㅂ ㅇㅇ", "우ㅇ", "\u110b\u116e\u110b\u1172"]),
-    (MOVIE, ["감ㅅ", "ㄳ", "ㄱㅅㅁ", "café", "fÉ", "ㅆㄱ ㄱ", "(cafÉ)"]),
+    (MILK, ['"두 병" 유', "“ㄷ  ㅂ”", "「우유 두」", "'병 사기'"]),
+    (MOVIE, ["감ㅅ", "ㄳ", "ㄱㅅㅁ", "café", "cafe", "ＣＡＦＥ", "fÉ", "ㅆㄱ ㄱ", "(cafÉ)"]),
     (PATH, ["c:\\DOCS", "\\", "_", "(x|y)*", "a_b"]),
     (SIGNS, ["ㅋ", "ㅋㅋ", "%", "100%", "웃", "1 웃기"]),
-    (SALE, ["milk", "MILK bu", "牛", "Milk\x00", "milk\ud800\n"]),
+    (SALE, ["milk", "MILK bu", "牛", "don't", "'milk, don'", "Milk\x00", "milk\ud800\n"]),
 ]  # fmt: skip
 FINDS_NOTHING = [
-    *("우유빵", "우유 milk", "ㄲㅅ", "유ㅇ", "ㅇㄷ", "ㅏ", "cafe\u0301s"),
+    *("우유빵", "우유 milk", "ㄲㅅ", "유ㅇ", "ㅇㄷ", "ㅏ", "cafes", '"병 두"', '"'),
     *("1%0", "a-b", "axb", "C.docs", "[a-z]{3}", "(?i)milk", "^Buy", "\\w", "||", "***", "x|y|z", "'; --"),
 ]
 

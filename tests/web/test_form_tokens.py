@@ -23,7 +23,7 @@ from app.notes import listing
 from app.notes import service as notes
 from app.notes.models import Note
 from app.web.form_recovery import MAX_FIELDS, recovers
-from app.web.request_size import MOST_FIELDS, TEXT_BODY_LIMIT
+from app.web.request_size import LONG_TEXT_LIMIT, MOST_FIELDS, TEXT_BODY_LIMIT
 from tests.accounts.conftest import won
 from tests.conftest import PASSWORD, browser_of
 from tests.database import row_counts, same_row_counts
@@ -295,10 +295,16 @@ def test_recovery_refuses_an_open_redirect(client: Visitor, alice: User) -> None
     assert action_of(client.submit("/sign-in?next=//evil.example/notes", **fields).text) == "/notes"
 
 
-def test_a_text_form_over_64_kib_is_413_and_stores_nothing_and_the_longest_note_fits(signed_in: Visitor) -> None:
+def test_a_form_that_is_too_long_is_413_and_stores_nothing_and_the_longest_note_fits(signed_in: Visitor) -> None:
     with same_row_counts():
-        assert signed_in.submit("/notes", title="x", content="x" * 70_000).status_code == 413
-    assert signed_in.submit("/notes", title="😀" * 50, content="😀" * 2000).status_code == 302
+        assert signed_in.submit("/todos", description="x" * 70_000).status_code == 413
+        assert signed_in.submit("/notes", title="x", content="x" * 500_000).status_code == 413
+        shown_again = signed_in.submit("/notes", title="x", content="가" * 40_000)
+        assert (shown_again.status_code, "가" * 40_000 in shown_again.text) == (422, True)
+        assert (
+            signed_in.submit("/notes", title="x", **dict.fromkeys(map(str, range(500)), "x" * 200)).status_code == 413
+        )
+    assert signed_in.submit("/notes", title="😀" * 120, content="😀" * 20_000).status_code == 302
 
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -335,7 +341,7 @@ def limit_by_head(app: Flask, method: str, path: str, cookie: str = "") -> int:
 
 
 SHORT = [
-    ("POST", "/notes"), ("POST", "/mypage/export"), ("POST", "/mypage/import/"), ("POST", "/MYPAGE/IMPORT"),
+    ("POST", "/todos"), ("POST", "/mypage/export"), ("POST", "/mypage/import/"), ("POST", "/MYPAGE/IMPORT"),
     ("POST", "/\xff"), ("POST", ""), ("GET", "/mypage/import"), ("BREW", "/mypage/import"),
 ]  # fmt: skip
 
@@ -344,6 +350,9 @@ def test_who_is_signed_in_may_upload_as_much_as_the_view_takes(app: Flask, signe
     cookie = f"semicircle={signed_in.session_cookie()}"
     assert limit_by_head(app, "POST", "/mypage/photo", cookie) == 6 * 2**20
     assert limit_by_head(app, "POST", "/mypage/import", cookie) == 129 * 2**20
+    for path in ("/notes", "/notes/1", "/notes/preview"):
+        assert limit_by_head(app, "POST", path, cookie) == LONG_TEXT_LIMIT, path
+        assert limit_by_head(app, "POST", path) == TEXT_BODY_LIMIT, path
     for method, path in SHORT:
         assert limit_by_head(app, method, path, cookie) == TEXT_BODY_LIMIT, (method, path)
 
