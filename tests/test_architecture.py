@@ -236,7 +236,7 @@ def test_a_service_imports_neither_flask_nor_forms_views_or_session() -> None:
 
 PURE = [
     *("app.characters", "app.deadline", "app.folding", "app.keyset", "app.passkeys.ceremonies", "app.rejection"),
-    "online_migrations.compatible_types",
+    *("app.search_words", "app.web_addresses", "online_migrations.compatible_types"),
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
     *("app.photos.colours", "app.photos.containers", "app.photos.decoding"),
     *("app.portability.archive", "app.portability.markdown"),

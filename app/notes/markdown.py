@@ -19,10 +19,9 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from app.notes.texts import TAG, Tick, tags_of, tick_of
+from app.web_addresses import addresses_in
 
 ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
-# A bare URL ends before punctuation that ends a sentence. Its host is ASCII, so no Korean particle belongs to it.
-BARE_LINK = re.compile(r"""\bhttps?://[a-z0-9.-]+(?::[0-9]+)?(?:[/?#][^\s<>"'`]*)?(?<![.,:;!?)\]…])""", re.IGNORECASE)
 TASK = re.compile(r"\[([ xX])\] ")
 TICKABLE = (
     '<span class="task"><button name="task" value="{value}" aria-pressed="{is_done}" '
@@ -155,8 +154,7 @@ def linked(text: str, at_start: bool, tags_at: str | None) -> Iterator[Token]:
     """Yield the text with a link for each #tag and each bare URL."""
     done = 0
     tags = tag_links(text, at_start, tags_at) if tags_at else ()
-    bare = ((match.start(), match.end(), match[0]) for match in BARE_LINK.finditer(text))
-    for start, end, url in sorted([*bare, *tags]):
+    for start, end, url in sorted([*addresses_in(text), *tags]):
         if start < done:
             continue  # a `#` inside of a URL
         yield Token("text", "", 0, content=text[done:start])

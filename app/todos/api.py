@@ -1,4 +1,4 @@
-"""/todos: the list in its order or by due date; create, change, move, delete, restore."""
+"""/todos: the list in its order or by due date, and its search; create, change, move, delete, restore."""
 
 from datetime import date
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, operation
 from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
+from app.search_words import words_of
 from app.todos import listing, service
 from app.todos.forms import ChangeTodoForm, TodoForm
 from app.todos.models import DESCRIPTION_LENGTH
@@ -53,6 +54,7 @@ class Move(Body):
 
 
 class TodoQuery(Page):
+    q: str = Field("", description="words that all occur, or initial consonants of Hangul")
     completed: bool | None = Field(None, description="the done ones alone, or the open ones")
     sort: Literal["due"] | None = Field(None, description="by due date; without it in your own order")
 
@@ -61,7 +63,8 @@ class TodoQuery(Page):
 def list_todos(query: TodoQuery) -> Response:
     """List todos, 50 a page"""
     after = cursor_of(query, listing.KEY_BOUNDS)
-    found = listing.list_todos(caller().id, after, completed=query.completed, sort=query.sort)
+    words = words_of(query.q)
+    found = listing.list_todos(caller().id, after, completed=query.completed, sort=query.sort, words=words)
     return page("todos", [as_json(todo) for todo in found.todos], found.older)
 
 

@@ -13,6 +13,7 @@ from wtforms import DateField, Field, HiddenField, StringField
 from wtforms.validators import ValidationError
 
 from app.keyset import Cursor
+from app.search_words import tokens_of
 from app.todos import listing
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST
 from app.todos.service import Changes
@@ -99,18 +100,23 @@ class ChangeTodoForm(TodoForm):
 class Place(TypedDict):
     """The part of the list on the screen. Every form has it in its URL and returns to it."""
 
+    q: str | None
     show: str | None
     sort: str | None
     before: Cursor | None
 
 
 def requested_place() -> Place:
-    """Return the place of `?show=`, `?sort=` and `?before=`; 400 for any other value, before anything is stored."""
+    """Return the place of `?show=`, `?sort=` and `?before=`; 400 for any other value, before anything is stored.
+
+    A search, `?q=`, is of all todos and in an order of its own.
+    """
+    query = " ".join(token[0] for token in tokens_of(request.args.get("q", "")))
     show, sort = request.args.get("show"), request.args.get("sort")
-    if show not in COMPLETED or sort not in SORTS:
+    if show not in COMPLETED or sort not in SORTS or (query and (show or sort)):
         abort(400)
     before = requested("before", partial(Cursor.parse, bounds=listing.KEY_BOUNDS))
-    return {"show": show, "sort": sort, "before": before}
+    return {"q": query or None, "show": show, "sort": sort, "before": before}
 
 
 def return_to(place: Place, anchor: str | None = None) -> Response:

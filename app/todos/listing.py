@@ -1,4 +1,4 @@
-"""List todos in the user's own order or by due date, with keyset pagination.
+"""List todos in the user's own order or by due date, and search them, with keyset pagination.
 
 In either order the sort key is the rank, a number that falls from the top of the list to its end, and then the id.
 """
@@ -7,12 +7,27 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, case, func, literal_column, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 
 from app.database.statements import fixed
 from app.extensions import read
 from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
+from app.search_words import regular_expression
 from app.todos.models import Todo
 from app.todos.service import NOT_DELETED, TodoRow
 
@@ -41,7 +56,7 @@ _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, 
 COLUMNS = (Todo.id, Todo.description, Todo.due_on, Todo.completed)
 
 
-def page_rows(rank: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def page_rows(rank: ColumnElement[int], *conditions: SQLColumnExpression[bool]) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page after the cursor, and one more."""
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))
     return (
@@ -61,10 +76,14 @@ def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return joined.order_by(page.c.rank.desc(), page.c.id.desc())
 
 
+_OF_STATE = {None: (), False: (~Todo.completed,), True: (Todo.completed,)}
+# No index has the words: of a user's todos, at most the quota, each is looked at.
+_FOUND = Todo.description.op("~", is_comparison=True)(func.all(bindparam("words", type_=ARRAY(Text))))
 _PAGES = {
-    (sort, completed): _with_counts(page_rows(rank, *([] if completed is None else [Todo.completed == completed])))
+    (sort, completed, bool(found)): _with_counts(page_rows(rank, *conditions, *found))
     for sort, rank in _RANKS.items()
-    for completed in (None, False, True)
+    for completed, conditions in _OF_STATE.items()
+    for found in ((), (_FOUND,))
 }
 _TODAY = _with_counts(
     page_rows(_UNTIL_DUE, ~Todo.completed, Todo.due_on.is_not(None), bindparam("today") <= _UNTIL_DUE)
@@ -89,16 +108,23 @@ def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:
 
 
 def list_todos(
-    user_id: int, after: Cursor = START, *, completed: bool | None = None, sort: str | None = None
+    user_id: int,
+    after: Cursor = START,
+    *,
+    completed: bool | None = None,
+    sort: str | None = None,
+    words: Sequence[str] = (),
 ) -> TodoPage:
     """Return a page of the user's todos: of those that are `completed`, of the open ones, or (None) of both.
 
-    In the user's own order, the newest first until something is moved; or sorted by "due" date.
+    In the user's own order, the newest first until something is moved; or sorted by "due" date. Of a search, those that
+    have all of the words.
     """
-    return _page(_PAGES[sort, completed], user_id, after)
+    parameters = {"words": list(map(regular_expression, words))} if words else {}
+    return _page(_PAGES[sort, completed, bool(words)], user_id, after, **parameters)
 
 
-def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, **parameters: int) -> TodoPage:
+def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, **parameters: Any) -> TodoPage:
     rank, todo_id = after.key
     rows = read(statement, {"owner": user_id, "rank": rank, "todo_id": todo_id, **parameters}).all()
     found = [row for row in rows if row.id]

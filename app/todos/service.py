@@ -85,15 +85,15 @@ def get_todo(user_id: int, todo_id: int, *, or_deleted: bool = False) -> TodoRow
     return existing(read(statement, {"owner": user_id, "todo_id": todo_id}).one_or_none())
 
 
-def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> None:
+def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> str:
     """Change the given fields alone (partial update), so a new text and a tick from two windows are both kept.
 
-    Raises: RowNotFound.
+    Return the description. Raises: RowNotFound.
     """
     values: dict[str, Any] = {**changes}
     if "completed" in changes:
         values["completed_at"] = _COMPLETED_AT if changes["completed"] else None
-    _apply(_own(user_id, todo_id).where(NOT_DELETED).values(values))
+    return _apply(_own(user_id, todo_id).where(NOT_DELETED).values(values))
 
 
 def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = None) -> int | None:

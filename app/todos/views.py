@@ -1,16 +1,19 @@
-"""Show the list of todos; add, complete, edit, move, delete and restore them."""
+"""Show the list of todos, and search it; add, complete, edit, move, delete and restore them."""
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
-from flask import Blueprint, abort, flash, render_template, request, session, url_for
+from flask import Blueprint, abort, flash, get_flashed_messages, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup, escape
 from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
 from app.limits.quotas import QuotaReached
+from app.search_words import words_of
 from app.todos import listing, service
 from app.todos.forms import COMPLETED, ChangeTodoForm, Place, TodoForm, requested_place, return_to
 from app.todos.models import EARLIEST, LATEST
@@ -20,11 +23,14 @@ from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import deadline, number
 from app.web.locale import today
+from app.web_addresses import addresses_in
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
+REOPENING = re.compile(r"undo \S+/reopen\b")  # the category of a message
+LINK = Markup('<a href="{}" rel="nofollow noopener noreferrer ugc">{}</a>')
 DIRECTIONS = {"up": True, "down": False}
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
@@ -84,8 +90,31 @@ def change(todo_id: int) -> Answer:
         if not form.due_on.raw_data:
             form.due_on.data = todo.due_on
         return edit_page(place, todo, form), 422
-    service.change_todo(current_user.id, todo_id, **form.changes())
+    changes = form.changes()
+    description = service.change_todo(current_user.id, todo_id, **changes)
+    if "completed" in changes:
+        drop_offers_to_reopen()
+    if changes.get("completed"):
+        name = for_message(description)
+        flash(_("“%(todo)s” completed.", todo=name), f"undo {url_for('todos.reopen', todo_id=todo_id, **place)}")
     return return_to(place)
+
+
+@bp.post("/<id:todo_id>/reopen")
+def reopen(todo_id: int) -> Answer:
+    """Undo the completing of a todo. Does nothing to one that is open."""
+    place = requested_place()
+    todo = for_message(service.change_todo(current_user.id, todo_id, completed=False))
+    flash(_("“%(todo)s” reopened.", todo=todo))
+    return return_to(place)
+
+
+def drop_offers_to_reopen() -> None:
+    """Forget messages of earlier ticks that no page has shown: the cookie has no room for those of a day offline."""
+    pending: Any = get_flashed_messages(with_categories=True)
+    for category, message in pending:
+        if not REOPENING.match(category):
+            flash(message, category)
 
 
 @bp.post("/<id:todo_id>/move")
@@ -146,9 +175,11 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
     if place["show"] == "today":
         page = listing.list_due(current_user.id, today(), after)
         form.named_day.data = form.named_day.data or today()
+    elif place["q"]:  # what is open and due first stands above, what is done below
+        page = listing.list_todos(current_user.id, after, sort="due", words=words_of(place["q"]))
     else:
         page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"])
-    has_done_below = page.done and place["show"] in (None, "open") and not place["before"]
+    has_done_below = page.done and place["show"] in (None, "open") and not (place["before"] or place["q"])
     done = listing.list_latest_done(current_user.id) if has_done_below else []
     todo = next((todo for todo in [*page.todos, *done] if todo.id == edited), None)
     editor = ChangeTodoForm(obj=todo, formdata=None) if todo else None
@@ -160,6 +191,17 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
 
 def edit_page(place: Place, todo: service.TodoRow, form: ChangeTodoForm) -> str:
     return render_template("todos/edit.html", form=form, todo=todo, place=place, days=DAYS)
+
+
+@bp.app_template_filter()
+def linked(description: str) -> str:
+    """Return a description with links for its web addresses, as HTML (Markup); without any of them as it was."""
+    pieces: list[Markup] = []
+    done = 0
+    for start, end, url in addresses_in(description):
+        pieces += escape(description[done:start]), LINK.format(url, description[start:end])
+        done = end
+    return Markup("").join([*pieces, escape(description[done:])]) if pieces else description
 
 
 @bp.app_template_filter()

@@ -27,6 +27,7 @@ LISTS = {
     "/notes/archive": Cursor.start(notes.ARCHIVE_BOUNDS),
     "/todos": Cursor.start(listing.KEY_BOUNDS),
     "/todos?sort=due": Cursor.start(listing.KEY_BOUNDS),
+    "/todos?q=moon": Cursor.start(listing.KEY_BOUNDS),
     "/todos?completed=true": Cursor.start(listing.KEY_BOUNDS),
     **{each.path: Cursor.start((IDS,)) for each in samples()},
 }

@@ -91,6 +91,9 @@ def test_the_list_by_state_and_by_due_date_and_page_by_page(program: Program) ->
     program.patch(f"/todos/{done['id']}", {"completed": True})
     assert listed(program, "?completed=true") == ["done"]
     assert listed(program, "?completed=false&sort=due") == ["early", "late"]
+    assert listed(program, "?q=AR%20e&sort=due") == listed(program, "?q=early&completed=false") == ["early"]
+    assert listed(program, "?q=e") == ["done", "early", "late"]
+    assert listed(program, "?q=early&completed=true") == listed(program, "?q=nowhere") == []
     for wrong in ("?completed=2", "?sort=name", "?cursor=x", "?limit=5"):
         assert program.get(f"/todos{wrong}").status_code == 422
     following = str(Cursor((done["id"], done["id"])))  # as that of a page which ends with it

@@ -99,6 +99,8 @@ NOTES = (
 TODOS = (
     Page("todos", "/todos", FULL),
     Page("todos-today", "/todos?show=today", FULL),
+    Page("todos-found", "/todos?q=%EC%B1%85", FULL),
+    Page("todos-not-found", "/todos?q=nowhere", FULL),
     Page("todo-editor", "/todos?edit={todo}", FULL),
     Page("todo", "/todos/{todo}", FULL),
     Page("todos-empty", "/todos", EMPTY),

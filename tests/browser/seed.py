@@ -154,8 +154,8 @@ def seed_notes(user_id: int) -> Ids:
 def seed_todos(user_id: int) -> Ids:
     """Make open and done ones of every kind, the easy ones on top."""
     for number, text in enumerate((*HARD, KOREAN[1][:60], ENGLISH[1][:60], "책 반납", "milk")):
-        done = todos.create_todo(user_id, text[:200])
+        done = todos.create_todo(user_id, text[:500])
         todos.change_todo(user_id, done, completed=True)
         due_on = date.today() + timedelta(number - 4) if number % 2 else None
-        last = todos.create_todo(user_id, f"{number + 1}. {text}"[:200], due_on)
+        last = todos.create_todo(user_id, f"{number + 1}. {text}"[:500], due_on)
     return {"todo": last}

@@ -52,7 +52,7 @@ def test_held_or_pressed_twice_on_a_tick_it_completes_one(tab: Tab, reader: Read
     button(tab, COMPLETE.format(2)).focus()
     hold(tab, "Enter", shows(tab, 7))
     settle(tab, 7)
-    expect(tab.locator("#live")).to_have_text("Done: todo 2")
+    expect(tab.locator("#live")).to_have_text(re.compile("todo 2.* completed"))
     for number, key, is_late, left in ((4, "Enter", True, 6), (6, "Space", False, 5)):
         button(tab, COMPLETE.format(number)).focus()
         tab.keyboard.press(key)
@@ -82,7 +82,7 @@ def test_of_the_last_one_the_focus_is_on_the_list(window: Window, reader: Reader
 @pytest.mark.parametrize(
     ("size", "name", "said"),
     [
-        ("desk", "Complete: todo 1", "Done: todo 1"),
+        ("desk", "Complete: todo 1", "todo 1.* completed"),
         ("desk", "Move down: todo 7", "Moved down: todo 7"),  # to the end
         ("phone", "Delete: todo 3", "todo 3.* deleted"),  # in a menu
         ("phone", "Move up: todo 2", "Moved up: todo 2"),  # to the top
@@ -117,12 +117,16 @@ def test_a_filter_keeps_the_focus_and_says_what_is_shown(tab: Tab) -> None:
         expect(tab.locator("#live")).to_have_text(re.compile(f"Todos shown: {count}"))
 
 
-def test_what_was_deleted_comes_back_only_when_asked_for_and_undo_leads_there(tab: Tab, reader: Reader) -> None:
+@pytest.mark.parametrize(("act", "done", "left"), [("Delete", "deleted", []), ("Complete", "completed", ["✓ todo 3"])])
+def test_what_was_done_is_taken_back_only_when_asked_for_and_undo_leads_there(
+    tab: Tab, reader: Reader, act: str, done: str, left: list[str]
+) -> None:
     before = reader.todos()
-    button(tab, "Delete: todo 3").press("Enter")
-    expect(tab.locator(".message", has_text=re.compile("todo 3.* deleted"))).to_be_visible()
+    button(tab, f"{act}: todo 3").press("Enter")
+    expect(tab.locator(".message", has_text=re.compile(f"todo 3.* {done}"))).to_be_visible()
     expect(row(tab, "todo 4")).to_be_focused()
-    assert reader.todos() == [todo for todo in before if todo != "todo 3"]
+    place = before.index("todo 3")
+    assert reader.todos() == [*before[:place], *left, *before[place + 1 :]]
     button(tab, "Undo").focus()
     hold(tab, "Enter", shows(tab, 8))
     expect(row(tab, "todo 3")).to_be_focused()
@@ -131,6 +135,20 @@ def test_what_was_deleted_comes_back_only_when_asked_for_and_undo_leads_there(ta
     expect(button(tab, "Undo")).to_have_count(0)
     assert reader.todos() == before, "it is in its place"
 
+
+def test_of_several_that_are_ticked_the_last_one_can_be_undone_until_it_is_ticked_again(tab: Tab) -> None:
+    for number, left in ((2, 7), (3, 6)):
+        button(tab, COMPLETE.format(number)).click()
+        settle(tab, left)
+        expect(tab.locator("#messages .message")).to_have_text([re.compile(f"todo {number}.* completed")])
+    tab.get_by_text("Done 3").click()
+    button(tab, COMPLETE.format(3)).click()
+    settle(tab, 7)
+    expect(tab.locator("#messages .message")).to_have_count(0)
+
+
+def test_what_was_cleared_comes_back_only_when_asked_for(tab: Tab, reader: Reader) -> None:
+    before = reader.todos()
     tab.get_by_text("Done 1").click()
     button(tab, "Delete all completed todos").focus()
     hold(tab, "Enter", lambda: button(tab, "Undo").count())

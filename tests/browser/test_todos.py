@@ -10,7 +10,7 @@ from playwright.sync_api import Page as Tab
 from app.todos import service
 from tests.browser.controls import button, row
 from tests.browser.site import Reader
-from tests.browser.window import Window
+from tests.browser.window import NARROWEST, Window
 from tests.waiting import wait_until
 
 
@@ -141,6 +141,48 @@ def test_a_new_one_is_due_on_the_day_that_was_chosen_last(window: Window) -> Non
     button(tab, "Add").click()
     expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
     expect(tab.get_by_role("radio", name="No date")).to_be_checked()
+
+
+def test_an_address_is_opened_and_the_text_around_it_edits(tab: Tab, reader: Reader) -> None:
+    add(tab, "see them soon")
+    another = tab.evaluate("location.origin").replace("localhost", "127.0.0.1")
+    address = f"{another}/notes?{'a' * 150}"
+    edit(tab, "see them soon").click()
+    editor(tab).fill(f"see {address} soon")
+    editor(tab).press("Enter")
+    expect(edit(tab, f"see {address} soon")).to_be_focused()
+    tab.set_viewport_size({"width": NARROWEST, "height": 640})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= NARROWEST
+    edit(tab, f"see {address} soon").click(position={"x": 5, "y": 20})  # on the first word
+    expect(editor(tab)).to_have_value(f"see {address} soon")
+    tab.keyboard.press("Escape")
+    tab.get_by_role("link", name=address, exact=True).click()
+    tab.wait_for_url(f"{another}/**")
+    assert reader.todos() == [f"see {address} soon", "one", "two", "✓ three"]
+
+
+def test_typing_searches_and_what_is_found_is_ticked_within_the_search(tab: Tab, reader: Reader) -> None:
+    search = tab.get_by_role("searchbox")
+    tab.keyboard.press("/")
+    expect(search).to_be_focused()
+    tab.keyboard.type("o")
+    expect_todos(tab, "one", "two")
+    expect(search).to_be_focused()
+    expect(tab.get_by_role("status").get_by_text("Todos shown: 2")).to_be_visible()
+    expect(field(tab)).to_be_hidden()
+    button(tab, "Complete: one").click()
+    expect_todos(tab, "two", "one")
+    wait_until(lambda: "✓ one" in reader.todos(), "it is sent")
+    button(tab, "Undo").click()
+    expect_todos(tab, "one", "two")
+    expect(search).to_have_value("o")
+    search.fill("nowhere")
+    expect(tab.get_by_text("No todos match “nowhere”.")).to_be_visible()
+    assert tab.evaluate("window.isStillHere")
+    tab.get_by_role("link", name="Clear search").click()
+    expect(search).to_have_value("")
+    expect(field(tab)).to_be_visible()
+    expect_todos(tab, "one", "two", "three")
 
 
 @pytest.fixture

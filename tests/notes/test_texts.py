@@ -235,7 +235,7 @@ def test_it_renders() -> None:
         ("<mailto:a@b.example>", f'<p><a href="mailto:a@b.example" {REL}>mailto:a@b.example</a></p>'),
         ("https://a.example/b_c_d.", f'<p><a href="https://a.example/b_c_d" {REL}>https://a.example/b_c_d</a>.</p>'),
         ("https://a.example에서", f'<p><a href="https://a.example" {REL}>https://a.example</a>에서</p>'),
-        ("https://a.example/(#b", f'<p><a href="https://a.example/(#b" {REL}>https://a.example/(#b</a></p>'),
+        ("https://a.example/(#b)", f'<p><a href="https://a.example/(#b)" {REL}>https://a.example/(#b)</a></p>'),
         ("    indented", "<p>indented</p>"),
         (
             "- [ ] a\n- [x] b",

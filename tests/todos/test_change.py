@@ -139,7 +139,14 @@ def test_a_list_that_does_not_exist_is_400_and_changes_nothing(signed_in: Visito
     before = [(todo.id, todo.description, todo.completed) for todo in listing.list_todos(alice.id).todos]
     fields = {"completed": "1", "direction": "up"}
     for query in ("show=//evil.example", "show=", "sort=x", "before=//evil.example", "before=0-1%0d%0aX:1"):
-        actions = (f"/{todo_id}", f"/{todo_id}/move", f"/{todo_id}/delete", f"/{deleted}/restore", "/clear-completed")
+        actions = (
+            f"/{todo_id}",
+            f"/{todo_id}/move",
+            f"/{todo_id}/delete",
+            f"/{todo_id}/reopen",
+            f"/{deleted}/restore",
+            "/clear-completed",
+        )
         for action in ("", *actions):
             assert signed_in.submit(f"/todos{action}?{query}", description="x", **fields).status_code == 400, action
         assert signed_in.get(f"/todos/{todo_id}?{query}").status_code == 400
@@ -231,7 +238,7 @@ def test_a_deleted_todo_is_404_and_unchanged(signed_in: Visitor, alice: User) ->
     todo_id = create(alice, "Dune")
     service.delete_todo(alice.id, todo_id)
     fields = {"completed": "1", "description": "x", "direction": "down"}
-    for action in ("", "/delete", "/move"):
+    for action in ("", "/reopen", "/delete", "/move"):
         assert signed_in.submit(f"/todos/{todo_id}{action}", **fields).status_code == 404
     assert signed_in.get(f"/todos/{todo_id}").status_code == 404
     service.restore_todo(alice.id, todo_id)
@@ -302,12 +309,45 @@ def test_undo_restores_it_at_its_position(signed_in: Visitor, alice: User) -> No
     assert "“\u2068Dune\u2069” restored." in signed_in.get("/todos").text
 
 
+def test_completing_is_undone_and_done_twice_or_undone_twice_it_is_the_same(signed_in: Visitor, alice: User) -> None:
+    todo_id = create(alice, "Dune")
+    for _ in range(2):
+        signed_in.submit(f"/todos/{todo_id}", completed="1")
+    page = signed_in.get("/todos").text
+    assert UNDO.findall(page) == [f"/todos/{todo_id}/reopen"], "it is offered once"
+    assert "“\u2068Dune\u2069” completed." in page
+    for _ in range(2):
+        assert signed_in.submit(f"/todos/{todo_id}/reopen").location == "/todos"
+        assert row_of(todo_id) == ("Dune", False, None)
+    assert "“\u2068Dune\u2069” reopened." in signed_in.get("/todos").text
+
+
+def test_a_todo_that_is_opened_again_or_only_edited_offers_nothing_to_undo(signed_in: Visitor, alice: User) -> None:
+    todo_id, other = create(alice, "Dune"), create(alice, "other")
+    signed_in.submit(f"/todos/{other}/delete")
+    for fields in ({"completed": "1"}, {"completed": "0"}, {"description": "more books"}):
+        signed_in.submit(f"/todos/{todo_id}", **fields)
+    assert UNDO.findall(signed_in.get("/todos").text) == [f"/todos/{other}/restore"], (
+        "what was deleted is another matter"
+    )
+
+
+def test_many_ticks_before_a_page_is_shown_offer_the_last_one(signed_in: Visitor, alice: User) -> None:
+    todo_ids = [create(alice, "한" * 60) for _ in range(30)]
+    for todo_id in todo_ids:
+        signed_in.submit(f"/todos/{todo_id}", completed="1")
+    assert UNDO.findall(signed_in.get("/todos").text) == [f"/todos/{todo_ids[-1]}/reopen"]
+
+
 @pytest.mark.parametrize(
-    ("action", "query"), [("{todo}/delete", "?before=9-9"), ("clear-completed", "?show=done&sort=due")]
+    ("action", "query"),
+    [("{todo}/delete", "?before=9-9"), ("{todo}", "?sort=due"), ("clear-completed", "?show=done&sort=due")],
 )
-def test_a_deletion_returns_to_the_list_on_the_screen(signed_in: Visitor, alice: User, action: str, query: str) -> None:
+def test_what_can_be_undone_returns_to_the_list_on_the_screen(
+    signed_in: Visitor, alice: User, action: str, query: str
+) -> None:
     todo_id = create(alice, "Dune", completed=True)
-    signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}")
+    signed_in.submit(f"/todos/{action.format(todo=todo_id)}{query}", completed="1")
     assert undo(signed_in, query) == f"/todos{query}"
 
 

@@ -143,6 +143,31 @@ def test_each_button_is_labelled_with_its_todo(signed_in: Visitor, alice: User) 
     assert f'aria-pressed="true" aria-labelledby="tick what-{todo_id}"' in signed_in.get("/todos").text
 
 
+LINKED = [
+    ("https://e.com/a", "<>"),
+    ("표 예매 https://ko.wikipedia.org/wiki/한국어 보고", "표 예매 <> 보고"),
+    ("「https://e.com/a」를 열고 https://e.com/b에서 확인", "「<>」를 열고 <>에서 확인"),
+    ("お店 https://e.com/a。HTTP://E.COM/(b) (mailto:a@e.com)", "お店 <>。<> (<>)"),
+    ("<b> & https://e.com/?a=1&b='x'", "&lt;b&gt; &amp; <>"),
+    ('https://e.com/"onclick="alert(1) https://e.com/<script>', "<>&#34;onclick=&#34;alert(1) <>&lt;script&gt;"),
+    *((text, text) for text in ("Dune", "e.com javascript:alert(1) data:text/html,x https:// //e.com")),
+]  # fmt: skip
+ADDRESS = re.compile(r'<a href="(?:https?://|mailto:)[^"<>]+" rel="nofollow noopener noreferrer ugc">[^<>]+</a>', re.I)
+
+
+@pytest.mark.parametrize(("description", "shown"), LINKED)
+def test_addresses_are_links_beside_that_to_the_editor(
+    signed_in: Visitor, alice: User, description: str, shown: str
+) -> None:
+    todo_id = service.create_todo(alice.id, description)
+    page = signed_in.get("/todos").text
+    [html] = re.findall(f'<bdi id="what-{todo_id}">(.*?)</bdi>', page)
+    assert ADDRESS.sub("<>", html) == shown
+    assert unescape(re.sub("<.*?>", "", html)) == description, "which names the buttons"
+    assert page.count(f'href="/todos?edit={todo_id}"') == 1
+    assert not re.search("<a [^>]*>(?:(?!</a>).)*<a ", page, re.DOTALL), "a link in a link"
+
+
 def test_the_number_left_counts_the_open_ones_of_all_pages(signed_in: Visitor, alice: User, bob: User) -> None:
     ids = create(alice, 61)
     db.session.execute(update(Todo).where(Todo.id.in_(ids[:4])).values(completed=True))

@@ -47,7 +47,7 @@ PATHS = {
         *("/notes", "/notes?q=note", "/notes?q=nothing-like-it", "/notes?tag=tag", "/notes?day={today}"),
         *("/notes/select", "/notes/select?tag=tag&all=1", "/notes/tags", "/notes/archive", "/notes/trash"),
         *("/notes/shared", "/notes/{note}", "/notes/{note}/edit", "/notes/{deleted}", "/notes/{archived}"),
-        *("/todos?show=today", "/todos?show=done", "/todos/{todo}"),
+        *("/todos?show=today", "/todos?show=done", "/todos?q=todo", "/todos/{todo}"),
         *("/mypage", "/mypage/devices", "/mypage/events", "/mypage/passkeys"),
     ],
     3: [
@@ -69,6 +69,7 @@ EXEMPT = {
     "/notes?q=ntoe": "so it is for the corrected word, which is looked for in the newest 1,000 notes",
     "/notes?q=nowhere": "its correction is looked for there too",
     "/todos?sort=due&edit={todo}": "no index has the order by due date: at most the quota of 20,000 todos is sorted",
+    "/todos?q=todo": "no index has the words of todos: each of the quota is looked at",
     "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
 }
 NOTES = """

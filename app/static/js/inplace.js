@@ -1,5 +1,6 @@
 // Parts of a page change in their place: the elements with data-part and an id are replaced by those of another page, the
-// one that a link inside of data-inplace leads to, a search that is typed (search.js), or a form that was sent (outbox.js).
+// one that a link inside of data-inplace leads to (to another site it has a rel), a search that is typed (search.js), or a
+// form that was sent (outbox.js).
 // With data-part="before" their content is put before what stands there; with "within" it takes its place. The older part
 // of a list is put below the newer one. All works without this too.
 const EDITED = "[data-part] .editor :is(input:not([type=hidden]), textarea)";
@@ -10,7 +11,7 @@ let isRefreshDue = false;
 document.addEventListener("inplace:show", ({ detail }) => follow(detail.url, detail.cache));
 document.addEventListener("inplace:refresh", ({ detail }) => refresh(detail.url));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-inplace] a:not([href^='#']), #more a");
+  const link = event.target.closest("[data-inplace] a:not([href^='#'], [rel]), #more a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   if (link.closest("#more")) return append(link);

@@ -1,6 +1,7 @@
 // The list of todos changes in its place: see outbox.js and inplace.js. This keeps the focus, and tells screen readers.
 const byId = (id) => document.getElementById(id);
 const OPEN = "#todos > .list li";
+const REOPENING = "#messages .message:has([action*='/reopen'])";
 let action; // what was done last: see describe()
 for (const message of document.querySelectorAll("#messages .message")) message.dataset.announced = ""; // with the page
 
@@ -18,6 +19,7 @@ document.addEventListener("change", ({ target }) => {
 });
 document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, link.closest("li") ? "" : "shown")));
 document.addEventListener("inplace:shown", () => {
+  for (const message of document.querySelectorAll("#messages [data-over]")) message.remove();
   if (!action) return;
   const { name, text } = action;
   if (document.activeElement === document.body) focusPlace(action);
@@ -36,8 +38,9 @@ function describe(element, name, typed) {
   };
 }
 
-// At once, whatever the network does. A second click takes it back.
+// At once, whatever the network does. A second click takes it back. Of what was ticked, the last one can be undone.
 function tick(button) {
+  for (const message of document.querySelectorAll(REOPENING)) message.dataset.over = "";
   const isDone = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(isDone));
   button.value = isDone ? "0" : "1";

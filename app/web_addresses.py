@@ -1,0 +1,87 @@
+"""Find the web addresses in a text, whole, and without the words and punctuation that Korean and Japanese put right
+behind them.
+
+linkify-it knows what belongs to an address, such as a bracket that it opened itself. It takes every letter, though, so
+the text is cut before: `「https://e.kr/a」를` is the address `https://e.kr/a`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from linkify_it import LinkifyIt
+from markdown_it.common.normalize_url import normalizeLink
+
+# Where the search of linkify-it begins is also decided here, since Korean and Japanese put no space before an address.
+BEGINNING = re.compile(r"(?<![a-z0-9+.-])(?:https?://|mailto:)(?=\S)", re.IGNORECASE)
+# What no address has: spaces, invisible characters, the ends of full-width sentences, and a quote or a bracket of these
+# that it does not both open and close, as it does in /wiki/《책》.
+_PAIRS = "「」『』【】《》〈〉〔〕（）“”‘’"
+_OUTSIDE = rf"\s<>\"`\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff。、，．：；！？…⋯{_PAIRS}"
+_QUOTED = "|".join(f"{a}[^{_OUTSIDE}]{{1,100}}{b}" for a, b in zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
+LONGEST = 2000
+BODY = re.compile(rf"(?:[^{_OUTSIDE}]|{_QUOTED}){{1,{LONGEST}}}")
+# A top-level domain is of one script, and a port of digits: whatever is written right behind them is the next word.
+HOST = re.compile(
+    r"https?://[^/?#]{0,300}(?:\.[a-z][a-z0-9-]{1,62}|:[0-9]{1,5})(?=[^\x00-\x7f][^./?#:]*\.?(?:[/?#:]|$))",
+    re.IGNORECASE,
+)
+# A path may end in Korean: /wiki/한국어 is whole. So a particle is one only behind a letter of the Latin alphabet, a
+# digit, a slash or a closing sign, and only at the end. Japanese goes on without a space, so there it is cut anywhere.
+_KOREAN = (
+    r"(?:(?:에서|에게|에|으로|로|까지|부터|보다|처럼|마다|만|와|과|이랑|랑|하고|밖에|조차|대로)?(?:는|은|도|만|의|를|을|가|이|라도|부터|까지)?"
+    r"|이?(?:라는|라고|라며|란|며|고|나|든|든지)|(?:으로|로)(?:부터|써|서)|입니다|이에요|예요|이다|인데|인가요|임)"
+)
+_JAPANESE = r"(?:を|(?<!/)(?:は|が|に|の|で|と|も|へ|から|まで|より))"
+PARTICLE = re.compile(
+    rf"(?<=[a-z0-9/)\]}}'*_~])(?:(?:(?=[가-힣]){_KOREAN}|\(으\)로)(?=\(|\W*$)|{_JAPANESE})", re.IGNORECASE
+)
+# Of Markdown, right before an address: it ends where they come again. Others of them may be its own, as in /a*b*c.
+EMPHASIS_BEFORE = re.compile(r"(\*{1,3}|~~)\Z")
+# A word is tried this often. Each try may look at all of the rest of it, so more would be quadratic (ReDoS).
+MOST_OF_A_WORD = 8
+_SPACE = re.compile(r"\s")
+
+_LINKIFY = LinkifyIt().add("ftp:", None).add("//", None)
+
+
+def addresses_in(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and URL of each address of http, https and mailto, from left to right.
+
+    The URL is what `href` takes: its host in Punycode, its path percent-encoded. The cost is linear in the length.
+    """
+    done, word_end, tries = 0, 0, 0
+    for match in BEGINNING.finditer(text):
+        start = match.start()
+        if start < done:
+            continue  # within the last address, as in those of an archive
+        if start >= word_end:
+            word_end, tries = end_of_word(text, start), 0
+        tries += 1
+        if tries > MOST_OF_A_WORD:
+            continue
+        body = address_at(text, start)
+        if body:
+            done = start + len(body)
+            yield start, done, normalizeLink(body)
+
+
+def end_of_word(text: str, start: int) -> int:
+    space = _SPACE.search(text, start)
+    return space.start() if space else len(text)
+
+
+def address_at(text: str, start: int) -> str:
+    """Return the address that begins there, as it is typed; empty if there is none."""
+    match = BODY.match(text, start)
+    body = match[0] if match else ""
+    emphasis = EMPHASIS_BEFORE.search(text, max(0, start - 3), start)
+    if emphasis:
+        body = body.partition(emphasis[1])[0]
+    host = HOST.match(body)
+    if host:
+        body = host[0]
+    particle = PARTICLE.search(body)
+    if particle:
+        body = body[: particle.start()]
+    link = _LINKIFY.match_at_start(body)
+    return link.raw.rstrip("*_~.,:;!?") if link else ""
