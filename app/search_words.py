@@ -27,14 +27,21 @@ _TOKEN = re.compile(
 
 def tokens_of(query: str) -> list[re.Match[str]]:
     """Return the words and phrases of a query in NFC, as texts are stored, with spaces for NUL and its like."""
+    return [*_TOKEN.finditer(cleaned(query)[:LENGTH])][:WORDS]
+
+
+def cleaned(query: str) -> str:
     composed = unicodedata.normalize("NFC", query)
-    clean = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
-    return [*_TOKEN.finditer(clean[:LENGTH])][:WORDS]
+    return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
+
+
+def word_in(token: re.Match[str]) -> str:
+    """Return a phrase without its quotation marks and with single spaces, or the word as it is."""
+    return " ".join((token[1] or token[2] or "").split()) or token[0]
 
 
 def words_of(query: str) -> list[str]:
-    """Return what a query looks for: a phrase without its quotation marks and with single spaces."""
-    return [" ".join((token[1] or token[2] or "").split()) or token[0] for token in tokens_of(query)]
+    return list(map(word_in, tokens_of(query)))
 
 
 def regular_expression(word: str) -> str:

@@ -1,8 +1,6 @@
 """Parse a search, mark its hits in a text, and find the words one key away from what was typed (spelling correction).
 
-A search has words that must all occur in a note, and #tags that it must have. What stands in quotation marks is one
-word, a phrase. A word may have initial consonants (초성 검색) in place of syllables: ㄱㅈ finds 감자, and so does 감ㅈ.
-Letters are found without their accents, and so on, as folding.py has it.
+A search has words that must all occur in a note (search_words.py), and #tags that it must have.
 
 A mistyped word lacks one key, has one too many or another one, or has two swapped (Damerau-Levenshtein distance 1 of
 keys). On a two-set keyboard (두벌식, KS X 5002) a key is a jamo, elsewhere a letter. A compound vowel or final
@@ -22,14 +20,12 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from app.folding import APOSTROPHES, alike, fold
+from app.folding import APOSTROPHES, fold
 from app.notes.texts import EXCERPT_LENGTH, tags_of
+from app.search_words import CLUSTERS, INITIALS, SYLLABLES, cleaned, regular_expression, tokens_of, word_in
 
-LENGTH = 100  # code points. A longer query is cut, since finding too much is better than an error page
-WORDS = 5  # at most
 BEFORE_HIT = 40  # code points of an excerpt before the first hit
 
-INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"  # as Unicode orders them
 _MEDIALS = [*"ㅏㅐㅑㅒㅓㅔㅕㅖㅗ", "ㅗㅏ", "ㅗㅐ", "ㅗㅣ", *"ㅛㅜ", "ㅜㅓ", "ㅜㅔ", "ㅜㅣ", *"ㅠㅡ", "ㅡㅣ", "ㅣ"]
 _FINALS_OF_L = ["ㄹ", "ㄹㄱ", "ㄹㅁ", "ㄹㅂ", "ㄹㅅ", "ㄹㅌ", "ㄹㅍ", "ㄹㅎ"]
 _FINALS = [*"ㄱㄲ", "ㄱㅅ", "ㄴ", "ㄴㅈ", "ㄴㅎ", "ㄷ", *_FINALS_OF_L, *"ㅁㅂ", "ㅂㅅ", *"ㅅㅆㅇㅈㅊㅋㅌㅍㅎ"]
@@ -37,9 +33,6 @@ _FINALS_AND_NONE = ["", *_FINALS]
 _VOWELS = "".join(key for key in _MEDIALS if len(key) == 1)
 _JAMO = INITIALS + _VOWELS
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
-SYLLABLES = range(0xAC00, 0xD7A4)
-# Consonants that stand alone, typed as two keys: an input method writes ㄱ and ㅅ as ㄳ.
-CLUSTERS = dict(zip("ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ", (keys for keys in _FINALS if len(keys) == 2), strict=True))
 # The letters of one key, in the form in which Unicode takes a syllable apart (NFD).
 _KEYS = {
     **dict(zip(range(0x1100, 0x1113), INITIALS, strict=True)),
@@ -54,11 +47,6 @@ _PLACES |= {shifted: _PLACES[key] for shifted, key in zip("ㅃㅉㄸㄲㅆㅒㅖ
 FEWEST_LETTERS = 2
 MOST_KEYS = 16  # beyond that, more than 1,000 words would be one key away
 WHOLE_WORD = 4  # keys. With fewer, nearly everything is the beginning of some word
-# A phrase in the quotation marks that keyboards and word processors write, or else what has no space in it. An
-# apostrophe is a quotation mark where it stands around several words.
-_TOKEN = re.compile(
-    r"""["“”„«»「」『』＂]([^"“”„«»「」『』＂]+)["“”„«»「」『』＂]|(?<!\S)['‘]([^'‘’]+ [^'‘’]+)['’](?!\S)|(\S+)"""
-)
 # Neither a letter nor a digit: a word begins after it. Not [:alnum:], which depends on the locale.
 NO_LETTER = "[^0-9A-Za-z\u00c0-\u1fff\u3040-\ud7ff]"
 
@@ -71,7 +59,6 @@ def _longest_first(parts: list[str]) -> str:
 _SYLLABLE = re.compile(f"([{INITIALS}])({_longest_first(_MEDIALS)})((?:{_longest_first(_FINALS)})(?![{_VOWELS}])|)")
 _WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{_JAMO}])*")  # no jamo stays alone
 
-_OF_ONE_INITIAL = len(SYLLABLES) // len(INITIALS)
 _CONSONANT = re.compile(f"[{INITIALS}{''.join(CLUSTERS)}]")  # which stands for a syllable
 _NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]")  # written in several ways
 _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
@@ -89,11 +76,10 @@ class Search:
     @classmethod
     def parse(cls, text: str, tag: str = "") -> "Search":
         """Read what was typed into the field, and the tag that was chosen beside it."""
-        tokens = [*_TOKEN.finditer(clean(text)[:LENGTH])][:WORDS]
+        tokens = tokens_of(text)
         words = [word for word in map(word_of, tokens) if word]
-        tags = [tag for tag in map(tag_of, tokens) if tag] + [
-            name.lower() for name in clean(tag).removeprefix("#").split()
-        ]
+        tags = [tag for tag in map(tag_of, tokens) if tag]
+        tags += [name.lower() for name in cleaned(tag).removeprefix("#").split()]
         return cls(" ".join(token[0] for token in tokens), tuple(words), tuple(tags))
 
     def __bool__(self) -> bool:
@@ -112,14 +98,7 @@ class Search:
     def query(self) -> str:
         """Return the text with the words that are searched for."""
         words = iter(self.words)
-        tokens = [*_TOKEN.finditer(self.text)]
-        return " ".join(quoted(next(words)) if word_of(token) else token[0] for token in tokens)
-
-
-def clean(text: str) -> str:
-    """Return the text in NFC, as notes are stored, with spaces for control characters: PostgreSQL refuses NUL."""
-    composed = unicodedata.normalize("NFC", text)
-    return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
+        return " ".join(quoted(next(words)) if word_of(token) else token[0] for token in tokens_of(self.text))
 
 
 def tag_of(token: re.Match[str]) -> str | None:
@@ -129,9 +108,8 @@ def tag_of(token: re.Match[str]) -> str | None:
 
 
 def word_of(token: re.Match[str]) -> str | None:
-    """Return the word, or the phrase without its quotation marks and with single spaces; None for a tag."""
-    phrase = token[1] or token[2]
-    return " ".join(phrase.split()) if phrase and phrase.strip() else None if tag_of(token) else token[0]
+    """Return the word or the phrase; None for a tag."""
+    return None if tag_of(token) else word_in(token)
 
 
 def quoted(word: str) -> str:
@@ -149,27 +127,6 @@ def at_beginning(word: str) -> str:
     """Return the pattern of a text in which a word begins like this one. A sign is found anywhere."""
     begins = "" if re.match(NO_LETTER, word) else f"(?:^|{NO_LETTER})"
     return begins + regular_expression(word)
-
-
-def regular_expression(word: str) -> str:
-    """Return what the word finds, for PostgreSQL and for Python: a consonant itself or a syllable that begins with it.
-
-    Two consonants that an input method wrote as one, such as ㄳ, are also two. Letters of other scripts are found in
-    both cases, and with accents.
-    """
-    return "".join(map(_any_of, word))
-
-
-def _any_of(letter: str) -> str:
-    if letter == " ":
-        return r"\s+"
-    if letter in CLUSTERS:
-        return f"(?:{letter}|{''.join(map(_any_of, CLUSTERS[letter]))})"
-    if letter in INITIALS:
-        first = SYLLABLES.start + INITIALS.index(letter) * _OF_ONE_INITIAL
-        return f"[{letter}{chr(first)}-{chr(first + _OF_ONE_INITIAL - 1)}]"
-    letters = alike(letter)
-    return f"[{letters}]" if len(letters) > 1 else re.escape(letter)
 
 
 def parameters_of(search: Search) -> dict[str, Any]:

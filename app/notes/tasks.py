@@ -36,8 +36,8 @@ def read_tags_again(timestamp: int) -> None:
 
 def read_batch() -> bool:
     """Read one batch; return True if there may be more. A note that is edited meanwhile has its tags by that edit."""
-    db.session.execute(insert(TagReading).values(rule=RULE).on_conflict_do_nothing())
-    mine = select(TagReading).where(TagReading.rule == RULE, TagReading.ended_at.is_(None))
+    db.session.execute(insert(TagReading).values(id=RULE).on_conflict_do_nothing())
+    mine = select(TagReading).where(TagReading.id == RULE, TagReading.ended_at.is_(None))
     reading = db.session.scalar(mine.with_for_update(skip_locked=True))
     notes = db.session.execute(_NEXT.limit(BATCH), {"after": reading.read_up_to}).all() if reading else []
     for note in notes:

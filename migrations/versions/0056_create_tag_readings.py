@@ -14,10 +14,10 @@ phase = "expand"
 def upgrade() -> None:
     op.create_table(
         "tag_readings",
-        sa.Column("rule", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("read_up_to", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("rule", name="pk_tag_readings"),
+        sa.PrimaryKeyConstraint("id", name="pk_tag_readings"),
     )
 
 

@@ -20,7 +20,6 @@ from app.notes import listing, search, search_statements, service
 from app.notes.cursor import START, parse_cursor, position_of
 from app.notes.models import Note
 from app.notes.search import (
-    SYLLABLES,
     Search,
     are_neighbours,
     keys_of,
@@ -30,6 +29,7 @@ from app.notes.search import (
 )
 from app.notes.search_statements import WALKED
 from app.notes.texts import tags_of
+from app.search_words import SYLLABLES
 from tests.notes.lists import older_of
 from tests.visitor import Visitor
 
