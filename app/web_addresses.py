@@ -84,4 +84,4 @@ def address_at(text: str, start: int) -> str:
     if particle:
         body = body[: particle.start()]
     link = _LINKIFY.match_at_start(body)
-    return link.raw.rstrip("*_~.,:;!?") if link else ""
+    return link.raw.rstrip("*_~.,:;!?\\") if link else ""
