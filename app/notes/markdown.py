@@ -115,15 +115,13 @@ def html(content: str) -> Token:
 
 
 def with_links(children: list[Token], tags_at: str | None) -> Iterator[Token]:
-    """Mark the links of the text, make links of its tags, and text of what was escaped."""
+    """Mark the links of the text, make links of its tags and addresses, and text of what was escaped."""
     for token in children:
         if token.type == "link_open":
             token.attrSet("rel", REL)
+        link = {"href": token.attrs.get("href", ""), "rel": REL} if token.type == "address" else {}
         if token.type == "tag" and tags_at:
-            yield Token("link_open", "a", 1, attrs={"href": tags_at + quote(token.content[1:].lower())})
-            yield Token("text", "", 0, content=token.content)
-            yield Token("link_close", "a", -1)
-            continue
-        if token.type in ("tag", "text_special"):
+            link = {"href": tags_at + quote(token.content[1:].lower())}
+        if token.type in ("address", "tag", "text_special"):
             token.type = "text"
-        yield token
+        yield from [Token("link_open", "a", 1, attrs=link), token, Token("link_close", "a", -1)] if link else [token]

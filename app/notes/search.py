@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -82,8 +82,9 @@ class Search:
     def parse(cls, text: str, tag: str = "") -> "Search":
         """Read what was typed into the field, and the tag that was chosen beside it."""
         words = clean(text)[:LENGTH].split()[:WORDS]
-        tagged = {word: tag_in(word) for word in words}
-        tags = [tag for tag in tagged.values() if tag] + [name.lower() for name in clean(tag).removeprefix("#").split()]
+        tagged = {word: tags_in(word) for word in words}
+        chosen = (name.lower() for name in clean(tag).removeprefix("#").split())
+        tags = chain(*tagged.values(), chosen)
         return cls(" ".join(words), tuple(word for word in words if not tagged[word]), tuple(tags))
 
     def __bool__(self) -> bool:
@@ -102,7 +103,7 @@ class Search:
     def query(self) -> str:
         """Return the text with the words that are searched for."""
         words = iter(self.words)
-        return " ".join(word if tag_in(word) else next(words) for word in self.text.split())
+        return " ".join(word if tags_in(word) else next(words) for word in self.text.split())
 
 
 def clean(text: str) -> str:
@@ -111,10 +112,9 @@ def clean(text: str) -> str:
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in composed)
 
 
-def tag_in(word: str) -> str | None:
-    """Return the tag of a word such as `#책` or `#책,`; None for `#1` and `책`."""
-    tags = tags_of("", word) if word.startswith("#") else []
-    return tags[0] if tags else None
+def tags_in(word: str) -> list[str]:
+    """Return the tags of a word such as `#책`, `#책,` or `#책#집`; none for `#1` and `책`."""
+    return tags_of("", word) if word.startswith("#") else []
 
 
 def has_case(word: str) -> bool:

@@ -28,11 +28,12 @@ ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 MAX_NESTING = 20
 # Algorithmic complexity attack: each of these may open or close something, which costs as much as 50 letters, and an
 # address twice that. So does the cell of a table, and a row has as many as the first, however short it is. Once a note
-# has used up what it may have, it shows further paragraphs as they were typed; all of it, if it has too many lines.
+# has used up what it may have, it shows further paragraphs as they were typed; all of it, if it has too many blocks.
 DELIMITER = re.compile(r"[*_~\[`<#]|:(?=/)|/(?=/)")
 DELIMITER_OF_LINES = re.compile(r"#|:(?=/)|/(?=/)")
 MAX_DELIMITERS = 2000
-MAX_LINES = 1500
+BLOCK = re.compile(r"\n|(?<![^\s>+*-])(?:>|[-+*][ \t])")  # a line, a quote or an item of a list
+MAX_BLOCKS = 3000
 
 # A list begins with a number of up to three digits: `2026. …` is a year. A number and another one with its dot, as in
 # `11. 25. 회의` and `3. 1. 만세`, is a date, and so is one with a day of the week.
@@ -61,18 +62,18 @@ _COLOUR = (
 # their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A dot ends a sentence, so it ends a tag.
 TAG = re.compile(
     rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\ufe0f\u20e3])"
-    rf"(?P<name>[a-z]#{_AT_END}(?!\#)"
+    rf"(?:[a-z]#{_AT_END}(?!\#)"
     rf"|(?:[^{_END}]|(?<=[^{_END}])\u200d(?=[^{_END}])|(?<=[a-z])\+\+){{1,{TAG_LENGTH}}}{_AT_END})",
     re.IGNORECASE,
 )
 _BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔（]")
 _BETWEEN_TAGS = ",/·;&、，"
-_LINE_OF_TAGS = re.compile(rf"\s*(?:{TAG.pattern.replace('?P<name>', '?:').replace('[a-z]', '[a-zA-Z]')}\s*)+")
+_LINE_OF_TAGS = re.compile(rf"\s*(?:{TAG.pattern}\s*)+", re.IGNORECASE)
 
 
 def parse(text: str) -> tuple[list[Token], bool]:
     """Return the tokens of a text, and True if some of it is not read as Markdown because that would cost too much."""
-    env: dict[str, Any] = {"left": MAX_DELIMITERS, "is_cut": text.count("\n") > MAX_LINES}
+    env: dict[str, Any] = {"left": MAX_DELIMITERS, "is_cut": len(BLOCK.findall(text)) > MAX_BLOCKS}
     tokens = (_PARSER_OF_LINES if env["is_cut"] else _PARSER).parse(text, env)
     return tokens, bool(env["is_cut"])
 
@@ -108,7 +109,7 @@ class Sentence(StateInline):
         run = _RUN.match(self.src, start, self.posMax)
         end = run.end() if run else start
         before, after = self.src[max(0, start - 2) : start] or " ", self.src[end] if end < self.posMax else " "
-        if is_arithmetic(before[-1], self.src[start:end], after):
+        if is_arithmetic(before, self.src[start:end], after):
             return Scanned(can_open=False, can_close=False, length=end - start)
         last = before[0] if _VARIATION.fullmatch(before[1:]) else before[-1]
         beside = is_cjk(last) or before in _QUOTES_OF_CJK, is_cjk(after)
@@ -139,11 +140,16 @@ def is_cjk(character: str) -> bool:
 
 
 def is_arithmetic(before: str, run: str, after: str) -> bool:
-    """Return True for `*` and `~` between two digits, and for one `*` between a digit and a letter or bracket."""
-    if run[0] == "_" or not (before + after).isascii() or not (before.isdigit() or after.isdigit()):
+    """Return True for `*` and `~` between two digits, for one `*` between a digit and a letter or bracket, and `x**2`.
+
+    Args:
+        before: the last two characters, or fewer.
+    """
+    last, is_name = before[-1], len(before) == 1 or before[0] in " (+-/=,"
+    if run[0] == "_" or not (last + after).isascii() or not (last.isdigit() or after.isdigit()):
         return False
-    is_one_sided = run == "*" and (before.isalnum() or before == ")") and (after.isalnum() or after == "(")
-    return is_one_sided or (before.isdigit() and after.isdigit())
+    is_one_sided = run == "*" and (last.isalnum() or last == ")") and (after.isalnum() or after == "(")
+    return is_one_sided or (last.isdigit() and after.isdigit()) or (run == "**" and last.isalpha() and is_name)
 
 
 class Inline(ParserInline):
@@ -180,17 +186,10 @@ def address(state: StateInline, silent: bool) -> bool:
         return False
     if not silent:
         state.pending = state.pending.removesuffix(scheme)
-        push_link(state, state.src[start:end], url)
+        token = state.push("text" if state.linkLevel else "address", "", 0)
+        token.content, token.attrs = state.src[start:end], {"href": url}
     state.pos = end
     return True
-
-
-def push_link(state: StateInline, shown: str, url: str) -> None:
-    if not state.linkLevel:
-        state.push("link_open", "a", 1).attrSet("href", url)
-    state.push("text", "", 0).content = shown
-    if not state.linkLevel:
-        state.push("link_close", "a", -1)
 
 
 def tag(state: StateInline, silent: bool) -> bool:
@@ -222,19 +221,19 @@ def listed(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
 
 def tabled(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a table, unless it has too many cells."""
+    if silent or not table(state, start_line, end_line, True):
+        return silent and table(state, start_line, end_line, True)
     rows = next((line for line in range(start_line, end_line) if state.isEmpty(line)), end_line) - start_line
-    if rows < 2 or "-" not in (rule := state.getLines(start_line + 1, start_line + 2, 0, False)):
-        return False
-    if silent:
-        return table(state, start_line, end_line, silent)
-    is_one = table(state, start_line, end_line, True) and has_room(state.env, rows * (rule.count("|") + 1))
-    return is_one and table(state, start_line, end_line, silent)
+    columns = state.src.count("|", state.bMarks[start_line + 1], state.eMarks[start_line + 1]) + 1
+    return has_room(state.env, rows * columns) and table(state, start_line, end_line, silent)
 
 
 def fenced(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a fence of code. One that nobody closed ends before a last line of tags, which is none of its code."""
-    last = state.src[state.bMarks[end_line - 1] : state.eMarks[end_line - 1]]
-    return fence(state, start_line, end_line - bool(_LINE_OF_TAGS.fullmatch(last)), silent)
+    if silent or not fence(state, start_line, end_line, True):
+        return silent and fence(state, start_line, end_line, True)
+    has_tags = _LINE_OF_TAGS.fullmatch(state.src, state.bMarks[end_line - 1], state.eMarks[end_line - 1])
+    return fence(state, start_line, end_line - bool(has_tags), silent)
 
 
 def parser() -> MarkdownIt:

@@ -16,7 +16,11 @@ BLOCK_MARKER = re.compile(rf"^(?:[ \t]*(?:#{{1,6}}|[-*+>]|{LIST_NUMBER}|\[[ xX]\
 RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
 BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
-EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
+# An address keeps its signs, and so does arithmetic.
+EMPHASIS = re.compile(
+    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[a-z)])\*[0-9])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
+    re.IGNORECASE,
+)
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
 EMPTY_LINES = re.compile(r"\n\s*\n")
 # Without one of them a text has none of the above, as many a thought has not.
@@ -41,8 +45,9 @@ def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
 
 
 def _without_markdown(text: str) -> str:
-    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1")):
         text = pattern.sub(kept, text)
+    text = EMPHASIS.sub(lambda match: match[2] or match[0], text)
     return TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text) if "|" in text else text
 
 

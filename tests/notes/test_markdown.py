@@ -17,7 +17,7 @@ import pytest
 from app.accounts.models import User
 from app.notes import service, sharing
 from app.notes.markdown import render
-from app.notes.syntax import MAX_DELIMITERS, MAX_LINES
+from app.notes.syntax import MAX_BLOCKS, MAX_DELIMITERS
 from app.notes.texts import name_and_excerpt, tags_of, tick_of, ticked
 from tests.visitor import Visitor
 
@@ -73,6 +73,8 @@ ARITHMETIC = [
     ("5_000_000", "5_000_000"),
     ("10~20~30", "10~20~30"),
     ("3~~5일, 7~~9일", "3~~5일, 7~~9일"),
+    ("x**2 + y**2", "x**2 + y**2"),
+    ("**x**2", "<strong>x</strong>2"),
     ("a*b*c", "a<em>b</em>c"),
     ("un*frigging*believable", "un<em>frigging</em>believable"),
     ("**2026**년", "<strong>2026</strong>년"),
@@ -254,7 +256,7 @@ def test_the_page_links_the_tags_that_the_index_has() -> None:
     texts += [
         "#a *" * MAX_DELIMITERS,
         "*" * MAX_DELIMITERS + "\n\n#a *b*",
-        "#a\n" * (MAX_LINES + 2),
+        "#a\n" * (MAX_BLOCKS + 2),
         "#a " * 2 * MAX_DELIMITERS,
     ]
     assert [text for text in texts if tags_on_page(text) != tags_of("", text)] == []
@@ -265,10 +267,12 @@ def test_a_tag_of_a_title_is_one_and_one_of_an_address_is_not() -> None:
     assert tags_of("#a `#b` https://e.com/#c", "*#d*") == ["a"]
 
 
-def test_the_excerpt_keeps_dates_and_leaves_out_numbers_of_lists() -> None:
+def test_the_excerpt_keeps_dates_arithmetic_and_addresses_and_leaves_out_numbers_of_lists() -> None:
     for text, excerpt in [
         ("2026. 11. 25. 회의\n11. 25. 회의\n1986. A year", "2026. 11. 25. 회의\n11. 25. 회의\n1986. A year"),
         ("1. one\n\t10) ten\n- 3. 1. 만세", "one\nten\n3. 1. 만세"),
+        ("3*4=12, 5*6=30, 2**3**4, *soft*", "3*4=12, 5*6=30, 2**3**4, soft"),
+        ("https://e.com/a*b*c/__init__.py **b**", "https://e.com/a*b*c/__init__.py b"),
     ]:
         assert name_and_excerpt("Title", text) == ("Title", excerpt)
 
@@ -291,8 +295,9 @@ def test_what_costs_too_much_is_shown_as_it_was_typed() -> None:
         ("*a* " * (MAX_DELIMITERS // 2) + "*", "*a* *a*"),
         ("**a**\n\n" + "*b* " * MAX_DELIMITERS, "*b* *b*"),
         ("*a* #b https://e.com/ " * MAX_DELIMITERS, "*a* #b https://e.com/"),
-        ("- a\n" * MAX_LINES, ""),
-        ("- a\n" * (MAX_LINES + 1), "- a"),
+        ("- a\n" * (MAX_BLOCKS // 2), ""),
+        ("- a\n" * (MAX_BLOCKS // 2 + 1), "- a"),
+        ("> - > - a\n" * (MAX_BLOCKS // 4), "&gt; - &gt; - a"),
         (table[: table.rindex("|")], "|a|a"),
     ]:
         html = render(text, "/t/", cut_notice=NOTICE)
