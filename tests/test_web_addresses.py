@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.web_addresses import addresses_in
+from app.web_addresses import MOST_OF_A_WORD, addresses_in
 
 # In each text the address is what stands between ⟦ and ⟧.
 TEXTS = [
@@ -64,3 +64,9 @@ def test_its_url_is_what_href_takes() -> None:
         ("mailto:a@e.kr로", "mailto:a@e.kr"),
     ]:
         assert [url for _, _, url in addresses_in(text)] == [url], text
+
+
+def test_a_word_is_tried_a_few_times_only_so_that_the_cost_is_linear() -> None:
+    for glued in ["https://e.com/[", "https://e.com/(", "「https://e.com/"]:
+        assert len([*addresses_in(glued * 100)]) == MOST_OF_A_WORD, glued
+    assert len([*addresses_in("https://e.com/[ " * 100)]) == 100
