@@ -22,19 +22,21 @@ LONGEST = 2000
 BODY = re.compile(rf"(?:[^{_OUTSIDE}]|{_QUOTED}){{1,{LONGEST}}}")
 # A top-level domain is of one script, and a port of digits: whatever is written right behind them is the next word.
 HOST = re.compile(
-    r"https?://[^/?#]{0,300}(?:\.[a-z][a-z0-9-]{1,62}|:[0-9]{1,5})(?=[^\x00-\x7f][^./?#:]*\.?(?:[/?#:]|$))",
+    r"https?://[^/?#]{0,300}(?:\.(?:[a-z][a-z0-9-]{1,62}|한국|닷컴|닷넷|삼성)|:[0-9]{1,5})(?=[^\x00-\x7f][^./?#:]*\.?(?:[/?#:]|$))",
     re.IGNORECASE,
 )
 # A path may end in Korean: /wiki/한국어 is whole. So a particle is one only behind a letter of the Latin alphabet, a
 # digit, a slash or a closing sign, and only at the end. Japanese goes on without a space, so there it is cut anywhere.
 _KOREAN = (
-    r"(?:(?:에서|에게|에|으로|로|까지|부터|보다|처럼|마다|만|와|과|이랑|랑|하고|밖에|조차|대로)?(?:는|은|도|만|의|를|을|가|이|라도|부터|까지)?"
-    r"|이?(?:라는|라고|라며|란|며|고|나|든|든지)|(?:으로|로)(?:부터|써|서)|입니다|이에요|예요|이다|인데|인가요|임)"
+    r"(?:(?:에서|에게|에|으로|로|까지|부터|보다|처럼|마다|만|와|과|이랑|랑|하고|밖에|조차|대로)?(?:는|은|도|만|의|를|을|가|이|라도|부터|까지)?요?"
+    r"|이?(?:라는|라고|라며|란|며|고|나|든|든지)|(?:으로|로)(?:부터|써|서)|입니다만?|이?네요|이에요|예요|이다|인데|인가요|임)"
 )
 _JAPANESE = r"(?:を|(?<!/)(?:は|が|に|の|で|と|も|へ|から|まで|より))"
 PARTICLE = re.compile(
     rf"(?<=[a-z0-9/)\]}}'*_~])(?:(?:(?=[가-힣]){_KOREAN}|\(으\)로)(?=\(|\W*$)|{_JAPANESE})", re.IGNORECASE
 )
+# One syllable behind a slash may be a name, as in /wiki/은 and /w/가(나), but 를 and 에 are none.
+IS_NAME = re.compile(r"https?://[^/]+/(?:.*/[^를에を]\W?|(?:.*/)?[가-힣]+\()\Z", re.IGNORECASE)
 # Of Markdown, right before an address: it ends where they come again. Others of them may be its own, as in /a*b*c.
 EMPHASIS_BEFORE = re.compile(r"(\*{1,3}|~~)\Z")
 # A word is tried this often. Each try may look at all of the rest of it, so more would be quadratic (ReDoS).
@@ -49,25 +51,16 @@ def addresses_in(text: str) -> Iterator[tuple[int, int, str]]:
 
     The URL is what `href` takes: its host in Punycode, its path percent-encoded. The cost is linear in the length.
     """
-    done, word_end, tries = 0, 0, 0
+    done = last = tries = 0
     for match in BEGINNING.finditer(text):
         start = match.start()
-        if start < done:
-            continue  # within the last address, as in those of an archive
-        if start >= word_end:
-            word_end, tries = end_of_word(text, start), 0
-        tries += 1
-        if tries > MOST_OF_A_WORD:
-            continue
-        body = address_at(text, start)
-        if body:
+        tries = 1 if _SPACE.search(text, last, start) else tries + 1
+        last = start
+        if start < done or tries > MOST_OF_A_WORD:
+            continue  # within the last address, as in those of an archive; or one too many
+        if body := address_at(text, start):
             done = start + len(body)
             yield start, done, normalizeLink(body)
-
-
-def end_of_word(text: str, start: int) -> int:
-    space = _SPACE.search(text, start)
-    return space.start() if space else len(text)
 
 
 def address_at(text: str, start: int) -> str:
@@ -80,8 +73,7 @@ def address_at(text: str, start: int) -> str:
     host = HOST.match(body)
     if host:
         body = host[0]
-    particle = PARTICLE.search(body)
-    if particle:
-        body = body[: particle.start()]
+    ends = (match.start() for match in PARTICLE.finditer(body) if not IS_NAME.match(body[: match.end() + 1]))
+    body = body[: next(ends, None)]
     link = _LINKIFY.match_at_start(body)
-    return link.raw.rstrip("*_~.,:;!?") if link else ""
+    return link.raw.rstrip("*_~.,:;!?\\") if link else ""

@@ -240,7 +240,7 @@ PURE = [
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
     *("app.photos.colours", "app.photos.containers", "app.photos.decoding"),
     *("app.portability.archive", "app.portability.markdown"),
-    *(f"app.notes.{name}" for name in ("markdown", "search", "texts")),
+    *(f"app.notes.{name}" for name in ("markdown", "search", "syntax", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
     *(f"app.wordcounts.fetching.{name}" for name in ("client", "connecting", "vetting")),
     *(f"app.wordcounts.{name}" for name in ("failures", "readable", "report")),

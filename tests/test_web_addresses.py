@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.web_addresses import addresses_in
+from app.web_addresses import MOST_OF_A_WORD, addresses_in
 
 # In each text the address is what stands between ⟦ and ⟧.
 TEXTS = [
@@ -21,6 +21,7 @@ TEXTS = [
     "⟦https://zh.wikipedia.org/wiki/《紅樓夢》⟧ ⟦https://e.com/a,b;c=d:e@f+g!h⟧ ⟦https://e.com/it's⟧",
     "⟦https://web.archive.org/web/2020/https://e.com/a⟧ ⟦https://e.com/a...b⟧ ⟦https://e.com/a[1]⟧",
     "⟦https://ko.wikipedia.org/wiki/3·1_운동⟧ ⟦https://e.kr/문서를⟧",
+    "⟦https://ko.wikipedia.org/wiki/은⟧ ⟦https://namu.wiki/w/가(나)⟧ ⟦https://namu.wiki/w/도⟧, ⟦https://e.kr/이(가)⟧를",
     "⟦mailto:a.b@e.kr⟧",
     # punctuation around it
     "(⟦https://e.com/a⟧) [⟦https://e.com/a⟧] {⟦https://e.com/a⟧} <⟦https://e.com/a⟧>",
@@ -37,6 +38,7 @@ TEXTS = [
     "⟦https://한국.kr⟧를 ⟦https://한국.kr/⟧에 ⟦https://e.com/docs/⟧에서 (⟦https://e.com/a⟧를) ⟦https://e.com/a⟧의,",
     "⟦https://e.com/a_(b)⟧의 '⟦https://e.com/a⟧'를 **⟦https://e.com/a⟧**를 ⟦https://e.com/?a=1⟧로 ⟦https://e.com/#top⟧이",
     "⟦https://e.com/a⟧라는 ⟦https://e.com/a⟧이라고 ⟦https://e.com/a⟧과 ⟦https://e.com/a⟧부터 ⟦https://e.com/a⟧예요!",
+    "⟦https://e.com/a⟧처럼요 ⟦https://e.com/a⟧입니다만 ⟦https://e.com/docs/⟧를 ⟦https://e.com/⟧는 ⟦http://한글.한국⟧에서",
     "⟦https://e.com/a⟧を見る ⟦https://e.com/⟧を ⟦https://e.com⟧の記事 ⟦https://e.com/a.html⟧から",
     # no address
     "e.com www.e.com a@e.com ftp://e.com //e.com http:// https:// https:/e.com javascript:alert(1) xhttps://e.com",
@@ -62,3 +64,9 @@ def test_its_url_is_what_href_takes() -> None:
         ("mailto:a@e.kr로", "mailto:a@e.kr"),
     ]:
         assert [url for _, _, url in addresses_in(text)] == [url], text
+
+
+def test_a_word_is_tried_a_few_times_only_so_that_the_cost_is_linear() -> None:
+    for glued in ["https://e.com/[", "https://e.com/(", "「https://e.com/"]:
+        assert len([*addresses_in(glued * 100)]) == MOST_OF_A_WORD, glued
+    assert len([*addresses_in("https://e.com/[ " * 100)]) == 100

@@ -4,6 +4,7 @@ from difflib import SequenceMatcher
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.exceptions import Conflict, NotFound
 from werkzeug.wrappers import Response
@@ -24,13 +25,16 @@ from app.web.request_size import accepts_long_text
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 links = Blueprint("shared_notes", __name__)
 
+CUT = lazy_gettext("This note has too many lines or signs such as * and [, so some of it is shown as it was typed.")
+
 
 @bp.get("/<id:note_id>")
 @from_follower
 def show(note_id: int) -> Answer:
     """Show a note, also one in the archive or the trash: it is there to be read until it is deleted for good."""
     note = service.get_note_or_deleted(current_user.id, note_id)
-    html = markdown.render(note.content, tags_at=url_for("notes.index", tag=""), can_tick=not note.deleted_at)
+    tags_at = url_for("notes.index", tag="")
+    html = markdown.render(note.content, tags_at=tags_at, can_tick=not note.deleted_at, cut_notice=CUT)
     template = "deleted" if note.deleted_at else "show"
     home = "notes.trash" if note.deleted_at else "notes.archived" if note.archived_at else "notes.index"
     back = return_url(url_for(home))
@@ -92,7 +96,7 @@ def preview() -> Answer:
     """Show the typed text as it will be read. Nothing is stored, so it may be too long."""
     form = NoteForm()
     content = form.content.data[: 2 * CONTENT_LENGTH]
-    html = markdown.render(content, tags_at=url_for("notes.index", tag=""))
+    html = markdown.render(content, tags_at=url_for("notes.index", tag=""), cut_notice=CUT)
     return render_template("notes/preview.html", title=form.title.data[: 2 * TITLE_LENGTH], html=html)
 
 
@@ -210,7 +214,7 @@ def show_shared(token: str) -> Answer:
     """Show the same to everybody, its owner too: nobody looks who reads it."""
     settle_reader()
     note = sharing.get_shared_note(token)
-    html = markdown.render(note.content, tags_at=None)
+    html = markdown.render(note.content, tags_at=None, cut_notice=CUT)
     page = render_template("notes/shared.html", note=note, html=html)
     send_no_referrer()
     return page

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -78,7 +78,7 @@ class Search:
         """Read what was typed into the field, and the tag that was chosen beside it."""
         tokens = tokens_of(text)
         words = [word for word in map(word_of, tokens) if word]
-        tags = [tag for tag in map(tag_of, tokens) if tag]
+        tags = [tag for token in tokens for tag in tags_in(token)]
         tags += [name.lower() for name in cleaned(tag).removeprefix("#").split()]
         return cls(" ".join(token[0] for token in tokens), tuple(words), tuple(tags))
 
@@ -101,15 +101,14 @@ class Search:
         return " ".join(quoted(next(words)) if word_of(token) else token[0] for token in tokens_of(self.text))
 
 
-def tag_of(token: re.Match[str]) -> str | None:
-    """Return the tag of a word such as `#책` or `#책,`; None for `#1`, `책` and a phrase."""
-    tags = tags_of("", token[0]) if token[0].startswith("#") else []
-    return tags[0] if tags else None
+def tags_in(token: re.Match[str]) -> list[str]:
+    """Return the tags of a word such as `#책`, `#책,` or `#책#집`; none for `#1`, `책` and a phrase."""
+    return tags_of("", token[0]) if token[0].startswith("#") else []
 
 
 def word_of(token: re.Match[str]) -> str | None:
     """Return the word or the phrase; None for a tag."""
-    return None if tag_of(token) else word_in(token)
+    return None if tags_in(token) else word_in(token)
 
 
 def quoted(word: str) -> str:

@@ -4,37 +4,29 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from app.notes.syntax import LIST_NUMBER, tags_in
+
 EXCERPT_LENGTH = 200  # code points: four lines of Korean
 NAME_LENGTH = 50  # code points
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
 # second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
 # the page of the note has the whole of it.
 CUT_MARKER = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX]?\Z", re.MULTILINE)  # of a task at the end of a text that is cut
-BLOCK_MARKER = re.compile(r"^(?:[ \t]*(?:#{1,6}|[-*+>]|[0-9]{1,9}[.)]|\[[ xX]\])[ \t]+)+", re.MULTILINE)
+BLOCK_MARKER = re.compile(rf"^(?:[ \t]*(?:#{{1,6}}|[-*+>]|{LIST_NUMBER}|\[[ xX]\])[ \t]+)+", re.MULTILINE)
 RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
 BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
-EMPHASIS = re.compile(r"(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1")
+# An address keeps its signs, and so does arithmetic.
+EMPHASIS = re.compile(
+    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[a-z)])\*[0-9])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
+    re.IGNORECASE,
+)
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
 EMPTY_LINES = re.compile(r"\n\s*\n")
 # Without one of them a text has none of the above, as many a thought has not.
 MARK = re.compile(r"[-#*+>`_~|\[]|[0-9][.)]")
 
-# A tag is `#` at the start of a line or after a space or a bracket, followed by up to 30 characters that are neither
-# space nor punctuation, except `-` and `_`. Digits alone are a number, as in "we are #1". Case does not matter.
-# Revision 0013 has the same rule in SQL, for the notes that existed before tags did.
-TAG_LENGTH = 30  # code points, without the #
-# The characters that end a tag: ASCII except letters, digits, - and _; the spaces and punctuation of Latin-1, of
-# Unicode's General Punctuation and CJK Symbols blocks, and the full-width forms.
-_END = (
-    r"\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xbf"
-    r"\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff3e\uff40\uff5b-\uff65"
-)
-# \s spelled out, because in SQL the locale decides what \s is.
-_SPACE = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-TAG = re.compile(rf"(?:^|[{_SPACE}(\[])#([^{_END}]{{1,{TAG_LENGTH}}})(?![^{_END}])", re.MULTILINE)
-
-TASK_LINE = re.compile(r"([ >]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[)([ xX])(\][ \t]+.*)")
+TASK_LINE = re.compile(r"([ \t>]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\[)([ xX])(\][ \t]+.*)")
 TICK = re.compile(r"([0-9]{1,4})-([0-9a-f]{8})-([01])")
 
 
@@ -53,18 +45,17 @@ def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
 
 
 def _without_markdown(text: str) -> str:
-    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1"), (EMPHASIS, r"\2")):
+    for pattern, kept in ((RULE_OR_FENCE, ""), (CUT_MARKER, ""), (BLOCK_MARKER, ""), (LINK, r"\1")):
         text = pattern.sub(kept, text)
+    text = EMPHASIS.sub(lambda match: match[2] or match[0], text)
     return TABLE_ROW.sub(lambda row: BETWEEN_CELLS.sub(" · ", row[1]), text) if "|" in text else text
 
 
 def tags_of(title: str, content: str) -> list[str]:
     """Return each tag once, in lower case and without `#`, sorted by code point."""
-    text = f"{title}\n{content}"
-    if "#" not in text:  # the search is half of what a long note of an import costs
+    if "#" not in title and "#" not in content:
         return []
-    found = {tag.lower() for tag in TAG.findall(text)}
-    return sorted(tag for tag in found if not (tag.isascii() and tag.isdigit()))
+    return sorted({tag.lower() for tag in (*tags_in(title, is_markdown=False), *tags_in(content, is_markdown=True))})
 
 
 class TaskNotFound(Exception):

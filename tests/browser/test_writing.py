@@ -64,6 +64,15 @@ def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
         ("-milk", "-milk\nx"),
         ("a - b", "a - b\nx"),
         ("- milk\n- ", "- milk\nx"),  # an empty item ends the list
+        ("- a\n\t- [x] b", "- a\n\t- [x] b\n\t- [ ] x"),
+        ("-\ta", "-\ta\n- x"),
+        ("999. a\n1000. b", "999. a\n1000. b\n1001. x"),
+        ("1986. A great year", "1986. A great year\nx"),
+        ("2025. a\n2026. b", "2025. a\n2026. b\nx"),
+        ("2026. 11. 25. 회의", "2026. 11. 25. 회의\nx"),
+        ("11. 25. 회의", "11. 25. 회의\nx"),
+        ("11. 25(수) 회의", "11. 25(수) 회의\nx"),
+        ("3. 2.5 kg", "3. 2.5 kg\n4. x"),
     ):
         text(tab).fill(typed)
         text(tab).press("Control+End")

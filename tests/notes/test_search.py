@@ -62,6 +62,7 @@ def test_it_finds(alice: User, notes: dict[str, int]) -> None:
     ]:
         assert found(alice, query) == titles, (query, titles)
     assert Search.parse("가" * 5000).text == "가" * 100
+    assert Search.parse("#책#a 달 #c++, #1").tags == ("a", "책", "c++")
 
 
 def test_a_tag_is_chosen_by_its_name_and_narrows_a_search(alice: User, notes: dict[str, int]) -> None:

@@ -58,13 +58,23 @@ function goOn(event) {
 function continueList(event) {
   const { value, selectionStart, selectionEnd } = event.target;
   const start = value.lastIndexOf("\n", selectionStart - 1) + 1;
-  const [marker, indent, bullet, task = ""] = value.slice(start, selectionStart).match(/^([ >]*)([-*+]|\d+[.)]) (\[[ xX]\] )?/) ?? [];
-  if (!marker || selectionStart !== selectionEnd) return;
+  const line = value.slice(start, selectionStart);
+  const above = value.slice(0, Math.max(0, start - 1)).split("\n");
+  const [marker, indent, bullet, task = ""] = line.match(/^([ \t>]*)([-*+]|\d+[.)])[ \t](\[[ xX]\][ \t])?/) ?? [];
+  if (!marker || selectionStart !== selectionEnd || !isListed(line, above)) return;
   event.preventDefault();
   const isEmpty = !value.slice(start + marker.length).split("\n", 1)[0].trim();
   const next = bullet.replace(/\d+/, (number) => Number(number) + 1);
   if (isEmpty) event.target.setSelectionRange(start, start + marker.length);
   document.execCommand(isEmpty ? "delete" : "insertText", false, `\n${indent}${next} ${task && "[ ] "}`); // it can be undone
+}
+
+// As on the page (app/notes/syntax.py): `11. 25. 회의` is a date, and a list begins with at most three digits.
+function isListed(line, above) {
+  if (/^[ \t>]*\d{1,4}\. ?\d{1,2}(\.(?!\d)| ?\([월화수목금토일]\))/.test(line)) return false;
+  if (!/^[ \t>]*\d{4}/.test(line)) return true;
+  const before = above.pop() ?? "";
+  return /^[ \t>]*\d+[.)][ \t]/.test(before) && isListed(before, above);
 }
 
 function writeNote() {
