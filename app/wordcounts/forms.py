@@ -21,6 +21,10 @@ from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # digits after the colon are a port
 
+# White space and characters without any shape, as they come along when an address is copied from a text.
+BLANK = r"[\s\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]"
+EDGES = re.compile(rf"\A{BLANK}+|(?<!{BLANK}){BLANK}+\Z")
+
 SENTENCES = {
     Failure.URL: _("This isn't a web address. Copy it again from your browser."),
     Failure.SCHEME: _("Start the address with http:// or https://."),
@@ -45,8 +49,8 @@ SENTENCES = {
 
 
 def trimmed(value: str | None) -> str:
-    """Strip white space and change nothing else: another Unicode form of the same letters may be another page."""
-    return (value or "").strip()
+    """Strip what is blank and change nothing else: another Unicode form of the same letters may be another page."""
+    return EDGES.sub("", value or "")
 
 
 def with_scheme(url: str) -> str:
