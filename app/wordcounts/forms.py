@@ -41,6 +41,10 @@ SENTENCES = {
     Failure.CONTENT_TYPE: _("This isn't a web page or plain text. Choose an address that shows text."),
     Failure.TOO_COMPLEX: _("The page is too complex for us to read. Choose another page."),
     Failure.EMPTY: _("The page is empty. Open it in your browser and check its address."),
+    Failure.SCRIPTS: _(
+        "There's no text on this page until its scripts run, and we don't run them. Choose another page."
+    ),
+    Failure.FRAMES: _("There's no text on this page, only another website inside it. Use the address of that one."),
     Failure.HTTP_4XX: _("The website won't show us this page. Check that it opens without signing in."),
     Failure.HTTP_5XX: _("The website is having problems. Try again later."),
     INTERRUPTED: _("The count was interrupted too often. Try again."),
