@@ -14,6 +14,7 @@ from flask_babel import force_locale
 from app.wordcounts import report
 from app.wordcounts.analysis import charset, sandbox
 from app.wordcounts.failures import FetchFailed
+from app.wordcounts.fetching import FetchedPage
 from app.wordcounts.forms import SENTENCES, trimmed, with_scheme
 from app.wordcounts.reading import Read, read_page
 
@@ -34,12 +35,14 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     if (url is None) == (path is None):
         raise click.UsageError("Give either a URL or --file.")
     try:
-        page = read(path) if path else read_page(with_scheme(trimmed(url)), current_app.config["PAGE_SERVERS"])
+        page, document, counts = (
+            read(path) if path else read_page(with_scheme(trimmed(url)), current_app.config["PAGE_SERVERS"])
+        )
     except FetchFailed as error:
         with force_locale("en"):  # a command line has no Accept-Language header
             click.echo(str(SENTENCES[error.code]), err=True)
         sys.exit(1)
-    result = SimpleNamespace(**page.counts._asdict(), title=page.title or None, finished_at=datetime.now(UTC))
+    result = SimpleNamespace(**counts._asdict(), title=document.title or None, finished_at=datetime.now(UTC))
     result.url = result.final_url = page.url or None
     result.words = result.result_all if stop_words == "keep" else result.result_no_stop_words
     counted = report.Report(result, stop_words)
@@ -52,9 +55,8 @@ def read(path: str) -> Read:
     with click.open_file(path, "rb") as file:
         body = file.read()
     is_html = content_type != "text/plain" if content_type else charset.looks_like_html(body)
-    is_xml = content_type == charset.XHTML
-    document, counts = sandbox.read(charset.decode(body, content_type or ""), is_html=is_html, is_xml=is_xml)
-    return Read("", document.title, counts)
+    page = FetchedPage("", charset.decode(body, content_type or ""), is_html, content_type == charset.XHTML)
+    return Read(page, *sandbox.read(page.text, is_html=is_html, is_xml=page.is_xml))
 
 
 def table(counted: report.Report, shown: int | None) -> str:

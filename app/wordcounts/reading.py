@@ -21,13 +21,7 @@ FEW_WORDS = 20  # a page that has more is read for its own text
 
 
 class Read(NamedTuple):
-    url: str  # where the page was found in the end
-    title: str
-    counts: Counts
-
-
-class Part(NamedTuple):
-    """A page, or one in a frame of it."""
+    """A page that was read, or one in a frame of it."""
 
     page: FetchedPage
     document: Document
@@ -49,27 +43,29 @@ def read_page(url: str, allowed_servers: AllowedServers) -> Read:
     page, document, counts = parts[0]
     if len(parts) > 1:
         _, counts = sandbox.read("\n".join(part.document.text for part in parts), is_html=False)
-    if not counts.total_words:
-        _refuse_nothing(document, refused)
-    return Read(page.url, document.title, counts)
+    if not counts.total_words and refused:
+        raise refused[0]
+    if not counts.total_words and (document.frames or document.has_scripts):  # a page of pictures has a count of 0
+        raise FetchFailed(Failure.FRAMES if document.frames else Failure.SCRIPTS)
+    return Read(page, document, counts)
 
 
-def _landed(visit: Visit, page: FetchedPage, seconds: float = sandbox.SECONDS) -> Part:
+def _landed(visit: Visit, page: FetchedPage, seconds: float = sandbox.SECONDS) -> Read:
     """Read a page, or the one that it refreshes to."""
     while True:
         document, counts = sandbox.read(page.text, is_html=page.is_html, is_xml=page.is_xml, seconds=seconds)
         target = visit.fetch(document.refresh, page) if document.refresh else page
         if target is page:
-            return Part(page, document, counts)
+            return Read(page, document, counts)
         page = target
 
 
-def _frames_of(part: Part, visit: Visit, refused: list[FetchFailed]) -> Iterator[Part]:
+def _frames_of(read: Read, visit: Visit, refused: list[FetchFailed]) -> Iterator[Read]:
     """Read what a page shows in frames, if it is that which is read.
 
     A frame that cannot be read is left out, as in a browser, unless a retry may succeed.
     """
-    page, document, counts = part
+    page, document, counts = read
     sources = [source for source in document.frames if document.is_frameset or _is_of_site(page.url, source)]
     for source in sources[:MAX_FRAMES] if counts.total_words <= FEW_WORDS else ():
         try:
@@ -80,16 +76,6 @@ def _frames_of(part: Part, visit: Visit, refused: list[FetchFailed]) -> Iterator
             if error.is_transient:
                 raise
             refused.append(error)
-
-
-def _refuse_nothing(document: Document, refused: list[FetchFailed]) -> None:
-    """Refuse a page without a word if it can be said why. Another one, as of pictures, has a count of 0."""
-    if refused:
-        raise refused[0]
-    if document.frames:
-        raise FetchFailed(Failure.FRAMES)
-    if document.has_scripts:
-        raise FetchFailed(Failure.SCRIPTS)
 
 
 def _is_of_site(url: str, source: str) -> bool:

@@ -60,8 +60,8 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
     if url is None:  # finished, cancelled or deleted
         return
     try:
-        page = read_page(url, allowed_servers)
-        found = {"final_url": page.url, "title": page.title or None, **page.counts._asdict()}
+        page, document, counts = read_page(url, allowed_servers)
+        found = {"final_url": page.url, "title": document.title or None, **counts._asdict()}
         _finish(result_id, status=DONE, error=None, **found)
     except FetchFailed as error:
         if error.is_transient and not is_last_attempt:

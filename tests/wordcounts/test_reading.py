@@ -165,3 +165,23 @@ def test_the_reason_is_told_in_the_page_and_the_api(
     assert "There&#39;s no text on this page" in signed_in.get(f"/wordcounts/{public_id}").text
     told: Any = program_of(app, alice, "wordcounts:read").get(f"/wordcounts/{public_id}").json
     assert told["error"] == sentence
+
+
+XHTML = "application/xhtml+xml"
+DECLARED = '<?xml version="1.0" encoding="euc-kr"?>'
+META = '<meta charset="euc-kr"/>'
+# Of the type, the character set and the beginning of a page: the words of `<script/>낱말`.
+TYPES: list[tuple[str, str, str, dict[str, int]]] = [
+    (XHTML, "utf-8", "", {"낱말": 1}),
+    (XHTML, "cp949", DECLARED, {"낱말": 1}),
+    (f"{XHTML}; charset=utf-8", "utf-8", DECLARED, {"낱말": 1}),
+    (XHTML, "utf-8", META, {"낱말": 1}),  # which XML does not know
+    ("text/html", "cp949", f"{META}<script></script>낱말", {"낱말": 1}),  # where the next script has no end
+]
+
+
+def test_xhtml_is_known_by_its_type_and_decoded_by_its_declaration() -> None:
+    for content_type, codec, beginning, expected in TYPES:
+        declaration, start = (beginning, "") if beginning == DECLARED else ("", beginning)
+        html = f"{declaration}<html><body>{start}<script/>낱말</body></html>"
+        assert words({"/": page(html.encode(codec), f"Content-Type: {content_type}")}) == expected, content_type

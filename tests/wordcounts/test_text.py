@@ -46,7 +46,7 @@ SEEN = {
     ),
     "a style makes lines": (
         "<b style='color:red;display:block'>a</b>b<i style=display:flex>c</i><i style=float:left>d</i>"
-        "<i style='position:absolute'>e</i><i style=display:table-cell>f</i>g",
+        "<i style='position:absolute'>e</i><i style=display:table-cell>f</i><i style=display:table-cell>g</i>",
         "a\nb\nc\nd\ne\nf\ng",
     ),
     "or none": (
