@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
+from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import Failure
 from app.wordcounts.fetching import client
 from app.wordcounts.forms import SENTENCES
@@ -17,6 +18,13 @@ from tests.wordcounts.conftest import Resolver
 from tests.wordcounts.hostile_answers import wait
 from tests.wordcounts.page_server import Answer, PageServer, page, redirect, refusal
 from tests.wordcounts.results import Ask, status
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fork_server() -> None:
+    """Start it first: on a busy machine it may take as long as a visit."""
+    sandbox.read("", is_html=True)
+
 
 OWN = " ".join(["own"] * FEW_WORDS)
 
