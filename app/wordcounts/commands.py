@@ -14,8 +14,9 @@ from flask_babel import force_locale
 from app.wordcounts import report
 from app.wordcounts.analysis import charset, sandbox
 from app.wordcounts.failures import FetchFailed
-from app.wordcounts.fetching import FetchedPage, fetch
-from app.wordcounts.forms import SENTENCES, with_scheme
+from app.wordcounts.fetching import FetchedPage
+from app.wordcounts.forms import SENTENCES, trimmed, with_scheme
+from app.wordcounts.reading import Read, read_page
 
 PATH = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
@@ -34,36 +35,39 @@ def count(url: str | None, path: str | None, as_json: bool, stop_words: str, wan
     if (url is None) == (path is None):
         raise click.UsageError("Give either a URL or --file.")
     try:
-        page = read(path) if path else fetch(with_scheme(url or ""), allowed_servers=current_app.config["PAGE_SERVERS"])
-        title, counts = sandbox.read(page.text, is_html=page.is_html)
+        page, document, counts = (
+            read(path) if path else read_page(with_scheme(trimmed(url)), current_app.config["PAGE_SERVERS"])
+        )
     except FetchFailed as error:
         with force_locale("en"):  # a command line has no Accept-Language header
             click.echo(str(SENTENCES[error.code]), err=True)
         sys.exit(1)
-    result = SimpleNamespace(**counts._asdict(), title=title or None, finished_at=datetime.now(UTC))
+    result = SimpleNamespace(**counts._asdict(), title=document.title or None, finished_at=datetime.now(UTC))
     result.url = result.final_url = page.url or None
-    result.words = counts.result_all if stop_words == "keep" else counts.result_no_stop_words
+    result.words = result.result_all if stop_words == "keep" else result.result_no_stop_words
     counted = report.Report(result, stop_words)
     click.echo(report.as_json(counted) if as_json else table(counted, None if wants_all else WORDS_SHOWN), nl=False)
 
 
-def read(path: str) -> FetchedPage:
-    """Read a file. Its name says whether it is HTML; without one, as for standard input, its content does."""
+def read(path: str) -> Read:
+    """Count a file. Its name says whether it is HTML; without one, as for standard input, its content does."""
     content_type, _encoding = mimetypes.guess_type(path)
     with click.open_file(path, "rb") as file:
         body = file.read()
     is_html = content_type != "text/plain" if content_type else charset.looks_like_html(body)
-    return FetchedPage("", charset.decode(body, content_type or ""), is_html)
+    page = FetchedPage("", charset.decode(body, content_type or ""), is_html, content_type == charset.XHTML)
+    return Read(page, *sandbox.read(page.text, is_html=is_html, is_xml=page.is_xml))
 
 
 def table(counted: report.Report, shown: int | None) -> str:
     """Write the totals, then one word per line, as text."""
     words, result = counted.counts[:shown], counted.result
+    reading_time = f", about {counted.reading_minutes} min to read" if counted.reading_minutes else ""
     width = max([len("word"), *(columns(word) for word, _ in words)])
     lines = [
         *(visible(text) for text in (result.title, result.final_url) if text),
         f"{result.total_words:,} words, {result.unique_words:,} different, {counted.content_percent}% content words",
-        f"{result.characters:,} characters without spaces, about {counted.reading_minutes} min to read",
+        f"{result.characters:,} characters without spaces{reading_time}",
         "",
         f"rank  {'word':{width}}    count  density",
         *(

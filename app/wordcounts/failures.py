@@ -21,6 +21,8 @@ class Failure(enum.StrEnum):
     CONTENT_TYPE = enum.auto()  # neither HTML nor plain text
     TOO_COMPLEX = enum.auto()  # takes more time or memory to parse than analysis/sandbox.py allows
     EMPTY = enum.auto()  # a response without a page
+    SCRIPTS = enum.auto()  # a page without text: its scripts would write it
+    FRAMES = enum.auto()  # a page without text, which shows pages of other sites in frames
     HTTP_4XX = enum.auto()  # the server has no such page, or does not show it
     HTTP_5XX = enum.auto()  # the server fails
 

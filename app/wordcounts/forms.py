@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+import regex
 from flask import current_app
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
@@ -10,7 +11,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 
-from app.characters import BLANK
+from app.characters import INVISIBLE
 from app.limits.quotas import QuotaReached
 from app.web.answers import waiting_time
 from app.web.fields import at_most
@@ -21,6 +22,9 @@ from app.wordcounts.models import URL_LENGTH
 from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # digits after the colon are a port
+
+# White space and characters without any shape, as they come along when an address is copied from a text.
+EDGES = regex.compile(rf"\A[\s{INVISIBLE}]+|(?<![\s{INVISIBLE}])[\s{INVISIBLE}]+\Z")
 
 SENTENCES = {
     Failure.URL: _("This isn't a web address. Copy it again from your browser."),
@@ -38,6 +42,10 @@ SENTENCES = {
     Failure.CONTENT_TYPE: _("This isn't a web page or plain text. Choose an address that shows text."),
     Failure.TOO_COMPLEX: _("The page is too complex for us to read. Choose another page."),
     Failure.EMPTY: _("The page is empty. Open it in your browser and check its address."),
+    Failure.SCRIPTS: _(
+        "There's no text on this page until its scripts run, and we don't run them. Choose another page."
+    ),
+    Failure.FRAMES: _("There's no text on this page, only another website inside it. Use the address of that one."),
     Failure.HTTP_4XX: _("The website won't show us this page. Check that it opens without signing in."),
     Failure.HTTP_5XX: _("The website is having problems. Try again later."),
     INTERRUPTED: _("The count was interrupted too often. Try again."),
@@ -46,8 +54,8 @@ SENTENCES = {
 
 
 def trimmed(value: str | None) -> str:
-    """Strip white space and change nothing else: another Unicode form of the same letters may be another page."""
-    return "" if BLANK.fullmatch(value or "") else str(value).strip()
+    """Strip what is blank and change nothing else: another Unicode form of the same letters may be another page."""
+    return EDGES.sub("", value or "")
 
 
 def with_scheme(url: str) -> str:

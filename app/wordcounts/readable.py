@@ -11,6 +11,7 @@ browsers.
 import string
 from urllib.parse import SplitResult, quote, urlsplit
 
+import idna
 import regex
 
 ESCAPES = regex.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")  # of octets outside of ASCII
@@ -20,8 +21,10 @@ VISIBLE = regex.compile(
     regex.V1,
 )
 HANGUL_LABEL = regex.compile(r"[가-힣a-z0-9-]+")
+MAX_HOST_LENGTH = 253  # characters; RFC 1035 §2.3.4 allows 255 octets on the wire
+MAX_LABEL_LENGTH = 63
+JOINERS = "\u200c\u200d"
 PLAIN = regex.compile(r"https?://(?!.*xn--)[!-$&-~]+", regex.IGNORECASE)  # nothing to decode or to encode
-LONGEST_NETLOC = 253 + len(":65535")  # characters; RFC 1035 §2.3.4
 
 
 def readable(url: str) -> str:
@@ -42,6 +45,23 @@ def decoded(text: str) -> str:
     return ESCAPES.sub(lambda found: _decoded(found[0]), text)
 
 
+def host_in_ascii(host: str) -> str:
+    """Convert a host as browsers do (UTS 46, non-transitional): faß.de is not fass.de. Raises: UnicodeError.
+
+    ①②⑦ and full-width dots become ASCII, so what checks the host sees what the resolver would see.
+    """
+    mapped = host.lower() if host.isascii() else idna.uts46_remap(host, std3_rules=False, transitional=False)
+    if len(mapped) > MAX_HOST_LENGTH + 1:  # + 1 for a final dot. Encoding long labels as Punycode takes seconds.
+        raise UnicodeError
+    if not all(idna.valid_contextj(mapped, place) for place, letter in enumerate(mapped) if letter in JOINERS):
+        raise UnicodeError  # an invisible letter that joins nothing
+    # `idna.encode` would refuse emoji, which browsers do not.
+    labels = [name if name.isascii() else f"xn--{name.encode('punycode').decode()}" for name in mapped.split(".")]
+    if max(map(len, labels)) > MAX_LABEL_LENGTH:
+        raise UnicodeError
+    return ".".join(labels)
+
+
 def _encoded(text: str) -> str:
     return quote(text, string.punctuation, errors="replace")
 
@@ -56,14 +76,12 @@ def _decoded(escapes: str) -> str:
 
 def _host(netloc: str) -> str:
     """Return the host in ASCII, but for labels of Hangul. Raises: ValueError: it is not a host name."""
-    if len(netloc) > LONGEST_NETLOC:  # to encode a long label as Punycode takes seconds
-        raise ValueError
-    host = netloc.encode("idna").decode("ascii")
+    host = host_in_ascii(netloc)
     if host != _encoded(host):  # a space or a control
         raise ValueError
     return ".".join(map(_label, host.split(".")))
 
 
 def _label(label: str) -> str:
-    shown = label.encode("ascii").decode("idna")
-    return shown if HANGUL_LABEL.fullmatch(shown) else label
+    shown = label.removeprefix("xn--").encode("ascii").decode("punycode") if label.startswith("xn--") else label
+    return shown if HANGUL_LABEL.fullmatch(shown) and host_in_ascii(shown) == label else label

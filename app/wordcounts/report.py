@@ -42,8 +42,9 @@ class Report:
 
     @property
     def reading_minutes(self) -> int:
+        """Return the minutes that reading takes, rounded up; 0 where there is nothing to read."""
         seconds: int = self.result.reading_seconds
-        return max(1, math.ceil(seconds / 60))
+        return math.ceil(seconds / 60)
 
 
 def file_name(report: Report) -> str:

@@ -16,8 +16,9 @@ from app.jobs.queue import JobRequeued, is_transient, nightly, queue, retrying
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
-from app.wordcounts.fetching import AllowedServers, fetch
+from app.wordcounts.fetching import AllowedServers
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
+from app.wordcounts.reading import read_page
 from app.wordcounts.service import HOUR
 
 MAX_RETRIES = 3
@@ -59,9 +60,8 @@ def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: Allowe
     if url is None:  # finished, cancelled or deleted
         return
     try:
-        page = fetch(url, allowed_servers=allowed_servers)
-        title, counts = sandbox.read(page.text, is_html=page.is_html)
-        found = {"final_url": page.url, "title": title or None, **counts._asdict()}
+        page, document, counts = read_page(url, allowed_servers)
+        found = {"final_url": page.url, "title": document.title or None, **counts._asdict()}
         _finish(result_id, status=DONE, error=None, **found)
     except FetchFailed as error:
         if error.is_transient and not is_last_attempt:

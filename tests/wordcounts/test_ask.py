@@ -40,6 +40,11 @@ def test_a_missing_scheme_is_completed_and_the_rest_is_kept() -> None:
         "example.com:443/a": "https://example.com:443/a",
         "HTTP://EXAMPLE.COM": "HTTP://EXAMPLE.COM",
         "반달.example/달": "https://반달.example/달",
+        "\u200b\ufeff https://example.com/a\u200b\u200d\u2060 \u3164\u00ad\u200e\u2069": "https://example.com/a",
+        "example.com/\u2764\ufe0f": "https://example.com/\u2764\ufe0f",  # a heart, which needs what follows it
+        "example.com/a\u200bb": "https://example.com/a\u200bb",
+        "\u200b": "",
+        "a" + "\u200b" * 99_999 + "b" + " " * 99_999: "https://a" + "\u200b" * 99_999 + "b",
     }
     assert {typed: with_scheme(trimmed(typed)) for typed in stored} == stored
 

@@ -129,3 +129,5 @@ def test_a_hostile_title_does_nothing_to_the_terminal(lone_app: Flask) -> None:
 def test_an_empty_file_has_a_count(lone_app: Flask) -> None:
     result = run(lone_app, "--file", "-", stdin=b"\xff\xfe")
     assert (result.exit_code, "\n0 words" in f"\n{result.stdout}") == (0, True)
+    assert " min to read" not in result.stdout
+    assert "about 1 min to read" in run(lone_app, "--file", "-", stdin=b"a").stdout

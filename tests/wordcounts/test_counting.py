@@ -18,7 +18,7 @@ from app.jobs.queue import JobRequeued
 from app.wordcounts import service, tasks
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import FetchFailed
-from app.wordcounts.fetching import fetch
+from app.wordcounts.fetching import Visit
 from app.wordcounts.tasks import MAX_RETRIES
 from tests.conftest import PASSWORD, browser_of
 from tests.queued import run_queued
@@ -220,7 +220,7 @@ def test_no_transaction_is_open_during_fetch_and_count(app: Flask, ask: Ask, mon
 
         return look
 
-    monkeypatch.setattr(tasks, "fetch", looking(fetch))
+    monkeypatch.setattr(Visit, "fetch", looking(Visit.fetch))
     monkeypatch.setattr(sandbox, "read", looking(sandbox.read))
     ask("/")
     run_queued(app)
@@ -268,8 +268,8 @@ def test_a_page_that_kills_its_worker_each_time_fails(app: Flask, ask: Ask, page
 
 
 def test_a_result_that_the_database_refuses_has_failed(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, counts = sandbox.read("<p>words", is_html=True)
-    monkeypatch.setattr(sandbox, "read", lambda text, *, is_html: ("x" * 1000, counts))
+    document, counts = sandbox.read("<p>words", is_html=True)
+    monkeypatch.setattr(sandbox, "read", lambda *_, **__: (document._replace(title="x" * 1000), counts))
     ask("/")
     with pytest.raises(DataError):
         run_queued(app)
@@ -277,7 +277,7 @@ def test_a_result_that_the_database_refuses_has_failed(app: Flask, ask: Ask, mon
 
 
 def test_a_count_whose_worker_is_stopped_is_requeued(app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(text: str, *, is_html: bool) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise sandbox.SandboxTerminated
 
     ask("/")

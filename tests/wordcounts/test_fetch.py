@@ -32,11 +32,10 @@ def test_it_works() -> None:
         assert found == FetchedPage(server.url(), "<p>안녕, world</p>", is_html=True)
 
 
-def test_it_names_itself_and_sends_no_cookie_and_no_proxy_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_names_itself_and_sends_no_proxy_password(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://u:p@127.0.0.1:9/")
-    cookie = ("Set-Cookie: a=b; Path=/", "Location: /b")
-    with PageServer({"/a?q=%ED%95%9C": page(b"", *cookie, status="302 Found"), "/b": page(b"a")}) as server:
+    with PageServer({"/a?q=%ED%95%9C": redirect("/b"), "/b": page(b"a")}) as server:
         fetch(server.url("/a?q=한"), allowed_servers=server.allowed)
         first, second = server.requests
         assert first.splitlines()[0] == "GET /a?q=%ED%95%9C HTTP/1.1"
@@ -75,6 +74,60 @@ def test_content_types_that_are_pages_and_that_are_not() -> None:
         assert fetched(page(body, f"Content-Type: {content_type}")).is_html is is_html, content_type
     for content_type, body in (("application/pdf", b"%PDF-1.7"), ("text/html2", b"<p>"), ("", b"%PDF-1.7")):
         assert failure(page(body, f"Content-Type: {content_type}")).code is Failure.CONTENT_TYPE, content_type
+
+
+# Set-Cookie headers of a redirect to the same page, and the cookies that come with the second request.
+COOKIES = [
+    (["seen=1; Path=/; HttpOnly"], "seen=1"),
+    (["a=1", "b=2; SameSite=Lax"], "a=1; b=2"),
+    (["한글=값"], "한글=값"),
+    (["a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], ""),
+    (["a=1; Secure"], ""),
+    (["a=1; Path=/elsewhere"], ""),
+    (["a=1; Domain=example.com"], ""),
+    (["a=b\r\n c"], "a=b c"),
+    ([f"a{number}={'x' * 1000}" for number in range(17)], ""),
+    (["", ";"], ""),
+]
+
+
+def test_a_redirect_to_itself_that_sets_a_cookie_ends_once_it_comes_back() -> None:
+    for lines, sent in COOKIES:
+        headers = "".join(f"Set-Cookie: {line}\r\n" for line in lines).encode()
+        answers = [page(b"there"), b"HTTP/1.1 302 Found\r\nLocation: /\r\n" + headers + b"\r\n"]
+
+        def answer(connection: socket.socket, answers: list[bytes] = answers) -> None:
+            connection.sendall(answers.pop())
+
+        with answering(answer) as server:
+            assert fetch(server.url(), allowed_servers=server.allowed).text == "there"
+            assert "Cookie" not in server.requests[0]
+            found = [line for line in server.requests[1].splitlines() if line.startswith("Cookie: ")]
+            assert found == ([f"Cookie: {sent}".encode().decode("latin-1")] if sent else []), lines
+
+
+def test_no_other_host_and_no_other_visit_gets_a_cookie(resolve_by: Resolver) -> None:
+    resolve_by(lambda host: ["127.0.0.1"])
+    cookies = ("Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Domain=page.test; Path=/")
+    with PageServer({"/there": page(b"there")}) as server:
+        for host in ("other.test", "sub.page.test", "page.test.example", "127.0.0.1"):
+            to = f"Location: {server.url('/there', host)}"
+            server.pages = {**server.pages, "/": page(b"", *cookies, to, status="302 Found")}
+            assert fetch(server.url(host="page.test"), allowed_servers=server.allowed).text == "there"
+        assert [head for head in server.requests if "Cookie" in head] == []
+
+
+@pytest.mark.parametrize("encoding", ["x-gzip", "GZIP", "gzip, utf-8", "identity, x-gzip"])
+def test_a_page_in_gzip_by_another_name_is_unpacked(encoding: str) -> None:
+    assert fetched(page(gzip.compress("낱말".encode()), f"Content-Encoding: {encoding}")).text == "낱말"
+
+
+@pytest.mark.parametrize("encoding", ["", "none", "None", "UTF-8", "utf8", "identity", "binary", "8bit", "a, b", "x"])
+def test_what_is_called_an_encoding_and_is_none_is_left_as_it_is(encoding: str) -> None:
+    assert fetched(page("낱말".encode(), f"Content-Encoding: {encoding}")).text == "낱말"
+    if encoding not in ("", "identity"):
+        for body in (gzip.compress(b"words"), b"%PDF-1.7", b"\0"):
+            assert failure(page(body, f"Content-Encoding: {encoding}")).code is Failure.ENCODING
 
 
 def test_korean_in_cp949_is_decoded() -> None:

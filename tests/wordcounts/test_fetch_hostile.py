@@ -43,6 +43,8 @@ SMALL = (b"100\r\n" + b"a" * 256 + b"\r\n") * 99
         pytest.param(page(b"no gzip", "Content-Encoding: gzip"), Failure.ENCODING, False, id="no gzip"),
         pytest.param(page(b"a", "Content-Encoding: br"), Failure.ENCODING, False, id="another encoding"),
         pytest.param(page(b"a", "Content-Encoding: gzip;q=1"), Failure.ENCODING, False, id="gzip with a weight"),
+        pytest.param(page(b"a", "Content-Encoding: none, deflate"), Failure.ENCODING, False, id="none and another"),
+        pytest.param(page(b"a", "Content-Encoding: gzip, x-gzip"), Failure.ENCODING, False, id="two of one"),
     ],
 )
 def test_a_broken_or_hostile_answer_is_refused(answer: Answer, code: Failure, is_transient: bool) -> None:

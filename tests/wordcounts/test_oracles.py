@@ -13,12 +13,14 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.wordcounts.analysis.text import document
 from app.wordcounts.analysis.words import SCRIPT_BORDER, words_in
 from tests.browser.tools import EXECUTABLE
+from tests.wordcounts.test_text import SEEN
 
 segments = pytest.importorskip("uniseg.wordbreak", reason="needs uniseg, which make check installs").words
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
@@ -30,18 +32,47 @@ text.textContent = JSON.stringify(document.body.innerText);
 document.documentElement.replaceChildren(text);
 </script>"""
 SECONDS = 60  # for one page
+# Likewise for a list of pages, each written into a frame.
+SHOWN_EACH = """<body><script>
+const shown = PAGES.map((page) => {
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.contentDocument.write(page);
+  frame.contentDocument.close();
+  return frame.contentDocument.body.innerText;
+});
+const text = document.createElement("pre");
+text.textContent = JSON.stringify(shown);
+document.documentElement.replaceChildren(text);
+</script>"""
+# Where a reader does not read what Chromium's text has: it joins what controls and custom elements part, lists all
+# options, and has drawings, formulas and pronunciations in the line.
+READ_OTHERWISE = {
+    "an unknown element is a block",
+    "buttons are lines",
+    "also in the line",
+    "of a drop-down list the chosen option is seen",
+    "the first one that can be chosen, of those of which none is",
+    "though it is hidden from the list",
+    "drawings and media are not seen",
+    "pronunciation is not in the line",
+}
 
 
 def shown_by_chromium(page: str, folder: Path) -> str:
     """Return the innerText of a page without its scripts."""
     page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.DOTALL | re.IGNORECASE)
+    return str(dumped(page + SHOWN, folder))
+
+
+def dumped(page: str, folder: Path) -> Any:
+    """Return what a page leaves in its <pre>."""
     file = folder / "page.html"
-    file.write_text(page + SHOWN, encoding="utf-8")
+    file.write_text(page, encoding="utf-8")
     command = [str(EXECUTABLE), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    dumped = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, timeout=SECONDS, check=True)
-    found = re.search(r"<pre>(.*)</pre>", dumped.stdout.decode(), re.DOTALL)
-    assert found, dumped.stderr.decode()
-    return str(json.loads(escapes.unescape(found[1])))
+    done = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, timeout=SECONDS, check=True)
+    found = re.search(r"<pre>(.*)</pre>", done.stdout.decode(), re.DOTALL)
+    assert found, done.stderr.decode()
+    return json.loads(escapes.unescape(found[1]))
 
 
 def ours(text: str) -> Counter[str]:
@@ -72,3 +103,12 @@ def test_words_are_those_of_unicode(language: str, limit: float) -> None:
 def test_the_text_is_what_chromium_shows(page: Path, tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert difference(ours(document(html).text), ours(shown_by_chromium(html, tmp_path))) < 0.01
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not EXECUTABLE, reason="needs chromium")
+def test_what_the_elements_say_is_read_as_chromium_shows_it_and_where_not_on_purpose(tmp_path: Path) -> None:
+    pages = json.dumps([html for html, _ in SEEN.values()]).replace("<", "\\u003c")
+    shown = dumped(SHOWN_EACH.replace("PAGES", pages), tmp_path)
+    differ = {what for (what, (_, text)), other in zip(SEEN.items(), shown, strict=True) if ours(text) != ours(other)}
+    assert differ == READ_OTHERWISE

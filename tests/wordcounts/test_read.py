@@ -97,6 +97,7 @@ def test_an_empty_page_has_a_result(signed_in: Visitor, alice: User) -> None:
     page = signed_in.get(f"/wordcounts/{public_id}").text
     assert "No words here." in page
     assert "<b>0%</b>" in page
+    assert "Reading time" not in page
     assert lines_of(signed_in.get(f"/wordcounts/{public_id}.csv").text)[1:] == []
 
 

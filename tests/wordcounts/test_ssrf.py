@@ -164,7 +164,8 @@ REFUSED = {
         "http://example.com:80:80/", "http://example.com:+80/", "http://example.com:-80/", "http://example.com:8_0/",
         "http://example.com:0x50/", "http://example.com:000080/", "http://example.com：80/",
         "http://exa\u2100mple.com/", f"http://{'a' * 64}.com/", f"http://{'a.' * 127}com/", f"http://{'한' * 60}.kr/",
-        f"http://{'한' * 1500}.kr/", f"http://example.com/{'a' * MAX_URL_LENGTH}",
+        "http://한국\u200d.kr/", f"http://{'ﷺ' * 200}.kr/", f"http://{'한' * 1500}.kr/",
+        f"http://example.com/{'a' * MAX_URL_LENGTH}",
         f"http://example.com/{'한' * (MAX_URL_LENGTH // 9)}",
     ],
     Failure.SCHEME: [
@@ -200,6 +201,12 @@ TYPED = [
     ("http://example.com:080/", "http://example.com/"),
     ("https://example.com:80/", "https://example.com:80/"),
     ("http://한국.kr", "http://xn--3e0b707e.kr/"),
+    ("http://faß.de/", "http://xn--fa-hia.de/"),  # fass.de is another site
+    ("http://ΦΊΛΟΣ.gr/", "http://xn--kxaymql.gr/"),
+    ("http://BÜCHER.ch/", "http://xn--bcher-kva.ch/"),
+    ("http://日本語。jp/", "http://xn--wgv71a119e.jp/"),
+    ("http://☕.com/", "http://xn--53h.com/"),
+    ("http://example\u200b.com/", "http://example.com/"),
     ("http://ＥＸＡＭＰＬＥ．com", "http://example.com/"),
     ("https://ko.wikipedia.org/wiki/한글", "https://ko.wikipedia.org/wiki/%ED%95%9C%EA%B8%80"),
     ("https://ko.wikipedia.org/wiki/%ED%95%9C", "https://ko.wikipedia.org/wiki/%ED%95%9C"),

@@ -38,6 +38,8 @@ COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 META = re.compile(r"<meta[\s/][^>]*", re.IGNORECASE)
 XML_LABEL = re.compile(r"\A<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"'>]+)")
 
+XHTML = "application/xhtml+xml"
+
 # WHATWG MIME Sniffing standard: how HTML begins (§7.1), and bytes that never occur in text (§3, "binary data byte").
 MARKUP = re.compile(
     rb"\s*(?:<!--|<\?xml|<!doctype html|<(?:html|head|body|title|meta|script|style|h1|div|p|br|a)\b)", re.IGNORECASE
@@ -63,7 +65,8 @@ def looks_like_text(body: bytes) -> bool:
 def decode(body: bytes, content_type: str) -> str:
     """Decode a page, decompressed. What cannot be decoded becomes U+FFFD, so this never fails.
 
-    The first of these decides: byte order mark, Content-Type header, <meta> or XML declaration, valid UTF-8, cp949.
+    The first of these decides: byte order mark, Content-Type header, <meta> or XML declaration, valid UTF-8, cp949. XML
+    has no <meta> that declares.
     """
     for mark, codec in BYTE_ORDER_MARKS.items():
         if body.startswith(mark):
@@ -89,7 +92,8 @@ def _codec_in_head(body: bytes, content_type: str) -> str | None:
     if media_type(content_type) == "text/plain":
         return None
     head = COMMENT.sub("", body[:HEAD].decode("latin-1"))
-    labels = [label for meta in META.findall(head) for label in LABEL.findall(meta)]
+    metas = META.findall(head) if media_type(content_type) != XHTML else []
+    labels = [label for meta in metas for label in LABEL.findall(meta)]
     codec = _codec_of(labels) or _codec_of(XML_LABEL.findall(head))
     # Bytes that were readable as Latin-1 are not UTF-16 (HTML standard, §13.2.3.2).
     return "utf-8" if codec and codec.startswith("utf-16") else codec

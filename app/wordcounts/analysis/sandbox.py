@@ -14,7 +14,7 @@ from pathlib import Path
 
 from selectolax.lexbor import SelectolaxError
 
-from app.wordcounts.analysis.text import document
+from app.wordcounts.analysis.text import Document, document
 from app.wordcounts.analysis.words import Counts, count
 from app.wordcounts.failures import Failure, FetchFailed
 
@@ -25,7 +25,7 @@ MEMORY = 400 * 1024 * 1024  # bytes on top of an idle process; a page of 2 MB ta
 # The exit code of a process whose fork server ended first, as when a platform sends SIGTERM to all processes.
 FORK_SERVER_GONE = 255
 
-Reading = tuple[str, Counts]  # the title, and what was counted
+Reading = tuple[Document, Counts]
 
 # The fork server has imported this module and has neither threads nor connections, so a process costs 10 ms.
 _processes = multiprocessing.get_context("forkserver")
@@ -36,14 +36,14 @@ class SandboxTerminated(Exception):
     """The sandbox got SIGTERM, as all processes of a dyno do at a restart. The page is not at fault."""
 
 
-def read(text: str, *, is_html: bool, seconds: float = SECONDS) -> Reading:
-    """Take the title of a page and count its words, in a process of its own that may take so many seconds.
+def read(text: str, *, is_html: bool, is_xml: bool = False, seconds: float = SECONDS) -> Reading:
+    """Parse a page and count its words, in a process of its own that may take so many seconds.
 
     Raises: FetchFailed: TOO_COMPLEX: over the limit on time or memory; SandboxTerminated: try again in another worker;
     RuntimeError: a bug, which the process has printed.
     """
     receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_run, args=(sender, text, is_html), daemon=True)
+    process = _processes.Process(target=_run, args=(sender, text, is_html, is_xml), daemon=True)
     with receiver:
         try:
             with sender:
@@ -71,7 +71,7 @@ def _failure_of(exitcode: int | None) -> Exception:
     return FetchFailed(Failure.TOO_COMPLEX)
 
 
-def _run(sender: Connection, text: str, is_html: bool) -> None:
+def _run(sender: Connection, text: str, is_html: bool, is_xml: bool = False) -> None:
     """Read the page, as the process does. Over a limit it must die by a signal: `_failure_of` reads the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too; the worker waits for the page
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
@@ -81,7 +81,7 @@ def _run(sender: Connection, text: str, is_html: bool) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     gc.freeze()  # the imported modules are not garbage; scanning them takes longer than most pages
     try:
-        title, text = document(text) if is_html else ("", text)
-        sender.send((title, count(text)))
+        read = document(text, is_xml=is_xml) if is_html else Document("", text)
+        sender.send((read, count(read.text)))
     except (MemoryError, SelectolaxError):
         signal.raise_signal(signal.SIGKILL)

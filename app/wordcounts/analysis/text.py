@@ -1,11 +1,16 @@
-"""HTML to text: the title of a page and the text that a reader sees. Pure.
+"""HTML to text: the title of a page, the text that a reader sees, and where else the page sends its reader. Pure.
 
-Style sheets and scripts are not applied, so text that only they hide or write is read wrongly.
+Scripts and style sheets are not applied, so text that only they write or hide is read wrongly. The rest is read as
+Chromium's `innerText` has it, but for what no reader reads so: controls part words, of a drop-down list the chosen
+option alone counts, and drawings, formulas and pronunciations are left out.
 """
 
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import NamedTuple
+from urllib.parse import urljoin
+from xml.parsers import expat
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -15,45 +20,118 @@ LONGEST_TITLE = 200  # characters
 # element, known or not, is a block with a line break around it: joining two separate words is worse than splitting one
 # word that holds a custom element.
 INLINE = {
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img",
-    "ins", "kbd", "label", "map", "mark", "nobr", "output", "picture", "q", "rb", "ruby", "s", "samp", "slot", "small",
-    "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "blink", "cite", "code", "data", "del", "dfn", "em", "font", "i",
+    "img", "ins", "kbd", "label", "map", "mark", "nobr", "output", "picture", "q", "rb", "ruby", "s", "samp", "slot",
+    "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 }  # fmt: skip
 
 # Elements without text that is read in the line. <rp> and <rt> hold the pronunciation above a word.
 SKIPPED = {
-    "audio", "canvas", "datalist", "head", "iframe", "math", "noembed", "noframes", "noscript", "object", "rp", "rt",
-    "script", "style", "svg", "template", "title", "video",
+    "area", "audio", "base", "basefont", "bgsound", "canvas", "datalist", "embed", "frame", "head", "iframe", "link",
+    "math", "meta", "meter", "noembed", "noframes", "noscript", "object", "param", "progress", "rp", "rt", "script",
+    "source", "style", "svg", "template", "title", "track", "video",
 }  # fmt: skip
 
-HIDING_STYLE = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # and text direction overrides
-BODY = re.compile(r"<body\b", re.IGNORECASE)
-NOSCRIPT = re.compile(r"<noscript\b.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
+STYLE = re.compile(r"(?:^|;)\s*(display|visibility|float|position)\s*:\s*([a-z-]+)")
+BLOCK = {"block", "flow-root", "list-item", "table", "table-caption", "table-cell", "table-row", "flex", "grid"}
+OF_BLOCKS = {"flex", "grid", "inline-flex", "inline-grid"}  # each child is a block, whatever it is
+APART = {"left", "right", "absolute", "fixed"}  # values of float and position that make a block
+CONTROLS = {"button", "input", "select", "textarea"}  # boxes of their own, also in the line
+
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # and text direction overrides
+# An address behind a delay of at most five seconds (HTML Living Standard, §4.2.5.3 "Refresh state"). A page that goes
+# on later, or loads itself anew, is there to be read. Possessive, so it takes linear time (no ReDoS).
+REFRESH = re.compile(
+    r"\s*+0*+[0-5]?+(?:\.[0-9.]*+)?+(?:\s++[;,]?+|[;,])\s*+(?:url\s*+=\s*+)?+(?:'([^']*+)|\"([^\"]*+)|(.++))",
+    re.IGNORECASE | re.DOTALL,
+)
+PAGE = re.compile(r"(?:https?:|(?![a-z][a-z0-9+.-]*:)).", re.IGNORECASE)  # an address, but not about:blank
 
 
 class Document(NamedTuple):
     title: str  # at most LONGEST_TITLE characters; "" if there is none
     text: str  # one line per block, no empty lines
+    refresh: str = ""  # the address where it sends its reader at once; may be relative, as those of its frames
+    frames: tuple[str, ...] = ()
+    is_frameset: bool = False  # without text of its own
+    has_scripts: bool = False
 
 
-def document(html: str) -> Document:
-    """Parse a page like a browser without style sheets and scripts, and leave out NUL, which PostgreSQL cannot store.
+def document(html: str, *, is_xml: bool = False) -> Document:
+    """Parse a page like a browser, and leave out NUL, which PostgreSQL cannot store.
 
     No input is an error: unclosed tags, text after </html> and text without tags are read as browsers read them.
     Parse the page of a stranger only in `sandbox.read`, which limits time and memory.
     """
-    tree = LexborHTMLParser(_without_noscript_in_head(html.replace("\0", "")))
+    html = html.replace("\0", "")
+    tree = LexborHTMLParser(_from_xml(html) if is_xml else html, scripting=True)
+    _close(tree)
     lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root)).split("\n"))
-    return Document(_title(tree), "\n".join(filter(None, lines)))
+    frames = (_attribute(frame, "src") for frame in tree.css("frame, iframe") if _holds_page(frame))
+    refreshes = (REFRESH.match(_attribute(meta, "content")) for meta in tree.css("meta[http-equiv=refresh i]"))
+    refresh = next((next(filter(None, found.groups()), "") for found in refreshes if found), "")
+    base = "".join(_attribute(element, "href") for element in tree.css("base[href]")[:1])
+    return Document(
+        title=_title(tree),
+        text="\n".join(filter(None, lines)),
+        refresh=_resolved(base, refresh.strip()),
+        frames=tuple(_resolved(base, address) for address in frames if PAGE.match(address)),
+        is_frameset=tree.css_first("frameset") is not None,
+        has_scripts=tree.css_first("script:not([type]), script[type=module i], script[type*=javascript i]") is not None,
+    )
 
 
-def _without_noscript_in_head(html: str) -> str:
-    """Remove <noscript> from the head. The parser has scripting off, so text in it would start the body."""
-    body = BODY.search(html)
-    if body is None:
-        return html
-    return NOSCRIPT.sub("", html[: body.start()]) + html[body.start() :]
+def _from_xml(xhtml: str) -> str:
+    """Write XHTML as HTML, in which <script/> would not end and CDATA be no text. What is malformed is read as HTML.
+
+    No external entity is loaded, and expat limits what internal ones expand to.
+    """
+    html: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        html.append(f"<{name.rpartition(':')[2]}")
+        html.extend(f' {key}="{escape(value)}"' for key, value in attributes.items())
+        html.append(">")
+
+    parser = expat.ParserCreate()
+    parser.UseForeignDTD(True)  # so that entities such as &nbsp;, which no DTD here defines, are skipped
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda name: html.append(f"</{name.rpartition(':')[2]}>")
+    parser.CharacterDataHandler = lambda text: html.append(escape(text))
+    parser.SkippedEntityHandler = lambda name, is_parameter: html.append(f"&{name};")
+    try:
+        parser.Parse(xhtml, True)
+    except expat.ExpatError:
+        return xhtml
+    return "".join(html)
+
+
+def _close(tree: LexborHTMLParser) -> None:
+    """Remove what is behind the summary of closed <details>, and the options that a drop-down list does not show."""
+    for details in tree.css("details:not([open])"):
+        summary = next((child for child in details.iter() if child.tag == "summary"), None)
+        for child in list(details.iter(include_text=True)):
+            if child != summary:
+                child.decompose()
+    for select in tree.css("select:not([multiple]):not([size]), select[size='1']:not([multiple])"):
+        options = select.css("option")
+        chosen = (select.css("option[selected]")[-1:] or select.css("option:not([disabled])"))[:1]
+        for option in options:
+            if option not in chosen:
+                option.decompose()
+            else:
+                option.attrs["style"] = "display: block"  # also one that is hidden from the list
+
+
+def _attribute(element: LexborNode, name: str) -> str:
+    return (element.attributes.get(name) or "").strip()
+
+
+def _resolved(base: str, address: str) -> str:
+    try:
+        return urljoin(base, address).replace(" ", "%20") if address else ""
+    except ValueError:  # no address, which who asks for it is told
+        return address
 
 
 def _title(tree: LexborHTMLParser) -> str:
@@ -61,7 +139,14 @@ def _title(tree: LexborHTMLParser) -> str:
     title = tree.css_first("title:not(svg title)")
     if title is None:
         return ""
-    return CONTROLS.sub("", " ".join(title.text().split()))[:LONGEST_TITLE].rstrip()
+    return UNPRINTABLE.sub("", " ".join(title.text().split()))[:LONGEST_TITLE].rstrip()
+
+
+def _holds_page(frame: LexborNode) -> bool:
+    """Return False for a frame that nobody sees, as of a tracker."""
+    style = _style(frame)
+    is_visible = style.get("visibility", "visible") == "visible" and not _is_hidden(frame, style)
+    return is_visible and not {_attribute(frame, "width"), _attribute(frame, "height")} & {"0", "1"}
 
 
 def _pieces(root: LexborNode | None) -> Iterator[str]:
@@ -69,32 +154,42 @@ def _pieces(root: LexborNode | None) -> Iterator[str]:
 
     Uses its own stack instead of recursion, because a page may nest deeper than Python's recursion limit.
     """
-    stack: list[LexborNode | None] = [root]  # None marks the end of a block
+    # A node, or None for the end of a block; if it is visible; and if its parent makes any element of it a block.
+    stack: list[tuple[LexborNode | None, bool, bool]] = [(root, True, False)]
     while stack:
-        node = stack.pop()
+        node, is_visible, is_block = stack.pop()
         if node is None:
             yield "\n"
             continue
         if node.next is not None:
-            stack.append(node.next)
-        if node.is_text_node:
+            stack.append((node.next, is_visible, is_block))
+        if node.is_text_node and is_visible:
             yield (node.text_content or "").replace("\n", " ")  # a line break in the HTML source is a space
-        elif node.is_element_node and not _is_hidden(node):
-            if node.tag not in INLINE:
-                yield "\n"
-                stack.append(None)
-            if node.first_child is not None:
-                stack.append(node.first_child)
+        if not node.is_element_node or node.tag in SKIPPED or _is_hidden(node, style := _style(node)):
+            continue
+        is_visible = style.get("visibility", "visible" if is_visible else "") == "visible"
+        if is_visible and _is_block(node, style, is_block):
+            yield "\n"
+            stack.append((None, True, False))
+        if node.first_child is not None:
+            stack.append((node.first_child, is_visible, style.get("display") in OF_BLOCKS))
 
 
-def _is_hidden(element: LexborNode) -> bool:
-    if element.tag in SKIPPED:
-        return True
+def _style(element: LexborNode) -> dict[str, str]:
+    declarations = element.attributes.get("style")
+    return dict(STYLE.findall(declarations.lower())) if declarations else {}
+
+
+def _is_hidden(element: LexborNode, style: dict[str, str]) -> bool:
+    """Return True if neither the element nor what is in it is shown. A display of its own shows it in any case."""
+    if "display" in style:
+        return style["display"] == "none"
     attributes = element.attributes
-    if not attributes:
-        return False
-    return (
-        "hidden" in attributes
-        or (attributes.get("aria-hidden") or "").strip().lower() == "true"
-        or HIDING_STYLE.search(attributes.get("style") or "") is not None
-    )
+    return "hidden" in attributes or "popover" in attributes or (element.tag == "dialog" and "open" not in attributes)
+
+
+def _is_block(element: LexborNode, style: dict[str, str], is_made_one: bool) -> bool:
+    display = style.get("display", "")
+    if is_made_one or element.tag in CONTROLS or {style.get("float"), style.get("position")} & APART:
+        return True
+    return display in BLOCK or (element.tag not in INLINE and not display.startswith(("inline", "contents")))

@@ -39,12 +39,15 @@ INVISIBLE = regex.compile("[\u00ad\u115f\u1160\u200b-\u200d\u2060\u3164\ufeff]+"
 NOT_A_LONE_JAMO = regex.compile("[^\u3131-\u318e]+")
 
 SIMPLE = re.compile("[A-Za-z]+|[가-힣]+")  # fast path: most chunks between white space are one word already
+# Scripts that write no apostrophe within a word: beside their letters it is a quotation mark, as in ‘AI’를.
+UNELIDED = r"\p{scx=Hang}\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 LETTER = r"[\p{L}\p{N}\p{Pc}--[\p{Han}\p{Hiragana}]]\p{M}*+"
 # Every repetition is possessive (++, *+): nothing is backtracked, so no text takes more than linear time (no ReDoS).
 # Chinese characters and hiragana, which are written without spaces, are one word each.
 WORD = regex.compile(
     rf"[\p{{Han}}\p{{Hiragana}}]|(?:{LETTER})++"
-    rf"(?:(?:(?<=[\p{{L}}\p{{M}}])['.·](?=\p{{L}})|(?<=\p{{N}})['.,](?=\p{{N}}))(?:{LETTER})++)*+",
+    rf"(?:(?:(?<=[\p{{L}}\p{{M}}])(?:[.·]|(?<![{UNELIDED}]\p{{M}}?)'(?![{UNELIDED}]))(?=\p{{L}})"
+    rf"|(?<=\p{{N}})['.,](?=\p{{N}}))(?:{LETTER})++)*+",
     regex.V1,
 )
 SCRIPT_BORDER = regex.compile(r"(?<=[\p{Latin}\p{N}])(?=\p{Hangul})|(?<=\p{Hangul})(?=[\p{Latin}\p{N}])", regex.V1)

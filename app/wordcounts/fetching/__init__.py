@@ -10,14 +10,25 @@ service of its cloud. That attack is SSRF (server-side request forgery). What is
 - Redirects: each hop is parsed, resolved and vetted like a URL that was typed. There are at most five.
 - IPv4 inside IPv6 (mapped, NAT64, 6to4, Teredo) is refused; so are other spellings of IPv4 (127.1, 0x7f.1, 2130706433).
 - Ports 80 and 443 only, http and https only, no user name or password in the URL.
-- No proxy, cookie or password of ours is sent. TLS certificates are verified for the name in the URL.
+- Frames and refreshes of a page are hops like redirects. A visit makes at most twelve requests, all within its limits.
+- No proxy or password of ours is sent, and no cookie but those that the same host has set within the visit. TLS
+  certificates are verified for the name in the URL.
 - Slow servers, endless answers and compressed bombs: one deadline for everything, one limit in bytes, and decompression
   in small pieces.
 
 Imports inside go one way: `client` → `connecting` → `vetting`.
 """
 
-from app.wordcounts.fetching.client import MAX_BYTES, FetchedPage, fetch
+from app.wordcounts.fetching.client import DEADLINE_SECONDS, MAX_BYTES, FetchedPage, Visit, fetch
 from app.wordcounts.fetching.vetting import MAX_URL_LENGTH, AllowedServers, parse_url
 
-__all__ = ["MAX_BYTES", "MAX_URL_LENGTH", "AllowedServers", "FetchedPage", "fetch", "parse_url"]
+__all__ = [
+    "DEADLINE_SECONDS",
+    "MAX_BYTES",
+    "MAX_URL_LENGTH",
+    "AllowedServers",
+    "FetchedPage",
+    "Visit",
+    "fetch",
+    "parse_url",
+]

@@ -12,6 +12,7 @@ from dataclasses import InitVar, dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.wordcounts.failures import Failure, FetchFailed
+from app.wordcounts.readable import MAX_HOST_LENGTH, host_in_ascii
 
 # IP address and port (0: any) of exceptions from the rules, for tests and development.
 AllowedServers = frozenset[tuple[str, int]]
@@ -20,7 +21,6 @@ ANY_PORT = 0
 PORTS = {"http": 80, "https": 443}
 
 MAX_URL_LENGTH = 2048  # characters; the limit of sitemaps.org, which browsers and servers have long agreed on
-MAX_HOST_LENGTH = 253  # characters; RFC 1035 §2.3.4 allows 255 octets on the wire
 
 AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]+)(?::(?P<port>[0-9]{0,5}))?")
 HOST_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
@@ -136,16 +136,13 @@ def _split(url: str) -> SplitResult:
 
 def _host(typed: str) -> str:
     """Convert a host to the ASCII form in which it is looked up and sent. Raises: FetchFailed: URL or ADDRESS."""
-    if len(typed) > MAX_HOST_LENGTH + 1:  # + 1 for a final dot. Encoding long labels as Punycode takes seconds.
-        raise FetchFailed(Failure.URL)
     if typed.startswith("["):
         try:
             return str(ipaddress.IPv6Address(typed[1:-1]))
         except ValueError as error:
             raise FetchFailed(Failure.URL) from error
     try:
-        # IDNA turns ①②⑦ and full-width dots into ASCII, so the checks below see what the resolver would see.
-        host = typed.encode("idna").decode("ascii").lower().removesuffix(".")
+        host = host_in_ascii(typed).removesuffix(".")
     except UnicodeError as error:
         raise FetchFailed(Failure.URL) from error
     if len(host) > MAX_HOST_LENGTH or not HOST_NAME.fullmatch(host):
