@@ -227,6 +227,7 @@ PURE = [
     *("app.deadline", "app.keyset", "app.passkeys.ceremonies", "app.rejection", "online_migrations.compatible_types"),
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
     *("app.photos.containers", "app.photos.decoding", "app.portability.archive", "app.portability.markdown"),
+    *(f"app.portability.{name}" for name in ("bundles", "notebooks")),
     *(f"app.notes.{name}" for name in ("markdown", "search", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
     *(f"app.wordcounts.fetching.{name}" for name in ("client", "connecting", "vetting")),
