@@ -19,8 +19,9 @@ HEAD_LINE = re.compile(r"([^\s:#\-][^:]{0,60}):(?:[ \t]+(.*))?")
 FOLDED = re.compile(r"[|>][-+0-9]{0,2}")
 FLOW_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|' r"'(?:[^']|'')*'|[^,\s][^,]*")
 LONGEST_LIST = 4096  # code points of a list in one line: FLOW_ITEM takes the square of the time for unclosed quotes
-DAY = re.compile(r"([0-9]{4})[-/.년] ?([0-9]{1,2})[-/.월] ?([0-9]{1,2})[.일]?(?![0-9])[ T]*(.*)")
-NO_TAG = re.compile(r"[\s!-,./:-@\[-^`{-~]+")  # the ends of a tag
+DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])[ T]*(.*)")
+NO_TAG = re.compile(r"[\s!-,./:-@\[-^`{-~\u3001-\u303f\uff01-\uff0f]+")  # the ends of a tag
+MOST_LINKS = 100  # of those that stand beside a text
 
 CREATED = ("created", "createdat", "datecreated", "creationdate", "date")
 UPDATED = ("updated", "updatedat", "modified", "modifiedat", "datemodified", "lastmod", "lastmodified")
@@ -104,13 +105,14 @@ def _note(head: Head, content: str, zone: tzinfo) -> ForeignNote:
     content = content.strip("\n")
     if done:  # the title of Joplin's to-do is a task
         content = f"- [{'x' if done == 'yes' else ' '}] {title}\n\n{content}"
-    source = [url for url in _list(head, "source") if url.startswith(("https://", "http://")) and url not in content]
+    urls = dict.fromkeys(url for url in _list(head, "source")[:MOST_LINKS] if url.startswith(("https://", "http://")))
+    source = "\n".join(url for url in urls if url not in content)
     created, updated = (
         next(filter(None, (moment_of(_line(head, key), zone) for key in keys)), None) for keys in (CREATED, UPDATED)
     )
     return ForeignNote(
         title=" ".join(title.split()),
-        content="\n\n".join(filter(None, (content.rstrip("\n"), "\n".join(dict.fromkeys(source))))),
+        content="\n\n".join(filter(None, (content.rstrip("\n"), source))),
         tags=[tag.strip() for key in TAGS for tag in _list(head, key)],
         pinned=_line(head, "pinned").lower() in ("true", "yes"),
         archived=_line(head, "archived") == "true",
@@ -139,7 +141,7 @@ def markdown_note(stem: str, text: str) -> tuple[Head, str]:
         title = heading[1].rstrip()
         cut = title.rstrip("#")  # its closing #s, but not that of "C#"
         return {**head, "title": cut if cut[-1:].isspace() else title}, body[heading.end() :]
-    first, _, rest = body.partition("\n")
+    first, _, rest = body.partition("\n\n")
     return {**head, "title": stem}, rest if first.strip() == stem else body  # as in Joplin's plain Markdown
 
 
@@ -196,8 +198,10 @@ def hashtags(tags: Sequence[str]) -> list[str]:
 
 def moment_of(value: str, zone: tzinfo) -> datetime | None:
     """Read a date as people and programs write it; None if it is none, or not of the years after 1980 until now."""
+    value = value.partition(" #")[0].strip()  # without a comment
     if day := DAY.fullmatch(value):
-        value = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2} {day[4]}".strip()
+        time = f"0{day[4]}" if day[4][1:2] == ":" else day[4]
+        value = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2} {time}".strip()
     try:
         found = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
         return sane(found if found.tzinfo else found.replace(tzinfo=zone))

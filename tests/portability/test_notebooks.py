@@ -123,6 +123,7 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("이름.md", "## 작은 머리\n글", {"title": "이름", "content": "## 작은 머리\n글"}),
     ("이름.md", "#꼬리표\n글", {"title": "이름", "content": "#꼬리표\n글"}),
     ("이름.md", "이름\n\n글", {"title": "이름", "content": "글"}),
+    ("이름.md", "이름\n===\n글", {"title": "이름", "content": "이름\n===\n글"}),
     ("2024.01.15 회의.md", "", {"title": "2024.01.15 회의", "content": ""}),
     ("a.md", "---\ntitle: 제목\n---\n# 머리", {"title": "제목", "content": "# 머리"}),
     ("a.md", '---\ntitle: ""\n---\n글', {"title": "", "content": "글"}),
@@ -164,6 +165,9 @@ def test_markdown_is_read(name: str, text: str, expected: Mapping[str, Any]) -> 
         ("2024-01-15", datetime(2024, 1, 14, 15, tzinfo=UTC)),
         ("2024. 1. 15.", datetime(2024, 1, 14, 15, tzinfo=UTC)),
         ("2024년 1월 15일 14:30", MORNING),
+        ("2024年1月15日", datetime(2024, 1, 14, 15, tzinfo=UTC)),
+        ("2024-1-15 9:05", datetime(2024, 1, 15, 0, 5, tzinfo=UTC)),
+        ("2024-01-15 14:30 # 회의 뒤", MORNING),
         ("1970-01-01T00:00:00Z", None),
         ("1980-01-01 00:00:00", None),
         ("9999-12-31T23:59:59-14:00", None),
@@ -178,13 +182,8 @@ def test_a_date_is_one_of_the_past(written: str, expected: datetime | None) -> N
 
 
 def test_a_tag_is_written_as_a_text_can_hold_it() -> None:
-    assert hashtags(["일", "#일", "회사 일", "일/기획", "a.b", "책📚", " ", "!"]) == [
-        "#일",
-        "#회사-일",
-        "#일-기획",
-        "#a-b",
-        "#책📚",
-    ]
+    tags = ["일", "#일", "회사 일", "일/기획", "a.b", "책📚", "日記、メモ", " ", "!"]
+    assert hashtags(tags) == ["#일", "#회사-일", "#일-기획", "#a-b", "#책📚", "#日記-メモ"]
 
 
 NOT_TAKEN: list[tuple[Missing, str, str | bytes]] = [
