@@ -47,7 +47,7 @@ class ImportForm(FlaskForm):
 
     def validate_archive(self, field: Field) -> None:
         chosen = self.files()
-        if not chosen or (len(chosen) > 1 and any(is_bundle(file.stream) for file in chosen)):
+        if not chosen or (len(chosen) > 1 and all(is_bundle(file.stream) for file in chosen)):
             raise ValidationError(_("Choose one ZIP, or Markdown and text files."))
 
     def files(self) -> list[FileStorage]:

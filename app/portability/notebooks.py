@@ -105,7 +105,9 @@ def _note(head: Head, content: str, zone: tzinfo) -> ForeignNote:
     content = content.strip("\n")
     if done:  # the title of Joplin's to-do is a task
         content = f"- [{'x' if done == 'yes' else ' '}] {title}\n\n{content}"
-    urls = dict.fromkeys(url for url in _list(head, "source")[:MOST_LINKS] if url.startswith(("https://", "http://")))
+    value = head.get("source", "")
+    beside = value[:MOST_LINKS] if isinstance(value, list) else [value]
+    urls = dict.fromkeys(url for url in beside if url.startswith(("https://", "http://")))
     source = "\n".join(url for url in urls if url not in content)
     created, updated = (
         next(filter(None, (moment_of(_line(head, key), zone) for key in keys)), None) for keys in (CREATED, UPDATED)
@@ -233,13 +235,8 @@ def joplin_note(body: str, fields: Mapping[str, str], links: Links) -> tuple[Hea
     is_done = fields.get("todo_completed", "0") not in ("", "0")
     completed = {"1": "yes" if is_done else "no"}.get(fields.get("is_todo", ""), "")
     source = fields.get("source_url", "")
-    return {
-        **head,
-        "title": title,
-        "completed?": completed,
-        "source": source,
-        "tags": links.get(fields["id"], []),
-    }, content
+    tags = links.get(fields["id"], [])
+    return {**head, "title": title, "completed?": completed, "source": source, "tags": tags}, content
 
 
 def joplin_links(files: Iterable[bytes]) -> Links:

@@ -21,6 +21,7 @@ from app.portability.notebooks import ForeignNote, Missing, hashtags, moment_of,
 from tests.database import same_row_counts
 from tests.portability import notebooks as made
 from tests.portability.exports import export, import_, packed
+from tests.portability.hostile_archives import document
 from tests.visitor import Visitor
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -107,11 +108,22 @@ def test_our_own_markdown_comes_back_as_it_was(signed_in: Visitor, alice: User) 
 def test_several_files_and_a_folder_are_taken(signed_in: Visitor, alice: User) -> None:
     files = [(io.BytesIO(f"글 {number}".encode()), f"{number}.md") for number in range(300)]
     folder = [(io.BytesIO("안".encode() * 30_000), "vault/긴 글.md"), (io.BytesIO(b"x"), "vault/깊이/안의 글.txt")]
+    folder.append((io.BytesIO(packed({"c.md": "c"})), "vault/첨부.zip"))
     answer = signed_in.submit("/mypage/import", archive=files, folder=folder)
     assert answer.status_code == 200
     assert len(stored(alice)) == 301
     assert ("안의 글", "x") in stored(alice)
     assert "vault/긴 글.md" in answer.text
+    assert "vault/첨부.zip" in answer.text
+
+
+def test_our_own_export_is_taken_as_an_unpacked_folder(signed_in: Visitor, alice: User) -> None:
+    folder = [
+        (io.BytesIO(document().encode()), "semicircle-2026/semicircle.json"),
+        (io.BytesIO(b""), "semicircle-2026/a.md"),
+    ]
+    assert signed_in.submit("/mypage/import", folder=folder).status_code == 302
+    assert stored(alice) == {("title", "content")}
 
 
 READ: list[tuple[str, str, dict[str, Any]]] = [
@@ -148,7 +160,9 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("a.md", "---\nDate: 2024/1/15 14:30:00\nlastmod: 2024-02-01 00:00:00 +0000\n---\n",
      {"created": MORNING, "updated": FEBRUARY}),
     ("a.md", "---\ncreated: 1970-01-01 00:00Z\ndate: 2024-01-15T14:30\n---\n", {"created": MORNING}),
-    ("a.md", "---\ntitle: x\nsource: https://e.kr/\n---\n글", {"content": "글\n\nhttps://e.kr/"}),
+    ("a.md", "---\ntitle: x\nsource: https://e.kr/a,b\n---\n글", {"content": "글\n\nhttps://e.kr/a,b"}),
+    ("a.md", "---\nsource: https://e.kr/\n---\n[글](https://e.kr/)", {"content": "[글](https://e.kr/)"}),
+    ("a.md", "---\nsource: javascript:alert(1)\n---\n글", {"content": "글"}),
 ]  # fmt: skip
 
 
