@@ -182,7 +182,8 @@ def _outcome(job: Future[Outcome]) -> str:
     except Exception:
         current_app.logger.exception("an import failed")
         sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
-    reasons = [(MISSING[reason], names[:NAMED], len(names)) for reason, names in sorted(missing.items())]
+    found = [(sentence, missing.get(reason, [])) for reason, sentence in MISSING.items()]
+    reasons = [(sentence, names[:NAMED], len(names)) for sentence, names in found if names]
     return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong, reasons=reasons)
 
 

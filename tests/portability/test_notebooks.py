@@ -251,6 +251,11 @@ def test_the_report_names_a_hundred_files_and_counts_the_others(signed_in: Visit
     assert "and 1,134 more" in answer.text
 
 
+def test_the_report_names_notes_before_pictures(signed_in: Visitor) -> None:
+    answer = import_(signed_in, packed({"a.png": "", "b.md": "한" * (CONTENT_LENGTH + 1), "c.md": "c"}))
+    assert answer.text.index("<bdi>b.md") < answer.text.index("<bdi>a.png")
+
+
 def test_a_title_that_is_too_long_becomes_the_heading_of_the_text(signed_in: Visitor, alice: User) -> None:
     title = "긴 제목 " * TITLE_LENGTH
     import_(signed_in, made.takeout(made.keep(title=title)))
