@@ -239,7 +239,7 @@ PURE = [
     *("app.search_words", "app.web_addresses", "online_migrations.compatible_types"),
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
     *("app.photos.colours", "app.photos.containers", "app.photos.decoding"),
-    *("app.portability.archive", "app.portability.markdown"),
+    *(f"app.portability.{name}" for name in ("archive", "bundles", "markdown", "notebooks")),
     *(f"app.notes.{name}" for name in ("markdown", "search", "syntax", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
     *(f"app.wordcounts.fetching.{name}" for name in ("client", "connecting", "vetting")),

@@ -51,7 +51,7 @@ class Reason(enum.StrEnum):
 
     TOO_LARGE = enum.auto()  # the upload
     NOT_A_ZIP = enum.auto()
-    NOT_OURS = enum.auto()  # a ZIP of something else
+    NOT_OURS = enum.auto()  # an export of something else, without notes
     UNSAFE = enum.auto()  # names that no export has: path traversal, duplicates; or a password
     TOO_MUCH = enum.auto()  # entries, items, or bytes once unpacked
     TOO_SLOW = enum.auto()  # the service is too busy for so much
@@ -100,7 +100,7 @@ class Archive:
         """Read the photo, if there is one. Raises: ArchiveRejected."""
         if self._photo not in self._zip.NameToInfo:
             return None
-        with _damaged_on_error(), self._zip.open(self._photo) as entry:
+        with damaged_on_error(), self._zip.open(self._photo) as entry:
             photo: bytes = entry.read(MAX_PHOTO + 1)
         if len(photo) > MAX_PHOTO:
             raise ArchiveRejected(Reason.TOO_MUCH)
@@ -113,7 +113,7 @@ class Archive:
 
         Raises: ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
         """
-        with _damaged_on_error(), self._zip.open(self._document) as entry:
+        with damaged_on_error(), self._zip.open(self._document) as entry:
             document = JsonStream(entry, MAX_JSON)
             head: dict[str, Any] = {}
             seen: set[str] = set()
@@ -142,32 +142,35 @@ def _require_head(head: dict[str, Any]) -> None:
 
 
 @contextmanager
-def opened(file: IO[bytes]) -> Iterator[Archive]:
-    """Open the archive in an upload. Raises: ArchiveRejected."""
+def opened(file: IO[bytes]) -> Iterator[Archive | zipfile.ZipFile]:
+    """Open the ZIP in an upload: an export of ours is checked, another is as it came. Raises: ArchiveRejected."""
     if file.seek(0, os.SEEK_END) > MAX_BYTES:
         raise ArchiveRejected(Reason.TOO_LARGE)
     file.seek(0)
     if file.read(4) != b"PK\x03\x04":  # zipfile accepts an archive at the end of any file
         raise ArchiveRejected(Reason.NOT_A_ZIP)
-    with _damaged_on_error():
+    with damaged_on_error():
         zip_file = zipfile.ZipFile(cast(IO[bytes], _BoundedDirectory(file)))
     with zip_file:
-        yield Archive(zip_file, _document(zip_file.infolist()))
+        document = _document(zip_file.infolist())
+        yield Archive(zip_file, document) if document else zip_file
 
 
 def _photo_beside(document: str) -> str:
     return document[: document.rfind("/") + 1] + PHOTO
 
 
-def _document(entries: list[zipfile.ZipInfo]) -> str:
-    """Find the entry of the document. Raises: ArchiveRejected."""
+def _document(entries: list[zipfile.ZipInfo]) -> str | None:
+    """Find the entry of the document; None if this is no export of ours. Raises: ArchiveRejected."""
     names = [entry.orig_filename for entry in entries]  # `filename` ends at a NUL
+    found = [name for name in names if name.partition("\0")[0].rpartition("/")[2] in DOCUMENTS]
+    if not found:
+        return None
     if len({name.casefold() for name in names}) < len(names):
         raise ArchiveRejected(Reason.UNSAFE)
     for entry, name in zip(entries, names, strict=True):
         if PATH_TRAVERSAL.search(name) or entry.flag_bits & ENCRYPTED or name.lower().endswith(ARCHIVES):
             raise ArchiveRejected(Reason.UNSAFE)
-    found = [name for name in names if name.rpartition("/")[2] in DOCUMENTS]
     if len(found) != 1 or found[0].count("/") > 1:
         raise ArchiveRejected(Reason.NOT_OURS)
     for entry in entries:
@@ -277,7 +280,7 @@ class JsonStream:
             self._fill()
 
     def _fill(self) -> None:
-        with _damaged_on_error():
+        with damaged_on_error():
             chunk = self._source.read(CHUNK)
         self._left -= len(chunk)
         if self._left < 0:
@@ -291,7 +294,7 @@ class JsonStream:
 
 
 @contextmanager
-def _damaged_on_error() -> Iterator[None]:
+def damaged_on_error() -> Iterator[None]:
     """Name any error of `zipfile`: the archive is damaged. Its documentation promises none of them."""
     try:
         yield

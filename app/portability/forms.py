@@ -1,18 +1,24 @@
-"""The form of an import, and a sentence for each reason to refuse an archive."""
+"""The form of an import, and a sentence for each reason to refuse an archive or a file of it."""
+
+from typing import IO
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
+from werkzeug.datastructures import FileStorage
 from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
-from wtforms.widgets import FileInput
 
 from app.portability.archive import Reason
+from app.portability.bundles import is_bundle, is_note, packed
+from app.portability.notebooks import Missing
 
 SENTENCES = {
     Reason.TOO_LARGE: _("This ZIP is larger than 128 MB. Make a copy, remove its “notes” folder and try again."),
-    Reason.NOT_A_ZIP: _("This isn't a ZIP file. Choose the one that you exported."),
-    Reason.NOT_OURS: _("This ZIP isn't a Semicircle export. Choose one that you exported."),
+    Reason.NOT_A_ZIP: _("We can't read this file. Choose a ZIP, a JEX file, or Markdown or text files."),
+    Reason.NOT_OURS: _(
+        "We found no notes in it. Choose an export of Semicircle, Obsidian, Joplin or Google Keep, or Markdown files."
+    ),
     Reason.UNSAFE: _("This ZIP contains files that exports don't have. Choose the ZIP that you exported."),
     Reason.TOO_MUCH: _("This ZIP holds more than we can import at once."),
     Reason.TOO_SLOW: _(
@@ -24,13 +30,34 @@ SENTENCES = {
     Reason.INVALID: _("Something in this ZIP was changed after the export, so nothing was imported: %(place)s"),
     Reason.PHOTO: _("We couldn't read the photo in this ZIP, so nothing was imported."),
 }
+MISSING = {
+    Missing.TOO_LONG: _("Longer than a note may be"),
+    Missing.EMPTY: _("Without a title and a text"),
+    Missing.UNREADABLE: _("Not text that we can read"),
+    Missing.LOCKED: _("Encrypted"),
+    Missing.IN_TRASH: _("In the trash of the other notebook"),
+    Missing.OTHER: _("Not notes, such as pictures"),
+}
 
 
 class ImportForm(FlaskForm):
-    # Takes many, so that a request with two archives can be refused. The page's button chooses one.
-    archive = MultipleFileField(_("ZIP file"), widget=FileInput(), render_kw={"accept": ".zip,application/zip"})
+    archive = MultipleFileField(_("Files"))
+    folder = MultipleFileField(_("Or a folder"), render_kw={"webkitdirectory": True})
     replace_photo = BooleanField(_("Replace my photo with the one in the ZIP"))
 
     def validate_archive(self, field: Field) -> None:
-        if len(field.data or []) != 1 or not field.data[0].filename:
-            raise ValidationError(_("Choose one ZIP file."))
+        chosen = self.files()
+        if not chosen or (len(chosen) > 1 and all(is_bundle(file.stream) for file in chosen)):
+            raise ValidationError(_("Choose one ZIP, or Markdown and text files."))
+
+    def files(self) -> list[FileStorage]:
+        """Return the files that were chosen. Browsers send a field without a file as one without a name."""
+        return [file for file in (*(self.archive.data or []), *(self.folder.data or [])) if file.filename]
+
+    def bundle(self) -> IO[bytes]:
+        """Return the one ZIP or JEX that was chosen, or other files as a ZIP."""
+        files = self.files()
+        is_one = len(files) == 1 and not is_note(files[0].filename or "")
+        if is_one or is_bundle(files[0].stream):
+            return files[0].stream
+        return packed((file.filename or "", file.stream) for file in files)

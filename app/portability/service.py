@@ -9,11 +9,11 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from app import storage
@@ -27,11 +27,14 @@ from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.photos import service as photos
 from app.photos.containers import PhotoRejected
-from app.portability import archive
-from app.portability.archive import ArchiveRejected, Reason
-from app.portability.contract import InvalidItem, PortableTable
+from app.portability import archive, bundles
+from app.portability.archive import Archive, ArchiveRejected, Reason
+from app.portability.bundles import File
+from app.portability.contract import InvalidItem, Item, PortableTable, read_item
 from app.portability.markdown import MarkdownFile, MarkdownFiles
+from app.portability.notebooks import ForeignNote, Missing, hashtags
 from app.rejection import held
+from app.web.fields import has_control_characters, normalize
 
 CHUNK = 64 * 1024  # bytes
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
@@ -40,6 +43,7 @@ IMPORT_SECONDS = 180.0
 # 20,000 full notes take 15 seconds of CPU to export and 4 to import, and a thread and a connection for as long.
 WORKING = threading.BoundedSemaphore(1)  # so one export or import at a time in a process
 BUSY_SECONDS = 5.0
+T = TypeVar("T")
 
 
 def export(
@@ -164,7 +168,8 @@ class Outcome:
 
     new: dict[str, int]  # items that came in, by name of the feature
     known: int  # items that the account had already
-    photo: bool  # it came in
+    photo: bool = False  # it came in
+    missing: Mapping[Missing, list[str]] = field(default_factory=dict)  # the names of files that became no note
 
 
 def import_archive(
@@ -174,23 +179,30 @@ def import_archive(
     progress: Progress,
     *,
     replace_photo: bool,
+    zone: tzinfo = UTC,
 ) -> Outcome:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
-    Where the account has a photo, that of the export is taken with `replace_photo` alone.
+    Where the account has a photo, that of the export is taken with `replace_photo` alone. Of another notebook's export
+    the notes are taken that can be, and the outcome names the others; `zone` is that of dates without one.
 
     Raises: ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
     # Waiting for another import counts as well.
     deadline, end = time.monotonic() + photos.UPLOAD_SECONDS, time.monotonic() + IMPORT_SECONDS
-    with held(WORKING, BUSY_SECONDS), archive.opened(file) as export_file:
-        photo = export_file.photo() if replace_photo or account.image_url is None else None
+    with held(WORKING, BUSY_SECONDS), bundles.opened(file) as opened:
+        may_show = replace_photo or account.image_url is None
+        photo = opened.photo() if isinstance(opened, Archive) and may_show else None
         try:  # object first, then the row: see app/photos/service.py
             url = photos.store(photo, deadline=deadline) if photo is not None else None
         except PhotoRejected as error:
             raise ArchiveRejected(Reason.PHOTO) from error
         try:
-            outcome = _load(account.id, export_file, portables, url, end, progress)
+            if isinstance(opened, Archive):
+                outcome = _load(account.id, opened, portables, url, end, progress)
+            else:
+                [notes] = (portable for portable in portables if portable.name == "notes")
+                outcome = _load_notes(account.id, _counted(bundles.notes_of(opened, zone), end, progress), notes)
         except (ArchiveRejected, AccountGone):
             db.session.rollback()
             storage.delete_later(url)
@@ -203,7 +215,7 @@ def import_archive(
 
 def _load(
     user_id: int,
-    export_file: archive.Archive,
+    export_file: Archive,
     portables: Sequence[PortableTable],
     url: str | None,
     end: float,
@@ -232,7 +244,54 @@ def _load(
     return Outcome(new, known, photo=url is not None)
 
 
-def _counted(items: Iterator[Any], end: float, progress: Progress) -> Iterator[Any]:
+def _load_notes(user_id: int, found: Iterator[tuple[File, ForeignNote | Missing]], notes: PortableTable) -> Outcome:
+    """Store the notes of another notebook that are not here yet by title and text: dates change as files are copied."""
+    lock_user(user_id)
+    missing: dict[Missing, list[str]] = {}
+    taken = 0
+
+    def items() -> Iterator[Item]:
+        nonlocal taken
+        for file, note in found:
+            item = note if isinstance(note, Missing) else _item_of(note, file.moment, notes)
+            if isinstance(item, Missing):
+                missing.setdefault(item, []).append(file.name)
+            else:
+                taken += 1
+                yield item
+
+    table = replace(notes, same=[name for name in notes.same if name != "created_at"])
+    try:
+        new = table.load(user_id, items())
+    except QuotaReached as error:
+        raise ArchiveRejected(Reason.QUOTA, notes.name) from error
+    if not taken and missing.keys() <= {Missing.OTHER}:
+        raise ArchiveRejected(Reason.NOT_OURS)
+    return Outcome({notes.name: new}, taken - new, missing=missing)
+
+
+def _item_of(note: ForeignNote, moment: datetime | None, notes: PortableTable) -> Item | Missing:
+    """Write it as an export would, with the tags that its text does not have yet."""
+    created = note.created or note.updated or moment or datetime.now(UTC)
+    updated = max(created, note.updated or created).isoformat()
+    dates = {"created_at": created.isoformat(), "updated_at": updated, "deleted_at": None}
+    item: Item = {**dates, "archived_at": updated if note.archived else None, "pinned": note.pinned, "tags": []}
+    item |= {"title": note.title, "content": note.content}
+    if has_control_characters(normalize(note.title + note.content)):
+        return Missing.UNREADABLE
+    try:
+        present = notes.complete(read_item(item, notes.fields))["tags"]
+        tags = " ".join(tag for tag in hashtags(note.tags) if tag[1:].lower() not in present)
+        item["content"] = "\n\n".join(filter(None, (note.content, tags)))
+        read_item(item, notes.fields)
+    except InvalidItem as error:
+        if error.field == "title":  # as a heading of the text it has room
+            return _item_of(replace(note, title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
+        return Missing.TOO_LONG if note.content.strip() else Missing.EMPTY
+    return item
+
+
+def _counted(items: Iterator[T], end: float, progress: Progress) -> Iterator[T]:
     """Yield the items. Raises: ArchiveRejected: there are more than MAX_ITEMS, or the time is over."""
     for number, item in enumerate(items, start=1):
         progress.read += 1

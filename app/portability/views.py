@@ -6,8 +6,9 @@ is stored as a whole, or not at all.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import IO, cast
 
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, stream_with_context, url_for
@@ -23,7 +24,8 @@ from app.limits import rate_limits
 from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
-from app.portability.forms import SENTENCES, ImportForm
+from app.portability.forms import MISSING, SENTENCES, ImportForm
+from app.portability.notebooks import Missing
 from app.portability.service import Outcome, Progress
 from app.web.answers import Answer, retry_after, wait_sentence
 from app.web.autocommit import in_transaction
@@ -34,6 +36,8 @@ from app.web.request_size import accepts_upload
 
 ANSWER_SECONDS = 20.0  # of a router's 30
 TELL_SECONDS = 3.0  # between two lines of the page; a router lets 55 pass
+MAX_FILES = 2_000  # chosen one by one, or as a folder
+NAMED = 100  # files that were not taken for one reason
 PLACE = "<!-- progress -->"
 
 bp = Blueprint("portability", __name__, url_prefix="/mypage")
@@ -90,7 +94,7 @@ def show_import() -> Answer:
 
 
 @bp.post("/import")
-@accepts_upload(archive.UPLOAD_LIMIT)
+@accepts_upload(archive.UPLOAD_LIMIT, most_files=MAX_FILES)
 def import_() -> Answer:
     form = ImportForm()
     if form.validate():
@@ -109,15 +113,25 @@ def import_upload(form: ImportForm) -> Response:
     """Import the upload, in a thread. Raises: ArchiveRejected, and what import_archive raises besides."""
     progress = Progress()
     user: SignedIn = current_user._get_current_object()  # the thread has no proxy
-    features, replace_photo = portables(), form.replace_photo.data
-    job = start(
-        lambda file: service.import_archive(user, file, features, progress, replace_photo=replace_photo),
-        form.archive.data[0].stream,
+    work = partial(
+        service.import_archive,
+        user,
+        portables=portables(),
+        progress=progress,
+        replace_photo=form.replace_photo.data,
+        zone=reader().time_zone,
     )
+    job = start(work, form.bundle())
     try:
         outcome = job.result(ANSWER_SECONDS)
     except TimeoutError:
         return Response(stream_with_context(streamed(job, progress)), mimetype="text/html")
+    if outcome.missing:
+        return Response(
+            "".join(streamed(job, progress)),
+            200 if outcome.known or any(outcome.new.values()) else 422,
+            mimetype="text/html",
+        )
     flash(report_of(outcome))
     return redirect(url_for("mypage.index"))
 
@@ -125,10 +139,12 @@ def import_upload(form: ImportForm) -> Response:
 def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Outcome]:
     """Do the work in a thread of its own, in the context of this application.
 
-    It is given the upload under a descriptor of its own: the request closes its files before a stream begins.
+    It is given the upload under a descriptor of its own: the request closes its files before a stream begins, and
+    nobody else closes one that was packed here.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     own = os.fdopen(os.dup(upload.fileno()), "rb")
+    upload.close()
 
     def in_context() -> Outcome:
         with own, app.app_context():
@@ -143,7 +159,7 @@ def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Out
 def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
     """Yield the parts of the page until the import ends, also if nobody reads it: so threads do not add up."""
     try:
-        head, foot = render_template("portability/importing.html").split(PLACE)
+        head, foot = render_template("portability/importing.html", is_over=job.done()).split(PLACE)
         yield head
         while not wait([job], TELL_SECONDS).done:
             # Not in the f-string: Python 3.11 finds no message there.
@@ -157,14 +173,18 @@ def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
 
 def _outcome(job: Future[Outcome]) -> str:
     """Tell what became of it. The status is sent, so an error can only be told."""
+    missing: Mapping[Missing, list[str]] = {}
     try:
-        sentence, is_wrong = report_of(job.result()), False
+        outcome = job.result()
+        sentence, is_wrong, missing = report_of(outcome), False, outcome.missing
     except ArchiveRejected as error:
         sentence, is_wrong = rejection_sentence(error, SENTENCES), True
     except Exception:
         current_app.logger.exception("an import failed")
         sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
-    return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong)
+    found = [(sentence, missing.get(reason, [])) for reason, sentence in MISSING.items()]
+    reasons = [(sentence, names[:NAMED], len(names)) for sentence, names in found if names]
+    return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong, reasons=reasons)
 
 
 def import_page(form: ImportForm) -> str:
@@ -173,9 +193,12 @@ def import_page(form: ImportForm) -> str:
 
 def report_of(outcome: Outcome) -> str:
     if not outcome.photo and not any(outcome.new.values()):
+        if not outcome.known and outcome.missing:
+            return str(_("Nothing was imported."))
         return str(_("You already have everything in this ZIP, so nothing new was imported."))
-    counts = [str(each.came) % {"count": number(outcome.new[each.name])} for each in portables()]
-    came = _("Imported: %(counts)s.", counts=", ".join(counts))
+    came = [each for each in portables() if each.name in outcome.new]
+    counts = [str(each.came) % {"count": number(outcome.new[each.name])} for each in came]
+    imported = _("Imported: %(counts)s.", counts=", ".join(counts))
     photo = [_("Your photo was imported too.")] if outcome.photo else []
     known = [_("Skipped because you already have them: %(known)s.", known=number(outcome.known))]
-    return " ".join([came, *photo, *(known if outcome.known else [])])
+    return " ".join([imported, *photo, *(known if outcome.known else [])])

@@ -23,21 +23,29 @@ TEXT_BODY_LIMIT = 64 * 1024
 LONG_TEXT_LIMIT = 480 * 1024
 MOST_FIELDS = 500  # the longest form chooses among 200 notes
 MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
+# Bytes of an upload that may have more fields: together they take no more memory than those.
+FOLDER_LIMIT = MOST_FIELDS_OF_UPLOAD * 500_000
 
 
-def accepts_upload(most: int, by: MayUpload | None = None) -> Callable[[View], View]:
-    """Mark a view that takes so many bytes where `by` tells so from the head; without it, where there is a session."""
+def accepts_upload(
+    most: int, by: MayUpload | None = None, most_files: int = MOST_FIELDS_OF_UPLOAD
+) -> Callable[[View], View]:
+    """Mark a view that takes so many bytes where `by` tells so from the head; without it, where there is a session.
 
-    return partial(_mark, most=most, by=by, takes_files=True)
+    `most_files` are the fields of a body up to FOLDER_LIMIT.
+    """
+
+    return partial(_mark, most=most, by=by, takes_files=True, most_files=most_files)
 
 
 def accepts_long_text(by: MayUpload | None = None) -> Callable[[View], View]:
     """Mark a view that takes LONG_TEXT_LIMIT bytes of a form or of JSON, as accepts_upload() does."""
-    return partial(_mark, most=LONG_TEXT_LIMIT, by=by, takes_files=False)
+    return partial(_mark, most=LONG_TEXT_LIMIT, by=by, takes_files=False, most_files=MOST_FIELDS_OF_UPLOAD)
 
 
-def _mark(view: View, most: int, by: MayUpload | None, takes_files: bool) -> View:
-    view.upload_limit, view.may_upload, view.takes_files = most, by or _has_session, takes_files  # type: ignore[attr-defined]
+def _mark(view: View, most: int, by: MayUpload | None, takes_files: bool, most_files: int) -> View:
+    view.upload_limit, view.may_upload = most, by or _has_session  # type: ignore[attr-defined]
+    view.takes_files, view.most_files = takes_files, most_files  # type: ignore[attr-defined]
     return view
 
 
@@ -87,7 +95,8 @@ def limit_body() -> None:
     size = request.content_length or 0
     is_long = size > TEXT_BODY_LIMIT
     most = request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
-    request.max_form_parts = MOST_FIELDS_OF_UPLOAD if is_long else MOST_FIELDS
+    view = current_app.view_functions.get(request.endpoint or "") if size <= FOLDER_LIMIT else None
+    request.max_form_parts = getattr(view, "most_files", MOST_FIELDS_OF_UPLOAD) if is_long else MOST_FIELDS
     if request.mimetype != "application/x-www-form-urlencoded":
         return
     if is_long and size <= most and _takes_files():

@@ -144,7 +144,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a ZIP behind something else": (Reason.NOT_A_ZIP, lambda: b"#!/bin/sh\n" + zipped(document())),
     "more than an upload may have": (Reason.TOO_LARGE, lambda: zipped(document()) + bytes(archive.MAX_BYTES)),
     # The entries
-    "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.txt": "x"})),
+    "a ZIP of something else": (Reason.NOT_OURS, lambda: packed({"photo.webp": "x", "a.html": "x"})),
     "the document deep in folders": (Reason.NOT_OURS, lambda: packed({"a/b/semicircle.json": document()})),
     "two documents": (Reason.NOT_OURS, lambda: with_entries("a/semicircle.json")),
     "a name twice but for its case": (Reason.UNSAFE, lambda: with_entries(archive.DOCUMENT.upper())),

@@ -242,12 +242,12 @@ def test_a_valid_photo_next_to_an_invalid_note_leaves_no_object(app: Flask, sign
 
 
 @pytest.mark.usefixtures("low_limits")
-def test_an_import_without_exactly_one_file_of_a_size_is_refused(signed_in: Visitor) -> None:
+def test_an_import_of_no_file_of_two_archives_or_of_too_much_is_refused(signed_in: Visitor) -> None:
     with same_row_counts():
         two = [zipped(document())] * 2
         for answer in (import_(signed_in), import_(signed_in, *two), signed_in.submit("/mypage/import", archive="x")):
             assert answer.status_code == 422
-            assert "Choose one ZIP file." in answer.text
+            assert "Choose one ZIP, or Markdown and text files." in answer.text
         assert import_(signed_in, bytes(3 * MIB)).status_code == 413
 
 

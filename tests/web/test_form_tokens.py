@@ -320,10 +320,16 @@ def test_a_short_form_of_too_many_fields_is_413_and_stores_nothing(signed_in: Vi
 
 def test_an_upload_is_no_form_of_long_texts(signed_in: Visitor) -> None:
     token, before = signed_in.csrf_token(), row_counts()
-    many = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", "x" * 9_000)
-    for content_type, fields, status in ((URLENCODED, {"x": "x" * 70_000}, 415), (MULTIPART, many, 413)):
-        data = {"csrf_token": token, **fields}
-        assert signed_in.post("/mypage/import", data=data, content_type=content_type).status_code == status
+    few, many = ({f"{number}": "x" * size for number in range(26)} for size in (9_000, 400_000))
+    for path, content_type, fields, status in (
+        ("/mypage/import", URLENCODED, {"x": "x" * 70_000}, 415),
+        ("/mypage/photo", MULTIPART, few, 413),
+        ("/mypage/import", MULTIPART, many, 413),
+        ("/mypage/import", MULTIPART, {f"{number}": "x" * 30 for number in range(2_001)}, 413),
+    ):
+        answer = signed_in.post(path, data={"csrf_token": token, **fields}, content_type=content_type)
+        answer.request.environ["wsgi.input"].close()  # a long body is a temporary file that nothing else closes
+        assert answer.status_code == status
     assert row_counts() == before
 
 

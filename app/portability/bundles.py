@@ -1,0 +1,178 @@
+"""Read another notebook's export, a ZIP or a TAR. No file of it is unpacked to disk, and each is bounded. Pure."""
+
+import re
+import shutil
+import stat
+import tempfile
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, tzinfo
+from functools import partial
+from typing import IO, NamedTuple
+
+from app.portability import archive
+from app.portability.archive import Archive, ArchiveRejected, Reason, damaged_on_error
+from app.portability.notebooks import EPOCH, ForeignNote, Missing, NotTaken, joplin_links, read_note, sane
+
+MAX_FILE = 256 * 1024  # bytes: a note of 20,000 emoji has 80 kB, as JSON up to 240
+MAX_TEXT = 64 * archive.MIB  # bytes of all files that are read, once unpacked
+NOTES = (".md", ".markdown", ".txt", ".text", ".json")  # code and pages are texts too, but no notes
+UNSAFE = re.compile(r"^/|(^|/)\.\.(/|$)|[\x00-\x1f]")
+HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")  # .obsidian, .DS_Store
+JOPLIN_NAME = re.compile(r"(^|/)[0-9a-f]{32}\.md$")
+UTF_8 = 0x800  # bit of a ZIP entry's flags
+BLOCK = 512  # bytes of a TAR
+
+
+class File(NamedTuple):
+    """A file of a bundle. With a problem it is not read."""
+
+    name: str
+    moment: datetime | None
+    read: Callable[[int], bytes]  # at most so many bytes
+    problem: Missing | None = None
+
+
+Files = Callable[[tzinfo], Iterator[File]]
+
+
+def is_note(name: str) -> bool:
+    return name.lower().endswith(NOTES)
+
+
+def is_bundle(file: IO[bytes]) -> bool:
+    """Tell by its content if a file is a ZIP or a TAR."""
+    return _read_at(file, 0, 2) == b"PK" or _read_at(file, 257, 5) == b"ustar"
+
+
+def packed(files: Iterable[tuple[str, IO[bytes]]]) -> IO[bytes]:
+    """Pack files that were chosen one by one or as a folder, to be read as any ZIP. The caller closes it."""
+    bundle = tempfile.TemporaryFile()  # noqa: SIM115 - outlives this function
+    with zipfile.ZipFile(bundle, "w") as zip_file:
+        for name, file in files:
+            file.seek(0)
+            with zip_file.open(zipfile.ZipInfo(name), "w") as entry:
+                shutil.copyfileobj(file, entry)
+    bundle.flush()
+    return bundle
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Iterator[Archive | Files]:
+    """Open our own export, or the files of another notebook's. Raises: ArchiveRejected."""
+    if _read_at(file, 257, 5) == b"ustar":
+        yield partial(tar_files, file)
+        return
+    with archive.opened(file) as found:
+        yield found if isinstance(found, Archive) else partial(zip_files, found)
+
+
+def notes_of(files: Files, zone: tzinfo) -> Iterator[tuple[File, ForeignNote | Missing]]:
+    """Yield each note, or why a file did not become one. Raises: ArchiveRejected.
+
+    `zone` is that of dates without one.
+    """
+    names = {file.name for file in files(zone)}
+    if any(map(UNSAFE.search, names)):
+        raise ArchiveRejected(Reason.UNSAFE)
+    beside = _beside_keep(names)
+    reader = _Reader()
+    links = joplin_links(reader.joplin_items(files(zone)))
+    for file in files(zone):
+        if file.name in beside or HIDDEN.search(file.name):
+            continue
+        try:
+            if found := read_note(file.name, reader.read(file), links, zone):
+                yield file, found
+        except NotTaken as error:
+            yield file, error.reason
+
+
+def _beside_keep(names: set[str]) -> set[str]:
+    """Find what says nothing more: Google Keep writes each note as HTML too, and beside them a list of the labels."""
+    pages = {name for name in names if name.endswith(".html") and f"{name[:-5]}.json" in names}
+    folders = {name.rpartition("/")[0] for name in pages}
+    return pages | {name for name in names if name.endswith(".txt") and name.rpartition("/")[0] in folders}
+
+
+class _Reader:
+    """Read files while all together are not too long. Their bytes are counted here, as a ZIP may lie about them."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TEXT
+
+    def read(self, file: File) -> bytes:
+        """Raise: NotTaken, ArchiveRejected."""
+        if file.problem or not is_note(file.name):
+            raise NotTaken(file.problem or Missing.OTHER)
+        with damaged_on_error():
+            data = file.read(MAX_FILE + 1)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ArchiveRejected(Reason.TOO_MUCH)
+        if len(data) > MAX_FILE:
+            raise NotTaken(Missing.TOO_LONG)
+        return data
+
+    def joplin_items(self, files: Iterable[File]) -> Iterator[bytes]:
+        for file in files:
+            with suppress(NotTaken):  # told when the notes are read
+                if JOPLIN_NAME.search(file.name):
+                    yield self.read(file)
+
+
+def zip_files(zip_file: zipfile.ZipFile, zone: tzinfo) -> Iterator[File]:
+    """Yield the files of a ZIP, whose dates have no zone."""
+    for entry in zip_file.infolist():
+        if entry.is_dir():
+            continue
+        is_odd = stat.S_ISLNK(entry.external_attr >> 16) or entry.compress_type not in archive.PACKED
+        problem = Missing.LOCKED if entry.flag_bits & archive.ENCRYPTED else Missing.OTHER if is_odd else None
+        moment = None
+        with suppress(ValueError, OverflowError):  # the 31st of February
+            moment = sane(datetime(*entry.date_time, tzinfo=zone))
+        yield File(_name(entry), moment, partial(_read_entry, zip_file, entry), problem)
+
+
+def _read_entry(zip_file: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    with zip_file.open(entry) as file:
+        return file.read(most)
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """Return the name in NFC. Without the flag of UTF-8, `zipfile` reads it as CP437, which can be any bytes."""
+    name = entry.orig_filename  # `filename` ends at a NUL
+    for encoding in () if entry.flag_bits & UTF_8 else ("cp949", "utf-8"):
+        with suppress(UnicodeError):
+            name = entry.orig_filename.encode("cp437").decode(encoding)
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))  # as old programs for Windows write folders
+
+
+def tar_files(file: IO[bytes], zone: tzinfo) -> Iterator[File]:
+    """Yield the files of a TAR, such as Joplin's JEX. Not by `tarfile`: it holds extended headers of any length."""
+    at = 0
+    while len(head := _read_at(file, at, BLOCK)) == BLOCK and head[0]:
+        with damaged_on_error():
+            size, seconds = (int(head[start : start + 12].rstrip(b" \0") or b"0", 8) for start in (124, 136))
+            folder, name = (field.partition(b"\0")[0].decode() for field in (head[345:500], head[:100]))
+            moment = sane(EPOCH + timedelta(seconds=seconds))
+            if size < 0:
+                raise ArchiveRejected(Reason.DAMAGED)
+        if head[156:157] in (b"0", b"\0"):  # a file; others are folders, links and extended headers
+            path = unicodedata.normalize("NFC", f"{folder}/{name}" if folder else name)
+            yield File(path, moment, partial(_read_part, file, at + BLOCK, size))
+        at += BLOCK + -(-size // BLOCK) * BLOCK
+
+
+def _read_part(file: IO[bytes], at: int, size: int, most: int) -> bytes:
+    data = _read_at(file, at, min(size, most))
+    if len(data) < min(size, most):
+        raise ArchiveRejected(Reason.DAMAGED)
+    return data
+
+
+def _read_at(file: IO[bytes], at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
