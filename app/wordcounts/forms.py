@@ -23,8 +23,10 @@ from app.wordcounts.service import HourlyLimitReached, TooManyUnfinished
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?![0-9])", re.IGNORECASE)  # digits after the colon are a port
 
-# White space and characters without any shape, as they come along when an address is copied from a text.
-EDGES = regex.compile(rf"\A[\s{INVISIBLE}]+|(?<![\s{INVISIBLE}])[\s{INVISIBLE}]+\Z")
+# White space and characters without any shape, as they come along when an address is copied from a text. A variation
+# selector belongs to the letter before it.
+BLANK = rf"[[\s{INVISIBLE}]--\p{{Variation_Selector}}]"
+EDGES = regex.compile(rf"(?V1)\A{BLANK}+|(?<!{BLANK}){BLANK}+\Z")
 
 SENTENCES = {
     Failure.URL: _("This isn't a web address. Copy it again from your browser."),
