@@ -42,7 +42,7 @@ class TagReading(Base):
 
     __tablename__ = "tag_readings"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)  # RULE of tasks.py
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # RULE of tasks.py
     read_up_to: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # the id of a note
     ended_at: Mapped[datetime | None]
 

@@ -16,7 +16,8 @@ phase = "expand"
 WHY = "It gives the same of the notes that are stored, which have at most 2,000 characters."
 
 FUNCTIONS = ("note_terms(bigint, text, text, text[])", "note_initials(bigint, text, text)")
-WHOLE, BOUNDED = "|| content", "|| left(content, 2000)"
+WHOLE = "|| content"
+BOUNDED = "|| left(content, 2000)"
 
 
 def replace_text(function: str, there: str, wanted: str) -> str:

@@ -13,9 +13,9 @@ revision = "0053"
 down_revision = "0052"
 phase = "expand"
 
-TASK = r"^[ \t>]*(?:[-*+]|[0-9]{{1,9}}[.)])[ \t]+\[{mark}\][ \t]"
-NUMBER = "regexp_count(content, '{task}', 1, 'n')"
-ALL, DONE = (NUMBER.format(task=TASK.format(mark=mark)) for mark in ("[ xX]", "[xX]"))
+BEGINNING = r"^[ \t>]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+"
+ALL = rf"regexp_count(content, '{BEGINNING}\[[ xX]\][ \t]', 1, 'n')"
+DONE = rf"regexp_count(content, '{BEGINNING}\[[xX]\][ \t]', 1, 'n')"
 # Only a text that looks as if it had one pays for the regular expressions.
 TASKS = rf"CASE WHEN content LIKE '%[_] %' AND {ALL} > 0 THEN ARRAY[{ALL}, {DONE}]::smallint[] END"
 

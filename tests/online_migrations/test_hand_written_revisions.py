@@ -196,7 +196,7 @@ def test_rows_of_all_transactions_add_up_and_what_was_committed_is_told(corpus_c
     assert "1,200 rows, the last ones of todos" in said
     assert "What lines 15 and 17 did had been committed before and stays; the rest was rolled back." in said
     assert corpus_copy.scalar("SELECT count(*) FROM todos WHERE position = 7") == 800
-    assert "The revision was rolled back." in said_of(corpus_copy, tmp_path, 'op.drop_column("notes", "title")', EXPAND)
+    assert "The revision was rolled back." in said_of(corpus_copy, tmp_path, 'op.drop_column("notes", "tags")', EXPAND)
 
 
 def test_what_an_imported_upgrade_does_behind_an_operation_is_judged(corpus_copy: Database, tmp_path: Path) -> None:

@@ -1,22 +1,22 @@
-"""Index the notes that have accents or full-width letters without them, for the search.
+"""Create the SQL function that gives the terms of a note without its accents and full-width letters.
 
-Beside ix_notes_terms, so that the release before keeps the index that it reads, and so that a note without such letters
-pays for one look at its text. normalize() gives the same in every version of PostgreSQL of the letters that it knows
-(https://www.unicode.org/policies/stability_policy.html), and notes are stored in NFC.
+It gives none where there are no such letters, so most notes pay for one look at their text. Of letters that it knows,
+normalize() gives the same in every version of PostgreSQL (https://www.unicode.org/policies/stability_policy.html).
 """
 
-import sqlalchemy as sa
 from alembic import op
-
-from online_migrations.operations import create_index_online, drop_index_online
 
 revision = "0055"
 down_revision = "0054"
 phase = "expand"
 
-FULL_WIDTH = "".join(chr(0xFEE0 + code) for code in range(0x21, 0x7F) if chr(code).isalnum())
-ASCII = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum())
-STROKES, WITHOUT = "øØłŁđĐħĦŧŦı", "oOlLdDhHtTi"
+FULL_WIDTH = (
+    "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ"
+    "ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ"
+)
+ASCII = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+STROKES = "øØłŁđĐħĦŧŦı"
+WITHOUT = "oOlLdDhHtTi"
 
 
 def upgrade() -> None:
@@ -51,16 +51,7 @@ def upgrade() -> None:
           || (1::bigint << 32) + owner;
         END $$
     """)  # noqa: S608 - of constants
-    create_index_online(
-        "ix_notes_folded",
-        "notes",
-        [sa.text("note_folded_terms(user_id, title, content, tags)")],
-        postgresql_using="gin",
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    )
-    op.execute("ALTER INDEX ix_notes_folded ALTER COLUMN 1 SET STATISTICS 0")
 
 
 def downgrade() -> None:
-    drop_index_online("ix_notes_folded")
     op.execute("DROP FUNCTION note_folded_terms(bigint, text, text, text[])")

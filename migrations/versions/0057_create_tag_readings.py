@@ -6,15 +6,15 @@ A job of the worker reads them in batches (app/notes/tasks.py), since the rule i
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0056"
-down_revision = "0055"
+revision = "0057"
+down_revision = "0056"
 phase = "expand"
 
 
 def upgrade() -> None:
     op.create_table(
         "tag_readings",
-        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("read_up_to", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_tag_readings"),
