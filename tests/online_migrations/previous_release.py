@@ -102,7 +102,7 @@ def upgrade(checkout: Path) -> str:
 def database_url() -> str:
     from app.extensions import db
 
-    return db.engine.url.render_as_string(hide_password=False)
+    return db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":
