@@ -71,11 +71,14 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 def when_ready(server: Arbiter) -> None:
     """Before the fork, serve a page that asks no database: what it leaves behind is shared, and no reader waits for it.
 
-    What exists by now stays out of garbage collection, which would copy every shared page.
+    The boot gate asks one, though, whose connection is closed again: it would be one more of each deployment. What
+    exists by now stays out of garbage collection, which would copy every shared page.
     """
     client = application(server).test_client()
     for language in LANGUAGES:
         client.get("/offline", headers={"Accept-Language": language})
+    with client.application.app_context():
+        db.engine.dispose()
     gc.collect()
     gc.freeze()
 

@@ -4,7 +4,7 @@ The indexes of the search have an expression over the title, and PostgreSQL woul
 the notes. So the longer column is filled and indexed beside the shorter one, and takes its name.
 """
 
-from online_migrations.operations import change_type_online
+from online_migrations.operations import change_type_online, drop_shadow_contract
 
 revision = "0051"
 down_revision = "0050"
@@ -17,3 +17,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     change_type_online("notes", "title", "VARCHAR(50)")
+    drop_shadow_contract("notes", "title")

@@ -3,7 +3,7 @@
 The release before shows a longer one, and asks to shorten it when it is edited.
 """
 
-from online_migrations.operations import change_type_online
+from online_migrations.operations import change_type_online, drop_shadow_contract
 
 revision = "0052"
 down_revision = "0051"
@@ -16,3 +16,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     change_type_online("notes", "content", "VARCHAR(2000)")
+    drop_shadow_contract("notes", "content")

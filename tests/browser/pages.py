@@ -105,7 +105,7 @@ TODOS = (
     Page("todo", "/todos/{todo}", FULL),
     Page("todos-empty", "/todos", EMPTY),
     Page("todos-done-empty", "/todos?show=done", EMPTY),
-    Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 201}),
+    Page("todo-refused", "/todos/{todo}", FULL, 422, {"description": "x" * 501}),
 )
 MY_PAGE = (
     Page("my-page", "/mypage", FULL),

@@ -233,7 +233,7 @@ def test_what_the_server_refuses_waits_with_its_reason(window: Window, reader: R
     window.set_network(latency=LATENCY)
     write(tab, "x" * 2001)
     text(tab).fill("typed meanwhile")
-    expect(tab.locator(".waiting li")).to_contain_text("Please use at most 2,000 characters.")
+    expect(tab.locator(".waiting li")).to_contain_text("Please use at most 20,000 characters.")
     expect(text(tab)).to_have_value("typed meanwhile")
     text(tab).fill("")
     button(tab, "See why").click()

@@ -48,7 +48,7 @@ def counter(tab: Tab) -> Locator:
 
 def test_without_scripts_enter_saves_and_the_limit_is_said(window_without_scripts: Window, reader: Reader) -> None:
     tab = window_without_scripts.open("/notes")
-    expect(counter(tab)).to_have_text("Up to 2,000 characters")
+    expect(counter(tab)).to_have_text("Up to 20,000 characters")
     title(tab).fill("반달")
     title(tab).press("Enter")
     expect(tab.get_by_role("article")).to_contain_text("반달")
@@ -138,16 +138,16 @@ def test_the_counter_says_what_the_server_counts(tab: Tab) -> None:
 
 def test_one_too_many_is_refused_in_words_and_the_limit_taken(window: Window, tab: Tab, reader: Reader) -> None:
     text(tab).fill(EXACT)
-    expect(counter(tab)).to_have_text("2,000 / 20,000")
+    expect(counter(tab)).to_have_text("20,000 / 20,000")
     expect(text(tab)).not_to_have_attribute("aria-invalid", "true")
     text(tab).fill(f"{EXACT}x")
-    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")
+    expect(counter(tab)).to_have_text("20,001 / 20,000 · 1 over the limit")
     expect(tab.locator("[aria-live=polite]", has_text="1 over the limit")).to_have_count(1)
     expect(text(tab)).to_have_attribute("aria-invalid", "true")
-    expect(text(tab)).to_have_accessible_description("2,001 / 2,000 · 1 over the limit")
+    expect(text(tab)).to_have_accessible_description("20,001 / 20,000 · 1 over the limit")
     button(tab, "Save").click()
     expect(tab.locator("#content-error")).to_be_visible()
-    expect(counter(tab)).to_have_text("2,001 / 2,000 · 1 over the limit")
+    expect(counter(tab)).to_have_text("20,001 / 20,000 · 1 over the limit")
     assert normalize(text(tab).input_value()) == normalize(f"{EXACT}x"), "nothing was cut"
     window.open("/todos")
     window.open("/notes")

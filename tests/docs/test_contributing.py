@@ -149,7 +149,7 @@ def drop_the_table(checkout: Checkout) -> None:
     [revision] = (checkout.folder / "migrations/versions").glob("*drop_the_results*.py")
     drop = '    drop_table_contract("results")\n'
     written = revision.read_text().replace(drop, textwrap.indent(textwrap.dedent(RECOUNT), "    ") + drop)
-    revision.write_text(written.replace("import drop_table_contract", "import drop_table_contract, excused"))
+    revision.write_text(written.replace("drop_table_contract\n", "drop_table_contract, excused\n", 1))
     checkout.run("flask", "db", "upgrade")
 
 

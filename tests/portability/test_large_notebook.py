@@ -12,7 +12,7 @@ from sqlalchemy import insert, text
 from app import create_app
 from app.accounts import service as accounts
 from app.extensions import db
-from app.notes.models import CONTENT_LENGTH, Note
+from app.notes.models import Note
 from app.portability import archive, views
 from app.portability import service as portability
 from config import TestingConfig
@@ -21,7 +21,8 @@ from tests.database import commit
 from tests.databases import Environment
 from tests.visitor import Visitor
 
-NOTES = 12_000  # of 2,000 syllables: 75 MB of JSON
+NOTES = 12_000
+LETTERS = 2000  # of a note: 75 MB of JSON in all
 SYLLABLES = [chr(0xAC00 + 4 * number) for number in range(2350)]  # as many as KS X 1001 has; by chance they pack badly
 MEMORY = 48 * 1024 * 1024  # bytes beyond what the process had
 PROCESS = Path("/proc/self")
@@ -63,7 +64,7 @@ def test_12000_full_notes_come_back_within_bounded_memory(
 
 
 def fill(user_id: int, count: int) -> None:
-    texts = ["".join(random.choices(SYLLABLES, k=CONTENT_LENGTH)) for _ in range(count)]  # noqa: S311 - no secret
+    texts = ["".join(random.choices(SYLLABLES, k=LETTERS)) for _ in range(count)]  # noqa: S311 - no secret
     commit(insert(Note), [{"user_id": user_id, "title": "메모", "content": each} for each in texts])
 
 
