@@ -2,7 +2,7 @@
 
 The accents are those that Unicode takes apart into a letter and a mark of the Latin, Greek or Cyrillic script (its
 canonical decomposition), and the strokes that it does not take apart. In Korean and Japanese such a mark makes another
-letter, and й is no и. Source: https://unicode.org/reports/tr15/
+letter, and й finds no и. Source: https://unicode.org/reports/tr15/
 """
 
 import re

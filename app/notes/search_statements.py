@@ -6,7 +6,8 @@ the words, and the tags; `ix_notes_folded`, of note_folded_terms(), those that h
 LIKE, or a regular expression for letters that are written in several ways, decides which are hits (the recheck).
 
 Of a note the first INDEXED characters are indexed and rechecked, so that a search costs what it did when no note had
-more. Of the newest DEEP longer ones the whole text is searched, and the page says if there are others.
+more. Of the newest DEEP longer ones, as they are at each page, the whole text is searched, and the page says if there
+are others.
 
 The first pages of a search by words are sorted by relevance, which is decided among the pool: all hits if the
 candidates are few, else the hits among the newest WALKED notes. A word that is in many of the NEWEST is taken to be one

@@ -29,7 +29,7 @@ MAX_NESTING = 20
 # Algorithmic complexity attack: each of these may open or close something, which costs as much as 50 letters, and an
 # address twice that. So does the cell of a table, and a row has as many as the first, however short it is. Once a note
 # has used up what it may have, it shows further paragraphs as they were typed; all of it, if it has too many blocks.
-DELIMITER = re.compile(r"[*_~\[`<#]|:(?=/)|/(?=/)")
+DELIMITER = re.compile(r"[*_~\[`<#\\]|:(?=/)|/(?=/)")
 DELIMITER_OF_LINES = re.compile(r"#|:(?=/)|/(?=/)")
 MAX_DELIMITERS = 2000
 BLOCK = re.compile(r"\n|(?<![^\s>+*-])(?:>|[-+*][ \t])")  # a line, a quote or an item of a list

@@ -17,7 +17,7 @@ BEGINNING = r"^[ \t>]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+"
 ALL = rf"regexp_count(content, '{BEGINNING}\[[ xX]\][ \t]', 1, 'n')"
 DONE = rf"regexp_count(content, '{BEGINNING}\[[xX]\][ \t]', 1, 'n')"
 # Only a text that looks as if it had one pays for the regular expressions.
-TASKS = rf"CASE WHEN content LIKE '%[_] %' AND {ALL} > 0 THEN ARRAY[{ALL}, {DONE}]::smallint[] END"
+TASKS = rf"CASE WHEN content LIKE '%[_]%' AND {ALL} > 0 THEN ARRAY[{ALL}, {DONE}]::smallint[] END"
 
 
 def upgrade() -> None:
