@@ -307,9 +307,9 @@ LONGEST = 20_000
 PROSE = "lorem ipsum dolor sit amet consectetur adipisci\n"
 
 UNITS = [
-    "a**b", "a_b ", "**a ", "*_", "a~~b", "[", "[a](", "<", "<http://a>", "` a", "``a`", "\\*", "\\", "> ", "- ", "* a\n",
+    "a**b", "a_b ", "**a ", "*_", "a~~b", "[", "[a](", "<", "<http://a>", "` a", "``a`", "\\*", "> ", "- ", "* a\n",
     ">\n", "#a ", "# a\n", "http://a.b ", "&amp;", "|a|b\n", "- [x] a\n", "*[`_<~", "[*a*](http://a.b)", "\n",
-    "]", "a\n", "a|\n-|\n", "<a@b.c>", "http://a.b/[", "> - > - a\n",
+    "]", "a\n", "a|\n-|\n", "<a@b.c>", "http://a.b/[", "> - > - a\n", "\\",
 ]  # fmt: skip
 DEEP = "\n".join("  " * depth + "- a" for depth in range(140))
 FENCES = " ".join("`" * length for length in range(1, 200))
