@@ -231,14 +231,14 @@ def test_an_edit_of_another_device_is_still_a_conflict(window: Window, reader: R
 def test_what_the_server_refuses_waits_with_its_reason(window: Window, reader: Reader) -> None:
     tab = window.open("/notes")
     window.set_network(latency=LATENCY)
-    write(tab, "x" * 2001)
+    write(tab, "x" * 20_001)
     text(tab).fill("typed meanwhile")
     expect(tab.locator(".waiting li")).to_contain_text("Please use at most 20,000 characters.")
     expect(text(tab)).to_have_value("typed meanwhile")
     text(tab).fill("")
     button(tab, "See why").click()
     expect(tab.locator("#content-error")).to_be_visible()
-    expect(text(tab)).to_have_value("x" * 2001)
+    expect(text(tab)).to_have_value("x" * 20_001)
     assert reader.notes() == []
     window.console_errors()
 
