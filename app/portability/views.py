@@ -81,7 +81,7 @@ def readme() -> str:
 def limits() -> str:
     """State the limits of an import. The export states them too: after deleting the account it would be too late."""
     sentence: str = _(
-        "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 25,000 notes of "
+        "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 2,500 notes of "
         "full length, or more short ones. Only semicircle.json and photo.webp are read, so if the ZIP is larger, "
         "remove its folders."
     )
