@@ -13,8 +13,9 @@ from markdown_it.common.normalize_url import normalizeLink
 
 # Where the search of linkify-it begins is also decided here, since Korean and Japanese put no space before an address.
 BEGINNING = re.compile(r"(?<![a-z0-9+.-])(?:https?://|mailto:)(?=\S)", re.IGNORECASE)
-# What no address has: spaces, invisible characters, the ends of full-width sentences, and a quote or a bracket of these
-# that it does not both open and close, as it does in /wiki/《책》.
+REL = "nofollow noopener noreferrer ugc"  # of the links that people write
+# No address has these: spaces, invisible characters, the ends of full-width sentences, and one of these quotes or
+# brackets that it does not both open and close, as it does in /wiki/《책》.
 _PAIRS = "「」『』【】《》〈〉〔〕（）“”‘’"
 _OUTSIDE = rf"\s<>\"`\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff。、，．：；！？…⋯{_PAIRS}"
 _QUOTED = "|".join(f"{a}[^{_OUTSIDE}]{{1,100}}{b}" for a, b in zip(_PAIRS[::2], _PAIRS[1::2], strict=True))

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from app.notes.syntax import html_of, parse
 from app.notes.texts import Tick, tick_of
+from app.web_addresses import REL
 
 TASK = re.compile(r"\[([ xX])\][ \t]")
 TICKABLE = (
@@ -23,7 +24,6 @@ TICKABLE = (
     'aria-labelledby="task-{line}"></button> <span id="task-{line}">'
 )
 DISABLED = '<label class="task"><input type="checkbox" disabled{}> <span>'
-REL = "nofollow noopener noreferrer ugc"
 NOTICE = Markup('<p class="message">{}</p>\n')
 
 

@@ -23,14 +23,14 @@ from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import deadline, number
 from app.web.locale import today
-from app.web_addresses import addresses_in
+from app.web_addresses import REL, addresses_in
 
 bp = Blueprint("todos", __name__, url_prefix="/todos")
 
 DAYS = (EARLIEST, LATEST)  # on which a todo may be due
 TODO_ID = re.compile("[0-9]{1,18}")
 REOPENING = re.compile(r"undo \S+/reopen\b")  # the category of a message
-LINK = Markup('<a href="{}" rel="nofollow noopener noreferrer ugc">{}</a>')
+LINK = Markup(f'<a href="{{}}" rel="{REL}">{{}}</a>')  # noqa: S704 - of a constant
 DIRECTIONS = {"up": True, "down": False}
 SHOWN = 60  # code points of a description in a message, which has to fit into the session cookie
 ADDED = "todo_added"  # in the session: the next page puts the focus into the field for a new todo
