@@ -32,6 +32,11 @@ SOURCES = [*PAGES, *sorted(TEMPLATES.rglob("*.svg")), *SCRIPTS, *sorted((STATIC 
 HAND_BUILT = re.compile(
     r"""\b(?:href|src|action|formaction|data-poll|data-list)=["'](?:/(?!["'])|\{\{[^}]*["']/|\{\{[^}]*\}\}/)|~\s*["']/"""
 )
+# A length that css/base.css has a name for. An em is a part of the text's own size; nothing is zero in every scale.
+SCALED = re.compile(
+    r"(?<![\w-])(font(?:-size)?|border-radius|gap|(?:row|column)-gap|(?:padding|margin)[\w-]*): *([^;{}]+)"
+)
+BARE_LENGTH = re.compile(r"(?<![\w.])(?!0(?:rem|px))\d*\.?\d+(?:rem|px|ch|vh)\b")
 USED_TEMPLATE = re.compile(r"""\{%-? (extends|include|from|import) "([^"]+)\"""")
 RENDERED_TEMPLATE = re.compile(r"""["']([\w/{}]+\.html)["']""")
 
@@ -39,6 +44,25 @@ RENDERED_TEMPLATE = re.compile(r"""["']([\w/{}]+\.html)["']""")
 def test_no_line_is_too_long_to_read() -> None:
     long = [path for path in SOURCES if any(len(line) > LONGEST_LINE for line in path.read_text().splitlines())]
     assert long == []
+
+
+def test_type_space_and_corners_are_taken_from_the_scale() -> None:
+    bare = [
+        f"{path.name}: {name}: {value}"
+        for path in (STATIC / "css").glob("*.css")
+        if path.name != "base.css"
+        for name, value in SCALED.findall(path.read_text())
+        if BARE_LENGTH.search(value)
+    ]
+    assert bare == []
+    assert [
+        bool(BARE_LENGTH.search(value)) for value in (".35rem 0", "calc(3px + 1em)", "0 .1em var(--s1)", "0rem")
+    ] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_no_url_is_built_by_hand() -> None:
