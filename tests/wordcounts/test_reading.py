@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
+from app.wordcounts import fetching
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import Failure
-from app.wordcounts.fetching import client
 from app.wordcounts.forms import SENTENCES
 from app.wordcounts.reading import FEW_WORDS, MAX_FRAMES, read_page
 from tests.api.conftest import program_of
@@ -147,10 +147,10 @@ def test_all_of_a_visit_is_within_one_limit(monkeypatch: pytest.MonkeyPatch) -> 
     pages: dict[str, str | Answer] = {"/": f"a{frames}", **{f"/{n}": f"b{' ' * 400}" for n in range(4)}}
     assert words(pages) == {"a": 1, "b": 4}
     with monkeypatch.context() as patched:
-        patched.setattr(client, "MAX_BYTES", 1000)
+        patched.setattr(fetching, "MAX_BYTES", 1000)
         assert words(pages) == {"a": 1, "b": 2}
     with monkeypatch.context() as patched:
-        patched.setattr(client, "MAX_REQUESTS", 3)
+        patched.setattr(fetching, "MAX_REQUESTS", 3)
         assert words(pages) == {"a": 1, "b": 2}
         hops: dict[str, str | Answer] = {"/": refreshing("/1"), "/1": redirect("/2"), "/2": redirect("/3"), "/3": "a"}
         assert failure(hops) is Failure.REDIRECTS
