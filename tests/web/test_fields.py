@@ -52,6 +52,10 @@ def test_no_door_takes_a_text_that_nobody_sees(app: Flask, signed_in: Visitor, a
     note_id, todo_id = notes.create_note(alice.id, "title", "text"), todos.create_todo(alice.id, "milk")
     program = program_of(app, alice)
     note, version = f"/notes/{note_id}", program.get(f"/notes/{note_id}").headers["ETag"]
+    imported = {
+        "notes": [{**hostile.NOTE, "title": blank, "content": blank}],
+        "todos": [{**hostile.TODO, "description": blank}],
+    }
     with same_row_counts():
         for path, fields in {
             "/notes": {"title": blank, "content": blank},
@@ -69,8 +73,7 @@ def test_no_door_takes_a_text_that_nobody_sees(app: Flask, signed_in: Visitor, a
             program.post("/todos", {"description": blank}),
             program.patch(f"/todos/{todo_id}", {"description": blank}),
             program.patch("/profile", {"nickname": blank}),
-            import_(signed_in, hostile.note(title=blank, content=blank)),
-            import_(signed_in, hostile.todo(description=blank)),
+            import_(signed_in, hostile.zipped(hostile.document(**imported))),
         ):
             assert answer.status_code == 422, answer.request.path
     assert program.get(note).json["version"] == 1
