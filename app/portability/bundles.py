@@ -4,7 +4,6 @@ import re
 import shutil
 import stat
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import IO, NamedTuple
 
+from app.characters import composed
 from app.portability import archive
 from app.portability.archive import Archive, ArchiveRejected, Reason, damaged_on_error
 from app.portability.notebooks import EPOCH, JOPLIN_NAME, ForeignNote, Missing, NotTaken, joplin_links, read_note, sane
@@ -139,7 +139,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
     for encoding in () if entry.flag_bits & UTF_8 else ("cp949", "utf-8"):
         with suppress(UnicodeError):
             name = entry.orig_filename.encode("cp437").decode(encoding)
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))  # as old programs for Windows write folders
+    return composed(name.replace("\\", "/"))  # as old programs for Windows write folders
 
 
 def tar_files(file: IO[bytes], zone: tzinfo) -> Iterator[File]:
@@ -153,7 +153,7 @@ def tar_files(file: IO[bytes], zone: tzinfo) -> Iterator[File]:
             if size < 0:
                 raise ArchiveRejected(Reason.DAMAGED)
         if head[156:157] in (b"0", b"\0"):  # a file; others are folders, links and extended headers
-            path = unicodedata.normalize("NFC", f"{folder}/{name}" if folder else name)
+            path = composed(f"{folder}/{name}" if folder else name)
             yield File(path, moment, size, partial(_read_part, file, at + BLOCK, size))
         at += BLOCK + -(-size // BLOCK) * BLOCK
 

@@ -7,11 +7,12 @@ properties, and the exports of Google Takeout. Each becomes a head and a text, i
 import enum
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+
+from app.characters import composed
 
 ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by their byte order marks
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,19 +33,8 @@ CREATED = ("created", "createdat", "datecreated", "creationdate", "date")
 UPDATED = ("updated", "updatedat", "modified", "modifiedat", "datemodified", "lastmod", "lastmodified")
 TAGS = ("tags", "tag", "keywords")
 # A block between two lines of --- is front matter if it has one of these; else it is text between two rules.
-KNOWN = {
-    *CREATED,
-    *UPDATED,
-    *TAGS,
-    "title",
-    "pinned",
-    "aliases",
-    "cssclass",
-    "cssclasses",
-    "publish",
-    "source",
-    "author",
-}
+KNOWN = {*CREATED, *UPDATED, *TAGS, "title", "pinned", "publish", "source", "author"}
+KNOWN |= {"aliases", "cssclass", "cssclasses"}  # of Obsidian
 
 Head = Mapping[str, str | list[str]]
 Links = Mapping[str, list[str]]  # the tags of each of Joplin's notes, by its id
@@ -99,8 +89,7 @@ def _decoded(data: bytes) -> str:
     marked = [encoding for mark, encoding in ENCODINGS.items() if data.startswith(mark)]
     for encoding in marked or ("utf-8", "cp949"):  # a Korean Windows writes the second
         try:
-            text = unicodedata.normalize("NFC", data.decode(encoding))  # macOS decomposes Hangul
-            return text.replace("\r\n", "\n").replace("\r", "\n")
+            return composed(data.decode(encoding)).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
     raise NotTaken(Missing.UNREADABLE)

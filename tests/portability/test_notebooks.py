@@ -156,13 +156,14 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("a.md", '---\ntitle: "달"의 뒷면 # 1\n---\n', {"title": '"달"의 뒷면 # 1'}),
     ("a.md", "---\ntitle: '90년대 음악\n---\n", {"title": "'90년대 음악"}),
     ("a.md", "---\ntitle: 'it''s' # 메모\n---\n", {"title": "it's"}),
-    ("a.md", '---\n"title": "a" # 메모\n---\n', {"title": "a"}),
+    ("a.md", '---\n"title": "달" # 메모\n---\n', {"title": "달"}),
     ("a.md", "---\nTitle: >-\n  긴 제목이\n  이어진다\n---\n", {"title": "긴 제목이 이어진다"}),
     # Not front matter, so no text is lost
     ("a.md", "---\n오늘: 맑음\n---\n글", {"content": "---\n오늘: 맑음\n---\n글"}),
     ("a.md", "---\ntitle: x\n그냥 글\n---\n글", {"content": "---\ntitle: x\n그냥 글\n---\n글"}),
     ("a.md", "---\ntitle: x\n글", {"content": "---\ntitle: x\n글"}),
     ("a.md", "글\n---\ntitle: x\n---", {"content": "글\n---\ntitle: x\n---"}),
+    ("a.md", "글\n\nid: 1\ntype_: 2", {"content": "글\n\nid: 1\ntype_: 2"}),  # as an item of Joplin's ends
     # Tags
     ("a.md", "---\ntags: a, b c\n---\n", {"tags": ["a", "b c"]}),
     ("a.md", "---\ntags: a b\n---\n", {"tags": ["a", "b"]}),

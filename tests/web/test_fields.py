@@ -1,5 +1,7 @@
 """Texts of forms, API and import: what is drawn as nothing is no text, and every line break is one of ours."""
 
+import unicodedata
+
 import pytest
 from flask import Flask
 
@@ -45,6 +47,16 @@ def test_what_is_drawn_as_nothing_is_no_text() -> None:
 )
 def test_a_line_break_is_a_line_feed_and_in_one_line_a_space(typed: str, in_lines: str, in_one: str) -> None:
     assert (lines(normalize(typed)), strip(normalize(typed))) == (in_lines, in_one)
+
+
+def test_a_run_of_marks_is_parted_before_it_is_sorted() -> None:
+    """Sorting takes the square of its length: 44 s for what one request may have."""
+    few = "e" + "\u0316\u0301" * 15
+    assert normalize(few) == unicodedata.normalize("NFC", few)
+    for marks in ("\u0301\u0316", "\u0345\u0334", "\U0001d165\u0307"):
+        found = normalize("a" + marks * 1_000)
+        assert max(map(len, found.split("\u034f"))) <= 31
+        assert normalize(found) == found
 
 
 @pytest.mark.parametrize("blank", ["\u200b", "\u00ad\u2060", "\u3164", "\u2800 \ufeff", "\u2028", "\U000e0041"])
