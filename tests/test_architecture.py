@@ -238,7 +238,7 @@ PURE = [
     *("app.characters", "app.deadline", "app.folding", "app.keyset", "app.passkeys.ceremonies", "app.rejection"),
     *("app.search_words", "app.web_addresses", "online_migrations.compatible_types"),
     *(f"app.accounts.{name}" for name in ("hashing", "nicknames", "password_policy")),
-    *("app.photos.colours", "app.photos.containers", "app.photos.decoding"),
+    *("app.photos.containers", "app.photos.decoding"),
     *(f"app.portability.{name}" for name in ("archive", "bundles", "markdown", "notebooks")),
     *(f"app.notes.{name}" for name in ("markdown", "search", "syntax", "texts")),
     *(f"app.wordcounts.analysis.{name}" for name in ("charset", "particles", "sandbox", "text", "words")),
