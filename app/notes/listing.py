@@ -22,7 +22,7 @@ from app.notes.cursor import NO_END, START, Key, key_of, position_of
 from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search, parameters_of
-from app.notes.search_statements import COUNTED, CURSOR, Found
+from app.notes.search_statements import COUNTED, CURSOR, DEEP, LATER, Found
 from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow, read_one
 
 PAGE_SIZE = 20
@@ -136,7 +136,7 @@ def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePa
     tags = list(dict.fromkeys(search.tags))
     if search.words or len(tags) > 1:
         is_sorted = bool(search.words) and (after == START or position.relevance is not None)
-        parameters |= parameters_of(search)
+        parameters |= parameters_of(search) | {"deep": DEEP if after == START else LATER * DEEP}
         rows = read(_RELEVANT if is_sorted else _SEARCH, parameters).all()
         return page_of(rows, after, search, size, is_sorted=is_sorted)
     if tags:

@@ -320,7 +320,8 @@ def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
     }.items():
         page = listing.list_notes(alice.id, search=Search.parse(query))
         assert [note.title for note in page.notes] == [f"note {number}" for number in numbers[:20]]
-        values = {"owner": alice.id} | position_of(START).parameters | parameters_of(Search.parse(query))
+        values = {"owner": alice.id, "deep": search_statements.DEEP} | position_of(START).parameters
+        values |= parameters_of(Search.parse(query))
         assert sum(rows_of(listing._RELEVANT, values)) <= MOST_ROWS, query
 
 
