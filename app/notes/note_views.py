@@ -25,6 +25,8 @@ from app.web.request_size import accepts_long_text
 bp = Blueprint("notes", __name__, url_prefix="/notes")
 links = Blueprint("shared_notes", __name__)
 
+MOST_COMPARED = 2000  # lines of both texts. The comparison of many may cost more than the square of them
+
 CUT = lazy_gettext("This note has too many lines or signs such as * and [, so some of it is shown as it was typed.")
 
 
@@ -80,8 +82,14 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
 
 
 def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Return the lines of each text, each with True if it differs: the other text does not have it."""
+    """Return the lines of each text, each with True if it differs: the other text does not have it in that place.
+
+    Of more than MOST_COMPARED lines, each that the other text does not have anywhere.
+    """
     old, new = stored.split("\n"), mine.split("\n")
+    if len(old) + len(new) > MOST_COMPARED:
+        both = {*old} & {*new}
+        return [(text, text not in both) for text in old], [(text, text not in both) for text in new]
     blocks = SequenceMatcher(None, old, new).get_matching_blocks()
     old_kept = {match.a + offset for match in blocks for offset in range(match.size)}
     new_kept = {match.b + offset for match in blocks for offset in range(match.size)}
