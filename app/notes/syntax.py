@@ -58,10 +58,11 @@ _COLOUR = (
     rf"(?![a-f]2[a-f]{_AT_END})(?=(?:[0-9a-f]{{3,4}}|[0-9a-f]{{6}}|[0-9a-f]{{8}}){_AT_END})"
     rf"(?:[a-f]*[0-9]|(?:([a-f])\1+|([a-f]{{2}})\2{{2,}}|(?:([a-f])\3){{3,4}}){_AT_END})"
 )
-# An emoji may be several, joined by U+200D, and `#` itself is one with U+FE0F. Of punctuation, languages have some in
-# their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A dot ends a sentence, so it ends a tag.
+# A tag begins with what is seen. An emoji may be several, joined by U+200D, and `#` itself is one with U+FE0F. Of
+# punctuation, languages have some in their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A
+# dot ends a sentence, so it ends a tag.
 TAG = re.compile(
-    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\ufe0f\u20e3])"
+    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
     rf"(?:[a-z]#{_AT_END}(?!\#)"
     rf"|(?:[^{_END}]|(?<=[^{_END}])\u200d(?=[^{_END}])|(?<=[a-z])\+\+){{1,{TAG_LENGTH}}}{_AT_END})",
     re.IGNORECASE,
