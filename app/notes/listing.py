@@ -23,7 +23,8 @@ from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search, parameters_of
 from app.notes.search_statements import COUNTED, CURSOR, DEEP, LATER, Found
-from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow, read_one
+from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow
+from app.rejection import existing
 
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
@@ -197,7 +198,6 @@ _COLUMNS: tuple[Any, ...] = (
 _OWN: Select[Any] = select(*_COLUMNS).where(Note.user_id == OWNER)
 _OWN_PAGE = one_page(_OWN.where(LISTED), Note.pinned, Note.created_at, Note.id)
 _OWN_TAGGED = with_tag(_OWN.where(NOT_DELETED))
-_BY_ID = _OWN.where(Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 _BY_IDS = _OWN.where(Note.id.in_(bindparam("ids", expanding=True)), NOT_DELETED | IN_TRASH)
 
 
@@ -219,7 +219,7 @@ def list_rows(
 
 def get_row(user_id: int, note_id: int) -> NoteRow:
     """Return a note, also one in the trash. Raises: RowNotFound."""
-    return read_one(_BY_ID, user_id, note_id)
+    return existing(next(iter(rows_of(user_id, [note_id])), None))
 
 
 def rows_of(user_id: int, ids: Sequence[int]) -> Sequence[NoteRow]:

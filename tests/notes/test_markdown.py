@@ -220,42 +220,11 @@ def tags_on_page(text: str) -> list[str]:
 
 
 PARTS = [
-    *(
-        "#a",
-        "#책",
-        "#c++",
-        "#c#",
-        "#fff",
-        "#1",
-        "#👨\u200d👩",
-        "#",
-        "##",
-        "\\",
-        "`",
-        "``",
-        "```\n",
-        "\n",
-        "\n\n",
-        " ",
-        "\t",
-    ),
-    *(
-        "https://e.com/",
-        "https://e.com/#top",
-        "[",
-        "](https://e.com)",
-        "(",
-        ")",
-        "<",
-        ">",
-        "**",
-        "_",
-        "~~",
-        "|",
-        "|-|\n",
-    ),
-    *("- ", "- [ ] ", "1. ", "> ", "# ", "가", "a", "'", '"', "「", "」", "&", ",", "/", "를", "x" * 31),
-]
+    "#a", "#책", "#c++", "#c#", "#fff", "#1", "#👨\u200d👩", "#", "##", "\\", "`", "``", "```\n", "\n", "\n\n",
+    " ", "\t", "https://e.com/", "https://e.com/#top", "[", "](https://e.com)", "(", ")", "<", ">", "**", "_",
+    "~~", "|", "|-|\n", "- ", "- [ ] ", "1. ", "> ", "# ", "가", "a", "'", "\"", "「", "」", "&", ",", "/", "를",
+    "x" * 31,
+]  # fmt: skip
 
 
 def test_the_page_links_the_tags_that_the_index_has() -> None:
@@ -263,12 +232,8 @@ def test_the_page_links_the_tags_that_the_index_has() -> None:
     texts = [text for table in (EMPHASIS, ARITHMETIC, LISTS, ADDRESSES, TAGS) for text, _ in table]
     texts += ["".join(pair) for pair in itertools.product(PARTS, PARTS)]
     texts += ["".join(random.choices(PARTS, k=random.randint(3, 14))) for _ in range(1500)]
-    texts += [
-        "#a *" * MAX_DELIMITERS,
-        "*" * MAX_DELIMITERS + "\n\n#a *b*",
-        "#a\n" * (MAX_BLOCKS + 2),
-        "#a " * 2 * MAX_DELIMITERS,
-    ]
+    texts += ["#a *" * MAX_DELIMITERS, "*" * MAX_DELIMITERS + "\n\n#a *b*", "#a " * 2 * MAX_DELIMITERS]
+    texts += ["#a\n" * (MAX_BLOCKS + 2)]
     assert [text for text in texts if tags_on_page(text) != tags_of("", text)] == []
     assert sum(bool(tags_of("", text)) for text in texts) > len(texts) / 5
 
