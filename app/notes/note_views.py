@@ -167,7 +167,7 @@ def delete(note_id: int) -> Response:
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
     sentence = _("Moved “%(name)s” to the trash.", name=name)
-    if service.get_note_or_deleted(current_user.id, note_id).share_token:
+    if sharing.is_shared(current_user.id, note_id):
         sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
     flash(sentence, f"undo {undo}")
     return redirect(back)
@@ -189,7 +189,7 @@ def empty_trash() -> Response:
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Response:
     name = service.restore_note(current_user.id, note_id)
-    if service.get_note_or_deleted(current_user.id, note_id).share_token:
+    if sharing.is_shared(current_user.id, note_id):
         flash(_("“%(name)s” restored. Its link works again.", name=name))
     else:
         flash(_("“%(name)s” restored.", name=name))
