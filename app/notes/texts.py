@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.notes.syntax import LIST_NUMBER, tags_in
 
-EXCERPT_LENGTH = 200  # code points: four lines of Korean
+EXCERPT_LENGTH = 160  # code points: two lines of English on a desk
 NAME_LENGTH = 50  # code points
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
 # second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;

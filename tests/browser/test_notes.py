@@ -265,5 +265,7 @@ def test_a_page_is_named_by_what_it_shows(window: Window, tab: Tab) -> None:
     ):
         window.open(path)
         expect(tab).to_have_title(re.compile(f"^{name}"))
+    tab.get_by_role("searchbox").fill("")
+    expect(tab).to_have_title(re.compile("^Notes"))
     tab.get_by_role("searchbox").fill("감자")
     expect(tab).to_have_title(re.compile("^감자 · Notes"))
