@@ -85,8 +85,8 @@ async function append(link) {
   list.querySelector("h3 a").focus();
   if (!list.dataset.list) return;
   history.replaceState(null, "", list.dataset.list);
-  const forms = document.forms;
-  forms.choose.action = forms.choose.getAttribute("action").replace(/\?.*|$/, location.search); // to choose from all that is shown
+  const { choose } = document.forms; // from all that is shown
+  choose.action = choose.getAttribute("action").replace(/\?.*|$/, location.search);
   for (const { elements } of document.querySelectorAll(".days")) elements.next.value = list.dataset.list;
 }
 
