@@ -208,6 +208,9 @@ def test_back_from_a_note_leads_to_where_it_stands(window: Window, reader: Reade
     expect(opened).to_be_in_viewport()
 
 
+CORNER = """row => { const { right, bottom } = row.getBoundingClientRect(); return [right - 8, bottom - 4]; }"""
+
+
 def test_a_task_answers_on_its_whole_line_but_for_its_links(window: Window, reader: Reader) -> None:
     note_id = reader.write("- [ ] 우유\n- [ ] see [this](https://example.com/) now\n- [ ] " + "긴 줄 " * 60)
     for size in ("phone", "desk"):
@@ -216,11 +219,11 @@ def test_a_task_answers_on_its_whole_line_but_for_its_links(window: Window, read
         tasks = tab.locator(".markdown li")
         for number in range(3):
             row = tasks.nth(number)
+            wait_until(partial(is_settled, tab), "the one before is stored")
             wait_until(partial(row.evaluate, "row => row.offsetHeight >= 44"), "there is room for a finger")
             box = row.get_by_role("button")
             was = box.get_attribute("aria-pressed")
-            width, height = row.evaluate("row => [row.offsetWidth, row.offsetHeight]")
-            row.click(position={"x": width - 8, "y": height - 4})
+            tab.mouse.click(*row.evaluate(CORNER))
             expect(box).not_to_have_attribute("aria-pressed", was or "")
         wait_until(partial(is_settled, tab), "all are stored")
         posts = posts_of(tab)
