@@ -26,7 +26,7 @@ from tests.web.database_faults import new_site
 PRIMARY = Server(in_recovery=False, cluster=1, revisions=["0045"], position=500, complete_before=90)
 REPLICA = PRIMARY._replace(in_recovery=True)
 OWN_ROWS_ONLY = {
-    *("notes.index", "notes.show", "notes.edit", "notes.select", "notes.tags", "notes.trash", "notes.archived"),
+    *("notes.index", "notes.show", "notes.edit", "notes.tags", "notes.trash", "notes.archived"),
     *("notes.list_shared", "todos.index", "wordcounts.index", "mypage.index"),
 }
 

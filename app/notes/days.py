@@ -20,7 +20,7 @@ from app.notes.models import Note
 from app.notes.search import Search, excerpt_around_hit, highlight
 from app.notes.search_statements import COUNTED, CURSOR, KEY
 from app.notes.service import EXCERPT, NOT_DELETED, OWNER, NoteRow
-from app.notes.texts import name_and_excerpt
+from app.notes.texts import name_and_excerpt, without_tag_lines
 from app.time_zones import midnight
 from app.web.locale import reader
 
@@ -62,6 +62,8 @@ def day_of(pinned: bool, created_at: datetime, zone: ZoneInfo) -> date | None:
 
 def entry(row: NoteRow, search: Search) -> Entry:
     name, text = name_and_excerpt(row.title, row.text)
+    if row.tags and not search.words:
+        text = without_tag_lines(text, row.tags)
     excerpt = excerpt_around_hit(text, search.words)
     return Entry(row, highlight(name, search.words), highlight(excerpt, search.words))
 

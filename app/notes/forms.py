@@ -75,9 +75,13 @@ class Selection:
         """Return a sentence that says what is missing; empty if nothing is."""
         if not self.ids:
             return str(gettext("Select at least one note first."))
-        if self.action == "tag" and tags_of("", f"#{self.tag}") != [self.tag.lower()]:
+        if self.action == "tag" and not is_tag(self.tag):
             return str(gettext("Write one tag, such as #book: up to 30 letters or digits, without a space."))
         return ""
+
+
+def is_tag(text: str) -> bool:
+    return tags_of("", f"#{text}") == [text.lower()]
 
 
 def return_url(default: str) -> str:

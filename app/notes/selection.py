@@ -45,7 +45,7 @@ def _content_with_tag() -> ColumnElement[str]:
     return case((text == "", _WRITTEN), (ends_with_tags, text + " " + _WRITTEN), else_=text + "\n\n" + _WRITTEN)
 
 
-def _tag() -> Select[int, int]:
+def _tag() -> Select[int, int, datetime]:
     """Add the tag to those of the text (texts.py): what ends a text ends no other tag in it."""
     chosen = _chosen(
         _IDS & NOT_DELETED,
@@ -57,10 +57,21 @@ def _tag() -> Select[int, int]:
     tags = select(func.array_agg(aggregate_order_by(names, collate(names, "C").asc()))).scalar_subquery()
     change = update(Note).where(Note.id == chosen.c.id, ~chosen.c.has_it, fits)
     change = change.values(content=chosen.c.content, tags=tags, version=Note.version + 1, updated_at=func.now())
-    changed = change.returning(Note.id).cte("changed")
+    changed = change.returning(Note.updated_at).cte("changed")
     number_changed = select(func.count()).select_from(changed).scalar_subquery()
-    has_it = func.count().filter(chosen.c.has_it)
-    return select(func.count().label("found"), (has_it + number_changed).label("tagged")).select_from(chosen)
+    tagged = func.count().filter(chosen.c.has_it) + number_changed
+    moment = select(func.max(changed.c.updated_at)).scalar_subquery()
+    return select(func.count().label("found"), tagged.label("tagged"), moment.label("moment")).select_from(chosen)
+
+
+def _untag() -> Any:
+    """Take the tag out of the texts that got it at this moment and were not edited since: it ends them."""
+    length = func.char_length(_WRITTEN)
+    ends_with_it = func.right(Note.content, length) == _WRITTEN
+    rows = _chosen(NOT_DELETED & (Note.updated_at == _MOMENT) & ends_with_it).cte("chosen")
+    content = func.rtrim(func.left(Note.content, -length), " \n", type_=Text)
+    change = update(Note).where(Note.id == rows.c.id).values(content=content, tags=func.array_remove(Note.tags, _TAG))
+    return change.values(version=Note.version + 1, updated_at=func.now()).returning(Note.id)
 
 
 _PIN = _change(_chosen(_IDS & NOT_DELETED), Note.pinned, bindparam("pinned"))
@@ -72,6 +83,7 @@ _PUT_AWAY = {
 _UNDO = {
     "archive": _change(_chosen(IN_ARCHIVE & (Note.archived_at == _MOMENT)), Note.archived_at, None),
     "delete": _change(_chosen(IN_TRASH & (Note.deleted_at == _MOMENT)), Note.deleted_at, None),
+    "tag": _untag(),
 }
 UNDONE = tuple(_UNDO)  # the actions that can be undone
 
@@ -81,10 +93,11 @@ def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
     return len(_apply(_PIN, user_id, ids=ids, pinned=pinned))
 
 
-def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int]:
+def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int, datetime | None]:
     """Write a tag at the end of each text that has not got it, which makes a new version of the note.
 
-    Return how many have it now, and how many have no room for it and are as they were.
+    Return how many have it now, how many have no room for it and are as they were, and the moment for undo; None if
+    nothing was written.
 
     Args:
         tag: one that texts.tags_of() finds as it is, without `#`.
@@ -92,18 +105,18 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int]:
     Raises: RowNotFound: none of them is there.
     """
     parameters = {"owner": user_id, "ids": list(ids), "tag": tag.lower(), "written": tag}
-    found, tagged = db.session.execute(_ADD_TAG, parameters).one()
+    found, tagged, moment = db.session.execute(_ADD_TAG, parameters).one()
     db.session.commit()
     if not found:
         raise RowNotFound
-    return tagged, found - tagged
+    return tagged, found - tagged, moment
 
 
 def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, datetime]:
     """Archive or delete notes; return how many are in the archive or the trash now, and the moment for undo.
 
     Args:
-        action: one of UNDONE.
+        action: "archive" or "delete".
 
     Raises: RowNotFound: none of them is there.
     """
@@ -111,9 +124,13 @@ def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, dateti
     return len(rows), max(row.value for row in rows)
 
 
-def undo(user_id: int, action: str, moment: datetime) -> int:
-    """Take out what was put away at this moment; return how many they are. Raises: RowNotFound: nothing is left."""
-    return len(_apply(_UNDO[action], user_id, moment=moment))
+def undo(user_id: int, action: str, moment: datetime, tag: str = "") -> int:
+    """Take back what was done at this moment, with the tag that was given if it was so; return to how many notes.
+
+    Raises: RowNotFound: nothing is left.
+    """
+    given = {"tag": tag.lower(), "written": tag} if action == "tag" else {}
+    return len(_apply(_UNDO[action], user_id, moment=moment, **given))
 
 
 def _apply(statement: Any, user_id: int, **parameters: object) -> Sequence[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.notes.syntax import LIST_NUMBER, tags_in
 
-EXCERPT_LENGTH = 200  # code points: four lines of Korean
+EXCERPT_LENGTH = 160  # code points: two lines of English on a desk
 NAME_LENGTH = 50  # code points
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
 # second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
@@ -31,17 +31,25 @@ TICK = re.compile(r"([0-9]{1,4})-([0-9a-f]{8})-([01])")
 
 
 def name_and_excerpt(title: str, text: str) -> tuple[str, str]:
-    """Return the title and the text without its Markdown. A note without a title is named by its first line, which the
-    excerpt then leaves out."""
+    """Return the title and the text without its Markdown. A note without a title is named by its first line, or by as
+    many words of it as a name has room for, and the excerpt goes on from there."""
     if MARK.search(text):
         text = _without_markdown(text)
     text = EMPTY_LINES.sub("\n", text.strip())
     if title:
         return title, text
     line, _, rest = text.partition("\n")
-    if len(line) > NAME_LENGTH:
-        return f"{line[: NAME_LENGTH - 1]}…", text
-    return line, rest
+    if len(line) <= NAME_LENGTH:
+        return line, rest
+    end = line.rfind(" ", NAME_LENGTH // 2, NAME_LENGTH)
+    end = end if end > 0 else NAME_LENGTH - 1
+    return f"{text[:end].rstrip()}…", f"…{text[end:].lstrip()}"
+
+
+def without_tag_lines(text: str, tags: list[str]) -> str:
+    """Return an excerpt without the lines that are nothing but tags of the note, which the list shows below it."""
+    names = {f"#{tag}" for tag in tags}
+    return "\n".join(line for line in text.split("\n") if {word.lower() for word in line.split()} - names)
 
 
 def _without_markdown(text: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -14,7 +15,7 @@ from app.notes import listing, note_views, selection, service
 from app.notes.cursor import SORT_KEY, START, microseconds_of, moment_at, parse_cursor
 from app.notes.days import OneDay, group_by_day, list_day
 from app.notes.figures import list_tags
-from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, return_url
+from app.notes.forms import LONGEST_RETURN_URL, NewNoteForm, Selection, is_tag, return_url
 from app.notes.search import Search
 from app.notes.search_statements import DEEP, INDEXED
 from app.notes.texts import name_and_excerpt
@@ -38,8 +39,14 @@ bp.add_app_template_filter(name_and_excerpt)
 @bp.get("")
 @from_follower
 def index() -> Answer:
+    """Show a page of the list. `?all=1` chooses the notes on it, for those without JavaScript."""
+    return list_page()
+
+
+def list_page(chosen: Selection | None = None) -> str:
     page, day = requested_page()
-    return render_template("notes/index.html", **list_context(page, day), form=new_note_form(page.search))
+    context = list_context(page, day, chosen)
+    return render_template("notes/index.html", **context, form=new_note_form(page.search))
 
 
 def requested_page() -> tuple[listing.NotePage, OneDay | None]:
@@ -107,12 +114,15 @@ def refused(form: NewNoteForm) -> Answer:
     return render_template("notes/index.html", **list_context(page), form=form), 422
 
 
-def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str, Any]:
+def list_context(page: listing.NotePage, day: OneDay | None = None, chosen: Selection | None = None) -> dict[str, Any]:
     """Return the variables of the list's templates. `here` is the URL that its buttons return to."""
     query = requested_query()
     place = {name: query[name] for name in PLACE}
     can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
+    are_all = request.args.get("all") == "1"
     return {
+        "chosen": chosen,
+        "ticked": chosen.ids if chosen else [note.id for note in page.notes] if are_all else (),
         "day": day.day if day else None,
         "page": page,
         "search": page.search,
@@ -120,7 +130,8 @@ def list_context(page: listing.NotePage, day: OneDay | None = None) -> dict[str,
         "days": list(group_by_day(page)),
         "place": place | {"q": page.search.query} if page.search.mistyped else place,
         "here": url_for("notes.index", **query),
-        "select_url": url_for("notes.select", **query),
+        "select_url": url_for("notes.change_selected", **query),
+        "all_url": url_for("notes.index", **query, all=1),
         "list_url": url_for("notes.index", **place, shown=page.shown) if can_be_read_at_once else None,
     }
 
@@ -137,13 +148,6 @@ def tags() -> Answer:
     return render_template("notes/tags.html", tags=list_tags(current_user.id))
 
 
-@bp.get("/select")
-@from_follower
-def select() -> Answer:
-    """Show the page of the list that the same parameters ask for, with checkboxes. `?all=1` ticks them."""
-    return selection_page()
-
-
 @bp.post("/select")
 def change_selected() -> Answer:
     try:
@@ -151,59 +155,49 @@ def change_selected() -> Answer:
     except ValueError:
         abort(422)
     if chosen.error:
-        return selection_page(chosen), 422
+        return list_page(chosen), 422
     back = url_for("notes.index", **requested_query())
     back = back if len(back) <= LONGEST_RETURN_URL else url_for("notes.index")
     flash(*apply(chosen, back))
     return redirect(back)
 
 
-def selection_page(chosen: Selection | None = None) -> str:
-    page, day = requested_page()
-    return render_template(
-        "notes/select.html",
-        **list_context(page, day),
-        chosen=chosen,
-        all_url=url_for("notes.select", **requested_query(), all=1),
-        are_all=request.args.get("all") == "1",
-    )
-
-
 def apply(chosen: Selection, back: str) -> tuple[str, str]:
     """Change the notes, and return a sentence about it and the category of that message, see _messages.html."""
-    user_id, ids, action, category = current_user.id, chosen.ids, chosen.action, "message"
+    user_id, ids, action, tag, full, moment = current_user.id, chosen.ids, chosen.action, None, 0, None
     if action == "tag":
-        return tagged_sentence(chosen.tag, *selection.tag_notes(user_id, ids, chosen.tag)), category
-    if action in selection.UNDONE:
+        tag = chosen.tag
+        count, full, moment = selection.tag_notes(user_id, ids, tag)
+    elif action in selection.UNDONE:
         count, moment = selection.put_away(user_id, ids, action)
-        # A button for undo. The moment stands for the notes: the cookie cannot hold their ids.
-        category = f"undo {url_for('notes.undo_selected', of=action, at=microseconds_of(moment), next=back)}"
     else:
         count = selection.pin_notes(user_id, ids, pinned=action == "pin")
     sentences = {
-        "archive": _("Notes archived: %(count)s.", count=number(count)),
-        "delete": _("Notes moved to the trash: %(count)s.", count=number(count)),
-        "pin": _("Notes pinned: %(count)s.", count=number(count)),
-        "unpin": _("Notes unpinned: %(count)s.", count=number(count)),
+        "archive": ngettext("%(num)s note archived.", "%(num)s notes archived.", count),
+        "delete": ngettext("%(num)s note moved to the trash.", "%(num)s notes moved to the trash.", count),
+        "pin": ngettext("%(num)s note pinned.", "%(num)s notes pinned.", count),
+        "unpin": ngettext("%(num)s note unpinned.", "%(num)s notes unpinned.", count),
+        "tag": ngettext("%(num)s note tagged #%(tag)s.", "%(num)s notes tagged #%(tag)s.", count, tag=tag),
     }
-    return sentences[action], category
-
-
-def tagged_sentence(tag: str, tagged: int, full: int) -> str:
-    named = {"tag": tag, "count": number(tagged), "full": number(full)}
+    sentence = sentences[action]
     if full:
-        return str(_("Notes tagged #%(tag)s: %(count)s. No room for it in: %(full)s.", **named))
-    return str(_("Notes tagged #%(tag)s: %(count)s.", **named))
+        sentence += " " + ngettext("%(num)s note is too full for it.", "%(num)s notes are too full for it.", full)
+    if moment is None:
+        return sentence, "message"
+    # A button for undo. The moment stands for the notes: the cookie cannot hold their ids.
+    undo = url_for("notes.undo_selected", of=action, tag=tag, at=microseconds_of(moment), next=back)
+    return sentence, f"undo {undo}"
 
 
 @bp.post("/select/undo")
 def undo_selected() -> Answer:
-    of, at = request.args.get("of", ""), request.args.get("at", "")
-    if of not in selection.UNDONE or not re.fullmatch("[0-9]{1,18}", at) or int(at) not in SORT_KEY[1]:
+    of, at, tag = (request.args.get(name, "") for name in ("of", "at", "tag"))
+    is_known = of in selection.UNDONE and (of != "tag" or is_tag(tag))
+    if not is_known or not re.fullmatch("[0-9]{1,18}", at) or int(at) not in SORT_KEY[1]:
         abort(422)
     try:
-        count = selection.undo(current_user.id, of, moment_at(int(at)))
-        flash(_("Notes restored: %(count)s.", count=number(count)))
+        count = selection.undo(current_user.id, of, moment_at(int(at)), tag)
+        flash(ngettext("%(num)s note restored.", "%(num)s notes restored.", count))
     except RowNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))
     return redirect(return_url(url_for("notes.index")))

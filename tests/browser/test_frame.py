@@ -82,6 +82,7 @@ def test_a_message_stays_until_it_is_closed_or_undone(window: Window, reader: Re
     message = tab.locator(".message", has_text="Moved “old” to the trash.")
     close = tab.get_by_role("link", name="Close message")
     undo = button(tab, "Undo")
+    button(tab, "More: old").click()
     button(tab, "Move to trash: old").click()
     tab.clock.run_for(HOUR)
     expect(message).to_be_visible()
@@ -92,6 +93,7 @@ def test_a_message_stays_until_it_is_closed_or_undone(window: Window, reader: Re
     expect(tab.locator(".message", has_text="“old” restored.")).to_be_visible()
     expect(tab.get_by_role("article")).to_have_count(1)
 
+    button(tab, "More: old").click()
     button(tab, "Move to trash: old").click()
     expect(message).to_be_visible()
     tab.evaluate("window.isStillHere = true")

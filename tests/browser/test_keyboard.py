@@ -25,7 +25,7 @@ STOPS = (
 KEYDOWN = """(element, key) =>
   element.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...key }))"""
 COMPOSING = ({"isComposing": True}, {"keyCode": 229})  # the second of Safari, for the key that ends the composition
-OUTLINE = "box => getComputedStyle(box.closest('.pick')).outlineStyle"
+OUTLINE = "box => getComputedStyle(box.closest('.note')).outlineStyle"
 
 
 def test_the_focus_is_seen_at_every_stop_of_a_page(window: Window, keyboard: Keyboard, reader: Reader) -> None:
@@ -51,41 +51,41 @@ def twelve(reader: Reader) -> None:
 def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboard, reader: Reader) -> None:
     window.emulate("light", "phone")
     tab = window.open("/notes")
+    tab.locator("#views summary").click()
     keyboard.press(link("Select notes"))
-    keyboard.is_at("/notes/select")
     for name in ("note 10", "note 00"):  # no stop on the way is covered by the bar
-        keyboard.press(Control("checkbox", name), "Space")
-    keyboard.press(Control("button", "Move to archive"))
-    expect(tab.get_by_text("Notes archived: 2.")).to_be_visible()
+        keyboard.press(Control("checkbox", f"Select: {name}"), "Space")
+    keyboard.press(Control("button", "Move to archive$"))
+    expect(tab.get_by_text("2 notes archived.").locator("visible=true")).to_be_visible()
     assert not axe_violations(tab), "beside the message with the button to undo it"
     with reader.app():
         assert {note.title for note in list_archive(reader.id)[0]} == {"note 10", "note 00"}
     keyboard.press(Control("button", "Undo"))
-    expect(tab.get_by_text("Notes restored: 2.")).to_be_visible()
+    expect(tab.locator(".message", has_text="2 notes restored.")).to_be_visible()
     assert len(reader.notes()) == 12
 
 
 @pytest.mark.usefixtures("twelve")
-def test_a_card_is_ticked_wherever_it_is_clicked_and_seen_to_be_and_enter_in_the_field_adds_the_tag(
+def test_a_row_is_ticked_wherever_it_is_clicked_and_enter_in_the_field_adds_the_tag(
     window: Window, keyboard: Keyboard, reader: Reader
 ) -> None:
-    tab = window.open("/notes/select")
+    tab = window.open("/notes#results")
     for name in ("note 11", "note 10"):
-        card = tab.locator(".pick", has_text=name)
-        size = card.bounding_box()
+        row = tab.get_by_role("article", name=name)
+        size = row.bounding_box()
         assert size
-        card.click(position={"x": size["width"] - 5, "y": size["height"] / 2})
-        expect(card.get_by_role("checkbox", name=name, exact=True)).to_be_checked()
+        row.click(position={"x": size["width"] - 5, "y": size["height"] / 2})
+        expect(row.get_by_role("checkbox", name=f"Select: {name}")).to_be_checked()
     window.emulate(FORCED, "desk")
     tab.mouse.move(0, 0)
     outlines = [box.evaluate(OUTLINE) for box in tab.get_by_role("checkbox").all()[:3]]
     assert outlines == ["solid", "solid", "none"]
 
-    window.open("/notes/select")
-    keyboard.press(Control("checkbox", "note 10"), "Space")
+    window.open("/notes#results")
+    keyboard.press(Control("checkbox", "Select: note 10"), "Space")
     keyboard.write(Control("textbox", "Tag"), "#book")
     tab.keyboard.press("Enter")
-    expect(tab.get_by_text("Notes tagged #book: 1.")).to_be_visible()
+    expect(tab.locator(".message", has_text="1 note tagged #book.")).to_be_visible()
     with reader.app():
         assert list_notes(reader.id).tags == [("book", 1)]
 

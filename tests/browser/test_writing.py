@@ -63,7 +63,12 @@ def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
         ("> - milk", "> - milk\n> - x"),
         ("-milk", "-milk\nx"),
         ("a - b", "a - b\nx"),
-        ("- milk\n- ", "- milk\nx"),  # an empty item ends the list
+        ("- milk\n- ", "- milk\n\nx"),  # an empty item ends the list: what is written next is no part of it
+        ("- [ ] 우유\n- [ ] 계란\n- [ ] ", "- [ ] 우유\n- [ ] 계란\n\nx"),
+        ("- a\n  - b\n  - ", "- a\n  - b\n\nx"),
+        ("> 1. 牛乳\n> 2. ", "> 1. 牛乳\n\nx"),
+        ("- milk\n\n- ", "- milk\n\nx"),
+        ("- ", "x"),
         ("- a\n\t- [x] b", "- a\n\t- [x] b\n\t- [ ] x"),
         ("-\ta", "-\ta\n- x"),
         ("1. a\n2026. b", "1. a\n2026. b\nx"),
@@ -88,21 +93,22 @@ def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
     expect(text(tab)).to_have_value("- 우")
 
 
-def test_the_composer_is_small_on_a_phone_and_its_button_in_sight(window: Window, reader: Reader) -> None:
+def test_the_composer_is_a_line_until_it_is_used_and_its_button_in_sight(window: Window, reader: Reader) -> None:
     reader.write("#달 #책", "반달")
-    window.emulate("light", "phone")
-    tab = window.open("/notes")
-    top = tab.get_by_role("article").first.evaluate("note => note.getBoundingClientRect().top")
-    assert top < 844 * 0.4, top
-    expect(button(tab, "Save")).to_be_hidden()
-    text(tab).focus()
-    expect(button(tab, "Save")).to_be_visible()
-    tags = tab.locator("#beside").get_by_role("link", name="#달")
-    assert tags.evaluate("tag => tag.getBoundingClientRect().top") < top
-    for size in ("phone", "desk"):  # a long text leaves the button in sight
+    for size in ("phone", "desk"):
         window.emulate("light", size)
-        text(tab).fill("반달\n" * 300)
+        tab = window.open("/notes")
+        composer = tab.get_by_role("form", name="New note")
+        assert composer.evaluate("form => form.offsetHeight") <= 56
+        expect(button(tab, "Save")).to_be_hidden()
+        text(tab).focus()
+        expect(button(tab, "Save")).to_be_visible()
+        expect(title(tab)).to_be_visible()
+        expect(composer).to_have_css("outline-style", "solid")  # around all of it, and not within
+        expect(text(tab)).to_have_css("outline-style", "none")
+        text(tab).fill("반달\n" * 300)  # a long text leaves the button in sight
         expect(button(tab, "Save")).to_be_in_viewport()
+        text(tab).fill("")
 
 
 def test_the_preview_opens_beside_the_editor_and_stores_nothing(window: Window, reader: Reader) -> None:
@@ -111,8 +117,10 @@ def test_the_preview_opens_beside_the_editor_and_stores_nothing(window: Window, 
         tab = window.open(path)
         text(tab).fill("- [ ] **half**")
         if path == "/notes":
-            tab.get_by_text("Markdown", exact=True).click()
+            button(tab, "Formatting").click()
             expect(tab.get_by_text("- [ ] Task")).to_be_visible()
+            tab.keyboard.press("Escape")
+            expect(tab.get_by_text("- [ ] Task")).to_be_hidden()
         with tab.context.expect_page() as opened:
             button(tab, "Preview").click()
         expect(opened.value.locator("strong")).to_have_text("half")

@@ -38,9 +38,16 @@ def test_every_button_says_which_note_it_is_about_and_whether_it_is_pinned(signe
     note_id = service.create_note(alice.id, 'a "b" <c>', "")
     service.pin_note(alice.id, note_id, pinned=True)
     page = signed_in.get("/notes").text
-    assert f'<h3 id="note-{note_id}">' in page
+    assert f'<article class="note" aria-labelledby="note-{note_id}"><h3 id="note-{note_id}">' in page
     assert "<bdi>a &#34;b&#34; &lt;c&gt;</bdi>" in page
-    for name, action in {"p": "Pin", "e": "Edit", "a": "Move to archive", "t": "Move to trash"}.items():
+    for name, action in {
+        "x": "Select",
+        "m": "More",
+        "p": "Pin",
+        "e": "Edit",
+        "a": "Move to archive",
+        "t": "Move to trash",
+    }.items():
         assert f'aria-labelledby="{name} note-{note_id}"' in page
         assert f'<span id="{name}">{action}:</span>' in page
     assert '<button aria-pressed="true"' in page
@@ -91,6 +98,20 @@ def test_the_list_says_how_many_tasks_of_a_note_are_done(signed_in: Visitor, ali
     assert 'aria-label="Tasks done: 2 of 3">☑ 2/3</span>' in page
 
 
+def test_lines_of_tags_are_not_in_the_excerpt_since_the_tags_stand_below_it(signed_in: Visitor, alice: User) -> None:
+    for text, excerpt in {
+        "감자\n#요리 #저녁": "<p>감자</p>",
+        "#요리\n감자\n#저녁 ": "<p>감자</p>",
+        "오늘 #요리 하기\n#1 #요리": "<p>오늘 #요리 하기\n#1 #요리</p>",
+        "half\n# heading\n#책": "<p>half\nheading</p>",
+        "#요리 #Half": "",
+    }.items():
+        note_id = service.create_note(alice.id, "title", text)
+        row = signed_in.get("/notes").text.partition("<article")[2].partition("<footer>")[0]
+        assert (re.findall("<p>[^<]*</p>", row) or [""]) == [excerpt], text
+        service.delete_note(alice.id, note_id)
+
+
 def test_a_page_of_20_notes_is_at_most_10_kb(signed_in: Visitor, alice: User) -> None:
     words = "반달 메모 회의 시안 동네 책방 토요일 오전 멸치 육수 감자 애호박 산책길 남쪽 하늘".split()  # noqa: SIM905
     for number in range(21):
@@ -113,7 +134,6 @@ def test_a_place_that_no_page_leads_to_is_400(signed_in: Visitor) -> None:
         *(("", {"shown": shown}) for shown in LENGTHS),
         *(("", {"day": day}) for day in DAYS),
         *(("", {"day": "2026-11-22", name: "moon"}) for name in ("q", "tag")),
-        *(("/select", {name: "x"}) for name in ("before", "shown", "day")),
         *(("/archive", {"before": before}) for before in ("", "x", "1", "0-1-2", "-1-5", "1-0")),
         *(("/shared", {"before": before}) for before in ("", "x", "0", "-1", "1-2", f"{2**63}")),
     ]
@@ -139,7 +159,7 @@ def test_show_older_leads_to_the_older_ones(signed_in: Visitor, alice: User) -> 
     assert 'rel="next"' not in older
 
 
-@pytest.mark.parametrize("path", ["/notes/shared", "/notes/archive", "/notes/select", "/notes"])
+@pytest.mark.parametrize("path", ["/notes/shared", "/notes/archive", "/notes"])
 def test_the_button_for_older_notes_leads_through_three_pages(signed_in: Visitor, alice: User, path: str) -> None:
     ids = create(alice, 2 * listing.PAGE_SIZE + 1)
     for each in ids:

@@ -104,7 +104,7 @@ def test_it_can_be_read_and_says_where_it_is_and_leads_back(signed_in: Visitor, 
     page = signed_in.get(f"/notes/{deleted_id}").text
     assert "<h1><bdi>Books</bdi></h1>" in page
     assert "<strong>or</strong>" in page
-    assert "This note is in the trash. Days until it is deleted for good: 20." in page
+    assert "This note is in the trash. Deleted for good in 20 days." in page
     assert '<a class="back" href="/notes/trash">' in page
 
 

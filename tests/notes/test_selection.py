@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.test import TestResponse
 
@@ -41,9 +41,9 @@ def send(browser: Visitor, ids: list[int], action: str, path: str = SELECT, **fi
     return browser.submit(path, note=[str(note_id) for note_id in ids], action=action, **fields)
 
 
-def age(column: InstrumentedAttribute[Any]) -> None:
+def age(column: InstrumentedAttribute[Any], which: ColumnElement[bool] = true()) -> None:  # noqa: B008
     """Move what was put away to a day ago: in a test, all that happens has one moment."""
-    db.session.execute(update(Note).values({column: column - timedelta(days=1)}))
+    db.session.execute(update(Note).where(which).values({column: column - timedelta(days=1)}))
     db.session.commit()
 
 
@@ -53,29 +53,27 @@ def undo_of(page: str) -> str:
     return match[1].replace("&amp;", "&")
 
 
-def test_the_list_leads_to_its_own_page_with_a_checkbox_for_each_note(signed_in: Visitor, alice: User) -> None:
+def test_each_note_has_a_box_and_the_bar_keeps_the_place_in_the_list(signed_in: Visitor, alice: User) -> None:
     create(alice, 50, "a")
     for place in ("", "?q=note&tag=a", "?shown=25"):
         page = signed_in.get(f"/notes{place}").text
-        assert f'href="{SELECT}{place.replace("&", "&amp;")}"' in page
-        shown = re.findall(r'id="note-(\d+)"', page)
-        chooser = signed_in.get(f"{SELECT}{place}").text
-        assert re.findall(r'type="checkbox" name="note" value="(\d+)"', chooser) == shown
-        assert f'action="{SELECT}{place.replace("&", "&amp;")}"' in chooser
-        assert f'href="/notes{place.replace("&", "&amp;")}"' in chooser
-        assert " checked" not in chooser
+        boxes = re.findall(r'form="choose" name="note" value="(\d+)"', page)
+        assert boxes == re.findall(r'<h3 id="note-(\d+)"', page)
+        assert f'id="choose" method="post" action="{SELECT}{place.replace("&", "&amp;")}"' in page
+        assert " checked" not in page
 
 
 def test_all_of_a_page_are_chosen_by_a_link_and_an_empty_one_offers_nothing(signed_in: Visitor, alice: User) -> None:
-    assert SELECT not in signed_in.get("/notes").text
-    assert "There are no notes here." in signed_in.get(SELECT).text
+    page = signed_in.get("/notes").text
+    assert SELECT not in page
+    assert "Select notes" not in page
     create(alice, 3)
-    assert f'href="{SELECT}?all=1"' in signed_in.get(SELECT).text
-    assert signed_in.get(f"{SELECT}?all=1").text.count(" checked") == 3
+    assert 'href="/notes?all=1" data-all>' in signed_in.get("/notes").text
+    assert signed_in.get("/notes?all=1").text.count(" checked") == 3
 
 
 def test_pin_and_unpin(signed_in: Visitor, alice: User, ids: list[int]) -> None:
-    for action, pinned, sentence in (("pin", True, "Notes pinned: 2."), ("unpin", False, "Notes unpinned: 2.")):
+    for action, pinned, sentence in (("pin", True, "2 notes pinned."), ("unpin", False, "2 notes unpinned.")):
         for _ in range(2):
             assert send(signed_in, ids[:2], action).location == "/notes"
             assert sentence in signed_in.get("/notes").text
@@ -84,7 +82,7 @@ def test_pin_and_unpin(signed_in: Visitor, alice: User, ids: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("action", "column", "sentence"),
-    [("archive", Note.archived_at, "Notes archived: 2."), ("delete", Note.deleted_at, "Notes moved to the trash: 2.")],
+    [("archive", Note.archived_at, "2 notes archived."), ("delete", Note.deleted_at, "2 notes moved to the trash.")],
 )
 def test_sent_twice_it_is_done_once_and_undo_undoes_that_alone(
     app: Flask,
@@ -109,7 +107,7 @@ def test_sent_twice_it_is_done_once_and_undo_undoes_that_alone(
     assert rows() == after
     restored = [then if then[0] in ids[:2] else now for then, now in zip(before, after, strict=True)]
     undo = undo_of(signed_in.get("/notes").text)
-    for said in ("Notes restored: 2.", "Nothing is left to undo."):
+    for said in ("2 notes restored.", "Nothing is left to undo."):
         assert signed_in.submit(undo).location == "/notes?q=note"
         assert said in signed_in.get("/notes").text
         assert rows() == restored
@@ -132,7 +130,10 @@ def test_undo_of_a_selection_leaves_what_was_put_away_long_before_where_it_is(
 def test_an_undo_that_no_page_offers_is_422(signed_in: Visitor, ids: list[int]) -> None:
     send(signed_in, ids, "delete")
     before = rows()
-    for query in ["", "of=delete&at=x", "of=delete&at=-1", f"of=delete&at={10**18}", "of=pin&at=1"]:
+    for query in [
+        *("", "of=delete&at=x", "of=delete&at=-1", f"of=delete&at={10**18}", "of=pin&at=1"),
+        *("of=tag&at=1", "of=tag&at=1&tag=a%20b", "of=tag&at=1&tag=%00", "of=tag&at=1&tag=%25"),
+    ]:
         assert signed_in.submit(f"{SELECT}/undo?{query}").status_code == 422, query
     assert rows() == before
 
@@ -156,8 +157,9 @@ def test_a_tag_is_written_at_the_end_of_the_text(alice: User) -> None:
     for content, expected in TEXTS.items():
         note_id = service.create_note(alice.id, "title #t", content)
         age(Note.updated_at)
-        for _ in range(2):  # the second time it is there already
-            assert selection.tag_notes(alice.id, [note_id], "Book") == (1, 0)
+        for time in range(2):  # the second time it is there already
+            tagged, full, moment = selection.tag_notes(alice.id, [note_id], "Book")
+            assert (tagged, full, moment is None) == (1, 0, time == 1)
             note = db.session.get_one(Note, note_id, populate_existing=True)
             assert (note.content, note.version) == (expected, 2), content
             assert note.tags == tags_of("title #t", note.content), content
@@ -165,16 +167,45 @@ def test_a_tag_is_written_at_the_end_of_the_text(alice: User) -> None:
     assert kept() == counted()
 
 
+def test_undo_of_a_tag_leaves_what_was_written_since_and_what_had_the_tag_before(
+    signed_in: Visitor, alice: User, bob: User, ids: list[int], foreign: int
+) -> None:
+    has_it = service.create_note(alice.id, "", "text #book")
+    made = {content: service.create_note(alice.id, "title #t", content) for content in TEXTS}
+    selection.tag_notes(bob.id, [foreign], "Book")  # at the same moment
+    before = {note_id: content_of(note_id) for note_id in (*ids, has_it, *made.values())}
+    send(signed_in, [*before], "tag", f"{SELECT}?q=note", tag="Book")
+    undo = undo_of(signed_in.get("/notes").text)
+    service.update_note(alice.id, ids[0], "edited", f"{content_of(ids[0])} #more", 2)
+    edited = content_of(ids[0])
+    age(Note.updated_at, Note.id == ids[1])  # another moment
+    for said in (f"{len(TEXTS) + 1} notes restored.", "Nothing is left to undo."):
+        assert signed_in.submit(undo).location == "/notes?q=note"
+        assert said in signed_in.get("/notes").text
+        assert content_of(ids[0]) == edited
+        assert content_of(ids[1]).endswith("#Book")
+        assert content_of(foreign).endswith("#Book")
+        for note_id in (ids[2], has_it, *made.values()):
+            assert content_of(note_id) == before[note_id].rstrip(), before[note_id]
+            note = db.session.get_one(Note, note_id, populate_existing=True)
+            assert note.tags == tags_of(note.title, note.content)
+    assert kept() == counted()
+
+
+def content_of(note_id: int) -> str:
+    return db.session.get_one(Note, note_id, populate_existing=True).content
+
+
 def test_a_note_without_room_for_the_tag_or_with_it_stays_as_it_is_and_the_others_get_it(
     signed_in: Visitor, alice: User, ids: list[int]
 ) -> None:
     send(signed_in, ids[:1], "tag", tag=" #Book ")
-    assert "Notes tagged #Book: 1." in signed_in.get("/notes").text
+    assert "1 note tagged #Book." in signed_in.get("/notes").text
     full = service.create_note(alice.id, "full", "x" * (CONTENT_LENGTH - 6))
     fits = service.create_note(alice.id, "fits", "x" * (CONTENT_LENGTH - 7))
     has_it = service.create_note(alice.id, "#book", "text")
     send(signed_in, [*ids, full, fits, has_it], "tag", tag="book")
-    assert "Notes tagged #book: 5. No room for it in: 1." in signed_in.get("/notes").text
+    assert "5 notes tagged #book. 1 note is too full for it." in signed_in.get("/notes").text
     assert service.get_note(alice.id, full).version == service.get_note(alice.id, has_it).version == 1
     assert len(service.get_note(alice.id, fits).content) == CONTENT_LENGTH
     assert kept() == counted()
@@ -195,7 +226,7 @@ def test_without_a_note_nothing_is_done_and_the_page_says_what_to_do(signed_in: 
     answer = send(signed_in, [], "delete", "/notes/select?q=1")
     assert answer.status_code == 422
     assert "Select at least one note first." in answer.text
-    assert answer.text.count('type="checkbox"') == 1  # of the same page of the list
+    assert answer.text.count('name="note"') == 1  # of the same page of the list
     assert rows() == before
 
 

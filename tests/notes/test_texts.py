@@ -37,7 +37,10 @@ def test_name_and_excerpt() -> None:
         ("Books", "see [", "Books", "see ["),
         ("Books", "| a | b |\n|-", "Books", "a · b"),
         ("", "x" * 50, "x" * 50, ""),
-        ("", "x" * 51, "x" * 49 + "…", "x" * 51),
+        ("", "x" * 51, "x" * 49 + "…", "…xx"),
+        ("", f"{'달이 뜬다 ' * 12}\n끝", ("달이 뜬다 " * 8)[:-1] + "…", "…" + "달이 뜬다 " * 4 + "\n끝"),
+        ("", "half a moon " * 5, ("half a moon " * 4)[:-1] + "…", "…half a moon"),
+        ("", "私は月を見た。" * 8, ("私は月を見た。" * 8)[:49] + "…", "…" + ("私は月を見た。" * 8)[49:]),
         ("", "", "", ""),
     ]:
         assert name_and_excerpt(title, text) == (name, excerpt), (title, text, name, excerpt)

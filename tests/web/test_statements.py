@@ -45,7 +45,7 @@ PATHS = {
     ],
     2: [
         *("/notes", "/notes?q=note", "/notes?q=nothing-like-it", "/notes?tag=tag", "/notes?day={today}"),
-        *("/notes/select", "/notes/select?tag=tag&all=1", "/notes/tags", "/notes/archive", "/notes/trash"),
+        *("/notes?tag=tag&all=1", "/notes/tags", "/notes/archive", "/notes/trash"),
         *("/notes/shared", "/notes/{note}", "/notes/{note}/edit", "/notes/{deleted}", "/notes/{archived}"),
         *("/todos?show=today", "/todos?show=done", "/todos?q=todo", "/todos/{todo}"),
         *("/mypage", "/mypage/devices", "/mypage/events", "/mypage/passkeys"),

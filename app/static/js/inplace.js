@@ -67,6 +67,7 @@ async function show(url, cache, isAsked = true) {
     else old.replaceWith(part);
   }
   history.replaceState(null, "", answer.url);
+  document.title = page.title;
   const field = document.querySelector("[data-part] [autofocus]");
   (field ?? (focused && document.querySelector(focused)))?.focus();
   if (field?.type === "text") field.setSelectionRange(field.value.length, field.value.length); // to go on writing
@@ -84,7 +85,9 @@ async function append(link) {
   list.querySelector("h3 a").focus();
   if (!list.dataset.list) return;
   history.replaceState(null, "", list.dataset.list);
-  document.querySelector("#beside .quiet").search = location.search; // to choose from all that is shown
+  const { choose } = document.forms; // from all that is shown
+  choose.action = choose.getAttribute("action").replace(/\?.*|$/, location.search);
+  for (const { elements } of document.querySelectorAll(".days")) elements.next.value = list.dataset.list;
 }
 
 // With `cache` "no-store" the service worker does not keep the page either. No page: there is no network, which is told.

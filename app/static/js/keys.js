@@ -1,4 +1,6 @@
 // Keyboard shortcuts. Single letters work only outside of fields, and can be switched off (WCAG 2.1.4).
+const ROWS = ".note, .list li"; // of a list; each begins with a link, or has one
+const CONTROLS = { e: "a[href*='/edit'], a[href*='edit=']", "#": "[formaction*='/delete']", x: "[name=note]" }; // of a row
 const opener = document.getElementById("open-shortcuts"); // the only way to the list while the letters are off
 opener.hidden = !matchMedia("(any-hover: hover)").matches; // a phone has no keys
 opener.addEventListener("click", showShortcuts);
@@ -10,8 +12,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.name === "title") return goOn(event);
   if (event.key === "Enter" && event.target.name === "content" && !event.shiftKey) return continueList(event);
   if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || opener.dataset.letters === "off") return;
-  if (event.target.closest("input, textarea, select, [contenteditable], dialog")) return;
-  const action = { n: writeNote, "/": search, "?": showShortcuts }[letter(event)];
+  if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+  const key = letter(event);
+  const control = CONTROLS[key] && rowOf(event.target)?.querySelector(CONTROLS[key]);
+  const action = control ? () => control.click() : { n: writeNote, "/": search, "?": showShortcuts, j: next, k: previous }[key];
   if (!action) return;
   event.preventDefault();
   action();
@@ -32,8 +36,28 @@ async function showShortcuts() {
 }
 
 // On a Korean keyboard the key of "n" types "ㅜ".
-function letter(event) {
-  return event.code === "KeyN" && !event.shiftKey ? "n" : event.key;
+function letter({ key, code }) {
+  return /^[ㄱ-ㅣ]$/.test(key) ? code.replace("Key", "").toLowerCase() : key;
+}
+
+// The row that has the focus; on the page of one note, that note.
+function rowOf(target) {
+  return target.closest(ROWS) ?? document.querySelector("main:has(> .reading)");
+}
+
+function next() {
+  move(1);
+}
+
+function previous() {
+  move(-1);
+}
+
+// The link of a row gets the focus: it acts by nothing but Enter.
+function move(step) {
+  const rows = [...document.querySelectorAll(ROWS)].filter((row) => row.checkVisibility());
+  const place = rows.indexOf(document.activeElement.closest(ROWS));
+  rows[place < 0 ? 0 : place + step]?.querySelector("a").focus();
 }
 
 // Of a row that is edited in its list.
@@ -58,7 +82,8 @@ function goOn(event) {
 const ITEM =
   /^([ \t>]*)(?!\d{1,4}\. ?\d{1,2}(?:\.(?!\d)| ?\([월화수목금토일]\)))([-*+]|\d{1,3}[.)])[ \t](\[[ xX]\][ \t])?/;
 
-// The next line of a list begins as this one does, a task without its tick. Enter in an empty one ends the list.
+// The next line of a list begins as this one does, a task without its tick. Enter in an empty one ends the list, by an empty
+// line: what stood right below would be a part of the last item.
 function continueList(event) {
   const { value, selectionStart, selectionEnd } = event.target;
   const start = value.lastIndexOf("\n", selectionStart - 1) + 1;
@@ -67,9 +92,11 @@ function continueList(event) {
   if (!marker || selectionStart !== selectionEnd) return;
   event.preventDefault();
   const isEmpty = !value.slice(start + marker.length).split("\n", 1)[0].trim();
-  const next = bullet.replace(/\d+/, (number) => Number(number) + 1);
+  const following = bullet.replace(/\d+/, (number) => Number(number) + 1);
+  const isBelowText = /\S[^\n]*\n$/.test(value.slice(0, start)); // and not below an empty line
   if (isEmpty) event.target.setSelectionRange(start, start + marker.length);
-  document.execCommand(isEmpty ? "delete" : "insertText", false, `\n${indent}${next} ${task && "[ ] "}`); // it can be undone
+  if (isEmpty && !isBelowText) return document.execCommand("delete");
+  document.execCommand("insertText", false, isEmpty ? "\n" : `\n${indent}${following} ${task && "[ ] "}`); // it can be undone
 }
 
 function writeNote() {

@@ -12,6 +12,8 @@ document.addEventListener("click", (event) => {
 document.addEventListener("pointerover", nameIcon);
 document.addEventListener("submit", askBeforeSignOut);
 document.addEventListener("submit", showBusy);
+document.addEventListener("say", ({ detail }) => say(detail));
+sayMessages();
 addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
 rememberTimeZone();
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
@@ -59,6 +61,25 @@ function showBusy(event) {
   });
 }
 
+// Screen readers tell what a live region gets, and not what stands on a page that comes. The next stop is Undo.
+function sayMessages() {
+  const messages = [...document.querySelectorAll("main .message[role=status]:not([hidden], #outbox)")];
+  if (!messages.length) return;
+  say(messages.map((message) => message.querySelector(".words")?.textContent.trim()).join(" "));
+  if (document.activeElement !== document.body) return;
+  const [message] = messages;
+  message.tabIndex = -1;
+  message.focus({ preventScroll: true });
+  message.blur();
+}
+
+function say(words) {
+  const region = document.getElementById("said");
+  if (!region) return;
+  region.textContent = "";
+  setTimeout(() => (region.textContent = words), 100);
+}
+
 function closeMessage(event) {
   const link = event.target.closest("[data-close]");
   if (!link) return;
@@ -94,10 +115,10 @@ async function changeTheme(event) {
 
 // An icon of a row is pointed at: its name as a tooltip. Most are put together of words that stand on the page once.
 function nameIcon(event) {
-  const icon = event.target.closest(".icons > *");
+  const icon = event.target.closest(".icons > *, .icon-button");
   if (!icon || icon.title) return;
   const words = icon.getAttribute("aria-labelledby")?.split(" ").map((id) => document.getElementById(id).textContent);
-  icon.title = words?.join(" ") ?? icon.getAttribute("aria-label");
+  icon.title = words?.join(" ") ?? icon.ariaLabel ?? icon.textContent.trim();
 }
 
 // The server shows times in this zone, unless the account has another one.
