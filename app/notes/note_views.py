@@ -1,7 +1,5 @@
 """Show one note, edit, pin, archive, delete and share it; show the archive, the trash, and what a shared link opens."""
 
-from difflib import SequenceMatcher
-
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
@@ -13,7 +11,7 @@ from app.follower.follower import from_follower
 from app.notes import markdown, service, sharing
 from app.notes.forms import EditNoteForm, NoteForm, return_url
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
-from app.notes.texts import TaskNotFound, Tick
+from app.notes.texts import TaskNotFound, Tick, compare
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
@@ -77,16 +75,6 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
     stored, mine = compare(current.content, form.content.data)
     back = return_url(url_for("notes.index"))
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
-
-
-def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Return the lines of each text, each with True if it differs: the other text does not have it."""
-    old, new = stored.split("\n"), mine.split("\n")
-    blocks = SequenceMatcher(None, old, new).get_matching_blocks()
-    old_kept = {match.a + offset for match in blocks for offset in range(match.size)}
-    new_kept = {match.b + offset for match in blocks for offset in range(match.size)}
-    left = [(text, number not in old_kept) for number, text in enumerate(old)]
-    return left, [(text, number not in new_kept) for number, text in enumerate(new)]
 
 
 @bp.post("/preview")

@@ -15,7 +15,7 @@ from app.notes.models import Note
 from app.notes.search import excerpt_around_hit, highlight
 from app.notes.syntax import MAX_DELIMITERS
 from app.notes.texts import EXCERPT_LENGTH as LENGTH
-from app.notes.texts import TaskNotFound, Tick, name_and_excerpt, tags_of, tick_of, ticked
+from app.notes.texts import TaskNotFound, Tick, compare, name_and_excerpt, tags_of, tick_of, ticked
 from tests.database import same_row_counts
 from tests.visitor import Visitor
 
@@ -369,3 +369,19 @@ def test_any_text_is_shown_and_is_no_xss(signed_in: Visitor) -> None:
         assert 'href="javascript' not in answer.text, content
         assert "<b>" not in answer.text, content
     assert signed_in.submit("/notes/preview").status_code == 200
+
+
+def test_two_texts_are_compared_line_by_line() -> None:
+    for stored, mine, only_stored, only_mine in [
+        ("", "", "", ""),
+        ("a\nb\nc", "a\nc", "b", ""),
+        ("우유\n빵", "빵\n우유", "빵", "빵"),  # it has moved
+        ("牛乳\n卵", "卵\nmilk", "牛乳", "milk"),
+        ("a", "a ", "a", "a "),
+        ("\n" * 999, "\n" * 998, "", ""),
+        # So many lines that their order is left out, which took seconds.
+        ("\n".join(map(str, range(1001))), "\n".join(map(str, range(1001, 1, -1))), "01", "1001"),
+    ]:
+        marked = ["".join(line for line, differs in lines if differs) for lines in compare(stored, mine)]
+        assert marked == [only_stored, only_mine], (stored, mine)
+        assert ["\n".join(line for line, _ in lines) for lines in compare(stored, mine)] == [stored, mine]
