@@ -11,7 +11,7 @@ from app.follower.follower import from_follower
 from app.notes import markdown, service, sharing, versions
 from app.notes.forms import VERSION, EditNoteForm, NoteForm, return_url
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, VERSIONS_KEPT
-from app.notes.texts import TaskNotFound, Tick, compare
+from app.notes.texts import TaskNotFound, Tick
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
@@ -113,6 +113,13 @@ def version_page(note_id: int, version: int) -> str:
     return render_template("notes/version.html", note_id=note_id, version=found, then=then, now=now)
 
 
+def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Return the lines of each text, each with True if the other text has no such line. The cost is linear."""
+    old, new = stored.split("\n"), mine.split("\n")
+    both = {*old} & {*new}
+    return [(text, text not in both) for text in old], [(text, text not in both) for text in new]
+
+
 @bp.post("/preview")
 @accepts_long_text()
 @recovers("title", "content")
@@ -196,7 +203,7 @@ def delete(note_id: int) -> Response:
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
     sentence = _("Moved “%(name)s” to the trash.", name=name)
-    if sharing.is_shared(current_user.id, note_id):
+    if service.get_note_or_deleted(current_user.id, note_id).share_token:
         sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
     flash(sentence, f"undo {undo}")
     return redirect(back)
@@ -218,7 +225,7 @@ def empty_trash() -> Response:
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Response:
     name = service.restore_note(current_user.id, note_id)
-    if sharing.is_shared(current_user.id, note_id):
+    if service.get_note_or_deleted(current_user.id, note_id).share_token:
         flash(_("“%(name)s” restored. Its link works again.", name=name))
     else:
         flash(_("“%(name)s” restored.", name=name))

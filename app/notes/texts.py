@@ -1,15 +1,13 @@
-"""Read a note's text: its name and excerpt in a list, its #tags, its task boxes; compare two of them."""
+"""Read a note's text: its name and excerpt in a list, its #tags, its task boxes."""
 
 import re
 import zlib
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from app.notes.syntax import LIST_NUMBER, tags_in
 
 EXCERPT_LENGTH = 200  # code points: four lines of Korean
 NAME_LENGTH = 50  # code points
-MOST_COMPARED = 1_000_000  # pairs of lines, 0.1 s; of two texts of many short lines, to find their order takes 9 s
 # Of Markdown: what a line of a heading, list, quote or task begins with; lines that are a rule, a fence of code or the
 # second one of a table; the rows of a table; then emphasis, code and links. A few of them are enough for an excerpt;
 # the page of the note has the whole of it.
@@ -20,7 +18,7 @@ TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
 BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
 # An address keeps its signs, and so does arithmetic.
 EMPHASIS = re.compile(
-    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[a-z)])\*[0-9])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
+    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[^\W_])\*[0-9]|(?<=\))\*[0-9(])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
     re.IGNORECASE,
 )
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")
@@ -102,19 +100,3 @@ def ticked(text: str, tick: Tick) -> str:
 
 def checksum(match: re.Match[str]) -> int:
     return zlib.crc32(f"{match[1]}{match[3]}".encode())
-
-
-def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Return the lines of each text, each with True if it differs: the other text does not have it at that place.
-
-    Two texts of very many lines are compared without the order of their lines.
-    """
-    old, new = stored.split("\n"), mine.split("\n")
-    if len(old) * len(new) > MOST_COMPARED:
-        olds, news = {*old}, {*new}
-        return [(line, line not in news) for line in old], [(line, line not in olds) for line in new]
-    blocks = SequenceMatcher(None, old, new).get_matching_blocks()
-    old_kept = {match.a + offset for match in blocks for offset in range(match.size)}
-    new_kept = {match.b + offset for match in blocks for offset in range(match.size)}
-    left = [(text, number not in old_kept) for number, text in enumerate(old)]
-    return left, [(text, number not in new_kept) for number, text in enumerate(new)]

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -105,10 +106,16 @@ ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "app/translations/ko/LC_MESSAGES"
 MAPPINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
 
+
+def singular(sentence: Any) -> str:
+    """Return a sentence, or the first one of those of a plural, by which it is named and which Korean has alone."""
+    return sentence if isinstance(sentence, str) else sentence[0]
+
+
 with (CATALOG / "messages.po").open("rb") as file:
-    WRITTEN = {message.id: message.string for message in read_po(file) if message.id}
+    WRITTEN = {singular(message.id): singular(message.string) for message in read_po(file) if message.id}
 with (CATALOG / "messages.mo").open("rb") as file:
-    COMPILED = {message.id: message.string for message in read_mo(file) if message.id}
+    COMPILED = {singular(message.id): singular(message.string) for message in read_mo(file) if message.id}
 
 
 def messages_in_the_code() -> set[str]:
@@ -118,7 +125,7 @@ def messages_in_the_code() -> set[str]:
     found = extract_from_dir(
         str(ROOT), method_map, keywords=keywords, directory_filter=lambda folder: folder.startswith(within)
     )
-    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+    return {singular(message) for _, _, message, _, _ in found}
 
 
 def test_every_message_is_translated_and_no_translation_is_unused() -> None:
