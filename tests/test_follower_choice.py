@@ -27,7 +27,7 @@ PRIMARY = Server(in_recovery=False, cluster=1, revisions=["0045"], position=500,
 REPLICA = PRIMARY._replace(in_recovery=True)
 OWN_ROWS_ONLY = {
     *("notes.index", "notes.show", "notes.edit", "notes.tags", "notes.trash", "notes.archived"),
-    *("notes.list_shared", "todos.index", "wordcounts.index", "mypage.index"),
+    *("notes.history", "notes.show_version", "notes.list_shared", "todos.index", "wordcounts.index", "mypage.index"),
 }
 
 

@@ -63,7 +63,8 @@ def compare(
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):
         table = restored_tables[name]
-        # Jobs come and go, and tables without an id are counted from others (app/figures.py) or the tools' own.
+        # Jobs come and go; tables without an id are counted from others (app/figures.py), the tools' own, or a history,
+        # of which each edit of a note drops a row.
         if name.startswith(QUEUE_TABLES) or table.sequence is None:
             counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
             yield TableReport(name, counted)

@@ -27,7 +27,7 @@ from app.api.messages import (
     parsed_cursor,
 )
 from app.keyset import Cursor
-from app.notes import cursor, listing, service
+from app.notes import cursor, listing, service, versions
 from app.notes.forms import NoteForm
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
@@ -59,6 +59,17 @@ class Note(Answer):
 class NotePage(Answer):
     notes: list[Note]
     next: str | None = NEXT
+
+
+class Version(Answer):
+    version: int
+    title: str
+    content: str = Field(description="in the list its beginning")
+    saved_at: datetime = Field(description="since when the note had said so")
+
+
+class Versions(Answer):
+    versions: list[Version]
 
 
 class NewNote(Body):
@@ -148,6 +159,19 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     except service.StaleVersion as error:
         raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
     return whole(note_id)
+
+
+@operation("GET", "/notes/<id:note_id>/versions", "notes:read", Versions, may=[404])
+def list_versions(note_id: int) -> Response:
+    """List what a note said before its last 20 edits, the newest first"""
+    return answer({"versions": objects(versions.list_versions(caller().id, note_id))})
+
+
+@operation("GET", "/notes/<id:note_id>/versions/<id:version>", "notes:read", Version, may=[404])
+def show_version(note_id: int, version: int) -> Response:
+    """Read a note as it was; to bring that back, edit the note"""
+    found = versions.get_version(caller().id, note_id, version)
+    return answer({name: getattr(found, name) for name in Version.model_fields})
 
 
 @operation("PUT, DELETE", "/notes/<id:note_id>/pin", "notes:write", may=[404])

@@ -1,4 +1,4 @@
-"""The tables of notes, in the list, the archive and the trash; of their tags; and of the links that share them."""
+"""The tables of notes, in the list, the archive and the trash; of their tags, their history, and the links to them."""
 
 import uuid
 from datetime import datetime
@@ -11,6 +11,7 @@ from app.extensions import Base, Id
 
 TITLE_LENGTH = 120  # code points
 CONTENT_LENGTH = 20_000
+VERSIONS_KEPT = 20  # of each note, besides the text that it has
 SHARE_TOKEN_LENGTH = 22  # characters of Base64 for 128 bits
 
 
@@ -59,6 +60,18 @@ class NoteShare(Base):
     # As it is and not as a hash: its owner is shown the link again. It opens nothing that does not stand beside it.
     token: Mapped[str] = mapped_column(String(SHARE_TOKEN_LENGTH, collation="C"), unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class NoteVersion(Base):
+    """Hold what a note said before an edit, see versions.py. Of each note the newest VERSIONS_KEPT stay."""
+
+    __tablename__ = "note_versions"
+
+    note_id: Mapped[int] = mapped_column(ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)  # the note's, as it was
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    content: Mapped[str] = mapped_column(String(CONTENT_LENGTH))
+    saved_at: Mapped[datetime]  # since when the note had said so
 
 
 class Note(Base):

@@ -1,4 +1,4 @@
-"""Show one note, edit, pin, archive, delete and share it; show the archive, the trash, and what a shared link opens."""
+"""Show one note and its history, edit, pin, archive, delete and share it; show archive, trash, what a link opens."""
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -8,15 +8,16 @@ from werkzeug.exceptions import Conflict, NotFound
 from werkzeug.wrappers import Response
 
 from app.follower.follower import from_follower
-from app.notes import markdown, service, sharing
-from app.notes.forms import EditNoteForm, NoteForm, return_url
-from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
+from app.notes import markdown, service, sharing, versions
+from app.notes.forms import VERSION, EditNoteForm, NoteForm, return_url
+from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, VERSIONS_KEPT
 from app.notes.texts import TaskNotFound, Tick
 from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
+from app.web.formats import date_and_time
 from app.web.headers import send_no_referrer
 from app.web.request_size import accepts_long_text
 
@@ -75,6 +76,41 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
     stored, mine = compare(current.content, form.content.data)
     back = return_url(url_for("notes.index"))
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
+
+
+@bp.get("/<id:note_id>/history")
+@from_follower
+def history(note_id: int) -> str:
+    kept = versions.list_versions(current_user.id, note_id)
+    return render_template("notes/history.html", note_id=note_id, versions=kept, most=VERSIONS_KEPT)
+
+
+@bp.get("/<id:note_id>/history/<id:version>")
+@from_follower
+def show_version(note_id: int, version: int) -> str:
+    return version_page(note_id, version)
+
+
+@bp.post("/<id:note_id>/history/<id:version>")
+def bring_back(note_id: int, version: int) -> Answer:
+    """Give the note the text of this version again, if it is as the page has shown it beside the version."""
+    then = versions.get_version(current_user.id, note_id, version)
+    seen = request.form.get("version", "")
+    if not VERSION.fullmatch(seen):
+        abort(422)
+    try:
+        service.update_note(current_user.id, note_id, then.title, then.content, int(seen))
+    except service.StaleVersion:
+        flash(_("This note was changed in the meantime. Here it is as it is now."))
+        return version_page(note_id, version), 409
+    flash(_("The note says again what it said on %(when)s.", when=date_and_time(then.saved_at)))
+    return redirect(url_for("notes.show", note_id=note_id))
+
+
+def version_page(note_id: int, version: int) -> str:
+    found = versions.get_version(current_user.id, note_id, version)
+    then, now = compare(found.content, found.now_content)
+    return render_template("notes/version.html", note_id=note_id, version=found, then=then, now=now)
 
 
 def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

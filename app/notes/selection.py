@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, cast, collate, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    collate,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -16,6 +29,7 @@ from app.extensions import db
 from app.notes.listing import MOST_SHOWN
 from app.notes.models import CONTENT_LENGTH, Note
 from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER
+from app.notes.versions import keeping
 from app.rejection import RowNotFound
 
 MOST_SELECTED = MOST_SHOWN
@@ -49,29 +63,32 @@ def _tag() -> Select[int, int, datetime]:
     """Add the tag to those of the text (texts.py): what ends a text ends no other tag in it."""
     chosen = _chosen(
         _IDS & NOT_DELETED,
-        _content_with_tag().label("content"),
+        *(Note.version, Note.title, Note.content, Note.updated_at, _content_with_tag().label("tagged")),
         func.array_position(Note.tags, _TAG).is_not(None).label("has_it"),
     ).cte("chosen")
-    fits = func.char_length(chosen.c.content) <= CONTENT_LENGTH
+    gets_it = ~chosen.c.has_it & (func.char_length(chosen.c.tagged) <= CONTENT_LENGTH)
     names = func.unnest(func.array_append(Note.tags, _TAG)).column_valued("name")
     tags = select(func.array_agg(aggregate_order_by(names, collate(names, "C").asc()))).scalar_subquery()
-    change = update(Note).where(Note.id == chosen.c.id, ~chosen.c.has_it, fits)
-    change = change.values(content=chosen.c.content, tags=tags, version=Note.version + 1, updated_at=func.now())
+    change = update(Note).where(Note.id == chosen.c.id, gets_it)
+    change = change.values(content=chosen.c.tagged, tags=tags, version=Note.version + 1, updated_at=func.now())
     changed = change.returning(Note.updated_at).cte("changed")
     number_changed = select(func.count()).select_from(changed).scalar_subquery()
     tagged = func.count().filter(chosen.c.has_it) + number_changed
     moment = select(func.max(changed.c.updated_at)).scalar_subquery()
-    return select(func.count().label("found"), tagged.label("tagged"), moment.label("moment")).select_from(chosen)
+    found = select(func.count().label("found"), tagged.label("tagged"), moment.label("moment")).select_from(chosen)
+    return found.add_cte(*keeping(chosen, gets_it))
 
 
 def _untag() -> Any:
     """Take the tag out of the texts that got it at this moment and were not edited since: it ends them."""
     length = func.char_length(_WRITTEN)
     ends_with_it = func.right(Note.content, length) == _WRITTEN
-    rows = _chosen(NOT_DELETED & (Note.updated_at == _MOMENT) & ends_with_it).cte("chosen")
+    is_tagged = NOT_DELETED & (Note.updated_at == _MOMENT) & ends_with_it
+    rows = _chosen(is_tagged, Note.version, Note.title, Note.content, Note.updated_at).cte("chosen")
     content = func.rtrim(func.left(Note.content, -length), " \n", type_=Text)
     change = update(Note).where(Note.id == rows.c.id).values(content=content, tags=func.array_remove(Note.tags, _TAG))
-    return change.values(version=Note.version + 1, updated_at=func.now()).returning(Note.id)
+    changed = change.values(version=Note.version + 1, updated_at=func.now()).returning(Note.id).cte("changed")
+    return select(changed.c.id).add_cte(*keeping(rows, true()))
 
 
 _PIN = _change(_chosen(_IDS & NOT_DELETED), Note.pinned, bindparam("pinned"))
@@ -94,7 +111,7 @@ def pin_notes(user_id: int, ids: Sequence[int], *, pinned: bool) -> int:
 
 
 def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int, datetime | None]:
-    """Write a tag at the end of each text that has not got it, which makes a new version of the note.
+    """Write a tag at the end of each text that has not got it, which is an edit as any other: it keeps what was there.
 
     Return how many have it now, how many have no room for it and are as they were, and the moment for undo; None if
     nothing was written.

@@ -13,13 +13,14 @@ from sqlalchemy import BindParameter, Delete, Row, Update, bindparam, delete, fu
 
 from app.accounts.service import owner_required
 from app.database.statements import fixed
-from app.extensions import db, read
+from app.extensions import Base, db, read
 from app.jobs.queue import nightly
 from app.keyset import Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
-from app.notes.models import Note, NoteShare
+from app.notes.models import Note, NoteShare, NoteVersion
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
+from app.notes.versions import keeping
 from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
 
@@ -56,10 +57,30 @@ _ONE = (
         *(Note.id, Note.title, Note.content, Note.pinned, Note.version),
         *(Note.created_at, Note.updated_at, Note.archived_at, Note.deleted_at, DAYS_LEFT.label("days_left")),
         *(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at")),
+        select(func.count()).where(NoteVersion.note_id == Note.id).scalar_subquery().label("earlier"),
     )
     .outerjoin(NoteShare, NoteShare.note_id == Note.id)
     .where(Note.user_id == OWNER, Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 )
+
+_NOTES = Base.metadata.tables[Note.__tablename__]
+_EDITED = (
+    select(Note.id, Note.version, Note.title, Note.content, Note.updated_at)
+    .where(Note.user_id == OWNER, Note.id == bindparam("note_id"), Note.version == bindparam("at_version"))
+    .where(NOT_DELETED | (IN_TRASH & bindparam("from_trash", False)))
+    .with_for_update(key_share=True)
+    .cte("edited")
+)
+# A tick keeps no version: another one undoes it, and a list of twenty would leave no text in the history.
+_TICK = (
+    update(_NOTES)
+    .where(_NOTES.c.id == _EDITED.c.id)
+    .values(title=bindparam("new_title"), content=bindparam("new_content"), tags=bindparam("new_tags"))
+    .values(version=_NOTES.c.version + 1, updated_at=func.now(), deleted_at=None)
+    .returning(_NOTES.c.version)
+)
+_IS_NEW = (_EDITED.c.title != bindparam("new_title")) | (_EDITED.c.content != bindparam("new_content"))
+_EDIT = _TICK.add_cte(*keeping(_EDITED, _IS_NEW))
 
 _ARCHIVE_KEY = (Note.archived_at, Note.id)
 _ARCHIVE = (
@@ -143,21 +164,23 @@ def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
     return existing(read(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none())
 
 
-def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:
+def update_note(
+    user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False, ticks: bool = False
+) -> int:
     """Edit a note, with optimistic locking: only if it is still at this version. Return the version that is stored now.
 
-    A note that has this title and text already is not a conflict: the same edit came twice, since its answer was lost.
+    What it said is kept in its history. A note that has this title and text already is not a conflict: the same edit
+    came twice, since its answer was lost.
 
     Args:
         from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
+        ticks: it is one of `tick_task`, which keeps no version.
 
     Raises: RowNotFound; StaleVersion: it was edited, or moved to the trash, meanwhile. Nothing was stored.
     """
-    kept = NOT_DELETED | IN_TRASH if from_trash else NOT_DELETED
-    change = own_note(user_id, note_id).where(kept, Note.version == version)
-    change = change.values(title=title, content=content, tags=tags_of(title, content))
-    change = change.values(version=Note.version + 1, updated_at=func.now(), deleted_at=None)
-    stored: int | None = db.session.scalar(change.returning(Note.version))
+    given = {"owner": user_id, "note_id": note_id, "at_version": version, "from_trash": from_trash}
+    new = {"new_title": title, "new_content": content, "new_tags": tags_of(title, content)}
+    stored: int | None = db.session.scalar(_TICK if ticks else _EDIT, given | new)
     db.session.commit()
     if stored is not None:
         return stored
@@ -176,7 +199,7 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
     for _ in range(TRIES):
         note = get_note(user_id, note_id)
         try:
-            update_note(user_id, note_id, note.title, ticked(note.content, tick), note.version)
+            update_note(user_id, note_id, note.title, ticked(note.content, tick), note.version, ticks=True)
         except StaleVersion:
             continue  # another task was ticked off at the same moment
         return

@@ -126,7 +126,10 @@ def seed_notes(user_id: int) -> Ids:
         for number, text in enumerate(texts)
     ]
     hard = [notes.create_note(user_id, text[:50], text) for text in HARD]
-    everything = notes.create_note(user_id, LONG_WORD[:50], "\n".join(HARD)[:2000])
+    texts_of_hard_note = [(LONG_WORD[:50], "\n".join(HARD)[:2000]), ("달", f"{HARD[0]}\n{KOREAN[0]}")]
+    everything = notes.create_note(user_id, *texts_of_hard_note[0])
+    for version in (1, 2):
+        notes.update_note(user_id, everything, *texts_of_hard_note[version % 2], version)
     for note_id in (ids[0], hard[0]):
         notes.pin_note(user_id, note_id, pinned=True)
     for title, text in (("to throw away", ENGLISH[0]), (LONG_KOREAN[:50], SCRIPT)):

@@ -181,7 +181,8 @@ def test_secrets_errors_redirects_and_typed_searches_are_not_kept(window: Window
     for path in (link, "/notes/shared"):
         window.open(path)
         expect(tab.get_by_text("the half that I read")).to_be_visible()
-    for path in ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/"):
+    without_rows = ("/mypage/edit", "/mypage/devices", "/mypage/passkeys", "/mypage/import", "/notes/999999999", "/")
+    for path in (*without_rows, f"/notes/{note_id}/history"):
         window.open(path)
     window.open("/notes").get_by_role("searchbox").press_sequentially("half")
     expect(tab).to_have_url(re.compile("q=half$"))

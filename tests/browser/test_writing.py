@@ -266,6 +266,26 @@ def test_the_draft_of_a_note_that_was_changed_says_so(window: Window, reader: Re
     assert reader.notes() == ["newer, from another device"]
 
 
+def test_a_text_that_an_edit_has_replaced_is_brought_back_and_that_is_undone_also_without_scripts(
+    window: Window, window_without_scripts: Window, reader: Reader
+) -> None:
+    note_id = reader.write("우유\n빵", "장보기")
+    expect(window.open(f"/notes/{note_id}").get_by_role("link", name="earlier version")).to_have_count(0)
+    reader.rewrite(note_id, "장보기", "우유")
+    for each, size, lost, stored in (
+        (window, "phone", "Only in this version: 빵", "우유\n빵"),
+        (window_without_scripts, "desk", "Only in the note now: 빵", "우유"),
+    ):
+        each.emulate("light", size)
+        tab = each.open(f"/notes/{note_id}")
+        tab.get_by_role("link", name="earlier version").click()
+        tab.get_by_role("article").first.get_by_role("link").click()  # the newest
+        expect(tab.locator("del, ins")).to_have_text(lost)
+        button(tab, "Bring this version back").click()
+        expect(tab.get_by_text("The note says again what it said on ")).to_be_visible()
+        assert reader.notes() == [stored]
+
+
 @pytest.mark.parametrize("state", [BLOCKED, FULL], ids=["blocked", "full"])
 def test_without_storage_a_note_is_written_as_ever(window: Window, reader: Reader, state: str) -> None:
     window.tab.add_init_script(state)

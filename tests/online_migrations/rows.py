@@ -42,8 +42,10 @@ def fill(*, besides: Collection[str] = ()) -> None:
 
 
 def rows() -> Rows:
-    """Return the rows of each table, as dicts in the order of their ids."""
-    queries = {table: text(f"SELECT * FROM {table} ORDER BY id") for table in tables()}
+    """Return the rows of each table, as dicts in the order of their keys."""
+    known = inspect(db.engine)
+    keys = {table: ", ".join(known.get_pk_constraint(table)["constrained_columns"]) for table in tables()}
+    queries = {table: text(f"SELECT * FROM {table} ORDER BY {key}") for table, key in keys.items()}
     found = {table: [dict(row) for row in db.session.execute(query).mappings()] for table, query in queries.items()}
     db.session.rollback()
     return found

@@ -8,6 +8,9 @@ INSERT INTO notes (user_id, title, content) SELECT id, 'title', 'text ' || id FR
 -- others are shared by no link
 INSERT INTO note_shares (note_id, user_id, token)
   SELECT id, user_id, 'token-' || id FROM notes WHERE user_id IN (SELECT id FROM newest LIMIT 2);
+-- others were never edited
+INSERT INTO note_versions (note_id, version, title, content, saved_at)
+  SELECT id, 1, 'title', 'text', now() FROM notes WHERE user_id IN (SELECT id FROM newest LIMIT 2);
 INSERT INTO todos (user_id, description) SELECT id, 'todo ' || id FROM newest;
 INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)
   SELECT md5(id::text), id, now() + interval '1 day', 'browser' FROM newest;

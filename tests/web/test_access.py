@@ -182,7 +182,18 @@ def test_what_is_costly_has_a_limit_of_its_own(
 
 SECRET = "hers alone #hers"
 # The variables of paths that the fixture has a row for, or that name none.
-KNOWN = {"note_id", "todo_id", "moment", "public_id", "session_id", "token_id", "passkey_id", "token", "filename"}
+KNOWN = {
+    "note_id",
+    "version",
+    "todo_id",
+    "moment",
+    "public_id",
+    "session_id",
+    "token_id",
+    "passkey_id",
+    "token",
+    "filename",
+}
 UNKNOWN: dict[str, Any] = {"public_id": uuid.UUID(int=1)}  # of what has no number in its path
 # The fields of every form: as its buttons send them, the other way round, and as no page does.
 FORMS = [
@@ -206,6 +217,8 @@ def ids(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, l
     monkeypatch.setattr(rate_limits, "WRITES", rate_limits.WRITES._replace(capacity=10_000))
     listed, archived, deleted = (notes.create_note(alice.id, SECRET, f"- [ ] a {SECRET}") for _ in range(3))
     notes.archive_note(alice.id, archived, archived=True)
+    for note_id in (listed, archived, deleted):
+        notes.update_note(alice.id, note_id, SECRET, f"- [ ] b {SECRET}", 1)
     share_note(alice.id, listed)
     share_note(alice.id, deleted)
     notes.delete_note(alice.id, deleted)
@@ -225,7 +238,7 @@ def ids(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, l
     of_features = [id_ for each in samples() for id_ in each.own(alice).values()]
     for each in samples():
         db.session.execute(text(f"UPDATE {each.table} SET title = :secret"), {"secret": SECRET})
-    return {"note_id": [listed, archived, deleted], "todo_id": [first, other, done], "moment": [moment],
+    return {"note_id": [listed, archived, deleted], "version": [1], "todo_id": [first, other, done], "moment": [moment],
             "public_id": of_features, **rows}  # fmt: skip
 
 

@@ -47,6 +47,7 @@ PATHS = {
         *("/notes", "/notes?q=note", "/notes?q=nothing-like-it", "/notes?tag=tag", "/notes?day={today}"),
         *("/notes?tag=tag&all=1", "/notes/tags", "/notes/archive", "/notes/trash"),
         *("/notes/shared", "/notes/{note}", "/notes/{note}/edit", "/notes/{deleted}", "/notes/{archived}"),
+        *("/notes/{note}/history", "/notes/{note}/history/1"),
         *("/todos?show=today", "/todos?show=done", "/todos?q=todo", "/todos/{todo}"),
         *("/mypage", "/mypage/devices", "/mypage/events", "/mypage/passkeys"),
     ],
@@ -84,12 +85,18 @@ TODOS = """
 SHARES = """
     INSERT INTO note_shares (note_id, user_id, token, created_at)
     SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
+VERSIONS = """
+    INSERT INTO note_versions (note_id, version, title, content, saved_at)
+    SELECT id, n, title, content, created_at FROM notes, generate_series(1, 20) n
+    WHERE id % 20 = (SELECT max(id) FROM notes WHERE deleted_at IS NULL) % 20"""
 # So many that reading everybody's rows by their ids is never the cheaper plan.
 OTHERS = """
     INSERT INTO users (email, nickname, nickname_key, password_hash)
     SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
 OF_FEATURES = [each.table for each in samples()]
-TABLES = ", ".join(("notes", "note_shares", "todos", "figures", "tag_counts", "note_tags", *OF_FEATURES))
+TABLES = ", ".join(
+    ("notes", "note_shares", "note_versions", "todos", "figures", "tag_counts", "note_tags", *OF_FEATURES)
+)
 
 
 @pytest.fixture
@@ -100,7 +107,7 @@ def ids(alice: User, bob: User) -> dict[str, Any]:
     together, in the order of the ids: of a table without order it expects somebody's rows to be anywhere.
     """
     db.session.execute(text(f"TRUNCATE {', '.join(('notes', 'todos', *OF_FEATURES))} CASCADE"))
-    for many in (NOTES, SHARES, TODOS, OTHERS, *(each.many for each in samples())):
+    for many in (NOTES, SHARES, VERSIONS, TODOS, OTHERS, *(each.many for each in samples())):
         db.session.execute(text(many), {"many": MANY})
     queries = {
         "note": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL",
