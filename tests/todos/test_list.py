@@ -25,6 +25,7 @@ from tests.database import commit, same_row_counts
 from tests.visitor import Visitor
 
 MIN = -(2**63)
+CHOSEN = r'<input type="checkbox" name="named_day" value="([^"]*)" checked>'
 LABELS = {"tick": "Complete", "edit": "Edit", "more": "More", "up": "Move up", "down": "Move down", "delete": "Delete"}
 
 
@@ -118,10 +119,11 @@ def test_what_is_shown(signed_in: Visitor, alice: User) -> None:
     service.change_todo(alice.id, service.create_todo(alice.id, "is done"), completed=True)
     both = ["is open", "is done"]
     for show, names in {"": both, "?show=open": both, "?show=done": ["is done"], "?show=today": []}.items():
-        page = signed_in.get(f"/todos{show}").text.partition('id="todos"')[2]
+        views, _, page = signed_in.get(f"/todos{show}").text.partition('id="todos"')
+        assert re.findall(r'<a id="show-(\w+)"[^>]* aria-current="page"', views) == [
+            show[6:].replace("open", "") or "all"
+        ]
         assert [name for name in both if f">{name}</bdi>" in page] == names
-        assert page.count('aria-current="page"') == 1
-        assert "2 left" not in page
 
 
 def test_a_cursor_of_another_list_or_none_at_all_is_400(signed_in: Visitor) -> None:
@@ -168,13 +170,36 @@ def test_addresses_are_links_beside_that_to_the_editor(
     assert not re.search("<a [^>]*>(?:(?!</a>).)*<a ", page, re.DOTALL), "a link in a link"
 
 
-def test_the_number_left_counts_the_open_ones_of_all_pages(signed_in: Visitor, alice: User, bob: User) -> None:
-    ids = create(alice, 61)
-    db.session.execute(update(Todo).where(Todo.id.in_(ids[:4])).values(completed=True))
-    service.delete_todo(alice.id, ids[-1])
-    create(bob, 3)
-    for query in ("", "?show=open", "?show=done", "?before=0-1", "?sort=due"):
-        assert "56 left" in signed_in.get(f"/todos{query}").text
+def counts(page: str) -> dict[str, str]:
+    """Return what stands beside the name of each view."""
+    return dict(re.findall(r'<a id="show-(\w+)"[^>]*>\w+(?: <b>(.*?)</b>)?</a>', page))
+
+
+@pytest.mark.parametrize(("due", "shown"), [(0, ""), (3, "3"), (99, "99"), (100, "99+"), (120, "99+")])
+def test_each_view_says_how_many_it_lists_on_all_of_its_pages(
+    signed_in: Visitor, alice: User, bob: User, due: int, shown: str
+) -> None:
+    with signed_in.application.test_request_context():
+        now = today()
+    ids = create(alice, due + 60, lambda number: now - timedelta(number) if number < due else now + timedelta(1))
+    db.session.execute(update(Todo).where(Todo.id.in_(ids[-4:])).values(completed=True, due_on=now))
+    service.delete_todo(alice.id, ids[-5])
+    create(bob, 3, lambda _: now)
+    for query in ("", "?show=open", "?show=today", "?show=done", "?before=0-1", "?sort=due"):
+        assert counts(signed_in.get(f"/todos{query}").text) == {"all": f"{due + 55}", "today": shown, "done": ""}, query
+
+
+def test_an_order_is_offered_where_it_makes_a_difference(signed_in: Visitor, alice: User) -> None:
+    def offered() -> list[str]:
+        pages = {query: signed_in.get(f"/todos{query}").text for query in QUERIES}
+        return [query for query, page in pages.items() if '<select id="sort"' in page]
+
+    create(alice, 60)
+    service.change_todo(alice.id, service.create_todo(alice.id, "done", date(2026, 1, 1)), completed=True)
+    service.delete_todo(alice.id, service.create_todo(alice.id, "deleted", date(2026, 1, 1)))
+    assert offered() == ["?sort=due"], "to change it back"
+    commit(update(Todo).where(Todo.description == "0").values(due_on=date(2100, 1, 1)))
+    assert offered() == ["", "?sort=", "?show=open", "?sort=due"], "also for one on the next page"
 
 
 EMPTY = [
@@ -236,21 +261,32 @@ def test_the_editor_changes_and_removes_it(signed_in: Visitor, alice: User) -> N
     assert stored() is None
 
 
-DUE = {-1: ("Overdue · was due ", "기한 지남"), 0: ("Due today", "오늘까지"), 1: ("Due tomorrow", "내일까지"),
-       2: (">Due ", "까지</time>")}  # fmt: skip
+QUERIES = ("", "?sort=", "?show=open", "?sort=due", "?show=today", "?show=done", "?q=1")
+ENGLISH_DAY, KOREAN_DAY = r"\w{3},\s\w{3}\s\d{1,2}(,\s\d{4})?", r"(\d{4}년\s)?\d{1,2}월\s\d{1,2}일\([월화수목금토일]\)"
+DUE = {
+    -400: (f"Overdue {ENGLISH_DAY}", f"기한 지남 {KOREAN_DAY}"),
+    -2: (f"Overdue {ENGLISH_DAY}", f"기한 지남 {KOREAN_DAY}"),
+    -1: ("Overdue Yesterday", "기한 지남 어제"),
+    0: ("Today", "오늘"),
+    1: ("Tomorrow", "내일"),
+    2: (ENGLISH_DAY, KOREAN_DAY),
+}
 
 
 def test_it_is_shown_in_the_readers_language_and_time_zone(app: Flask, signed_in: Visitor, alice: User) -> None:
     signed_in.set_cookie("time_zone", ZONE)
     with app.test_request_context(headers={"Cookie": f"time_zone={ZONE}"}):
         now = today()
-    for days in DUE:
-        service.create_todo(alice.id, "Dune", now + timedelta(days))
+    ids = [service.create_todo(alice.id, "Dune", now + timedelta(days)) for days in DUE]
     for place, language in enumerate(("en", "ko")):
         page = signed_in.get("/todos", headers={"Accept-Language": language}).text
-        for days, sentences in DUE.items():
-            assert f'<time class="when{" late" if days < 0 else ""}" datetime="{now + timedelta(days)}">' in page
-            assert sentences[place] in page, (days, language)
+        for todo_id, (days, shown) in zip(ids, DUE.items(), strict=True):
+            late = " late" if days < 0 else ""
+            start = f'<time class="when{late}" id="due-{todo_id}" datetime="{now + timedelta(days)}">'
+            time = page.partition(start)[2].partition("</time>")[0]
+            assert re.fullmatch(shown[place], re.sub("<.*?>", "", time)), (days, time)
+            assert ('"visually-hidden"' in time) == (days < 0), "the word is said, and not seen"
+            assert f'aria-labelledby="edit what-{todo_id} due-{todo_id}"' in page
 
 
 def test_by_due_date_open_ones_with_a_date_come_first_and_done_ones_last(alice: User) -> None:
@@ -301,9 +337,8 @@ def test_the_pages_of_today_hold_every_todo_once_by_the_index(alice: User) -> No
 def test_the_view_of_today_offers_today_for_what_is_added(signed_in: Visitor) -> None:
     with signed_in.application.test_request_context():
         now = today()
-    for path, chosen in (("/todos", ""), ("/todos?show=today", f"{now}")):
-        page = signed_in.get(path).text
-        assert re.findall(r'<input type="radio" name="named_day" value="([^"]*)" checked>', page) == [chosen]
+    for path, chosen in (("/todos", []), ("/todos?show=today", [f"{now}"])):
+        assert re.findall(CHOSEN, signed_in.get(path).text) == chosen
 
 
 def test_no_day_is_offered_by_two_names(app: Flask) -> None:
@@ -356,7 +391,7 @@ def test_the_view_of_today_has_the_readers_day(signed_in: Visitor, alice: User, 
     due, _ = (service.create_todo(alice.id, f"{day}", day) for day in (now, now + timedelta(1)))
     page = signed_in.get("/todos?show=today").text
     assert re.findall(r'<li id="todo-(\d+)"', page) == [f"{due}"]
-    assert re.findall(r'<input type="radio" name="named_day" value="([^"]*)" checked>', page) == [f"{now}"]
+    assert re.findall(CHOSEN, page) == [f"{now}"]
 
 
 def test_a_tick_or_a_text_alone_leaves_it(signed_in: Visitor, alice: User) -> None:
