@@ -59,9 +59,9 @@ def test_the_editor_changes_and_removes_it(signed_in: Visitor, alice: User) -> N
 
 ENGLISH_DAY, KOREAN_DAY = r"\w{3},\s\w{3}\s\d{1,2}(,\s\d{4})?", r"(\d{4}년\s)?\d{1,2}월\s\d{1,2}일\([월화수목금토일]\)"
 DUE = {
-    -400: (f"Overdue {ENGLISH_DAY}", f"기한 지남 {KOREAN_DAY}"),
-    -2: (f"Overdue {ENGLISH_DAY}", f"기한 지남 {KOREAN_DAY}"),
-    -1: ("Overdue Yesterday", "기한 지남 어제"),
+    -400: (f"{ENGLISH_DAY} Overdue", f"{KOREAN_DAY} 기한 지남"),
+    -2: (f"{ENGLISH_DAY} Overdue", f"{KOREAN_DAY} 기한 지남"),
+    -1: ("Yesterday Overdue", "어제 기한 지남"),
     0: ("Today", "오늘"),
     1: ("Tomorrow", "내일"),
     2: (ENGLISH_DAY, KOREAN_DAY),
