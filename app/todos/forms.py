@@ -112,7 +112,7 @@ def requested_place() -> Place:
     A search, `?q=`, is of all todos and in an order of its own.
     """
     query = " ".join(token[0] for token in tokens_of(request.args.get("q", "")))
-    show, sort = request.args.get("show"), request.args.get("sort")
+    show, sort = request.args.get("show"), request.args.get("sort") or None
     if show not in COMPLETED or sort not in SORTS or (query and (show or sort)):
         abort(400)
     before = requested("before", partial(Cursor.parse, bounds=listing.KEY_BOUNDS))

@@ -28,10 +28,11 @@ from app.extensions import read
 from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.search_words import regular_expression
-from app.todos.models import Todo
+from app.todos.models import EARLIEST, Todo
 from app.todos.service import NOT_DELETED, TodoRow
 
 PAGE_SIZE = 50
+DUE_COUNTED = 100
 DONE_BELOW = 10  # done todos in the folded group below the open ones
 KEY_BOUNDS = (BIGINTS, IDS)  # rank, id
 START = Cursor.start(KEY_BOUNDS)
@@ -46,6 +47,8 @@ class TodoPage(NamedTuple):
     older: Cursor | None
     open: int
     done: int
+    due: int  # today or before; DUE_COUNTED stands for more, too
+    has_dates: bool  # of open ones
 
 
 # The earliest due date first. No index has this order, so the user's rows are sorted.
@@ -67,10 +70,24 @@ def page_rows(rank: ColumnElement[int], *conditions: SQLColumnExpression[bool]) 
     )
 
 
+_IS_DATED = (~Todo.completed, Todo.due_on.is_not(None))
+_IS_DUE = bindparam("today") <= _UNTIL_DUE
+# By the index, so that no more than these are read.
+_EARLIEST = (
+    select(_IS_DUE.label("is_due"))
+    .where(Todo.user_id == bindparam("owner"), NOT_DELETED, *_IS_DATED)
+    .order_by(_UNTIL_DUE.desc(), Todo.id.desc())
+    .limit(fixed(DUE_COUNTED))
+    .subquery()
+)
+
+
 def _with_counts(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Return the numbers of open and done todos beside each row; where the page has no rows, one row of them alone."""
-    done = kept(Figures.todos_done)
-    counts = select((kept(Figures.todos) - done).label("open"), done.label("done")).subquery()
+    """Return what a page counts beside each of its rows; where it has none, one row of the counts alone."""
+    done, dated = kept(Figures.todos_done), func.count()
+    numbers = ((kept(Figures.todos) - done).label("open"), done.label("done"))
+    due = (dated.filter(_EARLIEST.c.is_due).label("due"), (dated > 0).label("has_dates"))
+    counts = select(*numbers, *due).select_from(_EARLIEST).subquery()
     page = rows.subquery()
     joined = select(counts, page).select_from(counts.outerjoin(page, true()))
     return joined.order_by(page.c.rank.desc(), page.c.id.desc())
@@ -85,9 +102,7 @@ _PAGES = {
     for completed, conditions in _OF_STATE.items()
     for found in ((), (_FOUND,))
 }
-_TODAY = _with_counts(
-    page_rows(_UNTIL_DUE, ~Todo.completed, Todo.due_on.is_not(None), bindparam("today") <= _UNTIL_DUE)
-)
+_TODAY = _with_counts(page_rows(_UNTIL_DUE, *_IS_DATED, _IS_DUE))
 
 _LATEST_DONE = (
     select(*COLUMNS)
@@ -104,7 +119,7 @@ def list_latest_done(user_id: int) -> Sequence[TodoRow]:
 
 def list_due(user_id: int, today: date, after: Cursor = START) -> TodoPage:
     """Return a page of the user's open todos that are due on `today` or were before, the earliest first."""
-    return _page(_TODAY, user_id, after, today=(DAY_ZERO - today).days)
+    return _page(_TODAY, user_id, after, today)
 
 
 def list_todos(
@@ -114,19 +129,21 @@ def list_todos(
     completed: bool | None = None,
     sort: str | None = None,
     words: Sequence[str] = (),
+    today: date = EARLIEST,
 ) -> TodoPage:
     """Return a page of the user's todos: of those that are `completed`, of the open ones, or (None) of both.
 
     In the user's own order, the newest first until something is moved; or sorted by "due" date. Of a search, those that
-    have all of the words.
+    have all of the words. `today` is the day by which `due` counts.
     """
     parameters = {"words": list(map(regular_expression, words))} if words else {}
-    return _page(_PAGES[sort, completed, bool(words)], user_id, after, **parameters)
+    return _page(_PAGES[sort, completed, bool(words)], user_id, after, today, **parameters)
 
 
-def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, **parameters: Any) -> TodoPage:
+def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, today: date, **words: Any) -> TodoPage:
     rank, todo_id = after.key
-    rows = read(statement, {"owner": user_id, "rank": rank, "todo_id": todo_id, **parameters}).all()
+    asked = {"owner": user_id, "rank": rank, "todo_id": todo_id, "today": (DAY_ZERO - today).days, **words}
+    rows = read(statement, asked).all()
     found = [row for row in rows if row.id]
     todos, older = cut_page(found, PAGE_SIZE, lambda todo: (todo.rank, todo.id))
-    return TodoPage(todos, older, rows[0].open, rows[0].done)
+    return TodoPage(todos, older, rows[0].open, rows[0].done, rows[0].due, rows[0].has_dates)

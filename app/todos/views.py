@@ -21,7 +21,7 @@ from app.web.answers import Answer, refusal
 from app.web.errors import show_error, wants_json
 from app.web.form_recovery import recovers
 from app.web.form_tokens import idempotency_key
-from app.web.formats import deadline, number
+from app.web.formats import number
 from app.web.locale import today
 from app.web_addresses import REL, addresses_in
 
@@ -176,9 +176,9 @@ def list_page(place: Place, form: TodoForm, edited: int | None = None) -> str:
         page = listing.list_due(current_user.id, today(), after)
         form.named_day.data = form.named_day.data or today()
     elif place["q"]:  # what is open and due first stands above, what is done below
-        page = listing.list_todos(current_user.id, after, sort="due", words=words_of(place["q"]))
+        page = listing.list_todos(current_user.id, after, sort="due", words=words_of(place["q"]), today=today())
     else:
-        page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"])
+        page = listing.list_todos(current_user.id, after, completed=completed, sort=place["sort"], today=today())
     has_done_below = page.done and place["show"] in (None, "open") and not (place["before"] or place["q"])
     done = listing.list_latest_done(current_user.id) if has_done_below else []
     todo = next((todo for todo in [*page.todos, *done] if todo.id == edited), None)
@@ -202,17 +202,6 @@ def linked(description: str) -> str:
         pieces += escape(description[done:start]), LINK.format(url, description[start:end])
         done = end
     return Markup("").join([*pieces, escape(description[done:])]) if pieces else description
-
-
-@bp.app_template_filter()
-def due(value: date) -> str:
-    """Return a due date such as "Due today". Words say that it is overdue, since not everybody sees colours."""
-    days = (value - today()).days
-    if days < 0:
-        return str(_("Overdue · was due %(day)s", day=deadline(value)))
-    if days > 1:
-        return str(_("Due %(day)s", day=deadline(value)))
-    return str(_("Due tomorrow") if days else _("Due today"))
 
 
 def due_choices(first: date) -> list[tuple[date, str]]:

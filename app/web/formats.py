@@ -23,8 +23,8 @@ DAY_NAMES = {-1: _("Yesterday"), 0: _("Today"), 1: _("Tomorrow")}
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        ago=ago, date_and_time=date_and_time, day=day, day_name=day_name, month=month, number=number, percent=percent,
-        short_month=short_month, time_of_day=time_of_day, timestamp=timestamp, weekday=weekday,
+        ago=ago, date_and_time=date_and_time, day=day, day_name=day_name, deadline=deadline, month=month, number=number,
+        percent=percent, short_month=short_month, time_of_day=time_of_day, timestamp=timestamp, weekday=weekday,
     )  # fmt: skip
 
 
@@ -55,8 +55,8 @@ def day(value: date) -> str:
 
 
 def deadline(value: date) -> str:
-    """Format a day with its weekday: "11월 21일 (토)". It stands in a narrow column, so its spaces do not break."""
-    return _day(value, DEADLINE).replace(" ", "\N{NO-BREAK SPACE}")
+    """Format a day with its weekday: "11월 21일(토)". It stands in a narrow column, so its spaces do not break."""
+    return _day(value, DEADLINE).replace(" (", "(").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _day(value: date, skeleton: str) -> str:

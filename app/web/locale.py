@@ -33,7 +33,7 @@ class Reader:
 
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()])
-    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, theme=lambda: reader().theme)
+    app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, reader=reader)
 
 
 def reader() -> Reader:

@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from app.notes.service import delete_note
+from app.notes.service import archive_note, delete_note
 from app.todos import service
 from tests.browser.controls import button, hold, is_settled, posts_of, row, text, title
 from tests.browser.site import Reader
-from tests.browser.window import Window
+from tests.browser.window import Switch, Window
 from tests.waiting import wait_until
 
 # What the next Enter or Space would act on. A link leads to a page, and changes nothing.
@@ -66,8 +66,11 @@ def test_held_or_pressed_twice_on_a_tick_it_completes_one(tab: Tab, reader: Read
 def test_the_place_in_the_list_is_kept(tab: Tab) -> None:
     button(tab, COMPLETE.format(2)).press("Enter")
     expect(row(tab, "todo 3")).to_be_focused()
-    tab.keyboard.press("Tab")
-    expect(button(tab, COMPLETE.format(3))).to_be_focused()
+    stops = (button(tab, "Undo"), tab.get_by_role("link", name="Close message"), button(tab, COMPLETE.format(3)))
+    for key, way in (("Tab", stops), ("Shift+Tab", stops[1::-1]), ("Shift+Tab", (row(tab, "todo 3"),)), ("Tab", stops)):
+        for stop in way:
+            tab.keyboard.press(key)
+            expect(stop).to_be_focused()
     button(tab, COMPLETE.format(8)).press("Enter")
     expect(row(tab, "todo 7")).to_be_focused()  # it was the last one
 
@@ -93,7 +96,7 @@ def test_what_acts_gets_no_focus_and_what_was_done_is_said(
 ) -> None:
     window.emulate("light", size)
     if size == "phone":
-        tab.evaluate("for (const menu of document.querySelectorAll('details.menu')) menu.open = true")
+        button(tab, f"More: {name.partition(': ')[2]}").press("Enter")
     were = reader.todos()
     button(tab, name).press("Enter")
     expect(tab.locator("#live")).to_have_text(re.compile(said))
@@ -107,14 +110,60 @@ def test_what_acts_gets_no_focus_and_what_was_done_is_said(
     assert reader.todos() == before
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_menu_that_moves_a_row_stays_open_with_its_focus(
+    tab: Tab, reader: Reader, window: Window, width: int
+) -> None:
+    window.set_width(width)
+    button(tab, "More: todo 5").press("Enter")
+    down = button(tab, "Move down: todo 5")
+    down.focus()
+    for below in ("todo 6", "todo 7"):
+        tab.keyboard.press("Enter")
+        wait_until(lambda below=below: reader.todos()[reader.todos().index("todo 5") - 1] == below, "it moves")  # type: ignore[misc]
+        expect(tab.locator("#live")).to_have_text("Moved down: todo 5")
+        settle(tab, 8)
+        expect(down).to_be_visible()
+        expect(down).to_be_focused()
+        tab.evaluate("document.getElementById('live').textContent = ''")
+
+
+def test_offline_a_second_tick_takes_the_first_back(tab: Tab, reader: Reader, offline: Switch) -> None:
+    before = reader.todos()
+    offline(True)
+    for is_done in ("true", "false"):
+        button(tab, COMPLETE.format(3)).click()
+        expect(button(tab, COMPLETE.format(3))).to_have_attribute("aria-pressed", is_done)
+    offline(False)
+    wait_until(lambda: is_settled(tab), "both are sent")
+    assert reader.todos() == before
+
+
+def test_a_press_that_takes_the_focus_from_the_new_one_hits_what_it_is_on(tab: Tab, reader: Reader) -> None:
+    """The days to choose from go, and the list moves up, after it."""
+    tab.get_by_role("textbox", name="New todo").click()
+    today = tab.get_by_text("Today", exact=True).locator("visible=true").last
+    expect(today).to_be_visible()
+    button(tab, COMPLETE.format(1)).click()
+    settle(tab, 7)
+    assert done(reader) == {"todo 1", "done"}
+    expect(tab.get_by_role("group", name="Due date")).to_be_hidden()
+
+
 def test_a_filter_keeps_the_focus_and_says_what_is_shown(tab: Tab) -> None:
-    for name, count in (("Today", 1), ("Done", 1), ("All", 8), ("By due date", 8), ("My order", 8)):
-        link = tab.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+    for name, count, url in (("Today", 1, "show=today$"), ("Done", 1, "show=done$"), ("All", 8, "/todos$")):
+        link = tab.get_by_role("navigation").get_by_role("link", name=re.compile(name))
         link.press("Enter")
-        expect(link).to_have_attribute("aria-current", "page" if name in ("Today", "Done", "All") else "true")
+        expect(link).to_have_attribute("aria-current", "page")
         expect(link).to_be_focused()
-        expect(tab).to_have_url(re.compile({"Today": "show=today", "Done": "show=done"}.get(name, "/todos")))
-        expect(tab.locator("#live")).to_have_text(re.compile(f"Todos shown: {count}"))
+        expect(tab).to_have_url(re.compile(url))
+        expect(tab.locator("#live")).to_have_text(f"Todos shown: {count}")
+    order = tab.get_by_role("combobox", name="Order")
+    for key, url in (("ArrowDown", "sort=due$"), ("ArrowUp", "/todos$")):
+        order.press(key)
+        expect(tab).to_have_url(re.compile(url))
+        expect(order).to_be_focused()
+        expect(tab.locator("#live")).to_have_text("Todos shown: 8")
 
 
 @pytest.mark.parametrize(("act", "done", "left"), [("Delete", "deleted", []), ("Complete", "completed", ["✓ todo 3"])])
@@ -211,6 +260,68 @@ def test_of_the_notes_one_is_put_away_or_comes_back(window: Window, reader: Read
         expect(tab.locator(".message").filter(has_text="note ")).to_be_visible()
         assert len(posts) == 1, name
         assert set(reader.notes()) == {f"note {number}" for number in left}, name
+
+
+@pytest.fixture
+def places(reader: Reader) -> dict[str, int]:
+    """Make what the journeys below begin with, and return what their paths are filled in with."""
+    reader.add("todo 2", "todo 1")
+    ids = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
+    with reader.app():
+        service.change_todo(reader.id, service.create_todo(reader.id, "done"), completed=True)
+        delete_note(reader.id, ids["trashed"])
+        archive_note(reader.id, ids["archived"], archived=True)
+    reader.sign_in()
+    return ids
+
+
+JOURNEYS = [
+    *(("/todos", name) for name in ("Complete: todo 1", "Move down: todo 1", "Delete: todo 1")),
+    *(("/todos?q=todo", name) for name in ("Complete: todo 2", "Delete: todo 2")),
+    ("/todos?show=done", "Delete all completed todos"),
+    *(("/notes", name) for name in ("Pin: note", "Move to archive: note", "Move to trash: note")),
+    ("/notes/{note}", "milk"),
+    ("/notes/{note}", "Move to trash"),
+    ("/notes/trash", "Restore: trashed"),
+    ("/notes/archive", "Unarchive: archived"),
+    ("/mypage/edit", "Save"),
+    ("/mypage/devices", "Sign out"),
+    ("/mypage", "Dark"),
+]
+
+
+@pytest.mark.parametrize(("path", "name"), JOURNEYS)
+def test_entered_twice_at_once_and_again_later_each_control_acts_once(
+    window: Window, places: dict[str, int], path: str, name: str
+) -> None:
+    tab = window.open(path.format_map(places))
+    posts = posts_of(tab)
+    control = tab.get_by_role("button", name=re.compile(f"^{name}")).first
+    control.focus()
+    with tab.expect_request(lambda request: request.method == "POST"):
+        for _ in range(2):
+            tab.keyboard.press("Enter")
+    tab.wait_for_load_state("networkidle")
+    if control.count() and control.evaluate("control => control === document.activeElement"):
+        return  # it has kept the focus that was its own
+    for key in ("Enter", "Space"):
+        tab.keyboard.press(key)
+    tab.wait_for_load_state("networkidle")
+    assert len(posts) == 1, posts
+
+
+def test_entered_again_while_the_answer_is_under_way_it_is_sent_once(window: Window) -> None:
+    tab = window.open("/mypage/edit")
+    tab.route("**/mypage/nickname", lambda route: None)  # the answer never comes
+    save = tab.get_by_label("Nickname").locator("xpath=ancestor::form").get_by_role("button", name="Save")
+    # Counted in the page itself, since Playwright waits for the next page as soon as one is under way.
+    sent = save.evaluate("""button => new Promise(told => {
+      let sent = 0;
+      document.addEventListener("submit", () => (sent += 1));
+      button.click();
+      setTimeout(() => { button.click(); told(sent); }, 500);  // later than a double click
+    })""")
+    assert sent == 1
 
 
 def test_held_on_a_task_of_a_note_it_is_done_once(window: Window, reader: Reader) -> None:

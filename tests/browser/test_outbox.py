@@ -56,7 +56,7 @@ def test_five_todos_typed_at_full_speed_on_a_slow_network_are_five_in_order(wind
     expect(tab.locator("#todos li bdi")).to_have_text(typed[::-1], timeout=20 * LATENCY + WITHIN * 1000)
     expect(waiting(tab)).to_have_count(0)
     expect(tab.get_by_role("textbox", name="New todo")).to_be_focused()
-    expect(tab.get_by_text("5 left")).to_be_visible()
+    expect(tab.get_by_role("link", name="All 5")).to_be_visible()
     assert reader.todos() == typed[::-1]
     assert is_settled(tab)
     assert tab.evaluate("window.isStillHere")

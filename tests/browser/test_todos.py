@@ -4,14 +4,22 @@ import re
 from datetime import date
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import FloatRect, Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
 from app.todos import service
 from tests.browser.controls import button, row
 from tests.browser.site import Reader
-from tests.browser.window import NARROWEST, Window
+from tests.browser.window import NARROWEST, Window, Windows
 from tests.waiting import wait_until
+
+SIZE = (("#todos li", "offsetHeight"), ("#todos .what", "offsetWidth"))
+
+
+def box(element: Locator) -> FloatRect:
+    found = element.bounding_box()
+    assert found
+    return found
 
 
 @pytest.fixture
@@ -51,14 +59,14 @@ def add(tab: Tab, what: str) -> None:
 def test_one_is_ticked_off_and_opened_again(tab: Tab, reader: Reader) -> None:
     tick = button(tab, "Complete: two")
     tick.click()
-    expect(tab.get_by_text("1 left")).to_be_visible()
+    expect(tab.get_by_role("link", name="All 1")).to_be_visible()
     expect(tick).to_be_hidden()
     assert "✓ two" in reader.todos()
     tab.get_by_text("Done 2").click()
     expect(tick).to_have_attribute("aria-pressed", "true")
     tick.click()
     expect(tick).to_have_attribute("aria-pressed", "false")
-    expect(tab.get_by_text("2 left")).to_be_visible()
+    expect(tab.get_by_role("link", name="All 2")).to_be_visible()
     assert reader.todos() == ["one", "two", "✓ three"]
     assert tab.evaluate("window.isStillHere")
 
@@ -116,17 +124,51 @@ def drag(tab: Tab, what: str, onto: str) -> None:
     tab.mouse.up()
 
 
-def test_on_a_phone_each_is_one_line_and_the_rest_is_behind_a_button(window: Window, reader: Reader) -> None:
-    reader.add("책 반납", "우유 두 병", "저녁 산책", due_on=date(2026, 11, 21))
-    window.emulate("light", "phone")
+@pytest.mark.parametrize(("width", "least"), [(320, 180), (390, 250), (1280, 600)])
+def test_each_has_the_room_for_its_text_with_the_day_below_it(
+    window: Window, reader: Reader, width: int, least: int
+) -> None:
+    reader.add("책", "우유 두 병을 사고 도서관에 들러 책을 반납하기", due_on=date(2025, 11, 21))
+    reader.add("산책")
+    window.set_width(width)
     tab = window.open("/todos")
-    heights = tab.evaluate("[...document.querySelectorAll('#todos li')].map(row => row.offsetHeight)")
-    assert max(heights) <= 56, heights
-    delete = button(tab, "Delete: 책 반납")
-    expect(delete).to_be_hidden()
-    row(tab, "책 반납").locator("summary").click()
-    delete.click()
-    expect_todos(tab, "저녁 산책", "우유 두 병")
+    heights, texts = (
+        tab.evaluate(f"[...document.querySelectorAll('{each}')].map(e => e.{size})") for each, size in SIZE
+    )
+    assert min(texts) >= least, texts
+    assert all(height <= most for height, most in zip(heights, (52, 140 if width < 400 else 70, 70), strict=True)), (
+        heights
+    )
+    day, what = (box(row(tab, "우유").locator(part)) for part in ("time", "bdi"))
+    assert (day["x"], day["y"] >= what["y"] + what["height"] - 2) == (what["x"], True), (day, what)
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_one_menu_is_open_until_something_else_is_tapped(
+    windows: Windows, reader: Reader, width: int, has_scripts: bool
+) -> None:
+    """The button opens its menu, Escape, a tap beside it or another menu closes it."""
+    reader.add("three", "two", "one")
+    with windows.lent(reader.cookies, scripts=has_scripts) as window:
+        window.set_width(width)
+        tab = window.open("/todos")
+        delete = [button(tab, f"Delete: {what}") for what in ("one", "two")]
+        for close in ("Escape", "h1", "More: two"):
+            button(tab, "More: one").click()
+            expect(delete[0]).to_be_visible()
+            assert box(delete[0])["x"] >= 0
+            assert box(delete[0])["y"] - box(button(tab, "More: one"))["y"] < 24, "beside its button"
+            if close == "Escape":
+                tab.keyboard.press("Escape")
+            elif close == "h1":
+                tab.locator("h1").click()
+            else:
+                button(tab, close).click()
+            expect(delete[0]).to_be_hidden()
+        expect(delete[1]).to_be_visible()
+        delete[1].click()
+        expect_todos(tab, "one", "three")
 
 
 def test_a_new_one_is_due_on_the_day_that_was_chosen_last(window: Window) -> None:
@@ -135,12 +177,24 @@ def test_a_new_one_is_due_on_the_day_that_was_chosen_last(window: Window) -> Non
     day = tab.get_by_label("Due date").locator("visible=true")
     tab.get_by_text("Pick a date", exact=True).click()
     day.fill("2027-05-05")
-    expect(tab.get_by_role("radio", name="No date")).not_to_be_checked()
-    tab.get_by_text("Tomorrow", exact=True).click()
+    today, tomorrow = (tab.get_by_role("checkbox", name=name) for name in ("Today", "Tomorrow"))
+    for name in ("Today", "Tomorrow"):
+        tab.get_by_text(name, exact=True).locator("visible=true").last.click()
     expect(day).to_have_value("")
+    expect(today).not_to_be_checked()
+    expect(tomorrow).to_be_checked()
     button(tab, "Add").click()
-    expect(tab.get_by_role("listitem").get_by_text("Due tomorrow")).to_be_visible()
-    expect(tab.get_by_role("radio", name="No date")).to_be_checked()
+    expect(tab.get_by_role("listitem").get_by_text("Tomorrow")).to_be_visible()
+    expect(tomorrow).not_to_be_checked()
+
+
+def test_one_that_is_added_where_today_was_chosen_in_its_place_is_due_today(window: Window) -> None:
+    tab = window.open("/todos")
+    tab.get_by_role("link", name="Today").click()
+    expect(tab.get_by_text("Nothing due today.")).to_be_visible()
+    add(tab, "at once")
+    expect_todos(tab, "at once")
+    expect(tab).to_have_url(re.compile("show=today$"))
 
 
 def test_an_address_is_opened_and_the_text_around_it_edits(tab: Tab, reader: Reader) -> None:

@@ -162,8 +162,8 @@ MORNING = datetime(2026, 11, 21, 5, 4, tzinfo=UTC)
 STYLE = {
     ("day", DAY): ("Nov 22", "11월 22일"),
     ("day", date(2025, 3, 1)): ("Mar 1, 2025", "2025년 3월 1일"),
-    ("deadline", DAY): ("Sun, Nov 22", "11월 22일 (일)"),
-    ("deadline", date(2025, 3, 1)): ("Sat, Mar 1, 2025", "2025년 3월 1일 (토)"),
+    ("deadline", DAY): ("Sun, Nov 22", "11월 22일(일)"),
+    ("deadline", date(2025, 3, 1)): ("Sat, Mar 1, 2025", "2025년 3월 1일(토)"),
     ("month", DAY): ("November 2026", "2026년 11월"),
     ("month", datetime(2026, 11, 30, 17, tzinfo=UTC)): ("December 2026", "2026년 12월"),  # where the reader is
     ("short_month", DAY): ("Nov", "11월"),

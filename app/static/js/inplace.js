@@ -9,7 +9,10 @@ let underWay = 0; // of these, what the reader asked for
 let isRefreshDue = false;
 
 document.addEventListener("inplace:show", ({ detail }) => follow(detail.url, detail.cache));
-document.addEventListener("inplace:refresh", ({ detail }) => refresh(detail.url));
+document.addEventListener("inplace:refresh", (event) => {
+  event.preventDefault(); // no need to load the page anew, see page.js
+  refresh(event.detail.url);
+});
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-inplace] a:not([href^='#'], [rel]), #more a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -61,17 +64,33 @@ async function show(url, cache, isAsked = true) {
     if (details) details.open = true;
   }
   const focused = document.activeElement.closest("[data-part]") && focusable();
+  const menu = document.querySelector("[data-part] :popover-open")?.id;
   for (const [old, part] of parts) {
     if (old.dataset.part === "before") old.prepend(...part.children);
     else if (old.dataset.part === "within") old.replaceChildren(...part.childNodes);
-    else old.replaceWith(part);
+    else if (!old.isEqualNode(part)) {
+      keepChoice(old, part);
+      old.replaceWith(part);
+    }
   }
+  if (menu) document.querySelector(`[popovertarget=${menu}]`)?.click();
   history.replaceState(null, "", answer.url);
   document.title = page.title;
   const field = document.querySelector("[data-part] [autofocus]");
   (field ?? (focused && document.querySelector(focused)))?.focus();
   if (field?.type === "text") field.setSelectionRange(field.value.length, field.value.length); // to go on writing
   document.dispatchEvent(new CustomEvent("inplace:shown"));
+}
+
+// What was chosen for the next entry is chosen in the new part too, if that offers it.
+function keepChoice(old, part) {
+  const were = [...old.querySelectorAll(".chips input")];
+  if (were.every((was) => was.checked === was.defaultChecked && was.value === was.defaultValue)) return;
+  for (const field of part.querySelectorAll(".chips input")) {
+    const was = were.find(({ type, value }) => type === field.type && (type === "date" || value === field.value));
+    field.checked = !!was?.checked;
+    if (was) field.value = was.value;
+  }
 }
 
 // The page behind "Show older": its list comes below the one that is shown, without a heading that stands there already.

@@ -9,7 +9,7 @@ const { owner } = document.getElementById("outbox").dataset;
 const PREFIX = `outbox:${owner}:`;
 const TIMEOUT = 30e3; // ms
 const [SHORTEST_PAUSE, LONGEST_PAUSE] = [2e3, 60e3]; // ms; doubled with each try
-const TEXTS = "textarea, input:not([type=hidden], [type=radio], [type=date])";
+const TEXTS = "textarea, input:not([type=hidden], [type=checkbox], [type=date])";
 const forms = new Map(); // of this page: the key of an entry, and the form that it was entered in
 let sent = []; // entries of this page that its list does not show yet
 let isStuck = false; // the last try did not reach the server

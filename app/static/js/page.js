@@ -16,6 +16,10 @@ document.addEventListener("say", ({ detail }) => say(detail));
 sayMessages();
 addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
 rememberTimeZone();
+let shownOn = today();
+document.addEventListener("inplace:shown", () => (shownOn = today()));
+document.addEventListener("visibilitychange", followDay);
+for (const name of ["focus", "pageshow"]) addEventListener(name, followDay);
 for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
 
 // A key that is held acts once, where it was pressed. Its repeats only write on in the field that they began in.
@@ -35,17 +39,17 @@ function clickOnce(event) {
   sent = undefined;
 }
 
-// Enter and Enter again.
+// Enter and Enter again, also while the answer is under way.
 function sendOnce(event) {
   const fields = String(new URLSearchParams(new FormData(event.target)));
   const isSame = sent?.submitter === event.submitter && sent.fields === fields;
-  if (isSame && isSoon(event, sent)) return stop(event);
+  if (isSame && isSoon(event, sent, event.submitter?.ariaBusy ? 10e3 : undefined)) return stop(event);
   const { submitter, timeStamp } = event;
   sent = { submitter, timeStamp, fields };
 }
 
-function isSoon(event, last) {
-  return event.timeStamp - last.timeStamp < 400; // ms
+function isSoon(event, last, milliseconds = 400) {
+  return event.timeStamp - last.timeStamp < milliseconds;
 }
 
 function stop(event) {
@@ -127,6 +131,21 @@ function rememberTimeZone() {
   if (!zone || `${document.cookie};`.includes(`time_zone=${zone};`)) return;
   const secure = location.protocol === "https:" ? ";secure" : "";
   document.cookie = `time_zone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
+}
+
+// A page that says "today" means the day on which it is looked at, also when it was left open over midnight. It changes in
+// its place (inplace.js) or is loaded anew, unless it has fields: nothing typed is lost.
+function followDay() {
+  if (document.hidden || !navigator.onLine || shownOn === today()) return;
+  const refresh = new CustomEvent("inplace:refresh", { detail: { url: location.href }, cancelable: true });
+  const isTyped = document.querySelector("main :is(input:not([type=hidden]), textarea, select)");
+  if (document.dispatchEvent(refresh) && !isTyped) location.reload();
+}
+
+// In the reader's zone, or in the browser's if it does not know that one.
+function today() {
+  const day = (timeZone) => new Date().toLocaleDateString("en", { timeZone });
+  try { return day(document.body.dataset.zone); } catch { return day(); }
 }
 
 // Signing out deletes the drafts and the outbox, so that the next person at this browser does not see them. The server's

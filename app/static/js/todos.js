@@ -3,6 +3,7 @@ const byId = (id) => document.getElementById(id);
 const OPEN = "#todos > .list li";
 const REOPENING = "#messages .message:has([action*='/reopen'])";
 let action; // what was done last: see describe()
+let place; // that got the focus after it
 for (const message of document.querySelectorAll("#messages .message")) message.dataset.announced = ""; // with the page
 
 document.addEventListener("outbox:kept", ({ detail: { form, submitter, text } }) => {
@@ -11,12 +12,15 @@ document.addEventListener("outbox:kept", ({ detail: { form, submitter, text } })
   else if (["delete", "clear"].includes(action.name)) submitter.disabled = true; // there is nothing more to delete
   form.closest("#messages .message")?.remove(); // to undo it twice makes no sense
 });
-// A day of the calendar and one by name: the last choice counts.
 document.addEventListener("change", ({ target }) => {
-  const date = target.closest(".chips")?.querySelector("[type=date]");
-  if (target === date) for (const radio of date.form.elements.named_day) radio.checked = !date.value && !radio.value;
-  else if (date) date.value = "";
+  if (target.id === "sort") order(target);
+  for (const other of target.closest(".chips")?.querySelectorAll("input") ?? []) {
+    if (other === target) continue; // of the days by name and that of the calendar, the last choice counts
+    other.checked = false;
+    if (other.type === "date") other.value = "";
+  }
 });
+document.addEventListener("keydown", (event) => event.key === "Tab" && goOn(event));
 document.addEventListener("inplace:follow", ({ detail: { link } }) => (action = describe(link, link.closest("li") ? "" : "shown")));
 document.addEventListener("inplace:shown", () => {
   for (const message of document.querySelectorAll("#messages [data-over]")) message.remove();
@@ -53,8 +57,26 @@ function focusPlace({ name, row, index, list }) {
   const rows = document.querySelectorAll(list);
   const link = ["save", ""].includes(name) && byId(`edit-${row}`);
   if (link && link.checkVisibility()) return link.focus();
-  const place = [byId(`todo-${row}`), rows[Math.min(index, rows.length - 1)]].find((element) => element?.checkVisibility());
-  Object.assign(place ?? byId("todos"), { tabIndex: -1 }).focus();
+  place = [byId(`todo-${row}`), rows[Math.min(index, rows.length - 1)]].find((element) => element?.checkVisibility()) ?? byId("todos");
+  Object.assign(place, { tabIndex: -1 }).focus();
+}
+
+// From there, Undo is the next stop, and behind the message the list goes on.
+function goOn(event) {
+  const controls = byId("messages").querySelector(".message")?.querySelectorAll("button, a") ?? [];
+  const stops = [place, ...controls, place?.querySelector("button, a")];
+  const here = stops.indexOf(event.target);
+  if (here < 0 || !place?.isConnected) place = undefined;
+  const next = place && stops[here + (event.shiftKey ? -1 : 1)];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+function order(select) {
+  action = describe(select, "shown");
+  const url = select.value ? `${select.form.action}?sort=${select.value}` : select.form.action;
+  document.dispatchEvent(new CustomEvent("inplace:show", { detail: { url } }));
 }
 
 // To screen readers: a new message if there is one, else a sentence about the action.
