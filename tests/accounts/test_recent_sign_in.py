@@ -225,7 +225,10 @@ CASES: dict[str, tuple[str, Callable[[Scene, TestResponse], object]]] = {
     "POST passkeys.create": (PASSKEYS, lambda *_: rows(Passkey, Passkey.name == TYPED) == 1),
     "GET passkeys.rename": (f"{PASSKEYS}/{{passkey}}", lambda *seen: opens("<bdi>Chrome on macOS</bdi>", *seen)),
     "POST passkeys.rename": (f"{PASSKEYS}/{{passkey}}", is_renamed),
-    "POST passkeys.remove": (f"{PASSKEYS}/{{passkey}}/delete", lambda scene, _: rows(Passkey, Passkey.id == scene.passkey) == 0),
+    "POST passkeys.remove": (
+        f"{PASSKEYS}/{{passkey}}/delete",
+        lambda scene, _: rows(Passkey, Passkey.id == scene.passkey) == 0,
+    ),
     "POST passkeys.turn_on_second_step": (f"{PASSKEYS}/second-step", shows_new_codes),
     "POST passkeys.turn_off_second_step": (f"{PASSKEYS}/second-step/off", lambda *_: rows(RecoveryCode) == 0),
     "POST passkeys.make_recovery_codes": (f"{PASSKEYS}/recovery-codes", shows_new_codes),
