@@ -73,19 +73,14 @@ def readme() -> str:
         _("todos.md: your todos as a task list."),
         _("photo.webp: your photo, if you have one."),
         _("semicircle.json: all of this and your word counts, for programs and for importing it again."),
-        limits(),
+        # Stated by the export itself: after deleting the account it would be too late to ask.
+        _(
+            "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 2,500 notes of "
+            "full length, or more short ones. Only semicircle.json and photo.webp are read, so if the ZIP is larger, "
+            "remove its folders."
+        ),
     )
     return "".join(f"{sentence}\r\n\r\n" for sentence in sentences)
-
-
-def limits() -> str:
-    """State the limits of an import. The export states them too: after deleting the account it would be too late."""
-    sentence: str = _(
-        "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 2,500 notes of "
-        "full length, or more short ones. Only semicircle.json and photo.webp are read, so if the ZIP is larger, "
-        "remove its folders."
-    )
-    return sentence
 
 
 @bp.get("/import")
@@ -188,7 +183,7 @@ def _outcome(job: Future[Outcome]) -> str:
 
 
 def import_page(form: ImportForm) -> str:
-    return render_template("portability/import.html", form=form, limits=limits())
+    return render_template("portability/import.html", form=form)
 
 
 def report_of(outcome: Outcome) -> str:

@@ -16,11 +16,12 @@ from sqlalchemy import func, select, update
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from app.accounts import sessions
+from app.accounts import access_tokens, sessions
 from app.accounts.models import AccessToken, AccountEvent, EventKind, User, UserSession
 from app.extensions import db
-from app.passkeys.models import Challenge, Passkey
-from tests.conftest import PASSWORD, browser_of
+from app.passkeys import two_step
+from app.passkeys.models import Challenge, Passkey, RecoveryCode
+from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import commit, right_before, row_counts, same_row_counts
 from tests.passkeys.conftest import Authenticator, add_passkey, ask
 from tests.visitor import Visitor
@@ -112,7 +113,7 @@ def test_the_sign_in_of_another_browser_does_not_count(app: Flask, idle: Visitor
 
 
 def test_the_link_to_the_export_does_not_save_the_page_that_asks_as_a_file(signed_in: Visitor) -> None:
-    for page in ("/mypage", "/mypage/edit", "/mypage/import"):
+    for page in ("/mypage", "/mypage/edit"):
         [link] = re.findall(r'<a [^>]*href="/mypage/export"[^>]*>', signed_in.get(page).text)
         assert " download" not in link
 
@@ -165,6 +166,8 @@ class Scene:
     phone: int  # the id of her session on another device
     device: Authenticator
     passkey: int
+    token: int  # an access token
+    codes: list[str]  # the hashes of her recovery codes
     credential: str = ""  # that the browser has made while her sign-in was recent
 
     def path(self, name: str) -> str:
@@ -173,6 +176,10 @@ class Scene:
     def wait(self) -> None:
         """Let ten minutes go by."""
         commit(update(UserSession).values(created_at=func.now() - LONG_AGO))
+
+
+def recovery_codes() -> list[str]:
+    return sorted(db.session.scalars(select(RecoveryCode.code_hash)))
 
 
 def rows(model: Any, *conditions: Any) -> int:
@@ -189,8 +196,8 @@ def is_renamed(scene: Scene, _: TestResponse) -> bool:
     return rows(Passkey, Passkey.id == scene.passkey, Passkey.name == TYPED) == 1
 
 
-def opens(scene: Scene, answer: TestResponse) -> bool:
-    return "<h1>Passkeys</h1>" in scene.laptop.get(answer.location).text
+def opens(heading: str, scene: Scene, answer: TestResponse) -> bool:
+    return f"<h1>{heading}</h1>" in scene.laptop.get(answer.location).text
 
 
 def downloads(scene: Scene, answer: TestResponse) -> bool:
@@ -199,35 +206,56 @@ def downloads(scene: Scene, answer: TestResponse) -> bool:
         return file.mimetype == "application/zip"
 
 
+def shows_new_codes(scene: Scene, answer: TestResponse) -> bool:
+    return rows(RecoveryCode) == two_step.CODES and recovery_codes() != scene.codes and "<code>" in answer.text
+
+
 def phone_alone_is_gone(scene: Scene, _: TestResponse) -> bool:
     return rows(UserSession) == 1 and rows(UserSession, UserSession.id == scene.phone) == 0
 
 
-# Views, one of each kind: the path that is asked for, with `{…}` of the scene, and a look if the act was done.
+# Every guarded act: the path that is asked for, with `{…}` of the scene, and a look if the act was done.
 CASES: dict[str, tuple[str, Callable[[Scene, TestResponse], object]]] = {
-    "access_tokens.make": ("/mypage/tokens", is_made),
-    "accounts.sign_out_device": ("/mypage/devices/{phone}/sign-out", phone_alone_is_gone),
-    "accounts.sign_out_other_devices": ("/mypage/devices/sign-out-others", phone_alone_is_gone),
-    "passkeys.index": (PASSKEYS, opens),
-    "passkeys.create": (PASSKEYS, lambda *_: rows(Passkey, Passkey.name == TYPED) == 1),
-    "passkeys.rename": (f"{PASSKEYS}/{{passkey}}", is_renamed),
-    "portability.export": ("/mypage/export", downloads),
+    "GET access_tokens.index": ("/mypage/tokens", lambda *seen: opens("Access tokens", *seen)),
+    "POST access_tokens.make": ("/mypage/tokens", is_made),
+    "POST access_tokens.end": ("/mypage/tokens/{token}/end", lambda *_: rows(AccessToken) == 0),
+    "POST accounts.sign_out_device": ("/mypage/devices/{phone}/sign-out", phone_alone_is_gone),
+    "POST accounts.sign_out_other_devices": ("/mypage/devices/sign-out-others", phone_alone_is_gone),
+    "GET passkeys.index": (PASSKEYS, lambda *seen: opens("Passkeys", *seen)),
+    "POST passkeys.create": (PASSKEYS, lambda *_: rows(Passkey, Passkey.name == TYPED) == 1),
+    "GET passkeys.rename": (f"{PASSKEYS}/{{passkey}}", lambda *seen: opens("<bdi>Chrome on macOS</bdi>", *seen)),
+    "POST passkeys.rename": (f"{PASSKEYS}/{{passkey}}", is_renamed),
+    "POST passkeys.remove": (
+        f"{PASSKEYS}/{{passkey}}/delete",
+        lambda scene, _: rows(Passkey, Passkey.id == scene.passkey) == 0,
+    ),
+    "POST passkeys.turn_on_second_step": (f"{PASSKEYS}/second-step", shows_new_codes),
+    "POST passkeys.turn_off_second_step": (f"{PASSKEYS}/second-step/off", lambda *_: rows(RecoveryCode) == 0),
+    "POST passkeys.make_recovery_codes": (f"{PASSKEYS}/recovery-codes", shows_new_codes),
+    "GET portability.export": ("/mypage/export", downloads),
 }
-LINKS = {"passkeys.index", "portability.export"}
+BY_SCRIPT = "POST passkeys.registration_options"  # passkeys.js posts its form as a page then
 FIELDS: dict[str, Any] = {"name": TYPED, "scopes": ["notes:read", "todos:write"], "expiry": "30"}  # of every form
 
 
 @pytest.fixture
 def scene(app: Flask, alice: User) -> Scene:
     laptop, _phone = browser_of(app, alice), browser_of(app, alice)
-    phone = db.session.scalars(select(func.max(UserSession.id))).one()
-    return Scene(laptop, phone, add_passkey(alice), db.session.scalars(select(Passkey.id)).one())
+    add_passkey(alice, "spare")  # the last one cannot be removed while sign-in asks for it
+    device = add_passkey(alice)
+    with app.app_context():
+        access_tokens.make_token(alice.id, "backup", ["read"], None, CLIENT)
+    two_step.turn_on(alice.id, CLIENT)
+    phone, passkey, token = (
+        db.session.scalars(select(func.max(each.id))).one() for each in (UserSession, Passkey, AccessToken)
+    )
+    return Scene(laptop, phone, device, passkey, token, recovery_codes())
 
 
 def ask_for(scene: Scene, name: str, fields: dict[str, Any] = FIELDS) -> str:
     """Ask for the act when ten minutes have gone by, and return the page that asks who is there."""
     scene.wait()
-    if name in LINKS:
+    if name.startswith("GET"):
         return scene.laptop.get(scene.path(name), follow_redirects=True).text
     return scene.laptop.submit(scene.path(name), **fields, credential=scene.credential).text
 
@@ -243,7 +271,8 @@ def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
 
 def stored() -> list[Any]:
     """Return all that these views could change."""
-    return [sorted(db.session.scalars(select(each))) for each in (UserSession.id, Passkey.name, AccessToken.name)]
+    columns = (UserSession.id, Passkey.name, AccessToken.name, RecoveryCode.code_hash)
+    return [sorted(db.session.scalars(select(each))) for each in columns]
 
 
 def confirmations() -> int:
@@ -251,15 +280,26 @@ def confirmations() -> int:
 
 
 def names_act(app: Flask, name: str, page: str) -> bool:
-    view: Any = app.view_functions[name]
+    method, endpoint = name.split()
+    view: Any = app.view_functions[endpoint]
     act = view.sensitive_act.name
     [main] = LexborHTMLParser(page).css("main")
-    return (str(act) if name in LINKS else f"{act}: {TYPED}") in main.text()
+    return (str(act) if method == "GET" else f"{act}: {TYPED}") in main.text()
+
+
+def test_every_guarded_act_has_its_case(app: Flask) -> None:
+    guarded = {
+        f"{method} {name}"
+        for method in ("GET", "POST")
+        for name, _ in endpoints(app, method)
+        if hasattr(app.view_functions[name], "sensitive_act")
+    }
+    assert guarded == CASES.keys() | {BY_SCRIPT}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_done_after_the_confirmation_and_not_before(app: Flask, scene: Scene, name: str) -> None:
-    if name == "passkeys.create":
+def test_it_is_done_once_after_the_confirmation_and_not_before(app: Flask, scene: Scene, name: str) -> None:
+    if name == "POST passkeys.create":
         scene.credential = Authenticator().register(ask(scene.laptop, PASSKEYS))
     before = stored()
     asked = ask_for(scene, name)
@@ -272,29 +312,23 @@ def test_it_is_done_after_the_confirmation_and_not_before(app: Flask, scene: Sce
     assert names_act(app, name, refused.text)
     assert (stored(), confirmations()) == (before, 0)
     assert CASES[name][1](scene, confirm(scene, refused.text, password=PASSWORD))
-    assert confirmations() == 1
+    done = stored()
+    assert confirm(scene, refused.text, password=PASSWORD).status_code == 400  # the token of a session that has ended
+    assert (stored(), confirmations()) == (done, 1)
 
 
 def test_a_cancel_leads_to_a_page_and_does_nothing(scene: Scene) -> None:
     before = stored()
-    for name in ("access_tokens.make", "passkeys.index", "portability.export"):
+    for name in ("POST access_tokens.make", "GET passkeys.index", "GET portability.export"):
         page = LexborHTMLParser(ask_for(scene, name))
         [cancel] = [link.attributes["href"] for link in page.css("main a") if link.text() == "Cancel"]
         assert scene.laptop.get(str(cancel), follow_redirects=True).status_code == 200, name
     assert (stored(), confirmations()) == (before, 0)
 
 
-def test_sent_twice_it_is_done_once(scene: Scene) -> None:
-    asked = ask_for(scene, "access_tokens.make")
-    confirm(scene, asked, password=PASSWORD)
-    before = stored()
-    assert confirm(scene, asked, password=PASSWORD).status_code == 400  # the token of a session that has ended
-    assert (stored(), confirmations()) == (before, 1)
-
-
 def test_another_site_has_nothing_confirmed(scene: Scene) -> None:
     """Its form has no token of this browser. A link of its own leads to no act: what is posted is not opened."""
-    before, path = stored(), scene.path("accounts.sign_out_device")
+    before, path = stored(), scene.path("POST accounts.sign_out_device")
     scene.wait()
     posted = scene.laptop.post(path, data={**FIELDS, "password": PASSWORD})
     assert (posted.status_code, stored(), confirmations()) == (400, before, 0)
@@ -305,11 +339,11 @@ def test_another_site_has_nothing_confirmed(scene: Scene) -> None:
 
 def test_what_was_typed_wrongly_is_told_after_the_password_and_stays(scene: Scene) -> None:
     wrong = {"name": "two\nlines", "scopes": ["read"], "expiry": "31"}
-    refused = confirm(scene, ask_for(scene, "access_tokens.make", wrong), password=PASSWORD)
+    refused = confirm(scene, ask_for(scene, "POST access_tokens.make", wrong), password=PASSWORD)
     assert refused.status_code == 422
     assert "Please choose one from the list." in refused.text
     assert 'value="read" checked' in refused.text or 'checked id="scopes-0"' in refused.text
-    assert rows(AccessToken) == 0
+    assert rows(AccessToken) == 1
 
 
 def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scene) -> None:
@@ -324,12 +358,12 @@ def test_a_passkey_is_made_after_the_password_by_the_page_that_comes(scene: Scen
     begun = LexborHTMLParser(confirm(scene, asked, password=PASSWORD).text)
     assert begun.css_matches("button[data-passkey=create][data-begins]")
     assert [field.attributes["value"] for field in begun.css("input#name")] == [TYPED]
-    assert rows(Passkey) == 1
+    assert rows(Passkey) == 2
 
 
 def test_a_passkey_that_is_removed_can_confirm_it(scene: Scene) -> None:
     scene.wait()
     asked = scene.laptop.submit(f"{PASSKEYS}/{scene.passkey}/delete").text
     confirm(scene, asked, passkey=scene.device.sign(ask(scene.laptop, "/sign-in/confirm/passkey")))
-    assert rows(Passkey) == 0
+    assert rows(Passkey, Passkey.id == scene.passkey) == 0
     assert scene.laptop.get(PASSKEYS).status_code == 200, "this browser stays signed in"

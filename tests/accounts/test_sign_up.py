@@ -61,11 +61,32 @@ REFUSED = [
 ]
 
 
+LABELS = {
+    "en": {"email": "email", "nickname": "nickname", "password": "password"},
+    "ko": {"email": "이메일", "nickname": "닉네임", "password": "비밀번호"},
+}
+
+
 def test_an_invalid_field_is_refused_and_stores_nothing(client: Visitor) -> None:
     with same_row_counts():
         for field, value, sentence in REFUSED:
             answer = client.submit("/sign-up", **{**GOOD, field: value})
             assert (answer.status_code, sentence in answer.text) == (422, True), (field, value)
+
+
+def test_the_first_thing_that_a_refused_form_says_is_which_field(client: Visitor) -> None:
+    for language, labels in LABELS.items():
+        client.set_cookie("language", language)
+        for field, value, _sentence in REFUSED:
+            page = client.submit("/sign-up", **{**GOOD, field: value}).text
+            said = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', page)
+            assert {(name, labels[field] in sentence.lower()) for name, sentence in said} == {(field, True)}, said
+
+
+def test_the_length_of_a_password_is_told_before_it_is_sent(client: Visitor) -> None:
+    page = client.get("/sign-up").text
+    assert re.search(r'aria-describedby="password-hint"[^>]* minlength="10"', page)
+    assert "10 to 128" in page.partition('id="password-hint"')[2][:40]
 
 
 def test_the_shortest_and_the_longest_password_and_nickname_are_accepted(client: Visitor) -> None:
@@ -94,6 +115,8 @@ def test_a_refused_form_keeps_the_typed_text_but_not_the_password(client: Visito
     assert 'value="carol@"' in page
     assert 'value="carol"' in page
     assert GOOD["password"] not in page
+    assert "Please type it again." in page
+    assert "Please type it again." not in client.submit("/sign-up", **{**GOOD, "password": "short"}).text
 
 
 def nickname_of(user: User) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.accounts.test_password_policy import ACCEPTED, EMAIL, NICKNAME, REFUSED
 from tests.browser.checks import axe_violations
-from tests.browser.controls import Control, Keyboard, button, link
+from tests.browser.controls import Control, Keyboard, button, link, posts_of
 from tests.browser.pages import PASSWORD
 from tests.browser.site import Reader, Site
 from tests.browser.window import Window, Windows
@@ -63,6 +63,7 @@ def add_passkey(device: Window, keys: Keyboard) -> None:
 
 
 def sign_out(keys: Keyboard) -> None:
+    keys.press(link("My page"))
     keys.press(Control("button", "sign out"))
     keys.is_at("/sign-in")
 
@@ -112,7 +113,15 @@ def test_the_second_step_by_passkey_and_by_recovery_code(device: Window, keys: K
     add_passkey(device, keys)
     keys.press(Control("button", "turn on two-step sign-in"))
     keys.sees(Control("link", "i've written them down"))
-    [code, *_] = device.tab.locator("code").all_text_contents()
+    codes = device.tab.locator("code").all_text_contents()
+    device.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    keys.press(Control("button", "copy"))
+    expect(device.tab.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    assert device.tab.evaluate("navigator.clipboard.readText()").split() == codes
+    with device.tab.expect_download() as download:
+        keys.press(link("Download"))
+    assert download.value.suggested_filename == "semicircle-recovery-codes.txt"
+    assert download.value.path().read_text().split() == codes
     keys.press(Control("link", "i've written them down"))
     sign_out(keys)
 
@@ -125,7 +134,7 @@ def test_the_second_step_by_passkey_and_by_recovery_code(device: Window, keys: K
     sign_in(device.tab, reader)
     keys.is_at("/sign-in/second-step")
     assert not axe_violations(device.tab)  # not earlier: it ends the virtual authenticator
-    keys.write(Control("textbox", "recovery code"), code)
+    keys.write(Control("textbox", "recovery code"), codes[0])
     keys.press(Control("button", "sign in with the code"))
     keys.is_at("/notes")
     assert not device.console_errors()
@@ -156,6 +165,29 @@ def test_the_meter_calls_weak_what_the_server_refuses_and_sentences_strong(windo
     assert len(weak & set(ACCEPTED)) < len(ACCEPTED) / 6, weak & set(ACCEPTED)
     for sentence in ("correct horse battery staple", "아침마다 커피를 두 잔 마셔요"):
         assert said[sentence].endswith("strong")
+
+
+def test_a_password_that_is_too_short_is_told_before_it_is_sent_and_stays(window: Window, site: Site) -> None:
+    for path, name in ((f"/sign-up/{site.ids['sign_up_token']}", "Password"), ("/mypage/edit", "New password")):
+        tab = window.open(path)
+        posts, field = posts_of(tab), tab.get_by_label(name, exact=True)
+        field.press_sequentially("short")
+        field.press("Enter")
+        assert field.evaluate("field => field.validity.tooShort")
+        expect(field).to_be_focused()
+        expect(field).to_have_value("short")
+        assert posts == [], path
+
+
+def test_an_access_token_is_copied(window: Window) -> None:
+    tab = window.open("/mypage/tokens")
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.get_by_label("Name", exact=True).fill("backup")
+    tab.get_by_label("Read notes").check()
+    button(tab, "Create the token").click()
+    button(tab, "Copy").click()
+    expect(button(tab, "Copied")).to_be_visible()
+    assert tab.evaluate("navigator.clipboard.readText()") == tab.locator("code").text_content()
 
 
 def test_the_error_of_a_refused_password_goes_when_the_next_one_is_good(window: Window) -> None:
@@ -199,7 +231,7 @@ def test_a_note_and_a_todo_that_were_typed_are_stored_after_signing_in(window: W
 def test_an_export_begins(window: Window, keyboard: Keyboard, reader: Reader) -> None:
     reader.let_ten_minutes_go_by()
     tab = window.open("/mypage")
-    keyboard.press(link("Download"))
+    keyboard.press(link("Export"))
     keyboard.is_at("/sign-in/confirm.*")
     keyboard.write(Control("textbox", "password", is_password=True), PASSWORD)
     with tab.expect_download() as download:

@@ -48,8 +48,9 @@ def test_the_html_of_every_page_is_valid(site: Site, packages: None, tmp_path: P
 
 @pytest.mark.parametrize("page", CASES)
 def test_it_is_in_order(windows: Windows, page: Page) -> None:
-    """It speaks the reader's language and has one main heading, the same one without scripts. axe-core finds no
-    violation, nothing scrolls sideways, and the console stays empty. Each fault says where it was found.
+    """It speaks the reader's language, has one main heading, the same one without scripts, and at most one primary
+    button. axe-core finds no violation, nothing scrolls sideways, and the console stays empty. Each fault says where it
+    was found.
     """
     number = PAGES.index(page)
     on_desk, on_phone = SCHEMES if number // 2 % 2 else SCHEMES[::-1]
@@ -67,6 +68,8 @@ def test_it_is_in_order(windows: Windows, page: Page) -> None:
         if len(main_headings) != 1:
             found.append(f"its main headings are {main_headings}")
         headings[name] = str(main_headings)
+        if (primary := window.tab.locator(".primary").locator("visible=true").count()) > 1:
+            found.append(f"it has {primary} primary buttons")
         if has_scripts and language == LANGUAGES[number % 2]:
             found += faults_of_opened(window, language, (on_phone, FORCED) if page.name in SMOKE else (on_phone,))
         elif has_scripts:

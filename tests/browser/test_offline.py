@@ -122,7 +122,7 @@ def test_a_form_posted_offline_changes_nothing(window: Window, reader: Reader, n
 
 @pytest.mark.smoke
 def test_signing_out_leaves_nothing_behind(window: Window, reader: Reader, offline: Switch) -> None:
-    tab = read(window, reader, "/notes", "/todos")
+    tab = read(window, reader, "/notes", "/todos", "/mypage")
     tab.get_by_role("button", name="Sign out").click()
     expect(tab).to_have_url(re.compile("/sign-in$"))
     wait_until(lambda: not kept(tab), "the pages are gone")

@@ -47,9 +47,22 @@ def test_an_anonymous_visitor_can_choose_a_language_for_the_browser(client: Visi
 
 def test_the_forms_of_a_page_lead_back_to_it_with_its_query(signed_in: Visitor, alice: User) -> None:
     signed_in.submit(f"/todos/{todos.create_todo(alice.id, 'x')}/delete")  # which leaves a message
-    page = signed_in.get("/todos?show=open&sort=due").text
-    assert '<input type="hidden" name="next" value="/todos?show=open&amp;sort=due">' in page
-    assert 'href="/todos?show=open&amp;sort=due" data-close' in page
+    assert 'href="/todos?show=open&amp;sort=due" data-close' in signed_in.get("/todos?show=open&sort=due").text
+    page = signed_in.get("/mypage?a=1&b=2").text
+    assert '<input type="hidden" name="next" value="/mypage?a=1&amp;b=2">' in page
+
+
+def test_who_is_signed_in_finds_language_theme_and_sign_out_on_my_page_alone(
+    client: Visitor, signed_in: Visitor
+) -> None:
+    for path in ("/", "/sign-in", "/sign-up", "/forgot-password", "/nothing/here"):
+        page = client.get(path).text
+        assert (page.count('action="/preferences"'), "/sign-out" in page) == (1, False), path
+    for path in ("/notes", "/notes/trash", "/todos", "/wordcounts", "/mypage/edit", "/mypage/import", "/nothing/here"):
+        page = signed_in.get(path).text
+        assert (page.count('action="/preferences"'), "/sign-out" in page) == (0, False), path
+    page = signed_in.get("/mypage").text
+    assert (page.count('action="/preferences"'), page.count("/sign-out")) == (1, 1)
 
 
 def test_the_language_of_the_account_applies_on_every_device_of_it_alone(app: Flask, alice: User, bob: User) -> None:
@@ -69,12 +82,12 @@ def test_an_error_page_uses_the_chosen_language(app: Flask, alice: User) -> None
 
 
 def test_the_theme_is_set_on_the_html_element(client: Visitor) -> None:
-    assert "data-theme" not in client.get("/").text
+    assert '<html lang="en">' in client.get("/").text
     assert client.submit("/preferences", theme="dark", next="//evil.example").location == "/"
     assert '<html lang="en" data-theme="dark">' in client.get("/").text
     assert 'data-theme="dark"' in client.get("/nothing").text
     client.submit("/preferences", theme="auto")
-    assert "data-theme" not in client.get("/").text
+    assert '<html lang="en">' in client.get("/").text
 
 
 def test_the_list_of_shortcuts_has_a_switch_and_leads_back_and_to_no_other_site(signed_in: Visitor) -> None:

@@ -1,14 +1,15 @@
-// The button that copies a link. It is hidden where the page has no clipboard; the field can be copied from anyway.
+// The button that copies a link, a token or codes. It is hidden where the page has no clipboard; what is selected can be
+// copied by hand.
 const button = document.querySelector("[data-copy]");
 button.hidden = !navigator.clipboard;
 button.addEventListener("click", async () => {
-  const field = document.getElementById(button.dataset.copy);
-  field.select();
+  const copied = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(copied);
+  copied.select?.();
   try {
-    await navigator.clipboard.writeText(field.value);
+    await navigator.clipboard.writeText(copied.value ?? copied.innerText);
   } catch {
-    return; // refused; what is selected can be copied by hand
+    return; // refused
   }
-  button.textContent = button.dataset.done;
-  button.form.querySelector("[role=status]").textContent = button.dataset.done;
+  button.textContent = button.nextElementSibling.textContent = button.dataset.done;
 });

@@ -27,6 +27,7 @@ const GOOD = 2;
 for (const meter of document.querySelectorAll("[data-strength]")) {
   const field = document.getElementById(meter.dataset.strength);
   field.addEventListener("input", () => showStrength(meter, field));
+  field.form.onsubmit = () => field.reportValidity(); // the page of a refused form comes without it
 }
 
 function showStrength(meter, field) {
