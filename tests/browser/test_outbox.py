@@ -11,7 +11,7 @@ from app.extensions import db
 from app.notes.models import Note
 from tests.browser.controls import button, is_settled, text
 from tests.browser.site import Reader
-from tests.browser.window import Switch, Window, Windows
+from tests.browser.window import NARROWEST, Switch, Window, Windows
 from tests.waiting import WITHIN, wait_until
 
 LATENCY = 300  # ms
@@ -209,7 +209,10 @@ def test_a_second_click_stores_nothing_more(window: Window, reader: Reader, path
     assert reader.notes() == [typed]
 
 
-def test_an_edit_of_another_device_is_still_a_conflict(window: Window, reader: Reader, offline: Switch) -> None:
+@pytest.mark.parametrize(("choice", "stored"), [("Save my text", ["mine"]), ("Keep both", ["mine", "theirs"])])
+def test_an_edit_of_another_device_is_still_a_conflict(
+    window: Window, reader: Reader, offline: Switch, choice: str, stored: list[str]
+) -> None:
     note_id = reader.write("as it was", "title")
     tab = window.open(f"/notes/{note_id}/edit")
     offline(True)
@@ -222,10 +225,17 @@ def test_an_edit_of_another_device_is_still_a_conflict(window: Window, reader: R
     expect(tab.get_by_role("region", name="Saved text")).to_contain_text("theirs")
     expect(tab.get_by_role("region", name="Your text")).to_contain_text("mine")
     assert reader.notes() == ["theirs"], "nothing is replaced unasked"
-    button(tab, "Save my text").click()
-    expect(tab.get_by_role("article")).to_contain_text("mine")
-    assert reader.notes() == ["mine"]
+    window.set_width(NARROWEST)
+    tab.evaluate("scrollTo(0, 0)")
+    for name in ("Save my text", "Keep both"):
+        expect(button(tab, name)).to_be_in_viewport(ratio=1)
+    expect(tab.locator(".primary")).to_have_count(1)
+    button(tab, choice).click()
+    expect(tab).to_have_url(f"{window.url}/notes")
+    assert sorted(reader.notes()) == stored
     assert is_settled(tab)
+    window.open(f"/notes/{note_id}/edit")
+    expect(tab.locator("[data-offer]")).to_be_hidden()  # no draft is left of what is stored
 
 
 def test_what_the_server_refuses_waits_with_its_reason(window: Window, reader: Reader) -> None:
