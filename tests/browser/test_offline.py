@@ -152,6 +152,19 @@ def test_offline_a_search_looks_through_the_list_that_is_there(
     expect(tab.locator("#kept")).to_be_hidden()
 
 
+def test_offline_a_filter_that_cannot_be_shown_says_so_until_the_network_is_back(
+    window: Window, reader: Reader, offline: Switch
+) -> None:
+    reader.add("milk")
+    tab = read(window, reader, "/todos")
+    offline(True)
+    tab.get_by_role("link", name="Today", exact=True).click()
+    expect(tab.get_by_role("alert")).to_contain_text("only what's on this page")
+    expect(tab.locator("#todos .list bdi")).to_have_text("milk")
+    offline(False)
+    expect(tab.get_by_role("alert")).to_be_hidden()
+
+
 NOT_KEPT = ("/notes/trash", "/notes/{note}/edit", "/mypage", "/notes/tags", "/wordcounts")
 
 
