@@ -17,6 +17,7 @@ from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
 from app.web.form_recovery import recovers
+from app.web.form_tokens import idempotency_key
 from app.web.formats import date_and_time
 from app.web.headers import send_no_referrer
 from app.web.request_size import accepts_long_text
@@ -58,6 +59,8 @@ def change(note_id: int) -> Answer:
     if not form.validate():
         service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404 rather than 422
         return refusal(form) if wants_json() else (editor(form, note_id), 422)
+    if "both" in request.args:
+        return keep_both(form, note_id)
     try:
         typed = (form.title.data, form.content.data, form.version.data)
         version = service.update_note(current_user.id, note_id, *typed, from_trash="from_trash" in request.form)
@@ -76,6 +79,14 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
     stored, mine = compare(current.content, form.content.data)
     back = return_url(url_for("notes.index"))
     return render_template("notes/conflict.html", form=form, current=current, stored=stored, mine=mine, back=back)
+
+
+def keep_both(form: EditNoteForm, note_id: int) -> Answer:
+    """Leave the stored text of a conflict as it is, and store the reader's as a note of its own."""
+    service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404
+    new_id = service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
+    flash(_("Both are kept. Your text is a new note."), f"open {url_for('notes.show', note_id=new_id)}")
+    return accepted(go_to(return_url(url_for("notes.index"))), f"notes.{note_id}")
 
 
 @bp.get("/<id:note_id>/history")

@@ -1,11 +1,11 @@
-// The service worker: what was read last can be read again without a network. The network always comes first, so nothing
-// is stale. The pages of one reader are in one cache, named by the account, with the static files that they name. It is
-// deleted before an answer to anybody else is shown (X-Reader), and at the sign-out (Clear-Site-Data).
+// The service worker: what was read last can be read again offline. The network comes first, so nothing is stale. The
+// pages of one reader are in one cache, named by the account, with the static files that they name. It is deleted before
+// an answer to anybody else is shown (X-Reader), and at the sign-out (Clear-Site-Data).
 const READING = /^\/(notes(\/\d+(\/edit)?)?|todos|wordcounts(\/[\w-]+)?|mypage)$/; // what is kept: nothing secret
 const MOST = 50; // pages
-const OFFLINE = "/offline"; // says that there is no network
+const OFFLINE = "/offline"; // says so
 let asked = 0;
-let latest = { number: 0 }; // the newest request that was answered, and to whom
+let latest = { number: 0 }; // the newest answer, and to whom
 let turn = Promise.resolve();
 
 addEventListener("install", () => skipWaiting());
@@ -27,7 +27,7 @@ async function ask(event, request) {
   const reader = answer.headers.get("X-Reader"); // without it, the server did not look who it is
   const cache = reader && (await (turn = turn.then(() => settle(number, reader))).catch(() => {}));
   const isKept = cache && answer.status === 200 && !answer.redirected && READING.test(pathOf(request));
-  if (isKept) event.waitUntil(keep(cache, request, answer.clone()).catch(() => {})); // full, or a file is gone
+  if (isKept) event.waitUntil(keep(cache, request, answer.clone()).catch(() => {})); // full, or files gone
   return answer;
 }
 
@@ -48,7 +48,7 @@ async function keep(cache, request, answer) {
   const pages = (await cache.keys()).filter((other) => READING.test(pathOf(other)));
   for (const page of pages.splice(0, pages.length - MOST)) await cache.delete(page);
   if (!missing.length) return;
-  const used = []; // after a deploy, by the pages of before too
+  const used = []; // by pages of before a deploy too
   for (const page of pages) used.push(...filesOf((await (await cache.match(page))?.text()) ?? ""));
   for (const url of known) if (url.includes("/static/") && !used.includes(url)) await cache.delete(url);
 }
@@ -63,12 +63,17 @@ function filesOf(html) {
 }
 
 async function kept(request) {
-  if (pathOf(request) === "/") return Response.redirect("/notes"); // as the server does
-  const page = await caches.match(request, { ignoreVary: true });
+  const url = new URL(request.url);
+  if (url.pathname === "/") return Response.redirect("/notes"); // as the server does
+  const page = (await find(url)) ?? (url.searchParams.delete("q"), await find(url)); // for search.js
   const html = await page?.text();
   return html ? new Response(html.replace('id="kept" hidden', 'id="kept"'), page) : offline();
 }
 
 async function offline() {
-  return (await caches.match(OFFLINE, { ignoreVary: true })) ?? Response.error();
+  return (await find(OFFLINE)) ?? Response.error();
+}
+
+function find(url) {
+  return caches.match(url, { ignoreVary: true });
 }

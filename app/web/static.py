@@ -107,8 +107,7 @@ def show_offline() -> str:
     settle_reader()
     return render_template(
         "errors/error.html",
+        in_notebook=True,
         title=_("You're offline"),
-        advice=_(
-            "Nothing was changed. You can still read what you opened last, and everything else once you're back online."
-        ),
+        advice=_("Nothing was changed. You can still read what you opened last."),
     )

@@ -93,7 +93,6 @@ def as_json(report: Report) -> str:
 class Row:
     """A word, or a stem with all its forms."""
 
-    rank: int  # by count, also where the table is sorted by word
     text: str
     count: int
     density: float  # percentage of all words
@@ -120,8 +119,8 @@ def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None,
     forms = _forms(words, stem_of, frequent)
     most = max(frequent.values(), default=0)
     rows = [
-        Row(rank, text, count, 100 * count / total_words, 100 * count / most, forms.get(text, []))
-        for rank, (text, count) in enumerate(frequent.items(), start=1)
+        Row(text, count, 100 * count / total_words, 100 * count / most, forms.get(text, []))
+        for text, count in frequent.items()
     ]
     if by_word:
         rows.sort(key=lambda row: row.text)

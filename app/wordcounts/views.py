@@ -30,7 +30,7 @@ bp = Blueprint("wordcounts", __name__, url_prefix="/wordcounts")
 bp.add_app_template_filter(decoded)
 bp.add_app_template_filter(readable)
 
-WORDS_SHOWN = 100  # without ?all=1
+WORDS_SHOWN = 20  # without ?all=1
 # The arguments that say how a result is shown, each with the one value that it may have. Without them stop words are
 # left out, and the WORDS_SHOWN most frequent words are shown, the most frequent first. Every link and form keeps them.
 VIEW = {"stop_words": "keep", "all": "1", "sort": "word"}

@@ -70,7 +70,7 @@ def test_what_was_read_is_read_again_offline(window: Window, reader: Reader, not
     tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
     expect(tab.get_by_role("article").first).to_contain_text("the half that I did not read")
     expect(tab.locator("#kept")).to_be_visible()
-    assert tab.evaluate("getComputedStyle(document.querySelector('#kept')).display") == "flex", "its styles are kept"
+    assert tab.evaluate("getComputedStyle(document.querySelector('.network')).display") == "flex", "its styles are kept"
     window.open(unread)
     expect(tab.get_by_role("heading", name="You're offline")).to_be_visible()
     expect(tab.get_by_role("main")).not_to_contain_text("the half")
@@ -95,7 +95,8 @@ def test_what_was_typed_on_kept_pages_is_stored_once(window: Window, reader: Rea
     expect(tab.locator("#kept")).to_be_visible()
     tab.get_by_label("Text", exact=True).fill("written in a tunnel")
     tab.keyboard.press("Control+Enter")
-    expect(tab.locator("#outbox")).to_contain_text("Not saved yet, kept on this device: 2.")
+    expect(tab.locator("#outbox")).to_contain_text("2 changes waiting to be saved")
+    expect(tab.get_by_role("main").locator(".message").locator("visible=true")).to_have_count(1)
     tab.reload()
     expect(tab.locator(".waiting li bdi")).to_have_text("written in a tunnel")
     offline(False)
@@ -106,6 +107,82 @@ def test_what_was_typed_on_kept_pages_is_stored_once(window: Window, reader: Rea
     offline(True)
     tab.reload()
     expect(tab.get_by_role("article")).to_contain_text("written in a tunnel")
+
+
+@pytest.mark.parametrize(
+    ("path", "row"), [("/notes", "article h3"), ("/todos", "#todos .list bdi")], ids=["notes", "todos"]
+)
+def test_offline_a_search_looks_through_the_list_that_is_there(
+    window: Window, reader: Reader, offline: Switch, path: str, row: str
+) -> None:
+    for name in ("감자튀김", "Café au lait", "milk and bread"):
+        reader.write("", name)
+        reader.add(name)
+    tab = read(window, reader, path)
+    rows, field = tab.locator(row).locator("visible=true"), tab.get_by_role("searchbox")
+    said = tab.get_by_role("alert").get_by_text("only what's on this page")
+    offline(True)
+    for typed, found in (
+        ("감자", ["감자튀김"]),
+        ("BREAD milk", ["milk and bread"]),
+        ("cafe\u0301", ["Café au lait"]),
+        ("달", []),
+        ("ㄱㅈ", []),
+    ):
+        field.fill(typed)
+        expect(rows).to_have_text(found)
+        expect(said).to_be_visible()
+        expect(tab).to_have_url(re.compile(rf"{path}\?q="))
+        if path == "/notes":
+            expect(tab.locator(".day").locator("visible=true")).to_have_count(len(found))
+    field.fill("milk")
+    expect(rows).to_have_text(["milk and bread"])
+    tab.reload()  # and what is sent by Enter
+    expect(field).to_have_value("milk")
+    expect(rows).to_have_text(["milk and bread"])
+    expect(said).to_be_visible()
+    field.fill("")
+    expect(rows).to_have_count(3)
+    field.fill("ㄱㅈ")
+    expect(rows).to_have_count(0)
+    offline(False)  # the search is made up for
+    expect(rows).to_have_text(["감자튀김"] if path == "/notes" else [])
+    expect(tab.locator("#found")).not_to_be_empty()
+    expect(said).to_be_hidden()
+    expect(tab.locator("#kept")).to_be_hidden()
+
+
+def test_offline_a_filter_that_cannot_be_shown_says_so_until_the_network_is_back(
+    window: Window, reader: Reader, offline: Switch
+) -> None:
+    reader.add("milk")
+    tab = read(window, reader, "/todos")
+    offline(True)
+    tab.get_by_role("link", name="Today", exact=True).click()
+    expect(tab.get_by_role("alert")).to_contain_text("only what's on this page")
+    expect(tab.locator("#todos .list bdi")).to_have_text("milk")
+    offline(False)
+    expect(tab.get_by_role("alert")).to_be_hidden()
+
+
+NOT_KEPT = ("/notes/trash", "/notes/{note}/edit", "/mypage", "/notes/tags", "/wordcounts")
+
+
+def test_offline_what_was_not_read_leaves_the_navigation_and_its_way_back(
+    window: Window, reader: Reader, note_id: int, offline: Switch
+) -> None:
+    tab = read(window, reader, "/notes", "/todos")
+    main, tabs = tab.get_by_role("main"), tab.get_by_role("navigation", name="Main").get_by_role("link")
+    names = tabs.all_inner_texts()
+    offline(True)
+    for path in NOT_KEPT:
+        window.open(path.format(note=note_id))
+        expect(main.get_by_role("heading", name="You're offline")).to_be_visible()
+        expect(main.locator(".half")).to_be_visible()
+        expect(main.locator(".primary")).to_have_count(1)
+        expect(tabs).to_have_text(names)
+    tabs.get_by_text("Todos").click()
+    expect(tab.get_by_role("textbox", name="New todo")).to_be_visible()
 
 
 def test_a_form_posted_offline_changes_nothing(window: Window, reader: Reader, note_id: int, offline: Switch) -> None:

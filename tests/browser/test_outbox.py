@@ -11,13 +11,13 @@ from app.extensions import db
 from app.notes.models import Note
 from tests.browser.controls import button, is_settled, text
 from tests.browser.site import Reader
-from tests.browser.window import Switch, Window, Windows
+from tests.browser.window import NARROWEST, Switch, Window, Windows
 from tests.waiting import WITHIN, wait_until
 
 LATENCY = 300  # ms
 EACH = 15  # notes, and as many todos, on each of two devices
 IS_KEPT = "async path => !!(await caches.match(path, { ignoreVary: true }))"
-AWAY = "Not saved yet, kept on this device: {}."
+AWAY = {1: "1 change waiting to be saved", 2: "2 changes waiting to be saved"}
 
 
 def add(tab: Tab, *descriptions: str) -> None:
@@ -94,7 +94,7 @@ def test_offline_the_page_says_so_and_sends_later(window: Window, reader: Reader
     offline(True)
     add(tab, "우유", "책 반납")
     expect(waiting(tab)).to_have_text(["책 반납", "우유"])
-    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(2))
+    expect(tab.locator("#outbox")).to_contain_text(AWAY[2])
     assert reader.todos() == []
     offline(False)
     expect(tab.locator("#todos li bdi")).to_have_text(["책 반납", "우유"])
@@ -122,7 +122,7 @@ def test_an_answer_that_was_lost_stores_nothing_twice(window: Window, reader: Re
     tab = window.open("/todos")
     tab.route("**/todos", lose, times=1)
     add(tab, "one")
-    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    expect(tab.locator("#outbox")).to_contain_text(AWAY[1])
     assert reader.todos() == ["one"]
     add(tab, "two")  # tries again at once, in order
     expect(tab.locator("#todos li bdi")).to_have_text(["two", "one"])
@@ -157,7 +157,7 @@ def test_edits_of_one_note_are_in_no_conflict_with_each_other(window: Window, re
     tab = window.open(f"/notes/{note_id}/edit")
     tab.route(f"**/notes/{note_id}", lose, times=1)
     write(tab, "the first edit")
-    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    expect(tab.locator("#outbox")).to_contain_text(AWAY[1])
     write(tab, "the second edit")
     expect(tab).to_have_url(f"{window.url}/notes")
     assert reader.notes() == ["the second edit"]
@@ -185,7 +185,7 @@ def test_an_editor_goes_on_from_an_edit_that_waits(window: Window, reader: Reade
     tab = window.open(f"/notes/{note_id}/edit")
     tab.route(f"**/notes/{note_id}", lambda route: route.abort("connectionreset"))
     write(tab, "in the tunnel")
-    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    expect(tab.locator("#outbox")).to_contain_text(AWAY[1])
     window.open(f"/notes/{note_id}/edit")
     expect(text(tab)).to_have_value("in the tunnel")
     text(tab).press_sequentially(", and out of it")
@@ -209,12 +209,15 @@ def test_a_second_click_stores_nothing_more(window: Window, reader: Reader, path
     assert reader.notes() == [typed]
 
 
-def test_an_edit_of_another_device_is_still_a_conflict(window: Window, reader: Reader, offline: Switch) -> None:
+@pytest.mark.parametrize(("choice", "stored"), [("Save my text", ["mine"]), ("Keep both", ["mine", "theirs"])])
+def test_an_edit_of_another_device_is_still_a_conflict(
+    window: Window, reader: Reader, offline: Switch, choice: str, stored: list[str]
+) -> None:
     note_id = reader.write("as it was", "title")
     tab = window.open(f"/notes/{note_id}/edit")
     offline(True)
     write(tab, "mine")
-    expect(tab.locator("#outbox")).to_contain_text(AWAY.format(1))
+    expect(tab.locator("#outbox")).to_contain_text(AWAY[1])
     reader.rewrite(note_id, "title", "theirs")
     offline(False)
     expect(tab.get_by_role("alert")).to_be_focused()
@@ -222,10 +225,17 @@ def test_an_edit_of_another_device_is_still_a_conflict(window: Window, reader: R
     expect(tab.get_by_role("region", name="Saved text")).to_contain_text("theirs")
     expect(tab.get_by_role("region", name="Your text")).to_contain_text("mine")
     assert reader.notes() == ["theirs"], "nothing is replaced unasked"
-    button(tab, "Save my text").click()
-    expect(tab.get_by_role("article")).to_contain_text("mine")
-    assert reader.notes() == ["mine"]
+    window.set_width(NARROWEST)
+    tab.evaluate("scrollTo(0, 0)")
+    for name in ("Save my text", "Keep both"):
+        expect(button(tab, name)).to_be_in_viewport(ratio=1)
+    expect(tab.locator(".primary")).to_have_count(1)
+    button(tab, choice).click()
+    expect(tab).to_have_url(f"{window.url}/notes")
+    assert sorted(reader.notes()) == stored
     assert is_settled(tab)
+    window.open(f"/notes/{note_id}/edit")
+    expect(tab.locator("[data-offer]")).to_be_hidden()  # no draft is left of what is stored
 
 
 def test_what_the_server_refuses_waits_with_its_reason(window: Window, reader: Reader) -> None:

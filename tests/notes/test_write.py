@@ -131,7 +131,7 @@ def test_a_stale_version_is_409_shows_what_differs_and_stores_nothing(
         '<ins><span class="visually-hidden">Only in your text: </span>mine</ins>',
         *("<del><bdi>Books</bdi></del>", "<ins><bdi>Book</bdi></ins>"),
         *('href="/notes?q=b">Keep the saved text', 'name="next" value="/notes?q=b"'),
-        "data-refused",  # the draft stays
+        *("data-refused", f'formaction="/notes/{note_id}?both=1"'),  # the draft stays
         'name="version" value="2"',  # which saves mine over the version that it showed
     ):
         assert shown in answer.text
@@ -168,6 +168,25 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
     service.delete_note(alice.id, note_id)
     service.empty_trash(alice.id)
     assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 404
+
+
+def test_both_texts_are_kept_mine_once_as_a_note_of_its_own_and_nobody_elses(
+    signed_in: Visitor, alice: User, bob: User, note_id: int
+) -> None:
+    service.update_note(alice.id, note_id, "Books", "theirs", version=1)
+    fields = {"title": "Books", "content": "mine", "version": "2", "next": "/notes?q=b", "form_token": "x" * 16}
+    for _clicked in range(2):
+        answer = signed_in.submit(f"/notes/{note_id}?both=1", **fields)
+        assert answer.location == "/notes?q=b"
+    assert f"accepted=notes.{note_id};" in str(answer.headers.getlist("Set-Cookie")), "the draft of this note is done"
+    assert stored(alice, note_id) == ("Books", "theirs", 2)
+    new_id = max(row.id for row in listing.list_notes(alice.id).notes)
+    assert stored(alice, new_id) == ("Books", "mine", 1)
+    assert f'href="/notes/{new_id}">View' in signed_in.get("/notes").text
+    foreign = service.create_note(bob.id, "foreign", "")
+    with same_row_counts():
+        assert signed_in.submit(f"/notes/{foreign}?both=1", **fields).status_code == 404
+        assert signed_in.submit(f"/notes/{note_id}?both=1", **fields | {"content": "x" * 20_001}).status_code == 422
 
 
 def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_other_site(

@@ -4,6 +4,7 @@ import errno
 import gc
 import logging
 import os
+import re
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
@@ -51,12 +52,14 @@ def test_a_json_request_gets_problem_json(client: Visitor, accept: str) -> None:
 
 
 NAVIGATION = '<nav class="tabs"'
+HALF_SUN = re.compile(r'<main.*<svg class="half".*</main>', re.DOTALL)
 
 
 def test_an_error_page_has_the_notebooks_navigation_for_who_is_signed_in(signed_in: Visitor, client: Visitor) -> None:
     for path, status in (("/notes/9000000000", 404), ("/notes?before=nothing", 400), ("/sign-out", 405)):
         answer = signed_in.get(path)
         assert (answer.status_code, NAVIGATION in answer.text) == (status, True), path
+        assert HALF_SUN.search(answer.text), path
     signed_in.submit("/sign-out")
     assert NAVIGATION not in signed_in.get("/nothing").text
     unknown = client.get("/nothing")

@@ -91,7 +91,7 @@ def test_the_pages_show_it_and_the_link_keeps_the_encoded_form(signed_in: Visito
     url, shown = DECODED[0]
     page = signed_in.get(f"/wordcounts/{done(alice, url=url, final_url=url, title=None)}").text
     assert f'<a href="{url}" rel="noopener noreferrer nofollow"><bdi>{shown}</bdi></a>' in page
-    assert f'<h2 class="grow" id="result"><bdi>{shown}</bdi></h2>' in page
+    assert f'<h2 class="grow address" id="result"><bdi>{shown}</bdi></h2>' in page
     assert f"<title>{shown} · " in page
     assert f'value="{shown}"' in page
     assert page.count(url) == 1

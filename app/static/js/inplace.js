@@ -8,6 +8,7 @@ let newest = 0; // pages that were asked for; of two at once the later one is sh
 let underWay = 0; // of these, what the reader asked for
 let isRefreshDue = false;
 
+addEventListener("online", () => tellOffline(false));
 document.addEventListener("inplace:show", ({ detail }) => follow(detail.url, detail.cache));
 document.addEventListener("inplace:refresh", (event) => {
   event.preventDefault(); // no need to load the page anew, see page.js
@@ -113,9 +114,12 @@ async function append(link) {
 async function load(url, cache) {
   const answer = await fetch(url, { cache }).catch(() => {});
   const html = await answer?.text().catch(() => {});
-  const offline = document.getElementById("offline");
-  if (offline) offline.hidden = html !== undefined;
+  tellOffline(html === undefined);
   return html === undefined ? {} : { answer, page: new DOMParser().parseFromString(html, "text/html") };
+}
+
+function tellOffline(isOffline) {
+  document.getElementById("offline").hidden = !isOffline;
 }
 
 // A selector of what has the focus, to find it again among the new parts.

@@ -1,22 +1,51 @@
 // Typing searches too, in its place (inplace.js). The first search is a new entry of the browser's history; what is typed
-// on replaces it.
+// on replaces it. Without a network the list that is there is looked through, until the network is back.
 const PAUSE = 300; // milliseconds without a key
 const form = document.querySelector("form.search");
 let pause;
 let shown = location.search;
+let isBehind = false; // the list is not of what is searched for
 
 form.addEventListener("input", () => {
   clearTimeout(pause);
   pause = setTimeout(search, PAUSE);
 });
-document.addEventListener("inplace:shown", () => (shown = location.search));
+document.addEventListener("inplace:shown", () => {
+  shown = location.search;
+  isBehind = false;
+});
+document.addEventListener("inplace:missed", () => isBehind && lookThrough());
+addEventListener("online", () => isBehind && show());
 addEventListener("popstate", () => location.search === shown || location.reload());
+if (words() && !form.elements.q.defaultValue && !document.getElementById("kept").hidden) { // sw.js has the list alone
+  form.elements.q.value = words();
+  isBehind = true;
+  lookThrough();
+}
+
+function words() {
+  return new URLSearchParams(shown).get("q") ?? "";
+}
 
 function search() {
   const url = new URL(form.action);
   url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   if (url.search === shown) return;
-  if (!new URLSearchParams(shown).has("q")) history.pushState(null, "", url);
+  history[words() ? "replaceState" : "pushState"](null, "", url);
   shown = url.search;
-  document.dispatchEvent(new CustomEvent("inplace:show", { detail: { url, cache: "no-store" } }));
+  show();
+}
+
+function show() {
+  isBehind = true;
+  document.dispatchEvent(new CustomEvent("inplace:show", { detail: { url: location.href, cache: "no-store" } }));
+}
+
+function lookThrough() {
+  const wanted = words().normalize().toLowerCase().split(/\s+/);
+  for (const row of document.querySelectorAll("main :is(article, .day, #todos li)")) {
+    row.hidden = !wanted.every((word) => row.textContent.toLowerCase().includes(word));
+  }
+  document.getElementById("found").replaceChildren();
+  document.getElementById("offline").hidden = false;
 }

@@ -37,7 +37,7 @@ look.addEventListener("click", () => document.dispatchEvent(new CustomEvent("out
 function showLine({ entries, isStuck, isSignedOut }) {
   const isAway = isStuck && entries.length > refused.length;
   const number = isAway ? entries.length : refused.length;
-  words.textContent = line.dataset.words.replace("{}", number);
+  words.textContent = number === 1 ? line.dataset.one : line.dataset.words.replace("{}", number);
   signIn.search = new URLSearchParams({ next: location.pathname + location.search });
   signIn.hidden = !isAway || !isSignedOut;
   look.hidden = !refused.length;

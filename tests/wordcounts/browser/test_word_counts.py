@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.controls import button
 from tests.browser.pages import FULL
 from tests.browser.site import Site
-from tests.browser.window import SIZES, Window, Windows
+from tests.browser.window import NARROWEST, SIZES, Window, Windows
 
 
 @pytest.fixture
@@ -39,6 +39,23 @@ def test_the_caption_explains_no_column_that_the_phone_hides(tab: Tab) -> None:
     assert "Density" not in tab.locator("caption").inner_text()
     tab.set_viewport_size({"width": SIZES["desk"][0], "height": SIZES["desk"][1]})
     assert "Density" in tab.locator("caption").inner_text()
+
+
+LINES = "text => Math.round(text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight))"
+
+
+def test_an_address_takes_at_most_two_lines_and_the_next_thing_to_do_is_counting(window: Window, site: Site) -> None:
+    tab = window.tab
+    window.set_width(NARROWEST)
+    for path, address in (
+        ("/wordcounts", ".counts li > a"),
+        (f"/wordcounts/{site.ids['done']}", ".source a"),
+        (f"/wordcounts/{site.ids['failed']}", "h2.address"),
+        (f"/wordcounts/{site.ids['waiting']}", "h2.address"),
+    ):
+        window.open(path)
+        assert {each.evaluate(LINES) for each in tab.locator(address).all()} == {2}, (path, address)
+        expect(tab.locator(".primary")).to_have_text("Count")
 
 
 def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: Window, path: str) -> None:
