@@ -17,7 +17,10 @@ REL = "nofollow noopener noreferrer ugc"  # of the links that people write
 # No address has these: spaces, invisible characters, the ends of full-width sentences, and one of these quotes or
 # brackets that it does not both open and close, as it does in /wiki/《책》.
 _PAIRS = "「」『』【】《》〈〉〔〕（）“”‘’"
-_OUTSIDE = rf"\s<>\"`\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff。、，．：；！？…⋯{_PAIRS}"
+_INVISIBLE = (
+    r"\x00-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
+)
+_OUTSIDE = rf"\s<>\"`{_INVISIBLE}。、，．：；！？…⋯{_PAIRS}"
 _QUOTED = "|".join(f"{a}[^{_OUTSIDE}]{{1,100}}{b}" for a, b in zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
 LONGEST = 2000
 BODY = re.compile(rf"(?:[^{_OUTSIDE}]|{_QUOTED}){{1,{LONGEST}}}")
@@ -29,8 +32,9 @@ HOST = re.compile(
 # A path may end in Korean: /wiki/한국어 is whole. So a particle is one only behind a letter of the Latin alphabet, a
 # digit, a slash or a closing sign, and only at the end. Japanese goes on without a space, so there it is cut anywhere.
 _KOREAN = (
-    r"(?:(?:에서|에게|에|으로|로|까지|부터|보다|처럼|마다|만|와|과|이랑|랑|하고|밖에|조차|대로)?(?:는|은|도|만|의|를|을|가|이|라도|부터|까지)?요?"
-    r"|이?(?:라는|라고|라며|란|며|고|나|든|든지)|(?:으로|로)(?:부터|써|서)|입니다만?|이?네요|이에요|예요|이다|인데|인가요|임)"
+    r"(?:(?:에서|에게|한테|께|에|으로|로|까지|부터|보다|처럼|마다|만|와|과|이랑|랑|하고|밖에|조차|대로)?(?:는|은|도|만|의|를|을|가|이|라도|부터|까지)?요?"
+    r"|(?:에게|한테|께|으로|로)(?:써|서)|엔|이?(?:라는|라고|라며|라면|라서|란|며|고|나|든|든지|네요|죠|지요)"
+    r"|입니다만?|입니까|이에요|예요|이다|(?:이었|였)(?:다|습니다)|인데|인지|인가요?|임)"
 )
 _JAPANESE = r"(?:を|(?<!/)(?:は|が|に|の|で|と|も|へ|から|まで|より))"
 PARTICLE = re.compile(
@@ -76,5 +80,5 @@ def address_at(text: str, start: int) -> str:
         body = host[0]
     ends = (match.start() for match in PARTICLE.finditer(body) if not IS_NAME.match(body[: match.end() + 1]))
     body = body[: next(ends, None)]
-    link = _LINKIFY.match_at_start(body)
-    return link.raw.rstrip("*_~.,:;!?\\") if link else ""
+    link = _LINKIFY.match_at_start(body.rstrip("*_~"))
+    return link.raw.rstrip("*_~.,:;!?\\–—") if link else ""

@@ -31,6 +31,7 @@ TEXTS = [
     "⟦https://e.com/a⟧。 ⟦https://e.com/a⟧、次 ⟦https://e.com/a⟧，下 ⟦https://e.com/a⟧… ⟦https://e.com/a⟧... （⟦https://e.com/a⟧）",
     "⟦https://e.com/a⟧」를 ⟦https://e.com/a_(b)⟧) ⟦https://e.com/a⟧\u200b ⟦https://e.com⟧… ⟦https://e.com/⟧》",
     "**⟦https://e.com/a⟧** *⟦https://e.com/a⟧* _⟦https://e.com/a⟧_ ~~⟦https://e.com/a⟧~~ **⟦https://e.com/a⟧**(둘)",
+    "_⟦https://e.com⟧_ __⟦https://e.com⟧__ ⟦https://e.com/a⟧\u00ad ⟦https://e.com/a⟧\u3164 ⟦https://e.com/a⟧—",
     "주소:⟦https://e.com/a⟧ 詳細は⟦https://e.com/a⟧ 여기⟦https://e.com/a⟧",
     # particles
     "⟦https://e.com/page⟧를 ⟦https://e.com/page⟧에서는 ⟦https://e.com/page.html⟧입니다. ⟦https://e.com/a⟧(으)로",
@@ -39,6 +40,7 @@ TEXTS = [
     "⟦https://e.com/a_(b)⟧의 '⟦https://e.com/a⟧'를 **⟦https://e.com/a⟧**를 ⟦https://e.com/?a=1⟧로 ⟦https://e.com/#top⟧이",
     "⟦https://e.com/a⟧라는 ⟦https://e.com/a⟧이라고 ⟦https://e.com/a⟧과 ⟦https://e.com/a⟧부터 ⟦https://e.com/a⟧예요!",
     "⟦https://e.com/a⟧처럼요 ⟦https://e.com/a⟧입니다만 ⟦https://e.com/docs/⟧를 ⟦https://e.com/⟧는 ⟦http://한글.한국⟧에서",
+    "⟦https://e.com/a⟧한테서 ⟦https://e.com/a⟧께 ⟦https://e.com/a⟧였습니다. ⟦https://e.com/a⟧이라면 ⟦https://e.com/a⟧죠?",
     "⟦https://e.com/a⟧を見る ⟦https://e.com/⟧を ⟦https://e.com⟧の記事 ⟦https://e.com/a.html⟧から",
     # no address
     "e.com www.e.com a@e.com ftp://e.com //e.com http:// https:// https:/e.com javascript:alert(1) xhttps://e.com",

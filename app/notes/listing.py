@@ -22,8 +22,9 @@ from app.notes.cursor import NO_END, START, Key, key_of, position_of
 from app.notes.figures import figures_beside
 from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search, parameters_of
-from app.notes.search_statements import COUNTED, CURSOR, Found
-from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow, read_one
+from app.notes.search_statements import COUNTED, CURSOR, DEEP, LATER, Found
+from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow
+from app.rejection import existing
 
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
@@ -136,7 +137,7 @@ def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePa
     tags = list(dict.fromkeys(search.tags))
     if search.words or len(tags) > 1:
         is_sorted = bool(search.words) and (after == START or position.relevance is not None)
-        parameters |= parameters_of(search)
+        parameters |= parameters_of(search) | {"deep": DEEP if after == START else LATER * DEEP}
         rows = read(_RELEVANT if is_sorted else _SEARCH, parameters).all()
         return page_of(rows, after, search, size, is_sorted=is_sorted)
     if tags:
@@ -197,7 +198,6 @@ _COLUMNS: tuple[Any, ...] = (
 _OWN: Select[Any] = select(*_COLUMNS).where(Note.user_id == OWNER)
 _OWN_PAGE = one_page(_OWN.where(LISTED), Note.pinned, Note.created_at, Note.id)
 _OWN_TAGGED = with_tag(_OWN.where(NOT_DELETED))
-_BY_ID = _OWN.where(Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 _BY_IDS = _OWN.where(Note.id.in_(bindparam("ids", expanding=True)), NOT_DELETED | IN_TRASH)
 
 
@@ -219,7 +219,7 @@ def list_rows(
 
 def get_row(user_id: int, note_id: int) -> NoteRow:
     """Return a note, also one in the trash. Raises: RowNotFound."""
-    return read_one(_BY_ID, user_id, note_id)
+    return existing(next(iter(rows_of(user_id, [note_id])), None))
 
 
 def rows_of(user_id: int, ids: Sequence[int]) -> Sequence[NoteRow]:

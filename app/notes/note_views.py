@@ -1,7 +1,5 @@
 """Show one note, edit, pin, archive, delete and share it; show the archive, the trash, and what a shared link opens."""
 
-from difflib import SequenceMatcher
-
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
@@ -80,13 +78,10 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
 
 
 def compare(stored: str, mine: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Return the lines of each text, each with True if it differs: the other text does not have it."""
+    """Return the lines of each text, each with True if the other text has no such line. The cost is linear."""
     old, new = stored.split("\n"), mine.split("\n")
-    blocks = SequenceMatcher(None, old, new).get_matching_blocks()
-    old_kept = {match.a + offset for match in blocks for offset in range(match.size)}
-    new_kept = {match.b + offset for match in blocks for offset in range(match.size)}
-    left = [(text, number not in old_kept) for number, text in enumerate(old)]
-    return left, [(text, number not in new_kept) for number, text in enumerate(new)]
+    both = {*old} & {*new}
+    return [(text, text not in both) for text in old], [(text, text not in both) for text in new]
 
 
 @bp.post("/preview")
@@ -172,7 +167,7 @@ def delete(note_id: int) -> Response:
     back = return_url(url_for("notes.index"))
     undo = url_for("notes.restore", note_id=note_id, next=back)
     sentence = _("Moved “%(name)s” to the trash.", name=name)
-    if sharing.is_shared(current_user.id, note_id):
+    if service.get_note_or_deleted(current_user.id, note_id).share_token:
         sentence = _("Moved “%(name)s” to the trash. Its link doesn't work while it's there.", name=name)
     flash(sentence, f"undo {undo}")
     return redirect(back)
@@ -194,7 +189,7 @@ def empty_trash() -> Response:
 @bp.post("/<id:note_id>/restore")
 def restore(note_id: int) -> Response:
     name = service.restore_note(current_user.id, note_id)
-    if sharing.is_shared(current_user.id, note_id):
+    if service.get_note_or_deleted(current_user.id, note_id).share_token:
         flash(_("“%(name)s” restored. Its link works again.", name=name))
     else:
         flash(_("“%(name)s” restored.", name=name))

@@ -9,7 +9,7 @@ from sqlalchemy import true
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
 from app.notes.service import IN_TRASH, NOT_DELETED, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
-from app.portability.contract import InvalidItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
+from app.portability.contract import EmptyItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
 from app.web.fields import strip
 
 
@@ -21,7 +21,7 @@ def _still_kept(value: str) -> str:
 
 def _complete(note: Item) -> Item:
     if not (note["title"] or strip(note["content"])):
-        raise InvalidItem("content")
+        raise EmptyItem("content")
     return {**note, "tags": tags_of(note["title"], note["content"])}
 
 

@@ -60,7 +60,8 @@ _SYLLABLE = re.compile(f"([{INITIALS}])({_longest_first(_MEDIALS)})((?:{_longest
 _WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{_JAMO}])*")  # no jamo stays alone
 
 _CONSONANT = re.compile(f"[{INITIALS}{''.join(CLUSTERS)}]")  # which stands for a syllable
-_NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]")  # written in several ways
+# Written in several ways; or with a mark that makes no letter of its own, whose notes are in no index without it.
+_NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]|.[\u0300-\u036f]+")
 _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
 
 
@@ -132,7 +133,7 @@ def parameters_of(search: Search) -> dict[str, Any]:
     """Return the parameters of the statements, besides the owner and the cursor."""
     with_initials = [word for word in search.words if _CONSONANT.search(word)]
     initials = [word for word in with_initials if _PAIR.search(word)]  # the index can be asked for no single one
-    terms = _NOT_INDEXED.sub(" ", fold(" ".join(search.words))).strip()
+    terms = fold(_NOT_INDEXED.sub(" ", " ".join(search.words))).strip()
     as_they_are = [word for word in search.words if regular_expression(word) == re.escape(word)]
     return {
         "terms": terms,

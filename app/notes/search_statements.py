@@ -68,8 +68,8 @@ from app.extensions import read
 from app.notes.cursor import MOST_RELEVANT
 from app.notes.models import CONTENT_LENGTH, Note
 from app.notes.search import Search, near_words, parameters_of_correction
-from app.notes.service import NOT_DELETED, OWNER
-from app.notes.texts import NAME_LENGTH
+from app.notes.service import EXCERPT, NOT_DELETED, OWNER
+from app.notes.texts import BLOCK_MARKER, NAME_LENGTH
 
 NEWEST = 150  # notes
 CANDIDATES = 1000
@@ -78,7 +78,7 @@ COUNTED = 100  # hits. Of more, the page says 100+
 MOST_WORDS = 100  # different ones near what was typed, those that occur most
 INDEXED = 2000  # code points of a text, as the functions of the indexes have it (revision 0050)
 DEEP = 50  # longer notes
-LATER = 2  # times the notes of the first page are read for a later one: some were written meanwhile
+LATER = 2  # times the notes of the first page are read for a later one: some were written or got longer meanwhile
 
 IS_INDEXED: BindParameter[bool] = bindparam("is_indexed")
 KEY = (Note.pinned, Note.created_at, Note.id)
@@ -87,7 +87,6 @@ _POOL_CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("cr
 _POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindparam("end_id"))
 _IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
 _IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
-# As texts.name_and_excerpt() has it: a note without a title is named by its first line.
 _LONGER = (
     select(*KEY)
     .where(Note.user_id == OWNER, NOT_DELETED, func.char_length(Note.content) > INDEXED)
@@ -95,11 +94,15 @@ _LONGER = (
 )
 # The newest of them, if there are words to search for.
 _BY_WORDS = _LONGER.where(func.cardinality(cast(bindparam("anywhere"), ARRAY(Text))) > 0)
-_DEEP = _BY_WORDS.limit(DEEP).cte("deep")
-_IN_PART = exists(_BY_WORDS.offset(DEEP).limit(1).subquery().select()).label("in_part")
+_REACHED: BindParameter[int] = bindparam("deep", type_=Integer)
+_DEEP = _BY_WORDS.limit(_REACHED).cte("deep")
+_IN_PART = exists(_BY_WORDS.offset(_REACHED).limit(1).subquery().select()).label("in_part")
 _REACH = case((Note.id.in_(select(_DEEP.c.id)), CONTENT_LENGTH), else_=INDEXED)
 TEXT = Note.title + "\n" + func.left(Note.content, _REACH, type_=Text)
-_NAME = case((Note.title == "", func.left(func.split_part(Note.content, "\n", 1), NAME_LENGTH)), else_=Note.title)
+# As texts.name_and_excerpt() has it: a note without a title is named by its first line, such as a heading.
+_LINE = func.split_part(func.ltrim(EXCERPT.element, " \n\t"), "\n", 1)
+_FIRST_LINE = func.left(func.regexp_replace(_LINE, BLOCK_MARKER.pattern, ""), NAME_LENGTH)
+_NAME = case((Note.title == "", _FIRST_LINE), else_=Note.title)
 
 Found = tuple[CTE, *tuple[Label[Any], ...]]
 

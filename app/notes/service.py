@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Delete, Row, Select, Update, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import BindParameter, Delete, Row, Update, bindparam, delete, func, select, tuple_, update
 
 from app.accounts.service import owner_required
 from app.database.statements import fixed
@@ -51,15 +51,14 @@ class StaleVersion(Exception):
 
 
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
-_OWN = select(
-    *(Note.id, Note.title, Note.content, Note.pinned, Note.version, Note.created_at, Note.updated_at, Note.archived_at)
-).where(Note.user_id == OWNER, Note.id == bindparam("note_id"))
-_ONE = _OWN.where(NOT_DELETED)
-_ONE_OR_DELETED = (
-    _OWN.add_columns(Note.deleted_at, DAYS_LEFT.label("days_left"))
-    .add_columns(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at"))
+_ONE = (
+    select(
+        *(Note.id, Note.title, Note.content, Note.pinned, Note.version),
+        *(Note.created_at, Note.updated_at, Note.archived_at, Note.deleted_at, DAYS_LEFT.label("days_left")),
+        *(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at")),
+    )
     .outerjoin(NoteShare, NoteShare.note_id == Note.id)
-    .where(NOT_DELETED | IN_TRASH)
+    .where(Note.user_id == OWNER, Note.id == bindparam("note_id"), NOT_DELETED | IN_TRASH)
 )
 
 _ARCHIVE_KEY = (Note.archived_at, Note.id)
@@ -133,16 +132,15 @@ def _stored_with(user_id: int, row_keys: Sequence[uuid.UUID]) -> list[int]:
 
 def get_note(user_id: int, note_id: int) -> NoteRow:
     """Return a note of the list or of the archive. Raises: RowNotFound."""
-    return read_one(_ONE, user_id, note_id)
+    note = get_note_or_deleted(user_id, note_id)
+    if note.deleted_at:
+        raise RowNotFound
+    return note
 
 
 def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
     """Return a note that may be in the trash (`deleted_at`) and shared (`share_token`). Raises: RowNotFound."""
-    return read_one(_ONE_OR_DELETED, user_id, note_id)
-
-
-def read_one(statement: Select[*tuple[Any, ...]], user_id: int, note_id: int) -> NoteRow:
-    return existing(read(statement, {"owner": user_id, "note_id": note_id}).one_or_none())
+    return existing(read(_ONE, {"owner": user_id, "note_id": note_id}).one_or_none())
 
 
 def update_note(user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False) -> int:

@@ -41,7 +41,6 @@ _SHARE = (
 )
 _OF_NOTE = (NoteShare.user_id == OWNER, NoteShare.note_id == bindparam("note"))
 _STOP = delete(NoteShare).where(*_OF_NOTE).returning(NoteShare.note_id)
-_IS_SHARED = select(NoteShare.note_id).where(*_OF_NOTE)
 _BY_TOKEN = (
     select(Note.title, Note.content, Note.updated_at)
     .join(NoteShare, NoteShare.note_id == Note.id)
@@ -73,11 +72,6 @@ def stop_sharing(user_id: int, note_id: int) -> None:
     db.session.commit()
     if not ended:
         get_note_or_deleted(user_id, note_id)
-
-
-def is_shared(user_id: int, note_id: int) -> bool:
-    """Return True if the note has a link, which may open nothing since the note is in the trash."""
-    return db.session.scalar(_IS_SHARED, {"owner": user_id, "note": note_id}) is not None
 
 
 def get_shared_note(token: str) -> NoteRow:

@@ -35,20 +35,20 @@ MAX_DELIMITERS = 2000
 BLOCK = re.compile(r"\n|(?<![^\s>+*-])(?:>|[-+*][ \t])")  # a line, a quote or an item of a list
 MAX_BLOCKS = 3000
 
-# A list begins with a number of up to three digits: `2026. …` is a year. A number and another one with its dot, as in
-# `11. 25. 회의` and `3. 1. 만세`, is a date, and so is one with a day of the week.
+# An item of a list has a number of up to three digits: `2026. …` is a year. A number and another one with its dot, as
+# in `11. 25. 회의` and `3. 1. 만세`, is a date, and so is one with a day of the week.
 DATE = r"[0-9]{1,4}\. ?[0-9]{1,2}(?:\.(?![0-9])| ?\([월화수목금토일]\))"
 LIST_NUMBER = rf"(?!{DATE})[0-9]{{1,3}}[.)]"
-_NO_LIST = re.compile(rf"{DATE}|([0-9]{{4,9}}[.)])")
+_NO_ITEM = re.compile(rf"{DATE}|[0-9]{{4,9}}[.)]")
 
 # A tag is `#` and up to 30 characters that are neither space nor punctuation, except `-` and `_`. It begins a line or
 # stands behind a space, a bracket, a quotation mark or another tag. Digits alone are a number, as in "we are #1". Case
 # does not matter. Revision 0013 has an older rule in SQL, for the notes that existed before tags did.
 TAG_LENGTH = 30  # code points, without the #
 # The characters that end a tag: ASCII except letters, digits, - and _; the spaces and punctuation of Latin-1, of
-# Unicode's General Punctuation and CJK Symbols blocks, and the full-width forms.
+# Unicode's General Punctuation and CJK Symbols blocks, the full-width forms, and fillers, which are drawn as nothing.
 _END = (
-    r"\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xbf"
+    r"\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xbf\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufeff\uffa0"
     r"\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff3e\uff40\uff5b-\uff65"
 )
 _AT_END = rf"(?![^{_END}])"
@@ -58,15 +58,16 @@ _COLOUR = (
     rf"(?![a-f]2[a-f]{_AT_END})(?=(?:[0-9a-f]{{3,4}}|[0-9a-f]{{6}}|[0-9a-f]{{8}}){_AT_END})"
     rf"(?:[a-f]*[0-9]|(?:([a-f])\1+|([a-f]{{2}})\2{{2,}}|(?:([a-f])\3){{3,4}}){_AT_END})"
 )
-# An emoji may be several, joined by U+200D, and `#` itself is one with U+FE0F. Of punctuation, languages have some in
-# their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A dot ends a sentence, so it ends a tag.
+# A tag begins with what is seen. An emoji may be several, joined by U+200D, and `#` itself is one with U+FE0F. Of
+# punctuation, languages have some in their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A
+# dot ends a sentence, so it ends a tag.
 TAG = re.compile(
-    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\ufe0f\u20e3])"
+    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
     rf"(?:[a-z]#{_AT_END}(?!\#)"
     rf"|(?:[^{_END}]|(?<=[^{_END}])\u200d(?=[^{_END}])|(?<=[a-z])\+\+){{1,{TAG_LENGTH}}}{_AT_END})",
     re.IGNORECASE,
 )
-_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔（]")
+_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔〖（［｛＂＇｢]")
 _BETWEEN_TAGS = ",/·;&、，"
 _LINE_OF_TAGS = re.compile(rf"\s*(?:{TAG.pattern}\s*)+", re.IGNORECASE)
 
@@ -109,7 +110,7 @@ class Sentence(StateInline):
         run = _RUN.match(self.src, start, self.posMax)
         end = run.end() if run else start
         before, after = self.src[max(0, start - 2) : start] or " ", self.src[end] if end < self.posMax else " "
-        if is_arithmetic(before, self.src[start:end], after):
+        if is_arithmetic(before, self.src[start:end], after) or before[-1] + self.src[start:end] + after in _FACES:
             return Scanned(can_open=False, can_close=False, length=end - start)
         last = before[0] if _VARIATION.fullmatch(before[1:]) else before[-1]
         beside = is_cjk(last) or before in _QUOTES_OF_CJK, is_cjk(after)
@@ -124,6 +125,7 @@ class Sentence(StateInline):
 
 
 _RUN = re.compile(r"(.)\1*")
+_FACES = {"^_^", "^__^", "-_-", "-__-", ">_<", "@_@", "=_="}
 _VARIATION = re.compile("[\ufe00-\ufe0e]")  # of the character before it
 _QUOTES_OF_CJK = {"‘\ufe01", "’\ufe01", "“\ufe01", "”\ufe01"}
 _HANGUL_OR_VARIANT = re.compile("[\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff\U000e0100-\U000e01ef]")
@@ -140,16 +142,22 @@ def is_cjk(character: str) -> bool:
 
 
 def is_arithmetic(before: str, run: str, after: str) -> bool:
-    """Return True for `*` and `~` between two digits, for one `*` between a digit and a letter or bracket, and `x**2`.
+    """Return True for `*` and `~` between two digits, for one `*` between a digit or bracket and another, and `x**2`.
+
+    A letter may stand before the digit, as in `커피*2`, and behind it, unless it is of Chinese, Japanese or Korean: a
+    particle follows emphasis, as in `*3*은`.
 
     Args:
         before: the last two characters, or fewer.
     """
     last, is_name = before[-1], len(before) == 1 or before[0] in " (+-/=,"
-    if run[0] == "_" or not (last + after).isascii() or not (last.isdigit() or after.isdigit()):
-        return False
-    is_one_sided = run == "*" and (last.isalnum() or last == ")") and (after.isalnum() or after == "(")
-    return is_one_sided or (last.isdigit() and after.isdigit()) or (run == "**" and last.isalpha() and is_name)
+    ends, begins = last.isdigit() or last in ")）", after.isdigit() or after in "(（"
+    if run != "*":
+        is_power = run == "**" and last.isascii() and last.isalpha() and is_name
+        return run[0] != "_" and after.isdigit() and (last.isdigit() or is_power)
+    if last.isdigit():
+        return begins or (after.isalpha() and not is_cjk(after))
+    return (begins and ends) or (after.isdigit() and last.isalpha())
 
 
 class Inline(ParserInline):
@@ -211,18 +219,20 @@ def tag(state: StateInline, silent: bool) -> bool:
 
 def listed(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a list, unless it would begin with a date, or with the number of a year."""
-    line = state.src[state.bMarks[start_line] + state.tShift[start_line] : state.eMarks[start_line]]
-    match = _NO_LIST.match(line)
-    # A later item of a list may have any number: its line is indented less than the text of the item before.
-    if match and (not match[1] or state.sCount[start_line] >= state.blkIndent):
-        return False
-    return list_block(state, start_line, end_line, silent)
+    return not dated(state, start_line, end_line, True) and list_block(state, start_line, end_line, silent)
+
+
+def dated(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """End a list before a date: as an item it would get the next number in place of its own."""
+    begin = state.bMarks[start_line] + state.tShift[start_line]
+    return silent and _NO_ITEM.match(state.src, begin, state.eMarks[start_line]) is not None
 
 
 def tabled(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a table, unless it has too many cells."""
-    if silent or not table(state, start_line, end_line, True):
-        return silent and table(state, start_line, end_line, True)
+    is_table = table(state, start_line, end_line, True)
+    if silent or not is_table:
+        return is_table
     rows = next((line for line in range(start_line, end_line) if state.isEmpty(line)), end_line) - start_line
     columns = state.src.count("|", state.bMarks[start_line + 1], state.eMarks[start_line + 1]) + 1
     return has_room(state.env, rows * columns) and table(state, start_line, end_line, silent)
@@ -230,8 +240,9 @@ def tabled(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
 
 def fenced(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a fence of code. One that nobody closed ends before a last line of tags, which is none of its code."""
-    if silent or not fence(state, start_line, end_line, True):
-        return silent and fence(state, start_line, end_line, True)
+    is_fence = fence(state, start_line, end_line, True)
+    if silent or not is_fence:
+        return is_fence
     has_tags = _LINE_OF_TAGS.fullmatch(state.src, state.bMarks[end_line - 1], state.eMarks[end_line - 1])
     return fence(state, start_line, end_line - bool(has_tags), silent)
 
@@ -243,6 +254,7 @@ def parser() -> MarkdownIt:
     made.configure("commonmark", options_update=options).enable(["strikethrough", "table"])
     made.disable(["image", "html_block", "html_inline", "entity", "reference", "lheading", "code", "text_join"])
     made.validateLink = lambda url: bool(ALLOWED_LINK.match(url))  # type: ignore[method-assign]
+    made.block.ruler.before("list", "date", dated, {"alt": ["list"]})
     made.block.ruler.at("list", listed, {"alt": ["paragraph", "reference", "blockquote"]})
     made.block.ruler.at("fence", fenced, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     made.block.ruler.at("table", tabled, {"alt": ["paragraph", "reference"]})

@@ -1,10 +1,12 @@
 """Read the tags of all notes again when the rule of what a tag is has changed, so that the pages and the index agree.
 
 It is a job and no backfill of a revision, since the rule is a parser's. Each batch is a transaction and remembers how
-far it came, so the job may die at any line.
+far it came, so the job may die at any line. All are read twice, with LATER between: meanwhile the release before may
+still serve, and writes tags by its own rule.
 """
 
 import time
+from datetime import timedelta
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,13 +16,24 @@ from app.jobs.queue import queue
 from app.notes.models import Note, TagReading
 from app.notes.texts import tags_of
 
-RULE = 2  # one more when tags_of() begins to find others in a text that is stored
+RULE = 3  # one more when tags_of() begins to find others in a text that is stored
 BATCH = 200  # notes
 SECONDS = 120.0  # of a run; the next one goes on
+LATER = timedelta(hours=1)
+DONE = -1  # of `read_up_to`: read for the second time
 _NEXT = (
     select(Note.id, Note.title, Note.content, Note.tags, Note.version)
     .where(Note.id > bindparam("after"))
     .order_by(Note.id)
+)
+_IS_DUE = TagReading.ended_at.is_(None) | ((TagReading.read_up_to != DONE) & (TagReading.ended_at < func.now() - LATER))
+# All before the first is changed, in the order in which selection.py locks them: a change locks the person's figures
+# too, for which an edit of another of these notes would wait (deadlock).
+_LOCK = (
+    select(Note.id)
+    .where(Note.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Note.id)
+    .with_for_update(key_share=True)
 )
 _SET_TAGS = update(Note).where(Note.id == bindparam("note_id"), Note.version == bindparam("read_version"))
 
@@ -37,16 +50,17 @@ def read_tags_again(timestamp: int) -> None:
 def read_batch() -> bool:
     """Read one batch; return True if there may be more. A note that is edited meanwhile has its tags by that edit."""
     db.session.execute(insert(TagReading).values(id=RULE).on_conflict_do_nothing())
-    mine = select(TagReading).where(TagReading.id == RULE, TagReading.ended_at.is_(None))
+    mine = select(TagReading).where(TagReading.id == RULE, _IS_DUE)
     reading = db.session.scalar(mine.with_for_update(skip_locked=True))
     notes = db.session.execute(_NEXT.limit(BATCH), {"after": reading.read_up_to}).all() if reading else []
-    for note in notes:
-        tags = tags_of(note.title, note.content)
-        if tags != note.tags:
-            db.session.execute(_SET_TAGS.values(tags=tags), {"note_id": note.id, "read_version": note.version})
+    changed = [(note, tags) for note in notes if (tags := tags_of(note.title, note.content)) != note.tags]
+    db.session.execute(_LOCK, {"ids": [note.id for note, _ in changed]})
+    for note, tags in changed:
+        db.session.execute(_SET_TAGS.values(tags=tags), {"note_id": note.id, "read_version": note.version})
     if reading and notes:
         reading.read_up_to = notes[-1].id
     elif reading:
+        reading.read_up_to = DONE if reading.ended_at else 0
         reading.ended_at = func.now()
     db.session.commit()
     return bool(notes)

@@ -18,7 +18,7 @@ TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
 BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
 # An address keeps its signs, and so does arithmetic.
 EMPHASIS = re.compile(
-    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[a-z)])\*[0-9])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
+    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[^\W_])\*[0-9]|(?<=\))\*[0-9(])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
     re.IGNORECASE,
 )
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")

@@ -9,6 +9,8 @@ import ctypes
 import fcntl
 import io
 import math
+import re
+import struct
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,9 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from app.photos.colours import to_srgb
 from app.photos.containers import PhotoRejected, Reason, cheap_to_decode
 from app.rejection import Busy
 
@@ -63,6 +64,15 @@ TURNS = {
 ROTATED = {5, 6, 7, 8}  # rows became columns
 MIRRORED_ACROSS = {2, 3, 7, 8}  # left became right
 MIRRORED_DOWN = {3, 4, 6, 7}  # top became bottom
+
+SRGB = ImageCms.createProfile("sRGB")
+
+# Tags of many stages (multiProcessElementsType, ICC.1 10.17), which are run for each colour, and may be the same bytes:
+# 80 kB took 4 s. Browsers do not read them, but the tables or curves that such a profile has too.
+STAGES = re.compile(rb"D2B(?=[0-3])")
+# Types of tables (ICC.1 10.10 to 10.12), for which littlecms takes all memory before it looks for the bytes.
+TABLES = re.compile(rb"mft[12]|mAB ")
+MOST_TABLES = 100  # as many as littlecms reads tags
 
 # The lock file is read only, and all processes of a dyno have it; one of /tmp could be somebody else's.
 LOCK_FILE = Path(__file__)
@@ -233,11 +243,43 @@ def _averageable(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
     """Convert to sRGB, on white where the image is transparent. `info`: what Pillow read from the file."""
     if image.mode not in PREMULTIPLIED:
-        return to_srgb(image, info)
+        return _to_srgb(image, info)
     *_, alpha = image.split()
     white = Image.new("RGB", image.size, "white")
-    white.paste(to_srgb(image.convert(image.mode[:-1]), info), mask=alpha)
+    white.paste(_to_srgb(image.convert(image.mode[:-1]), info), mask=alpha)
     return white
+
+
+def _to_srgb(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
+    """Convert an image without alpha by its ICC profile, as a browser does (colour management).
+
+    A profile that is broken or for other channels is ignored.
+    """
+    try:
+        profile = STAGES.sub(b"old", info.get("icc_profile") or b"")
+        if not profile or not _is_bounded(profile):
+            return image.convert("RGB")
+        if image.mode == "L" and profile[16:20] == b"RGB ":  # a grey copy of a photo often keeps its profile
+            image = image.convert("RGB")
+        converted = ImageCms.profileToProfile(image, io.BytesIO(profile), SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, struct.error):
+        converted = None
+    return converted or image.convert("RGB")
+
+
+def _is_bounded(profile: bytes) -> bool:
+    """Tell if each table of the profile has as many cells as it has bytes for. Raises: struct.error."""
+    if len(TABLES.findall(profile)) > MOST_TABLES:
+        return False
+    for found in TABLES.finditer(profile):
+        inputs, outputs, grid, colours = struct.unpack_from(">8xBBB13xI", profile, found.start())
+        points = [grid] * inputs  # in each direction
+        if found[0] == b"mAB ":
+            start = found.start() + colours
+            points = list(profile[start : start + inputs]) if colours else []
+        if outputs * math.prod(points) > len(profile):
+            return False
+    return True
 
 
 def _encode(square: Image.Image) -> bytes:

@@ -38,7 +38,7 @@ MAX_PHOTO = 1 * MIB  # ours, 400 x 400 px, have 20 kB
 PATH_TRAVERSAL = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|[\x00-\x1f]")
 ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".tar", ".jar")
 ENCRYPTED = 0x1  # bit of an entry's flags
-DIRECTORY_ENTRY = b"PK\x01\x02"
+ENTRY, DIRECTORY_ENTRY = b"PK\x03\x04", b"PK\x01\x02"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 CHUNK = 64 * 1024  # bytes
@@ -147,7 +147,7 @@ def opened(file: IO[bytes]) -> Iterator[Archive | zipfile.ZipFile]:
     if file.seek(0, os.SEEK_END) > MAX_BYTES:
         raise ArchiveRejected(Reason.TOO_LARGE)
     file.seek(0)
-    if file.read(4) != b"PK\x03\x04":  # zipfile accepts an archive at the end of any file
+    if file.read(4) != ENTRY:  # zipfile accepts an archive at the end of any file
         raise ArchiveRejected(Reason.NOT_A_ZIP)
     with damaged_on_error():
         zip_file = zipfile.ZipFile(cast(IO[bytes], _BoundedDirectory(file)))

@@ -4,7 +4,6 @@ import re
 import shutil
 import stat
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,26 +11,28 @@ from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import IO, NamedTuple
 
+from app.characters import composed
 from app.portability import archive
 from app.portability.archive import Archive, ArchiveRejected, Reason, damaged_on_error
-from app.portability.notebooks import EPOCH, ForeignNote, Missing, NotTaken, joplin_links, read_note, sane
+from app.portability.notebooks import EPOCH, JOPLIN_NAME, ForeignNote, Missing, NotTaken, joplin_links, read_note, sane
 
 MAX_FILE = 256 * 1024  # bytes: a note of 20,000 emoji has 80 kB, as JSON up to 240
 MAX_TEXT = 64 * archive.MIB  # bytes of all files that are read, once unpacked
 NOTES = (".md", ".markdown", ".txt", ".text", ".json")  # code and pages are texts too, but no notes
 UNSAFE = re.compile(r"^/|(^|/)\.\.(/|$)|[\x00-\x1f]")
 HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")  # .obsidian, .DS_Store
-JOPLIN_NAME = re.compile(r"(^|/)[0-9a-f]{32}\.md$")
 UTF_8 = 0x800  # bit of a ZIP entry's flags
+LONGEST_NAME = 4096  # code points of a path; a ZIP has room for 65,535 bytes
 BLOCK = 512  # bytes of a TAR
 
 
 class File(NamedTuple):
-    """A file of a bundle. With a problem it is not read."""
+    """A file of a bundle. With a problem it is not read, nor if it has more bytes than MAX_FILE."""
 
     name: str
     moment: datetime | None
-    read: Callable[[int], bytes]  # at most so many bytes
+    size: int
+    read: Callable[[], bytes]
     problem: Missing | None = None
 
 
@@ -44,7 +45,7 @@ def is_note(name: str) -> bool:
 
 def is_bundle(file: IO[bytes]) -> bool:
     """Tell by its content if a file is a ZIP or a TAR."""
-    return _read_at(file, 0, 2) == b"PK" or _read_at(file, 257, 5) == b"ustar"
+    return _read_at(file, 0, 4) == archive.ENTRY or _read_at(file, 257, 5) == b"ustar"
 
 
 def packed(files: Iterable[tuple[str, IO[bytes]]]) -> IO[bytes]:
@@ -53,7 +54,7 @@ def packed(files: Iterable[tuple[str, IO[bytes]]]) -> IO[bytes]:
     with zipfile.ZipFile(bundle, "w") as zip_file:
         for name, file in files:
             file.seek(0)
-            with zip_file.open(zipfile.ZipInfo(name), "w") as entry:
+            with zip_file.open(zipfile.ZipInfo(name[-LONGEST_NAME:]), "w") as entry:
                 shutil.copyfileobj(file, entry)
     bundle.flush()
     return bundle
@@ -78,16 +79,15 @@ def notes_of(files: Files, zone: tzinfo) -> Iterator[tuple[File, ForeignNote | M
     if any(map(UNSAFE.search, names)):
         raise ArchiveRejected(Reason.UNSAFE)
     beside = _beside_keep(names)
-    reader = _Reader()
-    links = joplin_links(reader.joplin_items(files(zone)))
-    for file in files(zone):
-        if file.name in beside or HIDDEN.search(file.name):
-            continue
+    items = _read(file for file in files(zone) if JOPLIN_NAME.search(file.name))
+    links = joplin_links(data for _, data in items if isinstance(data, bytes))
+    for file, data in _read(file for file in files(zone) if file.name not in beside and not HIDDEN.search(file.name)):
         try:
-            if found := read_note(file.name, reader.read(file), links, zone):
-                yield file, found
+            found = data if isinstance(data, Missing) else read_note(file.name, data, links, zone)
         except NotTaken as error:
-            yield file, error.reason
+            found = error.reason
+        if found is not None:
+            yield file, found
 
 
 def _beside_keep(names: set[str]) -> set[str]:
@@ -97,30 +97,22 @@ def _beside_keep(names: set[str]) -> set[str]:
     return pages | {name for name in names if name.endswith(".txt") and name.rpartition("/")[0] in folders}
 
 
-class _Reader:
-    """Read files while all together are not too long. Their bytes are counted here, as a ZIP may lie about them."""
-
-    def __init__(self) -> None:
-        self._left = MAX_TEXT
-
-    def read(self, file: File) -> bytes:
-        """Raise: NotTaken, ArchiveRejected."""
-        if file.problem or not is_note(file.name):
-            raise NotTaken(file.problem or Missing.OTHER)
+def _read(files: Iterable[File]) -> Iterator[tuple[File, bytes | Missing]]:
+    """Read the files, as long as all together are not too long. Raises: ArchiveRejected."""
+    left = MAX_TEXT
+    for file in files:
+        problem = file.problem if is_note(file.name) else Missing.OTHER
+        if problem is None and file.size > MAX_FILE:
+            problem = Missing.TOO_LONG
+        if problem is not None:
+            yield file, problem
+            continue
         with damaged_on_error():
-            data = file.read(MAX_FILE + 1)
-        self._left -= len(data)
-        if self._left < 0:
+            data = file.read()
+        left -= len(data)
+        if left < 0:
             raise ArchiveRejected(Reason.TOO_MUCH)
-        if len(data) > MAX_FILE:
-            raise NotTaken(Missing.TOO_LONG)
-        return data
-
-    def joplin_items(self, files: Iterable[File]) -> Iterator[bytes]:
-        for file in files:
-            with suppress(NotTaken):  # told when the notes are read
-                if JOPLIN_NAME.search(file.name):
-                    yield self.read(file)
+        yield file, data
 
 
 def zip_files(zip_file: zipfile.ZipFile, zone: tzinfo) -> Iterator[File]:
@@ -133,12 +125,12 @@ def zip_files(zip_file: zipfile.ZipFile, zone: tzinfo) -> Iterator[File]:
         moment = None
         with suppress(ValueError, OverflowError):  # the 31st of February
             moment = sane(datetime(*entry.date_time, tzinfo=zone))
-        yield File(_name(entry), moment, partial(_read_entry, zip_file, entry), problem)
+        yield File(_name(entry), moment, entry.file_size, partial(_read_entry, zip_file, entry), problem)
 
 
-def _read_entry(zip_file: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+def _read_entry(zip_file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with zip_file.open(entry) as file:
-        return file.read(most)
+        return file.read(MAX_FILE + 1)  # without a bound all is unpacked at once, whatever the size is said to be
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
@@ -147,7 +139,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
     for encoding in () if entry.flag_bits & UTF_8 else ("cp949", "utf-8"):
         with suppress(UnicodeError):
             name = entry.orig_filename.encode("cp437").decode(encoding)
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))  # as old programs for Windows write folders
+    return composed(name.replace("\\", "/"))  # as old programs for Windows write folders
 
 
 def tar_files(file: IO[bytes], zone: tzinfo) -> Iterator[File]:
@@ -156,19 +148,19 @@ def tar_files(file: IO[bytes], zone: tzinfo) -> Iterator[File]:
     while len(head := _read_at(file, at, BLOCK)) == BLOCK and head[0]:
         with damaged_on_error():
             size, seconds = (int(head[start : start + 12].rstrip(b" \0") or b"0", 8) for start in (124, 136))
-            folder, name = (field.partition(b"\0")[0].decode() for field in (head[345:500], head[:100]))
+            folder, name = (field.partition(b"\0")[0].decode(errors="replace") for field in (head[345:500], head[:100]))
             moment = sane(EPOCH + timedelta(seconds=seconds))
             if size < 0:
                 raise ArchiveRejected(Reason.DAMAGED)
         if head[156:157] in (b"0", b"\0"):  # a file; others are folders, links and extended headers
-            path = unicodedata.normalize("NFC", f"{folder}/{name}" if folder else name)
-            yield File(path, moment, partial(_read_part, file, at + BLOCK, size))
+            path = composed(f"{folder}/{name}" if folder else name)
+            yield File(path, moment, size, partial(_read_part, file, at + BLOCK, size))
         at += BLOCK + -(-size // BLOCK) * BLOCK
 
 
-def _read_part(file: IO[bytes], at: int, size: int, most: int) -> bytes:
-    data = _read_at(file, at, min(size, most))
-    if len(data) < min(size, most):
+def _read_part(file: IO[bytes], at: int, size: int) -> bytes:
+    data = _read_at(file, at, size)
+    if len(data) < size:
         raise ArchiveRejected(Reason.DAMAGED)
     return data
 

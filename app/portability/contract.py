@@ -37,6 +37,10 @@ class InvalidItem(ValueError):
         self.field = field
 
 
+class EmptyItem(InvalidItem):
+    """Nobody sees anything of the item. It may have been stored before that was refused."""
+
+
 def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, object] | None = None) -> Item:
     """Read an item of an import, anything that JSON can hold. It must have the fields of the readers, and no others.
 
@@ -84,9 +88,9 @@ def exact_text(value: Any, at_most: int) -> Any:
     return value
 
 
-def line(value: Any, at_most: int, at_least: int = 0) -> str:
+def line(value: Any, at_most: int) -> str:
     found: str = exact_text(strip(normalize(exactly(value, str))), at_most)
-    _require("\n" not in found and len(found) >= at_least)
+    _require("\n" not in found)
     return found
 
 
@@ -151,15 +155,19 @@ class PortableTable:
         rows = rows.order_by(*(columns[name] for name in self.order)).execution_options(yield_per=self.batch)
         return (dict(row) for row in db.session.execute(rows).mappings())
 
-    def load(self, user_id: int, items: Iterable[object]) -> int:
-        """Store what `dump` gave and JSON carried, but for what is here already. Return how many rows were new.
+    def read(self, item: object) -> Item:
+        """Read what `dump` gave and JSON carried. Raises: InvalidItem, EmptyItem."""
+        return self.complete(read_item(item, self.fields, self.absent))
 
-        Raises: InvalidItem; QuotaReached: there are more than the user may store. The caller commits or rolls back.
+    def load(self, user_id: int, items: Iterable[Item]) -> int:
+        """Store what `read` returned, but for what is here already. Return how many rows were new.
+
+        Raises: QuotaReached: there are more than the user may store. The caller commits or rolls back.
         """
         # Of all users: one row of the primary key. A user's own last id has no index that serves it everywhere.
         before = db.session.scalar(select(func.coalesce(func.max(self.table.c.id), 0)))
         insertion, new = self._insertion().execution_options(preserve_rowcount=True), 0
-        rows = (self.complete(read_item(item, self.fields, self.absent)) for item in items)
+        rows = iter(items)
         while batch := list(islice(rows, self.batch)):
             placed = [{"place": place, **row} for place, row in enumerate(batch)]
             # As UTF-8: escaped, Korean is twice as long, which costs memory here and time in the database.

@@ -32,7 +32,7 @@ SENTENCES = {
 }
 MISSING = {
     Missing.TOO_LONG: _("Longer than a note may be"),
-    Missing.EMPTY: _("Without a title and a text"),
+    Missing.EMPTY: _("Without any text that can be seen"),
     Missing.UNREADABLE: _("Not text that we can read"),
     Missing.LOCKED: _("Encrypted"),
     Missing.IN_TRASH: _("In the trash of the other notebook"),

@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from app.characters import composed
+
 ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by their byte order marks
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HEADING = re.compile(r" {0,3}#[ \t]+(\S[^\n]*)\n?")
 HEAD_LINE = re.compile(r"([^\s:#\-][^:]{0,60}):(?:[ \t]+(.*))?")
 FOLDED = re.compile(r"[|>][-+0-9]{0,2}")
+FLOW = re.compile(r"\[(.*)\](?:\s+#.*)?")  # a list in one line, and not "[draft] a title"
+SINGLE_QUOTED = re.compile(r"'((?:[^']|'')*+)'(?:\s+#.*)?")
 FLOW_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|' r"'(?:[^']|'')*'|[^,\s][^,]*")
 LONGEST_LIST = 4096  # code points of a list in one line: FLOW_ITEM takes the square of the time for unclosed quotes
-DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])[ T]*(.*)")
+DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])(?: ?\(.\))?[ T]*(.*)")
+HALF_DAY = re.compile(r"(오전|am)|(오후|pm)", re.IGNORECASE)
+JOPLIN_NAME = re.compile(r"(^|/)[0-9a-f]{32}\.md$")
 NO_TAG = re.compile(r"[\s!-,./:-@\[-^`{-~\u3001-\u303f\uff01-\uff0f]+")  # the ends of a tag
 MOST_LINKS = 100  # of those that stand beside a text
 
@@ -27,19 +33,8 @@ CREATED = ("created", "createdat", "datecreated", "creationdate", "date")
 UPDATED = ("updated", "updatedat", "modified", "modifiedat", "datemodified", "lastmod", "lastmodified")
 TAGS = ("tags", "tag", "keywords")
 # A block between two lines of --- is front matter if it has one of these; else it is text between two rules.
-KNOWN = {
-    *CREATED,
-    *UPDATED,
-    *TAGS,
-    "title",
-    "pinned",
-    "aliases",
-    "cssclass",
-    "cssclasses",
-    "publish",
-    "source",
-    "author",
-}
+KNOWN = {*CREATED, *UPDATED, *TAGS, "title", "pinned", "publish", "source", "author"}
+KNOWN |= {"aliases", "cssclass", "cssclasses"}  # of Obsidian
 
 Head = Mapping[str, str | list[str]]
 Links = Mapping[str, list[str]]  # the tags of each of Joplin's notes, by its id
@@ -85,7 +80,7 @@ def read_note(name: str, data: bytes, links: Links, zone: tzinfo) -> ForeignNote
     text = _decoded(data)
     if name.lower().endswith(".json"):
         return _note(*keep_note(text), zone)
-    if item := joplin_item(text):
+    if JOPLIN_NAME.search(name) and (item := joplin_item(text)):
         return _note(*joplin_note(*item, links), zone) if item[1]["type_"] == "1" else None
     return _note(*markdown_note(name.rpartition("/")[2].rpartition(".")[0], text), zone)
 
@@ -94,7 +89,7 @@ def _decoded(data: bytes) -> str:
     marked = [encoding for mark, encoding in ENCODINGS.items() if data.startswith(mark)]
     for encoding in marked or ("utf-8", "cp949"):  # a Korean Windows writes the second
         try:
-            return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+            return composed(data.decode(encoding)).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
     raise NotTaken(Missing.UNREADABLE)
@@ -148,7 +143,7 @@ def markdown_note(stem: str, text: str) -> tuple[Head, str]:
 
 
 def front_matter(text: str) -> tuple[Head, str]:
-    """Split a text into its front matter and the rest. Keys are in small letters, without spaces, `-` and `_`.
+    """Split a text into its front matter and the rest. Keys are in small letters, without spaces, quotes, `-` and `_`.
 
     A small reader and no YAML parser, so a stranger's aliases and types of YAML are not even parsed. It reads what
     notebooks write: words, quoted words, folded lines and lists. A block that has other lines is left in the text.
@@ -161,7 +156,7 @@ def front_matter(text: str) -> tuple[Head, str]:
     values: list[str] = []
     for line in map(str.rstrip, lines[:end]):
         if found := HEAD_LINE.fullmatch(line):
-            values = written[re.sub(r"[-_ ]", "", found[1].lower())] = [found[2] or ""]
+            values = written[re.sub(r"[-_ \"']", "", found[1].lower())] = [found[2] or ""]
         elif values and line[:1] in ("", " ", "\t", "-"):
             values += line.split(maxsplit=0)
         elif line and not line.startswith("#"):
@@ -175,20 +170,20 @@ def _value(first: str, *more: str) -> str | list[str]:
     if not first and more and all(line.startswith("-") for line in more):
         return [_scalar(line[1:].strip()) for line in more]
     value = " ".join(["" if FOLDED.fullmatch(first) else first, *more]).strip()
-    if not (value.startswith("[") and "]" in value):
-        return _scalar(value)
-    inner = value[1 : min(value.rindex("]"), LONGEST_LIST)]
-    return [_scalar(item.strip()) for item in FLOW_ITEM.findall(inner)]
+    flow = FLOW.fullmatch(value)
+    return [_scalar(item.strip()) for item in FLOW_ITEM.findall(flow[1][:LONGEST_LIST])] if flow else _scalar(value)
 
 
 def _scalar(value: str) -> str:
-    if value.startswith("'"):
-        return value[1:].removesuffix("'").replace("''", "'")
+    """Read a word or a quoted text. What stands behind the quotes is no comment unless it says so: it is kept then."""
+    if quoted := SINGLE_QUOTED.fullmatch(value):
+        return quoted[1].replace("''", "'")
     if value.startswith('"'):
         try:
-            return str(json.JSONDecoder().raw_decode(value)[0])
+            text, end = json.JSONDecoder().raw_decode(value)
         except ValueError:
             return value.strip('"')
+        return value if value[end:].partition(" #")[0].strip() else str(text)
     return "" if value in ("null", "~") else value
 
 
@@ -200,15 +195,23 @@ def hashtags(tags: Sequence[str]) -> list[str]:
 
 def moment_of(value: str, zone: tzinfo) -> datetime | None:
     """Read a date as people and programs write it; None if it is none, or not of the years after 1980 until now."""
-    value = value.partition(" #")[0].strip()  # without a comment
-    if day := DAY.fullmatch(value):
-        time = f"0{day[4]}" if day[4][1:2] == ":" else day[4]
-        value = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2} {time}".strip()
+    value = value.partition(" #")[0].strip(" []")  # without a comment, and as a link to that day
     try:
+        if day := DAY.fullmatch(value):
+            value = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2} {_clock(day[4])}".strip()
         found = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
         return sane(found if found.tzinfo else found.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         return None
+
+
+def _clock(time: str) -> str:
+    """Write "오후 2:30", "2:30 PM" and "9:05" as ISO 8601 has them. Raises: ValueError."""
+    half = HALF_DAY.search(time)
+    hour, colon, rest = HALF_DAY.sub("", time).strip().partition(":")
+    if half:
+        hour = f"{int(hour) % 12 + 12 * bool(half[2])}"
+    return f"{hour:0>2}:{rest.strip()}" if colon else hour
 
 
 def sane(moment: datetime) -> datetime | None:

@@ -30,7 +30,7 @@ from app.photos.containers import PhotoRejected
 from app.portability import archive, bundles
 from app.portability.archive import Archive, ArchiveRejected, Reason
 from app.portability.bundles import File
-from app.portability.contract import InvalidItem, Item, PortableTable, read_item
+from app.portability.contract import EmptyItem, InvalidItem, Item, PortableTable
 from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.portability.notebooks import ForeignNote, Missing, hashtags
 from app.rejection import held
@@ -224,24 +224,34 @@ def _load(
     lock_user(user_id)  # two imports at once would store everything twice
     by_name = {portable.name: portable for portable in portables}
     new = dict.fromkeys(by_name, 0)
-    known = 0
+    empty: list[str] = []
     longest = {portable.name: portable.longest_item for portable in portables}
+    known = 0
     for name, items in export_file.lists({**archive.GONE, **longest}):
-        before = progress.read
         if name in archive.GONE:
             deque(_counted(items, end, progress), maxlen=0)  # reads them, and keeps none
             continue
+        before = progress.read - len(empty)
         try:
-            new[name] = by_name[name].load(user_id, _counted(items, end, progress))
-        except InvalidItem as error:
-            place = f"{name} {progress.read - before}, {error.field}".rstrip(", ")
-            raise ArchiveRejected(Reason.INVALID, place) from error
+            new[name] = by_name[name].load(user_id, _read(by_name[name], _counted(items, end, progress), empty))
         except QuotaReached as error:
             raise ArchiveRejected(Reason.QUOTA, name) from error
-        known += progress.read - before - new[name]
+        known += progress.read - len(empty) - before - new[name]
     if url is not None:
         photos.show(user_id, url)
-    return Outcome(new, known, photo=url is not None)
+    return Outcome(new, known, url is not None, {Missing.EMPTY: empty} if empty else {})
+
+
+def _read(portable: PortableTable, items: Iterator[object], empty: list[str]) -> Iterator[Item]:
+    """Yield the items as rows, and name those of which nobody sees anything. Raises: ArchiveRejected."""
+    for number, item in enumerate(items, start=1):
+        place = f"{portable.name} {number}"
+        try:
+            yield portable.read(item)
+        except EmptyItem:
+            empty.append(place)
+        except InvalidItem as error:
+            raise ArchiveRejected(Reason.INVALID, f"{place}, {error.field}".rstrip(", ")) from error
 
 
 def _load_notes(user_id: int, found: Iterator[tuple[File, ForeignNote | Missing]], notes: PortableTable) -> Outcome:
@@ -271,24 +281,27 @@ def _load_notes(user_id: int, found: Iterator[tuple[File, ForeignNote | Missing]
 
 
 def _item_of(note: ForeignNote, moment: datetime | None, notes: PortableTable) -> Item | Missing:
-    """Write it as an export would, with the tags that its text does not have yet."""
-    created = note.created or note.updated or moment or datetime.now(UTC)
-    updated = max(created, note.updated or created).isoformat()
-    dates = {"created_at": created.isoformat(), "updated_at": updated, "deleted_at": None}
-    item: Item = {**dates, "archived_at": updated if note.archived else None, "pinned": note.pinned, "tags": []}
-    item |= {"title": note.title, "content": note.content}
+    """Read it as one of an export, with the tags that its text does not have yet."""
     if has_control_characters(normalize(note.title + note.content)):
         return Missing.UNREADABLE
+    created = note.created or note.updated or moment or datetime.now(UTC)
+    updated = max(created, note.updated or created).isoformat()
+    item: Item = {"title": note.title, "content": note.content, "tags": [], "pinned": note.pinned, "deleted_at": None}
+    item |= {
+        "created_at": created.isoformat(),
+        "updated_at": updated,
+        "archived_at": updated if note.archived else None,
+    }
     try:
-        present = notes.complete(read_item(item, notes.fields))["tags"]
+        present = notes.read(item)["tags"]
         tags = " ".join(tag for tag in hashtags(note.tags) if tag[1:].lower() not in present)
-        item["content"] = "\n\n".join(filter(None, (note.content, tags)))
-        read_item(item, notes.fields)
+        return notes.read({**item, "content": "\n\n".join(filter(None, (note.content, tags)))})
+    except EmptyItem:
+        return Missing.EMPTY
     except InvalidItem as error:
         if error.field == "title":  # as a heading of the text it has room
             return _item_of(replace(note, title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
-        return Missing.TOO_LONG if note.content.strip() else Missing.EMPTY
-    return item
+        return Missing.TOO_LONG
 
 
 def _counted(items: Iterator[T], end: float, progress: Progress) -> Iterator[T]:

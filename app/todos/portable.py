@@ -5,9 +5,16 @@ from functools import partial
 from flask_babel import lazy_gettext as _
 from sqlalchemy import bindparam, update
 
-from app.portability.contract import PortableTable, day, exactly, line, moment, optional
+from app.portability.contract import EmptyItem, Item, PortableTable, day, exactly, line, moment, optional
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 from app.todos.service import NOT_DELETED, QUOTA
+
+
+def _complete(todo: Item) -> Item:
+    if not todo["description"]:
+        raise EmptyItem("description")
+    return todo
+
 
 TODOS = PortableTable(
     name="todos",
@@ -15,12 +22,13 @@ TODOS = PortableTable(
     model=Todo,
     longest_item=16 * 1024,
     fields={
-        "description": partial(line, at_most=DESCRIPTION_LENGTH, at_least=1),
+        "description": partial(line, at_most=DESCRIPTION_LENGTH),
         "completed": partial(exactly, kind=bool),
         "due_on": partial(optional, read=partial(day, earliest=EARLIEST, latest=LATEST)),
         "created_at": moment,
         "completed_at": partial(optional, read=moment),
     },
+    complete=_complete,
     exported=NOT_DELETED,
     order=("position", "id"),  # the lowest first. None says its place: what is stored later stands higher
     same=("created_at", "description"),

@@ -1,7 +1,6 @@
 """Parts of all forms: normalizing text, refusing some of it, and writing the attributes of fields."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from wtforms.fields import Flags
 from wtforms.validators import Length, ValidationError
 from wtforms.widgets import core
 
-from app.characters import BLANK
+from app.characters import BLANK, composed
 from app.rejection import Rejected
 from app.web.formats import number
 
@@ -27,7 +26,7 @@ AS_LINE_FEEDS, AS_SPACES = (str.maketrans(dict.fromkeys("\v\f\x85\u2028\u2029", 
 
 def normalize(value: str | None) -> str:
     """Convert to NFC, since macOS may send decomposed Hangul, and to LF, before characters are counted."""
-    return unicodedata.normalize("NFC", value or "").replace("\r\n", "\n").replace("\r", "\n")
+    return composed(value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def lines(value: str) -> str:

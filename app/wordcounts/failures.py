@@ -16,7 +16,7 @@ class Failure(enum.StrEnum):
     DEADLINE = enum.auto()  # the time was up
     NETWORK = enum.auto()  # refused, cut off, or not HTTP
     TLS = enum.auto()  # no secure connection, or an invalid certificate
-    TOO_LARGE = enum.auto()  # more than MAX_BYTES of fetching/client.py
+    TOO_LARGE = enum.auto()  # more than MAX_BYTES of fetching/__init__.py
     ENCODING = enum.auto()  # compressed by another method than gzip, or damaged
     CONTENT_TYPE = enum.auto()  # neither HTML nor plain text
     TOO_COMPLEX = enum.auto()  # takes more time or memory to parse than analysis/sandbox.py allows

@@ -36,10 +36,8 @@ def read_page(url: str, allowed_servers: AllowedServers) -> Read:
     refused: list[FetchFailed] = []
     with Deadline(DEADLINE_SECONDS) as deadline:
         visit = Visit(allowed_servers, deadline)
-        parts = frames = [_landed(visit, visit.fetch(url))]
-        for _ in range(MAX_DEPTH):
-            frames = [frame for part in frames for frame in _frames_of(part, visit, refused)]
-            parts = [*parts, *frames]
+        first = _landed(visit, visit.fetch(url))
+        parts = [first, *_frames_of([first], visit, refused)]
     page, document, counts = parts[0]
     if len(parts) > 1:
         _, counts = sandbox.read("\n".join(part.document.text for part in parts), is_html=False)
@@ -60,22 +58,26 @@ def _landed(visit: Visit, page: FetchedPage, seconds: float = sandbox.SECONDS) -
         page = target
 
 
-def _frames_of(read: Read, visit: Visit, refused: list[FetchFailed]) -> Iterator[Read]:
-    """Read what a page shows in frames, if it is that which is read.
+def _frames_of(path: list[Read], visit: Visit, refused: list[FetchFailed]) -> Iterator[Read]:
+    """Read what the last page of a path shows in frames, and in frames of these, if it is that which is read.
 
-    A frame that cannot be read is left out, as in a browser, unless a retry may succeed.
+    A frame that cannot be read is left out, as in a browser, unless a retry may succeed. So is one that shows a page
+    of the path, which would never end.
     """
-    page, document, counts = read
+    page, document, counts = path[-1]
     sources = [source for source in document.frames if document.is_frameset or _is_of_site(page.url, source)]
-    for source in sources[:MAX_FRAMES] if counts.total_words <= FEW_WORDS else ():
+    is_read = counts.total_words <= FEW_WORDS and len(path) <= MAX_DEPTH
+    for source in sources[:MAX_FRAMES] if is_read else ():
         try:
-            frame = visit.fetch(source, page)
-            if frame is not page:
-                yield _landed(visit, frame, min(sandbox.SECONDS, visit.deadline.remaining))
+            frame = _landed(visit, visit.fetch(source, page), min(sandbox.SECONDS, visit.deadline.remaining))
         except FetchFailed as error:
             if error.is_transient:
                 raise
             refused.append(error)
+            continue
+        if frame.page.url not in [above.page.url for above in path]:
+            yield frame
+            yield from _frames_of([*path, frame], visit, refused)
 
 
 def _is_of_site(url: str, source: str) -> bool:

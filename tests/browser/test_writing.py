@@ -66,7 +66,7 @@ def test_a_list_goes_on_with_the_next_line(tab: Tab) -> None:
         ("- milk\n- ", "- milk\nx"),  # an empty item ends the list
         ("- a\n\t- [x] b", "- a\n\t- [x] b\n\t- [ ] x"),
         ("-\ta", "-\ta\n- x"),
-        ("999. a\n1000. b", "999. a\n1000. b\n1001. x"),
+        ("1. a\n2026. b", "1. a\n2026. b\nx"),
         ("1986. A great year", "1986. A great year\nx"),
         ("2025. a\n2026. b", "2025. a\n2026. b\nx"),
         ("2026. 11. 25. 회의", "2026. 11. 25. 회의\nx"),

@@ -308,8 +308,8 @@ def one_of(chance: random.Random, table: str, user_id: int) -> int:
 def imports(user_id: int) -> None:
     """Import two lists, and so several statements of one transaction, as app/portability/service.py has it."""
     accounts.lock_user(user_id)
-    NOTES.load(user_id, [ITEM] * 3)
-    NOTES.load(user_id, [{**ITEM, "content": "#f #b", "title": str(random.random())}])  # noqa: S311
+    NOTES.load(user_id, [NOTES.read(ITEM)] * 3)
+    NOTES.load(user_id, [NOTES.read({**ITEM, "content": "#f #b", "title": str(random.random())})])  # noqa: S311
     db.session.commit()
 
 

@@ -60,6 +60,7 @@ EMPHASIS = [
     ("snake_case_name __init__", "snake_case_name <strong>init</strong>"),
     ("** 아님 ** 그리고 **", "** 아님 ** 그리고 **"),
     ("**닫히지 않은 글", "**닫히지 않은 글"),
+    ("^_^ 좋아 ^_^ >_< 앗 >_< -_- 싫어 -_-;;", "^_^ 좋아 ^_^ &gt;_&lt; 앗 &gt;_&lt; -_- 싫어 -_-;;"),
 ]  # fmt: skip
 
 ARITHMETIC = [
@@ -74,6 +75,12 @@ ARITHMETIC = [
     ("10~20~30", "10~20~30"),
     ("3~~5일, 7~~9일", "3~~5일, 7~~9일"),
     ("x**2 + y**2", "x**2 + y**2"),
+    ("우유*2, 계란*3", "우유*2, 계란*3"),
+    ("1,000원*3개=3,000원, 500원*2개=1,000원", "1,000원*3개=3,000원, 500원*2개=1,000원"),
+    ("３*４＝１２、５*６＝３０", "３*４＝１２、５*６＝３０"),
+    ("(a+b)*(c+d)*(e+f)", "(a+b)*(c+d)*(e+f)"),
+    ("2*π, 3*π", "2*π, 3*π"),
+    ("가**2**나 글*굵게*글", "가<strong>2</strong>나 글<em>굵게</em>글"),
     ("**x**2", "<strong>x</strong>2"),
     ("a*b*c", "a<em>b</em>c"),
     ("un*frigging*believable", "un<em>frigging</em>believable"),
@@ -96,9 +103,11 @@ LISTS = [
     ("0. zero", '<ol start="0"><li>zero</li></ol>'),
     ("1. one\n2. two", "<ol><li>one</li><li>two</li></ol>"),
     ("10) ten", '<ol start="10"><li>ten</li></ol>'),
-    ("999. a\n1000. b", '<ol start="999"><li>a</li><li>b</li></ol>'),
-    ("1. a\n2026. b", "<ol><li>a</li><li>b</li></ol>"),
-    ("1. a\n\n2026. b", "<ol><li><p>a</p></li><li><p>b</p></li></ol>"),
+    ("1. a\n2026. b", "<ol><li>a<br>2026. b</li></ol>"),
+    ("1. a\n\n2026. b", "<ol><li>a</li></ol><p>2026. b</p>"),
+    ("1. a\n\n2026. 11. 25. b", "<ol><li>a</li></ol><p>2026. 11. 25. b</p>"),
+    ("- a\n  1. b\n\n  3. 1. c", "<ul><li><p>a</p><ol><li>b</li></ol><p>3. 1. c</p></li></ul>"),
+    ("- a\n\n2026. b\n- c", "<ul><li>a</li></ul><p>2026. b</p><ul><li>c</li></ul>"),
     ("1. 회의\n11. 25. 마감\n2. 둘", "<ol><li>회의<br>11. 25. 마감</li><li>둘</li></ol>"),
     ("- 11. 25. 회의", "<ul><li>11. 25. 회의</li></ul>"),
     ("> 2026. 1. 2. 인용", "<blockquote><p>2026. 1. 2. 인용</p></blockquote>"),
@@ -143,7 +152,8 @@ TAGS = [
     ("#a#b", "⟦#a⟧⟦#b⟧"),
     ("#a,#b #c/#d #e·#f", "⟦#a⟧,⟦#b⟧ ⟦#c⟧/⟦#d⟧ ⟦#e⟧·⟦#f⟧"),
     ("\"#책\" '#책' ‘#책’ “#책”", "\"⟦#책⟧\" '⟦#책⟧' ‘⟦#책⟧’ “⟦#책⟧”"),
-    ("(#a) [#a] 「#a」 『#a』 《#a》", "(⟦#a⟧) [⟦#a⟧] 「⟦#a⟧」 『⟦#a⟧』 《⟦#a⟧》"),
+    ("(#a) [#a] 「#a」 『#a』 《#a》 ［#a］ ＂#a＂", "(⟦#a⟧) [⟦#a⟧] 「⟦#a⟧」 『⟦#a⟧』 《⟦#a⟧》 ［⟦#a⟧］ ＂⟦#a⟧＂"),
+    ("#\u3164 #\ufeff #a\u3164 #\u061c #\U000e0020", "#\u3164 #\ufeff ⟦#a⟧\u3164 #\u061c #\U000e0020"),
     ("<#a>", "&lt;#a&gt;"),
     ("#c++ #C++17 #g++", "⟦#c++⟧ ⟦#C++17⟧ ⟦#g++⟧"),
     ("#c# #F#, #책#", "⟦#c#⟧ ⟦#F#⟧, ⟦#책⟧#"),
@@ -210,42 +220,11 @@ def tags_on_page(text: str) -> list[str]:
 
 
 PARTS = [
-    *(
-        "#a",
-        "#책",
-        "#c++",
-        "#c#",
-        "#fff",
-        "#1",
-        "#👨\u200d👩",
-        "#",
-        "##",
-        "\\",
-        "`",
-        "``",
-        "```\n",
-        "\n",
-        "\n\n",
-        " ",
-        "\t",
-    ),
-    *(
-        "https://e.com/",
-        "https://e.com/#top",
-        "[",
-        "](https://e.com)",
-        "(",
-        ")",
-        "<",
-        ">",
-        "**",
-        "_",
-        "~~",
-        "|",
-        "|-|\n",
-    ),
-    *("- ", "- [ ] ", "1. ", "> ", "# ", "가", "a", "'", '"', "「", "」", "&", ",", "/", "를", "x" * 31),
-]
+    "#a", "#책", "#c++", "#c#", "#fff", "#1", "#👨\u200d👩", "#", "##", "\\", "`", "``", "```\n", "\n", "\n\n",
+    " ", "\t", "https://e.com/", "https://e.com/#top", "[", "](https://e.com)", "(", ")", "<", ">", "**", "_",
+    "~~", "|", "|-|\n", "- ", "- [ ] ", "1. ", "> ", "# ", "가", "a", "'", "\"", "「", "」", "&", ",", "/", "를",
+    "x" * 31,
+]  # fmt: skip
 
 
 def test_the_page_links_the_tags_that_the_index_has() -> None:
@@ -253,12 +232,8 @@ def test_the_page_links_the_tags_that_the_index_has() -> None:
     texts = [text for table in (EMPHASIS, ARITHMETIC, LISTS, ADDRESSES, TAGS) for text, _ in table]
     texts += ["".join(pair) for pair in itertools.product(PARTS, PARTS)]
     texts += ["".join(random.choices(PARTS, k=random.randint(3, 14))) for _ in range(1500)]
-    texts += [
-        "#a *" * MAX_DELIMITERS,
-        "*" * MAX_DELIMITERS + "\n\n#a *b*",
-        "#a\n" * (MAX_BLOCKS + 2),
-        "#a " * 2 * MAX_DELIMITERS,
-    ]
+    texts += ["#a *" * MAX_DELIMITERS, "*" * MAX_DELIMITERS + "\n\n#a *b*", "#a " * 2 * MAX_DELIMITERS]
+    texts += ["#a\n" * (MAX_BLOCKS + 2)]
     assert [text for text in texts if tags_on_page(text) != tags_of("", text)] == []
     assert sum(bool(tags_of("", text)) for text in texts) > len(texts) / 5
 

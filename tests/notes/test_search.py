@@ -133,6 +133,7 @@ SPELT = {
     "contraction": "I don’t know, 그는 ‘AI’를 안다",
     "full width": "Ｗｉｆｉ ２０２６年、ガーデン",
     "가게": "카페에서 й, мой Ёлка, οδός",
+    "marks": "q\u0303uick ọ\u0301kan",
 }
 
 
@@ -143,6 +144,7 @@ def test_letters_are_found_as_people_type_them_for_one_another(alice: User) -> N
         (("cafe", "CAFÉ", "cafè", "ｃａｆｅ", "zurich", "lodz", "łodz", "creme brulee", "Brûlee"), {"Café Zürich"}),
         (("don't", "don’t", "DON'T", "don`t", "'ai'", "‘ai’를"), {"contraction"}),
         (("wifi", "ＷＩＦＩ", "2026", "２０26年", "ガーデン"), {"full width"}),
+        (("q\u0303u", "q\u0303", "ọ\u0301kan", "uick"), {"marks"}),
         (("елка", "ЁЛКА", "мой", "οδος", "ΟΔΌΣ"), {"가게"}),
         # Other letters: a vowel mark in Japanese, й and и, ß and ss, a word without its apostrophe.
         (("カーデン", "мои", "strasse", "dont", "가계", "cafés"), set()),
@@ -168,20 +170,21 @@ def test_what_stands_in_quotation_marks_is_a_phrase(alice: User) -> None:
     texts = {
         "together": "오늘 회의 메모",
         "apart": "회의 준비, 오늘",
-        "lines": "오늘\n회의",
+        "lines": "오늘\n\u3000회의",
+        "no break": "오늘\u00a0회의",
         "english": "to be, or not to be",
     }
     for title, content in texts.items():
         service.create_note(alice.id, title, content)
     for query, titles in [
-        ("오늘 회의", {"together", "apart", "lines"}),
-        ('"오늘 회의"', {"together", "lines"}),
+        ("오늘 회의", {"together", "apart", "lines", "no break"}),
+        ('"오늘 회의"', {"together", "lines", "no break"}),
         ("“오늘 회의” 메모", {"together"}),
-        ("「오늘  회의」", {"together", "lines"}),
-        ("‘오늘 회의’", {"together", "lines"}),
+        ("「오늘  회의」", {"together", "lines", "no break"}),
+        ("‘오늘 회의’", {"together", "lines", "no break"}),
         ("'not to'", {"english"}),
         ('"회의 오늘"', set()),
-        ('"ㅇㄴ ㅎㅇ"', {"together", "lines"}),
+        ('"ㅇㄴ ㅎㅇ"', {"together", "lines", "no break"}),
         ('"오늘', set()),  # a quotation mark that nothing ends is a sign
         ('""', set()),
     ]:
@@ -197,6 +200,11 @@ def test_the_note_that_is_called_so_comes_first(alice: User) -> None:
     assert titles(alice, "감자")[0] == "감자"
     assert titles(alice, "cafe") == ["Café", "cafe list"]
     assert titles(alice, "오늘 감자")[0] == ""  # by its first line
+    for content in ("\n\n## 회의\n감자", "- [ ] 회의", "회의록"):
+        service.create_note(alice.id, "", content)
+    service.create_note(alice.id, "회의 자료", "")
+    first = listing.list_notes(alice.id, search=Search.parse("회의")).notes
+    assert [note.text for note in first] == ["- [ ] 회의", "\n\n## 회의\n감자", "", "회의록"]
 
 
 def test_long_notes_are_searched_to_their_end_if_they_are_new_or_else_the_page_says_so(
@@ -215,6 +223,18 @@ def test_long_notes_are_searched_to_their_end_if_they_are_new_or_else_the_page_s
     assert told not in signed_in.get("/notes").text
     service.delete_note(alice.id, listing.list_notes(alice.id, search=Search.parse("끝자락1")).notes[0].id)
     assert told not in signed_in.get("/notes?q=모서리").text
+
+
+def test_what_is_found_beyond_the_index_stays_found_when_longer_notes_are_written_between_two_pages(
+    alice: User,
+) -> None:
+    fill(alice, DEEP, content=f"repeat('가나 ', {INDEXED}) || '끝자락'")
+    pages = pages_of(alice, "끝자락")
+    found = [note.title for note in next(pages).notes]
+    for number in range(DEEP):
+        service.create_note(alice.id, f"new {number}", "다라 " * INDEXED)
+    found += [note.title for page in pages for note in page.notes]
+    assert found == [f"note {number}" for number in range(1, DEEP + 1)]
 
 
 # The newest first, and it is the least relevant one.

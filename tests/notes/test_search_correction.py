@@ -19,17 +19,11 @@ from app.keyset import Cursor
 from app.notes import listing, search, search_statements, service
 from app.notes.cursor import START, parse_cursor, position_of
 from app.notes.models import Note
-from app.notes.search import (
-    Search,
-    are_neighbours,
-    keys_of,
-    near_pattern,
-    near_words,
-    parameters_of,
-)
+from app.notes.search import Search, are_neighbours, keys_of, near_pattern, near_words, parameters_of
 from app.notes.search_statements import WALKED
 from app.notes.texts import tags_of
 from app.search_words import SYLLABLES
+from tests.database import nodes, rows_read
 from tests.notes.lists import older_of
 from tests.visitor import Visitor
 
@@ -223,8 +217,6 @@ def test_the_other_words_stay_as_they_were_typed(alice: User, notes: dict[str, i
 LETTERS = "가각나다aAbBcéÉßİıΣσςДдя1%_\\#'-.*+?()[{|^$🌙é\u0301ﬁ \n\t\u00a0\u3000\u200b"
 MOST_ROWS = 2 * (search_statements.NEWEST + search_statements.WALKED)  # of a note its key is read, and its text
 
-Node = dict[str, Any]
-
 
 def fill(user: User, count: int, **columns: str) -> None:
     """Create notes a minute apart, number 1 the newest. The columns are expressions in SQL of their `number`."""
@@ -320,7 +312,8 @@ def test_it_reads_few_of_many_notes(alice: User, bob: User) -> None:
     }.items():
         page = listing.list_notes(alice.id, search=Search.parse(query))
         assert [note.title for note in page.notes] == [f"note {number}" for number in numbers[:20]]
-        values = {"owner": alice.id} | position_of(START).parameters | parameters_of(Search.parse(query))
+        values = {"owner": alice.id, "deep": search_statements.DEEP} | position_of(START).parameters
+        values |= parameters_of(Search.parse(query))
         assert sum(rows_of(listing._RELEVANT, values)) <= MOST_ROWS, query
 
 
@@ -329,16 +322,9 @@ def rows_of(statement: Select[Any], values: dict[str, Any]) -> Iterator[int]:
     connection = db.session.connection()
     compiled = statement.params(values).compile(connection)
     explain = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.params)
-    for node in nodes_of(explain.scalar_one()[0]["Plan"]):
+    for node in nodes(explain.scalar_one()[0]["Plan"]):
         if node.get("Relation Name") == "notes":
-            removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-            yield round((node["Actual Rows"] + removed) * node["Actual Loops"])
-
-
-def nodes_of(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.get("Plans", ()):
-        yield from nodes_of(child)
+            yield round(rows_read(node))
 
 
 def test_a_walk_that_found_nothing_yet_says_so_and_the_next_pages_find_all(alice: User, signed_in: Visitor) -> None:

@@ -15,6 +15,7 @@ from app.accounts.service import AccountGone
 from app.extensions import db
 from app.features import Feature, MenuEntry
 from app.notes import listing, service
+from app.notes.note_views import compare
 from tests.conftest import browser_of
 from tests.database import commit, row_counts, same_row_counts
 from tests.visitor import Visitor, token_of
@@ -136,6 +137,12 @@ def test_a_stale_version_is_409_shows_what_differs_and_stores_nothing(
         assert shown in answer.text
     signed_in.submit(f"/notes/{note_id}", version="2", **fields)
     assert stored(alice, note_id) == ("Book", "same\nmine", 3)
+
+
+def test_the_lines_of_a_conflict_are_marked_that_the_other_text_has_nowhere() -> None:
+    for old, new, marked in [("a\nb\nb", "b\na", [[], []]), ("a\n\n- [ ] b", "a\n- [x] b\nc", [[1, 2], [1, 2]])]:
+        both = compare(old, new)
+        assert [[number for number, (_, is_other) in enumerate(side) if is_other] for side in both] == marked, old
 
 
 def test_an_edit_of_a_note_that_is_in_the_trash_by_now_is_a_conflict_and_stores_nothing(

@@ -206,11 +206,10 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a title with NUL": (Reason.INVALID, lambda: note(title="a\0b")),
     "a title with half a character": (Reason.INVALID, lambda: raw('"\\ud83c"')),
     "a text of 20,001": (Reason.INVALID, lambda: note(content="😀" * 20_001)),
-    "a note of nothing": (Reason.INVALID, lambda: note(title=" ", content="\n\t ")),
     "pinned as a number": (Reason.INVALID, lambda: note(pinned=1)),
     "a moment without a zone": (Reason.INVALID, lambda: note(created_at="2026-03-01T09:00:00")),
     "a moment to come": (Reason.INVALID, lambda: note(created_at="2126-03-01T09:00:00+00:00")),
     "a moment at the end of time": (Reason.INVALID, lambda: note(deleted_at="9999-12-31T23:59:59-14:00")),
-    "a todo of nothing": (Reason.INVALID, lambda: todo(description=" ")),
+    "a todo that is null": (Reason.INVALID, lambda: todo(description=None)),
     "a day that never was": (Reason.INVALID, lambda: todo(due_on="2026-02-29")),
 }  # fmt: skip

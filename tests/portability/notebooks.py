@@ -48,7 +48,7 @@ def joplin(type_: int, id_: str, text: str = "", **fields: Any) -> tuple[str, st
 def jex(*items: tuple[str, str]) -> bytes:
     """Return a JEX: a TAR of items."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, text in items:
             info = tarfile.TarInfo(name)
             info.size = len(text.encode())
@@ -63,7 +63,7 @@ def tagged_joplin() -> bytes:
         joplin(6, "d" * 32, note_id=NOTE_ID, tag_id=TAG_ID),
         joplin(5, TAG_ID, "회사 일"),
         joplin(4, "e" * 32, "그림.png", mime="image/png"),
-        (f"resources/{'e' * 32}.png", "\0PNG"),
+        (f"resources/x{'그림' * 20}.png", "\0PNG"),  # its name is cut within a letter
     )
 
 

@@ -34,7 +34,7 @@ from tests.database import commit, row_counts, same_row_counts
 from tests.photos.test_put_photo import image_url_of
 from tests.portability import hostile_archives as hostile
 from tests.portability.exports import export, import_, packed, with_photo
-from tests.portability.hostile_archives import NOTE, document, zipped
+from tests.portability.hostile_archives import NOTE, TODO, document, zipped
 from tests.queued import queued, run_queued
 from tests.todos.test_change import listed
 from tests.visitor import Visitor
@@ -105,6 +105,25 @@ def test_an_export_from_before_the_service_had_this_name_is_imported(signed_in: 
 def test_an_import_may_have_what_the_quotas_allow() -> None:
     assert max(feature.portable.quota.most for feature in FEATURES if feature.portable) <= portability.MAX_ITEMS
     assert notes.QUOTA.most + len(("README.txt", "todos.md", "semicircle.json", "photo.webp")) < archive.MAX_ENTRIES
+
+
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\u3164", "\u2800\n\t"])
+def test_what_nobody_sees_is_left_out_and_named(signed_in: Visitor, blank: str) -> None:
+    """It may be of before that was refused, and the rest is worth having."""
+    before = row_counts()
+    empty = {
+        "notes": [{**NOTE, "title": blank.strip(), "content": blank}],
+        "todos": [{**TODO, "description": blank[0]}],
+    }
+    assert import_(signed_in, zipped(document(**empty))).status_code == 422
+    assert row_counts() == before
+    mixed = document(notes=[NOTE, *empty["notes"]], todos=[*empty["todos"], TODO])
+    for told in ("Imported: notes 1, todos 1", "You already have everything"):
+        answer = import_(signed_in, zipped(mixed))
+        assert answer.status_code == 200
+        assert told in answer.text
+        assert re.findall("<bdi>(.*?)</bdi></li>", answer.text) == ["notes 2", "todos 1"]
+        assert row_counts() == {**before, "notes": before["notes"] + 1, "todos": before["todos"] + 1}
 
 
 def note(**values: str) -> bytes:
@@ -229,7 +248,7 @@ def test_the_longest_items_are_imported_also_as_ascii(signed_in: Visitor) -> Non
 @pytest.mark.usefixtures("low_limits")
 def test_the_error_names_the_item_and_the_field(signed_in: Visitor) -> None:
     assert "notes 2, title" in import_(signed_in, hostile.note(title=None)).text
-    assert "todos 2, description" in import_(signed_in, hostile.todo(description=" ")).text
+    assert "todos 2, due_on" in import_(signed_in, hostile.todo(due_on="")).text
 
 
 @pytest.mark.usefixtures("low_limits")

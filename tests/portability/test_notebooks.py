@@ -83,7 +83,9 @@ def test_the_same_export_twice_gives_the_same_notes_once(signed_in: Visitor, ali
 
 def test_a_file_without_a_date_is_known_again(signed_in: Visitor, alice: User) -> None:
     for _ in range(2):
-        assert signed_in.submit("/mypage/import", archive=(io.BytesIO("글".encode()), "글.md")).status_code == 302
+        assert (
+            signed_in.submit("/mypage/import", archive=(io.BytesIO("PK 승부차기".encode()), "글.md")).status_code == 302
+        )
     assert db.session.scalars(select(Note.title).where(Note.user_id == alice.id)).all() == ["글"]
 
 
@@ -115,9 +117,11 @@ def test_several_files_and_a_folder_are_taken(signed_in: Visitor, alice: User) -
     files = [(io.BytesIO(f"글 {number}".encode()), f"{number}.md") for number in range(300)]
     folder = [(io.BytesIO("안".encode() * 30_000), "vault/긴 글.md"), (io.BytesIO(b"x"), "vault/깊이/안의 글.txt")]
     folder.append((io.BytesIO(packed({"c.md": "c"})), "vault/첨부.zip"))
+    folder.append((io.BytesIO(b"y"), f"vault/{'x' * 70_000}/먼 글.md"))
     answer = signed_in.submit("/mypage/import", archive=files, folder=folder)
     assert answer.status_code == 200
-    assert len(stored(alice)) == 301
+    assert len(stored(alice)) == 302
+    assert ("먼 글", "y") in stored(alice)
     assert ("안의 글", "x") in stored(alice)
     assert "vault/긴 글.md" in answer.text
     assert "vault/첨부.zip" in answer.text
@@ -141,17 +145,25 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("이름.md", "## 작은 머리\n글", {"title": "이름", "content": "## 작은 머리\n글"}),
     ("이름.md", "#꼬리표\n글", {"title": "이름", "content": "#꼬리표\n글"}),
     ("이름.md", "이름\n\n글", {"title": "이름", "content": "글"}),
+    ("이름.md", "\u110b\u1175\u1105\u1173\u11b7\n\n글", {"title": "이름", "content": "글"}),
     ("이름.md", "이름\n===\n글", {"title": "이름", "content": "이름\n===\n글"}),
     ("2024.01.15 회의.md", "", {"title": "2024.01.15 회의", "content": ""}),
     ("a.md", "---\ntitle: 제목\n---\n# 머리", {"title": "제목", "content": "# 머리"}),
     ("a.md", '---\ntitle: ""\n---\n글', {"title": "", "content": "글"}),
     ("a.md", '---\ntitle: "a \\"b\\": c"\n---\n', {"title": 'a "b": c'}),
+    ("a.md", "---\ntitle: [초안] 회의\n---\n", {"title": "[초안] 회의"}),
+    ("a.md", "---\ntitle: [ ] 할 일\n---\n", {"title": "[ ] 할 일"}),
+    ("a.md", '---\ntitle: "달"의 뒷면 # 1\n---\n', {"title": '"달"의 뒷면 # 1'}),
+    ("a.md", "---\ntitle: '90년대 음악\n---\n", {"title": "'90년대 음악"}),
+    ("a.md", "---\ntitle: 'it''s' # 메모\n---\n", {"title": "it's"}),
+    ("a.md", '---\n"title": "달" # 메모\n---\n', {"title": "달"}),
     ("a.md", "---\nTitle: >-\n  긴 제목이\n  이어진다\n---\n", {"title": "긴 제목이 이어진다"}),
     # Not front matter, so no text is lost
     ("a.md", "---\n오늘: 맑음\n---\n글", {"content": "---\n오늘: 맑음\n---\n글"}),
     ("a.md", "---\ntitle: x\n그냥 글\n---\n글", {"content": "---\ntitle: x\n그냥 글\n---\n글"}),
     ("a.md", "---\ntitle: x\n글", {"content": "---\ntitle: x\n글"}),
     ("a.md", "글\n---\ntitle: x\n---", {"content": "글\n---\ntitle: x\n---"}),
+    ("a.md", "글\n\nid: 1\ntype_: 2", {"content": "글\n\nid: 1\ntype_: 2"}),  # as an item of Joplin's ends
     # Tags
     ("a.md", "---\ntags: a, b c\n---\n", {"tags": ["a", "b c"]}),
     ("a.md", "---\ntags: a b\n---\n", {"tags": ["a", "b"]}),
@@ -186,6 +198,13 @@ def test_markdown_is_read(name: str, text: str, expected: Mapping[str, Any]) -> 
         ("2024. 1. 15.", datetime(2024, 1, 14, 15, tzinfo=UTC)),
         ("2024년 1월 15일 14:30", MORNING),
         ("2024年1月15日", datetime(2024, 1, 14, 15, tzinfo=UTC)),
+        ("2024. 1. 15. 오후 2:30:00", MORNING),
+        ("2024. 1. 15. (월) 오전 12:30", datetime(2024, 1, 14, 15, 30, tzinfo=UTC)),
+        ("2024-01-15 02:30 pm", MORNING),
+        ("2024-01-15(월)", datetime(2024, 1, 14, 15, tzinfo=UTC)),
+        ("[[2024-01-15]]", datetime(2024, 1, 14, 15, tzinfo=UTC)),
+        ("2024-01-15 오후", None),
+        ("2024-01-15 오후 x:30", None),
         ("2024-1-15 9:05", datetime(2024, 1, 15, 0, 5, tzinfo=UTC)),
         ("2024-01-15 14:30 # 회의 뒤", MORNING),
         ("1970-01-01T00:00:00Z", None),
@@ -211,6 +230,7 @@ NOT_TAKEN: list[tuple[Missing, str, str | bytes]] = [
     (Missing.TOO_LONG, "꼬리표가 들어갈 곳이 없는 글.md", "---\ntags: [a]\n---\n" + "한" * CONTENT_LENGTH),
     (Missing.TOO_LONG, "큰 파일.md", "x" * (MAX_FILE + 1)),
     (Missing.EMPTY, "빈 글.md", "---\ntitle:\n---\n \n"),
+    (Missing.EMPTY, "보이지 않는 글.md", "---\ntitle: \u3164\n---\n\u200b\n"),
     (Missing.EMPTY, "빈 Keep.json", made.keep(title=" ", textContent="")),
     (Missing.UNREADABLE, "둘.md", b"caf\xe9 au lait"),
     (Missing.UNREADABLE, "NUL.md", "a\0b"),
@@ -336,10 +356,20 @@ def test_every_reason_has_a_sentence() -> None:
 def test_a_bundle_is_read_within_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes count as they are unpacked, whatever the ZIP says of them."""
     monkeypatch.setattr(bundles, "MAX_TEXT", 10)
-    with bundles.opened(io.BytesIO(packed({"a.md": "12345", "b.md": "123456"}))) as files:
+    texts: dict[str, bytes | str] = {"a.md": "12345", "too long.md": "x" * (MAX_FILE + 1), "b.md": "123456"}
+    with bundles.opened(io.BytesIO(packed(texts))) as files:
         assert not isinstance(files, Archive)
         found = notes_of(files, SEOUL)
         assert isinstance(next(found)[1], ForeignNote)
+        assert next(found)[1] is Missing.TOO_LONG  # by its head: it takes nothing from the others
         with pytest.raises(ArchiveRejected) as refusal:
             next(found)
     assert refusal.value.reason is Reason.TOO_MUCH
+
+
+def test_an_item_of_joplin_that_is_read_twice_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, text = made.joplin(1, made.NOTE_ID, "a\n\nb")
+    monkeypatch.setattr(bundles, "MAX_TEXT", len(text))
+    with bundles.opened(io.BytesIO(packed({name: text}))) as files:
+        assert not isinstance(files, Archive)
+        assert [isinstance(note, ForeignNote) for _, note in notes_of(files, SEOUL)] == [True]

@@ -10,8 +10,9 @@ from typing import Any, Self
 
 import pytest
 
+from app.deadline import Deadline
 from app.wordcounts.failures import FetchFailed
-from app.wordcounts.fetching import AllowedServers, fetch
+from app.wordcounts.fetching import AllowedServers, FetchedPage, Visit
 from tests.waiting import wait_until
 
 Answer = bytes | Callable[[socket.socket], None]  # the bytes, or a function that sends them
@@ -116,6 +117,12 @@ def unresponsive(ip: str, port: int = 0) -> Iterator[int]:
     with socket.create_server((ip, port), backlog=0) as listener, socket.socket() as waiting:
         waiting.connect(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+def fetch(url: str, *, allowed_servers: AllowedServers = frozenset(), deadline_seconds: float = 5.0) -> FetchedPage:
+    """Fetch one page, by a visit of its own."""
+    with Deadline(deadline_seconds) as deadline:
+        return Visit(allowed_servers, deadline).fetch(url)
 
 
 def failure(server: PageServer, url: str | None = None, deadline: float = 5.0) -> FetchFailed:

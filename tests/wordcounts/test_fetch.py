@@ -9,10 +9,10 @@ import pytest
 
 from app.wordcounts.analysis.charset import decode, looks_like_html, looks_like_text, media_type
 from app.wordcounts.failures import Failure, FetchFailed
-from app.wordcounts.fetching import MAX_BYTES, FetchedPage, fetch
+from app.wordcounts.fetching import MAX_BYTES, FetchedPage
 from config import DevelopmentConfig, ProductionConfig, StagingConfig
 from tests.wordcounts.conftest import Resolver
-from tests.wordcounts.page_server import Answer, PageServer, answering, page, redirect, refusal, unresponsive
+from tests.wordcounts.page_server import Answer, PageServer, answering, fetch, page, redirect, refusal, unresponsive
 from tests.wordcounts.page_server import failure as failure_of
 
 

@@ -11,9 +11,18 @@ from contextlib import contextmanager
 import pytest
 
 from app.wordcounts.failures import Failure, FetchFailed
-from app.wordcounts.fetching import fetch
 from tests.wordcounts.hostile_answers import DRIPPING, HANDSHAKE, MIB, POURING, WITHOUT_END, bombs, drip, pour
-from tests.wordcounts.page_server import Answer, PageServer, answering, failure, hung_up, page, redirect, unresponsive
+from tests.wordcounts.page_server import (
+    Answer,
+    PageServer,
+    answering,
+    failure,
+    fetch,
+    hung_up,
+    page,
+    redirect,
+    unresponsive,
+)
 
 BOMBS = bombs()
 CHUNKED = "Transfer-Encoding: chunked"

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from app.accounts.models import User
+from app.wordcounts import fetching
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import Failure
-from app.wordcounts.fetching import client
 from app.wordcounts.forms import SENTENCES
 from app.wordcounts.reading import FEW_WORDS, MAX_FRAMES, read_page
 from tests.api.conftest import program_of
@@ -51,6 +51,8 @@ ELSEWHERE: dict[str, tuple[dict[str, str | Answer], dict[str, int]]] = {
     "in an iframe": ({"/": "<iframe src=a>", "/a": "b<iframe src=c>", "/c": "d"}, {"b": 1, "d": 1}),
     "in that": ({"/": "<iframe src=a>", "/a": "<iframe src=b>", "/b": "c<iframe src=d>", "/d": "no"}, {"c": 1}),
     "in itself": ({"/": "a<iframe src='#b'></iframe><iframe src=/></iframe>"}, {"a": 1}),
+    "in itself by way of another": ({"/": "a<iframe src=b>", "/b": "b<iframe src='/'>"}, {"a": 1, "b": 1}),
+    "twice": ({"/": "<iframe src=a></iframe><iframe src=a>", "/a": "b"}, {"b": 2}),
     "another too many": (
         {"/": "".join(f"<iframe src=/{n}></iframe>" for n in range(9)), **{f"/{n}": "a" for n in range(9)}},
         {"a": MAX_FRAMES},
@@ -72,6 +74,9 @@ ELSEWHERE: dict[str, tuple[dict[str, str | Answer], dict[str, int]]] = {
     "in a frame": (
         {"/": "<iframe src=a>", "/a": "no<meta http-equiv=refresh content='0;b'>", "/b": "text"}, {"text": 1},
     ),
+    "to another program": ({"/": "a<meta http-equiv=refresh content='0;url=app://open'>"}, {"a": 1}),
+    "to a file": ({"/": "a<meta http-equiv=refresh content='0;url=file:///etc/passwd'>"}, {"a": 1}),
+    "to a script": ({"/": "a<meta http-equiv=refresh content='0;url=javascript:alert(1)'>"}, {"a": 1}),
     "to the page itself": ({"/": "a<meta http-equiv=refresh content='5;url=/#b'>"}, {"a": 1}),
 }  # fmt: skip
 
@@ -102,8 +107,6 @@ REFUSED: dict[str, tuple[dict[str, str | Answer], Failure]] = {
     "a frame that refreshes there": ({"/": "<iframe src=a>", "/a": refreshing("http://127.0.0.1:1/")}, Failure.PORT),
     "a refresh to a private address": ({"/": refreshing("http://192.168.0.1/")}, Failure.ADDRESS),
     "to another port": ({"/": refreshing("http://example.com:22/")}, Failure.PORT),
-    "to a file": ({"/": refreshing("file:///etc/passwd")}, Failure.SCHEME),
-    "to a script": ({"/": refreshing("javascript:alert(1)")}, Failure.SCHEME),
     "to a user name": ({"/": refreshing("http://a@example.com/")}, Failure.CREDENTIALS),
     "to no address": ({"/": refreshing("http://[")}, Failure.URL),
     "to a page that refreshes back": ({"/": refreshing("/a"), "/a": refreshing("/")}, Failure.REDIRECTS),
@@ -147,10 +150,10 @@ def test_all_of_a_visit_is_within_one_limit(monkeypatch: pytest.MonkeyPatch) -> 
     pages: dict[str, str | Answer] = {"/": f"a{frames}", **{f"/{n}": f"b{' ' * 400}" for n in range(4)}}
     assert words(pages) == {"a": 1, "b": 4}
     with monkeypatch.context() as patched:
-        patched.setattr(client, "MAX_BYTES", 1000)
+        patched.setattr(fetching, "MAX_BYTES", 1000)
         assert words(pages) == {"a": 1, "b": 2}
     with monkeypatch.context() as patched:
-        patched.setattr(client, "MAX_REQUESTS", 3)
+        patched.setattr(fetching, "MAX_REQUESTS", 3)
         assert words(pages) == {"a": 1, "b": 2}
         hops: dict[str, str | Answer] = {"/": refreshing("/1"), "/1": redirect("/2"), "/2": redirect("/3"), "/3": "a"}
         assert failure(hops) is Failure.REDIRECTS

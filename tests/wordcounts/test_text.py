@@ -33,6 +33,10 @@ SEEN = {
         "a",
     ),
     "of open ones all": ("<details open><summary>a</summary>b</details>", "a\nb"),
+    "closed details in closed ones": (
+        "<details><summary>a</summary><details><summary>no</summary><select><option>no</select></details></details>b",
+        "a\nb",
+    ),
     "details without a summary": ("a<details>no</details>b", "a\nb"),
     "a closed dialog is not seen": ("a<dialog>no</dialog>b<dialog open>c</dialog>", "ab\nc"),
     "what pops up is not": ("a<div popover>no</div><p popover=manual>no</p>b", "ab"),
@@ -151,6 +155,7 @@ def test_xhtml_is_read_by_a_parser_of_xml() -> None:
 REFRESHED = {
     "0;url=/b": "/b", "0; URL='/b'": "/b", '0, url = "/b" no': "/b", " 5.9 /b": "/b", "0;/b": "/b",
     "0;url=b c": "b%20c", "00;url=/b": "/b", ";url=/b": "/b",
+    "0;url=app://open": "", "0;url=javascript:a": "", "0;url=about:blank": "",
     "0": "", "": "", "6;url=/b": "", "300;url=/b": "", "url=/b": "", "0url=/b": "", "-1;url=/b": "", "0;": "",
     "0;url=": "", "0;url=''": "", f"{'0' * 99_999};": "", f"0{' ' * 99_999}": "", f"0;url{' ' * 99_999}": "url",
 }  # fmt: skip
@@ -178,6 +183,9 @@ FRAMES = {
     "<iframe></iframe><iframe src></iframe><iframe src=about:blank></iframe><iframe src=' JavaScript:a'></iframe>": (),
     "<iframe src=a hidden></iframe><iframe src=a width=1></iframe><iframe src=a height=0></iframe>": (),
     "<iframe src=a style='display:none'></iframe><iframe src=a style='visibility:hidden'></iframe>": (),
+    "<div style='display:none'><iframe src=a></iframe></div><p style='visibility:hidden'><iframe src=a></iframe>": (),
+    "<dialog><iframe src=a></iframe></dialog><details><iframe src=a></iframe></details><div hidden><iframe src=a>": (),
+    "<object><iframe src=a></iframe></object><video><iframe src=a></iframe></video>": (),
     "<noscript><iframe src=a></iframe></noscript><!-- <iframe src=a> --><template><iframe src=b></template>": (),
 }  # fmt: skip
 

@@ -54,27 +54,22 @@ function goOn(event) {
   event.target.form.elements.content.focus();
 }
 
+// An item of a list, as on the page (app/notes/syntax.py): `11. 25. 회의` is a date, and `2026. …` a year.
+const ITEM =
+  /^([ \t>]*)(?!\d{1,4}\. ?\d{1,2}(?:\.(?!\d)| ?\([월화수목금토일]\)))([-*+]|\d{1,3}[.)])[ \t](\[[ xX]\][ \t])?/;
+
 // The next line of a list begins as this one does, a task without its tick. Enter in an empty one ends the list.
 function continueList(event) {
   const { value, selectionStart, selectionEnd } = event.target;
   const start = value.lastIndexOf("\n", selectionStart - 1) + 1;
   const line = value.slice(start, selectionStart);
-  const above = value.slice(0, Math.max(0, start - 1)).split("\n");
-  const [marker, indent, bullet, task = ""] = line.match(/^([ \t>]*)([-*+]|\d+[.)])[ \t](\[[ xX]\][ \t])?/) ?? [];
-  if (!marker || selectionStart !== selectionEnd || !isListed(line, above)) return;
+  const [marker, indent, bullet, task = ""] = line.match(ITEM) ?? [];
+  if (!marker || selectionStart !== selectionEnd) return;
   event.preventDefault();
   const isEmpty = !value.slice(start + marker.length).split("\n", 1)[0].trim();
   const next = bullet.replace(/\d+/, (number) => Number(number) + 1);
   if (isEmpty) event.target.setSelectionRange(start, start + marker.length);
   document.execCommand(isEmpty ? "delete" : "insertText", false, `\n${indent}${next} ${task && "[ ] "}`); // it can be undone
-}
-
-// As on the page (app/notes/syntax.py): `11. 25. 회의` is a date, and a list begins with at most three digits.
-function isListed(line, above) {
-  if (/^[ \t>]*\d{1,4}\. ?\d{1,2}(\.(?!\d)| ?\([월화수목금토일]\))/.test(line)) return false;
-  if (!/^[ \t>]*\d{4}/.test(line)) return true;
-  const before = above.pop() ?? "";
-  return /^[ \t>]*\d+[.)][ \t]/.test(before) && isListed(before, above);
 }
 
 function writeNote() {

@@ -6,7 +6,7 @@ option alone counts, and drawings, formulas and pronunciations are left out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -31,6 +31,9 @@ SKIPPED = {
     "math", "meta", "meter", "noembed", "noframes", "noscript", "object", "param", "progress", "rp", "rt", "script",
     "source", "style", "svg", "template", "title", "track", "video",
 }  # fmt: skip
+
+FRAMES = {"frame", "iframe"}
+SIDES = ("width", "height")  # a frame of one pixel is a tracker's, and nobody sees it
 
 STYLE = re.compile(r"(?:^|;)\s*(display|visibility|float|position)\s*:\s*([a-z-]+)")
 BLOCK = {"block", "flow-root", "list-item", "table", "table-caption", "table-cell", "table-row", "flex", "grid"}
@@ -65,17 +68,16 @@ def document(html: str, *, is_xml: bool = False) -> Document:
     """
     html = html.replace("\0", "")
     tree = LexborHTMLParser(_from_xml(html) if is_xml else html, scripting=True)
-    _close(tree)
-    lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root)).split("\n"))
-    frames = (_attribute(frame, "src") for frame in tree.css("frame, iframe") if _holds_page(frame))
+    frames: list[LexborNode] = []
+    lines = (" ".join(line.split()) for line in "".join(_pieces(tree.root, frames)).split("\n"))
     refreshes = (REFRESH.match(_attribute(meta, "content")) for meta in tree.css("meta[http-equiv=refresh i]"))
-    refresh = next((next(filter(None, found.groups()), "") for found in refreshes if found), "")
+    targets = (next(filter(None, found.groups()), "").strip() for found in refreshes if found)
     base = "".join(_attribute(element, "href") for element in tree.css("base[href]")[:1])
     return Document(
         title=_title(tree),
         text="\n".join(filter(None, lines)),
-        refresh=_resolved(base, refresh.strip()),
-        frames=tuple(_resolved(base, address) for address in frames if PAGE.match(address)),
+        refresh=next((_resolved(base, target) for target in targets if PAGE.match(target)), ""),
+        frames=tuple(_resolved(base, source) for frame in frames if PAGE.match(source := _attribute(frame, "src"))),
         is_frameset=tree.css_first("frameset") is not None,
         has_scripts=tree.css_first("script:not([type]), script[type=module i], script[type*=javascript i]") is not None,
     )
@@ -106,30 +108,13 @@ def _from_xml(xhtml: str) -> str:
     return "".join(html)
 
 
-def _close(tree: LexborHTMLParser) -> None:
-    """Remove what is behind the summary of closed <details>, and the options that a drop-down list does not show."""
-    for details in tree.css("details:not([open])"):
-        summary = next((child for child in details.iter() if child.tag == "summary"), None)
-        for child in list(details.iter(include_text=True)):
-            if child != summary:
-                child.decompose()
-    for select in tree.css("select:not([multiple]):not([size]), select[size='1']:not([multiple])"):
-        options = select.css("option")
-        chosen = (select.css("option[selected]")[-1:] or select.css("option:not([disabled])"))[:1]
-        for option in options:
-            if option not in chosen:
-                option.decompose()
-            else:
-                option.attrs["style"] = "display: block"  # also one that is hidden from the list
-
-
 def _attribute(element: LexborNode, name: str) -> str:
     return (element.attributes.get(name) or "").strip()
 
 
 def _resolved(base: str, address: str) -> str:
     try:
-        return urljoin(base, address).replace(" ", "%20") if address else ""
+        return urljoin(base, address).replace(" ", "%20")
     except ValueError:  # no address, which who asks for it is told
         return address
 
@@ -142,15 +127,8 @@ def _title(tree: LexborHTMLParser) -> str:
     return UNPRINTABLE.sub("", " ".join(title.text().split()))[:LONGEST_TITLE].rstrip()
 
 
-def _holds_page(frame: LexborNode) -> bool:
-    """Return False for a frame that nobody sees, as of a tracker."""
-    style = _style(frame)
-    is_visible = style.get("visibility", "visible") == "visible" and not _is_hidden(frame, style)
-    return is_visible and not {_attribute(frame, "width"), _attribute(frame, "height")} & {"0", "1"}
-
-
-def _pieces(root: LexborNode | None) -> Iterator[str]:
-    """Yield the visible text nodes in reading order, and "\\n" at each start and end of a block.
+def _pieces(root: LexborNode | None, frames: list[LexborNode]) -> Iterator[str]:
+    """Yield the visible text nodes in reading order, and "\\n" at each start and end of a block. List the frames.
 
     Uses its own stack instead of recursion, because a page may nest deeper than Python's recursion limit.
     """
@@ -161,18 +139,35 @@ def _pieces(root: LexborNode | None) -> Iterator[str]:
         if node is None:
             yield "\n"
             continue
-        if node.next is not None:
-            stack.append((node.next, is_visible, is_block))
         if node.is_text_node and is_visible:
             yield (node.text_content or "").replace("\n", " ")  # a line break in the HTML source is a space
-        if not node.is_element_node or node.tag in SKIPPED or _is_hidden(node, style := _style(node)):
+        if not node.is_element_node or _is_hidden(node, style := _style(node)):
             continue
         is_visible = style.get("visibility", "visible" if is_visible else "") == "visible"
+        if node.tag in FRAMES and is_visible and not {_attribute(node, side) for side in SIDES} & {"0", "1"}:
+            frames.append(node)
+        if node.tag in SKIPPED:
+            continue
         if is_visible and _is_block(node, style, is_block):
             yield "\n"
             stack.append((None, True, False))
-        if node.first_child is not None:
-            stack.append((node.first_child, is_visible, style.get("display") in OF_BLOCKS))
+        makes_blocks = style.get("display") in OF_BLOCKS
+        stack.extend((child, is_visible, makes_blocks) for child in reversed(_shown_in(node)))
+
+
+def _shown_in(element: LexborNode) -> list[LexborNode]:
+    """Return the nodes in it: of closed <details> the summary alone, of a drop-down list the text that is chosen."""
+    if element.tag == "select" and not _is_list_box(element.attributes):
+        options = element.css("option[selected]")[-1:] or element.css("option:not([disabled])")[:1]
+        return [text for option in options for text in option.iter(include_text=True)]
+    children = list(element.iter(include_text=True))
+    if element.tag == "details" and "open" not in element.attributes:
+        return [child for child in children if child.tag == "summary"][:1]
+    return children
+
+
+def _is_list_box(attributes: Mapping[str, str | None]) -> bool:
+    return "multiple" in attributes or attributes.get("size", "1") != "1"
 
 
 def _style(element: LexborNode) -> dict[str, str]:

@@ -14,7 +14,7 @@ from app.database.patience import STATEMENT_SECONDS
 from app.jobs.connection import POOL_TIMEOUT
 from app.jobs.tasks import DEAD_AFTER
 from app.jobs.worker import GRACE_PERIOD
-from app.wordcounts.fetching.client import DEADLINE_SECONDS
+from app.wordcounts.fetching import DEADLINE_SECONDS
 from tests.databases import Environment, migrated_database
 from tests.live.conftest import PASSWORD, Browser, Service, connect, running_service
 from tests.live.test_worker import (
