@@ -80,7 +80,7 @@ def nickname_field() -> StringField:
 
 
 def new_password_field(label: str) -> PasswordField:
-    length = Length(MIN_LENGTH, MAX_LENGTH, _("Please use %(min)d to %(max)d characters."))
+    length = Length(MIN_LENGTH, MAX_LENGTH, _("Please use a password of %(min)d to %(max)d characters."))
     return PasswordField(
         label,
         filters=[normalize],
@@ -206,9 +206,9 @@ def name_field() -> StringField:
 class AccessTokenForm(FlaskForm):
     name = name_field()
     scopes = SelectMultipleField(
-        _("What it may do"),
+        _("Permissions"),
         choices=lambda: list(current_app.extensions["scopes"].items()),  # those of app/features.py
-        validators=[InputRequired(_("Choose what it may do."))],
+        validators=[InputRequired(_("Choose at least one permission."))],
         validate_choice=False,
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
@@ -223,7 +223,7 @@ class AccessTokenForm(FlaskForm):
 
     def validate_scopes(self, field: Field) -> None:
         if not set(field.data) <= current_app.extensions["scopes"].keys():
-            raise ValidationError(_("Choose what it may do."))
+            raise ValidationError(_("Choose at least one permission."))
 
     @property
     def days(self) -> int | None:

@@ -49,7 +49,7 @@ def reset_password(token: str) -> Letter:
 
 
 def sign_up(token: str) -> Letter:
-    subject, why = _("Your Semicircle account"), _("Choose a nickname and a password to finish signing up.")
+    subject, why = _("Finish signing up for Semicircle"), _("Choose a nickname and a password to finish signing up.")
     return _with_link(subject, why, "mailed_links.sign_up", token, _("Finish signing up"))
 
 

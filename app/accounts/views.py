@@ -318,7 +318,7 @@ def make_token() -> Answer:
 @recent_sign_in_required(lazy_gettext("Revoke an access token"))
 def end_token(token_id: int) -> Answer:
     access_tokens.end_token(current_user.id, token_id, this_client())
-    flash(_("Access token revoked. The program that used it can't reach your account any more."))
+    flash(_("Access token revoked. The program that used it can't reach your account anymore."))
     return redirect(url_for("access_tokens.index"))
 
 

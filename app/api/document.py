@@ -87,7 +87,7 @@ def account_gone(error: AccountGone) -> Response:
 def unauthorized() -> Problem:
     sentence = _("Send a valid access token: Authorization: Bearer sc_… You create one on My page.")
     challenge = 'Bearer realm="Semicircle"' + (', error="invalid_token"' if token_of_request() else "")
-    return Problem(401, _("Who are you?"), sentence, {"WWW-Authenticate": challenge})
+    return Problem(401, _("Sign-in needed"), sentence, {"WWW-Authenticate": challenge})
 
 
 @bp.errorhandler(RateLimited)

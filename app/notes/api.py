@@ -39,8 +39,8 @@ from app.web.request_size import accepts_long_text, accepts_upload
 # 100 notes of 2,000 code points, of which JSON may write each as 12 letters, or 12 notes of 20,000.
 BATCH_BYTES = 3 * 1024 * 1024
 VERSION = re.compile("[1-9][0-9]{0,9}")
-TITLE = Field("", json_schema_extra={"maxLength": TITLE_LENGTH}, examples=["Moving house"])
-CONTENT = Field("", json_schema_extra={"maxLength": CONTENT_LENGTH}, examples=["- [ ] Book the lift #home"])
+TITLE = Field("", json_schema_extra={"maxLength": TITLE_LENGTH}, examples=["Moving day"])
+CONTENT = Field("", json_schema_extra={"maxLength": CONTENT_LENGTH}, examples=["- [ ] Book the elevator #home"])
 
 
 class Note(Answer):

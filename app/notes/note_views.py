@@ -114,7 +114,7 @@ def bring_back(note_id: int, version: int) -> Answer:
     except service.StaleVersion:
         flash(_("This note was changed in the meantime. Here it is as it is now."))
         return version_page(note_id, version), 409
-    flash(_("The note says again what it said on %(when)s.", when=date_and_time(then.saved_at)))
+    flash(_("Restored the version of %(when)s.", when=date_and_time(then.saved_at)))
     return redirect(url_for("notes.show", note_id=note_id))
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
 from sqlalchemy import true
 
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
@@ -11,6 +11,7 @@ from app.notes.service import IN_TRASH, NOT_DELETED, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
 from app.portability.contract import EmptyItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
 from app.web.fields import strip
+from app.web.formats import number
 
 
 def _still_kept(value: str) -> str:
@@ -38,7 +39,7 @@ FIELDS: dict[str, Reader] = {
 
 NOTES = PortableTable(
     name="notes",
-    came=_("notes %(count)s"),
+    came=lambda count: ngettext("%(count)s note", "%(count)s notes", count, count=number(count)),
     model=Note,
     longest_item=512 * 1024,  # its text, and the tags beside it
     fields=FIELDS,

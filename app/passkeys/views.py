@@ -263,7 +263,7 @@ def remove(passkey_id: int) -> Answer:
     except service.LastPasskey as error:
         flash(sentence_of(error), "wrong")
     else:
-        flash(_("Passkey removed. You can't sign in with it any more. Delete it from your device too."))
+        flash(_("Passkey removed. You can't sign in with it anymore. Delete it from your device too."))
     return redirect(url_for(PAGE))
 
 

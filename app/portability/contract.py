@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from flask_babel import LazyString
 from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, column, func, insert, select
 from sqlalchemy.types import JSON, Integer, Text
 
@@ -129,7 +128,7 @@ class PortableTable:
     """The rows of a table that an export holds, and how an import stores them."""
 
     name: str  # of their list in the export
-    came: LazyString  # how many came in, as a part of a sentence, with %(count)s
+    came: Callable[[int], str]  # how many came in, as a part of a sentence
     model: type[Base]
     fields: Mapping[str, Reader]  # the columns that an item has
     absent: Mapping[str, object] = field(default_factory=dict)  # see read_item

@@ -17,7 +17,7 @@ SENTENCES = {
     Reason.TOO_LARGE: _("This ZIP is larger than 128 MB. Make a copy, remove its “notes” folder and try again."),
     Reason.NOT_A_ZIP: _("We can't read this file. Choose a ZIP, a JEX file, or Markdown or text files."),
     Reason.NOT_OURS: _(
-        "We found no notes in it. Choose an export of Semicircle, Obsidian, Joplin or Google Keep, or Markdown files."
+        "We found no notes in it. Choose an export from Semicircle, Obsidian, Joplin or Google Keep, or Markdown files."
     ),
     Reason.UNSAFE: _("This ZIP contains files that exports don't have. Choose the ZIP that you exported."),
     Reason.TOO_MUCH: _("This ZIP holds more than we can import at once."),
@@ -31,11 +31,11 @@ SENTENCES = {
     Reason.PHOTO: _("We couldn't read the photo in this ZIP, so nothing was imported."),
 }
 MISSING = {
-    Missing.TOO_LONG: _("Longer than a note may be"),
+    Missing.TOO_LONG: _("Too long for a note"),
     Missing.EMPTY: _("Without any text that can be seen"),
-    Missing.UNREADABLE: _("Not text that we can read"),
+    Missing.UNREADABLE: _("Text we can't read"),
     Missing.LOCKED: _("Encrypted"),
-    Missing.IN_TRASH: _("In the trash of the other notebook"),
+    Missing.IN_TRASH: _("In the trash of the other app"),
     Missing.OTHER: _("Not notes, such as pictures"),
 }
 

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext
+from flask_babel import lazy_gettext, ngettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -158,7 +158,7 @@ def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
         yield head
         while not wait([job], TELL_SECONDS).done:
             # Not in the f-string: Python 3.11 finds no message there.
-            told = _("Read so far: %(count)s", count=number(progress.read))
+            told = _("%(count)s read so far", count=number(progress.read))
             yield f"<p>{told}</p>\n"
         yield _outcome(job)
         yield foot
@@ -192,8 +192,11 @@ def report_of(outcome: Outcome) -> str:
             return str(_("Nothing was imported."))
         return str(_("You already have everything in this ZIP, so nothing new was imported."))
     came = [each for each in portables() if each.name in outcome.new]
-    counts = [str(each.came) % {"count": number(outcome.new[each.name])} for each in came]
+    counts = [each.came(outcome.new[each.name]) for each in came]
     imported = _("Imported: %(counts)s.", counts=", ".join(counts))
     photo = [_("Your photo was imported too.")] if outcome.photo else []
-    known = [_("Skipped because you already have them: %(known)s.", known=number(outcome.known))]
-    return " ".join([imported, *photo, *(known if outcome.known else [])])
+    known = ngettext(
+        "%(count)s skipped, since you already have it.", "%(count)s skipped, since you already have them.",
+        outcome.known, count=number(outcome.known),
+    )  # fmt: skip
+    return " ".join([imported, *photo, *([known] if outcome.known else [])])

@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
 from sqlalchemy import bindparam, update
 
 from app.portability.contract import EmptyItem, Item, PortableTable, day, exactly, line, moment, optional
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
 from app.todos.service import NOT_DELETED, QUOTA
+from app.web.formats import number
 
 
 def _complete(todo: Item) -> Item:
@@ -18,7 +19,7 @@ def _complete(todo: Item) -> Item:
 
 TODOS = PortableTable(
     name="todos",
-    came=_("todos %(count)s"),
+    came=lambda count: ngettext("%(count)s todo", "%(count)s todos", count, count=number(count)),
     model=Todo,
     longest_item=16 * 1024,
     fields={

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, get_flashed_messages, render_template, request, session, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from markupsafe import Markup, escape
 from werkzeug.exceptions import UnprocessableEntity
@@ -147,7 +148,7 @@ def delete(todo_id: int) -> Answer:
 def restore(todo_id: int) -> Answer:
     place = requested_place()
     todo = for_message(service.restore_todo(current_user.id, todo_id))
-    flash(_("“%(todo)s” restored.", todo=todo))
+    flash(_("“%(todo)s” is back.", todo=todo))
     return return_to(place)
 
 
@@ -156,8 +157,9 @@ def clear_completed() -> Answer:
     place = requested_place()
     moment, count = service.clear_completed(current_user.id)
     if count:
-        several = _("%(count)s completed todos deleted.", count=number(count))
-        sentence = several if count > 1 else _("1 completed todo deleted.")
+        sentence = ngettext(
+            "%(count)s completed todo deleted.", "%(count)s completed todos deleted.", count, count=number(count)
+        )
         flash(sentence, f"undo {url_for('todos.restore_cleared', moment=moment, **place)}")
     return return_to(place)
 
@@ -166,7 +168,7 @@ def clear_completed() -> Answer:
 def restore_cleared(moment: int) -> Answer:
     place = requested_place()
     service.restore_cleared(current_user.id, moment)
-    flash(_("Completed todos restored."))
+    flash(_("Completed todos are back."))
     return return_to(place)
 
 

@@ -131,8 +131,8 @@ class Folding(NodeTransformer):
         name = call.node.name if isinstance(call.node, nodes.Name) else None
         if call.dyn_args or call.dyn_kwargs:
             return call
-        if name == "_":
-            return self._translated(call)
+        if name in ("_", "ngettext"):
+            return self._translated(call) if name == "_" else self._counted(call)
         function = self._globals.get(name or "")
         return self._value(function, call) if function and getattr(function, "is_constant", False) else call
 
@@ -141,11 +141,23 @@ class Folding(NodeTransformer):
         [sentence] = call.args
         if not isinstance(sentence, nodes.Const):
             return call
-        text = get_translations().ugettext(sentence.value)
+        return self._filled(get_translations().ugettext(sentence.value), call, call.kwargs)
+
+    def _counted(self, call: nodes.Call) -> nodes.Expr:
+        """Translate as ngettext does. A language of ours has one form for 1 and one, maybe the same, for all others."""
+        one, many, number = call.args
+        if not (isinstance(one, nodes.Const) and isinstance(many, nodes.Const)):
+            return call
+        values = [nodes.Keyword("num", number), *call.kwargs]
+        texts = (get_translations().ungettext(one.value, many.value, count) for count in (1, 2))
+        is_one = nodes.Compare(number, [nodes.Operand("eq", nodes.Const(1))])
+        return nodes.CondExpr(is_one, *(self._filled(text, call, values) for text in texts), lineno=call.lineno)
+
+    def _filled(self, text: str, call: nodes.Call, named: list[nodes.Keyword]) -> nodes.Expr:
         pattern = Markup(text) if self._is_html else text  # noqa: S704 - translators write it, as templates
-        if not call.kwargs:
+        if not named:
             return nodes.Const(pattern % {}, lineno=call.lineno)
-        values = [nodes.Pair(nodes.Const(value.key), value.value, lineno=call.lineno) for value in call.kwargs]
+        values = [nodes.Pair(nodes.Const(value.key), value.value, lineno=call.lineno) for value in named]
         return nodes.Mod(nodes.Const(pattern), nodes.Dict(values), lineno=call.lineno)
 
     def _value(self, function: Callable[..., object], call: nodes.Call) -> nodes.Expr:

@@ -37,7 +37,7 @@ SENTENCES = {
     Failure.ADDRESS: _("This address isn't on the public internet. Choose a page that everyone can open."),
     Failure.REDIRECTS: _("The page redirects too many times. Use the address you end up at."),
     Failure.DEADLINE: _("The page took too long to respond. Try again later."),
-    Failure.NETWORK: _("We lost the connection to the page. Try again later."),
+    Failure.NETWORK: _("The page stopped halfway. Try again later."),
     Failure.TLS: _("The website's certificate isn't valid. Choose another page."),
     Failure.TOO_LARGE: _("The page is larger than 2 MB. Choose a shorter one."),
     Failure.ENCODING: _("The page is compressed in a way we can't read. Choose another page."),
@@ -51,7 +51,7 @@ SENTENCES = {
     Failure.HTTP_4XX: _("The website won't show us this page. Check that it opens without signing in."),
     Failure.HTTP_5XX: _("The website is having problems. Try again later."),
     INTERRUPTED: _("The count was interrupted too often. Try again."),
-    CANCELLED: _("Word count cancelled."),
+    CANCELLED: _("Word count canceled."),
 }
 
 

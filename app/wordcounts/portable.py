@@ -6,11 +6,12 @@ They get new addresses: a link to a shared one that was passed on before leads n
 from functools import partial
 from typing import Any
 
-from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
 from sqlalchemy import and_, true
 
 from app.portability import contract
 from app.portability.contract import InvalidItem, Item, PortableTable
+from app.web.formats import number
 from app.wordcounts import fetching
 from app.wordcounts.analysis.words import LONGEST_WORD, PHRASES_KEPT, WORDS_KEPT
 from app.wordcounts.failures import FetchFailed
@@ -42,7 +43,7 @@ def _complete(result: Item) -> Item:
 
 WORDCOUNTS = PortableTable(
     name="wordcounts",
-    came=_("word counts %(count)s"),
+    came=lambda count: ngettext("%(count)s word count", "%(count)s word counts", count, count=number(count)),
     model=Result,
     longest_item=2 * 1024 * 1024,  # twice that of a page whose words are the longest that are kept
     fields={

@@ -104,7 +104,7 @@ def cancel(public_id: uuid.UUID) -> Answer:
     try:
         service.cancel_result(current_user.id, public_id)
     except service.AlreadyFinished:
-        flash(_("The count had already finished, so it wasn't cancelled."))
+        flash(_("The count had already finished, so it wasn't canceled."))
     return to_result(public_id)
 
 

@@ -150,7 +150,7 @@ def test_every_device_is_listed_this_one_first_and_then_by_the_last_visit(signed
     assert "203.0.113.7" in page
     assert page.count("This device") == 1
     assert page.index("This device") < page.index("Chrome on Windows") < page.index("curl")
-    assert "Besides this device: 2" in signed_in.get("/mypage").text
+    assert "2 other devices" in signed_in.get("/mypage").text
 
 
 def test_other_users_sessions_and_expired_sessions_are_not_listed(signed_in: Visitor, alice: User, bob: User) -> None:

@@ -157,7 +157,7 @@ def test_a_filter_keeps_the_focus_and_says_what_is_shown(tab: Tab) -> None:
         expect(link).to_have_attribute("aria-current", "page")
         expect(link).to_be_focused()
         expect(tab).to_have_url(re.compile(url))
-        expect(tab.locator("#live")).to_have_text(f"Todos shown: {count}")
+        expect(tab.locator("#live")).to_have_text(f"{count} found")
     order = tab.get_by_role("combobox", name="Order")
     for key, url in (("ArrowDown", "sort=due$"), ("ArrowUp", "/todos$")):
         order.press(key)

@@ -66,7 +66,7 @@ def test_what_was_read_is_read_again_offline(window: Window, reader: Reader, not
     offline(True)
     window.open(f"/notes/{note_id}")
     expect(tab.get_by_role("main")).to_contain_text("the half that I read")
-    expect(tab.locator("#kept")).to_contain_text("You're offline. This is what you read last.")
+    expect(tab.locator("#kept")).to_contain_text("You're offline. Here's what you saw last.")
     tab.get_by_role("link", name="Notes", exact=True).press("Enter")  # Playwright lets a prefetch through
     expect(tab.get_by_role("article").first).to_contain_text("the half that I did not read")
     expect(tab.locator("#kept")).to_be_visible()
@@ -263,7 +263,7 @@ def test_secrets_errors_redirects_and_typed_searches_are_not_kept(window: Window
         window.open(path)
     window.open("/notes").get_by_role("searchbox").press_sequentially("half")
     expect(tab).to_have_url(re.compile("q=half$"))
-    expect(tab.get_by_text("Notes found: 1").first).to_be_visible()
+    expect(tab.get_by_text("1 note found").first).to_be_visible()
     read(window, reader, "/mypage")
     assert sorted(pages(tab, reader)) == ["/mypage", "/notes"]
 

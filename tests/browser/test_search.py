@@ -63,7 +63,7 @@ def test_the_older_ones_come_below_and_no_day_is_named_twice(window: Window) -> 
     expect(tab.get_by_role("link", name="note 8", exact=True)).to_be_in_viewport()
 
     field(tab).fill("note")  # older hits come below what was typed
-    expect(tab.get_by_role("status").get_by_text(f"Notes found: {ALL}")).to_be_visible()
+    expect(tab.get_by_role("status").get_by_text(f"{ALL} notes found")).to_be_visible()
     older.click()
     expect(found(tab)).to_have_count(ALL)
     assert len(set(found(tab).all_inner_texts())) == ALL
@@ -88,7 +88,7 @@ def test_typing_searches_in_place_and_an_emptied_field_shows_the_list_again(typi
     tab = typing_tab
     field(tab).press_sequentially("감자")
     expect(found(tab)).to_have_text(["감자튀김", "Weekly meeting"])
-    expect(tab.get_by_role("status").get_by_text("Notes found: 2")).to_be_visible()
+    expect(tab.get_by_role("status").get_by_text("2 notes found")).to_be_visible()
     expect(tab.locator("article mark")).to_have_text(["감자", "감자"])
     expect(tab).to_have_url(re.compile(r"/notes\?q=%EA%B0%90%EC%9E%90$"))
     expect(field(tab)).to_be_focused()

@@ -222,7 +222,7 @@ def test_typing_searches_and_what_is_found_is_ticked_within_the_search(tab: Tab,
     tab.keyboard.type("o")
     expect_todos(tab, "one", "two")
     expect(search).to_be_focused()
-    expect(tab.get_by_role("status").get_by_text("Todos shown: 2")).to_be_visible()
+    expect(tab.get_by_role("status").get_by_text("2 found")).to_be_visible()
     expect(field(tab)).to_be_hidden()
     button(tab, "Complete: one").click()
     expect_todos(tab, "two", "one")

@@ -41,7 +41,7 @@ def test_every_command_works_as_it_is_typed(typed: str, tmp_path: Path) -> None:
     done = subprocess.run(["/bin/sh", "-eu"], cwd=tmp_path, env=given, input=typed, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert (tmp_path / "semicircle.zip").read_bytes().startswith(b"PK")
-    note = db.session.scalars(select(Note).where(Note.title == "Moving house")).one()
-    assert note.content == "- [x] Book the lift #home"
+    note = db.session.scalars(select(Note).where(Note.title == "Moving day")).one()
+    assert note.content == "- [x] Book the elevator #home"
     assert note.pinned
     assert note.deleted_at

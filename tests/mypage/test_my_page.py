@@ -54,7 +54,7 @@ def test_my_page_shows_the_initial_the_escaped_nickname_the_email_and_the_month_
     assert "a<b>" not in page
     assert f'<span class="portrait colour-{alice.id % 6}" aria-hidden="true">A</span>' in page
     assert "alice@example.com" in page
-    assert "With us since March 2026" in page
+    assert "Joined March 2026" in page
 
 
 def test_an_empty_account_has_zero_counts(app: Flask, alice: User) -> None:

@@ -180,7 +180,7 @@ def test_it_is_brought_back_as_a_new_version_and_the_history_undoes_that(
     for version, seen in ((1, 2), (2, 3), (2, 3)):  # the last one twice, as its answer was lost
         answer = signed_in.submit(f"/notes/{note_id}/history/{version}", version=f"{seen}")
         assert answer.location == f"/notes/{note_id}"
-    assert "The note says again what it said on " in signed_in.get(f"/notes/{note_id}").text
+    assert "Restored the version of " in signed_in.get(f"/notes/{note_id}").text
     note = service.get_note(alice.id, note_id)
     assert (note.content, note.version) == ("four", 4)
     assert history(note_id) == [(3, "Books", TASK), (2, "Books", "four"), (1, "Books", TASK)]

@@ -324,7 +324,7 @@ def test_the_page_says_which_day_and_how_many_leads_back_and_is_returned_to(sign
     heading = "Nov 22, 2020"
     assert f"<title>Notes from {heading} · " in page
     assert f'<h1 class="visually-hidden">Notes from {heading}</h1>' in page
-    assert f'<b>{heading}</b>\n<span role="status">Notes: 2</span>\n<a href="/notes">All notes</a>' in page
+    assert f'<b>{heading}</b>\n<span role="status">2 notes</span>\n<a href="/notes">All notes</a>' in page
     assert [found.endswith(heading) for found in headings(page)] == [True]
     assert BEFORE not in page
     assert 'class="searched"' in page

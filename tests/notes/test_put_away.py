@@ -78,7 +78,7 @@ def test_the_trash_says_how_long_each_note_stays(signed_in: Visitor, alice: User
     service.delete_note(alice.id, note_id)
     for days, seconds, left in ((0, 0, 30), (0, 1, 30), (1, 0, 29), (29, 1, 1), (29, 86399, 1)):
         age(note_id, days, seconds)
-        assert f"days left: {left}" in signed_in.get("/notes/trash").text
+        assert f"{left} {'day' if left == 1 else 'days'} left" in signed_in.get("/notes/trash").text
 
 
 def test_deleting_for_good_asks_first_also_without_javascript(signed_in: Visitor, alice: User, note_id: int) -> None:

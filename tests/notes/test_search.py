@@ -218,7 +218,7 @@ def test_long_notes_are_searched_to_their_end_if_they_are_new_or_else_the_page_s
     assert found(alice, f"끝자락{DEEP}") == {f"long {DEEP}"}
     assert found(alice, "끝자락0 모서리") == set()  # it is older than DEEP others
     assert found(alice, '"끝자락1 ㅁㄴ"') == {"long 1"}
-    told = "the newest 50 were searched to their end, the others in their first 2,000 characters"
+    told = "The newest 50 of your long notes were searched to the end, the others in their first 2,000 characters"
     assert told in signed_in.get("/notes?q=모서리").text
     assert told not in signed_in.get("/notes").text
     service.delete_note(alice.id, listing.list_notes(alice.id, search=Search.parse("끝자락1")).notes[0].id)

@@ -286,7 +286,7 @@ def test_an_import_into_another_account_keeps_its_rows(app: Flask, signed_in: Vi
     browser.submit("/todos", description="bob's own")
     assert import_(browser, export(signed_in)).status_code == 302
     page = browser.get("/mypage").text
-    assert "notes 1, todos 1" in page
+    assert "1 note, 1 todo" in page
     assert "already" not in page
     now = rows_of(bob)
     assert [note for note in now["notes"] if note["title"] != "bob's own"] == mine["notes"]
@@ -303,7 +303,7 @@ def test_a_note_changed_since_the_export_is_imported_next_to_the_newer_version(s
     signed_in.submit(f"/notes/{db.session.scalar(select(Note.id).where(Note.title == 'older'))}",
                      title="newer", content="", version="1")  # fmt: skip
     assert import_(signed_in, archive).status_code == 302
-    assert "you already have them: 2." in signed_in.get("/mypage").text
+    assert "2 skipped, since you already have them." in signed_in.get("/mypage").text
     assert [note["title"] for note in rows_of(alice)["notes"]] == ["newer", "stays", "older"]
 
 

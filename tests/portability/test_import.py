@@ -118,7 +118,7 @@ def test_what_nobody_sees_is_left_out_and_named(signed_in: Visitor, blank: str) 
     assert import_(signed_in, zipped(document(**empty))).status_code == 422
     assert row_counts() == before
     mixed = document(notes=[NOTE, *empty["notes"]], todos=[*empty["todos"], TODO])
-    for told in ("Imported: notes 1, todos 1", "You already have everything"):
+    for told in ("Imported: 1 note, 1 todo", "You already have everything"):
         answer = import_(signed_in, zipped(mixed))
         assert answer.status_code == 200
         assert told in answer.text

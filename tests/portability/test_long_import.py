@@ -55,7 +55,7 @@ def test_its_page_says_what_came_in(archive: bytes, other: Visitor) -> None:
     before = row_counts()["notes"]
     answer = import_(other, archive)
     assert answer.status_code == 200
-    assert "Imported: notes 3, todos 0" in answer.text
+    assert "Imported: 3 notes, 0 todos" in answer.text
     assert answer.text.rstrip().endswith("</html>")
     assert row_counts()["notes"] == before + 3
 

@@ -277,7 +277,7 @@ def test_clearing_is_offered_only_where_a_done_todo_is_shown(signed_in: Visitor,
     assert "clear-completed" not in signed_in.get("/todos?before=0-1").text
 
 
-UNDO = re.compile(r'role="status">.*?<form method="post" action="([^"]+)">', re.DOTALL)
+UNDO = re.compile(r'<div class="message" role="status">.*?<form method="post" action="([^"]+)">', re.DOTALL)
 
 
 def listed(user: User) -> list[str]:
@@ -306,7 +306,7 @@ def test_undo_restores_it_at_its_position(signed_in: Visitor, alice: User) -> No
     assert undo(signed_in) == "/todos"
     assert listed(alice) == ["above", "Dune", "below"]
     assert service.get_todo(alice.id, todo_id).completed_at == done_at
-    assert "“\u2068Dune\u2069” restored." in signed_in.get("/todos").text
+    assert "“\u2068Dune\u2069” is back." in signed_in.get("/todos").text
 
 
 def test_completing_is_undone_and_done_twice_or_undone_twice_it_is_the_same(signed_in: Visitor, alice: User) -> None:

@@ -121,6 +121,8 @@ def test_style_sheets_name_files_as_they_are_served() -> None:
 
 FOLDED = {
     "sentence.html": '{{ _("Notes") }} {{ _("Notes found: %(count)s", count=count) }}',
+    "counted.html": '{{ ngettext("%(count)s note found", "%(count)s notes found", number, count=count) }}',
+    "numbered.html": '{{ ngettext("%(num)s note", "%(num)s notes", number) }}',
     "markup.html": '{{ _("It\'s <b>ours</b>") }}',
     "sentence.txt": '{{ _("Notes found: %(count)s", count=count) }}',
     "parent.html": '<html lang="{{ reader_locale() }}">{% block content %}{% endblock %}',
@@ -129,6 +131,7 @@ FOLDED = {
     "pattern.html": '{{ url_pattern("notes.pin", "note_id") % note_id }}',
     "drawing.html": '{{ drawing() }} {{ _("Notes") }}',
     "variable.html": "{{ _(sentence) }}",
+    "variables.html": "{{ ngettext(one, many, number, count=count) }}",
     "value.html": "{% macro own() %}{{ value }}{% endmacro %}{{ value }}|{{ own() }}",
     "percent.html": '{{ _("100 %% of %(count)s", count=count) }}',
 }
@@ -163,6 +166,25 @@ def test_a_value_in_a_sentence_is_escaped_in_html_and_not_in_text(fresh: Flask) 
     assert rendered(fresh, "sentence.txt", count="<b>") == "Notes found: <b>"
     assert rendered(fresh, "percent.html", count=3) == "100 % of 3"  # a percent sign is doubled, as gettext wants it
     assert rendered(fresh, "markup.html") == "It's <b>ours</b>"  # translators write it, as templates
+
+
+FOUND = {
+    "en": {0: "<b> notes found", 1: "<b> note found", 2: "<b> notes found"},
+    "ko": dict.fromkeys((0, 1, 2), "찾은 메모 <b>개"),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_sentence_has_the_form_of_its_number(fresh: Flask, language: str) -> None:
+    forms = {"one": "%(count)s note found", "many": "%(count)s notes found", "count": "<b>"}
+    for number, text in FOUND[language].items():
+        for page in ("counted.html", "variables.html"):
+            assert rendered(fresh, page, language, number=number, **forms) == escape(text), (page, number)
+
+
+def test_a_sentence_may_leave_its_number_to_be_written_as_it_is(fresh: Flask) -> None:
+    for number, text in ((0, "0 notes"), (1, "1 note"), (1000, "1000 notes")):
+        assert rendered(fresh, "numbered.html", number=number) == text
 
 
 class Drawn:

@@ -90,10 +90,10 @@ def test_it_can_be_cancelled_and_again_changes_nothing(signed_in: Visitor, alice
     assert signed_in.submit(f"{path}/cancel").location == path
     assert stored() == before
     page = signed_in.get(path).text
-    assert "Word count cancelled." in page
+    assert "Word count canceled." in page
     assert "already finished" not in page
     assert f'action="{path}/again"' in page
-    assert "Cancelled" in signed_in.get("/wordcounts").text
+    assert "Canceled" in signed_in.get("/wordcounts").text
 
 
 def test_its_page_is_not_fetched_any_more(app: Flask, ask: Ask, alice: User, pages: PageServer) -> None:

@@ -41,8 +41,8 @@ def test_a_row_says_what_became_of_it(signed_in: Visitor, alice: User) -> None:
     made = [waiting(alice), waiting(alice, status="running"), failed(alice, "dns"), shared(alice, total_words=1284)]
     page = signed_in.get("/wordcounts").text
     states = re.findall(r'<span class="status \w+"><svg.*?</svg>(.*)</span>', page)
-    assert states == ["Not counted", "Counting…", "Waiting"]  # that one was counted, its words say
-    assert "Words: 1,284" in page
+    assert states == ["Failed", "Counting…", "Waiting"]  # that one was counted, its words say
+    assert "1,284 words" in page
     assert page.count("Shared") == 1
     for public_id, action in zip(made, ("cancel", "cancel", "again", "again"), strict=True):
         for end in ("", f"/{action}", "/delete"):

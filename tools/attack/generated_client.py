@@ -25,9 +25,9 @@ def expect(what: str, holds: object) -> None:
 
 
 def use_notes(client: Any) -> None:
-    made = create_note.sync_detailed(client=client, body=NewNote(title="Moving house"), idempotency_key="one")
-    expect("a note is created", made.status_code == 201 and made.parsed.title == "Moving house")
-    again = create_note.sync_detailed(client=client, body=NewNote(title="Moving house"), idempotency_key="one")
+    made = create_note.sync_detailed(client=client, body=NewNote(title="Moving day"), idempotency_key="one")
+    expect("a note is created", made.status_code == 201 and made.parsed.title == "Moving day")
+    again = create_note.sync_detailed(client=client, body=NewNote(title="Moving day"), idempotency_key="one")
     expect("and not twice with its key", again.parsed.id == made.parsed.id)
     several = create_notes.sync(client=client, body=[NewNote(content="a #home"), NewNote(content="b #home")])
     expect("several are created", len(several.notes) == 2 and several.next_ is None)
@@ -39,10 +39,10 @@ def use_notes(client: Any) -> None:
 
 
 def edit_note(client: Any, note_id: int, etag: str) -> None:
-    change = ChangedNote(content="- [x] Book the lift")
+    change = ChangedNote(content="- [x] Book the elevator")
     edited = change_note.sync_detailed(note_id, client=client, body=change, if_match=etag)
     expect("a note is edited", edited.status_code == 200 and edited.parsed.version == 2)
-    expect("what was left out stays", edited.parsed.title == "Moving house" and edited.parsed.content == change.content)
+    expect("what was left out stays", edited.parsed.title == "Moving day" and edited.parsed.content == change.content)
     stale = change_note.sync_detailed(note_id, client=client, body=ChangedNote(title="late"), if_match=etag)
     expect("a stale edit is 412", stale.status_code == 412 and stale.parsed.status == 412)
     expect("with the note as it is", stale.parsed.current.to_dict()["version"] == 2)
