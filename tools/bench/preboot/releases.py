@@ -12,7 +12,7 @@ ANCHORS = {
     MODELS: "    archived_at: Mapped[datetime | None]  # in the archive since then",
     f"{SERVICE} insert": '_CREATE = QUOTA.insert("title", "content", "tags")',
     f"{SERVICE} values": "is_alone=True,",
-    f"{SERVICE} select": "Note.updated_at, Note.archived_at)\n)",
+    f"{SERVICE} select": "Note.updated_at, Note.archived_at, Note.deleted_at,",
 }
 
 REVISION = '''"""Release {number} of tools.bench.preboot."""
@@ -86,7 +86,7 @@ def _code(root: Path, number: int) -> dict[str, str]:
     changes = {
         f"{SERVICE} insert": f'_CREATE = QUOTA.insert("title", "content", "tags", "{column}")',
         f"{SERVICE} values": f"is_alone=True, {column}={number},",
-        f"{SERVICE} select": f"Note.updated_at, Note.archived_at, Note.{column})\n)",
+        f"{SERVICE} select": f"Note.updated_at, Note.archived_at, Note.{column}, Note.deleted_at,",
     }
     for name, text in changes.items():
         service = service.replace(ANCHORS[name], text)
