@@ -44,6 +44,10 @@ def words_of(query: str) -> list[str]:
     return list(map(word_in, tokens_of(query)))
 
 
+# The locale of a database tells which characters `\s` has: glibc's have no space that does not break, and C only ASCII.
+_SPACES = r"[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
+
+
 def regular_expression(word: str) -> str:
     """Return what the word finds: a consonant itself or a syllable that begins with it, a letter in both cases."""
     return "".join(map(_any_of, word))
@@ -51,7 +55,7 @@ def regular_expression(word: str) -> str:
 
 def _any_of(letter: str) -> str:
     if letter == " ":
-        return r"\s+"
+        return _SPACES
     if letter in CLUSTERS:
         return f"(?:{letter}|{''.join(map(_any_of, CLUSTERS[letter]))})"
     if letter in INITIALS:

@@ -206,7 +206,7 @@ def test_the_error_of_a_refused_password_goes_when_the_next_one_is_good(window: 
     window.console_errors()  # of the status 422
 
 
-IN_OUTBOX = "1 waiting to be saved"
+IN_OUTBOX = "1 change waiting to be saved"
 
 
 def test_a_note_and_a_todo_that_were_typed_are_stored_after_signing_in(window: Window, reader: Reader) -> None:

@@ -163,7 +163,7 @@ def test_a_filter_keeps_the_focus_and_says_what_is_shown(tab: Tab) -> None:
         order.press(key)
         expect(tab).to_have_url(re.compile(url))
         expect(order).to_be_focused()
-        expect(tab.locator("#live")).to_have_text("Todos shown: 8")
+        expect(tab.locator("#live")).to_have_text("8 found")
 
 
 @pytest.mark.parametrize(("act", "done", "left"), [("Delete", "deleted", []), ("Complete", "completed", ["✓ todo 3"])])

@@ -55,7 +55,7 @@ def test_an_address_takes_at_most_two_lines_and_the_next_thing_to_do_is_counting
     ):
         window.open(path)
         assert {each.evaluate(LINES) for each in tab.locator(address).all()} == {2}, (path, address)
-        expect(tab.locator(".primary")).to_have_text("Count")
+        expect(tab.locator(".primary")).to_have_text("Count words")
 
 
 def test_the_link_is_copied_or_where_the_clipboard_is_refused_selected(window: Window, path: str) -> None:
