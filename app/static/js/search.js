@@ -10,6 +10,9 @@ form.addEventListener("input", () => {
   clearTimeout(pause);
   pause = setTimeout(search, PAUSE);
 });
+document.addEventListener("inplace:follow", ({ detail: { link } }) => { // such as the one that clears the search
+  form.elements.q.value = new URL(link.href).searchParams.get("q") ?? "";
+});
 document.addEventListener("inplace:shown", () => {
   shown = location.search;
   isBehind = false;
