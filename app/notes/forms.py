@@ -62,7 +62,7 @@ class Selection:
 
     def __init__(self, fields: MultiDict[str, str]) -> None:
         notes = fields.getlist("note")
-        if len(notes) > MOST_SELECTED or not all(ID.fullmatch(note) and int(note) in IDS for note in notes):
+        if not all(ID.fullmatch(note) and int(note) in IDS for note in notes):
             raise ValueError("not ids of a page of notes")
         if fields.get("action") not in ACTIONS:
             raise ValueError("not an action")
@@ -75,6 +75,8 @@ class Selection:
         """Return a sentence that says what is missing; empty if nothing is."""
         if not self.ids:
             return str(gettext("Select at least one note first."))
+        if len(self.ids) > MOST_SELECTED:
+            return str(gettext("Select up to %(most)s notes at a time.", most=MOST_SELECTED))
         if self.action == "tag" and not is_tag(self.tag):
             return str(gettext("Write one tag, such as #book: up to 30 letters or digits, without a space."))
         return ""

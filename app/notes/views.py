@@ -148,6 +148,12 @@ def tags() -> Answer:
     return render_template("notes/tags.html", tags=list_tags(current_user.id))
 
 
+@bp.get("/select")
+def select() -> Answer:
+    """Lead to the list: a refused choice stands at this address, and pages of the previous release link to it."""
+    return redirect(url_for("notes.index", **requested_query(), _anchor="results"))
+
+
 @bp.post("/select")
 def change_selected() -> Answer:
     try:
@@ -197,7 +203,11 @@ def undo_selected() -> Answer:
         abort(422)
     try:
         count = selection.undo(current_user.id, of, moment_at(int(at)), tag)
-        flash(ngettext("%(num)s note restored.", "%(num)s notes restored.", count))
+        untagged = ngettext(
+            "#%(tag)s removed from %(num)s note.", "#%(tag)s removed from %(num)s notes.", count, tag=tag
+        )
+        restored = ngettext("%(num)s note restored.", "%(num)s notes restored.", count)
+        flash(untagged if of == "tag" else restored)
     except RowNotFound:  # as when undo is sent twice
         flash(_("Nothing is left to undo."))
     return redirect(return_url(url_for("notes.index")))

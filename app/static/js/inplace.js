@@ -74,7 +74,7 @@ async function show(url, cache, isAsked = true) {
       old.replaceWith(part);
     }
   }
-  if (menu) document.querySelector(`[popovertarget=${menu}]`)?.click();
+  if (menu && !document.querySelector(":popover-open")) document.querySelector(`[popovertarget=${menu}]`)?.click();
   history.replaceState(null, "", answer.url);
   document.title = page.title;
   const field = document.querySelector("[data-part] [autofocus]");
@@ -83,8 +83,13 @@ async function show(url, cache, isAsked = true) {
   document.dispatchEvent(new CustomEvent("inplace:shown"));
 }
 
-// What was chosen for the next entry is chosen in the new part too, if that offers it.
+// What was chosen, the notes of a list or the day of the next todo, is chosen in the new part too, if that offers it.
 function keepChoice(old, part) {
+  for (const { value } of old.querySelectorAll("[name=note]:checked")) {
+    for (const box of part.querySelectorAll(`[name=note][value="${value}"]`)) box.checked = true;
+  }
+  const tag = part.querySelector("#tag");
+  if (tag) tag.value = old.querySelector("#tag")?.value ?? "";
   const were = [...old.querySelectorAll(".chips input")];
   if (were.every((was) => was.checked === was.defaultChecked && was.value === was.defaultValue)) return;
   for (const field of part.querySelectorAll(".chips input")) {

@@ -1,6 +1,6 @@
 // Keyboard shortcuts. Single letters work only outside of fields, and can be switched off (WCAG 2.1.4).
 const ROWS = ".note, .list li"; // of a list; each begins with a link, or has one
-const CONTROLS = { e: "a[href*='/edit'], a[href*='edit=']", "#": "[formaction*='/delete']", x: "[name=note]" }; // of a row
+const CONTROLS = { e: "a[href^='/']:is([href*='/edit'], [href*='edit='])", "#": "[formaction*='/delete']", x: "[name=note]" }; // of a row
 const opener = document.getElementById("open-shortcuts"); // the only way to the list while the letters are off
 opener.hidden = !matchMedia("(any-hover: hover)").matches; // a phone has no keys
 opener.addEventListener("click", showShortcuts);

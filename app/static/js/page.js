@@ -134,9 +134,10 @@ function rememberTimeZone() {
 }
 
 // A page that says "today" means the day on which it is looked at, also when it was left open over midnight. It changes in
-// its place (inplace.js) or is loaded anew, unless it has fields: nothing typed is lost.
+// its place (inplace.js) or is loaded anew, unless it has fields, so nothing typed is lost, or answered a form, which would be
+// sent again.
 function followDay() {
-  if (document.hidden || !navigator.onLine || shownOn === today()) return;
+  if (document.hidden || !navigator.onLine || shownOn === today() || "posted" in document.body.dataset) return;
   const refresh = new CustomEvent("inplace:refresh", { detail: { url: location.href }, cancelable: true });
   const isTyped = document.querySelector("main :is(input:not([type=hidden]), textarea, select)");
   if (document.dispatchEvent(refresh) && !isTyped) location.reload();

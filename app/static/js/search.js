@@ -19,15 +19,15 @@ document.addEventListener("inplace:shown", () => {
 });
 document.addEventListener("inplace:missed", () => isBehind && lookThrough());
 addEventListener("online", () => isBehind && show());
-addEventListener("popstate", () => location.search === shown || location.reload());
+addEventListener("popstate", () => words(location.search) === words() || location.reload());
 if (words() && !form.elements.q.defaultValue && !document.getElementById("kept").hidden) { // sw.js has the list alone
   form.elements.q.value = words();
   isBehind = true;
   lookThrough();
 }
 
-function words() {
-  return new URLSearchParams(shown).get("q") ?? "";
+function words(query = shown) {
+  return new URLSearchParams(query).get("q") ?? "";
 }
 
 function search() {

@@ -84,7 +84,7 @@ def test_its_words_are_printed(window: Window, path: str) -> None:
 # Where the colour is, and of which property.
 MARKS = {
     "the current tab": (".tabs [aria-current]", None, "backgroundColor"),
-    "the chosen words": (".segments [aria-current]", None, "backgroundColor"),
+    "the chosen words": (".views [aria-current]", None, "backgroundColor"),
     "the gauge": (".gauge path + path", None, "stroke"),
     "a bar": (".bar rect + rect", None, "fill"),
 }
