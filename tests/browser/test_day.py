@@ -125,3 +125,16 @@ def test_offline_it_waits(window: Window, reader: Reader, offline: Switch) -> No
     offline(False)
     tab.evaluate(LOOK_AGAIN)
     expect(tab.locator("#todos time")).to_contain_text("Yesterday")
+
+
+def test_what_answered_a_form_is_not_asked_for_again(window: Window, reader: Reader) -> None:
+    """A new access token or recovery codes are shown once, and the browser would send the form again."""
+    tab = window.open("/notes")
+    text(tab).fill("half of it")
+    with tab.expect_navigation():
+        tab.evaluate("Object.assign(document.querySelector('.composer'), { action: '/notes/preview' }).submit()")
+    assert tab.locator("main input:not([type=hidden])").count() == 0, "it has no field that would keep it"
+    let_a_day_pass(tab, reader)
+    tab.evaluate("() => { window.loads = 0; navigation.onnavigate = () => { window.loads += 1; }; }")
+    tab.evaluate(LOOK_AGAIN)
+    assert tab.evaluate("window.loads") == 0

@@ -136,6 +136,8 @@ def test_keys_go_through_the_notes_and_act_on_the_one_that_is_reached(tab: Tab, 
     expect(tab.locator(".message", has_text="Moved “note 5” to the trash.")).to_be_visible()
     assert len(reader.notes()) == 5
     name_of(4).click()
+    expect(tab).to_have_url(re.compile(r"/notes/\d+\?"))
+    expect(tab.locator("#open-shortcuts")).to_be_visible()  # the script of the keys shows it
     tab.keyboard.press("e")
     expect(tab).to_have_url(re.compile(r"/notes/\d+/edit"))
 
