@@ -96,7 +96,7 @@ _LONGER = (
 _BY_WORDS = _LONGER.where(func.cardinality(cast(bindparam("anywhere"), ARRAY(Text))) > 0)
 _REACHED: BindParameter[int] = bindparam("deep", type_=Integer)
 _DEEP = _BY_WORDS.limit(_REACHED).cte("deep")
-_IN_PART = exists(_BY_WORDS.offset(_REACHED).limit(1).subquery().select()).label("in_part")
+_IN_PART = exists(_BY_WORDS.offset(DEEP).limit(1).subquery().select()).label("in_part")
 _REACH = case((Note.id.in_(select(_DEEP.c.id)), CONTENT_LENGTH), else_=INDEXED)
 TEXT = Note.title + "\n" + func.left(Note.content, _REACH, type_=Text)
 # As texts.name_and_excerpt() has it: a note without a title is named by its first line, such as a heading.

@@ -19,7 +19,7 @@ from tests.database import commit
 
 LOOK_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
 DAYS = count(1)  # each later than the last
-# What says the day on each page.
+# The elements that say the day, by page.
 SAYS = {
     "/notes": "main .day h2",
     "/todos": "#todos time",

@@ -253,7 +253,7 @@ def test_no_tag_is_broken_behind_its_sign(window: Window, reader: Reader) -> Non
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-# Whether the sign and the letter behind it stand on two lines.
+# True if the sign and the letter behind it stand on two lines.
 BROKEN = """tag => {
   const text = document.createTreeWalker(tag, NodeFilter.SHOW_TEXT).nextNode(), range = new Range();
   const top = at => { range.setStart(text, at); range.setEnd(text, at + 1); return range.getBoundingClientRect().top; };
