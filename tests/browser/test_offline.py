@@ -146,7 +146,7 @@ def test_offline_a_search_looks_through_the_list_that_is_there(
     field.fill("ㄱㅈ")
     expect(rows).to_have_count(0)
     offline(False)  # the search is made up for
-    expect(rows).to_have_text(["감자튀김"] if path == "/notes" else [])
+    expect(rows).to_have_text(["감자튀김"])
     expect(tab.locator("#found")).not_to_be_empty()
     expect(said).to_be_hidden()
     expect(tab.locator("#kept")).to_be_hidden()
