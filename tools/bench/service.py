@@ -101,6 +101,11 @@ def query(url: str, statement: str, parameters: Any = None) -> list[tuple[Any, .
             return cursor.fetchall() if cursor.description else []
 
 
+def administer(statement: str) -> None:
+    """Run SQL that may take minutes on the database of the current application, whose own connections do not wait."""
+    query(db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False), statement)
+
+
 def create_database(url: str, name: str) -> str:
     """Create a database beside that of a URL, whose role may, and return its own URL."""
     query(url, f"CREATE DATABASE {name}")
