@@ -6,10 +6,11 @@ online_migrations records what a backfill fills and does the work; here is only 
 import asyncio
 import logging
 import time
+from datetime import timedelta
 
 from procrastinate.jobs import Status
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from app.extensions import db
 from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 
 DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
 LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
-FAILED_JOBS_KEPT_HOURS = 30 * 24
+FAILED_JOBS_KEPT = timedelta(days=30)
+BATCH = 500  # rows that one transaction of a purge deletes
 
 _LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
 
@@ -29,9 +31,18 @@ _OVERDUE = text(
     " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
     " < now() - make_interval(secs => :longest)"
 ).bindparams(longest=LONGEST_JOB)
+# JobManager.delete_old_jobs() does this in one statement, which ends at the timeout when there are many.
+_PURGE_FAILED = text(
+    "DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM procrastinate_jobs job"
+    " WHERE id > :after AND status IN ('failed', 'cancelled', 'aborted')"
+    " AND NOT EXISTS (SELECT FROM procrastinate_events event WHERE event.job_id = job.id AND at > now() - :kept)"
+    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
+).bindparams(kept=FAILED_JOBS_KEPT, batch=BATCH)
 _PURGE_RECORDS = text(
-    "DELETE FROM job_records WHERE NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)"
-)
+    "DELETE FROM job_records WHERE id IN (SELECT id FROM job_records record WHERE id > :after"
+    " AND NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = record.id)"
+    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
+).bindparams(batch=BATCH)
 
 
 class WorkerLost(Exception):
@@ -69,18 +80,22 @@ async def _requeue_stalled(locked: set[int]) -> None:
 
 @nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
-    """Delete jobs that ended without success FAILED_JOBS_KEPT_HOURS ago. The worker deletes successful ones at once."""
-    deletion = session_jobs.delete_old_jobs(
-        FAILED_JOBS_KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
-    )
-    asyncio.run(deletion)
-    db.session.commit()
+    """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once."""
+    _purge(_PURGE_FAILED)
 
 
 @nightly("jobs.purge_lost_records")
 def purge_lost_records(timestamp: int) -> None:
     """Delete the records of jobs that are gone."""
-    db.session.execute(_PURGE_RECORDS)
+    _purge(_PURGE_RECORDS)
+
+
+def _purge(batch: TextClause) -> None:
+    """Run a deletion from one id to the next, in transactions of BATCH rows, until nothing is left to delete."""
+    after = -1
+    while deleted := db.session.scalars(batch, {"after": after}).all():
+        db.session.commit()
+        after = max(deleted)
     db.session.commit()
 
 

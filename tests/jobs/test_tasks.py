@@ -15,12 +15,14 @@ from app.extensions import Base, db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
 from app.jobs.tasks import (
+    BATCH,
     DEAD_AFTER,
-    FAILED_JOBS_KEPT_HOURS,
+    FAILED_JOBS_KEPT,
     LONGEST_JOB,
     PRIORITY,
     defer_batch,
     purge_failed_jobs,
+    purge_lost_records,
     requeue_stalled_jobs,
 )
 from online_migrations.connection import read_only_connection
@@ -103,24 +105,37 @@ def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) 
     assert state(stalled) == ("succeeded", 1)
 
 
-AGED = "UPDATE procrastinate_events SET at = now() - make_interval(hours => CAST(:hours AS int)) WHERE job_id = :job"
+AGED = "UPDATE procrastinate_events SET at = now() - CAST(:ago AS interval) WHERE job_id = :job"
+MANY = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, status) SELECT '', '', 'failed' FROM generate_series(1, :n)"
+)
 
 
-def ended(status: str, hours_ago: int) -> int:
+def ended(status: str, ago: timedelta) -> int:
     number = job(None, status=status)
-    db.session.execute(text(AGED), {"job": number, "hours": hours_ago})
+    db.session.execute(text(AGED), {"job": number, "ago": ago})
     return number
 
 
 def test_only_what_ended_longer_ago_is_purged(app: Flask) -> None:
-    assert timedelta(hours=FAILED_JOBS_KEPT_HOURS) == letters.KEPT, "what a failed job would send is kept as long"
+    assert FAILED_JOBS_KEPT == letters.KEPT, "what a failed job would send is kept as long"
     have_ended, have_not_ended = ("failed", "cancelled", "aborted"), ("todo", "doing")
+    earlier, later = FAILED_JOBS_KEPT + timedelta(hours=1), FAILED_JOBS_KEPT - timedelta(hours=1)
     for status in have_ended:
-        ended(status, FAILED_JOBS_KEPT_HOURS + 1)
-    kept = {ended(status, FAILED_JOBS_KEPT_HOURS - 1) for status in have_ended}
-    kept |= {ended(status, FAILED_JOBS_KEPT_HOURS + 1) for status in have_not_ended}
+        ended(status, earlier)
+    kept = {ended(status, later) for status in have_ended} | {ended(status, earlier) for status in have_not_ended}
     purge_failed_jobs(0)
     assert set(db.session.scalars(text("SELECT id FROM procrastinate_jobs"))) == kept
+
+
+def test_more_than_a_batch_is_purged(app: Flask) -> None:
+    db.session.execute(text(MANY), {"n": 2 * BATCH + 1})
+    db.session.execute(text("DELETE FROM procrastinate_events"))
+    db.session.execute(text("INSERT INTO job_records (id) SELECT id FROM procrastinate_jobs"))
+    purge_failed_jobs(0)
+    purge_lost_records(0)
+    left = "SELECT (SELECT count(*) FROM procrastinate_jobs), (SELECT count(*) FROM job_records)"
+    assert db.session.execute(text(left)).one() == (0, 0)
 
 
 def test_a_batch_waits_for_its_time_and_sleeps_a_pause_that_is_too_short_to_be_scheduled(app: Flask) -> None:

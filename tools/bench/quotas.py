@@ -14,7 +14,7 @@ from app.accounts import service
 from app.extensions import db
 from app.notes.models import Note
 from app.notes.service import QUOTA
-from tools.bench.service import application, upgrade
+from tools.bench.service import administer, application, upgrade
 
 TRIES = 200  # of each, in turn, so that a machine that slows down slows both
 OWNED = (0, 100, 5_000, 50_000, 99_000)  # notes of the owner
@@ -23,17 +23,16 @@ OURS = QUOTA.insert("title", "content", "tags").returning(Note.id)
 PLAIN = text(
     "INSERT INTO plain (user_id, title, content, tags) VALUES (:user_id, :title, :content, :tags) RETURNING id"
 )
-COPY = text("CREATE TABLE plain (LIKE notes INCLUDING ALL, FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE)")
-FILL = "INSERT INTO {} (user_id, title, content) SELECT :id, 'title', 'text' FROM generate_series(1, :count)"
+COPY = "CREATE TABLE plain (LIKE notes INCLUDING ALL, FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE)"
+FILL = "INSERT INTO {} (user_id, title, content) SELECT {}, 'title', 'text' FROM generate_series(1, {})"
 
 
 def main() -> None:
     with application():
         upgrade()
-        db.session.execute(COPY)
+        administer(COPY)
         owners = {count: owner_of(count) for count in OWNED}
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+        administer("VACUUM ANALYZE")
         for count, user_id in owners.items():
             compare(count, user_id)
 
@@ -41,8 +40,7 @@ def main() -> None:
 def owner_of(count: int) -> int:
     user = service.sign_up(f"owner{count}@example.com", f"owner{count}", "a long enough sentence")
     for table in ("notes", "plain"):
-        db.session.execute(text(FILL.format(table)), {"id": user.id, "count": count})
-    db.session.commit()
+        administer(FILL.format(table, user.id, count))
     return user.id
 
 

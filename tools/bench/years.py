@@ -26,7 +26,8 @@ from tools.bench.service import administer, application, upgrade
 ROWS = 1_000_000
 READERS = 10_000  # whose they are
 BATCH = 50_000  # rows in one statement, which may take 20 s
-RUNS = 200
+ROUNDS = 10  # of which the best one counts, since others may use the machine
+RUNS = 20
 PAGES = ("/notes", "/mypage/devices", "/mypage/events", "/mypage")
 ENDED = {
     "sessions": "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent)"
@@ -126,8 +127,11 @@ def fill(statement: str, rows: int, parameters: Mapping[str, str] | None = None)
 
 
 def tell_pages(when: str, browser: FlaskClient) -> None:
-    taken = {path: statistics.median(seconds(lambda: visit(browser, path)) for _ in range(RUNS)) for path in PAGES}  # noqa: B023
-    print(f"pages {when}: " + ", ".join(f"{path} {median * 1000:.1f} ms" for path, median in taken.items()), flush=True)
+    def round_of(path: str) -> float:
+        return statistics.median(seconds(lambda: visit(browser, path)) for _ in range(RUNS))
+
+    best = {path: min(round_of(path) for _ in range(ROUNDS)) * 1000 for path in PAGES}
+    print(f"pages {when}: " + ", ".join(f"{path} {taken:.1f} ms" for path, taken in best.items()), flush=True)
 
 
 def visit(browser: FlaskClient, path: str) -> None:
