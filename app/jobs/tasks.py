@@ -35,7 +35,7 @@ _OVERDUE = text(
 _PURGE_FAILED = text(
     "DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM procrastinate_jobs job"
     " WHERE id > :after AND status IN ('failed', 'cancelled', 'aborted')"
-    " AND NOT EXISTS (SELECT FROM procrastinate_events event WHERE event.job_id = job.id AND at > now() - :kept)"
+    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id) <= now() - :kept"
     " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
 ).bindparams(kept=FAILED_JOBS_KEPT, batch=BATCH)
 _PURGE_RECORDS = text(

@@ -105,9 +105,15 @@ def test_it_leaves_a_job_that_its_worker_is_finishing_just_now(migrated: Flask) 
     assert state(stalled) == ("succeeded", 1)
 
 
+EARLIER = FAILED_JOBS_KEPT + timedelta(hours=1)
 AGED = "UPDATE procrastinate_events SET at = now() - CAST(:ago AS interval) WHERE job_id = :job"
 MANY = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, status) SELECT '', '', 'failed' FROM generate_series(1, :n)"
+)
+
+ENDED = (
+    "INSERT INTO procrastinate_events (job_id, type, at)"
+    " SELECT id, 'failed', now() - CAST(:ago AS interval) FROM procrastinate_jobs"
 )
 
 
@@ -120,17 +126,17 @@ def ended(status: str, ago: timedelta) -> int:
 def test_only_what_ended_longer_ago_is_purged(app: Flask) -> None:
     assert FAILED_JOBS_KEPT == letters.KEPT, "what a failed job would send is kept as long"
     have_ended, have_not_ended = ("failed", "cancelled", "aborted"), ("todo", "doing")
-    earlier, later = FAILED_JOBS_KEPT + timedelta(hours=1), FAILED_JOBS_KEPT - timedelta(hours=1)
     for status in have_ended:
-        ended(status, earlier)
-    kept = {ended(status, later) for status in have_ended} | {ended(status, earlier) for status in have_not_ended}
+        ended(status, EARLIER)
+    later = FAILED_JOBS_KEPT - timedelta(hours=1)
+    kept = {ended(status, later) for status in have_ended} | {ended(status, EARLIER) for status in have_not_ended}
     purge_failed_jobs(0)
     assert set(db.session.scalars(text("SELECT id FROM procrastinate_jobs"))) == kept
 
 
 def test_more_than_a_batch_is_purged(app: Flask) -> None:
     db.session.execute(text(MANY), {"n": 2 * BATCH + 1})
-    db.session.execute(text("DELETE FROM procrastinate_events"))
+    db.session.execute(text(ENDED), {"ago": EARLIER})
     db.session.execute(text("INSERT INTO job_records (id) SELECT id FROM procrastinate_jobs"))
     purge_failed_jobs(0)
     purge_lost_records(0)

@@ -25,7 +25,7 @@ from tools.bench.service import administer, application, upgrade
 
 ROWS = 1_000_000
 READERS = 10_000  # whose they are
-BATCH = 50_000  # rows in one statement, which may take 20 s
+BATCH = 50_000
 ROUNDS = 10  # of which the best one counts, since others may use the machine
 RUNS = 20
 PAGES = ("/notes", "/mypage/devices", "/mypage/events", "/mypage")
@@ -93,10 +93,10 @@ def main(rows: int) -> None:
 
 
 def wear_notes() -> None:
-    fill(NOTES, NOTE_COUNT, {"words": WORDS})
+    fill(NOTES, NOTE_COUNT, {"words": WORDS}, batch=1000)
     tell_sizes("written")
     for number in range(1, EDITS + 1):
-        for part in range(20):  # a statement may take 20 s
+        for part in range(20):
             db.session.execute(text(EDIT), {"words": WORDS, "round": number, "part": part})
             db.session.commit()
         administer("VACUUM notes")
@@ -119,9 +119,10 @@ def sign_in(browser: FlaskClient) -> None:
         sys.exit(f"sign-in answered {answer.status_code}")
 
 
-def fill(statement: str, rows: int, parameters: Mapping[str, str] | None = None) -> None:
-    for start in range(0, rows, BATCH):
-        numbers = f"WITH numbers AS (SELECT generate_series({start} + 1, {min(start + BATCH, rows)}) AS n) "
+def fill(statement: str, rows: int, parameters: Mapping[str, str] | None = None, batch: int = BATCH) -> None:
+    """Insert rows in statements of which each may take 20 s."""
+    for start in range(0, rows, batch):
+        numbers = f"WITH numbers AS (SELECT generate_series({start} + 1, {min(start + batch, rows)}) AS n) "
         db.session.execute(text(numbers + statement), parameters)
         db.session.commit()
 
