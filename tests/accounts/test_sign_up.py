@@ -332,30 +332,6 @@ def test_no_link_of_the_address_opens_a_second_account_once_the_first_has_left_i
     assert stranger.get("/notes").status_code == 302
 
 
-@pytest.mark.parametrize(("leave", "name"), [(delete_account, "carol"), (change_address, CAROL)])
-def test_no_column_of_the_database_holds_an_address_that_its_account_has_left_or_a_name_that_was_deleted(
-    post: Post, client: Visitor, signed_in: Visitor, leave: Callable[[Visitor, Post], None], name: str
-) -> None:
-    _earlier, used, _later = (link_for(post, client, CAROL) for _ in range(3))
-    client.submit(used, **CHOSEN)
-    signed_in.submit("/mypage/email", new_email=CAROL, password_for_email=PASSWORD)  # what somebody else asks for
-    client.submit("/forgot-password", email=CAROL)
-    post.deliver()
-    tokens.reserve_sign_up(CAROL)  # whose job is still to run
-    db.session.commit()
-    assert tables_with(name) >= {"users", "sign_up_links", "account_tokens"}
-    leave(client, post)
-    post.deliver()
-    assert tables_with(name) == set()
-
-
-def tables_with(words: str) -> set[str]:
-    """Return the tables of which a row has these words, in any column, those of the queue too."""
-    names = db.session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
-    found = "SELECT EXISTS (SELECT FROM {0} WHERE {0}::text ILIKE :words)"
-    return {name for name in names if db.session.scalar(text(found.format(name)), {"words": f"%{words}%"})}
-
-
 def test_a_job_that_runs_twice_revives_no_link_that_was_used(post: Post, client: Visitor) -> None:
     client.submit("/sign-up", email=CAROL)
     [(_task, arguments)] = queued()
