@@ -28,7 +28,7 @@ MEMORY = 48 * 1024 * 1024  # bytes beyond what the process had
 PROCESS = Path("/proc/self")
 COLUMNS = "title, content, tags, pinned, created_at, updated_at"
 VERSIONS = """INSERT INTO note_versions SELECT id, 1, title, content, created_at FROM notes WHERE user_id = :owner
-    ON CONFLICT DO NOTHING"""
+    AND id % 4 = 0 ON CONFLICT DO NOTHING"""
 # Rows of one that the other has not, or not as often.
 DIFFERENT = text(
     f"SELECT count(*) FROM (SELECT {COLUMNS} FROM notes WHERE user_id = :one"
