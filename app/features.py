@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import ColumnElement, null
 
 from app.figures import Figure
-from app.portability.contract import PortableTable
+from app.portability.contract import PortableTable, Records
 from app.web.templates import constant
 
 # Packages of app/ with a `feature.py`. Their order is that of the menu, and of the parts in the file of an export.
@@ -48,6 +48,7 @@ class Feature:
     tasks: ModuleType | None = None  # each job in it joins the queue as the module is imported
     commands: Sequence[click.Command] = ()
     portable: PortableTable | None = None  # its rows in an export
+    records: Records = field(default_factory=dict)  # what of it no import brings back
     figure: Figure | None = None  # its number on My page
     by_day: ColumnElement[Any] | None = None  # for the heat map of My page, see app/notes/figures.py
     menu: MenuEntry | None = None  # of every page
@@ -69,6 +70,7 @@ def init_app(app: Flask, found: Sequence[Feature]) -> None:
         for command in feature.commands:
             app.cli.add_command(command)
     app.extensions["portables"] = tuple(feature.portable for feature in found if feature.portable)
+    app.extensions["records"] = {name: rows for feature in found for name, rows in feature.records.items()}
     app.extensions["figures"] = tuple(feature.figure for feature in found if feature.figure)
     app.extensions["on_note"] = tuple(feature.on_note for feature in found if feature.on_note)
     app.extensions["by_day"] = next((feature.by_day for feature in found if feature.by_day is not None), null())

@@ -97,6 +97,7 @@ def ask_to_change_email(user_id: int, password: str, new_email: str, language: s
 def change_email(token: str, session_id: int | None, client: Client) -> None:
     """Change the address to that of the link, and end all sessions but this one. Raises: EmailTaken, TokenExpired."""
     user, new_email = tokens.use(token, tokens.CHANGE_EMAIL)
+    tokens.forget(user.email)
     user.email, user.email_confirmed_at, user.email_refused_at = new_email, func.now(), None
     with owner_required(**TAKEN):
         db.session.flush()
@@ -107,8 +108,9 @@ def change_email(token: str, session_id: int | None, client: Client) -> None:
 
 
 def delete_account(user_id: int, password: str, client: Client) -> None:
-    """Delete the user with all rows (ON DELETE CASCADE), and the photo. Raises: WrongPassword, AccountGone."""
+    """Delete the user with all rows (ON DELETE CASCADE), links and photo. Raises: WrongPassword, AccountGone."""
     user = lock_user_with_password(user_id, password)
+    tokens.forget(user.email)
     storage.delete_later(user.image_url)
     db.session.delete(user)
     db.session.commit()

@@ -6,7 +6,8 @@ transaction; the job draws the token when it writes the mail. So no secret waits
 Sign-up by a link: a request does not look who has an account, so every address gets the same answer after the same work
 (user enumeration, ASVS 5.0 V6.3.8). The job looks, and sends a link, or a letter that says that there is an account.
 Nickname and password are chosen behind the link, so nobody can plant an account at somebody else's address (account
-pre-hijacking). A row that was used stays until the nightly purge: who comes back is told that there is an account.
+pre-hijacking). A row that was used stays until the nightly purge, or until the account leaves the address: who comes
+back is told that there is an account.
 
 Two-step sign-in (multi-factor authentication): nobody is signed in between the password and the second step. A row of
 five minutes says whose password was right, and a new password voids it. The browser's signed cookie holds the token.
@@ -131,6 +132,12 @@ def use(token: str, purpose: str) -> tuple[User, str]:
 def void_all(user_id: int) -> None:
     """Make every link that was sent to the user worthless. The caller commits."""
     db.session.execute(delete(AccountToken).where(AccountToken.user_id == user_id))
+
+
+def forget(email: str) -> None:
+    """Delete every link to an address that an account leaves, whoever asked for it. The caller commits."""
+    for model in (SignUpLink, AccountToken):
+        db.session.execute(delete(model).where(model.email == email))
 
 
 def ask_to_sign_up(email: str, language: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select, tuple_
 from sqlalchemy.types import BigInteger, Boolean, Integer, String
 
 # Behind the SELECT of a statement whose plan depends on its values, such as the words of a search: it is not prepared.
@@ -19,6 +19,12 @@ SESSION_NAME = func.set_config(
 def fixed(rows: int) -> ColumnElement[int]:
     """Return a LIMIT that is no parameter: of one, a plan for any values expects a tenth of the table."""
     return literal_column(str(rows), Integer)
+
+
+def own_rows(model: Any, *names: str) -> Select[*tuple[Any, ...]]:
+    """Return these columns of the rows of `owner`, the oldest first."""
+    rows = select(*(getattr(model, name) for name in names)).where(model.user_id == bindparam("owner"))
+    return rows.order_by(model.id).execution_options(yield_per=100)
 
 
 def before_key(rows: Select[Any], owner: Any, key: Any) -> Select[Any]:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from flask_babel import ngettext
-from sqlalchemy import true
+from sqlalchemy import bindparam, select
 
-from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note
+from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH, Note, NoteShare, NoteVersion
 from app.notes.service import IN_TRASH, NOT_DELETED, QUOTA, TRASH_RETENTION
 from app.notes.texts import tags_of
-from app.portability.contract import EmptyItem, Item, PortableTable, Reader, exactly, line, moment, optional, text
+from app.portability.contract import EmptyItem, Item, PortableTable, exactly, line, moment, optional, text
 from app.web.fields import strip
 from app.web.formats import number
 
@@ -26,27 +26,37 @@ def _complete(note: Item) -> Item:
     return {**note, "tags": tags_of(note["title"], note["content"])}
 
 
-FIELDS: dict[str, Reader] = {
-    "title": partial(line, at_most=TITLE_LENGTH),
-    "content": partial(text, at_most=CONTENT_LENGTH),
-    "tags": lambda tags: tags,  # they are found in the text anew
-    "pinned": partial(exactly, kind=bool),
-    "created_at": moment,
-    "updated_at": moment,
-    "archived_at": partial(optional, read=moment),
-    "deleted_at": partial(optional, read=_still_kept),
-}
-
 NOTES = PortableTable(
     name="notes",
     came=lambda count: ngettext("%(count)s note", "%(count)s notes", count, count=number(count)),
     model=Note,
     longest_item=512 * 1024,  # its text, and the tags beside it
-    fields=FIELDS,
+    also={
+        "id": Note.id,
+        "version": Note.version,
+        "shared_at": select(NoteShare.created_at).where(NoteShare.note_id == Note.id).scalar_subquery(),
+    },
+    fields={
+        "title": partial(line, at_most=TITLE_LENGTH),
+        "content": partial(text, at_most=CONTENT_LENGTH),
+        "tags": lambda tags: tags,  # they are found in the text anew
+        "pinned": partial(exactly, kind=bool),
+        "created_at": moment,
+        "updated_at": moment,
+        "archived_at": partial(optional, read=moment),
+        "deleted_at": partial(optional, read=_still_kept),
+    },
     absent={"archived_at": None},  # exports of before revision 0039 have none
     exported=NOT_DELETED | IN_TRASH,
     same=("created_at", "title", "content"),
     complete=_complete,
-    compared=true(),
     quota=QUOTA,
+)
+
+HISTORY = (
+    select(Note.id.label("note_id"), NoteVersion.version, NoteVersion.title, NoteVersion.content, NoteVersion.saved_at)
+    .join(NoteVersion, NoteVersion.note_id == Note.id)
+    .where(Note.user_id == bindparam("owner"), NOTES.exported)
+    .order_by(Note.id, NoteVersion.version)
+    .execution_options(yield_per=100)
 )

@@ -16,14 +16,15 @@ from typing import IO, Any, NoReturn, cast
 
 from app.rejection import Rejected
 
-FORMAT, VERSION = "semicircle", 1  # not renamed: exports of before say so
+FORMAT = "semicircle"  # not renamed: exports of before say so
+VERSION = 2  # of the format. 1 is read too: it has no ids. What an import may read over is added without a new one.
 DOCUMENT, PHOTO = "semicircle.json", "photo.webp"
 DOCUMENTS = (DOCUMENT, f"{FORMAT}.json")  # before the service had another name, exports had the second one
-# The lists of features that were taken out, and how many code points an item may have. Exports of before have them:
-# an import reads over them.
-GONE: Mapping[str, int] = {}
 HEAD = {"format", "version", "exported_at", "account"}
 LONGEST_HEAD = 4096  # code points of a value in it; an account has 400 letters, each of which JSON may write as 12
+# Of what no feature here has: it was taken out, or the export is of a later release. An import reads over it.
+LONGEST_OTHER = 2 * 1024 * 1024  # code points of a value, or of an item of a list
+MOST_MEMBERS = 100
 
 MIB = 1024 * 1024
 # 20,000 notes of 2,000 Korean letters each are 125 MB of JSON, of emoji 170; with their Markdown files a ZIP of 90 MB.
@@ -56,7 +57,7 @@ class Reason(enum.StrEnum):
     TOO_MUCH = enum.auto()  # entries, items, or bytes once unpacked
     TOO_SLOW = enum.auto()  # the service is too busy for so much
     QUOTA = enum.auto()  # with these items there would be more than one person may store
-    VERSION = enum.auto()
+    FORMAT = enum.auto()  # another one, or a version to come
     DAMAGED = enum.auto()  # the ZIP or its JSON cannot be read to the end
     INVALID = enum.auto()  # an item is not as an export writes it
     PHOTO = enum.auto()
@@ -109,34 +110,36 @@ class Archive:
     def lists(self, longest: Mapping[str, int]) -> Iterator[tuple[str, Iterator[Any]]]:
         """Yield name and items of each list. The caller reads each to its end before the next.
 
-        `longest` names the lists that an export has, and how many code points an item of each may have.
+        `longest` names the lists that are known, and how many code points an item of each may have. Others come too,
+        and members that are no lists are read over: a later release may write them.
 
-        Raises: ArchiveRejected: also between items. The first member that no export has is refused by its name alone.
+        Raises: ArchiveRejected: also between items.
         """
         with damaged_on_error(), self._zip.open(self._document) as entry:
             document = JsonStream(entry, MAX_JSON)
             head: dict[str, Any] = {}
             seen: set[str] = set()
             for name in document.members():
-                if name in seen:
+                if name in seen or len(seen) == MOST_MEMBERS:
                     raise ArchiveRejected(Reason.DAMAGED)
                 seen.add(name)
                 if name in HEAD:
                     head[name] = document.value(LONGEST_HEAD)
-                    continue
-                _require_head(head)
-                if name not in longest or not document.is_list():
+                elif document.is_list():
+                    _require_head(head)
+                    yield name, document.items(longest.get(name, LONGEST_OTHER))
+                elif name in longest:
                     raise ArchiveRejected(Reason.NOT_OURS)
-                yield name, document.items(longest[name])
+                else:
+                    document.value(LONGEST_OTHER)
             document.end()
         _require_head(head)
 
 
 def _require_head(head: dict[str, Any]) -> None:
-    if head.get("format") != FORMAT:
-        raise ArchiveRejected(Reason.NOT_OURS)
-    if type(head.get("version")) is not int or head["version"] != VERSION:
-        raise ArchiveRejected(Reason.VERSION)
+    name, version = head.get("format"), head.get("version")
+    if "format" in head and (name != FORMAT or type(version) is not int or not 1 <= version <= VERSION):
+        raise ArchiveRejected(Reason.FORMAT, f"{name} {version}"[:LONGEST_NAME])
     if head.keys() != HEAD:
         raise ArchiveRejected(Reason.NOT_OURS)
 
@@ -190,8 +193,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# Python's decoder takes NaN and Infinity, which JSON does not have. An export has no fractions.
-DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_refuse, object_pairs_hook=_unique)
+# Python's decoder takes NaN and Infinity, which JSON does not have.
+DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique)
 
 
 class JsonStream:

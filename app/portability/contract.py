@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, column, func, insert, select
+from sqlalchemy import ColumnElement, Insert, Select, Table, Update, bindparam, column, func, insert, select, true
 from sqlalchemy.types import JSON, Integer, Text
 
 from app.extensions import Base, db
@@ -20,6 +20,8 @@ from app.limits.quotas import Quota
 from app.web.fields import has_control_characters, lines, normalize, strip
 
 Item = dict[str, Any]
+Rows = Select[*tuple[Any, ...]]  # of `owner`
+Records = Mapping[str, Rows]  # by name of the file that an export has of them, and no import reads
 Reader = Callable[[Any], Any]  # turns a value of JSON into that of the column. Raises: ValueError
 
 INTEGER_MAX = 2**31 - 1
@@ -41,17 +43,15 @@ class EmptyItem(InvalidItem):
 
 
 def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, object] | None = None) -> Item:
-    """Read an item of an import, anything that JSON can hold. It must have the fields of the readers, and no others.
+    """Read an item of an import, anything that JSON can hold. Fields without a reader are read over.
 
-    `absent` are those of them that exports of before did not have, and what they stand for. Raises: InvalidItem.
+    `absent` are those that exports of before did not have, and what they stand for. Raises: InvalidItem.
     """
     if not isinstance(item, dict):
         raise InvalidItem("")
-    if len(item) > len(readers):  # before it is copied: there may be any number of them
-        raise InvalidItem("?")
     item = {**(absent or {}), **item}
-    for name in item.keys() ^ readers.keys():
-        raise InvalidItem(name if name in readers else "?")
+    for name in readers.keys() - item.keys():
+        raise InvalidItem(name)
     row = {}
     for name, read in readers.items():
         try:
@@ -59,6 +59,11 @@ def read_item(item: object, readers: Mapping[str, Reader], absent: Mapping[str, 
         except ValueError as error:
             raise InvalidItem(name) from error
     return row
+
+
+def read_rows(rows: Rows, user_id: int) -> Iterator[Item]:
+    """Run the statement once the first row is asked for."""
+    yield from map(dict, db.session.execute(rows, {"owner": user_id}).mappings())
 
 
 def _require(holds: bool) -> None:
@@ -132,13 +137,13 @@ class PortableTable:
     model: type[Base]
     fields: Mapping[str, Reader]  # the columns that an item has
     absent: Mapping[str, object] = field(default_factory=dict)  # see read_item
+    also: Mapping[str, Any]  # what an export says besides, and no import reads
     exported: ColumnElement[bool]  # the rows that an export holds, of all users'
     order: Sequence[str] = ("id",)  # the columns by which they are to come back
     longest_item: int  # code points of a row as JSON, which may write each code point of a text as 12
-    complete: Callable[[Item], Item] = dict  # checks a row as a whole, and adds what it `sets`. Raises: InvalidItem
-    sets: Sequence[str] = ()  # the columns that it sets besides the fields
+    complete: Callable[[Item], Item] = dict  # checks a row as a whole. Raises: InvalidItem
     same: Sequence[str]  # the columns by which a stored row and an item are the same
-    compared: ColumnElement[bool]  # the stored rows that an item may be the same as
+    compared: ColumnElement[bool] = field(default_factory=true)  # the stored rows that an item may be the same as
     quota: Quota
     batch: int = 500  # rows in one INSERT, and read at once
     then: Update | None = None  # of the owner's rows, after the INSERT
@@ -147,15 +152,15 @@ class PortableTable:
     def table(self) -> Table:
         return Base.metadata.tables[self.model.__tablename__]
 
-    def dump(self, user_id: int) -> Iterator[Item]:
-        """Read the user's rows without ids, in the order in which they are to come back. One statement."""
+    def rows(self, which: ColumnElement[bool]) -> Rows:
+        """Select rows as an export has them, in the order in which they are to come back."""
         columns = self.table.c
-        rows = select(*(columns[field] for field in self.fields)).where(columns.user_id == user_id, self.exported)
-        rows = rows.order_by(*(columns[name] for name in self.order)).execution_options(yield_per=self.batch)
-        return (dict(row) for row in db.session.execute(rows).mappings())
+        shown = [*(value.label(name) for name, value in self.also.items()), *(columns[name] for name in self.fields)]
+        rows = select(*shown).where(columns.user_id == bindparam("owner"), which)
+        return rows.order_by(*(columns[name] for name in self.order)).execution_options(yield_per=self.batch)
 
     def read(self, item: object) -> Item:
-        """Read what `dump` gave and JSON carried. Raises: InvalidItem, EmptyItem."""
+        """Read what `rows` gave and JSON carried. Raises: InvalidItem, EmptyItem."""
         return self.complete(read_item(item, self.fields, self.absent))
 
     def load(self, user_id: int, items: Iterable[Item]) -> int:
@@ -180,7 +185,7 @@ class PortableTable:
         return new
 
     def _insertion(self) -> Insert:
-        columns, names = self.table.c, (*self.fields, *self.sets)
+        columns, names = self.table.c, [*self.fields]
         owner = bindparam("owner", type_=columns.user_id.type)
         rows = func.json_to_recordset(bindparam("rows", type_=Text).cast(JSON))
         typed = (column(name, columns[name].type) for name in names)

@@ -25,7 +25,7 @@ SENTENCES = {
         "This took too long, so nothing was imported. Try again in a few minutes, when we're less busy."
     ),
     Reason.QUOTA: _("This ZIP would take you over the limit, so nothing was imported. Delete some first: %(place)s"),
-    Reason.VERSION: _("This export is from a version that we can't read."),
+    Reason.FORMAT: _("This export has a format that we can't read: %(place)s"),
     Reason.DAMAGED: _("This ZIP is damaged. Download or copy it again."),
     Reason.INVALID: _("Something in this ZIP was changed after the export, so nothing was imported: %(place)s"),
     Reason.PHOTO: _("We couldn't read the photo in this ZIP, so nothing was imported."),

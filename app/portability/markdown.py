@@ -1,15 +1,17 @@
 """Notes as Markdown files and todos as a Markdown list, for people and for other notebooks. Pure."""
 
-import json
 import re
 import unicodedata
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
 FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
 JOINERS = "\u200c\u200d"  # without them a family emoji falls apart into faces
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # Windows' device names
+FRONT_MATTER = {"title": "title", "created": "created_at", "updated": "updated_at", "pinned": "pinned", "tags": "tags"}
 
 
 def safe_name(text: str) -> str:
@@ -77,20 +79,13 @@ class MarkdownFiles:
 
 def note_file(note: dict[str, Any]) -> str:
     """Write the note's text below YAML front matter. JSON strings are valid YAML."""
-    head = {
-        "title": note["title"],
-        "created": note["created_at"].isoformat(),
-        "updated": note["updated_at"].isoformat(),
-        "pinned": note["pinned"],
-        "tags": note["tags"],
-    }
-    lines = [f"{key}: {_quoted(value)}" for key, value in head.items()]
+    lines = [f"{key}: {_quoted(note[name])}" for key, name in FRONT_MATTER.items()]
     return "\n".join(["---", *lines, "---", "", note["content"].rstrip("\n"), ""])
 
 
 def _quoted(value: object) -> str:
     """Write JSON. Two line separators are escaped, since YAML ends a line at them."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = to_json(value).decode()
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -4,7 +4,6 @@ The ZIP is streamed: its first byte comes at once, however long the rest takes, 
 names of its files. An error on the way ends it without its central directory, so no program takes the part for a whole.
 """
 
-import json
 import tempfile
 import threading
 import time
@@ -13,12 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import IO, Any, TypeVar, cast
+from typing import IO, TypeVar, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from pydantic_core import to_json
 
 from app import storage
 from app.accounts import events
 from app.accounts.models import Account, EventKind, User
+from app.accounts.portable import PROFILE
 from app.accounts.service import AccountGone, lock_user
 from app.accounts.sessions import SignedIn
 from app.extensions import db
@@ -30,13 +32,12 @@ from app.photos.containers import PhotoRejected
 from app.portability import archive, bundles
 from app.portability.archive import Archive, ArchiveRejected, Reason
 from app.portability.bundles import File
-from app.portability.contract import EmptyItem, InvalidItem, Item, PortableTable
+from app.portability.contract import EmptyItem, InvalidItem, Item, PortableTable, Records, read_rows
 from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.portability.notebooks import ForeignNote, Missing, hashtags
 from app.rejection import held
 from app.web.fields import has_control_characters, normalize
 
-CHUNK = 64 * 1024  # bytes
 MAX_ITEMS = 100_000  # in each list; the largest storage quota
 # 20,000 of the longest notes take 56 beside other work on 2 cores. VACUUM and other imports wait for as long.
 IMPORT_SECONDS = 180.0
@@ -44,10 +45,12 @@ IMPORT_SECONDS = 180.0
 WORKING = threading.BoundedSemaphore(1)  # so one export or import at a time in a process
 BUSY_SECONDS = 5.0
 T = TypeVar("T")
+Portables = Sequence[PortableTable]
+FoundNotes = Iterator[tuple[File, ForeignNote | Missing]]
 
 
 def export(
-    account: Account, portables: Sequence[PortableTable], readme: str, zone: tzinfo, client: events.Client
+    account: Account, portables: Portables, records: Records, readme: str, zone: tzinfo, client: events.Client
 ) -> Iterator[bytes]:
     """Write the ZIP, part by part. The caller takes it to its end, or closes it.
 
@@ -59,7 +62,7 @@ def export(
         a temporary file.
     """
     rate_limits.take(rate_limits.EXPORTS, account.id)
-    parts = _Export(account, zone).parts(portables, readme, client)
+    parts = _Export(account, zone).parts(portables, records, readme, client)
     next(parts)  # up to where nothing can be refused any more
     return parts
 
@@ -77,7 +80,7 @@ class _Written:
     def flush(self) -> None:
         """Do nothing: ZipFile asks for it."""
 
-    def take(self, least: int = CHUNK) -> Iterator[bytes]:
+    def take(self, least: int = archive.CHUNK) -> Iterator[bytes]:
         """Yield all of it, if it is so many bytes."""
         if len(self._data) >= least:
             data, self._data = bytes(self._data), bytearray()
@@ -85,7 +88,7 @@ class _Written:
 
 
 class _Export:
-    """A ZIP being written. Only one entry can be open at a time, so the JSON is written to a file of its own first."""
+    """A ZIP being written. Only one entry can be open at a time, so rows are written to another file first."""
 
     def __init__(self, account: Account, zone: tzinfo) -> None:
         self._account = account
@@ -95,50 +98,55 @@ class _Export:
         self._written = _Written()
         self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
-    def parts(self, portables: Sequence[PortableTable], readme: str, client: events.Client) -> Iterator[bytes]:
+    def parts(self, portables: Portables, records: Records, readme: str, client: events.Client) -> Iterator[bytes]:
         """Yield nothing first, once nothing can be refused any more, and then the bytes."""
         key = storage.key_of(self._account.image_url) if self._account.image_url else None
-        with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as document:
+        with held(WORKING, BUSY_SECONDS), tempfile.TemporaryFile() as file:
             photo = storage.get(key) if key else None  # None also when the object is missing, or in an earlier bucket
             events.record(self._account.id, EventKind.EXPORTED, client)  # now: what follows may be cut off
             db.session.commit()
             yield b""
             self._add(MarkdownFile("README.txt", readme))
             yield from self._written.take(1)
-            for line in self._document(portables):
-                document.write(line.encode())
-                yield from self._written.take()
-            db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
-            yield from self._packed(document)
+            yield from self._packed(archive.DOCUMENT, self._document(portables), file)
+            for name, rows in records.items():
+                lines = (to_json(row) + b"\n" for row in read_rows(rows, self._account.id))
+                yield from self._packed(f"records/{name}.jsonl", lines, file)
             if photo is not None:
                 self._zip.writestr(self._entry(archive.PHOTO), photo)
             self._zip.close()  # writes the central directory
             yield from self._written.take(1)
 
-    def _packed(self, document: IO[bytes]) -> Iterator[bytes]:
-        entry = self._entry(archive.DOCUMENT)
-        entry.file_size = document.tell()  # ZipFile decides by it whether the entry needs ZIP64
-        document.seek(0)
+    def _packed(self, name: str, lines: Iterator[bytes], file: IO[bytes]) -> Iterator[bytes]:
+        file.seek(0)
+        file.truncate()
+        for line in lines:
+            file.write(line)
+            yield from self._written.take()
+        db.session.rollback()  # the rows are read, and packing them takes longer than a transaction may be idle
+        entry = self._entry(name)
+        entry.file_size = file.tell()  # ZipFile decides by it whether the entry needs ZIP64
+        file.seek(0)
         with self._zip.open(entry, "w") as packed:
-            for chunk in iter(partial(document.read, CHUNK), b""):
+            for chunk in iter(partial(file.read, archive.CHUNK), b""):
                 packed.write(chunk)
                 yield from self._written.take()
 
-    def _document(self, portables: Sequence[PortableTable]) -> Iterator[str]:
+    def _document(self, portables: Portables) -> Iterator[bytes]:
         """Write the JSON, one item a line for grep and diff, and add the Markdown files: so the rows are read once."""
-        account = {name: getattr(self._account, name) for name in ("email", "nickname", "language", "time_zone")}
+        [account] = read_rows(PROFILE, self._account.id)
         head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
-        yield "{" + ",\n".join(f"{_json(name)}:{_json(value)}" for name, value in head.items())
+        yield to_json(head)[:-1]
         for portable in portables:
-            yield f",\n{_json(portable.name)}:["
-            for number, item in enumerate(portable.dump(self._account.id)):
+            yield f',\n"{portable.name}":['.encode()
+            for number, item in enumerate(read_rows(portable.rows(portable.exported), self._account.id)):
                 for file in self._files.of(portable.name, item):
                     self._add(file)
-                yield (",\n" if number else "\n") + _json(item)
-            yield "]"
+                yield (b",\n" if number else b"\n") + to_json(item)
+            yield b"]"
         for file in self._files.rest():
             self._add(file)
-        yield "}\n"
+        yield b"}\n"
 
     def _add(self, file: MarkdownFile) -> None:
         self._zip.writestr(self._entry(file.name, file.moment), file.text)
@@ -151,15 +159,16 @@ class _Export:
         return entry
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda moment: moment.isoformat())
-
-
 @dataclass
 class Progress:
-    """Count the items that an import has read so far, for another thread to tell."""
+    """Count the items that an import has read so far, for another thread to tell, and name those that it leaves out."""
 
     read: int = 0
+    left_out: dict[Missing, list[str]] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        return self.read - sum(map(len, self.left_out.values()))
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,7 @@ class Outcome:
 def import_archive(
     account: SignedIn | User,
     file: IO[bytes],
-    portables: Sequence[PortableTable],
+    portables: Portables,
     progress: Progress,
     *,
     replace_photo: bool,
@@ -198,11 +207,15 @@ def import_archive(
         except PhotoRejected as error:
             raise ArchiveRejected(Reason.PHOTO) from error
         try:
+            lock_user(account.id)  # two imports at once would store everything twice
             if isinstance(opened, Archive):
-                outcome = _load(account.id, opened, portables, url, end, progress)
+                new = _load(account.id, opened, portables, end, progress)
             else:
                 [notes] = (portable for portable in portables if portable.name == "notes")
-                outcome = _load_notes(account.id, _counted(bundles.notes_of(opened, zone), end, progress), notes)
+                found = _counted(bundles.notes_of(opened, zone), end, progress)
+                new = _load_notes(account.id, found, notes, progress)
+            if url is not None:
+                photos.show(account.id, url)
         except (ArchiveRejected, AccountGone):
             db.session.rollback()
             storage.delete_later(url)
@@ -210,74 +223,54 @@ def import_archive(
             raise
         writes.mark(account.id)  # this may be a thread of its own, without the request
         db.session.commit()
-        return outcome
+        return Outcome(new, progress.taken - sum(new.values()), url is not None, progress.left_out)
 
 
-def _load(
-    user_id: int,
-    export_file: Archive,
-    portables: Sequence[PortableTable],
-    url: str | None,
-    end: float,
-    progress: Progress,
-) -> Outcome:
-    lock_user(user_id)  # two imports at once would store everything twice
-    by_name = {portable.name: portable for portable in portables}
-    new = dict.fromkeys(by_name, 0)
-    empty: list[str] = []
-    longest = {portable.name: portable.longest_item for portable in portables}
-    known = 0
-    for name, items in export_file.lists({**archive.GONE, **longest}):
-        if name in archive.GONE:
-            deque(_counted(items, end, progress), maxlen=0)  # reads them, and keeps none
-            continue
-        before = progress.read - len(empty)
-        try:
-            new[name] = by_name[name].load(user_id, _read(by_name[name], _counted(items, end, progress), empty))
-        except QuotaReached as error:
-            raise ArchiveRejected(Reason.QUOTA, name) from error
-        known += progress.read - len(empty) - before - new[name]
-    if url is not None:
-        photos.show(user_id, url)
-    return Outcome(new, known, url is not None, {Missing.EMPTY: empty} if empty else {})
+def _load(user_id: int, export_file: Archive, portables: Portables, end: float, progress: Progress) -> dict[str, int]:
+    by_name, new = {portable.name: portable for portable in portables}, {portable.name: 0 for portable in portables}
+    for name, items in export_file.lists({portable.name: portable.longest_item for portable in portables}):
+        if name in by_name:
+            new[name] = _store(user_id, by_name[name], _read(by_name[name], _counted(items, end, progress), progress))
+        else:
+            deque(_counted(items, end, Progress()), maxlen=0)  # reads them, and keeps none
+    return new
 
 
-def _read(portable: PortableTable, items: Iterator[object], empty: list[str]) -> Iterator[Item]:
+def _store(user_id: int, portable: PortableTable, items: Iterator[Item]) -> int:
+    try:
+        return portable.load(user_id, items)
+    except QuotaReached as error:
+        raise ArchiveRejected(Reason.QUOTA, portable.name) from error
+
+
+def _read(portable: PortableTable, items: Iterator[object], progress: Progress) -> Iterator[Item]:
     """Yield the items as rows, and name those of which nobody sees anything. Raises: ArchiveRejected."""
     for number, item in enumerate(items, start=1):
         place = f"{portable.name} {number}"
         try:
             yield portable.read(item)
         except EmptyItem:
-            empty.append(place)
+            progress.left_out.setdefault(Missing.EMPTY, []).append(place)
         except InvalidItem as error:
             raise ArchiveRejected(Reason.INVALID, f"{place}, {error.field}".rstrip(", ")) from error
 
 
-def _load_notes(user_id: int, found: Iterator[tuple[File, ForeignNote | Missing]], notes: PortableTable) -> Outcome:
+def _load_notes(user_id: int, found: FoundNotes, notes: PortableTable, progress: Progress) -> dict[str, int]:
     """Store the notes of another notebook that are not here yet by title and text: dates change as files are copied."""
-    lock_user(user_id)
-    missing: dict[Missing, list[str]] = {}
-    taken = 0
-
-    def items() -> Iterator[Item]:
-        nonlocal taken
-        for file, note in found:
-            item = note if isinstance(note, Missing) else _item_of(note, file.moment, notes)
-            if isinstance(item, Missing):
-                missing.setdefault(item, []).append(file.name)
-            else:
-                taken += 1
-                yield item
-
     table = replace(notes, same=[name for name in notes.same if name != "created_at"])
-    try:
-        new = table.load(user_id, items())
-    except QuotaReached as error:
-        raise ArchiveRejected(Reason.QUOTA, notes.name) from error
-    if not taken and missing.keys() <= {Missing.OTHER}:
+    new = _store(user_id, table, _read_notes(found, notes, progress))
+    if not progress.taken and progress.left_out.keys() <= {Missing.OTHER}:
         raise ArchiveRejected(Reason.NOT_OURS)
-    return Outcome({notes.name: new}, taken - new, missing=missing)
+    return {notes.name: new}
+
+
+def _read_notes(found: FoundNotes, notes: PortableTable, progress: Progress) -> Iterator[Item]:
+    for file, note in found:
+        item = note if isinstance(note, Missing) else _item_of(note, file.moment, notes)
+        if isinstance(item, Missing):
+            progress.left_out.setdefault(item, []).append(file.name)
+        else:
+            yield item
 
 
 def _item_of(note: ForeignNote, moment: datetime | None, notes: PortableTable) -> Item | Missing:

@@ -18,6 +18,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.accounts.browser_session import this_client
+from app.accounts.models import Account
 from app.accounts.recent_sign_in import recent_sign_in_required
 from app.accounts.sessions import SignedIn
 from app.limits import rate_limits
@@ -52,15 +53,17 @@ def portables() -> Sequence[PortableTable]:
 @in_transaction
 @recent_sign_in_required(lazy_gettext("Download everything I have here"), is_download=True)
 def export() -> Answer:
-    if request.method == "HEAD":
-        return download(())
     user: SignedIn = current_user._get_current_object()  # its name outlives the request, the proxy does not
-    parts = service.export(user, portables(), readme(), reader().time_zone, this_client())
-    return download(stream_with_context(parts))
+    return zipped(user)
 
 
-def download(parts: Iterable[bytes]) -> Response:
-    """Answer without a length, which only the end of the export tells."""
+def zipped(account: Account) -> Response:
+    """Answer with everything of an account, without a length, which only the end of the export tells."""
+    parts: Iterable[bytes] = ()
+    if request.method != "HEAD":
+        records = current_app.extensions["records"]
+        exported = service.export(account, portables(), records, readme(), reader().time_zone, this_client())
+        parts = stream_with_context(exported)
     response = Response(parts, mimetype="application/zip")
     response.headers.set("Content-Disposition", "attachment", filename=f"semicircle-{today()}.zip")
     return response
@@ -73,6 +76,7 @@ def readme() -> str:
         _("todos.md: your todos as a task list."),
         _("photo.webp: your photo, if you have one."),
         _("semicircle.json: all of this and your word counts, for programs and for importing it again."),
+        _("records: earlier versions of notes, deleted todos, and what we keep about your account. None is imported."),
         # Stated by the export itself: after deleting the account it would be too late to ask.
         _(
             "You can import a ZIP of up to 128 MB with a semicircle.json of up to 192 MB. That is about 2,500 notes of "
@@ -191,8 +195,7 @@ def report_of(outcome: Outcome) -> str:
         if not outcome.known and outcome.missing:
             return str(_("Nothing was imported."))
         return str(_("You already have everything in this ZIP, so nothing new was imported."))
-    came = [each for each in portables() if each.name in outcome.new]
-    counts = [each.came(outcome.new[each.name]) for each in came]
+    counts = [each.came(outcome.new[each.name]) for each in portables() if each.name in outcome.new]
     imported = _("Imported: %(counts)s.", counts=", ".join(counts))
     photo = [_("Your photo was imported too.")] if outcome.photo else []
     known = ngettext(

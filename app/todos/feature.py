@@ -5,7 +5,7 @@ from flask_babel import lazy_gettext as _
 from app.features import Feature, MenuEntry
 from app.figures import Figure, Figures, kept
 from app.todos import api, views
-from app.todos.portable import TODOS
+from app.todos.portable import DELETED, TODOS
 from app.todos.service import QUOTA
 
 FEATURE = Feature(
@@ -13,6 +13,7 @@ FEATURE = Feature(
     api=api,
     scopes={"todos:read": _("Read todos"), "todos:write": _("Change todos")},
     portable=TODOS,
+    records={"deleted_todos": DELETED},
     figure=Figure(
         label=_("Todos done"),
         number=kept(Figures.todos_done),

@@ -6,8 +6,9 @@ from flask_babel import ngettext
 from sqlalchemy import bindparam, update
 
 from app.portability.contract import EmptyItem, Item, PortableTable, day, exactly, line, moment, optional
+from app.soft_delete import can_be_restored
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
-from app.todos.service import NOT_DELETED, QUOTA
+from app.todos.service import NOT_DELETED, QUOTA, UNDO_FOR
 from app.web.formats import number
 
 
@@ -22,6 +23,7 @@ TODOS = PortableTable(
     came=lambda count: ngettext("%(count)s todo", "%(count)s todos", count, count=number(count)),
     model=Todo,
     longest_item=16 * 1024,
+    also={"id": Todo.id, "position": Todo.position},
     fields={
         "description": partial(line, at_most=DESCRIPTION_LENGTH),
         "completed": partial(exactly, kind=bool),
@@ -38,3 +40,6 @@ TODOS = PortableTable(
     # On top, like each new todo: see service.py.
     then=update(Todo).where(Todo.user_id == bindparam("owner"), Todo.position == UNPLACED).values(position=Todo.id),
 )
+
+# No import reads them: they would come without their Undo.
+DELETED = TODOS.rows(can_be_restored(Todo.deleted_at, UNDO_FOR)).add_columns(Todo.deleted_at)

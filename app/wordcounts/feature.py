@@ -6,7 +6,7 @@ from app.features import Feature, MenuEntry
 from app.figures import Figure, Figures, kept
 from app.wordcounts import api, tasks, views
 from app.wordcounts.commands import count
-from app.wordcounts.portable import WORDCOUNTS
+from app.wordcounts.portable import UNFINISHED, WORDCOUNTS
 from app.wordcounts.service import QUOTA
 
 FEATURE = Feature(
@@ -16,6 +16,7 @@ FEATURE = Feature(
     tasks=tasks,
     commands=[count],
     portable=WORDCOUNTS,
+    records={"unfinished_wordcounts": UNFINISHED},
     figure=Figure(
         label=_("Word counts"),
         number=kept(Figures.results_done),

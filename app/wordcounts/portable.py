@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from flask_babel import ngettext
-from sqlalchemy import and_, true
+from sqlalchemy import and_
 
 from app.portability import contract
 from app.portability.contract import InvalidItem, Item, PortableTable
@@ -38,7 +38,7 @@ def _complete(result: Item) -> Item:
             raise InvalidItem("total_words")
     if result["content_words"] > result["total_words"]:
         raise InvalidItem("content_words")
-    return {**result, "status": DONE}
+    return result
 
 
 WORDCOUNTS = PortableTable(
@@ -46,7 +46,10 @@ WORDCOUNTS = PortableTable(
     came=lambda count: ngettext("%(count)s word count", "%(count)s word counts", count, count=number(count)),
     model=Result,
     longest_item=2 * 1024 * 1024,  # twice that of a page whose words are the longest that are kept
+    also={"id": Result.public_id},
+    absent={"status": DONE},  # exports of version 1 have none
     fields={
+        "status": lambda _status: DONE,
         "url": _address,
         "final_url": _address,
         "title": partial(contract.optional, read=partial(contract.exact_text, at_most=TITLE_LENGTH)),
@@ -64,8 +67,8 @@ WORDCOUNTS = PortableTable(
     exported=and_(Result.status == DONE, Result.deleted_at.is_(None)),
     same=("created_at", "url"),
     complete=_complete,
-    compared=true(),
     quota=QUOTA,
     batch=10,  # a result of a long page takes a megabyte as an object
-    sets=("status",),
 )
+
+UNFINISHED = WORDCOUNTS.rows(and_(Result.status != DONE, Result.deleted_at.is_(None))).add_columns(Result.error)

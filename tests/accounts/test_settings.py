@@ -4,12 +4,14 @@ That asks for the password and deletes all data of that user, and no one else's.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.accounts import service as accounts
 from app.accounts import tokens
@@ -18,6 +20,8 @@ from app.extensions import db
 from app.notes import service as notes
 from app.passkeys import service, two_step
 from app.todos import service as todos
+from tests.accounts.conftest import CAROL, CHOSEN, Post, link_for
+from tests.accounts.test_sign_up import change_address, delete_account
 from tests.conftest import CLIENT, PASSWORD, browser_of
 from tests.database import row_counts, same_row_counts
 from tests.passkeys.conftest import add_passkey
@@ -119,3 +123,26 @@ def test_a_wrong_password_is_refused_and_deletes_nothing(signed_in: Visitor, ali
             answer = signed_in.submit("/mypage/delete", password=password)
             assert (answer.status_code, 'class="error"' in answer.text) == (422, True), password
     assert signed_in.get("/notes").status_code == 200
+
+
+@pytest.mark.parametrize(("leave", "name"), [(delete_account, "carol"), (change_address, CAROL)])
+def test_no_column_of_the_database_holds_an_address_that_its_account_has_left_or_a_name_that_was_deleted(
+    post: Post, client: Visitor, signed_in: Visitor, leave: Callable[[Visitor, Post], None], name: str
+) -> None:
+    _earlier, used, _later = (link_for(post, client, CAROL) for _ in range(3))
+    client.submit(used, **CHOSEN)
+    signed_in.submit("/mypage/email", new_email=CAROL, password_for_email=PASSWORD)  # what somebody else asks for
+    post.deliver()
+    tokens.reserve_sign_up(CAROL)  # whose job is still to run
+    db.session.commit()
+    assert tables_with(name) >= {"users", "sign_up_links", "account_tokens"}
+    leave(client, post)
+    post.deliver()
+    assert tables_with(name) == set()
+
+
+def tables_with(words: str) -> set[str]:
+    """Return the tables of which a row has these words, in any column, those of the queue too."""
+    names = db.session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
+    found = "SELECT EXISTS (SELECT FROM {0} WHERE {0}::text ILIKE :words)"
+    return {name for name in names if db.session.scalar(text(found.format(name)), {"words": f"%{words}%"})}

@@ -345,19 +345,18 @@ def test_a_link_that_was_used_after_it_was_read_opens_nothing(
     post: Post, client: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one request hashes its password, another one opens the account and deletes it."""
-    link = link_for(post, client)
-    with same_row_counts():
-        original = hashing.hash_password
+    before, link, original = row_counts(), link_for(post, client), hashing.hash_password
 
-        def overtaken(password: str) -> str:
-            monkeypatch.setattr(hashing, "hash_password", original)
-            assert client.submit(link, **CHOSEN).location == "/notes"
-            delete_account(client, post)
-            return original(password)
+    def overtaken(password: str) -> str:
+        monkeypatch.setattr(hashing, "hash_password", original)
+        assert client.submit(link, **CHOSEN).location == "/notes"
+        delete_account(client, post)
+        return original(password)
 
-        monkeypatch.setattr(hashing, "hash_password", overtaken)
-        with pytest.raises(tokens.TokenExpired):
-            tokens.open_account(link.rpartition("/")[2], "again", PASSWORD)
+    monkeypatch.setattr(hashing, "hash_password", overtaken)
+    with pytest.raises(tokens.TokenExpired):
+        tokens.open_account(link.rpartition("/")[2], "again", PASSWORD)
+    assert row_counts() == before
 
 
 def test_a_new_account_voids_the_links_of_its_address_alone(post: Post, client: Visitor) -> None:

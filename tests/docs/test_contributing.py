@@ -42,7 +42,7 @@ TESTS = [
     *("tests/docs/test_api.py", "tests/docs/test_promises.py", "tests/mail", "tests/mypage/test_my_page.py"),
     *("tests/portability/test_export.py", "tests/test_architecture.py", "tests/test_config.py", "tests/test_purge.py"),
     *("tests/test_quotas.py", "tests/web/test_access.py", "tests/web/test_installation.py"),
-    "tests/web/test_templates.py",
+    *("tests/web/test_templates.py", "tests/portability/test_everything.py"),
     "tests/online_migrations/test_lint.py::test_our_own_history_is_clean[newest]",
     "tests/online_migrations/test_migrations.py::test_every_table_is_given_rows_by_these_tests",
     "tests/online_migrations/test_migrations.py::test_from_empty_the_models_and_the_schema_agree",

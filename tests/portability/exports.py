@@ -21,6 +21,7 @@ from app.todos.models import Todo
 from tests.visitor import Visitor
 
 PORTABLES = [feature.portable for feature in FEATURES if feature.portable]
+RECORDS = {f"records/{name}.jsonl": rows for feature in FEATURES for name, rows in feature.records.items()}
 # Columns that may differ after an import. The order of todos is compared as the order of the list instead.
 NOT_COMPARED = {"id", "public_id", "user_id", "version", "position"}
 
@@ -94,6 +95,12 @@ def import_(browser: Visitor, *archives: bytes, **fields: str) -> TestResponse:
     answer = browser.submit("/mypage/import", archive=files, **fields)
     answer.request.environ["wsgi.input"].close()  # a long body is a temporary file that nothing else closes
     return answer
+
+
+def files_of(archive: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as zip_file:
+        assert zip_file.testzip() is None
+        return {name: zip_file.read(name).decode() for name in zip_file.namelist()}
 
 
 def document_of(archive: bytes) -> dict[str, Any]:

@@ -152,27 +152,27 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "a name with NUL": (Reason.UNSAFE, lambda: with_entries("semicircle.json\0.md")),
     "an archive in it": (Reason.UNSAFE, lambda: with_entries("more.ZIP")),
     "a password": (Reason.UNSAFE, encrypted),
-    "another compression": (
-        Reason.UNSAFE, lambda: packed({"semicircle.json": document()}, zipfile.ZIP_LZMA)),
+    "another compression": (Reason.UNSAFE, lambda: packed({"semicircle.json": document()}, zipfile.ZIP_LZMA)),
     "too many entries": (Reason.TOO_MUCH, many_entries),
     "too many entries, and an end that says there is one": (Reason.TOO_MUCH, many_entries_with_forged_count),
     "a central directory of nothing but long names": (Reason.TOO_MUCH, long_central_directory),
     "a bomb": (Reason.TOO_MUCH, zip_bomb),
     "a bomb that lies about its size": (Reason.DAMAGED, zip_bomb_with_forged_size),
-    "a bomb as a photo": (
-        Reason.TOO_MUCH, lambda: packed({"semicircle.json": document(), "photo.webp": bytes(2**24)})),
+    "a bomb as a photo": (Reason.TOO_MUCH, lambda: packed({"semicircle.json": document(), "photo.webp": bytes(2**24)})),
     "no photo as a photo": (Reason.PHOTO, lambda: packed({"semicircle.json": document(), "photo.webp": "<svg/>"})),
     "a flipped bit": (Reason.DAMAGED, lambda: with_flipped_bit(0.5)),
     # The JSON
     "a document cut off": (Reason.DAMAGED, lambda: zipped(document()[:-2])),
     "something behind the document": (Reason.DAMAGED, lambda: zipped(document() + "{}")),
-    "a comma too few": (
-        Reason.DAMAGED, lambda: zipped(document(notes=[NOTE, NOTE]).replace("}, {", "} {", 1))),
+    "a comma too few": (Reason.DAMAGED, lambda: zipped(document(notes=[NOTE, NOTE]).replace("}, {", "} {", 1))),
     "an object with nothing in it": (Reason.NOT_OURS, lambda: zipped("{}")),
-    "another format": (Reason.NOT_OURS, lambda: zipped(document(format="memos"))),
-    "a version to come": (Reason.VERSION, lambda: zipped(document(version=2))),
+    "another format": (Reason.FORMAT, lambda: zipped(document(format="memos"))),
+    "a format that is no name": (Reason.FORMAT, lambda: zipped(document(format=None))),
+    "a version to come": (Reason.FORMAT, lambda: zipped(document(version=archive.VERSION + 1))),
+    "a version before the first": (Reason.FORMAT, lambda: zipped(document(version=0))),
+    "a version that is no number": (Reason.FORMAT, lambda: zipped(document(version=True))),
     "a version behind the lists": (
-        Reason.VERSION, lambda: zipped(json.dumps({**without(HEAD, "version"), **LISTS, "version": 1}))),
+        Reason.FORMAT, lambda: zipped(json.dumps({**without(HEAD, "version"), **LISTS, "version": 1}))),
     "no account in the head": (Reason.NOT_OURS, lambda: zipped(json.dumps({**without(HEAD, "account"), **LISTS}))),
     "a number as a name": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ", 1: []}")),
     "a document cut off in an item": (Reason.DAMAGED, lambda: zipped(document()[:-4])),
@@ -180,9 +180,14 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
         Reason.DAMAGED,
         lambda: zipped(document(notes=[NOTE, "HERE"]).encode().replace(b'"HERE"', b" " * archive.CHUNK + b'"\xff"'))),
     "a list twice": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ', "notes": []}')),
-    # Refused where they begin: at their end it would be TOO_MUCH.
-    "a member that no export has, and a bomb behind it": (Reason.NOT_OURS, lambda: headed('"user_id": 1,')),
-    "a list that no export has, and a bomb in it": (Reason.NOT_OURS, lambda: headed('"users": [')),
+    # What no export has is read over, within the bounds of what one has.
+    "a bomb in a list that no export has": (Reason.TOO_MUCH, lambda: headed('"users": [')),
+    "too many items in a list that no export has": (
+        Reason.TOO_MUCH, lambda: zipped(document(users=[0] * (portability.MAX_ITEMS + 1)))),
+    "too many members": (Reason.DAMAGED, lambda: zipped(document(**{f"{number}": 1 for number in range(100)}))),
+    "a member longer than any": (Reason.DAMAGED, lambda: zipped(document(user="x" * archive.LONGEST_OTHER))),
+    "a list that no export has, before the head": (
+        Reason.NOT_OURS, lambda: zipped(json.dumps({"users": [], **HEAD, **LISTS}))),
     "a long name of a member": (Reason.DAMAGED, lambda: zipped(document(**{"x" * 300: 1}))),
     "a long list as a member of the head": (Reason.DAMAGED, lambda: zipped(document(exported_at=["x"] * 2_000))),
     "a list that is an object": (Reason.NOT_OURS, lambda: zipped(document(notes={}))),
@@ -191,12 +196,9 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
     "NaN": (Reason.DAMAGED, lambda: raw("NaN")),
     "a number of many digits": (Reason.DAMAGED, lambda: raw("9" * 10_000)),
     "a field twice": (Reason.DAMAGED, lambda: raw('"a", "title": "b"')),
-    "too many notes": (
-        Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (portability.MAX_ITEMS + 1)))),
+    "too many notes": (Reason.TOO_MUCH, lambda: zipped(document(notes=[NOTE] * (portability.MAX_ITEMS + 1)))),
     # The items
     "a note that is null": (Reason.INVALID, lambda: zipped(document(notes=[None]))),
-    "a note with an id": (Reason.INVALID, lambda: note(id=1)),
-    "a note of many fields": (Reason.INVALID, lambda: note(**{f"{number}": 1 for number in range(2_000)})),
     "a note longer than any": (Reason.DAMAGED, lambda: note(**{f"{number}": 1 for number in range(100_000)})),
     "a todo in too much white space": (
         Reason.DAMAGED, lambda: zipped(document(todos=["HERE"]).replace('"HERE"', "[" + " " * 17_000 + "]"))),

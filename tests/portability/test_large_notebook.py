@@ -27,6 +27,8 @@ SYLLABLES = [chr(0xAC00 + 4 * number) for number in range(2350)]  # as many as K
 MEMORY = 48 * 1024 * 1024  # bytes beyond what the process had
 PROCESS = Path("/proc/self")
 COLUMNS = "title, content, tags, pinned, created_at, updated_at"
+VERSIONS = """INSERT INTO note_versions SELECT id, 1, title, content, created_at FROM notes WHERE user_id = :owner
+    AND id % 4 = 0 ON CONFLICT DO NOTHING"""
 # Rows of one that the other has not, or not as often.
 DIFFERENT = text(
     f"SELECT count(*) FROM (SELECT {COLUMNS} FROM notes WHERE user_id = :one"
@@ -66,6 +68,7 @@ def test_12000_full_notes_come_back_within_bounded_memory(
 def fill(user_id: int, count: int) -> None:
     texts = ["".join(random.choices(SYLLABLES, k=LETTERS)) for _ in range(count)]  # noqa: S311 - no secret
     commit(insert(Note), [{"user_id": user_id, "title": "메모", "content": each} for each in texts])
+    commit(text(VERSIONS), {"owner": user_id})
 
 
 def round_trip(one: Visitor, other: Visitor) -> int:
