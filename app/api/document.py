@@ -23,12 +23,13 @@ from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
 from app.api import Operation
-from app.api.messages import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
+from app.api.messages import LONGEST_NAME, MOST_ERRORS, read_body, read_headers, read_query, refuse_body
 from app.extensions import csrf
 from app.limits import rate_limits
 from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.rejection import RowNotFound
+from app.schemas import Parameters
 from app.web.access import for_programs, public
 from app.web.answers import rate_limit_fields, retry_after, wait_sentence
 from app.web.errors import Problem
@@ -203,8 +204,8 @@ def operation(
                 values["headers"] = read_headers(models["headers"])
             if "body" in models:
                 values["body"] = read_body(models["body"])
-            elif request.content_length and not sends:
-                raise wrong_value("#", _("This operation takes no body."))
+            elif not sends:
+                refuse_body()
             return view(**values) or Response(status=204)
 
         bp.add_url_rule(path, view_func=read_and_call, methods=methods.split(", "))

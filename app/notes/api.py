@@ -11,21 +11,7 @@ from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, has_signed_token, operation
-from app.api.messages import (
-    MOST_ITEMS,
-    Body,
-    Headers,
-    IdempotencyKey,
-    Page,
-    all_checked,
-    answer,
-    checked,
-    cursor_of,
-    key_of,
-    objects,
-    page,
-    parsed_cursor,
-)
+from app.api.messages import all_checked, answer, checked, cursor_of, key_of, objects, page, parsed_cursor
 from app.keyset import Cursor
 from app.notes import cursor, listing, service, versions
 from app.notes.forms import NoteForm
@@ -33,6 +19,7 @@ from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
 from app.notes.service import NoteRow
 from app.rejection import RowNotFound
+from app.schemas import MOST_ITEMS, Body, Headers, IdempotencyKey, Page
 from app.web.errors import Problem
 from app.web.request_size import accepts_long_text, accepts_upload
 
@@ -90,10 +77,10 @@ class ChangedNote(NewNote):
 
 
 class NoteQuery(Page):
-    q: str = Field("", description="words that all occur, also in the archive, and #tags")
-    tag: str = Field("", description="a tag, without #")
+    q: str = Field("", description="words and #tags that a note has, also one of the archive")
+    tag: str = Field("", description="a tag, without #; it narrows q, or the list, which has no archived notes")
     limit: int = Field(
-        listing.PAGE_SIZE, ge=1, le=listing.MOST_ROWS, description="notes on the page; of a search by words at most 20"
+        listing.PAGE_SIZE, ge=1, le=listing.MOST_ROWS, description="notes on the page; with q at most 20"
     )
 
 

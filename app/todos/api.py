@@ -9,7 +9,8 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, operation
-from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
+from app.api.messages import answer, checked, cursor_of, key_of, page, wrong_value
+from app.schemas import Body, Id, IdempotencyKey, Page
 from app.search_words import words_of
 from app.todos import listing, service
 from app.todos.forms import ChangeTodoForm, TodoForm

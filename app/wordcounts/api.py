@@ -9,8 +9,9 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, bp, caller, created, operation, too_many_requests
-from app.api.messages import Body, IdempotencyKey, Page, Parameters, answer, checked, cursor_of, key_of, page
+from app.api.messages import answer, checked, cursor_of, key_of, page
 from app.rejection import RowNotFound
+from app.schemas import Body, IdempotencyKey, Page, Parameters
 from app.wordcounts import service
 from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
 from app.wordcounts.models import FAILED, URL_LENGTH
