@@ -59,20 +59,20 @@ class Versions(Answer):
     versions: list[Version]
 
 
-class NewNote(Body):
+class AddedNote(Body):
     """A title or a text, or both."""
 
     title: str = TITLE
     content: str = CONTENT
 
 
-class Batch(RootModel[list[NewNote]]):
+class Batch(RootModel[list[AddedNote]]):
     """All of them are created, or none."""
 
-    root: list[NewNote] = Field(min_length=1, max_length=MOST_ITEMS)
+    root: list[AddedNote] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
-class ChangedNote(NewNote):
+class ChangedNote(AddedNote):
     """Fields that are left out stay as they are."""
 
 
@@ -96,9 +96,9 @@ def list_notes(query: NoteQuery) -> Response:
     return page("notes", objects(found), older)
 
 
-@operation("POST", "/notes", "notes:write", Note, 201, may=[410])
+@operation("POST", "/notes", "notes:write", Note, 201, may=[410], tells=["ETag", "Location"])
 @accepts_long_text(by=has_signed_token)
-def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
+def create_note(body: AddedNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
     note_id = service.create_note(caller().id, form.title.data, form.content.data, key_of(headers))
@@ -115,13 +115,13 @@ def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     return several(service.create_notes(caller().id, texts, key_of(headers)), 201)
 
 
-@operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404])
+@operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404], tells=["ETag"])
 def show_note(note_id: int) -> Response:
     """Read a note, also one of the archive or the trash"""
     return whole(note_id)
 
 
-@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428])
+@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428], tells=["ETag"])
 @accepts_long_text(by=has_signed_token)
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
@@ -182,7 +182,7 @@ def delete_note(note_id: int, headers: IfMatch) -> None:
         raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
 
 
-@operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404])
+@operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404], tells=["ETag"])
 def restore_note(note_id: int) -> Response:
     """Restore a note from the trash"""
     service.restore_note(caller().id, note_id)

@@ -11,7 +11,7 @@ from app.web.autocommit import in_transaction
 from app.web.locale import reader
 
 
-@operation("GET", "/export", "export:read", gives="application/zip")
+@operation("GET", "/export", "export:read", gives="application/zip", tells=["Content-Disposition"])
 @in_transaction
 def export() -> Response:
     """Export everything as a ZIP, with semicircle.json for programs"""

@@ -34,7 +34,7 @@ class TodoPage(Answer):
     next: str | None = NEXT
 
 
-class NewTodo(Body):
+class AddedTodo(Body):
     description: str = DESCRIPTION
     due_on: date | None = DUE_ON
 
@@ -69,8 +69,8 @@ def list_todos(query: TodoQuery) -> Response:
     return page("todos", [as_json(todo) for todo in found.todos], found.older)
 
 
-@operation("POST", "/todos", "todos:write", Todo, 201, may=[410])
-def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
+@operation("POST", "/todos", "todos:write", Todo, 201, may=[410], tells=["Location"])
+def create_todo(body: AddedTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
     todo_id = service.create_todo(caller().id, form.description.data, form.due, key_of(headers))

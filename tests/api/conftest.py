@@ -10,8 +10,14 @@ from flask import Flask
 from app.accounts import access_tokens
 from app.accounts.models import User
 from app.api.document import OPERATIONS
+from app.api.openapi import headers_of
 from app.limits import rate_limits
 from tests.conftest import CLIENT
+
+# Headers of answers of the whole service, besides those of app.extensions["headers"].
+EVERYWHERE = {"Content-Type", "Content-Length", "Vary", "X-Robots-Tag", "X-Reader"}
+# Those of the last page, of a count that is done, of a body of another type, and of a token that is none are not sent.
+NOT_ALWAYS = {"Link", "Retry-After", "Accept-Encoding", "RateLimit", "RateLimit-Policy"}
 
 
 class Program:
@@ -54,6 +60,8 @@ def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None
     answers = OPERATIONS[endpoint].answers
     assert answer.status_code in answers, (endpoint, answer.status)
     assert answer.headers["Cache-Control"] == "no-store"
+    told, sent = {*headers_of(OPERATIONS[endpoint], str(answer.status_code))}, {*answer.headers.keys()}
+    assert told - NOT_ALWAYS <= sent <= told | EVERYWHERE | app.extensions["headers"].keys(), (endpoint, answer.status)
     model = answers[answer.status_code]
     if model is None:
         return
