@@ -12,4 +12,5 @@ class Operation(NamedTuple):
     answers: Mapping[int, type[BaseModel] | None]  # by status; None: no body, or one that is no JSON
     sends: tuple[str, ...]  # the media types of a request that is no JSON, and of such an answer
     gives: str | None
+    tells: tuple[str, ...]  # headers of the answer below 400
     has_methods: bool  # several, and so several names

@@ -23,12 +23,13 @@ from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
 from app.api import Operation
-from app.api.messages import LONGEST_NAME, MOST_ERRORS, Parameters, read_body, read_headers, read_query, wrong_value
+from app.api.messages import LONGEST_NAME, MOST_ERRORS, read_body, read_headers, read_query, refuse_body
 from app.extensions import csrf
 from app.limits import rate_limits
 from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.rejection import RowNotFound
+from app.schemas import Parameters
 from app.web.access import for_programs, public
 from app.web.answers import rate_limit_fields, retry_after, wait_sentence
 from app.web.errors import Problem
@@ -134,9 +135,13 @@ def nothing_there(error: RowNotFound) -> Response:
 
 
 class Answer(BaseModel):
-    """A JSON object in an answer. It is never built: it documents what the views give."""
+    """A JSON object in an answer. It is never built: it documents what the views give.
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    Tests refuse a field that is not documented. The document allows any, so that clients of today read a new one; it
+    says so, since openapi-generator takes silence for a no.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True, json_schema_extra={"additionalProperties": True})
 
     @classmethod
     @cache  # spectree asks for it once for each operation and status: 0.3 s
@@ -177,6 +182,7 @@ def operation(
     may: Iterable[int] = (),
     sends: Sequence[str] = (),
     gives: str | None = None,
+    tells: Sequence[str] = (),
 ) -> Callable[[View], View]:
     """Make a view an operation of the API, which reads the models of its parameters `query`, `body` and `headers`.
 
@@ -185,13 +191,14 @@ def operation(
         answer: the JSON of the answer; None: it has no body (204), or one that is no JSON.
         may: further statuses that it may answer with a problem, such as 404.
         sends, gives: the media types of a request and of an answer that are no JSON.
+        tells: headers of the answer, besides those of every answer with its status, see openapi.py.
     """
 
     def decorate(view: View) -> View:
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
         models = view.__annotations__
         answers = {(status if answer or gives else 204): answer, **dict.fromkeys((*ALWAYS, *may), ProblemDetails)}
-        declared = Operation(view, scope, answers, tuple(sends), gives, has_methods=", " in methods)
+        declared = Operation(view, scope, answers, tuple(sends), gives, tuple(tells), has_methods=", " in methods)
         OPERATIONS[f"{bp.name}.{view.__name__}"] = declared
 
         @wraps(view)
@@ -203,8 +210,8 @@ def operation(
                 values["headers"] = read_headers(models["headers"])
             if "body" in models:
                 values["body"] = read_body(models["body"])
-            elif request.content_length and not sends:
-                raise wrong_value("#", _("This operation takes no body."))
+            elif not sends:
+                refuse_body()
             return view(**values) or Response(status=204)
 
         bp.add_url_rule(path, view_func=read_and_call, methods=methods.split(", "))

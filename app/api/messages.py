@@ -4,18 +4,20 @@ The schema decides the shape; the rules of a page's form decide the values. Unkn
 Times are in RFC 3339, and the link to the next page is in the header Link (RFC 8288).
 """
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2s
 from itertools import islice
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import abort, g, request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from sqlalchemy import Row
 from werkzeug.datastructures import MultiDict
@@ -23,6 +25,7 @@ from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
 from app.limits.quotas import Key, KeyUsed, note_key
+from app.schemas import MOST_ITEMS, IdempotencyKey, Page, unknown_fields
 from app.web.errors import Problem, as_json
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -30,9 +33,10 @@ FormT = TypeVar("FormT", bound=FlaskForm)
 
 Wrong = dict[str, str]  # {"pointer": "#/title", "detail": "…"}, or {"parameter": "limit", "detail": "…"}
 
-MOST_ITEMS = 100  # of a list in a body
 MOST_ERRORS = 20  # that an answer names; what follows is not looked for
 LONGEST_NAME = 100  # code points of a name that is told; the rest of it is cut off
+
+NOTHING = re.compile(rb"\s*(\{\s*\}|\[\s*\]|null)?\s*")  # clients send it where there is no body
 
 
 def wrong_fields(errors: Iterable[Wrong], status: int = 422) -> Problem:
@@ -91,66 +95,18 @@ def errors_of(forms: Mapping[str, FlaskForm]) -> Iterator[Wrong]:
             yield from ({"pointer": f"{at}/{field}", "detail": error} for error in dict.fromkeys(map(str, errors)))
 
 
-def without_defaults(schema: dict[str, Any]) -> None:
-    """Leave out defaults: a generated client would send them, and so change what should stay as it is."""
-    for field in schema["properties"].values():
-        field.pop("default", None)
-
-
-def never_null(schema: dict[str, Any]) -> None:
-    """Leave out null, which neither a URL nor a header has. None is the name for what was not sent."""
-    for field in schema["properties"].values():
-        if "anyOf" in field:
-            field.update(field.pop("anyOf")[0])
-            del field["default"]
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Id = Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(_whole)]  # JSON schema takes 1.0 for an integer too
-
-
-class Body(BaseModel):
-    """A JSON object in a request. Unknown fields and values of another type are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=without_defaults)
-
-
-class Parameters(BaseModel):
-    """The query of a URL. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=never_null)
-
-
-class Page(Parameters):
-    cursor: str | None = Field(None, description="next of the page before")
-
-
-class Headers(BaseModel):
-    """Headers that an operation reads. Others are nobody's mistake."""
-
-    model_config = ConfigDict(json_schema_extra=never_null)
-
-
-class IdempotencyKey(Headers):
-    idempotency_key: str | None = Field(
-        None,
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Drawn by you, such as a UUID. The same request with it creates nothing again for 24 hours. "
-        "It gets what was created, as it is now, or 410 if that was deleted for good.",
-    )
-
-
 def read_query(model: type[Model]) -> Model:
     """Read the query of the URL. A repeated parameter is a list, which none may be. Raises: Problem 422."""
     sent = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
     refuse_many_unknown(model, sent, "parameter")
     with refusing("parameter"):
         return model.model_validate(sent)
+
+
+def refuse_body() -> None:
+    """Refuse a body where none is read, but for one that says nothing. Raises: Problem 422."""
+    if not NOTHING.fullmatch(request.get_data().removeprefix(BOM_UTF8)):
+        raise wrong_value("#", _("This operation takes no body."))
 
 
 def read_headers(model: type[Model]) -> Model:
@@ -163,7 +119,7 @@ def read_body(model: type[Model]) -> Model:
     """Read the JSON of the body. Raises: Problem 400, 415, 422."""
     if request.mimetype != "application/json":
         abort(415)
-    body = request.get_data()
+    body = request.get_data().removeprefix(BOM_UTF8)  # which a parser may ignore (RFC 8259, section 8.1)
     try:
         found = from_json(body)
     except ValueError as error:
@@ -184,16 +140,6 @@ def refuse_many_unknown(model: type[BaseModel], found: object, place: str) -> No
     unknown = list(islice(unknown_fields(model, found), MOST_ERRORS))
     if len(unknown) == MOST_ERRORS:
         raise wrong_fields({place: path_of(place, path), "detail": no_such_field()} for path in unknown)
-
-
-def unknown_fields(model: type[BaseModel], found: object) -> Iterator[tuple[str | int, ...]]:
-    """Yield the paths of the fields that the model does not have, in the order in which they were sent."""
-    if issubclass(model, RootModel) and isinstance(found, list):
-        [item] = get_args(model.model_fields["root"].annotation)
-        for number, each in enumerate(islice(found, MOST_ITEMS)):
-            yield from ((number, *path) for path in unknown_fields(item, each))
-    elif isinstance(found, dict):
-        yield from ((name,) for name in found if name not in model.model_fields)
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from app.accounts.forms import NICKNAME_TAKEN, NicknameForm, SettingsForm
 from app.accounts.models import Account
 from app.accounts.service import NicknameTaken
 from app.api.document import Answer, caller, has_signed_token, operation
-from app.api.messages import Body, answer, checked, wrong_value
+from app.api.messages import answer, checked, wrong_value
 from app.photos import service as photos
 from app.photos.containers import PhotoRejected
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES
+from app.schemas import Body
 from app.web.fields import rejection_sentence
 from app.web.request_size import accepts_upload
 

@@ -11,21 +11,7 @@ from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, has_signed_token, operation
-from app.api.messages import (
-    MOST_ITEMS,
-    Body,
-    Headers,
-    IdempotencyKey,
-    Page,
-    all_checked,
-    answer,
-    checked,
-    cursor_of,
-    key_of,
-    objects,
-    page,
-    parsed_cursor,
-)
+from app.api.messages import all_checked, answer, checked, cursor_of, key_of, objects, page, parsed_cursor
 from app.keyset import Cursor
 from app.notes import cursor, listing, service, versions
 from app.notes.forms import NoteForm
@@ -33,6 +19,7 @@ from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.notes.search import Search
 from app.notes.service import NoteRow
 from app.rejection import RowNotFound
+from app.schemas import MOST_ITEMS, Body, Headers, IdempotencyKey, Page
 from app.web.errors import Problem
 from app.web.request_size import accepts_long_text, accepts_upload
 
@@ -72,28 +59,28 @@ class Versions(Answer):
     versions: list[Version]
 
 
-class NewNote(Body):
+class AddedNote(Body):
     """A title or a text, or both."""
 
     title: str = TITLE
     content: str = CONTENT
 
 
-class Batch(RootModel[list[NewNote]]):
+class Batch(RootModel[list[AddedNote]]):
     """All of them are created, or none."""
 
-    root: list[NewNote] = Field(min_length=1, max_length=MOST_ITEMS)
+    root: list[AddedNote] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
-class ChangedNote(NewNote):
+class ChangedNote(AddedNote):
     """Fields that are left out stay as they are."""
 
 
 class NoteQuery(Page):
-    q: str = Field("", description="words that all occur, also in the archive, and #tags")
-    tag: str = Field("", description="a tag, without #")
+    q: str = Field("", description="words and #tags that a note has, also one of the archive")
+    tag: str = Field("", description="a tag, without #; it narrows q, or the list, which has no archived notes")
     limit: int = Field(
-        listing.PAGE_SIZE, ge=1, le=listing.MOST_ROWS, description="notes on the page; of a search by words at most 20"
+        listing.PAGE_SIZE, ge=1, le=listing.MOST_ROWS, description="notes on the page; with q at most 20"
     )
 
 
@@ -109,9 +96,9 @@ def list_notes(query: NoteQuery) -> Response:
     return page("notes", objects(found), older)
 
 
-@operation("POST", "/notes", "notes:write", Note, 201, may=[410])
+@operation("POST", "/notes", "notes:write", Note, 201, may=[410], tells=["ETag", "Location"])
 @accepts_long_text(by=has_signed_token)
-def create_note(body: NewNote, headers: IdempotencyKey) -> Response:
+def create_note(body: AddedNote, headers: IdempotencyKey) -> Response:
     """Create a note"""
     form = checked(NoteForm, body.model_dump())
     note_id = service.create_note(caller().id, form.title.data, form.content.data, key_of(headers))
@@ -128,13 +115,13 @@ def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     return several(service.create_notes(caller().id, texts, key_of(headers)), 201)
 
 
-@operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404])
+@operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404], tells=["ETag"])
 def show_note(note_id: int) -> Response:
     """Read a note, also one of the archive or the trash"""
     return whole(note_id)
 
 
-@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428])
+@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428], tells=["ETag"])
 @accepts_long_text(by=has_signed_token)
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
@@ -195,7 +182,7 @@ def delete_note(note_id: int, headers: IfMatch) -> None:
         raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
 
 
-@operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404])
+@operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404], tells=["ETag"])
 def restore_note(note_id: int) -> Response:
     """Restore a note from the trash"""
     service.restore_note(caller().id, note_id)

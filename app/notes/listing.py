@@ -1,8 +1,8 @@
 """List notes, and the figures beside them, in one statement with keyset pagination.
 
 The list shows pinned notes first, then the newest. A page reads its own rows only, through the index of that order, or
-of the one tag that is asked for. The figures are kept. A search by words, or for several tags, has statements of its
-own, see search_statements.py.
+of the one tag that is chosen. The figures are kept. A search, which finds archived notes too, and several tags have
+statements of their own, see search_statements.py.
 """
 
 import json
@@ -29,7 +29,7 @@ from app.rejection import existing
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
 TAGS_OF_NOTE = 8  # tags that one note shows
-MOST_ROWS = 100  # whole notes on a page. A search by words, or by several tags, has PAGE_SIZE
+MOST_ROWS = 100  # whole notes on a page. A search, or several tags, have PAGE_SIZE
 
 Statements = tuple[Select[Any], Select[Any]]  # of a page, and of its figures alone
 
@@ -122,9 +122,9 @@ def list_notes(
     If no note has the words as they are typed, the page is of the search with one of them corrected.
 
     Args:
-        size: at most MOST_SHOWN. Pages of words, or of several tags, have PAGE_SIZE.
+        size: at most MOST_SHOWN. Pages of a search, or of several tags, have PAGE_SIZE.
     """
-    page = found_page(user_id, after, search, size if len(search.tags) < 2 and not search.words else PAGE_SIZE)
+    page = found_page(user_id, after, search, size if search.is_of_list else PAGE_SIZE)
     if page.notes or page.older or after != START:
         return page
     nearest = search_statements.corrected(user_id, search)
@@ -134,15 +134,14 @@ def list_notes(
 def found_page(user_id: int, after: Cursor, search: Search, size: int) -> NotePage:
     position = position_of(after)
     parameters = {"owner": user_id, "limit": size + 1} | position.parameters
-    tags = list(dict.fromkeys(search.tags))
-    if search.words or len(tags) > 1:
+    if not search.is_of_list:
         is_sorted = bool(search.words) and (after == START or position.relevance is not None)
         parameters |= parameters_of(search) | {"deep": DEEP if after == START else LATER * DEEP}
         rows = read(_RELEVANT if is_sorted else _SEARCH, parameters).all()
         return page_of(rows, after, search, size, is_sorted=is_sorted)
-    if tags:
-        parameters["tag"] = tags[0]
-    return page_of(rows_or_figures(_TAGGED if tags else _PAGE, parameters), after, search, size)
+    if search.tags:
+        parameters["tag"] = search.tags[0]
+    return page_of(rows_or_figures(_TAGGED if search.tags else _PAGE, parameters), after, search, size)
 
 
 def rows_or_figures(statements: Statements, parameters: dict[str, Any]) -> Sequence[NoteRow]:
@@ -209,7 +208,7 @@ def list_rows(
     Args:
         size: at most MOST_ROWS; of a search at most PAGE_SIZE.
     """
-    if search.words or len(set(search.tags)) > 1:
+    if not search.is_of_list:
         found = found_page(user_id, after, search, min(size, PAGE_SIZE))
         return rows_of(user_id, [note.id for note in found.notes]), found.older
     parameters = {"owner": user_id, "limit": size + 1, "tag": next(iter(search.tags), None)}

@@ -91,6 +91,19 @@ class Search:
         return replace(self, words=(*self.words[:place], correction, *self.words[place + 1 :]), mistyped=self.words)
 
     @property
+    def finds_archive(self) -> bool:
+        """Return true for what was typed: a search is of all notes but the trash, by words and by #tags.
+
+        A tag that was chosen beside it narrows that, or the list, which has no archived notes.
+        """
+        return bool(self.text and self)
+
+    @property
+    def is_of_list(self) -> bool:
+        """Return true for the list, and for the notes of it with one tag, which an index of their own finds."""
+        return not self.finds_archive and len(set(self.tags)) < 2
+
+    @property
     def name(self) -> str:
         """Return what is searched for, as it was typed or chosen."""
         return " ".join([*(self.mistyped or self.words), *(f"#{tag}" for tag in dict.fromkeys(self.tags))])
@@ -140,6 +153,7 @@ def parameters_of(search: Search) -> dict[str, Any]:
         "initials": " ".join(initials),
         "is_indexed": bool(terms or initials or search.tags),
         "tags": list(search.tags),
+        "finds_archive": search.finds_archive,
         # Words that are written in one way, such as Hangul: LIKE takes a fraction of the time of an expression.
         "patterns": list(map(pattern, as_they_are)),
         "expressions": [regular_expression(word) for word in search.words if word not in as_they_are],

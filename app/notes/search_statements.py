@@ -15,7 +15,7 @@ of many candidates without asking the index. What is promised: within the pool t
 equally relevant ones as in the list. A cursor says where the pool ends, so a note that is written or deleted between
 two pages does not move its end, and no hit is lost or shown twice.
 
-Beyond the pool, and for several tags, a page is in the order of the list. The first of three parts that can finds it:
+Beyond the pool, and for tags alone, a page is in the order of the list. The first of three parts that can finds it:
 - The newest notes. A word that is in many of them has filled the page by then.
 - The candidates, if they are few: all of them, sorted.
 - A walk through the notes in the order of the list. There are many candidates, so it soon meets a hit.
@@ -35,6 +35,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     BindParameter,
+    Boolean,
     ColumnElement,
     FromClause,
     Integer,
@@ -199,13 +200,13 @@ def _list(condition: ColumnElement[bool], limit: int) -> Select[bool, datetime, 
 
 
 def _is_hit() -> ColumnElement[bool]:
-    """Return the recheck. Words find archived notes too; tags alone are a view of the list.
+    """Return the recheck.
 
     LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
     """
     return and_(
         Note.user_id == OWNER,
-        or_(Note.archived_at.is_(None), func.cardinality(texts("anywhere")) > 0),
+        or_(Note.archived_at.is_(None), bindparam("finds_archive", type_=Boolean)),
         _if_given("tags", lambda tags: Note.tags.contains(tags)),
         _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns))),
         _if_given("expressions", lambda expressions: matches_all(TEXT, expressions)),

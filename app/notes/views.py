@@ -118,7 +118,7 @@ def list_context(page: listing.NotePage, day: OneDay | None = None, chosen: Sele
     """Return the variables of the list's templates. `here` is the URL that its buttons return to."""
     query = requested_query()
     place = {name: query[name] for name in PLACE}
-    can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and not (day or page.search.words)
+    can_be_read_at_once = page.shown and page.shown <= listing.MOST_SHOWN and page.search.is_of_list and not day
     are_all = request.args.get("all") == "1"
     return {
         "chosen": chosen,

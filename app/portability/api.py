@@ -7,7 +7,7 @@ from app.portability.views import zipped
 from app.web.autocommit import in_transaction
 
 
-@operation("GET", "/export", "export:read", gives="application/zip")
+@operation("GET", "/export", "export:read", gives="application/zip", tells=["Content-Disposition"])
 @in_transaction
 def export() -> Response:
     """Export everything as a ZIP, with semicircle.json for programs"""

@@ -9,7 +9,8 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, operation
-from app.api.messages import Body, Id, IdempotencyKey, Page, answer, checked, cursor_of, key_of, page, wrong_value
+from app.api.messages import answer, checked, cursor_of, key_of, page, wrong_value
+from app.schemas import Body, Id, IdempotencyKey, Page
 from app.search_words import words_of
 from app.todos import listing, service
 from app.todos.forms import ChangeTodoForm, TodoForm
@@ -33,7 +34,7 @@ class TodoPage(Answer):
     next: str | None = NEXT
 
 
-class NewTodo(Body):
+class AddedTodo(Body):
     description: str = DESCRIPTION
     due_on: date | None = DUE_ON
 
@@ -68,8 +69,8 @@ def list_todos(query: TodoQuery) -> Response:
     return page("todos", [as_json(todo) for todo in found.todos], found.older)
 
 
-@operation("POST", "/todos", "todos:write", Todo, 201, may=[410])
-def create_todo(body: NewTodo, headers: IdempotencyKey) -> Response:
+@operation("POST", "/todos", "todos:write", Todo, 201, may=[410], tells=["Location"])
+def create_todo(body: AddedTodo, headers: IdempotencyKey) -> Response:
     """Create a todo, on top of the list"""
     form = checked(TodoForm, body.model_dump(mode="json"))
     todo_id = service.create_todo(caller().id, form.description.data, form.due, key_of(headers))

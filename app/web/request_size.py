@@ -10,8 +10,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, request
+from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
+from app.web.errors import Problem
 from app.web.headers import TOKEN
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -21,6 +23,7 @@ MayUpload = Callable[[Flask, dict[str, Any]], bool]
 # shown again with a sentence that it is too long. Werkzeug takes 500,000 of a form.
 TEXT_BODY_LIMIT = 64 * 1024
 LONG_TEXT_LIMIT = 480 * 1024
+CODINGS = {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}  # of a body whose length says nothing
 MOST_FIELDS = 500  # the longest form chooses among 200 notes
 MOST_FIELDS_OF_UPLOAD = 20  # Werkzeug takes 500 kB of each
 # Bytes of an upload that may have more fields: together they take no more memory than those.
@@ -83,10 +86,14 @@ def _upload_limit(app: Flask, endpoint: str | None) -> int:
 
 
 def check_body() -> None:
-    """Refuse a body that is too long (413) or of the wrong kind (415, 422)."""
+    """Refuse a body that is too long (413) or of the wrong kind, or compressed (415, 422)."""
     if request.method in ("GET", "HEAD") and not request.content_length:
         return
     limit_body()
+    codings = request.headers.get("Content-Encoding", "").lower().replace(" ", "").split(",")
+    if request.content_length and not CODINGS.isdisjoint(codings):
+        sentence = _("The body is compressed. Send it as it is, without Content-Encoding.")
+        raise Problem(415, _("That format isn't supported"), sentence, {"Accept-Encoding": "identity"})
     if request.mimetype == "multipart/form-data" and not _takes_files() and request.files:
         abort(422)  # a text field would be handed the file, and fail on it
 

@@ -9,8 +9,9 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, bp, caller, created, operation, too_many_requests
-from app.api.messages import Body, IdempotencyKey, Page, Parameters, answer, checked, cursor_of, key_of, page
+from app.api.messages import answer, checked, cursor_of, key_of, page
 from app.rejection import RowNotFound
+from app.schemas import Body, IdempotencyKey, Page, Parameters
 from app.wordcounts import service
 from app.wordcounts.forms import AskForm, failure_sentence, rate_limit_sentence
 from app.wordcounts.models import FAILED, URL_LENGTH
@@ -41,7 +42,7 @@ class WordCountPage(Answer):
     next: str | None = NEXT
 
 
-class NewWordCount(Body):
+class AddedWordCount(Body):
     url: str = Field(json_schema_extra={"minLength": 1, "maxLength": URL_LENGTH}, examples=["https://example.com/"])
 
 
@@ -65,8 +66,8 @@ def list_wordcounts(query: Page) -> Response:
     return page("wordcounts", [as_json(result, WordCount) for result in results], older)
 
 
-@operation("POST", "/wordcounts", "wordcounts:write", Result, 202, may=[410])
-def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
+@operation("POST", "/wordcounts", "wordcounts:write", Result, 202, may=[410], tells=["Location", "Retry-After"])
+def create_wordcount(body: AddedWordCount, headers: IdempotencyKey) -> Response:
     """Count the words of a web page
 
     The answer comes before the words are counted. Ask its Location for the result.
@@ -79,7 +80,7 @@ def create_wordcount(body: NewWordCount, headers: IdempotencyKey) -> Response:
     return answer(as_json(result, Result), 202, where)
 
 
-@operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, may=[404])
+@operation("GET", "/wordcounts/<uuid:public_id>", "wordcounts:read", Result, may=[404], tells=["Retry-After"])
 def show_wordcount(public_id: uuid.UUID, query: Wait) -> Response:
     """Read a word count; with wait, as soon as it is finished"""
     result = service.wait_for_result(caller().id, public_id, query.wait, query.stop_words)

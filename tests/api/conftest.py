@@ -10,7 +10,14 @@ from flask import Flask
 from app.accounts import access_tokens
 from app.accounts.models import User
 from app.api.document import OPERATIONS
+from app.api.openapi import headers_of
+from app.limits import rate_limits
 from tests.conftest import CLIENT
+
+# Headers of answers of the whole service, besides those of app.extensions["headers"].
+EVERYWHERE = {"Content-Type", "Content-Length", "Vary", "X-Robots-Tag", "X-Reader"}
+# Those of the last page, of a count that is done, of a body of another type, and of a token that is none are not sent.
+NOT_ALWAYS = {"Link", "Retry-After", "Accept-Encoding", "RateLimit", "RateLimit-Policy"}
 
 
 class Program:
@@ -24,8 +31,9 @@ class Program:
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         sent.setdefault("Accept-Language", self.language)
-        given: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
-        answer = self.client.open(f"/api/v1{path}", method=method, headers=sent, **(given if body is not None else {}))
+        given: dict[str, Any] = {} if body is None else {"data": body} if isinstance(body, bytes) else {"json": body}
+        # An export that is not read to its end keeps its context, with `g`, and the seat of exports.
+        answer = self.client.open(f"/api/v1{path}", method=method, headers=sent, buffered=True, **given)
         refuse_undocumented(self.app, method, f"/api/v1{path.partition('?')[0]}", answer)
         return answer
 
@@ -52,6 +60,8 @@ def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None
     answers = OPERATIONS[endpoint].answers
     assert answer.status_code in answers, (endpoint, answer.status)
     assert answer.headers["Cache-Control"] == "no-store"
+    told, sent = {*headers_of(OPERATIONS[endpoint], str(answer.status_code))}, {*answer.headers.keys()}
+    assert told - NOT_ALWAYS <= sent <= told | EVERYWHERE | app.extensions["headers"].keys(), (endpoint, answer.status)
     model = answers[answer.status_code]
     if model is None:
         return
@@ -62,6 +72,12 @@ def refuse_undocumented(app: Flask, method: str, path: str, answer: Any) -> None
 
 def pointers(answer: Any) -> list[str]:
     return [error.get("pointer") or error["parameter"] for error in json.loads(answer.data)["errors"]]
+
+
+@pytest.fixture
+def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WRITES", "API_READS"):
+        monkeypatch.setattr(rate_limits, name, getattr(rate_limits, name)._replace(capacity=10_000))
 
 
 @pytest.fixture

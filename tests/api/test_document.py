@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.api import openapi
+from app.api.document import OPERATIONS, Answer
+from app.schemas import Body
 from tests.api.conftest import Program
 from tests.visitor import Visitor
 
@@ -75,8 +78,9 @@ def test_every_example_is_taken(app: Flask, program: Program, document: dict[str
 
 def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document: dict[str, Any]) -> None:
     """Clients send the default that a field has, and an edit of a text would clear the title."""
-    for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
-        assert name in document["components"]["schemas"]
+    for kind, name in re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(document)):
+        assert name in document["components"][kind]
+        assert f"New{name}" not in document["components"][kind]  # as clients in Go call the constructor of `name`
     operations = [each for of in document["paths"].values() for each in of.values()]
     bodies = {found for each in operations for found in re.findall(r"schemas/(\w+)", str(each.get("requestBody")))}
     assert len(bodies) >= 7
@@ -88,9 +92,34 @@ def test_a_client_that_is_made_from_it_sends_nothing_that_was_left_out(document:
 
 def test_ranges_and_required_headers_are_told(document: dict[str, Any]) -> None:
     [integer, _] = document["components"]["schemas"]["Move"]["properties"]["onto"]["anyOf"]
-    assert (integer["minimum"], integer["exclusiveMaximum"]) == (1, 2**63)
+    assert (integer["minimum"], integer["maximum"]) == (1, 2**63 - 1)
     [_, if_match] = document["paths"]["/api/v1/notes/{note_id}"]["patch"]["parameters"]
     assert (if_match["name"], if_match["required"]) == ("If-Match", True)  # without it an edit is refused
+
+
+def test_an_integer_has_64_bits_or_a_range_of_fewer(document: dict[str, Any]) -> None:
+    parts: list[dict[str, Any]] = []
+    json.loads(json.dumps(document), object_hook=parts.append)
+    integers = [part for part in parts if part.get("type") == "integer"]
+    assert len(integers) > 20
+    for integer in integers:
+        assert integer.get("format") == "int64" or integer["maximum"] < 2**31, integer
+
+
+def test_an_answer_may_get_new_fields_and_a_request_may_not(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for base, is_open in ((Answer, True), (Body, False)):
+        names = {each.__name__ for each in base.__subclasses__()} & schemas.keys()
+        assert len(names) > 4
+        for name in names:
+            assert schemas[name]["additionalProperties"] is is_open, name
+
+
+def test_it_says_where_the_service_is(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for site, url in (("https://semicircle.example", "https://semicircle.example"), ("", "/")):
+        monkeypatch.setitem(app.config, "SITE_URL", site)
+        with app.test_request_context():
+            assert openapi.made(OPERATIONS, "api")["servers"] == [{"url": url}]
 
 
 def test_what_is_no_json_is_told(document: dict[str, Any]) -> None:

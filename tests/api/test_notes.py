@@ -32,6 +32,9 @@ def create(program: Program, **fields: str) -> dict[str, Any]:
     return dict(answer.json)
 
 
+PUT_AWAY = {"archived": "PUT {}/archive", "deleted": "DELETE {}"}
+
+
 def titles(program: Program, path: str) -> list[str]:
     return [note["title"] for note in program.get(path).json["notes"]]
 
@@ -140,6 +143,21 @@ def test_pin_archive_trash_and_restore(program: Program) -> None:
     assert program.delete(f"/notes/trash/{second['id']}").status_code == 404
     assert program.delete(f"/notes/trash/{first['id']}").status_code == 204
     assert program.get(path).status_code == 404
+
+
+def test_a_search_finds_the_archive_and_a_tag_narrows_it_or_the_list(program: Program) -> None:
+    for title in ("listed", "archived", "deleted"):
+        path = f"/notes/{create(program, title=title, content='moon #home #new')['id']}"
+        assert title == "listed" or program.ask(*PUT_AWAY[title].format(path).split()).status_code == 204
+    for query in ("tag=home", "tag=%23home", "tag=home+new", "q=&tag=home", "q=+&tag=home", "q=%00&tag=home"):
+        assert titles(program, f"/notes?{query}") == ["listed"], query
+    for query in ("moon", "%23home", "%23HOME", "%23home+%23new", "moon+%23home", "moon&tag=home", "%23new&tag=home"):
+        assert titles(program, f"/notes?q={query}") == ["archived", "listed"], query
+        first = program.get(f"/notes?q={query}&limit=1").json
+        assert [note["title"] for note in first["notes"]] == ["archived"], query
+        assert titles(program, f"/notes?q={query}&limit=1&cursor={first['next']}") == ["listed"], query
+    for query in ("q=%23none", "q=%23home&tag=none", "q=sun&tag=home", "tag=none"):
+        assert titles(program, f"/notes?{query}") == [], query
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(program: Program) -> None:

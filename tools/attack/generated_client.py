@@ -14,7 +14,7 @@ from semicircle_client.api.export import export
 from semicircle_client.api.notes import change_note, create_note, create_notes, list_notes, show_note
 from semicircle_client.api.profile import put_photo, show_profile
 from semicircle_client.api.todos import change_todo, create_todo, list_todos
-from semicircle_client.models import ChangedNote, ChangedTodo, NewNote, NewTodo
+from semicircle_client.models import AddedNote, AddedTodo, ChangedNote, ChangedTodo
 from semicircle_client.types import File
 
 
@@ -25,11 +25,11 @@ def expect(what: str, holds: object) -> None:
 
 
 def use_notes(client: Any) -> None:
-    made = create_note.sync_detailed(client=client, body=NewNote(title="Moving day"), idempotency_key="one")
+    made = create_note.sync_detailed(client=client, body=AddedNote(title="Moving day"), idempotency_key="one")
     expect("a note is created", made.status_code == 201 and made.parsed.title == "Moving day")
-    again = create_note.sync_detailed(client=client, body=NewNote(title="Moving day"), idempotency_key="one")
+    again = create_note.sync_detailed(client=client, body=AddedNote(title="Moving day"), idempotency_key="one")
     expect("and not twice with its key", again.parsed.id == made.parsed.id)
-    several = create_notes.sync(client=client, body=[NewNote(content="a #home"), NewNote(content="b #home")])
+    several = create_notes.sync(client=client, body=[AddedNote(content="a #home"), AddedNote(content="b #home")])
     expect("several are created", len(several.notes) == 2 and several.next_ is None)
     first = list_notes.sync(client=client, limit=2)
     rest = list_notes.sync(client=client, limit=2, cursor=first.next_)
@@ -51,11 +51,11 @@ def edit_note(client: Any, note_id: int, etag: str) -> None:
 
 
 def use_the_rest(client: Any, photo: bytes) -> None:
-    todo = create_todo.sync(client=client, body=NewTodo(description="Call the dentist"))
+    todo = create_todo.sync(client=client, body=AddedTodo(description="Call the dentist"))
     expect("a todo is created", todo.description == "Call the dentist" and todo.due_on is None)
     done = change_todo.sync(todo.id, client=client, body=ChangedTodo(completed=True))
     expect("and done", done.completed and list_todos.sync(client=client, completed=False).todos == [])
-    wrong = create_todo.sync_detailed(client=client, body=NewTodo(description=""))
+    wrong = create_todo.sync_detailed(client=client, body=AddedTodo(description=""))
     expect("a wrong one is 422", wrong.status_code == 422 and wrong.parsed.errors[0].pointer == "#/description")
     sent = put_photo.sync_detailed(client=client, body=File(payload=BytesIO(photo)))
     profile = show_profile.sync(client=client)

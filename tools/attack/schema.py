@@ -18,8 +18,9 @@ from pathlib import Path
 from flask import Flask
 from pydantic import ValidationError
 
-from app.api.messages import Body, not_read
+from app.api.messages import not_read
 from app.notes import service as notes
+from app.schemas import Body
 from app.web.locale import LANGUAGES
 from tools.attack.answers import Answers, read
 from tools.attack.tools import FOLDER, programs, token_of, without_limits
