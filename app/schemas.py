@@ -87,6 +87,18 @@ class IdempotencyKey(Headers):
     )
 
 
+class IfMatch(Headers):
+    if_match: str | None = Field(None, alias="If-Match", description="the ETag that your change started from")
+
+
+class IfNoneMatch(Headers):
+    if_none_match: str | None = Field(None, alias="If-None-Match", description="the ETag that you have")
+
+
+class Since(Parameters):
+    updated_since: str | None = Field(None, description="next of the answer before; without it all of them come first")
+
+
 def unknown_fields(model: type[BaseModel], found: object) -> Iterator[tuple[str | int, ...]]:
     """Yield the paths of the fields that the model does not have, in the order in which they were sent."""
     if issubclass(model, RootModel) and isinstance(found, list):

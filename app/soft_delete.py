@@ -33,8 +33,9 @@ def purge(model: type[Base], expired: ColumnElement[bool]) -> None:
     """
     table = Base.metadata.tables[model.__tablename__]
     # A CTE that locks rows runs once. As a sub-select it could run once for each row, and delete more than BATCH.
-    batch = select(table.c.id).where(expired).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
-    statement = delete(table).where(table.c.id == batch.c.id).returning(table.c.id)
+    batch = select(*table.primary_key).where(expired).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
+    is_of_batch = (column == batch.c[column.key] for column in table.primary_key)
+    statement = delete(table).where(*is_of_batch).returning(*table.primary_key)
     while db.session.scalars(statement).all():
         db.session.commit()
     db.session.commit()

@@ -14,7 +14,8 @@ from sqlalchemy import Column, Engine, Executable, Table, event, func, select, t
 from app.database.connection import Cursor
 from app.extensions import Base, db
 
-KEPT_BY_TRIGGERS = ("figures", "tag_counts", "note_tags")
+KEPT_BY_TRIGGERS = ("figures", "tag_counts", "note_tags", "deletions")
+KEPT_BY_REVISIONS = ("database_marks",)  # with one row, which is all that it may have
 
 
 def row_counts() -> dict[str, int]:
@@ -26,7 +27,7 @@ def row_counts() -> dict[str, int]:
     return {
         table.name: db.session.execute(select(func.count()).select_from(table)).scalar_one()
         for table in Base.metadata.sorted_tables
-        if table.name not in ("rate_limits", "account_events", "job_records", *KEPT_BY_TRIGGERS)
+        if table.name not in ("rate_limits", "account_events", "job_records", *KEPT_BY_TRIGGERS, *KEPT_BY_REVISIONS)
     }
 
 

@@ -19,6 +19,19 @@ def wait_until(condition: Callable[[], object], what: str, within: float = WITHI
         time.sleep(POLL)
 
 
+def wait_for_transactions() -> None:
+    """Wait for the end of each that has begun, also of a test in another worker. Pages of changes go no further."""
+    begun = db.session.scalar(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
+    have_ended = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= :begun")
+
+    def end() -> bool:
+        ended = bool(db.session.scalar(have_ended, {"begun": begun}))
+        db.session.rollback()
+        return ended
+
+    wait_until(end, "transactions end")
+
+
 def somebody_waits() -> bool:
     """Tell if a session of the application's database waits for another one's lock."""
     waiting = "datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"

@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.wrappers import Response
 
-from app import tracing
+from app import copies, tracing
 from app.accounts import access_tokens
 from app.accounts.access_tokens import TokenHolder, bearer_token, is_signed
 from app.accounts.service import AccountGone
@@ -29,7 +29,7 @@ from app.limits import rate_limits
 from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.rejection import RowNotFound
-from app.schemas import Parameters
+from app.schemas import IfNoneMatch, Parameters
 from app.web.access import for_programs, public
 from app.web.answers import rate_limit_fields, retry_after, wait_sentence
 from app.web.errors import Problem
@@ -40,7 +40,7 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
 csrf.exempt(bp)
 
-ALWAYS = (400, 401, 403, 405, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
+ALWAYS = (400, 401, 403, 405, 412, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
 OPERATIONS: dict[str, Operation] = {}  # by endpoint
 
 
@@ -170,7 +170,7 @@ class ProblemDetails(Answer):
     status: int
     detail: str = Field(description="what to do")
     errors: list[Wrong] | None = Field(None, description=f"the first {MOST_ERRORS}")
-    current: dict[str, Any] | None = Field(None, description="412: the note as it is now")
+    current: dict[str, Any] | None = Field(None, description="412: the row as it is now")
 
 
 def operation(
@@ -198,11 +198,14 @@ def operation(
         for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
         models = view.__annotations__
         answers = {(status if answer or gives else 204): answer, **dict.fromkeys((*ALWAYS, *may), ProblemDetails)}
+        headers = models.get("headers", Parameters)
+        answers |= {304: None} if issubclass(headers, IfNoneMatch) else {}
         declared = Operation(view, scope, answers, tuple(sends), gives, tuple(tells), has_methods=", " in methods)
         OPERATIONS[f"{bp.name}.{view.__name__}"] = declared
 
         @wraps(view)
         def read_and_call(**values: Any) -> Any:
+            copies.refuse_unread(headers)
             asked = read_query(models.get("query", Parameters))
             if "query" in models:
                 values["query"] = asked

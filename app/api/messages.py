@@ -192,7 +192,9 @@ def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) ->
 
 def list_mark() -> str:
     """Return what a cursor ends with. It tells lists and filters apart: in another one, items would be left out."""
-    filters = sorted((name, value) for name, value in request.args.items() if name not in ("cursor", "limit"))
+    filters = sorted(
+        (name, value) for name, value in request.args.items() if name not in ("cursor", "limit", "updated_since")
+    )
     return blake2s(f"{request.path}?{urlencode(filters)}".encode(), digest_size=4).hexdigest()
 
 

@@ -12,7 +12,7 @@ from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from app.api import Operation
-from app.schemas import Page
+from app.schemas import IfMatch, Page
 
 # The HTTP server answers any operation with these, as HTML, before it asks us.
 TOO_LONG = {"414": "The request line has more than 4094 bytes", "431": "A header has more than 8190 bytes"}
@@ -94,9 +94,12 @@ def describe(spec: SpecTree, operation: Operation) -> Callable[..., Any]:
 
 def headers_of(operation: Operation, status: str) -> list[str]:
     told = ["X-Request-ID", *(() if status in UNCOUNTED else ("RateLimit-Policy", "RateLimit"))]
+    models = operation.view.__annotations__
+    if status == "412" and not issubclass(models.get("headers", BaseModel), IfMatch):
+        return told  # it refuses If-Match, and has no row to tell of
     if status >= "400":
         return told + [name for name, (statuses, _) in HEADERS.items() if status in statuses.split()]
-    has_pages = issubclass(operation.view.__annotations__.get("query", BaseModel), Page)
+    has_pages = issubclass(models.get("query", BaseModel), Page)
     return [*told, *(["Link"] if has_pages else []), *operation.tells]
 
 
@@ -119,4 +122,4 @@ def complete(operation: Operation, method: str, each: dict[str, Any]) -> None:
     for parameter in each["parameters"]:
         if parameter["in"] == "path" and parameter["name"] != "public_id":
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
-        parameter["required"] |= parameter["name"] == "If-Match" and method == "patch"  # without it: 428
+        parameter["required"] |= parameter["name"] == "If-Match" and 428 in operation.answers

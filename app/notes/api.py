@@ -1,31 +1,28 @@
 """Serve /notes: list, search, tags, archive, trash; create, edit by version, pin, archive, delete, restore."""
 
-import re
-from collections.abc import Collection
 from datetime import datetime
 
 from flask import request, url_for
 from flask_babel import gettext as _
 from pydantic import Field, RootModel
-from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.api.document import NEXT, Answer, caller, created, has_signed_token, operation
 from app.api.messages import all_checked, answer, checked, cursor_of, key_of, objects, page, parsed_cursor
+from app.copies import Changes, answer_changes, answer_row, hold
 from app.keyset import Cursor
 from app.notes import cursor, listing, service, versions
 from app.notes.forms import NoteForm
 from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
+from app.notes.models import Note as Model
 from app.notes.search import Search
-from app.notes.service import NoteRow
 from app.rejection import RowNotFound
-from app.schemas import MOST_ITEMS, Body, Headers, IdempotencyKey, Page
+from app.schemas import MOST_ITEMS, Body, IdempotencyKey, IfMatch, IfNoneMatch, Page, Since
 from app.web.errors import Problem
 from app.web.request_size import accepts_long_text, accepts_upload
 
 # 100 notes of 2,000 code points, of which JSON may write each as 12 letters, or 12 notes of 20,000.
 BATCH_BYTES = 3 * 1024 * 1024
-VERSION = re.compile("[1-9][0-9]{0,9}")
 TITLE = Field("", json_schema_extra={"maxLength": TITLE_LENGTH}, examples=["Moving day"])
 CONTENT = Field("", json_schema_extra={"maxLength": CONTENT_LENGTH}, examples=["- [ ] Book the elevator #home"])
 
@@ -36,9 +33,10 @@ class Note(Answer):
     content: str = Field(description="Markdown")
     tags: list[str] = Field(description="those in the text, in lower case and without #")
     pinned: bool
-    version: int = Field(description="each edit adds one; the ETag of the note is this in quotes")
+    version: int = Field(description="each change adds one; the ETag of the note is this in quotes")
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime = Field(description="when its text was edited last")
+    changed_at: datetime = Field(description="when anything of it changed last")
     archived_at: datetime | None
     deleted_at: datetime | None = Field(description="in the trash since then; deleted for good after 30 days")
 
@@ -46,6 +44,10 @@ class Note(Answer):
 class NotePage(Answer):
     notes: list[Note]
     next: str | None = NEXT
+
+
+class NoteChanges(Answer, Changes):
+    notes: list[Note] = Field(description="as they are now, also those in the archive and the trash")
 
 
 class Version(Answer):
@@ -84,10 +86,6 @@ class NoteQuery(Page):
     )
 
 
-class IfMatch(Headers):
-    if_match: str | None = Field(None, alias="If-Match", description="the ETag of the note that your edit started from")
-
-
 @operation("GET", "/notes", "notes:read", NotePage)
 def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
@@ -115,13 +113,19 @@ def create_notes(body: Batch, headers: IdempotencyKey) -> Response:
     return several(service.create_notes(caller().id, texts, key_of(headers)), 201)
 
 
+@operation("GET", "/notes/changes", "notes:read", NoteChanges, may=[410])
+def list_note_changes(query: Since) -> Response:
+    """List what changed since you asked last, the oldest change first; at first all notes, 100 a page"""
+    return answer_changes(query, listing.FEED, "notes", Note.model_fields)
+
+
 @operation("GET", "/notes/<id:note_id>", "notes:read", Note, may=[404], tells=["ETag"])
-def show_note(note_id: int) -> Response:
+def show_note(note_id: int, headers: IfNoneMatch) -> Response:
     """Read a note, also one of the archive or the trash"""
-    return whole(note_id)
+    return whole(note_id, headers=headers)
 
 
-@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 412, 428], tells=["ETag"])
+@operation("PATCH", "/notes/<id:note_id>", "notes:write", Note, may=[404, 428], tells=["ETag"])
 @accepts_long_text(by=has_signed_token)
 def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     """Edit a note, if it is as it was when you read it
@@ -131,20 +135,14 @@ def change_note(note_id: int, body: ChangedNote, headers: IfMatch) -> Response:
     if headers.if_match is None:
         sentence = _("Send the ETag of the note that your edit started from, in If-Match.")
         raise Problem(428, _("If-Match is missing"), sentence)
+    held(note_id, headers)
     note = listing.get_row(caller().id, note_id)
     if note.deleted_at:
         raise RowNotFound
-    versions = versions_of(headers)
-    if versions is not None and note.version not in versions:
-        raise changed_meanwhile(note)
     form = checked(NoteForm, {"title": note.title, "content": note.content, **body.model_dump(exclude_unset=True)})
     text = form.title.data, form.content.data
-    if text == (note.title, note.content):
-        return whole(note_id)
-    try:
+    if text != (note.title, note.content):
         service.update_note(caller().id, note_id, *text, note.version)
-    except service.StaleVersion as error:
-        raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
     return whole(note_id)
 
 
@@ -162,29 +160,30 @@ def show_version(note_id: int, version: int) -> Response:
 
 
 @operation("PUT, DELETE", "/notes/<id:note_id>/pin", "notes:write", may=[404])
-def note_pin(note_id: int) -> None:
+def note_pin(note_id: int, headers: IfMatch) -> None:
     """Pin a note (PUT), or unpin it (DELETE)"""
+    held(note_id, headers)
     service.pin_note(caller().id, note_id, pinned=request.method == "PUT")
 
 
 @operation("PUT, DELETE", "/notes/<id:note_id>/archive", "notes:write", may=[404])
-def note_archive(note_id: int) -> None:
+def note_archive(note_id: int, headers: IfMatch) -> None:
     """Put a note into the archive (PUT), or take it out (DELETE)"""
+    held(note_id, headers)
     service.archive_note(caller().id, note_id, archived=request.method == "PUT")
 
 
-@operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404, 412])
+@operation("DELETE", "/notes/<id:note_id>", "notes:write", may=[404])
 def delete_note(note_id: int, headers: IfMatch) -> None:
     """Move a note to the trash; with If-Match, if it is as it was when you read it"""
-    try:
-        service.delete_note(caller().id, note_id, versions_of(headers))
-    except service.StaleVersion as error:
-        raise changed_meanwhile(listing.get_row(caller().id, note_id)) from error
+    held(note_id, headers)
+    service.delete_note(caller().id, note_id)
 
 
 @operation("POST", "/notes/<id:note_id>/restore", "notes:write", Note, may=[404], tells=["ETag"])
-def restore_note(note_id: int) -> Response:
+def restore_note(note_id: int, headers: IfMatch) -> Response:
     """Restore a note from the trash"""
+    held(note_id, headers)
     service.restore_note(caller().id, note_id)
     return whole(note_id)
 
@@ -192,19 +191,21 @@ def restore_note(note_id: int) -> Response:
 @operation("GET", "/notes/archive", "notes:read", NotePage)
 def list_archive(query: Page) -> Response:
     """List the archive, what was put away last first"""
-    found, older = service.list_archive(caller().id, cursor_of(query, service.ARCHIVE_BOUNDS))
+    found, older = service.list_archive(caller().id, cursor_of(query, service.PUT_AWAY_BOUNDS))
     return several([note.id for note in found], older=older)
 
 
 @operation("GET", "/notes/trash", "notes:read", NotePage)
-def list_trash() -> Response:
-    """List the trash, what was deleted last first; at most 100"""
-    return several([note.id for note in service.list_trash(caller().id)])
+def list_trash(query: Page) -> Response:
+    """List the trash, what was deleted last first"""
+    found, older = service.list_trash(caller().id, cursor_of(query, service.PUT_AWAY_BOUNDS))
+    return several([note.id for note in found], older=older)
 
 
 @operation("DELETE", "/notes/trash/<id:note_id>", "notes:write", may=[404])
-def delete_note_for_good(note_id: int) -> None:
+def delete_note_for_good(note_id: int, headers: IfMatch) -> None:
     """Delete a note of the trash for good"""
+    held(note_id, headers)
     service.delete_note_for_good(caller().id, note_id)
 
 
@@ -212,26 +213,9 @@ def several(ids: list[int], status: int = 200, older: Cursor | None = None) -> R
     return page("notes", objects(listing.rows_of(caller().id, ids)), older, status)
 
 
-def whole(note_id: int, status: int = 200, **headers: str) -> Response:
-    note = listing.get_row(caller().id, note_id)
-    return answer(note._asdict(), status, {"ETag": etag(note), **headers})
+def whole(note_id: int, status: int = 200, headers: IfNoneMatch | None = None, **more: str) -> Response:
+    return answer_row(listing.get_row(caller().id, note_id)._asdict(), status, headers, **more)
 
 
-def versions_of(headers: IfMatch) -> Collection[int] | None:
-    """Return the versions in If-Match (RFC 9110, section 13.1.1); None: any, since it is `*` or was not sent.
-
-    It compares strongly, so a weak ETag names none.
-    """
-    if headers.if_match is None:
-        return None
-    etags = parse_etags(headers.if_match)
-    return None if etags.star_tag else {int(tag) for tag in etags.as_set() if VERSION.fullmatch(tag)}
-
-
-def etag(note: NoteRow) -> str:
-    return f'"{note.version}"'
-
-
-def changed_meanwhile(note: NoteRow) -> Problem:
-    sentence = _("The note was edited or deleted meanwhile. Compare with current, and send its ETag in If-Match.")
-    return Problem(412, _("This has changed in the meantime"), sentence, {"ETag": etag(note)}, current=note._asdict())
+def held(note_id: int, headers: IfMatch) -> None:
+    hold(Model, note_id, headers, lambda: listing.get_row(caller().id, note_id)._asdict())

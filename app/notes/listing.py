@@ -24,7 +24,9 @@ from app.notes.models import Note, NoteTag, TagCount
 from app.notes.search import Search, parameters_of
 from app.notes.search_statements import COUNTED, CURSOR, DEEP, LATER, Found
 from app.notes.service import EXCERPT, IN_TRASH, LISTED, NOT_DELETED, OWNER, NoteRow
+from app.notes.versions import TEXT_VERSION
 from app.rejection import existing
+from app.sync import Feed
 
 PAGE_SIZE = 20
 MOST_SHOWN = 200  # notes on one page, for a reader who comes back to a list that had grown by "Show older"
@@ -58,7 +60,8 @@ _LIMIT = bindparam("limit", PAGE_SIZE + 1, type_=Integer)
 def shown(text: ColumnElement[str] | InstrumentedAttribute[str]) -> Select[Any]:
     """Return what the list shows of notes, of those in the archive too, with `text` for the text."""
     return select(
-        *(Note.id, Note.title, text.label("text"), Note.tags[1:TAGS_OF_NOTE].label("tags"), Note.pinned, Note.version),
+        *(Note.id, Note.title, text.label("text"), Note.tags[1:TAGS_OF_NOTE].label("tags"), Note.pinned),
+        TEXT_VERSION.label("version"),
         *(Note.created_at, Note.updated_at, Note.archived_at),
         *(Note.tasks[1].label("tasks"), Note.tasks[2].label("tasks_done")),
     ).where(Note.user_id == OWNER, NOT_DELETED)
@@ -189,11 +192,13 @@ def page_of(
     )
 
 
-# Whole notes, without figures, for the API.
+# Whole notes, without figures, for the API. Before revision 0062 no note says when it changed.
+_CHANGED_AT = func.coalesce(Note.changed_at, func.greatest(Note.updated_at, Note.archived_at, Note.deleted_at))
 _COLUMNS: tuple[Any, ...] = (
     *(Note.id, Note.title, Note.content, Note.tags, Note.pinned, Note.version),
-    *(Note.created_at, Note.updated_at, Note.archived_at, Note.deleted_at),
+    *(Note.created_at, Note.updated_at, _CHANGED_AT.label("changed_at"), Note.archived_at, Note.deleted_at),
 )
+FEED = Feed(Note, _COLUMNS, NOT_DELETED | IN_TRASH, Note.pinned)
 _OWN: Select[Any] = select(*_COLUMNS).where(Note.user_id == OWNER)
 _OWN_PAGE = one_page(_OWN.where(LISTED), Note.pinned, Note.created_at, Note.id)
 _OWN_TAGGED = with_tag(_OWN.where(NOT_DELETED))

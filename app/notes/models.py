@@ -122,6 +122,8 @@ class Note(Base):
             postgresql_using="gin",
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        # What changed since a transaction, see app/sync.py.
+        Index("ix_notes_changed", "user_id", "changed", "id", postgresql_where=text("changed IS NOT NULL")),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
@@ -133,7 +135,12 @@ class Note(Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))  # see app/notes/texts.py
     tasks: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))  # all and done; a trigger alone writes it
     pinned: Mapped[bool] = mapped_column(server_default=false())
-    version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each edit adds one
+    version: Mapped[int] = mapped_column(server_default=text("1"))  # optimistic locking: each change adds one
+    # The version since which it has had its text, NULL: this one, at which it was before revision 0062. A trigger alone
+    # writes it, and the two below: the transaction that changed the note last, and when that was.
+    text_version: Mapped[int | None]
+    changed: Mapped[int | None] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]  # soft delete: in the trash since then

@@ -188,7 +188,7 @@ def list_shared() -> Answer:
 @bp.get("/archive")
 @from_follower
 def archived() -> str:
-    notes, older = service.list_archive(current_user.id, requested_cursor(service.ARCHIVE_BOUNDS))
+    notes, older = service.list_archive(current_user.id, requested_cursor(service.PUT_AWAY_BOUNDS))
     return render_template("notes/archive.html", notes=notes, older=older)
 
 
@@ -223,7 +223,8 @@ def delete(note_id: int) -> Response:
 @bp.get("/trash")
 @from_follower
 def trash() -> str:
-    return render_template("notes/trash.html", notes=service.list_trash(current_user.id))
+    notes, older = service.list_trash(current_user.id, requested_cursor(service.PUT_AWAY_BOUNDS))
+    return render_template("notes/trash.html", notes=notes, older=older)
 
 
 @bp.post("/trash/empty")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Select,
     Text,
@@ -28,7 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.extensions import db
 from app.notes.listing import MOST_SHOWN
 from app.notes.models import CONTENT_LENGTH, Note
-from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER
+from app.notes.service import IN_ARCHIVE, IN_TRASH, NOT_DELETED, OWNER, changing
 from app.notes.versions import keeping
 from app.rejection import RowNotFound
 
@@ -49,7 +50,7 @@ _WRITTEN = "#" + cast(bindparam("written"), Text)
 
 def _change(chosen: Select[Any], column: InstrumentedAttribute[Any], value: Any) -> Any:
     rows = chosen.cte("chosen")
-    return update(Note).where(Note.id == rows.c.id).values({column: value}).returning(column.label("value"))
+    return update(Note).where(Note.id == rows.c.id).values(changing(column, value)).returning(column.label("value"))
 
 
 def _content_with_tag() -> ColumnElement[str]:
@@ -91,7 +92,7 @@ def _untag() -> Any:
     return select(changed.c.id).add_cte(*keeping(rows, true()))
 
 
-_PIN = _change(_chosen(_IDS & NOT_DELETED), Note.pinned, bindparam("pinned"))
+_PIN = _change(_chosen(_IDS & NOT_DELETED), Note.pinned, bindparam("pinned", type_=Boolean))
 _ADD_TAG = _tag()
 _PUT_AWAY = {
     "archive": _change(_chosen(_IDS & NOT_DELETED), Note.archived_at, func.coalesce(Note.archived_at, func.now())),

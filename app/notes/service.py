@@ -5,11 +5,11 @@ in the trash can be read, restored and deleted for good, until a nightly job pur
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Delete, Row, Update, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import BindParameter, Delete, Integer, Row, Update, bindparam, delete, func, select, tuple_, update
 
 from app.accounts.service import owner_required
 from app.database.statements import fixed
@@ -20,7 +20,7 @@ from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
 from app.notes.models import Note, NoteShare, NoteVersion
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
-from app.notes.versions import keeping
+from app.notes.versions import TEXT_VERSION, keeping
 from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
 
@@ -28,9 +28,8 @@ TRIES = 5  # of a tick, against edits of the same moment
 TRASH_RETENTION = timedelta(days=30)
 QUOTA = Quota(Note, 100_000)
 PAGE_SIZE = 20
-TRASH_SHOWN = 100
-ARCHIVE_BOUNDS = SORT_KEY[1:]  # archived_at in microseconds since 1970, id
-ARCHIVE_START = Cursor.start(ARCHIVE_BOUNDS)
+PUT_AWAY_BOUNDS = SORT_KEY[1:]  # archived_at or deleted_at in microseconds since 1970, id
+PUT_AWAY_START = Cursor.start(PUT_AWAY_BOUNDS)
 
 NoteRow = Row[*tuple[Any, ...]]  # the columns that the statement names
 
@@ -44,7 +43,7 @@ EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("text")
 
 
 class StaleVersion(Exception):
-    """Optimistic locking: the note was edited since the version that this edit started from. `current` is it now."""
+    """Optimistic locking: the text was edited since the version that this edit started from. `current` is it now."""
 
     def __init__(self, current: NoteRow) -> None:
         super().__init__(current.version)
@@ -54,7 +53,7 @@ class StaleVersion(Exception):
 _CREATE = QUOTA.insert("title", "content", "tags").returning(Note.id)
 _ONE = (
     select(
-        *(Note.id, Note.title, Note.content, Note.pinned, Note.version),
+        *(Note.id, Note.title, Note.content, Note.pinned, TEXT_VERSION.label("version")),
         *(Note.created_at, Note.updated_at, Note.archived_at, Note.deleted_at, DAYS_LEFT.label("days_left")),
         *(NoteShare.token.label("share_token"), NoteShare.created_at.label("shared_at")),
         select(func.count()).where(NoteVersion.note_id == Note.id).scalar_subquery().label("earlier"),
@@ -66,7 +65,8 @@ _ONE = (
 _NOTES = Base.metadata.tables[Note.__tablename__]
 _EDITED = (
     select(Note.id, Note.version, Note.title, Note.content, Note.updated_at)
-    .where(Note.user_id == OWNER, Note.id == bindparam("note_id"), Note.version == bindparam("at_version"))
+    .where(Note.user_id == OWNER, Note.id == bindparam("note_id"))
+    .where(bindparam("at_version", type_=Integer).between(TEXT_VERSION, Note.version))
     .where(NOT_DELETED | (IN_TRASH & bindparam("from_trash", False)))
     .with_for_update(key_share=True)
     .cte("edited")
@@ -77,28 +77,25 @@ _TICK = (
     .where(_NOTES.c.id == _EDITED.c.id)
     .values(title=bindparam("new_title"), content=bindparam("new_content"), tags=bindparam("new_tags"))
     .values(version=_NOTES.c.version + 1, updated_at=func.now(), deleted_at=None)
-    .returning(_NOTES.c.version)
+    .returning(_NOTES.c.text_version)
 )
 _IS_NEW = (_EDITED.c.title != bindparam("new_title")) | (_EDITED.c.content != bindparam("new_content"))
 _EDIT = _TICK.add_cte(*keeping(_EDITED, _IS_NEW))
 
-_ARCHIVE_KEY = (Note.archived_at, Note.id)
-_ARCHIVE = (
-    select(Note.id, Note.title, EXCERPT, Note.archived_at)
-    .where(
-        Note.user_id == OWNER,
-        IN_ARCHIVE,
-        tuple_(*_ARCHIVE_KEY) < tuple_(bindparam("archived_at"), bindparam("note_id")),
+
+def _put_away(condition: Any, moment: Any, *more: Any) -> Any:
+    """Return a page of the notes that were put away before a moment, the last first."""
+    return (
+        select(Note.id, Note.title, EXCERPT, moment, *more)
+        .where(Note.user_id == OWNER, condition)
+        .where(tuple_(moment, Note.id) < tuple_(bindparam("before"), bindparam("note_id")))
+        .order_by(moment.desc(), Note.id.desc())
+        .limit(fixed(PAGE_SIZE + 1))
     )
-    .order_by(*(column.desc() for column in _ARCHIVE_KEY))
-    .limit(fixed(PAGE_SIZE + 1))
-)
-_TRASH = (
-    select(Note.id, Note.title, EXCERPT, Note.deleted_at, DAYS_LEFT.label("days_left"))
-    .where(Note.user_id == OWNER, IN_TRASH)
-    .order_by(Note.deleted_at.desc(), Note.id.desc())
-    .limit(fixed(TRASH_SHOWN))
-)
+
+
+_ARCHIVE = _put_away(IN_ARCHIVE, Note.archived_at)
+_TRASH = _put_away(IN_TRASH, Note.deleted_at, DAYS_LEFT.label("days_left"))
 
 
 def create_note(user_id: int, title: str, content: str, key: Key | None = None) -> int:
@@ -167,7 +164,7 @@ def get_note_or_deleted(user_id: int, note_id: int) -> NoteRow:
 def update_note(
     user_id: int, note_id: int, title: str, content: str, version: int, *, from_trash: bool = False, ticks: bool = False
 ) -> int:
-    """Edit a note, with optimistic locking: only if it is still at this version. Return the version that is stored now.
+    """Edit a note, with optimistic locking: only if it still has the text of this version. Return that of its text.
 
     What it said is kept in its history. A note that has this title and text already is not a conflict: the same edit
     came twice, since its answer was lost.
@@ -176,7 +173,7 @@ def update_note(
         from_trash: restore a note of the trash with this text. Without it, a note in the trash is a conflict.
         ticks: it is one of `tick_task`, which keeps no version.
 
-    Raises: RowNotFound; StaleVersion: it was edited, or moved to the trash, meanwhile. Nothing was stored.
+    Raises: RowNotFound; StaleVersion: it was edited, or is in the trash. Nothing was stored.
     """
     given = {"owner": user_id, "note_id": note_id, "at_version": version, "from_trash": from_trash}
     new = {"new_title": title, "new_content": content, "new_tags": tags_of(title, content)}
@@ -208,29 +205,17 @@ def tick_task(user_id: int, note_id: int, tick: Tick) -> None:
 
 def pin_note(user_id: int, note_id: int, *, pinned: bool) -> None:
     """Pin a note, or unpin it. Raises: RowNotFound."""
-    apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(pinned=pinned))
+    apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(changing(Note.pinned, pinned)))
 
 
-def delete_note(user_id: int, note_id: int, versions: Collection[int] | None = None) -> str:
-    """Move a note to the trash (soft delete) and return its name.
-
-    Args:
-        versions: optimistic locking: delete it only if it is at one of these versions; None: at any.
-
-    Raises: RowNotFound; StaleVersion: it is at another version. Nothing was changed.
-    """
-    deletion = own_note(user_id, note_id).where(NOT_DELETED).values(deleted_at=func.now())
-    if versions is None:
-        return apply_and_name(deletion)
-    try:
-        return apply_and_name(deletion.where(Note.version.in_(versions)))
-    except RowNotFound:
-        raise StaleVersion(get_note(user_id, note_id)) from None
+def delete_note(user_id: int, note_id: int) -> str:
+    """Move a note to the trash (soft delete) and return its name. Raises: RowNotFound."""
+    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(changing(Note.deleted_at, func.now())))
 
 
 def restore_note(user_id: int, note_id: int) -> str:
     """Restore a note from the trash and return its name. Raises: RowNotFound."""
-    return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(deleted_at=None))
+    return apply_and_name(own_note(user_id, note_id).where(IN_TRASH).values(changing(Note.deleted_at, None)))
 
 
 def archive_note(user_id: int, note_id: int, *, archived: bool) -> str:
@@ -239,19 +224,23 @@ def archive_note(user_id: int, note_id: int, *, archived: bool) -> str:
     It stays pinned while it is there, so that it comes back to where it was. Raises: RowNotFound.
     """
     archived_at = func.coalesce(Note.archived_at, func.now()) if archived else None
-    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(archived_at=archived_at))
+    return apply_and_name(own_note(user_id, note_id).where(NOT_DELETED).values(changing(Note.archived_at, archived_at)))
 
 
-def list_archive(user_id: int, after: Cursor = ARCHIVE_START) -> tuple[Sequence[NoteRow], Cursor | None]:
+def list_archive(user_id: int, after: Cursor = PUT_AWAY_START) -> tuple[Sequence[NoteRow], Cursor | None]:
     """Return a page of the archive (keyset pagination), what was put away last first, and where the next one starts."""
+    return _page(_ARCHIVE, user_id, after, "archived_at")
+
+
+def list_trash(user_id: int, after: Cursor = PUT_AWAY_START) -> tuple[Sequence[NoteRow], Cursor | None]:
+    """Return a page of the notes that can still be restored, the last deleted one first, and where the next starts."""
+    return _page(_TRASH, user_id, after, "deleted_at")
+
+
+def _page(page: Any, user_id: int, after: Cursor, moment: str) -> tuple[Sequence[NoteRow], Cursor | None]:
     microseconds, note_id = after.key
-    rows = read(_ARCHIVE, {"owner": user_id, "archived_at": moment_at(microseconds), "note_id": note_id}).all()
-    return cut_page(rows, PAGE_SIZE, lambda note: (microseconds_of(note.archived_at), note.id))
-
-
-def list_trash(user_id: int) -> Sequence[NoteRow]:
-    """Return the notes that can still be restored, the last deleted one first; at most TRASH_SHOWN."""
-    return read(_TRASH, {"owner": user_id}).all()
+    rows = read(page, {"owner": user_id, "before": moment_at(microseconds), "note_id": note_id}).all()
+    return cut_page(rows, PAGE_SIZE, lambda note: (microseconds_of(getattr(note, moment)), note.id))
 
 
 def delete_note_for_good(user_id: int, note_id: int) -> str:
@@ -271,6 +260,11 @@ def empty_trash(user_id: int) -> None:
 def purge_deleted_notes(timestamp: int) -> None:
     """Delete for good every user's notes that have been in the trash for TRASH_RETENTION."""
     purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
+
+
+def changing(column: Any, value: Any) -> dict[Any, Any]:
+    """Return the values of an UPDATE that gives a column this value, and the note a new version if that is another."""
+    return {column: value, Note.version: Note.version + column.is_distinct_from(value).cast(Integer)}
 
 
 def own_note(user_id: int, note_id: int) -> Update:

@@ -35,7 +35,11 @@ _LOCK = (
     .order_by(Note.id)
     .with_for_update(key_share=True)
 )
-_SET_TAGS = update(Note).where(Note.id == bindparam("note_id"), Note.version == bindparam("read_version"))
+_SET_TAGS = (
+    update(Note)
+    .where(Note.id == bindparam("note_id"), Note.version == bindparam("read_version"))
+    .values(version=Note.version + 1)
+)
 
 
 @queue.periodic(cron="*/5 * * * *")

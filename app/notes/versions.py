@@ -16,6 +16,8 @@ from app.notes.texts import EXCERPT_LENGTH
 from app.rejection import RowNotFound, existing
 
 _VERSIONS = Base.metadata.tables[NoteVersion.__tablename__]
+# What an editor compares: a version counts pins too, which are no conflict with a text.
+TEXT_VERSION = func.coalesce(Note.text_version, Note.version)
 _OF_NOTE = (Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), Note.deleted_at.is_(None))
 _LIST = (
     select(NoteVersion.version, NoteVersion.title, NoteVersion.saved_at)
@@ -27,7 +29,7 @@ _LIST = (
 )
 _ONE = (
     select(NoteVersion.title, NoteVersion.content, NoteVersion.saved_at, NoteVersion.version)
-    .add_columns(Note.title.label("now_title"), Note.content.label("now_content"), Note.version.label("now_version"))
+    .add_columns(Note.title.label("now_title"), Note.content.label("now_content"), TEXT_VERSION.label("now_version"))
     .add_columns(Note.updated_at.label("now_saved_at"))
     .join(Note, Note.id == NoteVersion.note_id)
     .where(*_OF_NOTE, NoteVersion.version == bindparam("version", type_=BigInteger))

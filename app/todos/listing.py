@@ -29,7 +29,7 @@ from app.figures import Figures, kept
 from app.keyset import BIGINTS, IDS, Cursor, cut_page
 from app.search_words import regular_expression
 from app.todos.models import EARLIEST, Todo
-from app.todos.service import NOT_DELETED, TodoRow
+from app.todos.service import NOT_DELETED, WHOLE, TodoRow
 
 PAGE_SIZE = 50
 DUE_COUNTED = 100
@@ -59,11 +59,13 @@ _RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, 
 COLUMNS = (Todo.id, Todo.description, Todo.due_on, Todo.completed)
 
 
-def page_rows(rank: ColumnElement[int], *conditions: SQLColumnExpression[bool]) -> Select[*tuple[Any, ...]]:
+def page_rows(
+    rank: ColumnElement[int], *conditions: SQLColumnExpression[bool], columns: Sequence[Any] = COLUMNS
+) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page after the cursor, and one more."""
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))
     return (
-        select(*COLUMNS, rank.label("rank"))
+        select(*columns, rank.label("rank"))
         .where(Todo.user_id == bindparam("owner"), NOT_DELETED, below, *conditions)
         .order_by(rank.desc(), Todo.id.desc())
         .limit(fixed(PAGE_SIZE + 1))
@@ -97,10 +99,11 @@ _OF_STATE = {None: (), False: (~Todo.completed,), True: (Todo.completed,)}
 # No index has the words: of a user's todos, at most the quota, each is looked at.
 _FOUND = Todo.description.op("~", is_comparison=True)(func.all(bindparam("words", type_=ARRAY(Text))))
 _PAGES = {
-    (sort, completed, bool(found)): _with_counts(page_rows(rank, *conditions, *found))
+    (sort, completed, bool(found), whole): _with_counts(page_rows(rank, *conditions, *found, columns=columns))
     for sort, rank in _RANKS.items()
     for completed, conditions in _OF_STATE.items()
     for found in ((), (_FOUND,))
+    for whole, columns in ((False, COLUMNS), (True, WHOLE))
 }
 _TODAY = _with_counts(page_rows(_UNTIL_DUE, *_IS_DATED, _IS_DUE))
 
@@ -130,14 +133,15 @@ def list_todos(
     sort: str | None = None,
     words: Sequence[str] = (),
     today: date = EARLIEST,
+    whole: bool = False,
 ) -> TodoPage:
     """Return a page of the user's todos: of those that are `completed`, of the open ones, or (None) of both.
 
     In the user's own order, the newest first until something is moved; or sorted by "due" date. Of a search, those that
-    have all of the words. `today` is the day by which `due` counts.
+    have all of the words. `today` is the day by which `due` counts, whether the rows are WHOLE.
     """
     parameters = {"words": list(map(regular_expression, words))} if words else {}
-    return _page(_PAGES[sort, completed, bool(words)], user_id, after, today, **parameters)
+    return _page(_PAGES[sort, completed, bool(words), whole], user_id, after, today, **parameters)
 
 
 def _page(statement: Select[*tuple[Any, ...]], user_id: int, after: Cursor, today: date, **words: Any) -> TodoPage:

@@ -36,6 +36,8 @@ class Todo(Base):
             text("id DESC"),
             postgresql_where=text("completed AND deleted_at IS NULL"),
         ),
+        # What changed since a transaction, see app/sync.py.
+        Index("ix_todos_changed", "user_id", "changed", "id", postgresql_where=text("changed IS NOT NULL")),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         # The list of releases before 0008. Kept because an import asks for a user's highest id: without this index
@@ -49,6 +51,11 @@ class Todo(Base):
     completed: Mapped[bool] = mapped_column(server_default=false())
     position: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     due_on: Mapped[date | None] = mapped_column(Date)
+    # A trigger alone writes these: what each change adds one to (optimistic locking), the transaction that changed the
+    # todo last, and when that was; NULL: not since revision 0063.
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    changed: Mapped[int | None] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # Meaningless while a todo is open. May be NULL for a done one, because the column is newer than `completed`.
     completed_at: Mapped[datetime | None]

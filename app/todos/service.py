@@ -20,6 +20,7 @@ from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
 from app.rejection import RowNotFound, existing
 from app.soft_delete import can_be_restored, has_expired, purge
+from app.sync import Feed
 from app.todos.models import UNPLACED, Todo
 
 UNDO_FOR = timedelta(days=1)  # how long a deleted todo can be restored
@@ -44,9 +45,14 @@ class Changes(TypedDict, total=False):
 NOT_DELETED = Todo.deleted_at.is_(None)
 
 _CREATE = QUOTA.insert("description", "due_on").returning(Todo.id)
-_ONE_OR_DELETED = select(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.completed_at).where(
-    Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id")
+# `completed_at` means nothing while a todo is open, and before revision 0063 none says when it changed.
+_COMPLETED_SINCE = case((Todo.completed, Todo.completed_at))
+WHOLE = (
+    *(Todo.id, Todo.description, Todo.due_on, Todo.completed, Todo.position, Todo.version, Todo.created_at),
+    func.coalesce(Todo.changed_at, _COMPLETED_SINCE, Todo.created_at).label("updated_at"),
+    *(_COMPLETED_SINCE.label("completed_at"), Todo.deleted_at),
 )
+_ONE_OR_DELETED = select(*WHOLE).where(Todo.user_id == bindparam("owner"), Todo.id == bindparam("todo_id"))
 _ONE = _ONE_OR_DELETED.where(NOT_DELETED)
 # A todo that is completed again, in a second window, keeps its first time.
 _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
@@ -54,6 +60,7 @@ _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
 _THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
 _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
 _CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
+FEED = Feed(Todo, WHOLE, NOT_DELETED | _CAN_BE_RESTORED)
 
 _KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(bindparam("position"), bindparam("todo_id"))
 _PLACES = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)

@@ -34,13 +34,18 @@ def listed(program: Program, query: str = "") -> list[str]:
 
 def test_a_todo_is_created_changed_and_listed(program: Program) -> None:
     todo = create(program, " call ", due_on="2026-12-01")
-    assert todo == {"id": todo["id"], "description": "call", "due_on": "2026-12-01", "completed": False}
-    path = f"/todos/{todo['id']}"
-    assert program.patch(path, {"completed": True}).json == {**todo, "completed": True}
+    asked = {"description": "call", "due_on": "2026-12-01", "completed": False}
+    assert todo == {**todo, **asked, "position": todo["id"], "completed_at": None, "deleted_at": None}
+    assert todo["created_at"] == todo["updated_at"]
+    path, version = f"/todos/{todo['id']}", todo["version"]
+    done = program.patch(path, {"completed": True}).json
+    assert done == {**todo, "completed": True, "completed_at": done["completed_at"], "version": version + 1}
+    assert done["completed_at"].endswith("Z")
     assert program.patch(path, {"due_on": None}).json["due_on"] is None
     assert program.patch(path, {"description": "write", "completed": False}).json["description"] == "write"
-    assert program.patch(path, {}).json == {**todo, "description": "write", "due_on": None}
-    assert program.get(path).json["completed"] is False
+    written = {**todo, "description": "write", "due_on": None, "version": version + 3}
+    assert program.patch(path, {}).json == written
+    assert program.get("/todos").json["todos"] == [written]
 
 
 def test_what_is_wrong_is_named_and_nothing_is_stored(program: Program) -> None:
@@ -107,11 +112,12 @@ def test_a_request_with_a_key_is_obeyed_once_also_after_its_todo_was_deleted_or_
     path = f"/todos/{first.json['id']}"
     assert program.delete(path).status_code == 204
     again = program.post("/todos", {"description": "once"}, Idempotency_Key="k")
-    assert (again.status_code, again.json, again.headers["Location"]) == (201, first.json, first.headers["Location"])
+    assert (again.status_code, again.headers["Location"]) == (201, first.headers["Location"])
+    assert (again.json["id"], bool(again.json["deleted_at"])) == (first.json["id"], True)
     assert program.post("/todos", {"description": "x"}, Idempotency_Key="k").status_code == 422
     assert listed(program) == []
     assert (program.get(path).status_code, program.delete(path).status_code) == (404, 404)
-    assert program.post(f"{path}/restore").json == first.json
+    assert program.post(f"{path}/restore").json == {**first.json, "version": again.json["version"] + 1}
     program.delete(path)
     commit(update(Todo).values(deleted_at=func.now() - service.UNDO_FOR))
     service.purge_deleted_todos(0)

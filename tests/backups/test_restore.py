@@ -18,14 +18,18 @@ from tests.child import child
 from tests.databases import HEAD, run, upgrade
 from tests.waiting import wait_until
 
+IS_WHERE_IT_WAS_MADE = "SELECT xmin::text::bigint = xid % 4294967296 FROM database_marks"
+
 pytestmark = [pytest.mark.servers, pytest.mark.database]
 
 
 @pytest.mark.smoke
 def test_the_dump_is_live_what_was_live_is_kept_and_the_runbook_leads_back(shop: Shop) -> None:
+    assert run(shop.url, IS_WHERE_IT_WAS_MADE) == [(True,)]
     output = shop.restored()
     assert run(shop.url, COUNT) == IN_THE_DUMP
     assert run(shop.kept(), COUNT) == AFTER_THE_DUMP
+    assert run(shop.url, IS_WHERE_IT_WAS_MADE) == [(False,)]  # so the cursors of sync.py that programs have are refused
     assert f"'DROP DATABASE \"{make_url(shop.kept()).database}\"'" in output
     assert "next: flask db upgrade; flask release doctor" in output
     refused = shop.restore(__file__)  # the next one says what is kept

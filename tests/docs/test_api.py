@@ -4,30 +4,41 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from app import sync
 from app.accounts import access_tokens
 from app.accounts import service as accounts
 from app.extensions import db
+from app.notes import service as notes
 from app.notes.models import Note
 from tests.conftest import CLIENT, PASSWORD
+from tests.database import commit
 from tests.deployment.stand_in_site import served
 from tests.samples import TAKEN_OUT
+from tests.waiting import wait_for_transactions
 
 PAGE = Path(__file__).parents[2] / "docs/api.md"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+[LOOP] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 HOST, TOKEN = "https://semicircle.example", "sc_…"  # what the page tells the reader to put in
+
+
+def token_of(name: str) -> tuple[int, str]:
+    user = accounts.sign_up(f"{name}@example.com", name, PASSWORD)
+    return user.id, access_tokens.make_token(user.id, "curl", ["read", "write"], 30, CLIENT)
 
 
 @pytest.fixture
 def typed(migrated: Flask) -> Iterator[str]:
     """Yield what a reader types who has a site and a token."""
-    user = accounts.sign_up("alice@example.com", "alice", PASSWORD)
-    token = access_tokens.make_token(user.id, "curl", ["read", "write"], 30, CLIENT)
+    _user_id, token = token_of("alice")
     with served(migrated) as url:
         lines = "".join(BLOCKS).replace(HOST, url).replace(TOKEN, token).splitlines(keepends=True)
         yield "".join(line for line in lines if not any(f"/{name}" in line for name in TAKEN_OUT))
@@ -45,3 +56,27 @@ def test_every_command_works_as_it_is_typed(typed: str, tmp_path: Path) -> None:
     assert note.content == "- [x] Book the elevator #home"
     assert note.pinned
     assert note.deleted_at
+
+
+def test_the_loop_keeps_a_copy(migrated: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id, token = token_of("alice")
+    loop: dict[str, Any] = {}
+    exec(LOOP, loop)  # noqa: S102 - of our page
+    first, second = (notes.create_note(user_id, title, "") for title in ("one", "two"))
+    copy: dict[str, Any] = {"rows": {}, "since": None}
+
+    def titles() -> dict[int, str]:
+        wait_for_transactions()
+        loop["sync"]("notes", copy)
+        return {row_id: row["title"] for row_id, row in copy["rows"].items()}
+
+    with served(migrated) as url:
+        monkeypatch.setenv("API", f"{url}/api/v1")
+        monkeypatch.setenv("TOKEN", token)
+        assert titles() == {first: "one", second: "two"}
+        notes.update_note(user_id, first, "three", "", version=1)
+        commit(delete(Note).where(Note.id == second))
+        assert titles() == {first: "three"}
+        copy["rows"] |= {second: {"title": "of before"}}
+        monkeypatch.setattr(sync, "CURSOR_HOLDS", timedelta(days=-1))
+        assert titles() == {first: "three"}  # 410, and all from the beginning

@@ -79,7 +79,7 @@ def test_an_unknown_task_is_refused_and_a_database_error_is_raised_as_by_any_oth
 
 def test_every_task_has_a_name_that_says_its_feature() -> None:
     ours = {name for name in queue.tasks if "builtin" not in name}
-    shared = {"figures", "follower", "idempotency", "jobs", "rate_limits", "release", "storage"}
+    shared = {"figures", "follower", "idempotency", "jobs", "rate_limits", "release", "storage", "sync"}
     assert {name.partition(".")[0] for name in ours} <= FEATURES | shared
 
 

@@ -5,8 +5,10 @@ list and its tags, and is found by the search.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select, update
 
 from app.accounts.models import User
@@ -14,7 +16,8 @@ from app.extensions import db
 from app.notes import listing, service
 from app.notes.models import Note
 from app.notes.search import Search
-from app.notes.service import archive_note, list_archive
+from app.notes.service import archive_note, list_archive, list_trash
+from tests.api.conftest import program_of
 from tests.database import commit
 from tests.notes.lists import create
 from tests.visitor import Visitor
@@ -86,7 +89,7 @@ def test_deleting_for_good_asks_first_also_without_javascript(signed_in: Visitor
     for place, action in (("trash", "trash/empty"), (f"{note_id}", f"{note_id}/delete-for-good")):
         page = signed_in.get(f"/notes/{place}").text
         assert page.index("<summary") < page.index(f'action="/notes/{action}"') < page.index("</details>")
-    assert service.list_trash(alice.id)
+    assert service.list_trash(alice.id)[0]
 
 
 @pytest.fixture
@@ -218,15 +221,28 @@ def test_put_away_twice_it_stays_where_it_is_and_comes_back_pinned(alice: User, 
     assert service.get_note(alice.id, archived_id).pinned
 
 
-def test_the_pages_of_the_archive_show_each_note_once_the_last_archived_first(signed_in: Visitor, alice: User) -> None:
+@pytest.mark.parametrize(
+    ("place", "moment", "listed"), [("archive", "archived_at", list_archive), ("trash", "deleted_at", list_trash)]
+)
+def test_the_pages_of_what_is_put_away_show_each_note_once_the_last_first(
+    app: Flask, signed_in: Visitor, alice: User, place: str, moment: str, listed: Any
+) -> None:
     ids = create(alice, 2 * service.PAGE_SIZE + 1)
-    db.session.execute(update(Note).values(archived_at=func.now() - timedelta(days=1)))
-    commit(update(Note).where(Note.id % 2 == 0).values(archived_at=func.now()))
-    rows, older = list_archive(alice.id)
+    db.session.execute(update(Note).values({moment: func.now() - timedelta(days=1)}))
+    commit(update(Note).where(Note.id % 2 == 0).values({moment: func.now()}))
+    rows, older = listed(alice.id)
     seen = [row.id for row in rows]
-    assert f'href="/notes/archive?before={older}"' in signed_in.get("/notes/archive").text
+    assert f'href="/notes/{place}?before={older}"' in signed_in.get(f"/notes/{place}").text
     while older:
-        rows, older = list_archive(alice.id, older)
+        assert "note-" in signed_in.get(f"/notes/{place}?before={older}").text
+        rows, older = listed(alice.id, older)
         seen += [row.id for row in rows]
-    assert seen == db.session.scalars(select(Note.id).order_by(Note.archived_at.desc(), Note.id.desc())).all()
+    assert seen == db.session.scalars(select(Note.id).order_by(getattr(Note, moment).desc(), Note.id.desc())).all()
     assert sorted(seen) == ids
+    assert "No older notes." in signed_in.get(f"/notes/{place}?before=1-1").text
+    program, following, found = program_of(app, alice), f"/notes/{place}", []
+    while following:
+        answer = program.get(following)
+        found += [note["id"] for note in answer.json["notes"]]
+        following = answer.json["next"] and f"/notes/{place}?cursor={answer.json['next']}"
+    assert found == seen

@@ -33,8 +33,12 @@ def foreign(bob: User) -> int:
     return service.create_note(bob.id, "foreign", "text")
 
 
-def rows() -> list[tuple[object, ...]]:
-    return [tuple(row) for row in db.session.execute(select(Note.__table__).order_by(Note.id))]
+COUNTED = ("version", "changed", "changed_at")  # what each change leaves behind, also one that is undone
+
+
+def rows(*left_out: str) -> list[tuple[object, ...]]:
+    columns = [column for column in Note.__table__.c if column.name not in left_out]
+    return [tuple(row) for row in db.session.execute(select(*columns).order_by(Note.id))]
 
 
 def send(browser: Visitor, ids: list[int], action: str, path: str = SELECT, **fields: object) -> TestResponse:
@@ -97,7 +101,7 @@ def test_sent_twice_it_is_done_once_and_undo_undoes_that_alone(
     send(signed_in, ids[2:], action)
     age(column)
     send(browser_of(app, bob), [foreign], action)  # at the same moment as what follows
-    before = rows()
+    before = rows(*COUNTED)
     send(signed_in, ids[:2], action)
     assert sentence in signed_in.get("/notes").text
     assert kept() == counted()
@@ -105,12 +109,13 @@ def test_sent_twice_it_is_done_once_and_undo_undoes_that_alone(
     after = rows()
     assert send(signed_in, ids[:2], action, f"{SELECT}?q=note").location == "/notes?q=note"
     assert rows() == after
-    restored = [then if then[0] in ids[:2] else now for then, now in zip(before, after, strict=True)]
+    pairs = zip(before, rows(*COUNTED), strict=True)
+    restored = [then if then[0] in ids[:2] else now for then, now in pairs]
     undo = undo_of(signed_in.get("/notes").text)
     for said in ("2 notes restored.", "Nothing is left to undo."):
         assert signed_in.submit(undo).location == "/notes?q=note"
         assert said in signed_in.get("/notes").text
-        assert rows() == restored
+        assert rows(*COUNTED) == restored
         assert kept() == counted()
 
 
@@ -120,11 +125,11 @@ def test_undo_of_a_selection_leaves_what_was_put_away_long_before_where_it_is(
 ) -> None:
     selection.put_away(alice.id, ids[:1], action)
     age(column)
-    before = rows()
+    before, first = rows(*COUNTED), rows()[0]
     count, moment = selection.put_away(alice.id, ids, action)
-    assert (count, rows()[0]) == (3, before[0])
+    assert (count, rows()[0]) == (3, first)
     assert selection.undo(alice.id, action, moment) == 2
-    assert rows() == before
+    assert rows(*COUNTED) == before
 
 
 def test_an_undo_that_no_page_offers_is_422(signed_in: Visitor, ids: list[int]) -> None:

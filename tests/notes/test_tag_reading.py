@@ -36,7 +36,7 @@ def read(note_ids: list[int]) -> list[list[str]]:
 
 
 def test_all_notes_get_the_tags_of_their_texts_and_nothing_else_changes(alice: User, notes: list[int]) -> None:
-    unchanged = select(Note.id, Note.title, Note.content, Note.version, Note.updated_at).order_by(Note.id)
+    unchanged = select(Note.id, Note.title, Note.content, Note.text_version, Note.updated_at).order_by(Note.id)
     before = db.session.execute(unchanged).all()
     read_tags_again(0)
     assert tags(notes) == read(notes)

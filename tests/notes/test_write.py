@@ -162,9 +162,9 @@ def test_an_edit_of_a_note_that_is_in_the_trash_by_now_is_a_conflict_and_stores_
 def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.delete_note(alice.id, note_id)
     fields = {"title": "Books", "content": "mine", "from_trash": "1"}
-    assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 409  # another version
+    assert signed_in.submit(f"/notes/{note_id}", version="3", **fields).status_code == 409  # another version
     assert signed_in.submit(f"/notes/{note_id}", version="1", **fields).status_code == 302
-    assert stored(alice, note_id) == ("Books", "mine", 2)
+    assert stored(alice, note_id) == ("Books", "mine", 3)  # the deletion counts as well
     service.delete_note(alice.id, note_id)
     service.empty_trash(alice.id)
     assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 404

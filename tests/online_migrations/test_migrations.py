@@ -64,7 +64,11 @@ BREAKING = [
         'null value in column "colour"',
         "ALTER TABLE notes DROP colour",
     ),
-    ("UPDATE notes SET title = upper(title)", "notes reads otherwise", "UPDATE notes SET title = lower(title)"),
+    (
+        "UPDATE note_versions SET title = upper(title)",
+        "note_versions reads otherwise",
+        "UPDATE note_versions SET title = lower(title)",
+    ),
     (
         "CREATE TABLE zz_pictures (note_id bigint REFERENCES notes (id)); INSERT INTO zz_pictures SELECT id FROM notes",
         "violates foreign key constraint",

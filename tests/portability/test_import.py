@@ -186,7 +186,7 @@ def test_an_import_restores_a_deleted_todo(signed_in: Visitor, alice: User) -> N
 def test_an_imported_note_in_the_trash_can_be_restored_if_deleted_long_ago(signed_in: Visitor, alice: User) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=40)).isoformat()
     assert import_(signed_in, note(deleted_at=long_ago)).status_code == 302
-    [thrown_away] = notes.list_trash(alice.id)
+    [thrown_away], _older = notes.list_trash(alice.id)
     notes.restore_note(alice.id, thrown_away.id)
     assert len(note_list.list_notes(alice.id).notes) == 1
 

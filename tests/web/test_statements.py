@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import psycopg2
 import pytest
 from flask import Flask, g
@@ -20,12 +19,12 @@ from sqlalchemy.exc import OperationalError
 from app import tracing
 from app.accounts.models import User
 from app.database import connection, engine
-from app.database.statements import UNPREPARED
 from app.extensions import db
 from app.notes import listing
 from app.notes.figures import TAGS_SHOWN, TRASH_COUNTED, list_tags
+from tests.api.conftest import program_of
 from tests.conftest import browser_of
-from tests.database import casts, generic_plan, nodes, plan, rows_read, watching
+from tests.database import watching
 from tests.databases import STATEMENT_TIMEOUT, Environment, migrated_database
 from tests.notes.lists import older_of
 from tests.pgbouncer import needs_pgbouncer, pooler
@@ -33,6 +32,7 @@ from tests.samples import samples
 from tests.silent_proxy import SilentProxy, silent_proxy
 from tests.visitor import Visitor
 from tests.waiting import wait_until
+from tests.web.conftest import MANY
 from tests.web.database_faults import Site, new_site, visit
 from tests.web.test_access import PUBLIC, endpoints
 
@@ -62,8 +62,6 @@ COSTS = {path: count for count, paths in PATHS.items() for path in paths}
 COSTS |= {path: 2 for each in samples() for path in each.pages}
 
 ROWS = 600  # the page of all tags reads TAGS_SHOWN of them, and any page some more
-MANY = 5_000
-
 # What reads more, and what bounds it.
 EXEMPT = {
     "/notes?q=note": "relevance is decided among the newest 1,000 notes",
@@ -73,75 +71,13 @@ EXEMPT = {
     "/todos?q=todo": "no index has the words of todos: each of the quota is looked at",
     "/mypage": "the heat map counts the notes of its 26 weeks, from an index alone",
 }
-NOTES = """
-    INSERT INTO notes (user_id, title, content, tags, pinned, created_at, deleted_at, archived_at)
-    SELECT users.id, 'note ' || n, 'text', ARRAY['tag', 'tag' || n % 700, 'x' || n % 3], n % 10 = 0,
-      now() - n * interval '1 hour', CASE WHEN n > :many THEN now() END, CASE WHEN n < 0 THEN now() END
-    FROM users, generate_series(-1000, :many + 1000) n WHERE n <> 0 ORDER BY users.id, n"""
-TODOS = """
-    INSERT INTO todos (user_id, description, position, completed, due_on)
-    SELECT users.id, 'todo', n, n % 5 = 0, current_date + n::int % 50
-    FROM users, generate_series(1, :many) n ORDER BY users.id, n"""
-SHARES = """
-    INSERT INTO note_shares (note_id, user_id, token, created_at)
-    SELECT id, user_id, lpad(id::text, 22, '0'), created_at FROM notes WHERE id % 2 = 0"""
-VERSIONS = """
-    INSERT INTO note_versions (note_id, version, title, content, saved_at)
-    SELECT id, n, title, content, created_at FROM notes, generate_series(1, 20) n
-    WHERE id % 20 = (SELECT max(id) FROM notes WHERE deleted_at IS NULL) % 20"""
-# So many that reading everybody's rows by their ids is never the cheaper plan.
-OTHERS = """
-    INSERT INTO users (email, nickname, nickname_key, password_hash)
-    SELECT n || '@example.net', 'other' || n, 'other' || n, '' FROM generate_series(1, 20) n"""
-OF_FEATURES = [each.table for each in samples()]
-TABLES = ", ".join(
-    ("notes", "note_shares", "note_versions", "todos", "figures", "tag_counts", "note_tags", *OF_FEATURES)
+# By transactions before the test's own, which no statement of it takes for ended.
+CHANGED = (
+    "UPDATE {0} SET changed = 10 + id % 600",
+    "INSERT INTO deletions (user_id, kind, changed, row_id)"
+    " SELECT users.id, '{0}', 10 + n % 600, n + 1000000 FROM users, generate_series(1, 5000) n",
+    "ANALYZE {0}, deletions",
 )
-
-
-@pytest.fixture
-def ids(alice: User, bob: User) -> dict[str, Any]:
-    """Return one of each of alice's, who has many; so has bob. The tables are theirs alone.
-
-    So they are for the planner, too, which counts the pages of what other tests rolled back. Each one's rows lie
-    together, in the order of the ids: of a table without order it expects somebody's rows to be anywhere.
-    """
-    db.session.execute(text(f"TRUNCATE {', '.join(('notes', 'todos', *OF_FEATURES))} CASCADE"))
-    for many in (NOTES, SHARES, VERSIONS, TODOS, OTHERS, *(each.many for each in samples())):
-        db.session.execute(text(many), {"many": MANY})
-    queries = {
-        "note": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NULL",
-        "archived": "SELECT max(id) FROM notes WHERE user_id = :id AND archived_at IS NOT NULL",
-        "deleted": "SELECT max(id) FROM notes WHERE user_id = :id AND deleted_at IS NOT NULL",
-        "shared": "SELECT max(token) FROM note_shares JOIN notes ON notes.id = note_id WHERE deleted_at IS NULL",
-        "todo": "SELECT max(id) FROM todos WHERE user_id = :id",
-        "today": "SELECT (max(created_at) AT TIME ZONE 'UTC')::date FROM notes",
-    }
-    found = {name: db.session.scalar(text(query), {"id": alice.id}) for name, query in queries.items()}
-    for each in samples():
-        found |= each.own(alice)
-    db.session.execute(text(f"ANALYZE {TABLES}"))
-    return found
-
-
-@pytest.fixture
-def read(app: Flask, ids: dict[str, Any]) -> Iterator[list[tuple[float, str]]]:
-    """Run each SELECT once more, and yield how many rows each has read, with its plan."""
-    found: list[tuple[float, str]] = []
-
-    ours: Any = db.session.connection().connection.driver_connection
-
-    def explain(sender: Any, statement: str, parameters: Any) -> None:
-        if sender.connection is ours and statement.lstrip().startswith(("SELECT", "WITH")):
-            with psycopg.Cursor(ours) as cursor:  # which is not watched
-                plans = [plan(cursor, statement, parameters)]
-                if UNPREPARED not in statement:
-                    plans.append(generic_plan(cursor, statement, parameters))
-                    assert not any(casts(node) for node in nodes(plans[-1]["Plan"])), statement
-            found.extend((sum(map(rows_read, nodes(each["Plan"]))), f"{each}: {statement}") for each in plans)
-
-    with watching(explain):
-        yield found
 
 
 def test_each_page_costs_a_fixed_number_of_statements_that_read_a_bounded_number_of_rows_and_its_figures_are_right(
@@ -160,6 +96,23 @@ def test_each_page_costs_a_fixed_number_of_statements_that_read_a_bounded_number
     page = listing.list_notes(alice.id)
     assert (page.total, page.found, page.in_trash, page.in_archive) == (MANY, MANY, TRASH_COUNTED, 1000)
     assert (page.tags[0], len(list_tags(alice.id))) == (("tag", MANY), TAGS_SHOWN)
+
+
+@pytest.mark.parametrize("kind", ["notes", "todos"])
+def test_a_page_of_changes_is_one_statement_that_reads_a_bounded_number_of_rows(
+    app: Flask, alice: User, kind: str, ids: dict[str, Any], read: list[tuple[float, str]], statements: list[str]
+) -> None:
+    program = program_of(app, alice)
+    for statement in CHANGED:
+        db.session.execute(text(statement.format(kind)))
+    start, _, mark = program.get(f"/{kind}/changes").json["next"].partition(".")
+    for place in ("0-1-0", f"0-1-{ids['todo'] // 2}", "0-2-0", "1-0-0", "300-0-0", "300-0-1", "630-0-0"):
+        statements.clear()
+        read.clear()
+        since = "-".join([*start.split("-")[:3], place])
+        answer = program.get(f"/{kind}/changes?updated_since={since}.{mark}")
+        assert (answer.status_code, len(statements)) == (200, 2), place
+        assert max(read)[0] <= ROWS, (place, max(read))
 
 
 def test_a_list_of_todos_of_which_none_is_done_costs_two_statements(signed_in: Visitor, statements: list[str]) -> None:
