@@ -15,7 +15,7 @@ from tests.database import KEPT_BY_TRIGGERS
 from tests.online_migrations.migrating import traffic
 
 # Belong to the migrations; to the queue, which is used through its functions alone; and to triggers.
-TOOLS = ("alembic_version", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
+TOOLS = ("alembic_version", "database_marks", *TOOL_TABLES, "procrastinate_", *KEPT_BY_TRIGGERS)
 BETWEEN = 0.3  # seconds between two rounds, which would else take half of the processor from what they run beside
 NEW: dict[Any, Callable[[Any], object]] = {
     sa.String: lambda kind: secrets.token_hex(32)[: kind.length],
