@@ -10,6 +10,7 @@ import online_migrations
 from app import error_reports, features, flask_db, storage, web
 from app.accounts import browser_session
 from app.api import document
+from app.backups import identity
 from app.database import engine
 from app.extensions import csrf, db, login, migrate
 from app.follower import follower
@@ -29,16 +30,18 @@ class RareCommand(click.Command):
     """A command that is imported when it runs: with the library of migrations and Alembic, a tenth of an import."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        from app.backups.commands import restore, restore_drill
+        from app.backups import commands as backups
         from app.demo.commands import seed
 
-        [command] = [command for command in (restore, restore_drill, seed) if command.name == self.name]
+        known = (backups.restore, backups.restore_drill, backups.acknowledge_restore, seed)
+        [command] = [command for command in known if command.name == self.name]
         return command.make_context(*arguments, **options)  # whose command is the real one
 
 
 RARE = {
     "restore": "Restore DUMP beside the live database, prove it, and then swap the two.",
     "restore-drill": "Restore DUMP into a scratch database, and compare it with the live one.",
+    "acknowledge-restore": "End the sessions, tokens and links that a backup brought back.",
     "seed": "Make a demo account with a year of notes, todos and the like.",
 }
 
@@ -112,5 +115,6 @@ def release_options(app: Flask) -> online_migrations.Options:
         unreachable_advice="In development, `make dev` in another terminal starts a database.",
         unmapped_prefixes=(queue.TABLES,),
         status_lines=queue.status_lines,
+        faults=identity.faults,
         defer_backfill=job_tasks.defer_batch,
     )

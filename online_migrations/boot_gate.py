@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
 from online_migrations import options
-from online_migrations.sessions import session_obstacle
+from online_migrations.sessions import locale_weakness, session_obstacle
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, live, read_schema_state, refusal
 
 LOOK_EVERY = 1.0  # seconds
@@ -58,9 +58,9 @@ class BootGate:
         """Return why the process may not serve yet; empty when it may, and then it is noted as live."""
         try:
             with engine.connect() as connection:  # not in autocommit, see the savepoint of state.database_revisions()
+                connection.execute(_NOT_FOR_LONG)
                 if wrong := session_obstacle(connection):
                     return wrong
-                connection.execute(_NOT_FOR_LONG)
                 state = read_schema_state(connection)
                 connection.rollback()
                 if state.name not in PASSABLE:
@@ -74,6 +74,8 @@ class BootGate:
                     connection.execute(_NOT_FOR_LONG)
                     age = time.monotonic() - self._since
                     live.record_live(connection, options.current().metadata, state.code_head, age)
+                if weakness := locale_weakness(connection):
+                    log.warning("%s See: flask release doctor", weakness)
         except (DBAPIError, PoolTimeout) as error:
             return f"the database does not answer: {error}"
         return ""

@@ -78,15 +78,11 @@ def direct_connection(engine: Engine) -> Iterator[Connection]:
         raise _connection_failure(error) from error
     with connection:
         # A pooler announces a process id of its own on connect.
-        backend, schema = connection.execute(text("SELECT pg_backend_pid(), current_schema()")).one()
-        if driver_connection(connection).info.backend_pid != backend:
+        if driver_connection(connection).info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")):
             raise ReleaseError(
                 "This URL leads to a connection pooler, behind which a session's locks are those of whoever comes next."
                 f" Set {options.current().url_variable} to the database's direct URL and release again."
             )
-        if schema is None:
-            path = connection.scalar(text("SHOW search_path"))
-            raise ReleaseError(f"No schema of the search path ({path}) is there, or open to this role: CREATE SCHEMA …")
         if wrong := session_obstacle(connection):
             raise ReleaseError(f"{wrong}.")
         connection.commit()

@@ -1,6 +1,6 @@
 """Options: what a project tells this library, once, in init_app(). The library imports nothing of the project."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,9 @@ class Options(NamedTuple):
         unreachable_advice: a sentence for the case that no database answers, such as how to start one.
         unmapped_prefixes: of the names of tables that have no model, such as those of a job queue.
         status_lines: what `flask release status` tells besides, by titles, such as {"queue": "no job waits"}.
+        faults: finds what is wrong with the rows, on the schema of any revision: a severity ("error" or "warning"), a
+            name of the rule, a sentence, and the command to type. `flask release doctor` tells them; an upgrade with
+            something to run logs a warning, and is refused by an error. True: the models are compared besides.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.run_batch() with the name
             and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
@@ -39,6 +42,7 @@ class Options(NamedTuple):
     unreachable_advice: str = ""
     unmapped_prefixes: tuple[str, ...] = ()
     status_lines: Callable[[Connection], dict[str, str]] | None = None
+    faults: Callable[[Connection, bool], Iterable[tuple[str, str, str, str]]] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
     baseline: str | None = None
     base_schema: str | None = None

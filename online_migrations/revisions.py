@@ -70,6 +70,31 @@ def pending(code: ScriptDirectory, applied: Collection[str]) -> list[Script]:
     return list(steps)[::-1]
 
 
+def made_too_early(code: ScriptDirectory, pending: Collection[str], there: Collection[str]) -> list[str]:
+    """Return which of these tables only revisions make that have not run. Not one that may be there: IF NOT EXISTS."""
+    if not pending:
+        return []
+    ran, to_run = set[str](), set[str]()
+    for script in code.walk_revisions():
+        made = to_run if script.revision in pending else ran
+        made |= _tables_made(Path(script.path).read_bytes())
+    return sorted((to_run - ran).intersection(there))
+
+
+def _tables_made(source: bytes) -> set[str]:
+    """Return the names that upgrade() gives to op.create_table(), without a schema, as text."""
+    found = set()
+    functions = [
+        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    ]
+    for node in (node for function in functions for node in ast.walk(function)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="create_table"), args=[ast.Constant(value=str(name)), *_]):
+                given = {keyword.arg for keyword in node.keywords}
+                found |= set() if given & {"schema", "if_not_exists"} else {name}
+    return found
+
+
 def require_consistent_files(code: ScriptDirectory) -> None:
     """Refuse two files of one revision, a file that follows a revision that no file has, and one that does nothing."""
     require_parent_files(code)

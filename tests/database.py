@@ -21,8 +21,8 @@ KEPT_BY_REVISIONS = ("database_marks",)  # with one row, which is all that it ma
 def row_counts() -> dict[str, int]:
     """Count the rows of each table, for "and nothing was stored".
 
-    Without what stores that somebody tried (rate limits, events, which request deferred a job), and what triggers keep
-    of the other rows.
+    Without what stores that somebody tried (rate limits, events, which request deferred a job), what triggers keep of
+    the other rows, and the mark of the database.
     """
     return {
         table.name: db.session.execute(select(func.count()).select_from(table)).scalar_one()

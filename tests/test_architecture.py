@@ -165,7 +165,7 @@ PUBLIC = {
     },
     "online_migrations.state": {
         *("AHEAD", "AHEAD_CONTRACT", "AT_HEAD", "BEHIND", "UNKNOWN", "SchemaState", "applied_revisions"),
-        *("migration_in_progress", "read_schema_state", "session_obstacle"),
+        *("locale_weakness", "migration_in_progress", "read_schema_state", "session_obstacle"),
     },
 }
 

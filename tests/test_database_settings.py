@@ -98,10 +98,12 @@ def upgraded(environment: Environment) -> Result:
     return flask("db", "upgrade", env={**environment, "APP_SETTINGS": "config.TestingConfig"})
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_KR"])
 def test_a_database_that_does_not_hold_every_text_is_neither_migrated_nor_served_nor_restored_into(
-    server_environment: Environment, caplog: pytest.LogCaptureFixture
+    server_environment: Environment, caplog: pytest.LogCaptureFixture, encoding: str
 ) -> None:
-    with copied_database(server_environment, "template0", "ENCODING 'SQL_ASCII' LOCALE 'C'") as strange:
+    options = f"ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'"
+    with copied_database(server_environment, "template0", options) as strange:
         told = upgraded(strange)
         assert told.exit_code == 1
         assert "ENCODING 'UTF8' TEMPLATE template0" in told.stderr.splitlines()[-1]
@@ -127,6 +129,41 @@ def test_strings_that_are_not_standard_are_refused_too(migrated_environment: Env
     assert not boot_gate.may_work(app)
     told = upgraded(migrated_environment)
     assert (told.exit_code, "RESET standard_conforming_strings" in told.stderr.splitlines()[-1]) == (1, True)
+
+
+def test_a_search_path_without_a_schema_is_refused_and_the_command_that_mends_it_told(
+    migrated_environment: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(TestingConfig(having_set(migrated_environment, "search_path = ''")))
+    mends = f"ALTER DATABASE {make_url(migrated_environment['DATABASE_URL']).database} RESET search_path"
+    assert not boot_gate.may_work(app)
+    assert mends in caplog.text
+    assert app.test_client().get("/readyz").get_json()["state"] == "unusable"
+    for told in (upgraded(migrated_environment), doctor(migrated_environment)):
+        assert (told.exit_code, mends in told.stderr.splitlines()[-1]) == (1, True)
+
+
+def doctor(environment: Environment) -> Result:
+    return flask("release", "doctor", env={**environment, "APP_SETTINGS": "config.TestingConfig"})
+
+
+def test_a_locale_that_knows_ascii_alone_is_told_at_start_at_release_and_by_the_doctor_and_all_go_on(
+    server_environment: Environment, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = "ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C'"
+    told = "(C), lower() does not make é, я and i of É, Я and I"
+    with copied_database(server_environment, "template0", options) as plain:
+        assert upgraded(plain).exit_code == 0
+        assert caplog.text.count(told) == 1
+        assert boot_gate.may_work(create_app(TestingConfig(plain)))
+        assert caplog.text.count(told) == 2
+        found = doctor(plain)
+        assert (found.exit_code, found.stdout.count(told)) == (0, 1)
+        assert "_new ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8'" in found.stdout
+
+
+def test_of_the_right_locale_nothing_is_told(migrated_environment: Environment) -> None:
+    assert doctor(migrated_environment).stdout == "Nothing is wrong.\n"
 
 
 def having_set(environment: Environment, setting: str) -> Environment:

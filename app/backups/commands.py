@@ -1,4 +1,7 @@
-"""`flask restore`: put a dump in the place of the live database; `flask restore-drill`: prove that it could be done."""
+"""`flask restore`: put a dump in the place of the live database; `flask restore-drill`: prove that it could be done.
+
+`flask acknowledge-restore` ends what it brought back.
+"""
 
 import signal
 import sys
@@ -11,9 +14,11 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError
 
+from app.backups import identity
 from app.backups.dump_file import NotRestored
 from app.backups.service import Restore
 from app.database.errors import server_message
+from online_migrations.scratch import direct_connection, direct_engine
 
 DUMP = click.argument("dump", type=click.Path(path_type=Path))
 
@@ -44,6 +49,33 @@ def restore_drill(dump: Path) -> None:
     one = Restore(dump, click.echo, _imported())
     _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
     click.echo("Nothing is lost: this dump can be restored.")
+
+
+@click.command("acknowledge-restore")
+@click.option(
+    "--moved", is_flag=True, help="Nothing was written since the dump, as when a server is replaced: end nothing."
+)
+@with_appcontext
+def acknowledge_restore(moved: bool) -> None:
+    """End the sessions, tokens and links that a restored backup brought back, and take it for the live database.
+
+    Exit 1: this database is no copy, and nothing was changed.
+    """
+    try:
+        with direct_connection(direct_engine()) as connection:
+            counts = identity.acknowledge(connection, ends=not moved)
+    except DBAPIError as error:
+        raise click.ClickException(f"{server_message(error)}. Nothing was changed.") from error
+    if counts is None:
+        raise click.ClickException("This database was not restored, or that was acknowledged. Nothing was changed.")
+    for what, count in counts.items():
+        click.echo(f"{count:,} {what} were ended.")
+    if not moved:
+        click.echo(
+            "Passwords, addresses, passkeys, recovery codes and second steps are those of the backup. Who has changed"
+            " them since then, the account_events of the database that was live alone tell: see docs/backups.md."
+        )
+    click.echo("This database is now one of its own.")
 
 
 def _imported() -> set[str]:

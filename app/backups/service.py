@@ -18,13 +18,21 @@ from app.extensions import db
 from app.storage import StorageUnavailable
 from online_migrations.doctor import ERROR, diagnose
 from online_migrations.scratch import Deadline, direct_connection, direct_engine, migration_lock, scratch_database
-from online_migrations.state import AHEAD_CONTRACT, AT_HEAD, SchemaState, applied_revisions, read_schema_state
+from online_migrations.state import (
+    AHEAD_CONTRACT,
+    AT_HEAD,
+    SchemaState,
+    applied_revisions,
+    locale_weakness,
+    read_schema_state,
+)
 
 # The newest dump of a folder has to be younger: a nightly job that stopped is the most frequent way to lose data.
 OLDEST = timedelta(hours=26)
 RELEASE_SECONDS = 600  # that a swap waits for a release that is under way
 CLOCK_SKEW = timedelta(minutes=5)  # of two machines that both keep time
 WHERE_TO_RUN = "Set SCRATCH_DATABASE_URL to a PostgreSQL server of your own, whose role may create databases."
+AFTERWARDS = "flask db upgrade; flask release doctor; flask acknowledge-restore"
 STATES = {"behind", "ahead", "ahead-contract"}  # diagnoses that a later `flask db upgrade`, or newer code, answers
 
 _SERVER = text("SELECT current_setting('server_version_num')::int / 10000".replace("::", r"\:\:"))
@@ -36,7 +44,6 @@ _FILL_DISK = text(
     "CREATE UNLOGGED TABLE room WITH (fillfactor = 10) AS SELECT repeat('x', 800) FROM generate_series(1, :pages)"
 )
 _ANALYZE = text("ANALYZE")
-_LOCALE = text("SELECT pg_encoding_to_char(encoding), lower('É') FROM pg_database WHERE datname = current_database()")
 # To read waits for nobody but who alters a table, and keeps nobody waiting who only uses it.
 _READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = '30s'")
 _HOLDS = text(
@@ -94,7 +101,7 @@ class Restore:
             kept = swap.swap(live.name, str(beside.url.database))
         self._say_step(f"swapped: {live.name} is the restored database, and {kept} the one that was live")
         self._say_what_is_left(left)
-        self._say(f"next: flask db upgrade; flask release doctor; restart the web and the worker. {_how_to_drop(kept)}")
+        self._say(f"next: {AFTERWARDS}; restart the web and the worker. {_how_to_drop(kept)}")
 
     def into(self, url: str) -> None:
         """Restore into an empty database, which stays, also with losses: whoever gave it decides."""
@@ -106,7 +113,7 @@ class Restore:
         with direct_connection(target) as empty, direct_connection(direct_engine()) as live:
             if comparison.tables(empty):
                 raise NotRestored(f"{name} holds tables; give an empty database.")
-            if empty.execute(_LOCALE).one() != live.execute(_LOCALE).one():
+            if locale_weakness(empty) and not locale_weakness(live):
                 raise NotRestored(
                     f"{name} has another encoding or locale than the live database, and a search would not find É by é:"
                     " make it with createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8."
@@ -116,7 +123,7 @@ class Restore:
         self._prove(dump, target)
         with direct_connection(direct_engine()) as live:
             self._say_what_is_left(swap.missing(live, target))
-        self._say(f"next: set DATABASE_URL to what you gave as --into, {name}; flask db upgrade; flask release doctor.")
+        self._say(f"next: set DATABASE_URL to what you gave as --into, {name}; {AFTERWARDS}.")
 
     def _say_what_is_left(self, statements: list[str]) -> None:
         if statements:
@@ -219,6 +226,8 @@ class Restore:
 
     def _check_schema(self, restored: Connection, state: SchemaState) -> None:
         restored.commit()
+        if weakness := locale_weakness(restored):
+            self._say(f"          {weakness}")
         errors = [one for one in diagnose(restored, db.metadata) if one.severity == ERROR]
         # The models of newer code answer for what the database has beyond ours.
         lost = [one for one in errors if one.rule not in STATES and not one.rule.startswith("extra-")]

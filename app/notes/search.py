@@ -62,6 +62,8 @@ _WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{_JAMO}])*")  # no jamo stays alon
 _CONSONANT = re.compile(f"[{INITIALS}{''.join(CLUSTERS)}]")  # which stands for a syllable
 # Written in several ways; or with a mark that makes no letter of its own, whose notes are in no index without it.
 _NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]|.[\u0300-\u036f]+")
+# Letters whose capitals the lower() of some locales, and so the index, leaves as they are, or makes others of.
+_CASED = re.compile("[i\u00aa-\u10ff\u13a0-\u13ff\u1c80-\u1fff\u2071-\u2c7f\ua640-\uabbf\U00010400-\U0001e943]")
 _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")
 
 
@@ -146,10 +148,11 @@ def parameters_of(search: Search) -> dict[str, Any]:
     """Return the parameters of the statements, besides the owner and the cursor."""
     with_initials = [word for word in search.words if _CONSONANT.search(word)]
     initials = [word for word in with_initials if _PAIR.search(word)]  # the index can be asked for no single one
-    terms = fold(_NOT_INDEXED.sub(" ", " ".join(search.words))).strip()
+    terms = fold(_NOT_INDEXED.sub(" ", " ".join(search.words))).lower().strip()
     as_they_are = [word for word in search.words if regular_expression(word) == re.escape(word)]
     return {
         "terms": terms,
+        "plain_terms": _CASED.sub(" ", terms),
         "initials": " ".join(initials),
         "is_indexed": bool(terms or initials or search.tags),
         "tags": list(search.tags),
@@ -267,8 +270,14 @@ def _trie(words: Iterable[str]) -> str:
             may_end = "?"
     if not letters_before:
         return ""
-    branches = [(f"[{letters}]" if len(letters) > 1 else letters) + rest for rest, letters in letters_before.items()]
+    # Of other letters the locale of the database knows the capital, by (?i).
+    cases = {rest: letters + _capitals(letters) for rest, letters in letters_before.items()}
+    branches = [(f"[{letters}]" if len(letters) > 1 else letters) + rest for rest, letters in cases.items()]
     return branches[0] if len(branches) == 1 and not may_end else f"(?:{'|'.join(branches)}){may_end}"
+
+
+def _capitals(letters: str) -> str:
+    return "".join(letter.upper() for letter in letters if letter.isalpha() and _CASED.match(letter))
 
 
 def parameters_of_correction(search: Search) -> dict[str, Any]:

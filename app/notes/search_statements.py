@@ -87,6 +87,8 @@ CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id
 _POOL_CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 _POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindparam("end_id"))
 _IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
+# The index has what the lower() of this database's locale gives: in C, ASCII alone is in lower case.
+_KNOWS_CASES: ColumnElement[bool] = literal_column("lower('ÉЯI') = 'éяi'", Boolean)
 _IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
 _LONGER = (
     select(*KEY)
@@ -247,7 +249,8 @@ def _are_many_of_newest(size: int) -> ColumnElement[bool]:
 def _candidates(most: Any) -> CTE:
     """Return those of the user alone, since the owner is one of the terms. The recheck looks at `user_id` too."""
     terms = func.note_terms(Note.user_id, Note.title, Note.content, Note.tags, type_=ARRAY(BigInteger))
-    wanted_terms = func.note_terms(OWNER, "", bindparam("terms"), texts("tags"), type_=ARRAY(BigInteger))
+    words = case((_KNOWS_CASES, bindparam("terms")), else_=bindparam("plain_terms"))
+    wanted_terms = func.note_terms(OWNER, "", words, texts("tags"), type_=ARRAY(BigInteger))
     initials = func.note_initials(Note.user_id, Note.title, Note.content, type_=ARRAY(BigInteger))
     wanted_initials = func.note_initials(OWNER, "", bindparam("initials"), type_=ARRAY(BigInteger))
     asks_for_initials = bindparam("initials", type_=Text) != ""
@@ -331,7 +334,7 @@ def corrected(user_id: int, search: Search) -> Search | None:
         return None
 
     def likelihood(row: Row[Any]) -> tuple[bool, int]:
-        return near_words(search.words[row.place]).get(row.word, False), row.times
+        return near_words(search.words[row.place]).get(row.word.lower(), False), row.times
 
     best = max(read(_WORDS_FOUND, parameters | {"owner": user_id}), key=likelihood, default=None)
-    return search.with_correction(best.place, best.word) if best else None
+    return search.with_correction(best.place, best.word.lower()) if best else None

@@ -62,9 +62,9 @@ def recent_state() -> SchemaState | str:
     read_at, found = current_app.extensions.get("schema_state", (float("-inf"), None))
     if time.monotonic() - read_at <= CACHE_SECONDS:
         return found
+    db.session.execute(_BRIEFLY)
     if session_obstacle(db.session.connection()):
         return "unusable"
-    db.session.execute(_BRIEFLY)
     is_read_only = db.session.scalar(_READ_ONLY) == "on"
     found = read_schema_state(db.session.connection())
     db.session.rollback()

@@ -1,7 +1,8 @@
-"""Create database_marks: by its one row a database is known from its copies.
+"""Create database_marks: one row by which a database is told from its copies.
 
-The row holds the transaction that wrote it. PostgreSQL keeps the low half of the same number in its system column xmin.
-A dump that is restored, or a logical copy, writes the row anew: there the two differ.
+`xid` is the transaction that wrote the row, and so is its system column xmin, but only where it was written: what dump
+and restore, or logical replication, write again has another one. It has to be that of the transaction itself: of a
+savepoint it would be another.
 """
 
 import sqlalchemy as sa

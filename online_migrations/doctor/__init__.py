@@ -5,6 +5,7 @@ beyond ACCESS SHARE, and no query runs longer than `connection.READ_ONLY_SECONDS
 checks.toml, of which each row is a fault. The differences from the models are those of `flask db check`.
 """
 
+import logging
 import os
 import shlex
 import tomllib
@@ -23,11 +24,14 @@ from online_migrations.connection import LOCK_TIMEOUT, writable_transaction
 from online_migrations.definitions import RETIRED_COMMENT
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.revisions import script_directory
+from online_migrations.sessions import RIGHT, locale_weakness
 from online_migrations.sql import literal, quote
 from online_migrations.state import SchemaState, database_revisions, ledger
 from online_migrations.state.tables import LEDGER, exists, is_of_a_tool
 
 __all__ = ["ERROR", "Diagnosis", "diagnose"]
+
+log = logging.getLogger(__name__)
 
 ERROR = "error"  # something is broken, or the next release will break it
 WARNING = "warning"
@@ -164,7 +168,7 @@ def check_revisions(connection: Connection, found: SchemaState, metadata: MetaDa
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
         changed = ledger.other_files(connection, script_directory(), database_revisions(connection))
-        yield from map(_other_file, reversed(changed))
+        yield from map(_other_file, reversed(changed)) if changed else mixed(connection, found, metadata)
 
 
 def _other_file(one: ledger.OtherFile) -> Diagnosis:
@@ -177,6 +181,48 @@ def _other_file(one: ledger.OtherFile) -> Diagnosis:
         " its number. Put the file back as it was; what it lacks is a new revision."
     )
     return Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(one.script.path)}")
+
+
+def mixed(connection: Connection, found: SchemaState, metadata: MetaData) -> Iterator[Diagnosis]:
+    """Find an older schema that was restored over a newer one, of which tables stand that the version does not have.
+
+    They are older than alembic_version, which came with the backup; by hand one may have been made since.
+    """
+    noted = {row.revision for row in ledger.read_history(connection)}
+    if not (to_run := [revision for revision in found.pending if revision not in noted]):
+        return
+    older = "SELECT model FROM tables WHERE oid < to_regclass('alembic_version')"
+    there = _rows(connection, older, query_parameters(metadata, False)).scalars().all()
+    if early := revisions.made_too_early(script_directory(), to_run, there):
+        what = (
+            f"The database is at {found.database_revision}, and has what later revisions make: {', '.join(early)}. A"
+            " backup of an older schema was restored over a newer one (pg_restore --clean), which mixes the rows of two"
+            " databases. Keep a dump of what is there, and restore the backup again into an empty schema."
+        )
+        schema = quote(connection.scalar(text("SELECT current_schema()")))
+        yield Diagnosis(ERROR, "mixed", what, psql(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}"))
+
+
+def locale(connection: Connection) -> Iterator[Diagnosis]:
+    if weakness := locale_weakness(connection):
+        make = f"CREATE DATABASE {quote(f'{connection.engine.url.database}_new')} {RIGHT}"
+        yield Diagnosis(WARNING, "locale", f"{weakness} Restore into another database.", psql(make))
+
+
+def faults(connection: Connection, is_at_head: bool) -> Iterator[Diagnosis]:
+    """Find what only the project knows to be wrong."""
+    project = options.current().faults
+    yield from (Diagnosis(*one) for one in (project(connection, is_at_head) if project else ()))
+
+
+def require_no_fault(connection: Connection, found: SchemaState, metadata: MetaData) -> None:
+    """Refuse to upgrade a database that has a fault which is an error, and log the others. At head, read no table."""
+    connection.rollback()  # of the try before
+    of_rows = [*mixed(connection, found, metadata), *faults(connection, False)] if found.pending else []
+    for one in (*of_rows, *locale(connection)):
+        if one.severity == ERROR:
+            raise ReleaseError(f"Nothing was changed. {one.what} Type: {one.next}")
+        log.warning("%s See: flask release doctor", one.what)
 
 
 def other_version(connection: Connection, found: SchemaState) -> Iterator[Diagnosis]:
@@ -221,6 +267,8 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     is_at_head = there.name == state.AT_HEAD and not revisions.duplicate_revisions(script_directory())
     parameters = query_parameters(metadata, is_at_head)
     found = [*check_revisions(connection, there, metadata), *stopped_backfills(connection)]
+    with _attempt(connection, found):
+        found += [*locale(connection), *faults(connection, is_at_head)]
     reported = set()
     for rule in CHECKS:
         with _attempt(connection, found):

@@ -28,7 +28,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from online_migrations import autogenerate, errors, locks, options, state
 from online_migrations.autogenerate import REVISION_OPTIONS, target_metadata
 from online_migrations.connection import SESSION_SETTINGS, direct_connection, direct_engine
-from online_migrations.doctor import NO_VALUE, diagnosis, differences, not_adopted, other_version
+from online_migrations.doctor import NO_VALUE, diagnosis, differences, not_adopted, other_version, require_no_fault
 from online_migrations.errors import ReleaseError, failed_statement, server_message, told
 from online_migrations.guard.guard import Guard, WouldLose, require_nothing_lost
 from online_migrations.locks import Deadline, migration_lock, sqlstate, watch_blockers, with_lock_retries
@@ -167,7 +167,7 @@ def migrate(engine: Engine, connection: Connection, command: str) -> None:
         if command == "upgrade" and current.name in (state.AT_HEAD, state.BEHIND):
             ledger.follow_renumbering(connection, context.script, state.database_revisions(connection))
             current = schema_state(connection)
-        to_run = check(current, connection, command)
+        to_run = with_lock_retries(lambda: check(current, connection, command), deadline)
         guard = None
         if to_run and may_be_served(connection, current):
             in_use, lose = live.in_use(connection), lose_option(command)
@@ -191,6 +191,8 @@ def check(current: state.SchemaState, connection: Connection, command: str) -> l
         raise special.get(current.name, ReleaseError)(state.refusal(current))
     if command == "do_stamp":
         return []
+    if command == "upgrade":
+        require_no_fault(connection, current, target_metadata())
     heads, function = migration.get_current_heads(), migration._migrations_fn
     connection.rollback()
     try:

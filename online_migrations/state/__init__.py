@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from online_migrations import options
 from online_migrations.locks import lock_holder
-from online_migrations.sessions import session_obstacle
+from online_migrations.sessions import locale_weakness, session_obstacle
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -34,6 +34,7 @@ __all__ = [
     "UNKNOWN",
     "SchemaState",
     "applied_revisions",
+    "locale_weakness",
     "migration_in_progress",
     "read_schema_state",
     "session_obstacle",

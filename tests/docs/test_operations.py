@@ -35,14 +35,17 @@ PAGES = ("operations.md", "backups.md", "logs.md", "scaling.md", "connections.md
 NO_COMMANDS = ("at=", "level=", "#", "2 ×")  # lines of a log, comments, and a sum
 CRON = re.compile(r"^([\d*]+ +){5}")
 # Run where they are tested, since they take seconds.
+IN_THEIR_ORDER = re.compile(r"\$(OLD|NEW)_|--moved")  # by tests/backups/test_next_version.py
 ELSEWHERE = {
     "flask restore-drill": "tests/backups/test_restore_drill.py",
     "flask restore": "tests/backups/test_restore.py",
     'psql "$MAINTENANCE_URL"': "tests/backups/test_restore.py",
     "bin/rollback production": "tests/deployment/test_deploy.py",
+    'psql "$DATABASE_URL" -c "DROP SCHEMA public': "tests/backups/test_identity.py",
 }
 EXIT_CODES = {
     "flask release plan --back": 2,  # unknown: no release is noted here
+    "flask acknowledge-restore": 1,  # it was not restored
     "flask mail check": 1,  # no mail server is set here
 }
 LOG = """\
@@ -56,8 +59,10 @@ LOG = """\
 """  # noqa: E501 - lines of a log
 
 
-def commands(page: str) -> Iterator[str]:
-    lines = iter((ROOT / "docs" / page).read_text().splitlines())
+def commands(page: str, section: str = "") -> Iterator[str]:
+    """Yield those of a page, or of its section with this heading."""
+    _, _, text = (ROOT / "docs" / page).read_text().partition(f"## {section}\n" if section else "\n")
+    lines = iter(text.partition("\n## " if section else "\0")[0].splitlines())
     for line in lines:
         if not line.startswith("    ") or line.strip().startswith(NO_COMMANDS):
             continue
@@ -67,7 +72,9 @@ def commands(page: str) -> Iterator[str]:
         yield re.sub(r"\s+# .*", "", command)
 
 
-ALL = list(dict.fromkeys(command for page in PAGES for command in commands(page)))
+ALL = [
+    line for line in dict.fromkeys(line for page in PAGES for line in commands(page)) if not IN_THEIR_ORDER.search(line)
+]
 
 
 class Place:
@@ -97,6 +104,7 @@ class Place:
             "worker.log": str(folder / "web.log"),
             "6f1c…": "6f1c",
             "ID": str(job),
+            "TIME": "2026-11-25",
             "NEW_PASSWORD": psycopg2.extensions.parse_dsn(self._database).get("password", ""),
         }
 

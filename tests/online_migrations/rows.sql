@@ -44,4 +44,6 @@ INSERT INTO job_records (id, request_id, error, failed_at)
 INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, job_id)
   SELECT task_name, id, id FROM procrastinate_jobs WHERE status = 'todo' ON CONFLICT DO NOTHING;
 INSERT INTO procrastinate_events (job_id, type) SELECT id, 'started' FROM procrastinate_jobs ORDER BY id DESC LIMIT 2;
+-- it has one, which the revision makes
+INSERT INTO database_marks (id) VALUES (1) ON CONFLICT DO NOTHING;
 INSERT INTO tag_readings (id) SELECT 100 + count(*) FROM tag_readings;

@@ -134,6 +134,18 @@ def test_a_version_that_was_changed_by_hand_is_stamped_with_the_ledgers(in_use: 
     mended(in_use, [finding])
 
 
+@pytest.mark.newest_server
+def test_an_older_schema_that_was_restored_over_a_newer_one_is_found_by_its_tables(in_use: Database) -> None:
+    in_use.execute("DELETE FROM schema_ledger WHERE revision > '0057'; UPDATE alembic_version SET version_num = '0057'")
+    assert {finding.rule for finding in diagnosed()} == {"behind"}  # by hand, as it seems
+    in_use.execute("ALTER TABLE alembic_version RENAME TO replaced; CREATE TABLE alembic_version AS TABLE replaced")
+    in_use.execute("DROP TABLE replaced")
+    found = {finding.rule: finding for finding in diagnosed()}
+    assert found.keys() == {"behind", "mixed"}
+    assert (found["mixed"].severity, "note_versions" in found["mixed"].what) == ("error", True)
+    assert "DROP SCHEMA public CASCADE; CREATE SCHEMA public" in found["mixed"].next
+
+
 def failed_build(database: Database, index: str) -> None:
     """Build a unique index that rows break."""
     autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")

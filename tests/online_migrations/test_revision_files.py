@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from online_migrations.errors import ReleaseError, UnsafeOperation
 from online_migrations.lint import lint
 from online_migrations.plan import plan
-from online_migrations.revisions import _read, content_hashes, duplicate_revisions, require_parent_files
+from online_migrations.revisions import _read, content_hashes, duplicate_revisions, made_too_early, require_parent_files
 from online_migrations.state import AHEAD, AT_HEAD, BEHIND, SchemaState, ledger, read_schema_state, written_heads
 from tests.databases import OUR_HISTORY
 from tests.online_migrations import dumps
@@ -40,6 +40,35 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
     (tmp_path / "versions/0002_step.py").unlink()
     with pytest.raises(ReleaseError, match=r"0003_step\.py follows revision 0002.*git log --all -S 0002"):
         require_parent_files(directory)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    ("made", "too_early"),
+    [
+        ('op.create_table("new")', ["new"]),
+        ('if True:\n    op.create_table("new", sa.Column("id", sa.Integer()))', ["new"]),
+        ('op.create_table("others")', []),  # which is not there
+        ('op.drop_table("todos")\nop.create_table("todos")', []),  # an earlier revision has made it, too
+        ('op.create_table("new", if_not_exists=True)', []),
+        ('op.create_table("new", schema="stock")', []),
+        ('op.create_index("new", "todos", ["id"])', []),
+    ],
+)
+def test_a_table_that_only_a_later_revision_makes_is_there_too_early(
+    tmp_path: Path, made: str, too_early: list[str]
+) -> None:
+    directory = history(tmp_path, made)
+    assert made_too_early(directory, ["0002"], ["todos", "new", "stock.new"]) == too_early
+    assert made_too_early(directory, [], ["todos", "new"]) == []
+
+
+@pytest.mark.smoke
+def test_what_a_downgrade_makes_again_is_not_too_early(tmp_path: Path) -> None:
+    directory = history(tmp_path, 'op.drop_table("legacy")')
+    file = tmp_path / "versions/0002_step.py"
+    file.write_text(file.read_text().replace("    pass", '    op.create_table("legacy")'))
+    assert made_too_early(directory, ["0002"], ["legacy"]) == []
 
 
 @pytest.mark.smoke
