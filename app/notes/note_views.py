@@ -82,8 +82,7 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
 
 
 def keep_both(form: EditNoteForm, note_id: int) -> Answer:
-    """Leave the stored text of a conflict as it is, and store the reader's as a note of its own."""
-    service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404
+    """Store the reader's text of a conflict as a note of its own, also if the other was deleted for good meanwhile."""
     new_id = service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
     flash(_("Both are kept. Your text is a new note."), f"open {url_for('notes.show', note_id=new_id)}")
     return accepted(go_to(return_url(url_for("notes.index"))), f"notes.{note_id}")
