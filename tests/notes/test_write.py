@@ -170,9 +170,7 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
     assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 404
 
 
-def test_both_texts_are_kept_mine_once_as_a_note_of_its_own(
-    signed_in: Visitor, alice: User, note_id: int
-) -> None:
+def test_both_texts_are_kept_mine_once_as_a_note_of_its_own(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.update_note(alice.id, note_id, "Books", "theirs", version=1)
     fields = {"title": "Books", "content": "mine", "version": "2", "next": "/notes?q=b", "form_token": "x" * 16}
     for _clicked in range(2):
