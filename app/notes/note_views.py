@@ -16,7 +16,7 @@ from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
-from app.web.form_recovery import recovers
+from app.web.form_recovery import offer, posted_form, recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import date_and_time
 from app.web.headers import send_no_referrer
@@ -66,6 +66,10 @@ def change(note_id: int) -> Answer:
         version = service.update_note(current_user.id, note_id, *typed, from_trash="from_trash" in request.form)
     except service.StaleVersion as stale:
         return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
+    except RowNotFound:  # as one that was deleted for good meanwhile
+        if wants_json() or not (kept := posted_form(url_for("notes.create"))):
+            raise
+        return offer(kept, _("This note isn't there anymore. Send your text again to save it as a new note.")), 404
     return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask_babel import lazy_gettext as _
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -185,19 +186,27 @@ def test_both_texts_are_kept_mine_once_as_a_note_of_its_own(signed_in: Visitor, 
         assert signed_in.submit(f"/notes/{note_id}?both=1", **fields | {"content": "x" * 20_001}).status_code == 422
 
 
-def test_my_text_of_a_conflict_is_kept_if_the_note_is_gone_and_nobody_elses_is_touched(
+def test_my_text_is_kept_if_the_note_is_gone_and_nobody_elses_is_touched(
     signed_in: Visitor, alice: User, bob: User, note_id: int
 ) -> None:
     foreign = service.create_note(bob.id, "foreign", "theirs")
     service.delete_note(alice.id, note_id)
     service.empty_trash(alice.id)
+    for gone in (note_id, foreign):
+        fields = {"csrf_token": signed_in.csrf_token(), "title": "Books", "content": f"saved {gone}", "version": "1"}
+        offered = signed_in.post(f"/notes/{gone}", data=fields, headers={"Sec-Fetch-Site": "same-origin"})
+        assert offered.status_code == 404
+        form = LexborHTMLParser(offered.text).css_first("main form")
+        assert form
+        inputs = [field.attributes for field in form.css("input")]
+        signed_in.post(str(form.attributes["action"]), data={str(each["name"]): each["value"] for each in inputs})
     answers = [
         signed_in.submit(f"/notes/{gone}?both=1", title="Books", content=f"mine {gone}", version="1")
         for gone in (note_id, foreign, 2**63 - 1)
     ]
     assert len({(answer.status_code, answer.location) for answer in answers}) == 1, "nothing is told of another's note"
     kept = {note.text for note in listing.list_notes(alice.id).notes}
-    assert kept == {f"mine {note_id}", f"mine {foreign}", f"mine {2**63 - 1}"}
+    assert kept == {f"mine {note_id}", f"mine {foreign}", f"mine {2**63 - 1}", f"saved {note_id}", f"saved {foreign}"}
     assert stored(bob, foreign) == ("foreign", "theirs", 1)
 
 
