@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from sqlalchemy import func
 
 from app.notes.service import archive_note, delete_note
 from app.todos import service
+from app.wordcounts import service as wordcounts
 from tests.browser.controls import button, hold, is_settled, posts_of, row, text, title
 from tests.browser.site import Reader
 from tests.browser.window import Switch, Window
 from tests.waiting import wait_until
+from tests.wordcounts import results
 
 # What the next Enter or Space would act on. A link leads to a page, and changes nothing.
 ACTING = "document.activeElement.matches('button, input, select, textarea, summary') ? document.activeElement.id : null"
@@ -263,14 +266,16 @@ def test_of_the_notes_one_is_put_away_or_comes_back(window: Window, reader: Read
 
 
 @pytest.fixture
-def places(reader: Reader) -> dict[str, int]:
+def places(reader: Reader) -> dict[str, Any]:
     """Make what the journeys below begin with, and return what their paths are filled in with."""
     reader.add("todo 2", "todo 1")
-    ids = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
+    ids: dict[str, Any] = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
     with reader.app():
         service.change_todo(reader.id, service.create_todo(reader.id, "done"), completed=True)
         delete_note(reader.id, ids["trashed"])
         archive_note(reader.id, ids["archived"], archived=True)
+        _, ids["result"] = (wordcounts.ask(reader.id, f"https://{name}.example/") for name in ("waiting", "done"))
+        results.change(ids["result"], status="done", finished_at=func.now(), **results.COUNTED)
     reader.sign_in()
     return ids
 
@@ -280,10 +285,13 @@ JOURNEYS = [
     *(("/todos?q=todo", name) for name in ("Complete: todo 2", "Delete: todo 2")),
     ("/todos?show=done", "Delete all completed todos"),
     *(("/notes", name) for name in ("Pin: note", "Move to archive: note", "Move to trash: note")),
+    *(("/notes?all=1", f"{name}$") for name in ("Pin", "Unpin", "Move to archive", "Move to trash")),
     ("/notes/{note}", "milk"),
     ("/notes/{note}", "Move to trash"),
     ("/notes/trash", "Restore: trashed"),
     ("/notes/archive", "Unarchive: archived"),
+    *(("/wordcounts", name) for name in ("Cancel", "Count again: Half", "Delete: Half")),
+    *(("/wordcounts/{result}", name) for name in ("Count words", "Share", "Count again", "Delete")),
     ("/mypage/edit", "Save"),
     ("/mypage/devices", "Sign out"),
     ("/mypage", "Dark"),
@@ -292,7 +300,7 @@ JOURNEYS = [
 
 @pytest.mark.parametrize(("path", "name"), JOURNEYS)
 def test_entered_twice_at_once_and_again_later_each_control_acts_once(
-    window: Window, places: dict[str, int], path: str, name: str
+    window: Window, places: dict[str, Any], path: str, name: str
 ) -> None:
     tab = window.open(path.format_map(places))
     posts = posts_of(tab)
