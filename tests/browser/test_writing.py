@@ -290,7 +290,7 @@ def test_a_text_that_an_edit_has_replaced_is_brought_back_and_that_is_undone_als
         tab.get_by_role("article").first.get_by_role("link").click()  # the newest
         expect(tab.locator("del, ins")).to_have_text(lost)
         button(tab, "Restore this version").click()
-        expect(tab.get_by_text("Restored the version of ")).to_be_visible()
+        expect(tab.locator(".words", has_text="Restored the version of ")).to_be_visible()
         assert reader.notes() == [stored]
 
 
