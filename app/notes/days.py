@@ -22,7 +22,7 @@ from app.notes.search_statements import COUNTED, CURSOR, KEY
 from app.notes.service import EXCERPT, NOT_DELETED, OWNER, NoteRow
 from app.notes.texts import name_and_excerpt, without_tag_lines
 from app.time_zones import midnight
-from app.web.locale import reader
+from app.web.locale import lang, reader
 
 DAYS = (EPOCH.date(), END.date())  # the first one, and the first one that is too late
 
@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     row: NoteRow
     marked_name: str
     excerpt: str
+    lang: str  # the attribute of both, see app/web/locale.py
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def entry(row: NoteRow, search: Search) -> Entry:
     if row.tags and not search.words:
         text = without_tag_lines(text, row.tags)
     excerpt = excerpt_around_hit(text, search.words)
-    return Entry(row, highlight(name, search.words), highlight(excerpt, search.words))
+    return Entry(row, highlight(name, search.words), highlight(excerpt, search.words), lang(name + excerpt))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from app.rejection import RowNotFound
 from app.web.access import public, requested_cursor
 from app.web.answers import Answer, accepted, go_to, refusal
 from app.web.errors import SENTENCES, error_response, settle_reader, show_error, wants_json
-from app.web.form_recovery import recovers
+from app.web.form_recovery import offer, posted_form, recovers
 from app.web.form_tokens import idempotency_key
 from app.web.formats import date_and_time
 from app.web.headers import send_no_referrer
@@ -66,6 +66,10 @@ def change(note_id: int) -> Answer:
         version = service.update_note(current_user.id, note_id, *typed, from_trash="from_trash" in request.form)
     except service.StaleVersion as stale:
         return show_error(Conflict()) if wants_json() else (conflict(form, stale.current), 409)
+    except RowNotFound:  # as one that was deleted for good meanwhile
+        if wants_json() or not (kept := posted_form(url_for("notes.create"))):
+            raise
+        return offer(kept, _("This note isn't there anymore. Send your text again to save it as a new note.")), 404
     return accepted(go_to(return_url(url_for("notes.index")), version=version), f"notes.{note_id}")
 
 
@@ -82,8 +86,7 @@ def conflict(form: EditNoteForm, current: service.NoteRow) -> str:
 
 
 def keep_both(form: EditNoteForm, note_id: int) -> Answer:
-    """Leave the stored text of a conflict as it is, and store the reader's as a note of its own."""
-    service.get_note_or_deleted(current_user.id, note_id)  # another user's note is 404
+    """Store the reader's text of a conflict as a note of its own, also if the other was deleted for good meanwhile."""
     new_id = service.create_note(current_user.id, form.title.data, form.content.data, idempotency_key())
     flash(_("Both are kept. Your text is a new note."), f"open {url_for('notes.show', note_id=new_id)}")
     return accepted(go_to(return_url(url_for("notes.index"))), f"notes.{note_id}")

@@ -3,6 +3,8 @@
 The account's choice comes first, then the browser's cookie, then the Accept-Language header.
 """
 
+import re
+import string
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from flask import Flask, g, request
 from flask_login import current_user
+from markupsafe import Markup
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -21,6 +24,11 @@ from app.web.templates import constant
 
 LANGUAGES = {"ko": "한국어", "en": "English"}  # code: its own name
 LOCALES = {code: Locale.parse(code) for code in LANGUAGES}
+# How letters begin in UTF-8: those of Hangul, those of kana, and by what is deleted of a text, all others.
+HANGUL, KANA = b"\xea\xeb\xec\xed", (b"\xe3\x81", b"\xe3\x82", b"\xe3\x83")
+NO_LETTER = bytes({*range(0xC3), 0xE2, *range(0xEE, 0x100)} - {*string.ascii_letters.encode()})
+ADDRESS = re.compile(r"https?://\S+")
+LANG = {code: Markup(' lang="{}"').format(code) for code in ("ko", "ja")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class Reader:
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=lambda: LOCALES[reader_locale()])
     app.jinja_env.globals.update(languages=LANGUAGES, reader_locale=reader_locale, reader=reader)
+    app.jinja_env.filters["lang"] = lang
 
 
 def reader() -> Reader:
@@ -51,6 +60,20 @@ def reader() -> Reader:
 @constant
 def reader_locale() -> str:
     return reader().language
+
+
+def lang(text: str) -> str:
+    """Return the attribute of a text that is mostly Korean or Japanese, on a page of another language (WCAG 3.1.2).
+
+    A syllable of Hangul stands for three letters, and half of Japanese is Chinese characters.
+    """
+    if text.isascii():
+        return ""
+    encoded = (ADDRESS.sub("", text) if "://" in text else text).encode()
+    letters = encoded.translate(None, NO_LETTER)
+    if 4 * (len(letters) - len(letters.translate(None, HANGUL))) > len(letters):
+        return LANG["ko"] if reader().language != "ko" else ""
+    return LANG["ja"] if 4 * sum(map(encoded.count, KANA)) > len(letters) else ""
 
 
 def known_account() -> Any:

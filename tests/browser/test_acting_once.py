@@ -4,6 +4,7 @@ The keys are Chromium's own events. One that is held repeats itself, with autoRe
 """
 
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from sqlalchemy import func
 
 from app.notes.service import archive_note, delete_note
 from app.todos import service
+from app.wordcounts import service as wordcounts
 from tests.browser.controls import button, hold, is_settled, posts_of, row, text, title
 from tests.browser.site import Reader
 from tests.browser.window import Switch, Window
 from tests.waiting import wait_until
+from tests.wordcounts import results
 
 # What the next Enter or Space would act on. A link leads to a page, and changes nothing.
 ACTING = "document.activeElement.matches('button, input, select, textarea, summary') ? document.activeElement.id : null"
@@ -214,22 +218,23 @@ def test_what_was_cleared_comes_back_only_when_asked_for(tab: Tab, reader: Reade
 def test_a_double_click_or_tap_completes_one(tab: Tab, reader: Reader, kind: str) -> None:
     """The second comes before the list has changed, or after: to another one that stands there by then."""
     for number, left in ((2, 7), (7, 6)):
-        box = button(tab, COMPLETE.format(number)).bounding_box()
-        click(tab, box, 1, kind)
-        if number == 7 and kind == "mouse":  # of a touch, the time tells
+        box, now = button(tab, COMPLETE.format(number)).bounding_box(), time.time()
+        click(tab, box, 1, kind, now)
+        if number == 7:
             wait_until(shows(tab, left), "the list has changed")
-        click(tab, box, 2, kind)
+        click(tab, box, 2, kind, now + 0.2)
         settle(tab, left)
     assert done(reader) == {"todo 2", "todo 7", "done"}
 
 
-def click(tab: Tab, box: Any, count: int, kind: str) -> None:
+def click(tab: Tab, box: Any, count: int, kind: str, moment: float) -> None:
+    """Click or tap the middle of a box. A touch tells when it was, in seconds since 1970."""
     assert box
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     if kind == "touch":
         session = tab.context.new_cdp_session(tab)
-        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place], "timestamp": moment})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": [], "timestamp": moment + 0.01})
         return
     tab.mouse.move(place["x"], place["y"])
     tab.mouse.down(click_count=count)
@@ -263,14 +268,16 @@ def test_of_the_notes_one_is_put_away_or_comes_back(window: Window, reader: Read
 
 
 @pytest.fixture
-def places(reader: Reader) -> dict[str, int]:
+def places(reader: Reader) -> dict[str, Any]:
     """Make what the journeys below begin with, and return what their paths are filled in with."""
     reader.add("todo 2", "todo 1")
-    ids = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
+    ids: dict[str, Any] = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
     with reader.app():
         service.change_todo(reader.id, service.create_todo(reader.id, "done"), completed=True)
         delete_note(reader.id, ids["trashed"])
         archive_note(reader.id, ids["archived"], archived=True)
+        _, ids["result"] = (wordcounts.ask(reader.id, f"https://{name}.example/") for name in ("waiting", "done"))
+        results.change(ids["result"], status="done", finished_at=func.now(), **results.COUNTED)
     reader.sign_in()
     return ids
 
@@ -280,10 +287,13 @@ JOURNEYS = [
     *(("/todos?q=todo", name) for name in ("Complete: todo 2", "Delete: todo 2")),
     ("/todos?show=done", "Delete all completed todos"),
     *(("/notes", name) for name in ("Pin: note", "Move to archive: note", "Move to trash: note")),
+    *(("/notes?all=1", f"{name}$") for name in ("Pin", "Unpin", "Move to archive", "Move to trash")),
     ("/notes/{note}", "milk"),
     ("/notes/{note}", "Move to trash"),
     ("/notes/trash", "Restore: trashed"),
     ("/notes/archive", "Unarchive: archived"),
+    *(("/wordcounts", name) for name in ("Cancel", "Count again: Half", "Delete: Half")),
+    *(("/wordcounts/{result}", name) for name in ("Count words", "Share", "Count again", "Delete")),
     ("/mypage/edit", "Save"),
     ("/mypage/devices", "Sign out"),
     ("/mypage", "Dark"),
@@ -292,7 +302,7 @@ JOURNEYS = [
 
 @pytest.mark.parametrize(("path", "name"), JOURNEYS)
 def test_entered_twice_at_once_and_again_later_each_control_acts_once(
-    window: Window, places: dict[str, int], path: str, name: str
+    window: Window, places: dict[str, Any], path: str, name: str
 ) -> None:
     tab = window.open(path.format_map(places))
     posts = posts_of(tab)

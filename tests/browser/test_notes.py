@@ -9,9 +9,9 @@ from playwright.sync_api import Page as Tab
 from sqlalchemy import insert
 
 from app.notes.models import Note
-from tests.browser.controls import button, is_settled, posts_of
+from tests.browser.controls import button, is_settled, posts_of, text
 from tests.browser.site import Reader
-from tests.browser.window import NARROWEST, Window
+from tests.browser.window import NARROWEST, Window, Windows
 from tests.database import commit
 from tests.waiting import wait_until
 
@@ -167,6 +167,35 @@ def test_a_long_press_chooses_and_a_mouse_finds_a_box(window: Window, tab: Tab) 
     expect(tab).to_have_url(re.compile("/notes"))
     note(tab, 3).click()  # now a tap chooses too
     expect(tab.locator("#said")).to_have_text("2 selected")
+
+
+def tap(tab: Tab, place: Locator) -> None:
+    """Tap there, whatever it is that gets the tap."""
+    box = place.bounding_box()
+    assert box
+    tab.touchscreen.tap(box["x"] + 5, box["y"] + box["height"] / 2)
+
+
+def test_with_a_finger_a_note_is_opened_anywhere_and_brought_back_by_its_button(
+    windows: Windows, reader: Reader
+) -> None:
+    note_id = reader.write(TEXT, "note 0")
+    window = windows.touched(reader.cookies)
+    tab = window.open("/notes")
+    text(tab).tap()  # the composer folds, and what was below it moves up, only after the next tap
+    for part in ("p:not(.icons)", "footer"):
+        tap(tab, note(tab, 0).locator(part))
+        expect(tab).to_have_url(re.compile(rf"/notes/{note_id}\b"))
+        tab.go_back()
+    for opened, name in ((button(tab, "More: note 0"), "Move to archive: note 0"), (None, "Unarchive: note 0")):
+        if opened:
+            opened.tap()
+        else:
+            window.open("/notes/archive")
+        button(tab, name).tap()
+        expect(tab.get_by_role("status").filter(has_text="note 0").first).to_be_visible()
+    assert reader.notes() == [TEXT]
+    tab.context.close()
 
 
 def test_without_scripts_several_are_chosen_in_the_list(window_without_scripts: Window, reader: Reader) -> None:

@@ -225,7 +225,7 @@ def test_an_edit_of_another_device_is_still_a_conflict(
     expect(tab.get_by_role("region", name="Saved text")).to_contain_text("theirs")
     expect(tab.get_by_role("region", name="Your text")).to_contain_text("mine")
     assert reader.notes() == ["theirs"], "nothing is replaced unasked"
-    window.set_width(NARROWEST)
+    window.set_width(NARROWEST, 500)  # less than both texts
     tab.evaluate("scrollTo(0, 0)")
     for name in ("Save my text", "Keep both"):
         expect(button(tab, name)).to_be_in_viewport(ratio=1)

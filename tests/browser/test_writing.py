@@ -14,7 +14,7 @@ from app.notes.models import CONTENT_LENGTH, TITLE_LENGTH
 from app.web.fields import normalize
 from tests.browser.controls import button, text, title
 from tests.browser.site import Reader
-from tests.browser.window import Window
+from tests.browser.window import NARROWEST, SIZES, Window
 from tests.waiting import wait_until
 
 FAMILY = "👨‍👩‍👧‍👦"
@@ -34,6 +34,11 @@ BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) Object.defin
   get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
 });"""
 FULL = """Storage.prototype.setItem = () => { throw new DOMException("exceeded", "QuotaExceededError"); };"""
+# Whether the middle of a button is on the screen, and nothing over it.
+IS_HIT = """button => {
+  const { left, top, width, height } = button.getBoundingClientRect();
+  return button === document.elementFromPoint(left + width / 2, top + height / 2);
+}"""
 CHANGED = "The note has changed since then."
 
 
@@ -106,8 +111,11 @@ def test_the_composer_is_a_line_until_it_is_used_and_its_button_in_sight(window:
         expect(title(tab)).to_be_visible()
         expect(composer).to_have_css("outline-style", "solid")  # around all of it, and not within
         expect(text(tab)).to_have_css("outline-style", "none")
-        text(tab).fill("반달\n" * 300)  # a long text leaves the button in sight
-        expect(button(tab, "Save")).to_be_in_viewport()
+        text(tab).fill("반달\n" * 300)  # a long text leaves the button in sight, also above the tabs of a small phone
+        for width, height in (SIZES[size], (NARROWEST, 560)):
+            window.set_width(width, height)
+            tab.evaluate("scrollTo(0, 0)")
+            assert button(tab, "Save").evaluate(IS_HIT), height
         text(tab).fill("")
 
 
@@ -282,7 +290,7 @@ def test_a_text_that_an_edit_has_replaced_is_brought_back_and_that_is_undone_als
         tab.get_by_role("article").first.get_by_role("link").click()  # the newest
         expect(tab.locator("del, ins")).to_have_text(lost)
         button(tab, "Restore this version").click()
-        expect(tab.get_by_text("Restored the version of ")).to_be_visible()
+        expect(tab.locator(".words", has_text="Restored the version of ")).to_be_visible()
         assert reader.notes() == [stored]
 
 

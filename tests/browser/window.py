@@ -191,9 +191,20 @@ class Windows:
         window.use_cookies(cookies or {})
         return window
 
-    def context(self, language: str, *, scripts: bool, worker: bool = False) -> BrowserContext:
+    def touched(self, cookies: dict[str, str]) -> Window:
+        """Return a window of a new browser on a phone, which has no mouse."""
+        window = Window(self.context("en", scripts=True, has_touch=True), self.site.service.url)
+        window.use_cookies(cookies)
+        window.emulate("light", "phone")
+        return window
+
+    def context(self, language: str, *, scripts: bool, worker: bool = False, has_touch: bool = False) -> BrowserContext:
         context = self.browser.new_context(
-            locale=LOCALES[language], java_script_enabled=scripts, service_workers="allow" if worker else "block"
+            locale=LOCALES[language],
+            java_script_enabled=scripts,
+            service_workers="allow" if worker else "block",
+            has_touch=has_touch,
+            is_mobile=has_touch,
         )
         context.set_default_timeout(WITHIN * 1000)
         return context

@@ -347,7 +347,7 @@ def test_what_has_many_delimiters_is_shown_as_it_was_typed_and_is_no_xss() -> No
 def test_it_shows_the_text_as_the_page_of_the_note_will_and_stores_nothing(signed_in: Visitor) -> None:
     with same_row_counts():
         page = signed_in.submit("/notes/preview", title="장보기", content="# 오늘\n- [ ] **우유** #장보기").text
-        assert "<h1><bdi>장보기</bdi></h1>" in page
+        assert '<h1><bdi lang="ko">장보기</bdi></h1>' in page
         assert "<h2>오늘</h2>" in page
         assert "<strong>우유</strong>" in page
         assert 'name="task"' not in page

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask_babel import lazy_gettext as _
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -170,9 +171,7 @@ def test_from_that_conflict_page_it_is_restored_with_my_text(signed_in: Visitor,
     assert signed_in.submit(f"/notes/{note_id}", version="2", **fields).status_code == 404
 
 
-def test_both_texts_are_kept_mine_once_as_a_note_of_its_own_and_nobody_elses(
-    signed_in: Visitor, alice: User, bob: User, note_id: int
-) -> None:
+def test_both_texts_are_kept_mine_once_as_a_note_of_its_own(signed_in: Visitor, alice: User, note_id: int) -> None:
     service.update_note(alice.id, note_id, "Books", "theirs", version=1)
     fields = {"title": "Books", "content": "mine", "version": "2", "next": "/notes?q=b", "form_token": "x" * 16}
     for _clicked in range(2):
@@ -183,10 +182,32 @@ def test_both_texts_are_kept_mine_once_as_a_note_of_its_own_and_nobody_elses(
     new_id = max(row.id for row in listing.list_notes(alice.id).notes)
     assert stored(alice, new_id) == ("Books", "mine", 1)
     assert f'href="/notes/{new_id}">View' in signed_in.get("/notes").text
-    foreign = service.create_note(bob.id, "foreign", "")
     with same_row_counts():
-        assert signed_in.submit(f"/notes/{foreign}?both=1", **fields).status_code == 404
         assert signed_in.submit(f"/notes/{note_id}?both=1", **fields | {"content": "x" * 20_001}).status_code == 422
+
+
+def test_my_text_is_kept_if_the_note_is_gone_and_nobody_elses_is_touched(
+    signed_in: Visitor, alice: User, bob: User, note_id: int
+) -> None:
+    foreign = service.create_note(bob.id, "foreign", "theirs")
+    service.delete_note(alice.id, note_id)
+    service.empty_trash(alice.id)
+    for gone in (note_id, foreign):
+        fields = {"csrf_token": signed_in.csrf_token(), "title": "Books", "content": f"saved {gone}", "version": "1"}
+        offered = signed_in.post(f"/notes/{gone}", data=fields, headers={"Sec-Fetch-Site": "same-origin"})
+        assert offered.status_code == 404
+        form = LexborHTMLParser(offered.text).css_first("main form")
+        assert form
+        inputs = [field.attributes for field in form.css("input")]
+        signed_in.post(str(form.attributes["action"]), data={str(each["name"]): each["value"] for each in inputs})
+    answers = [
+        signed_in.submit(f"/notes/{gone}?both=1", title="Books", content=f"mine {gone}", version="1")
+        for gone in (note_id, foreign, 2**63 - 1)
+    ]
+    assert len({(answer.status_code, answer.location) for answer in answers}) == 1, "nothing is told of another's note"
+    kept = {note.text for note in listing.list_notes(alice.id).notes}
+    assert kept == {f"mine {note_id}", f"mine {foreign}", f"mine {2**63 - 1}", f"saved {note_id}", f"saved {foreign}"}
+    assert stored(bob, foreign) == ("foreign", "theirs", 1)
 
 
 def test_an_edit_is_stored_as_the_next_version_and_returns_to_next_and_to_no_other_site(

@@ -1,4 +1,5 @@
-"""Templates: rules checked by reading the files, constants right for every reader, and attributes of fields."""
+"""Templates: rules checked by reading the files, constants right for every reader, attributes of fields,
+and the language of texts."""
 
 import importlib.util
 import re
@@ -9,15 +10,22 @@ import pytest
 from flask import Flask, render_template, render_template_string
 from jinja2 import DictLoader
 from markupsafe import Markup, escape
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 from wtforms import Form, SelectField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from app import create_app
+from app.accounts.models import User
+from app.notes import service as notes
+from app.notes.sharing import share_note
+from app.todos import service as todos
 from app.web.fields import html_params
+from app.web.locale import LANGUAGES, lang
 from app.web.static import hashed_url
 from app.web.templates import constant
 from config import TestingConfig
 from tests.databases import Environment
+from tests.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "app/templates"
@@ -275,3 +283,41 @@ def test_fields_labels_and_options_escape_what_was_typed(app: Flask) -> None:
 def test_an_unknown_icon_is_an_error(app: Flask) -> None:
     with app.app_context(), pytest.raises(LookupError, match=r"icons\.svg has no pear; it has archive, "):
         render_template_string("{{ icon('pear') }}")
+
+
+# By their language; None: another one, or no certain one.
+TEXTS = {
+    "ko": "멸치 육수 1.2리터 | NHK 뉴스 | 🎉🎉🎉 생일 | - [ ] 우유 2개 12,000원 | #요리 #저녁 | 「책」을 읽는다"
+    " | “인용”이다 — 그렇다… | 한국어와 日本 역사 | 한글 https://www.example.com/a/very/long/path",
+    "ja": "今日は晴れです。 | コーヒー3杯 | ソウルの会議 | Python入門のための本 | カ",
+    None: " | … | café | 12:30 🎉 | Meeting with 김민수 tomorrow | It means ‘사랑’ — love | 東京都庁"
+    " | 中文的の很好，不是。 | Привет, 안녕 | 日本語 has ひ and カ | ภาษาไทย | See https://한국.kr/책",
+}
+
+
+@pytest.mark.parametrize("of_page", LANGUAGES)
+def test_a_text_that_is_mostly_of_another_language_says_so(app: Flask, of_page: str) -> None:
+    with app.test_request_context(headers={"Accept-Language": of_page}):
+        for code, texts in TEXTS.items():
+            said = f' lang="{code}"' if code not in (None, of_page) else ""
+            assert {text: str(lang(text)) for text in texts.split(" | ")} == dict.fromkeys(texts.split(" | "), said)
+
+
+def test_korean_texts_say_it_on_english_pages_and_nothing_of_ours_does(signed_in: Visitor, alice: User) -> None:
+    kept, archived, deleted = (notes.create_note(alice.id, "감자", "햇감자 두 개") for _ in range(3))
+    notes.update_note(alice.id, kept, "감자", "햇감자 세 개", 1)
+    notes.archive_note(alice.id, archived, archived=True)
+    notes.delete_note(alice.id, deleted)
+    todos.create_todo(alice.id, "감자 사기")
+    notes.create_note(alice.id, "Books", "three")
+    lists = ("notes", "notes?q=감자", "notes/archive", "notes/trash", "notes/shared", f"notes/{kept}/history", "todos")
+    for path in (f"s/{share_note(alice.id, kept)}", f"notes/{kept}", f"notes/{deleted}", *lists):
+        said = main_of(signed_in, f"/{path}", "en").css("[lang=ko]")
+        assert "감자" in "".join(node.text() for node in said), path
+        assert not re.search("[A-Za-z]", "".join(node.text() for node in said)), path
+        assert not main_of(signed_in, f"/{path}", "ko").css("[lang]"), path
+
+
+def main_of(reader: Visitor, path: str, language: str) -> LexborNode:
+    [main] = LexborHTMLParser(reader.get(path, headers={"Accept-Language": language}).text).css("main")
+    return main
