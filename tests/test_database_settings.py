@@ -162,10 +162,6 @@ def test_a_locale_that_knows_ascii_alone_is_told_at_start_at_release_and_by_the_
         assert "_new ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8'" in found.stdout
 
 
-def test_of_the_right_locale_nothing_is_told(migrated_environment: Environment) -> None:
-    assert doctor(migrated_environment).stdout == "Nothing is wrong.\n"
-
-
 def having_set(environment: Environment, setting: str) -> Environment:
     """Set it for the database, which a session heeds as it does what is set for its role."""
     url = make_url(environment["DATABASE_URL"]).set(drivername="postgresql")

@@ -1,7 +1,4 @@
-"""`flask restore`: put a dump in the place of the live database; `flask restore-drill`: prove that it could be done.
-
-`flask acknowledge-restore` ends what it brought back.
-"""
+"""`flask restore`, the proof that it can be done (`restore-drill`), and the end of what it brings back."""
 
 import signal
 import sys
@@ -70,12 +67,12 @@ def acknowledge_restore(moved: bool) -> None:
         raise click.ClickException("This database was not restored, or that was acknowledged. Nothing was changed.")
     for what, count in counts.items():
         click.echo(f"{count:,} {what} were ended.")
+    click.echo("This database is now one of its own.")
     if not moved:
         click.echo(
             "Passwords, addresses, passkeys, recovery codes and second steps are those of the backup. Who has changed"
             " them since then, the account_events of the database that was live alone tell: see docs/backups.md."
         )
-    click.echo("This database is now one of its own.")
 
 
 def _imported() -> set[str]:

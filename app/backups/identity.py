@@ -11,8 +11,6 @@ from sqlalchemy import Connection, text
 
 from app.extensions import Base
 
-Fault = tuple[str, str, str, str]  # as online_migrations.Options has it
-
 
 _THERE = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL")
 _IS_COPY = text(
@@ -49,8 +47,8 @@ ENDED = {
 }
 
 
-def faults(connection: Connection, are_models_compared: bool) -> Iterator[Fault]:
-    """Find what `flask release doctor` cannot see in the schema; an upgrade is refused by an error."""
+def faults(connection: Connection, are_models_compared: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Find what `flask release doctor` cannot see in the schema, as online_migrations.Options has it."""
     of_people = ("users", "user_sessions", "account_events")
     there = set(connection.scalars(_THERE, {"names": [*of_people, "database_marks"]}))
     if "database_marks" in there and connection.scalar(_IS_COPY):

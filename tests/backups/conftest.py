@@ -73,6 +73,7 @@ ROWS = (
     "INSERT INTO notes (user_id, title, content, created_at)"
     " SELECT 1, 'note ' || n, 'text', now() - interval '1 hour' FROM generate_series(1, 20) n",
 )
+SESSION = "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent) SELECT 'h', 1, now(), 'browser'"
 SINCE = "DELETE FROM notes WHERE id > 5"
 AFTER_THE_DUMP = [(5,)]  # what `notes` of the live database counts then
 IN_THE_DUMP = [(20,)]

@@ -10,13 +10,12 @@ from app import create_app
 from app.backups.identity import ENDED
 from app.extensions import db
 from config import TestingConfig
-from tests.backups.conftest import COUNT, PROGRAMS, Shop, pg_dump
+from tests.backups.conftest import COUNT, PROGRAMS, SESSION, Shop, pg_dump
 from tests.databases import HEAD, run, upgrade
 from tests.docs.test_operations import commands
 
 pytestmark = [pytest.mark.servers, pytest.mark.database]
 
-SESSION = "INSERT INTO user_sessions (token_hash, user_id, expires_at, user_agent) SELECT 'h', 1, now(), 'browser'"
 MARK = "SELECT xid = xmin::text::bigint FROM database_marks"
 
 
@@ -44,14 +43,6 @@ def test_what_a_restore_brought_back_is_told_and_ended_once(shop: Shop, tmp_path
     assert "1 sessions were ended.\n" in done.stdout
     assert [run(shop.url, f"SELECT count(*) FROM {table}") for table in ENDED] == [[(0,)]] * len(ENDED)
     assert run(shop.url, COUNT, MARK) == [(True,)]
-    assert flask(shop, "release", "doctor").stdout == "Nothing is wrong.\n"
-
-
-def test_what_was_moved_keeps_its_sessions(shop: Shop, tmp_path: Path) -> None:
-    run(shop.url, SESSION)
-    shop.restored(str(pg_dump(shop.url, tmp_path / "now.dump")))
-    assert flask(shop, "acknowledge-restore", "--moved").exit_code == 0
-    assert run(shop.url, "SELECT count(*) FROM user_sessions") == [(1,)]
     assert flask(shop, "release", "doctor").stdout == "Nothing is wrong.\n"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backups.conftest import COUNT, PROGRAMS, ROOT, ROWS, as_superuser, own_server
+from tests.backups.conftest import COUNT, PROGRAMS, ROOT, ROWS, SESSION, as_superuser, own_server
 from tests.databases import Environment, run, upgrade
 from tests.docs.test_operations import commands
 from tests.waiting import wait_until
@@ -47,6 +47,7 @@ class Move:
         self.type("flask acknowledge-restore")
         assert self.type("flask release doctor") == "Nothing is wrong."
         assert run(self.new, COUNT) == [(notes,)]
+        assert run(self.new, "SELECT count(*) FROM user_sessions") == [(1,)]
         assert run(self.new, "SELECT notes_stored FROM figures WHERE user_id = 1") == [(notes,)]
         assert run(self.new, WRITE) == [(last_id + 1,)]
 
@@ -55,7 +56,7 @@ class Move:
 def move(server_environment: Environment, tmp_path: Path) -> Iterator[Move]:
     with own_server(16, "wal_level=logical") as old, own_server(18) as new:
         upgrade({**server_environment, "DATABASE_URL": old})
-        run(old, *ROWS)
+        run(old, *ROWS, SESSION)
         yield Move(old, new, server_environment, tmp_path)
 
 
