@@ -49,10 +49,11 @@ PATHS = {
         *("/notes/shared", "/notes/{note}", "/notes/{note}/edit", "/notes/{deleted}", "/notes/{archived}"),
         *("/notes/{note}/history", "/notes/{note}/history/1"),
         *("/todos?show=today", "/todos?show=done", "/todos?q=todo", "/todos/{todo}"),
+        "/notes?q=%23tag",
         *("/mypage", "/mypage/devices", "/mypage/events", "/mypage/passkeys"),
     ],
     3: [
-        *("/notes?before=0-1700000000000000-9", "/notes?q=%23tag&before=0-1700000000000000-9"),  # no rows, so the
+        *("/notes?before=0-1700000000000000-9", "/notes?tag=tag&before=0-1700000000000000-9"),  # no rows, so the
         *("/notes?q=nowhere", "/notes?day=2020-02-29"),  # figures are asked for alone
         *("/todos", "/todos?show=open", "/todos?sort=due&edit={todo}"),  # and what was done last
     ],
