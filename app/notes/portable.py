@@ -34,6 +34,7 @@ NOTES = PortableTable(
     also={
         "id": Note.id,
         "version": Note.version,
+        "changed_at": Note.changed_at,
         "shared_at": select(NoteShare.created_at).where(NoteShare.note_id == Note.id).scalar_subquery(),
     },
     fields={

@@ -23,7 +23,7 @@ TODOS = PortableTable(
     came=lambda count: ngettext("%(count)s todo", "%(count)s todos", count, count=number(count)),
     model=Todo,
     longest_item=16 * 1024,
-    also={"id": Todo.id, "position": Todo.position},
+    also={"id": Todo.id, "position": Todo.position, "version": Todo.version, "changed_at": Todo.changed_at},
     fields={
         "description": partial(line, at_most=DESCRIPTION_LENGTH),
         "completed": partial(exactly, kind=bool),

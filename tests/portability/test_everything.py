@@ -32,13 +32,23 @@ SECRETS = {
 NOT_TOLD = {
     *("users.nickname_key", "users.email_refused_at", "users.figures_counted_at", "account_events.day"),
     *("account_events.id", "user_sessions.id", "access_tokens.id", "passkeys.id", "passkeys.transports"),
+    *("notes.changed", "notes.text_version", "todos.changed"),
     *("notes.tasks", "notes.idempotency_key", "note_versions.note_id", "note_shares.id"),
     *("todos.idempotency_key", "results.id", "results.deleted_at", "results.idempotency_key"),
 }
-# Links and codes of minutes or days, marks and counts of the service, and the index of tags.
+# Links and codes of minutes or days, ids of what is gone, marks and counts of the service, and the index of tags.
 TABLES_NOT_TOLD = {
-    *("account_tokens", "account_writes", "figures", "idempotency_keys", "job_records", "note_tags", "notices"),
-    *("passkey_challenges", "pending_sign_ins", "rate_limits", "recovery_codes", "sign_up_links", "tag_counts"),
+    *("account_tokens", "account_writes", "database_marks", "deletions", "figures", "idempotency_keys", "job_records"),
+    *(
+        "note_tags",
+        "notices",
+        "passkey_challenges",
+        "pending_sign_ins",
+        "rate_limits",
+        "recovery_codes",
+        "sign_up_links",
+        "tag_counts",
+    ),
     "tag_readings",
 }
 
