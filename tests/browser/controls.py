@@ -114,6 +114,23 @@ def hold(tab: Tab, key: str, until: Callable[[], object], more: int = 20) -> Non
     tab.keyboard.up(key)
 
 
+def acts_once(tab: Tab, name: str) -> None:
+    """Press Enter twice on a button, and again where the focus is then, and assert that one form was sent."""
+    posts = posts_of(tab)
+    control = tab.get_by_role("button", name=re.compile(f"^{name}")).first
+    control.focus()
+    with tab.expect_request(lambda request: request.method == "POST"):
+        for _ in range(2):
+            tab.keyboard.press("Enter")
+    tab.wait_for_load_state("networkidle")
+    if control.count() and control.evaluate("control => control === document.activeElement"):
+        return  # it has kept the focus that was its own
+    for key in ("Enter", "Space"):
+        tab.keyboard.press(key)
+    tab.wait_for_load_state("networkidle")
+    assert len(posts) == 1, posts
+
+
 def link(name: str) -> Control:
     return Control("link", re.escape(name))
 

@@ -12,16 +12,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
-from sqlalchemy import func
 
 from app.notes.service import archive_note, delete_note
 from app.todos import service
-from app.wordcounts import service as wordcounts
-from tests.browser.controls import button, hold, is_settled, posts_of, row, text, title
+from tests.browser.controls import acts_once, button, hold, is_settled, posts_of, row, text, title
 from tests.browser.site import Reader
 from tests.browser.window import Switch, Window
 from tests.waiting import wait_until
-from tests.wordcounts import results
 
 # What the next Enter or Space would act on. A link leads to a page, and changes nothing.
 ACTING = "document.activeElement.matches('button, input, select, textarea, summary') ? document.activeElement.id : null"
@@ -268,16 +265,14 @@ def test_of_the_notes_one_is_put_away_or_comes_back(window: Window, reader: Read
 
 
 @pytest.fixture
-def places(reader: Reader) -> dict[str, Any]:
+def places(reader: Reader) -> dict[str, int]:
     """Make what the journeys below begin with, and return what their paths are filled in with."""
     reader.add("todo 2", "todo 1")
-    ids: dict[str, Any] = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
+    ids = {name: reader.write("- [ ] milk", name) for name in ("note", "trashed", "archived")}
     with reader.app():
         service.change_todo(reader.id, service.create_todo(reader.id, "done"), completed=True)
         delete_note(reader.id, ids["trashed"])
         archive_note(reader.id, ids["archived"], archived=True)
-        _, ids["result"] = (wordcounts.ask(reader.id, f"https://{name}.example/") for name in ("waiting", "done"))
-        results.change(ids["result"], status="done", finished_at=func.now(), **results.COUNTED)
     reader.sign_in()
     return ids
 
@@ -292,8 +287,6 @@ JOURNEYS = [
     ("/notes/{note}", "Move to trash"),
     ("/notes/trash", "Restore: trashed"),
     ("/notes/archive", "Unarchive: archived"),
-    *(("/wordcounts", name) for name in ("Cancel", "Count again: Half", "Delete: Half")),
-    *(("/wordcounts/{result}", name) for name in ("Count words", "Share", "Count again", "Delete")),
     ("/mypage/edit", "Save"),
     ("/mypage/devices", "Sign out"),
     ("/mypage", "Dark"),
@@ -302,22 +295,9 @@ JOURNEYS = [
 
 @pytest.mark.parametrize(("path", "name"), JOURNEYS)
 def test_entered_twice_at_once_and_again_later_each_control_acts_once(
-    window: Window, places: dict[str, Any], path: str, name: str
+    window: Window, places: dict[str, int], path: str, name: str
 ) -> None:
-    tab = window.open(path.format_map(places))
-    posts = posts_of(tab)
-    control = tab.get_by_role("button", name=re.compile(f"^{name}")).first
-    control.focus()
-    with tab.expect_request(lambda request: request.method == "POST"):
-        for _ in range(2):
-            tab.keyboard.press("Enter")
-    tab.wait_for_load_state("networkidle")
-    if control.count() and control.evaluate("control => control === document.activeElement"):
-        return  # it has kept the focus that was its own
-    for key in ("Enter", "Space"):
-        tab.keyboard.press(key)
-    tab.wait_for_load_state("networkidle")
-    assert len(posts) == 1, posts
+    acts_once(window.open(path.format_map(places)), name)
 
 
 def test_entered_again_while_the_answer_is_under_way_it_is_sent_once(window: Window) -> None:

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+from sqlalchemy import func
 
-from tests.browser.controls import button
+from app.wordcounts import service
+from tests.browser.controls import acts_once, button
 from tests.browser.pages import FULL
-from tests.browser.site import Site
+from tests.browser.site import Reader, Site
 from tests.browser.window import NARROWEST, SIZES, Window, Windows
+from tests.wordcounts import results
 
 
 @pytest.fixture
@@ -102,3 +105,18 @@ def test_forced_colours_keep_the_marks(window: Window, path: str) -> None:
     tab.emulate_media(forced_colors="none")
     ours = {name: tab.evaluate(COLOUR, mark) for name, mark in MARKS.items()}
     assert not {name for name in MARKS if forced[name] == ours[name]}, "the system's colours were none of ours"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        *(("/wordcounts", name) for name in ("Cancel", "Count again: Half", "Delete: Half")),
+        *(("/wordcounts/{}", name) for name in ("Count words", "Share", "Count again", "Delete")),
+    ],
+)
+def test_entered_twice_each_control_acts_once(windows: Windows, reader: Reader, path: str, name: str) -> None:
+    with reader.app():
+        _, done = (service.ask(reader.id, f"https://{host}.example/") for host in ("waiting", "done"))
+        results.change(done, status="done", finished_at=func.now(), **results.COUNTED)
+    with windows.lent(reader.cookies) as window:
+        acts_once(window.open(path.format(done)), name)

@@ -197,7 +197,7 @@ def test_from_the_url_to_the_words_to_deletion(moon: tuple[Service, str]) -> Non
     assert alice.sign_up("alice", PASSWORD).status == 302
     path, shown = counted(alice, url)
     assert re.fullmatch(r"/wordcounts/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", path)
-    assert "<bdi>반달</bdi></h2>" in shown
+    assert '<bdi lang="ko">반달</bdi></h2>' in shown
     assert "<bdi>the</bdi>" not in shown
     assert "<bdi>the</bdi>" in alice.get(f"{path}?stop_words=keep").data.decode()
 
