@@ -11,7 +11,6 @@ from sqlalchemy import Connection, text
 
 from app.extensions import Base
 
-
 _THERE = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL")
 _IS_COPY = text(
     "SELECT EXISTS (SELECT FROM database_marks WHERE xid % 4294967296 <> CAST(CAST(xmin AS text) AS bigint))"

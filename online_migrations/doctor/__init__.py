@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, CursorResult, Identity, MetaData, PrimaryKeyConstraint, text
 from sqlalchemy.exc import DBAPIError
 
@@ -167,8 +168,9 @@ def check_revisions(connection: Connection, found: SchemaState, metadata: MetaDa
         return
     yield from list(other_version(connection, found)) or revision_state(found)
     if found.name in (state.AT_HEAD, state.BEHIND) and found.database_revision and exists(connection, LEDGER):
-        changed = ledger.other_files(connection, script_directory(), database_revisions(connection))
-        yield from map(_other_file, reversed(changed)) if changed else mixed(connection, found, metadata)
+        code = script_directory()
+        changed = ledger.other_files(connection, code, database_revisions(connection))
+        yield from map(_other_file, reversed(changed)) if changed else mixed(connection, found, metadata, code)
 
 
 def _other_file(one: ledger.OtherFile) -> Diagnosis:
@@ -183,7 +185,7 @@ def _other_file(one: ledger.OtherFile) -> Diagnosis:
     return Diagnosis(ERROR, "edited-revision", what, f"git log -p -- {os.path.relpath(one.script.path)}")
 
 
-def mixed(connection: Connection, found: SchemaState, metadata: MetaData) -> Iterator[Diagnosis]:
+def mixed(connection: Connection, found: SchemaState, metadata: MetaData, code: ScriptDirectory) -> Iterator[Diagnosis]:
     """Find an older schema that was restored over a newer one, of which tables stand that the version does not have.
 
     They are older than alembic_version, which came with the backup; by hand one may have been made since.
@@ -193,7 +195,7 @@ def mixed(connection: Connection, found: SchemaState, metadata: MetaData) -> Ite
         return
     older = "SELECT model FROM tables WHERE oid < to_regclass('alembic_version')"
     there = _rows(connection, older, query_parameters(metadata, False)).scalars().all()
-    if early := revisions.made_too_early(script_directory(), to_run, there):
+    if early := revisions.made_too_early(code, to_run, there):
         what = (
             f"The database is at {found.database_revision}, and has what later revisions make: {', '.join(early)}. A"
             " backup of an older schema was restored over a newer one (pg_restore --clean), which mixes the rows of two"
@@ -215,10 +217,10 @@ def faults(connection: Connection, is_at_head: bool) -> Iterator[Diagnosis]:
     yield from (Diagnosis(*one) for one in (project(connection, is_at_head) if project else ()))
 
 
-def require_no_fault(connection: Connection, found: SchemaState, metadata: MetaData) -> None:
+def require_no_fault(connection: Connection, found: SchemaState, metadata: MetaData, code: ScriptDirectory) -> None:
     """Refuse to upgrade a database that has a fault which is an error, and log the others. At head, read no table."""
     connection.rollback()  # of the try before
-    of_rows = [*mixed(connection, found, metadata), *faults(connection, False)] if found.pending else []
+    of_rows = [*mixed(connection, found, metadata, code), *faults(connection, False)] if found.pending else []
     for one in (*of_rows, *locale(connection)):
         if one.severity == ERROR:
             raise ReleaseError(f"Nothing was changed. {one.what} Type: {one.next}")

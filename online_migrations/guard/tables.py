@@ -169,8 +169,9 @@ def _column_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
     if not _same_or_wider(old, new):
         yield change.effect("changes-type", old.name)
     yield from _required_facts(change, old, new)
-    had_value, has_value = (_has_value(column) or column.facts["filled"] for column in (old, new))
-    if (now["required"] or was["generated"]) and had_value and not has_value:
+    # A trigger may fill it, but nothing proves that it does what a default or a number did.
+    had_value, is_filled = _has_value(old) or was["filled"], now["filled"] and not _has_value(old)
+    if (now["required"] or was["generated"]) and had_value and not (_has_value(new) or is_filled):
         yield change.effect("drops-default", old.name, column=old.name)
     elif now["default"] != was["default"]:
         yield _changes_default(change, new)

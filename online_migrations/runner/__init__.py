@@ -192,7 +192,7 @@ def check(current: state.SchemaState, connection: Connection, command: str) -> l
     if command == "do_stamp":
         return []
     if command == "upgrade":
-        require_no_fault(connection, current, target_metadata())
+        require_no_fault(connection, current, target_metadata(), context.script)
     heads, function = migration.get_current_heads(), migration._migrations_fn
     connection.rollback()
     try:
