@@ -2,7 +2,7 @@
 -- columns, and the rules that rows are held to. A view, such as one that stands for a renamed table, is followed to the
 -- table that holds its rows.
 -- 28, as bits of pg_relation_is_updatable(): rows can be added, changed and taken away. 7, as bits of tgtype: called for
--- each row, before it is added. A trigger function that names a column is taken to fill it.
+-- each row, before it is added. A trigger function is taken to fill a column if it sets it, and not if it only reads it.
 SELECT wanted.mapped, (pg_relation_is_updatable(relation.oid, true) & 28) = 28 AS writable,
     (SELECT jsonb_object_agg(coalesce(held.attname, shown.attname), jsonb_build_array(
             format_type(shown.atttypid, shown.atttypmod), coalesce(held.attnotnull, false),
@@ -16,7 +16,9 @@ SELECT wanted.mapped, (pg_relation_is_updatable(relation.oid, true) & 28) = 28 A
         LEFT JOIN pg_attrdef preset ON preset.adrelid = held.attrelid AND preset.adnum = held.attnum
         LEFT JOIN LATERAL (SELECT min(proname || '()') FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
             WHERE tgrelid = stored.oid AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7
-                AND position(held.attname IN prosrc) > 0) filled (by) ON true
+                AND position(held.attname IN prosrc) > 0 AND prosrc ~* replace(
+                    '\mNEW\s*\.\s*"?COLUMN"?\s*(:=|=|\[)|\mINTO\M[^;]*\mNEW\s*\.\s*"?COLUMN\M',
+                    'COLUMN', regexp_replace(held.attname, '\W', '\\\&', 'g'))) filled (by) ON true
     ) AS columns,
     (SELECT jsonb_agg(jsonb_build_array(rule.definition,
             ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = stored.oid AND attnum = ANY (rule.keys)),
