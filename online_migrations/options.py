@@ -26,7 +26,7 @@ class Options(NamedTuple):
         status_lines: what `flask release status` tells besides, by titles, such as {"queue": "no job waits"}.
         faults: finds what is wrong with the rows, on the schema of any revision: a severity ("error" or "warning"), a
             name of the rule, a sentence, and the command to type. `flask release doctor` tells them; an upgrade with
-            something to run logs a warning, and is refused by an error. True: the models are compared besides.
+            something to run logs a warning, and is refused by an error.
         defer_backfill: adds a job to the transaction of the connection, which calls backfills.run_batch() with the name
             and turn that are given, after so many seconds, and commits. backfill_later() needs it.
         baseline: the newest revision from before the project took this library over. `flask release lint` excuses it
@@ -42,7 +42,7 @@ class Options(NamedTuple):
     unreachable_advice: str = ""
     unmapped_prefixes: tuple[str, ...] = ()
     status_lines: Callable[[Connection], dict[str, str]] | None = None
-    faults: Callable[[Connection, bool], Iterable[tuple[str, str, str, str]]] | None = None
+    faults: Callable[[Connection], Iterable[tuple[str, str, str, str]]] | None = None
     defer_backfill: Callable[[Connection, str, int, float], None] | None = None
     baseline: str | None = None
     base_schema: str | None = None

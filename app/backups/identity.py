@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from app.extensions import Base
-
 _THERE = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL")
 _IS_COPY = text(
     "SELECT EXISTS (SELECT FROM database_marks WHERE xid % 4294967296 <> CAST(CAST(xmin AS text) AS bigint))"
@@ -29,11 +27,6 @@ _OLDER_THAN_OWNER = text(
     " (SELECT user_id, created_at FROM account_events ORDER BY id LIMIT 1000)) of_account (owner, at)"
     " JOIN users ON users.id = owner WHERE at < created_at - interval '1 hour'"
 )
-_WITHOUT_OWNER = text(
-    "SELECT name FROM unnest(CAST(:names AS text[])) AS name JOIN pg_attribute ON attrelid = to_regclass(name)"
-    " WHERE attname = 'user_id'"
-    " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND contype = 'f') ORDER BY name"
-)
 _ANEW = "flask restore latest.dump --into URL_OF_AN_EMPTY_DATABASE"
 
 # What a thief may hold, and its owner had ended since the dump, in the words of what is printed.
@@ -46,7 +39,7 @@ ENDED = {
 }
 
 
-def faults(connection: Connection, are_models_compared: bool) -> Iterator[tuple[str, str, str, str]]:
+def faults(connection: Connection) -> Iterator[tuple[str, str, str, str]]:
     """Find what `flask release doctor` cannot see in the schema, as online_migrations.Options has it."""
     of_people = ("users", "user_sessions", "account_events")
     there = set(connection.scalars(_THERE, {"names": [*of_people, "database_marks"]}))
@@ -57,10 +50,6 @@ def faults(connection: Connection, are_models_compared: bool) -> Iterator[tuple[
             " recovery codes, second steps, passwords, addresses."
         )
         yield "warning", "restored", what, "flask acknowledge-restore"
-    owned = [table.name for table in Base.metadata.tables.values() if "user_id" in table.c]
-    if not are_models_compared and (tables := connection.scalars(_WITHOUT_OWNER, {"names": owned}).all()):
-        what = f"Nothing holds the rows of {', '.join(tables)} to an account: a restore could not make its foreign key."
-        yield "error", "rows-without-owner", f"{what} Restore again, into an empty database.", _ANEW
     if there.issuperset(of_people) and (count := connection.scalar(_OLDER_THAN_OWNER)):
         what = (
             f"{count} of the oldest sessions and events are older than their account: rows of two databases are mixed."

@@ -211,16 +211,16 @@ def locale(connection: Connection) -> Iterator[Diagnosis]:
         yield Diagnosis(WARNING, "locale", f"{weakness} Restore into another database.", psql(make))
 
 
-def faults(connection: Connection, is_at_head: bool) -> Iterator[Diagnosis]:
+def faults(connection: Connection) -> Iterator[Diagnosis]:
     """Find what only the project knows to be wrong."""
     project = options.current().faults
-    yield from (Diagnosis(*one) for one in (project(connection, is_at_head) if project else ()))
+    yield from (Diagnosis(*one) for one in (project(connection) if project else ()))
 
 
 def require_no_fault(connection: Connection, found: SchemaState, metadata: MetaData, code: ScriptDirectory) -> None:
     """Refuse to upgrade a database that has a fault which is an error, and log the others. At head, read no table."""
     connection.rollback()  # of the try before
-    of_rows = [*mixed(connection, found, metadata, code), *faults(connection, False)] if found.pending else []
+    of_rows = [*mixed(connection, found, metadata, code), *faults(connection)] if found.pending else []
     for one in (*of_rows, *locale(connection)):
         if one.severity == ERROR:
             raise ReleaseError(f"Nothing was changed. {one.what} Type: {one.next}")
@@ -270,7 +270,7 @@ def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
     parameters = query_parameters(metadata, is_at_head)
     found = [*check_revisions(connection, there, metadata), *stopped_backfills(connection)]
     with _attempt(connection, found):
-        found += [*locale(connection), *faults(connection, is_at_head)]
+        found += [*locale(connection), *faults(connection)]
     reported = set()
     for rule in CHECKS:
         with _attempt(connection, found):

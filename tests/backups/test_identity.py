@@ -91,13 +91,8 @@ BEHIND = (
     "DROP TABLE database_marks; DELETE FROM schema_ledger WHERE revision > '0058'",
     "UPDATE alembic_version SET version_num = '0058'",
 )
-PLANTED = {
-    "older-than-owner": (SESSION, "UPDATE user_sessions SET created_at = now() - interval '2 days'"),
-    "rows-without-owner": ("ALTER TABLE todos DROP CONSTRAINT fk_todos_user_id_users",),
-}
 
 
-@pytest.mark.parametrize("rule", PLANTED)
-def test_rows_that_are_not_of_their_account_are_found(shop: Shop, rule: str) -> None:
-    run(shop.url, *BEHIND, *PLANTED[rule])
-    refused(shop, rule)
+def test_rows_that_are_older_than_their_account_are_found(shop: Shop) -> None:
+    run(shop.url, *BEHIND, SESSION, "UPDATE user_sessions SET created_at = now() - interval '2 days'")
+    refused(shop, "older-than-owner")
