@@ -1,4 +1,4 @@
-"""What the schemas of requests have in common, by which pydantic reads them and the API's document tells them."""
+"""Declare what the schemas of requests share: pydantic reads requests by them, and the API's document tells them."""
 
 import re
 from collections.abc import Iterator

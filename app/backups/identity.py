@@ -29,7 +29,7 @@ _OLDER_THAN_OWNER = text(
 )
 _ANEW = "flask restore latest.dump --into URL_OF_AN_EMPTY_DATABASE"
 
-# What a thief may hold, and its owner had ended since the dump, in the words of what is printed.
+# A thief may hold one of these that its owner had ended since the dump. The words are those that are printed.
 ENDED = {
     "user_sessions": "sessions",
     "access_tokens": "tokens of the API",

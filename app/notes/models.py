@@ -122,7 +122,7 @@ class Note(Base):
             postgresql_using="gin",
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        # What changed since a transaction, see app/sync.py.
+        # The changes since a transaction, see app/sync.py.
         Index("ix_notes_changed", "user_id", "changed", "id", postgresql_where=text("changed IS NOT NULL")),
         # The nightly purge of everybody's trash.
         Index("ix_notes_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

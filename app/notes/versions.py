@@ -16,7 +16,7 @@ from app.notes.texts import EXCERPT_LENGTH
 from app.rejection import RowNotFound, existing
 
 _VERSIONS = Base.metadata.tables[NoteVersion.__tablename__]
-# What an editor compares: a version counts pins too, which are no conflict with a text.
+# An editor compares this one: a version counts pins too, which are no conflict with a text.
 TEXT_VERSION = func.coalesce(Note.text_version, Note.version)
 _OF_NOTE = (Note.user_id == bindparam("owner"), Note.id == bindparam("note_id"), Note.deleted_at.is_(None))
 _LIST = (

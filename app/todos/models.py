@@ -36,7 +36,7 @@ class Todo(Base):
             text("id DESC"),
             postgresql_where=text("completed AND deleted_at IS NULL"),
         ),
-        # What changed since a transaction, see app/sync.py.
+        # The changes since a transaction, see app/sync.py.
         Index("ix_todos_changed", "user_id", "changed", "id", postgresql_where=text("changed IS NOT NULL")),
         # The nightly purge of everybody's deleted todos.
         Index("ix_todos_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

@@ -16,7 +16,7 @@ from tests.conftest import CLIENT
 
 # Headers of answers of the whole service, besides those of app.extensions["headers"].
 EVERYWHERE = {"Content-Type", "Content-Length", "Vary", "X-Robots-Tag", "X-Reader"}
-# Those of the last page, of a count that is done, of a body of another type, and of a token that is none are not sent.
+# Headers that depend on more than the status: on further pages, an unfinished count, the body's type, a valid token.
 NOT_ALWAYS = {"Link", "Retry-After", "Accept-Encoding", "RateLimit", "RateLimit-Policy"}
 
 

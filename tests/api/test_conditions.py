@@ -19,7 +19,7 @@ from tests.conftest import PASSWORD
 from tests.database import same_row_counts
 
 NEW: dict[str, Any] = {"notes": {"title": "a title"}, "todos": {"description": "a todo"}}
-# What reads If-Match: the list, what is done to a new row first, and then, where, with which body.
+# Operations that read If-Match: the list, the call that prepares a new row, then the method, the path and the body.
 READ_BY: list[tuple[str, str, str, str, Any]] = [
     *(("notes", "", "PATCH", "{}", {"title": "x"}), ("notes", "", "DELETE", "{}", None)),
     *(("notes", "", method, f"{{}}/{where}", None) for where in ("pin", "archive") for method in ("PUT", "DELETE")),

@@ -115,7 +115,7 @@ def clear_and_restore(user_id: int, _row_id: int) -> None:
 OLD = "UPDATE {} SET deleted_at = now() - interval '31 days'"
 FOR_GOOD = in_turn(notes.delete_note, notes.delete_note_for_good)
 GONE, NOTHING = "it is gone", "nothing comes"
-# What happens to the first of three rows, and how many versions it goes on by.
+# A change of the first of three rows, and by how many versions it goes on.
 HAPPENS: dict[str, tuple[str, Step, int | str]] = {
     "pin": ("notes", pin(True), 1),
     "pin in the list": ("notes", lambda user, row: selection.pin_notes(user, [row], pinned=True), 1),

@@ -16,7 +16,7 @@ DATES: list[object] = [
     " 2026-12-01", "2026-12-01 ", "2026-12-01\n", "2026/12/01", "01.12.2026", "２０２６-12-01", "-2026-12-01",
     "2026-02-30", "today", "", 1764547200, 1764547200.0, 20261201, 0, True, [], {}, ["2026-12-01"],
 ]  # fmt: skip
-# What is wrong for a field of each type, and format.
+# Wrong values for a field of each type, and format.
 WRONG: dict[str, list[object]] = {
     "string": [1, 1.5, True, [], {}, ["x"]],
     "date": DATES,

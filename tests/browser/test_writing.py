@@ -34,7 +34,7 @@ BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) Object.defin
   get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
 });"""
 FULL = """Storage.prototype.setItem = () => { throw new DOMException("exceeded", "QuotaExceededError"); };"""
-# Whether the middle of a button is on the screen, and nothing over it.
+# True if the middle of a button is on the screen, and nothing lies over it.
 IS_HIT = """button => {
   const { left, top, width, height } = button.getBoundingClientRect();
   return button === document.elementFromPoint(left + width / 2, top + height / 2);

@@ -180,7 +180,7 @@ ARCHIVES: dict[str, tuple[Reason, Callable[[], bytes]]] = {
         Reason.DAMAGED,
         lambda: zipped(document(notes=[NOTE, "HERE"]).encode().replace(b'"HERE"', b" " * archive.CHUNK + b'"\xff"'))),
     "a list twice": (Reason.DAMAGED, lambda: zipped(document()[:-1] + ', "notes": []}')),
-    # What no export has is read over, within the bounds of what one has.
+    # An item that no export has is read over, within the bounds of those that one has.
     "a bomb in a list that no export has": (Reason.TOO_MUCH, lambda: headed('"users": [')),
     "too many items in a list that no export has": (
         Reason.TOO_MUCH, lambda: zipped(document(users=[0] * (portability.MAX_ITEMS + 1)))),

@@ -28,7 +28,7 @@ SECRETS = {
     *("users.password_hash", "user_sessions.token_hash", "access_tokens.token_hash", "note_shares.token"),
     *("passkeys.credential_id", "passkeys.public_key", "passkeys.user_handle", "passkeys.sign_count"),
 }
-# What is made of the other columns, what a row is kept by, and what is nothing of a person's.
+# Columns made of others, those that a row is kept by, and those that say nothing of a person.
 NOT_TOLD = {
     *("users.nickname_key", "users.email_refused_at", "users.figures_counted_at", "account_events.day"),
     *("account_events.id", "user_sessions.id", "access_tokens.id", "passkeys.id", "passkeys.transports"),
