@@ -1,13 +1,15 @@
 """Race five `flask db upgrade` that start at once, on five revisions that change rows.
 
 Each revision adds 1 to a column in autocommit, as a data migration does. A revision that ran twice shows as 2.
-Plain Alembic and our runner take turns on the same server. Run: .venv/bin/python -m tools.bench.race
+Plain Alembic and our runner take turns on the same server. Exit code 1 when a round of our runner was not good.
+Run: .venv/bin/python -m tools.bench.race
 """
 
 import argparse
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -21,15 +23,21 @@ STEPS = 5
 REVISION = """\
 from alembic import op
 
-revision = "{number}"
+revision = "r{step}"
 down_revision = {down!r}
 phase = "expand"
 
 
 def upgrade() -> None:
+"""
+FIRST = """\
+    op.execute("CREATE TABLE sums ({columns})")
+    op.execute("INSERT INTO sums DEFAULT VALUES")
+"""
+ADDS = """\
     with op.get_context().autocommit_block():
         op.execute("SELECT pg_sleep(0.2)")  # stands for the work on a table with rows
-        op.execute("UPDATE sums SET {column} = {column} + 1")
+        op.execute("UPDATE sums SET step_{step} = step_{step} + 1")
 """
 
 
@@ -49,30 +57,33 @@ def main() -> None:
                 print(f"round {number}: {outcomes}", flush=True)
     for side, counted in outcomes.items():
         print(f"{side}: {counted['good']} of {rounds} good", dict(counted))
+    sys.exit(outcomes["this runner"]["good"] < rounds)
 
 
 def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> list[str]:
-    """Write a migrations folder with only these revisions; return the command that applies them."""
+    """Write a migrations folder with only these revisions; return the command that applies them up to one."""
     if "--app" in flask:
         subprocess.run([*flask, "db", "init", "-d", folder], cwd=ROOT, env=environment, check=True, capture_output=True)
     else:
         shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("versions"))
         (folder / "versions").mkdir()
-    for step in range(1, STEPS + 2):  # the last stays pending: at the head our runner would compare our models
-        down = f"r{step - 1}" if step > 1 else None
-        text = REVISION.format(number=f"r{step}", down=down, column=f"step_{step}")
-        (folder / f"versions/r{step}.py").write_text(text)
-    return [*flask, "db", "upgrade", "-d", str(folder), f"r{STEPS}"]
+    columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
+    for step in range(STEPS + 2):  # the last stays pending: at the head our runner would compare our models
+        text = REVISION + (ADDS if step else FIRST)
+        down = f"r{step - 1}" if step else None
+        (folder / f"versions/r{step}.py").write_text(text.format(step=step, down=down, columns=columns))
+    return [*flask, "db", "upgrade", "-d", str(folder)]
 
 
 def race(command: list[str], environment: Mapping[str, str]) -> str:
     """Run one round on an empty database. Return "good", or what went wrong."""
     url = environment["DATABASE_URL"]
     query(url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
-    query(url, f"CREATE TABLE sums ({columns}); INSERT INTO sums DEFAULT VALUES")
+    subprocess.run([*command, "r0"], cwd=ROOT, env=environment, check=True, capture_output=True)
     racers = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            [*command, f"r{STEPS}"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         for _ in range(RACERS)
     ]
     failed = sum(racer.wait() != 0 for racer in racers)
