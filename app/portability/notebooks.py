@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from app.characters import composed
+from app.rejection import Rejected
 
 ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by their byte order marks
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,12 +52,10 @@ class Missing(enum.StrEnum):
     OTHER = enum.auto()  # no note: a picture, an archive, a link of the file system
 
 
-class NotTaken(Exception):
+class NotTaken(Rejected):
     """The file does not become a note."""
 
-    def __init__(self, reason: Missing) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: Missing
 
 
 @dataclass(frozen=True)

@@ -161,24 +161,17 @@ class _Export:
 
 @dataclass
 class Progress:
-    """Count the items that an import has read so far, for another thread to tell, and name those that it leaves out."""
+    """Count what an import has read so far, for another thread to tell, and at its end say what it did."""
 
     read: int = 0
-    left_out: dict[Missing, list[str]] = field(default_factory=dict)
+    left_out: dict[Missing, list[str]] = field(default_factory=dict)  # the names of files that became no note
+    new: Mapping[str, int] = field(default_factory=dict)  # items that came in, by name of the feature
+    photo: bool = False  # it came in
 
     @property
     def taken(self) -> int:
+        """Return how many items came in, or were there already."""
         return self.read - sum(map(len, self.left_out.values()))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Say what an import did."""
-
-    new: dict[str, int]  # items that came in, by name of the feature
-    known: int  # items that the account had already
-    photo: bool = False  # it came in
-    missing: Mapping[Missing, list[str]] = field(default_factory=dict)  # the names of files that became no note
 
 
 def import_archive(
@@ -189,11 +182,11 @@ def import_archive(
     *,
     replace_photo: bool,
     zone: tzinfo = UTC,
-) -> Outcome:
+) -> None:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
     Where the account has a photo, that of the export is taken with `replace_photo` alone. Of another notebook's export
-    the notes are taken that can be, and the outcome names the others; `zone` is that of dates without one.
+    the notes are taken that can be, and `progress` names the others; `zone` is that of dates without one.
 
     Raises: ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
@@ -223,7 +216,7 @@ def import_archive(
             raise
         writes.mark(account.id)  # this may be a thread of its own, without the request
         db.session.commit()
-        return Outcome(new, progress.taken - sum(new.values()), url is not None, progress.left_out)
+        progress.new, progress.photo = new, url is not None
 
 
 def _load(user_id: int, export_file: Archive, portables: Portables, end: float, progress: Progress) -> dict[str, int]:
