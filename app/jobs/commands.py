@@ -10,7 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database.errors import violated_constraint
+from app.database.errors import server_message, violated_constraint
 from app.extensions import db
 
 MOST_LISTED = 100
@@ -39,9 +39,8 @@ class JobsGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
             advice = "See that DATABASE_URL leads to the service's database, and that it is migrated: flask db upgrade"
-            raise click.ClickException(f"{reason}. {advice}") from error
+            raise click.ClickException(f"{server_message(error)}. {advice}") from error
 
 
 @click.group("jobs", cls=JobsGroup)

@@ -10,10 +10,11 @@ from datetime import timedelta
 
 from procrastinate.jobs import Status
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from app.extensions import db
-from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
+from app.jobs.queue import MOST_ATTEMPTS, JobRecord, add_failure, defer_on, nightly, queue, retrying, session_jobs
+from app.soft_delete import purge
 from online_migrations.backfills import requeue_lost, run_batch
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
 LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
 FAILED_JOBS_KEPT = timedelta(days=30)
-BATCH = 500  # rows that one transaction of a purge deletes
 
 _LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
 
@@ -31,18 +31,12 @@ _OVERDUE = text(
     " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
     " < now() - make_interval(secs => :longest)"
 ).bindparams(longest=LONGEST_JOB)
-# JobManager.delete_old_jobs() does this in one statement, which ends at the timeout when there are many.
-_PURGE_FAILED = text(
-    "DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM procrastinate_jobs job"
-    " WHERE id > :after AND status IN ('failed', 'cancelled', 'aborted')"
-    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id) <= now() - :kept"
-    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
-).bindparams(kept=FAILED_JOBS_KEPT, batch=BATCH)
-_PURGE_RECORDS = text(
-    "DELETE FROM job_records WHERE id IN (SELECT id FROM job_records record WHERE id > :after"
-    " AND NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = record.id)"
-    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
-).bindparams(batch=BATCH)
+_JOBS = Table("procrastinate_jobs", MetaData(), Column("id", BigInteger, primary_key=True))
+_HAVE_EXPIRED = text(
+    "status IN ('failed', 'cancelled', 'aborted') AND now() - :kept >="
+    " (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = procrastinate_jobs.id)"
+).bindparams(kept=FAILED_JOBS_KEPT)
+_ARE_LOST = text("NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)")
 
 
 class WorkerLost(Exception):
@@ -80,23 +74,17 @@ async def _requeue_stalled(locked: set[int]) -> None:
 
 @nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
-    """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once."""
-    _purge(_PURGE_FAILED)
+    """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once.
+
+    JobManager.delete_old_jobs() does this in one statement, which ends at the timeout when there are many.
+    """
+    purge(_JOBS, _HAVE_EXPIRED)
 
 
 @nightly("jobs.purge_lost_records")
 def purge_lost_records(timestamp: int) -> None:
     """Delete the records of jobs that are gone."""
-    _purge(_PURGE_RECORDS)
-
-
-def _purge(batch: TextClause) -> None:
-    """Run a deletion from one id to the next, in transactions of BATCH rows, until nothing is left to delete."""
-    after = -1
-    while deleted := db.session.scalars(batch, {"after": after}).all():
-        db.session.commit()
-        after = max(deleted)
-    db.session.commit()
+    purge(JobRecord, _ARE_LOST)
 
 
 PRIORITY = -10  # every other job that waits goes first
