@@ -19,8 +19,7 @@ from app.jobs.queue import TABLES as QUEUE_TABLES
 from app.photos.service import FOLDER, NAME_LENGTH
 
 USERS = "users"  # the demo account is given a date
-BATCH = 20_000  # keys at a time from each side, so that memory does not grow with the tables
-PHOTO_BATCH = 1_000
+STREAMED = {"stream_results": True, "yield_per": 20_000}  # so that memory does not grow with the tables
 NAMED = 5  # keys, or accounts, that a sentence lists
 
 # Not UNLOGGED ones, which any crash empties.
@@ -83,8 +82,11 @@ def _compare_keys(
     live_keys = text(f"SELECT id, {' AND '.join(is_older)} AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
     dumped_keys = text(f"SELECT id, NULL AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
     bounds = {"made_at": made_at, "highest": highest}
-    given = {name: value for name, value in bounds.items() if f":{name}" in str(live_keys)}
-    both = merge(_stream(live, live_keys, given), _stream(restored, dumped_keys, {}), key=itemgetter(0))
+    both = merge(
+        live.execute(live_keys, bounds, execution_options=STREAMED),
+        restored.execute(dumped_keys, execution_options=STREAMED),
+        key=itemgetter(0),
+    )
     dumped = gone = new = lost_count = 0
     lost: list[int] = []
     for key, rows in groupby(both, key=itemgetter(0)):
@@ -96,12 +98,6 @@ def _compare_keys(
             lost_count += 1
             lost += [key] if len(lost) < NAMED else []
     return TableReport(table.name, dumped, lost_count, tuple(lost), gone, new)
-
-
-def _stream(connection: Connection, keys: Any, parameters: dict[str, Any]) -> Iterator[tuple[int, bool | None]]:
-    rows = connection.execute(keys, parameters, execution_options={"stream_results": True, "yield_per": BATCH})
-    for row in rows:
-        yield row.id, row.is_older
 
 
 # In the scratch database, so that our memory does not grow with the bucket. By name, since a bucket may have moved.
@@ -129,7 +125,7 @@ def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
     restored.execute(_NAMES)
     for page in storage.list_objects(FOLDER):
         restored.execute(_ADD, {"names": [key[-NAME_LENGTH:] for key in page]})
-    missing = restored.execute(_MISSING, execution_options={"stream_results": True, "yield_per": PHOTO_BATCH})
+    missing = restored.execute(_MISSING, execution_options={**STREAMED, "yield_per": 1_000})
     count = lost_count = 0
     lost: list[int] = []
     for batch in missing.partitions():

@@ -43,7 +43,6 @@ _MOST_WAL = text("SELECT pg_size_bytes(current_setting('max_wal_size'))")
 _FILL_DISK = text(
     "CREATE UNLOGGED TABLE room WITH (fillfactor = 10) AS SELECT repeat('x', 800) FROM generate_series(1, :pages)"
 )
-_ANALYZE = text("ANALYZE")
 # To read waits for nobody but who alters a table, and keeps nobody waiting who only uses it.
 _READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = '30s'")
 _HOLDS = text(
@@ -152,7 +151,7 @@ class Restore:
         _require_room(target, dump.path)
         dump_file.restore(dump, target.url, version)
         with target.connect() as connection:
-            connection.execute(_ANALYZE)
+            connection.execute(text("ANALYZE"))
             connection.commit()
         self._say_step(f"restored on a PostgreSQL {version} by pg_restore {dump.program[0]}; every constraint holds")
 
