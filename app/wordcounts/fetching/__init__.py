@@ -157,7 +157,13 @@ def _header_text(value: str) -> str:
 
 def _content_type_of_page(response: HTTPResponse) -> str:
     """Return the Content-Type of a page, "" without one. Raises: FetchFailed: it is no page, by its status or type."""
-    _refuse_status(response.status)
+    status = response.status
+    if 400 <= status < 500:
+        raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
+    if 500 <= status < 600:
+        raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
+    if not 200 <= status < 300:
+        raise FetchFailed(Failure.EMPTY)
     content_type: str = response.headers.get("Content-Type", "")
     if charset.media_type(content_type) not in ("", "text/plain", *HTML):
         raise FetchFailed(Failure.CONTENT_TYPE)
@@ -172,15 +178,6 @@ def _page(url: str, content_type: str, body: bytes) -> FetchedPage:
     if not media_type and not is_html and not charset.looks_like_text(body):
         raise FetchFailed(Failure.CONTENT_TYPE)
     return FetchedPage(url, charset.decode(body, content_type), is_html, media_type == charset.XHTML)
-
-
-def _refuse_status(status: int) -> None:
-    if 400 <= status < 500:
-        raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
-    if 500 <= status < 600:
-        raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
-    if not 200 <= status < 300:
-        raise FetchFailed(Failure.EMPTY)
 
 
 def _read_body(response: HTTPResponse, most: int) -> bytes:

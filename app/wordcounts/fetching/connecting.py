@@ -3,11 +3,12 @@
 import contextlib
 import ipaddress
 import os
-import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -32,27 +33,25 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[str]:
 
     getaddrinfo takes no timeout, so it runs in a thread. A thread that hangs is abandoned.
     """
-    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+    found: Future[list[Any]] = Future()
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except Exception as error:  # raised below, in the thread that waits
-            answers.put(error)
-        else:
-            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+            found.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=deadline.remaining)
-    except queue.Empty as error:
+        ips = list(dict.fromkeys(str(address[0]) for *_, address in found.result(deadline.remaining)))
+    except TimeoutError as error:
         raise FetchFailed(Failure.DEADLINE, is_transient=True) from error
-    if isinstance(answer, Exception):
-        is_transient = isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN
-        raise FetchFailed(Failure.DNS, is_transient=is_transient) from answer
-    if not answer:
+    except Exception as error:
+        is_transient = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        raise FetchFailed(Failure.DNS, is_transient=is_transient) from error
+    if not ips:
         raise FetchFailed(Failure.DNS)
-    return answer
+    return ips
 
 
 @contextlib.contextmanager
@@ -76,8 +75,10 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
         connection.auto_open = 0  # http.client would otherwise connect by itself, by name, once the socket is closed
         with contextlib.closing(connection):
             yield connection
-    finally:
-        _close(sock)
+    finally:  # the descriptor itself: `sock.close()` waits while a half-read response of urllib3 holds the socket
+        descriptor = sock.detach()
+        if descriptor != -1:
+            os.close(descriptor)
 
 
 def _first_that_answers(addresses: Sequence[VettedAddress], deadline: Deadline) -> socket.socket:
@@ -104,10 +105,3 @@ def _open(address: VettedAddress, seconds: float, deadline: Deadline) -> socket.
         sock.close()
         raise
     return sock
-
-
-def _close(sock: socket.socket) -> None:
-    """Close the descriptor itself: `sock.close()` waits while a half-read response of urllib3 holds the socket."""
-    descriptor = sock.detach()
-    if descriptor != -1:
-        os.close(descriptor)
