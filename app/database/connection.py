@@ -73,7 +73,14 @@ class Cursor(psycopg.Cursor[Any]):
             span.statements += 1
             span.sql_seconds += seconds
         if seconds >= self._sender.slow_seconds:
-            log_slow(str(query), seconds, self.rowcount, span)
+            fields = {
+                "at": "slow_statement",
+                "ms": round(seconds * 1000),
+                "rows": self.rowcount,  # -1 where it failed
+                "route": span and span.name,
+                "sql": " ".join(str(query).split()),
+            }
+            log.warning("", extra={"fields": fields})
 
 
 class Connection(psycopg.Connection[Any]):
@@ -202,15 +209,3 @@ class Connection(psycopg.Connection[Any]):
             is_named = self.is_direct
         if is_named:
             self._session_name = self.name
-
-
-def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | None) -> None:
-    """Log it; `rows` is -1 where the statement failed."""
-    fields = {
-        "at": "slow_statement",
-        "ms": round(seconds * 1000),
-        "rows": rows,
-        "route": span and span.name,
-        "sql": " ".join(statement.split()),
-    }
-    log.warning("", extra={"fields": fields})

@@ -40,17 +40,10 @@ class Rows(list[Row[*tuple[Any, ...]]]):
 
 
 class Compiled(NamedTuple):
-    """
-    Args:
-        values: of the parameters that the statement brings along.
-        computed: those of them that are asked for each time, such as a quota of the configuration.
-        written: how a value of the caller's is written, where it is not sent as it is.
-    """
-
     sql: str
-    values: Mapping[str, Any]
-    computed: Mapping[str, Callable[[], Any]]
-    written: Mapping[str, Callable[[Any], Any]]
+    values: Mapping[str, Any]  # of the parameters that the statement brings along
+    computed: Mapping[str, Callable[[], Any]]  # those of them that are asked for each time, such as a quota
+    written: Mapping[str, Callable[[Any], Any]]  # how a value is written that is not sent as it is
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self.values, **{name: compute() for name, compute in self.computed.items()}, **parameters}

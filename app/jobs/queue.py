@@ -116,9 +116,7 @@ def nightly(name: str, *errors: type[Exception]) -> Callable[[Callable[[int], No
 
 
 def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: str | int) -> None:
-    """Add a job to the session's transaction. It exists once that commits, and never if it is rolled back.
-
-    It waits at least as long as `after` says, such as {"hours": 1}.
+    """Add a job to the session's transaction, which waits at least as long as `after` says, such as {"hours": 1}.
 
     Raises: KeyError: no task has this name; SQLAlchemyError as any other statement of the transaction.
     """

@@ -31,6 +31,7 @@ _OVERDUE = text(
     " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
     " < now() - make_interval(secs => :longest)"
 ).bindparams(longest=LONGEST_JOB)
+# JobManager.delete_old_jobs() deletes in one statement, which ends at the timeout when there are many.
 _JOBS = Table("procrastinate_jobs", MetaData(), Column("id", BigInteger, primary_key=True))
 _HAVE_EXPIRED = text(
     "status IN ('failed', 'cancelled', 'aborted') AND now() - :kept >="
@@ -74,10 +75,7 @@ async def _requeue_stalled(locked: set[int]) -> None:
 
 @nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
-    """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once.
-
-    JobManager.delete_old_jobs() does this in one statement, which ends at the timeout when there are many.
-    """
+    """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once."""
     purge(_JOBS, _HAVE_EXPIRED)
 
 

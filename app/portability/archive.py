@@ -125,7 +125,7 @@ class Archive:
                 seen.add(name)
                 if name in HEAD:
                     head[name] = document.value(LONGEST_HEAD)
-                elif document.is_list():
+                elif document.peek() == "[":
                     _require_head(head)
                     yield name, document.items(longest.get(name, LONGEST_OTHER))
                 elif name in longest:
@@ -230,12 +230,9 @@ class JsonStream:
         for _ in self._between("[", "]"):
             yield self.value(longest)
 
-    def is_list(self) -> bool:
-        return self._peek() == "["
-
     def value(self, longest: int) -> Any:
         """Read the next value, whole. It may have so many code points, which bounds the memory, whatever it holds."""
-        self._peek()
+        self.peek()
         while True:
             try:
                 value, end = DECODER.raw_decode(self._buffer, self._at)
@@ -255,24 +252,24 @@ class JsonStream:
                 self._fill()
 
     def end(self) -> None:
-        if self._peek():
+        if self.peek():
             raise ArchiveRejected(Reason.DAMAGED)
 
     def _between(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening)
-        if self._peek() != closing:
+        if self.peek() != closing:
             yield
-            while self._peek() == ",":
+            while self.peek() == ",":
                 self._take(",")
                 yield
         self._take(closing)
 
     def _take(self, character: str) -> None:
-        if self._peek() != character:
+        if self.peek() != character:
             raise ArchiveRejected(Reason.DAMAGED)
         self._at += 1
 
-    def _peek(self) -> str:
+    def peek(self) -> str:
         """Return the next character that is not white space; empty at the end."""
         while True:
             self._at = WHITE_SPACE.match(self._buffer, self._at).end()  # type: ignore[union-attr]

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
 FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
 JOINERS = "\u200c\u200d"  # without them a family emoji falls apart into faces
+INVISIBLE = ("Cf", "Cs", "Co", "Cn")  # categories of Unicode
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # Windows' device names
 FRONT_MATTER = {"title": "title", "created": "created_at", "updated": "updated_at", "pinned": "pinned", "tags": "tags"}
 
@@ -20,14 +21,10 @@ def safe_name(text: str) -> str:
     Forbidden characters become spaces. Invisible ones, and those that change the direction of writing, are left out.
     """
     text = unicodedata.normalize("NFC", FORBIDDEN.sub(" ", text))
-    visible = (letter if letter.isprintable() or letter in JOINERS else _space_for(letter) for letter in text)
-    name = " ".join("".join(visible).split())
+    kept = (letter for letter in text if letter in JOINERS or unicodedata.category(letter) not in INVISIBLE)
+    name = " ".join("".join(letter if letter in JOINERS or letter.isprintable() else " " for letter in kept).split())
     name = name.encode()[:LONGEST_NAME].decode(errors="ignore").strip(". ")
     return f"{name} -" if RESERVED.fullmatch(name) else name
-
-
-def _space_for(letter: str) -> str:
-    return "" if unicodedata.category(letter) in ("Cf", "Cs", "Co", "Cn") else " "
 
 
 class MarkdownFile(NamedTuple):

@@ -110,9 +110,7 @@ _ERROR = select(Result.error).where(*_OWN)
 
 
 def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
-    """Queue a count, its row and its job in one transaction, and return the public id of the result.
-
-    If a result has this idempotency key already, nothing is queued, and the id is that result's.
+    """Queue a count, its row and its job in one transaction. Return its public id, or that of the key's result.
 
     Raises: RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
@@ -187,7 +185,6 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     """End an unfinished count; its job does nothing when its turn comes. To cancel it twice is to cancel it once.
 
     Its owner here and a worker in tasks.py change it by a statement that finds only unfinished ones: the first wins.
-
     Raises: RowNotFound, AlreadyFinished: nothing was changed.
     """
     owner = {"owner": user_id, "result": public_id}

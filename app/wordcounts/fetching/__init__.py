@@ -15,8 +15,6 @@ service of its cloud. That attack is SSRF (server-side request forgery). What is
   certificates are verified for the name in the URL.
 - Slow servers, endless answers and compressed bombs: one deadline for everything, one limit in bytes, and decompression
   in small pieces.
-
-Imports inside go one way: the client here → `connecting` → `vetting`.
 """
 
 import http.client
@@ -88,9 +86,7 @@ class Visit:
     def fetch(self, address: str, page: FetchedPage | None = None) -> FetchedPage:
         """Fetch an address as a person typed it, or as it stands on a page, which comes back if that is its own.
 
-        It ends by the deadline in any case, DNS and redirects included.
-
-        Raises: FetchFailed: with the reason, and whether a retry may succeed.
+        It ends by the deadline in any case, DNS and redirects included. Raises: FetchFailed.
         """
         try:
             url = parse_url(page.url if page else address, self._allowed_servers)

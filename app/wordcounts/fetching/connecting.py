@@ -20,10 +20,7 @@ MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not
 
 
 def resolve(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> list[VettedAddress]:
-    """Look up the addresses of the URL's host and vet them all, so no other address leaves this function.
-
-    Raises: FetchFailed: DNS, DEADLINE, PORT or ADDRESS.
-    """
+    """Look up the addresses of the URL's host, and vet them all: no other one comes out. Raises: FetchFailed."""
     ips = [url.ip] if url.ip else _look_up(url.host, url.port, deadline)
     return vet(ips, url.port, allowed_servers)
 

@@ -80,10 +80,7 @@ class PageUrl:
 
 
 def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUrl:
-    """Parse a URL as a person typed it, with Korean letters in host and path, but without spaces.
-
-    Raises: FetchFailed: URL, SCHEME, CREDENTIALS, PORT or ADDRESS.
-    """
+    """Parse a URL as a person typed it, with Korean letters in host and path, but no spaces. Raises: FetchFailed."""
     parts = _split(url)
     if parts.scheme not in PORTS:
         raise FetchFailed(Failure.SCHEME)
