@@ -54,10 +54,7 @@ queue.job_manager = JobsByDatabaseTime(queue.connector)
 
 
 class _SessionConnector(BaseConnector):
-    """Run procrastinate's statements in a transaction of ours: a migration's, or the session's.
-
-    The async methods block. They are for JobManager's methods that exist only as async ones; see tasks.py.
-    """
+    """Run procrastinate's statements in a transaction of ours: a migration's, or the session's."""
 
     def get_sync_connector(self) -> BaseConnector:
         return self
@@ -69,14 +66,8 @@ class _SessionConnector(BaseConnector):
             arguments["jobs"] = [job._replace(args=json.dumps(job.args)) for job in jobs]
         return [dict(row) for row in connection.exec_driver_sql(query, arguments).mappings()]
 
-    async def execute_query_async(self, query: str, **arguments: Any) -> None:
-        db.session.connection().exec_driver_sql(query, arguments)
 
-    async def execute_query_all_async(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
-        return self.execute_query_all_with_connection(db.session.connection(), query, **arguments)
-
-
-session_jobs = JobsByDatabaseTime(_SessionConnector())
+session_jobs = JobManager(_SessionConnector())
 
 _NOW = text("SELECT clock_timestamp()")
 
