@@ -72,10 +72,7 @@ class ForeignNote:
 
 
 def read_note(name: str, data: bytes, links: Links, zone: tzinfo) -> ForeignNote | None:
-    """Read a file; `zone` is that of dates without one. Return None for what a notebook keeps beside its notes.
-
-    Raises: NotTaken.
-    """
+    """Read a file; None: it is no note of a notebook. `zone` is that of dates without one. Raises: NotTaken."""
     text = _decoded(data)
     if name.lower().endswith(".json"):
         return _note(*keep_note(text), zone)

@@ -56,10 +56,7 @@ def export(
 
     Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
     is open until all rows are read, so the caller must not wait for a slow client between the parts. `zone` is that of
-    the days in file names.
-
-    Raises: RateLimited, Busy, AccountGone; StorageUnavailable: the photo cannot be read; OSError: there is no place for
-        a temporary file.
+    the days in file names. Raises: RateLimited, Busy, AccountGone, StorageUnavailable; OSError: no room for a file.
     """
     rate_limits.take(rate_limits.EXPORTS, account.id)
     parts = _Export(account, zone).parts(portables, records, readme, client)

@@ -6,7 +6,7 @@ is stored as a whole, or not at all.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import IO, cast
@@ -26,7 +26,6 @@ from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import MISSING, SENTENCES, ImportForm
-from app.portability.notebooks import Missing
 from app.portability.service import Progress
 from app.web.answers import Answer, retry_after, wait_sentence
 from app.web.autocommit import in_transaction
@@ -167,17 +166,16 @@ def streamed(job: Future[None], progress: Progress) -> Iterator[str]:
 
 def _outcome(job: Future[None], progress: Progress) -> str:
     """Tell what became of it. The status is sent, so an error can only be told."""
-    missing: Mapping[Missing, list[str]] = {}
     try:
         job.result()
-        sentence, is_wrong, missing = report_of(progress), False, progress.left_out
+        sentence, is_wrong = report_of(progress), False
     except ArchiveRejected as error:
         sentence, is_wrong = rejection_sentence(error, SENTENCES), True
     except Exception:
         current_app.logger.exception("an import failed")
         sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
-    found = [(sentence, missing.get(reason, [])) for reason, sentence in MISSING.items()]
-    reasons = [(sentence, names[:NAMED], len(names)) for sentence, names in found if names]
+    found = [] if is_wrong else [(words, progress.left_out.get(missing, [])) for missing, words in MISSING.items()]
+    reasons = [(words, names[:NAMED], len(names)) for words, names in found if names]
     return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong, reasons=reasons)
 
 

@@ -104,7 +104,6 @@ _CANCEL = (
     update(Result)
     .where(*_OWN, Result.status.in_(UNFINISHED))
     .values(status=FAILED, error=CANCELLED, finished_at=func.now())
-    .returning(Result.id)
 )
 _ERROR = select(Result.error).where(*_OWN)
 
@@ -188,10 +187,10 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     Raises: RowNotFound, AlreadyFinished: nothing was changed.
     """
     owner = {"owner": user_id, "result": public_id}
-    is_cancelled = db.session.scalar(_CANCEL, owner) is not None
+    db.session.execute(_CANCEL, owner)
     found = db.session.execute(_ERROR, owner).one_or_none()
     db.session.commit()
-    if existing(found).error != CANCELLED and not is_cancelled:
+    if existing(found).error != CANCELLED:
         raise AlreadyFinished
 
 

@@ -1,7 +1,6 @@
 """Resolve a host name and connect to a vetted address, within a deadline; nothing else of the feature connects."""
 
 import contextlib
-import ipaddress
 import os
 import socket
 import ssl
@@ -82,23 +81,14 @@ def _first_that_answers(addresses: Sequence[VettedAddress], deadline: Deadline) 
     """Connect to the first address that answers. Raises: OSError: of the last one that was tried."""
     failure: OSError = OSError("no address")
     for tried, address in enumerate(addresses):
-        # An address that does not answer leaves time for the others.
-        seconds = deadline.remaining / (len(addresses) - tried)
+        sock = socket.socket(socket.AF_INET6 if ":" in address.ip else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            return _open(address, seconds, deadline)
+            deadline.guard(sock)
+            sock.settimeout(deadline.remaining / (len(addresses) - tried))  # one that is silent leaves time for others
+            sock.connect((address.ip, address.port))
         except OSError as error:
+            sock.close()
             failure = error
+        else:
+            return sock
     raise failure
-
-
-def _open(address: VettedAddress, seconds: float, deadline: Deadline) -> socket.socket:
-    family = socket.AF_INET6 if ipaddress.ip_address(address.ip).version == 6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        deadline.guard(sock)
-        sock.settimeout(seconds)
-        sock.connect((address.ip, address.port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
