@@ -55,9 +55,8 @@ def compare(
 ) -> Iterator[TableReport]:
     """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ).
 
-    Args:
-        imported: the tables into which people import rows, with dates of their own. Of them, rows above the sequence
-            that stands in the dump are younger than the dump, whatever their dates say.
+    People import rows with dates of their own into the tables `imported`. Of them, rows above the sequence that stands
+    in the dump are younger than the dump, whatever their dates say.
     """
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):

@@ -58,15 +58,12 @@ class Restore:
     """Restore one dump, or the newest of a folder. `losses` holds a sentence for each thing that is wrong with it.
 
     Each of the three ways raises NotRestored, ReleaseError or DBAPIError where the live database stays as it was.
-
-    Args:
-        imported: the tables into which people import rows.
     """
 
     def __init__(self, place: Path, say: Callable[[str], None], imported: Collection[str]) -> None:
         self._place = place
         self._say = say
-        self._imported = imported
+        self._imported = imported  # the tables into which people import rows
         self._began = time.monotonic()
         self.losses: list[str] = []
 

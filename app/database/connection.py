@@ -98,10 +98,7 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def establish(cls, conninfo: str = "", *, pooler_prepares: bool, **options: Any) -> Self:
-        """Connect, and find out whether a pooler is in between: it announces a process id of its own.
-
-        Raises: OperationalError: the server refuses, or does not answer, or did not a moment ago.
-        """
+        """Connect, and see if a pooler is in between, which announces an id of its own. Raises: OperationalError."""
         server = (conninfo, options.get("host"), options.get("port"))
         with patience.connecting(server):
             made = cls.connect(conninfo, autocommit=True, cursor_factory=Cursor, **options)

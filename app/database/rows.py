@@ -55,8 +55,7 @@ class Compiled(NamedTuple):
 def fetch(connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Rows:
     """Run a statement and return its rows. SQLAlchemy does it where a value is not the driver's own, as of an Enum.
 
-    Args:
-        statement: made once, such as at a module's top: it is kept, with what it is compiled to.
+    It is made once, such as at a module's top: it is kept, with what it is compiled to.
     Raises: DBAPIError, and as it is what the type of a parameter raises.
     """
     compiled = _compile(statement, connection.dialect)

@@ -111,9 +111,7 @@ class Archive:
         """Yield name and items of each list. The caller reads each to its end before the next.
 
         `longest` names the lists that are known, and how many code points an item of each may have. Others come too,
-        and members that are no lists are read over: a later release may write them.
-
-        Raises: ArchiveRejected: also between items.
+        and members that are no lists are read over: a later release may write them. Raises: ArchiveRejected.
         """
         with damaged_on_error(), self._zip.open(self._document) as entry:
             document = JsonStream(entry, MAX_JSON)
@@ -198,13 +196,10 @@ DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique)
 
 
 class JsonStream:
-    """A streaming JSON parser.
+    """A streaming parser of JSON in UTF-8. Its bytes are counted, since a ZIP may lie about its size.
 
     Not ijson: its fast backend turns half of a surrogate pair into "?", fails with a SystemError on a number of 5,000
     digits and accepts a field twice, all of which is refused here. It also takes 1.8 times the CPU for 20,000 notes.
-
-    The source is UTF-8. Its bytes are counted here, since a ZIP may lie about its size.
-
     Raises: ArchiveRejected: DAMAGED or TOO_MUCH, by every method.
     """
 

@@ -51,8 +51,9 @@ class MarkdownFiles:
         """Return the files of this item alone. Args: kind: the name of the feature."""
         if kind == "notes":
             return [MarkdownFile(self._name(item), note_file(item), item["updated_at"])]
-        if kind == "todos":
-            self._todos.append(todo_line(item))
+        if kind == "todos":  # as a task list that GitHub and most notebooks read
+            due = f" ({item['due_on']})" if item["due_on"] else ""
+            self._todos.append(f"- [{'x' if item['completed'] else ' '}] {item['description']}{due}")
         return []
 
     def rest(self) -> list[MarkdownFile]:
@@ -84,9 +85,3 @@ def _quoted(value: object) -> str:
     """Write JSON. Two line separators are escaped, since YAML ends a line at them."""
     text = to_json(value).decode()
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def todo_line(todo: dict[str, Any]) -> str:
-    """Write an entry of a task list, as GitHub and most notebooks read it."""
-    due = f" ({todo['due_on']})" if todo["due_on"] else ""
-    return f"- [{'x' if todo['completed'] else ' '}] {todo['description']}{due}"

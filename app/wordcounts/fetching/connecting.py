@@ -55,7 +55,6 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
     """Connect to the first address that answers, with TLS for the URL's host if the scheme is https.
 
     urllib3 gets a socket that is already open and may not open another, so it neither resolves nor connects.
-
     Raises: OSError: no address answered; ssl.SSLError: no secure connection, or a certificate of another host.
     """
     connection_class = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
