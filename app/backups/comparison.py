@@ -10,7 +10,7 @@ from datetime import datetime
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, text
 
@@ -37,22 +37,14 @@ ORDER BY c.relname
 )
 
 
-class TableReport(NamedTuple):
-    name: str
-    dumped: int  # rows in the dump
-    lost: int | None = None  # rows that the dump should have and has not; None: they are not compared one by one
-    first_lost: tuple[int, ...] = ()  # the lowest keys of them
-    gone: int = 0  # rows of the dump that the live database has not
-    new: int = 0  # rows of the live database that are younger than the dump
+Report = tuple[str, str | None]  # a line, and the sentence of a loss
 
 
 def tables(connection: Connection) -> dict[str, Row[Any]]:
     return {table.name: table for table in connection.execute(_TABLES)}
 
 
-def compare(
-    live: Connection, restored: Connection, made_at: datetime, imported: Collection[str]
-) -> Iterator[TableReport]:
+def compare(live: Connection, restored: Connection, made_at: datetime, imported: Collection[str]) -> Iterator[Report]:
     """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ).
 
     People import rows with dates of their own into the tables `imported`. Of them, rows above the sequence that stands
@@ -65,7 +57,7 @@ def compare(
         # of which each edit of a note drops a row.
         if name.startswith(QUEUE_TABLES) or table.sequence is None:
             counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
-            yield TableReport(name, counted)
+            yield f"{name}: {counted:,} rows", None
         else:
             has_own_dates = name in imported or name == USERS
             yield _compare_keys(live, restored, table, made_at, has_own_dates)
@@ -73,7 +65,7 @@ def compare(
 
 def _compare_keys(
     live: Connection, restored: Connection, table: Row[Any], made_at: datetime, has_own_dates: bool
-) -> TableReport:
+) -> Report:
     highest = restored.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table.sequence}"))  # noqa: S608
     is_older = ["created_at < :made_at"] if table.is_dated else []
     if not table.is_dated or has_own_dates:
@@ -96,7 +88,15 @@ def _compare_keys(
         if ages == [True]:
             lost_count += 1
             lost += [key] if len(lost) < NAMED else []
-    return TableReport(table.name, dumped, lost_count, tuple(lost), gone, new)
+    line = f"{table.name}: {dumped:,} rows, {lost_count:,} lost, {gone:,} gone since, {new:,} new since"
+    ids = f"ids {_listed(lost, lost_count)}"
+    older = f"{table.name}: {lost_count} rows that are older than the dump are not in it, {ids}."
+    return line, older if lost else None
+
+
+def _listed(first: list[int], count: int) -> str:
+    more = count - len(first)
+    return ", ".join(map(str, first)) + (f" and {more:,} more" if more else "")
 
 
 # In the scratch database, so that our memory does not grow with the bucket. By name, since a bucket may have moved.
@@ -112,15 +112,11 @@ _STILL_SHOWN = text("SELECT id FROM users WHERE (id, image_url) IN :photos").bin
 )
 
 
-class PhotoReport(NamedTuple):
-    shown: int  # photo URLs in the dump
-    lost: int  # of them without an object, though the live database shows them too
-    first_lost: tuple[int, ...]  # the lowest ids of their accounts
-    replaced: int  # without an object because they were replaced or deleted since the dump
+def compare_photos(live: Connection, restored: Connection) -> Report:
+    """Compare the photo URLs of the dump with the objects in the bucket. Raises: StorageUnavailable.
 
-
-def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
-    """Compare the photo URLs of the dump with the objects in the bucket. Raises: StorageUnavailable."""
+    Lost is one without an object that the live database shows too; others were replaced or deleted since the dump.
+    """
     restored.execute(_NAMES)
     for page in storage.list_objects(FOLDER):
         restored.execute(_ADD, {"names": [key[-NAME_LENGTH:] for key in page]})
@@ -132,4 +128,6 @@ def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
         count += len(batch)
         lost_count += len(still_shown)
         lost += still_shown[: NAMED - len(lost)]
-    return PhotoReport(restored.scalar(_SHOWN) or 0, lost_count, tuple(lost), count - lost_count)
+    line = f"photos: {restored.scalar(_SHOWN)} in the dump, {count - lost_count} of them replaced or deleted since"
+    loss = f"{lost_count} photos that are shown have no object in the bucket: accounts {_listed(lost, lost_count)}."
+    return line, loss if lost else None

@@ -8,9 +8,8 @@ import enum
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.characters import composed
 from app.rejection import Rejected
@@ -58,8 +57,7 @@ class NotTaken(Rejected):
     reason: Missing
 
 
-@dataclass(frozen=True)
-class ForeignNote:
+class ForeignNote(NamedTuple):
     """A note of another notebook. Without a date, its file may have one."""
 
     title: str

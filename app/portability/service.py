@@ -283,7 +283,7 @@ def _item_of(note: ForeignNote, moment: datetime | None, notes: PortableTable) -
         return Missing.EMPTY
     except InvalidItem as error:
         if error.field == "title":  # as a heading of the text it has room
-            return _item_of(replace(note, title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
+            return _item_of(note._replace(title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
         return Missing.TOO_LONG
 
 
