@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from datetime import datetime, tzinfo
-from typing import Any, NamedTuple
+from datetime import tzinfo
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -27,52 +27,22 @@ def safe_name(text: str) -> str:
     return f"{name} -" if RESERVED.fullmatch(name) else name
 
 
-class MarkdownFile(NamedTuple):
-    """A file of the export. Without a moment it has the time of the export."""
+def note_name(note: dict[str, Any], zone: tzinfo, taken: dict[str, int]) -> str:
+    """Name a note's file `notes/2026-11-21 title.md`; without a title, with the first line of its text.
 
-    name: str
-    text: str
-    moment: datetime | None = None
-
-
-class MarkdownFiles:
-    """The Markdown files of an export: one for each note, and one list of the todos.
-
-    No two names of notes are equal, even where the file system ignores case. Other lists have no file: they are tables,
-    and the JSON has them.
+    `taken` are the names before it: no two are equal, even where the file system ignores case.
     """
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._taken: dict[str, int] = {}
-        self._todos: list[str] = []
-
-    def of(self, kind: str, item: dict[str, Any]) -> list[MarkdownFile]:
-        """Return the files of this item alone. Args: kind: the name of the feature."""
-        if kind == "notes":
-            return [MarkdownFile(self._name(item), note_file(item), item["updated_at"])]
-        if kind == "todos":  # as a task list that GitHub and most notebooks read
-            due = f" ({item['due_on']})" if item["due_on"] else ""
-            self._todos.append(f"- [{'x' if item['completed'] else ' '}] {item['description']}{due}")
-        return []
-
-    def rest(self) -> list[MarkdownFile]:
-        """Return the files of all items together: the todos in the order of the page, the reverse of the export's."""
-        return [MarkdownFile("todos.md", "\n".join([*reversed(self._todos), ""]))] if self._todos else []
-
-    def _name(self, note: dict[str, Any]) -> str:
-        """Name it `notes/2026-11-21 title.md`; without a title, with the first line of the text."""
-        folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
-        first_line = note["content"].strip().partition("\n")[0]
-        day = note["created_at"].astimezone(self._zone).date()
-        stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()
-        name, number = stem, 1
-        while name.casefold() in self._taken:
-            number = max(number, self._taken[stem.casefold()]) + 1
-            name = f"{stem} ({number})"
-        self._taken[stem.casefold()] = number
-        self._taken[name.casefold()] = 1
-        return f"{name}.md"
+    folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
+    first_line = note["content"].strip().partition("\n")[0]
+    day = note["created_at"].astimezone(zone).date()
+    stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()
+    name, number = stem, 1
+    while name.casefold() in taken:
+        number = max(number, taken[stem.casefold()]) + 1
+        name = f"{stem} ({number})"
+    taken[stem.casefold()] = number
+    taken[name.casefold()] = 1
+    return f"{name}.md"
 
 
 def note_file(note: dict[str, Any]) -> str:
@@ -85,3 +55,9 @@ def _quoted(value: object) -> str:
     """Write JSON. Two line separators are escaped, since YAML ends a line at them."""
     text = to_json(value).decode()
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def todo_line(todo: dict[str, Any]) -> str:
+    """Write an entry of a task list, as GitHub and most notebooks read it."""
+    due = f" ({todo['due_on']})" if todo["due_on"] else ""
+    return f"- [{'x' if todo['completed'] else ' '}] {todo['description']}{due}"

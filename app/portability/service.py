@@ -29,11 +29,10 @@ from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.photos import service as photos
 from app.photos.containers import PhotoRejected
-from app.portability import archive, bundles
+from app.portability import archive, bundles, markdown
 from app.portability.archive import Archive, ArchiveRejected, Reason
 from app.portability.bundles import File
 from app.portability.contract import EmptyItem, InvalidItem, Item, PortableTable, Records, read_rows
-from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.portability.notebooks import ForeignNote, Missing, hashtags
 from app.rejection import held
 from app.web.fields import has_control_characters, normalize
@@ -91,7 +90,7 @@ class _Export:
         self._account = account
         self._zone = zone
         self._now = datetime.now(UTC)
-        self._files = MarkdownFiles(zone)
+        self._names: dict[str, int] = {}  # of notes
         self._written = _Written()
         self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
@@ -103,7 +102,7 @@ class _Export:
             events.record(self._account.id, EventKind.EXPORTED, client)  # now: what follows may be cut off
             db.session.commit()
             yield b""
-            self._add(MarkdownFile("README.txt", readme))
+            self._add("README.txt", readme)
             yield from self._written.take(1)
             yield from self._packed(archive.DOCUMENT, self._document(portables), file)
             for name, rows in records.items():
@@ -134,19 +133,23 @@ class _Export:
         [account] = read_rows(PROFILE, self._account.id)
         head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
         yield to_json(head)[:-1]
+        todos: list[str] = []
         for portable in portables:
             yield f',\n"{portable.name}":['.encode()
             for number, item in enumerate(read_rows(portable.rows(portable.exported), self._account.id)):
-                for file in self._files.of(portable.name, item):
-                    self._add(file)
+                if portable.name == "notes":
+                    name = markdown.note_name(item, self._zone, self._names)
+                    self._add(name, markdown.note_file(item), item["updated_at"])
+                elif portable.name == "todos":
+                    todos.append(markdown.todo_line(item))
                 yield (b",\n" if number else b"\n") + to_json(item)
             yield b"]"
-        for file in self._files.rest():
-            self._add(file)
+        if todos:
+            self._add("todos.md", "\n".join([*reversed(todos), ""]))  # in the order of the page
         yield b"}\n"
 
-    def _add(self, file: MarkdownFile) -> None:
-        self._zip.writestr(self._entry(file.name, file.moment), file.text)
+    def _add(self, name: str, text: str, moment: datetime | None = None) -> None:
+        self._zip.writestr(self._entry(name, moment), text)
 
     def _entry(self, name: str, moment: datetime | None = None) -> ZipInfo:
         local = (moment or self._now).astimezone(self._zone)  # a ZIP has local time
