@@ -9,7 +9,7 @@ Sources: PostgreSQL manual, "Pipeline Mode" and "SET"; PgBouncer, "features"; ps
 import logging
 from collections.abc import Callable, Generator
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -120,15 +120,19 @@ class Connection(psycopg.Connection[Any]):
         return super().wait(self._watched(gen), interval, timeout)
 
     def _watched(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        waiting = patience.Waiting(self.pgconn.socket, is_ping=self.is_pinged)
+        longest = patience.PING_SECONDS if self.is_pinged else patience.PATIENCE_SECONDS
+        began = asked = monotonic()
         try:
             state = next(gen)
             while True:
                 ready = yield state
-                if not ready and waiting.is_over():
-                    self.close()
-                    patience.breakers[self._server].trip()
-                    raise patience.DatabaseTimeout("the database does not answer")
+                if not ready and (now := monotonic()) - asked >= longest:
+                    asked = now
+                    is_late = self.is_pinged or now - began >= patience.STATEMENT_SECONDS
+                    if is_late or not patience.is_alive(self.pgconn.socket):
+                        self.close()
+                        patience.breakers[self._server].trip()
+                        raise patience.DatabaseTimeout("the database does not answer")
                 state = gen.send(ready)
         except StopIteration as done:
             answer: T = done.value

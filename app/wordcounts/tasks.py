@@ -51,7 +51,7 @@ def count(context: JobContext, result_id: int) -> None:
         elif _update(result_id, status=QUEUED, error=error.code):  # not cancelled or deleted meanwhile
             raise
     except Exception as error:
-        if not isinstance(error, JobRequeued) and not is_transient(error):
+        if not is_transient(error):
             db.session.rollback()
             fail_interrupted(result_id)
         raise

@@ -78,7 +78,10 @@ def stems(words: Collection[str]) -> dict[str, str]:
             if candidates:
                 others[candidates[0]].append(word)
     _add_nouns(found, others)
-    return _roots(found)
+    for word in found:
+        while found[word] in found:  # 집만의 has the stem 집 too, if it is a form of 집만
+            found[word] = found[found[word]]
+    return found
 
 
 @lru_cache(maxsize=CACHED)
@@ -105,16 +108,6 @@ def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
             own = [form for form in forms if form not in stems_of_forms]
             if _show_a_noun(stem, {form[len(stem) :] for form in own}):
                 found.update(dict.fromkeys(own, stem))
-
-
-def _roots(found: Mapping[str, str]) -> dict[str, str]:
-    """Give 집만의 the stem 집 too, if it is a form of 집만."""
-    roots = dict(found)
-    for word, stem in found.items():
-        while stem in found:
-            stem = found[stem]
-        roots[word] = stem
-    return roots
 
 
 def _show_a_noun(stem: str, particles: set[str]) -> bool:
