@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import click
 from flask import current_app
@@ -76,7 +75,8 @@ def acknowledge_restore(moved: bool) -> None:
 def _tell_losses(dump: Path, run: Callable[[Restore], None]) -> None:
     """Run it, and print the losses; exit with 1 where there is one, or where it could not be finished."""
     one = Restore(dump, click.echo, {portable.table.name for portable in current_app.extensions["portables"]})
-    before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
+    # By itself the signal would leave the scratch database.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     failure = None
     try:
         run(one)
@@ -92,7 +92,3 @@ def _tell_losses(dump: Path, run: Callable[[Restore], None]) -> None:
         click.echo(f"NOT RESTORED: {failure}", err=True)
     if failure or one.losses:
         sys.exit(1)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)

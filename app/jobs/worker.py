@@ -17,7 +17,6 @@ import time
 from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import click
@@ -116,7 +115,7 @@ def _heed_signals(stopping: asyncio.Event, grace_over: asyncio.Event, running: S
         loop.call_later(GRACE_PERIOD, grace_over.set)
         loop.call_later(EXIT_AFTER, _exit, 0)
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(*_: object) -> None:
         if not loop.is_closed():  # a second signal may come while the process exits
             loop.call_soon_threadsafe(stop)
 
