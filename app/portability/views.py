@@ -27,7 +27,7 @@ from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import MISSING, SENTENCES, ImportForm
 from app.portability.service import Progress
-from app.web.answers import Answer, retry_after, wait_sentence
+from app.web.answers import Answer, refused
 from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
 from app.web.formats import number
@@ -102,8 +102,7 @@ def import_() -> Answer:
         except ArchiveRejected as error:
             form.archive.errors = [rejection_sentence(error, SENTENCES)]
         except rate_limits.RateLimited as error:
-            form.archive.errors = [wait_sentence(error)]
-            return import_page(form), 429, retry_after(error)
+            return refused(form.archive, error, partial(import_page, form))
     return import_page(form), 422
 
 
