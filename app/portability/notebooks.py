@@ -70,7 +70,7 @@ class ForeignNote(NamedTuple):
 
 
 def read_note(name: str, data: bytes, links: Links, zone: tzinfo) -> ForeignNote | None:
-    """Read a file; None: it is no note of a notebook. `zone` is that of dates without one. Raises: NotTaken."""
+    """Read a file; None: it stands beside the notes. `zone` is that of dates without one. Raises: NotTaken."""
     text = _decoded(data)
     if name.lower().endswith(".json"):
         return _note(*keep_note(text), zone)
