@@ -117,11 +117,15 @@ class Visit:
 
     def _request(self, url: PageUrl) -> FetchedPage | PageUrl:
         """Make one hop: resolve, vet, connect, read. Return the page, or where it redirects to."""
+        cookies, request = self._cookies[url.host], Request(url.url)  # noqa: S310 - requested by nobody
+        cookies.add_cookie_header(request)
         with connect(url, resolve(url, self._allowed_servers, self.deadline), self.deadline) as connection:
-            headers = HEADERS | self._cookie_header(url)
+            headers = HEADERS | dict(request.header_items())
             connection.request("GET", url.target, headers=headers, preload_content=False)
             with closing(connection.getresponse()) as response:
-                self._keep_cookies(url, response)
+                self._cookie_bytes_left -= len(response.headers.get("Set-Cookie", ""))
+                if self._cookie_bytes_left >= 0:
+                    cookies.extract_cookies(response, request)  # type: ignore[arg-type] # urllib3's has what it reads
                 location = response.headers.get("Location")
                 if response.status in REDIRECTS and location is not None:
                     return follow_redirect(url, _header_text(location.strip()), self._allowed_servers)
@@ -129,17 +133,6 @@ class Visit:
                 body = _read_body(response, self._bytes_left)
                 self._bytes_left -= len(body)
                 return _page(url.url, content_type, body)
-
-    def _cookie_header(self, url: PageUrl) -> dict[str, str]:
-        request = Request(url.url)  # noqa: S310 - read by the jar, and requested by nobody
-        self._cookies[url.host].add_cookie_header(request)
-        return dict(request.header_items())
-
-    def _keep_cookies(self, url: PageUrl, response: HTTPResponse) -> None:
-        self._cookie_bytes_left -= len(response.headers.get("Set-Cookie", ""))
-        if self._cookie_bytes_left >= 0:
-            # urllib3's response has what the jar reads of one.
-            self._cookies[url.host].extract_cookies(response, Request(url.url))  # type: ignore[arg-type]  # noqa: S310
 
 
 def _header_text(value: str) -> str:
