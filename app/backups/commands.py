@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import click
 from flask import current_app
@@ -30,8 +29,7 @@ def restore(dump: Path, into: str | None) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The database that was
     live is kept, under a name that is printed. Exit 0: done, 1: why not, and the live database is as it was.
     """
-    one = Restore(dump, click.echo, _imported())
-    _tell_losses(one, lambda: one.into(into) if into else one.replace())
+    _tell_losses(dump, lambda one: one.into(into) if into else one.replace())
 
 
 @click.command("restore-drill")
@@ -43,8 +41,7 @@ def restore_drill(dump: Path) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The scratch database
     is made on SCRATCH_DATABASE_URL, and dropped again. Exit 0: nothing is lost, 1: a sentence for each loss.
     """
-    one = Restore(dump, click.echo, _imported())
-    _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
+    _tell_losses(dump, lambda one: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
     click.echo("Nothing is lost: this dump can be restored.")
 
 
@@ -75,16 +72,14 @@ def acknowledge_restore(moved: bool) -> None:
         )
 
 
-def _imported() -> set[str]:
-    return {portable.table.name for portable in current_app.extensions["portables"]}
-
-
-def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
+def _tell_losses(dump: Path, run: Callable[[Restore], None]) -> None:
     """Run it, and print the losses; exit with 1 where there is one, or where it could not be finished."""
-    before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
+    one = Restore(dump, click.echo, {portable.table.name for portable in current_app.extensions["portables"]})
+    # By itself the signal would leave the scratch database.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     failure = None
     try:
-        run()
+        run(one)
     except NotRestored as error:
         failure = f"{str(error).rstrip('.')}. The live database is as it was."
     except DBAPIError as error:
@@ -97,7 +92,3 @@ def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
         click.echo(f"NOT RESTORED: {failure}", err=True)
     if failure or one.losses:
         sys.exit(1)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)

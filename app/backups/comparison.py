@@ -10,7 +10,7 @@ from datetime import datetime
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, text
 
@@ -19,8 +19,7 @@ from app.jobs.queue import TABLES as QUEUE_TABLES
 from app.photos.service import FOLDER, NAME_LENGTH
 
 USERS = "users"  # the demo account is given a date
-BATCH = 20_000  # keys at a time from each side, so that memory does not grow with the tables
-PHOTO_BATCH = 1_000
+STREAMED = {"stream_results": True, "yield_per": 20_000}  # so that memory does not grow with the tables
 NAMED = 5  # keys, or accounts, that a sentence lists
 
 # Not UNLOGGED ones, which any crash empties.
@@ -38,27 +37,18 @@ ORDER BY c.relname
 )
 
 
-class TableReport(NamedTuple):
-    name: str
-    dumped: int  # rows in the dump
-    lost: int | None = None  # rows that the dump should have and has not; None: they are not compared one by one
-    first_lost: tuple[int, ...] = ()  # the lowest keys of them
-    gone: int = 0  # rows of the dump that the live database has not
-    new: int = 0  # rows of the live database that are younger than the dump
+Report = tuple[str, str | None]  # a line, and the sentence of a loss
 
 
 def tables(connection: Connection) -> dict[str, Row[Any]]:
     return {table.name: table for table in connection.execute(_TABLES)}
 
 
-def compare(
-    live: Connection, restored: Connection, made_at: datetime, imported: Collection[str]
-) -> Iterator[TableReport]:
+def compare(live: Connection, restored: Connection, made_at: datetime, imported: Collection[str]) -> Iterator[Report]:
     """Report on each table that both have. `live` is in a transaction that sees one moment (REPEATABLE READ).
 
-    Args:
-        imported: the tables into which people import rows, with dates of their own. Of them, rows above the sequence
-            that stands in the dump are younger than the dump, whatever their dates say.
+    People import rows with dates of their own into the tables `imported`. Of them, rows above the sequence that stands
+    in the dump are younger than the dump, whatever their dates say.
     """
     live_tables, restored_tables = tables(live), tables(restored)
     for name in sorted(live_tables.keys() & restored_tables.keys()):
@@ -67,7 +57,7 @@ def compare(
         # of which each edit of a note drops a row.
         if name.startswith(QUEUE_TABLES) or table.sequence is None:
             counted = restored.scalar(text(f"SELECT count(*) FROM {table.quoted}"))  # noqa: S608 - quoted by the server
-            yield TableReport(name, counted)
+            yield f"{name}: {counted:,} rows", None
         else:
             has_own_dates = name in imported or name == USERS
             yield _compare_keys(live, restored, table, made_at, has_own_dates)
@@ -75,7 +65,7 @@ def compare(
 
 def _compare_keys(
     live: Connection, restored: Connection, table: Row[Any], made_at: datetime, has_own_dates: bool
-) -> TableReport:
+) -> Report:
     highest = restored.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table.sequence}"))  # noqa: S608
     is_older = ["created_at < :made_at"] if table.is_dated else []
     if not table.is_dated or has_own_dates:
@@ -83,8 +73,11 @@ def _compare_keys(
     live_keys = text(f"SELECT id, {' AND '.join(is_older)} AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
     dumped_keys = text(f"SELECT id, NULL AS is_older FROM {table.quoted} ORDER BY id")  # noqa: S608
     bounds = {"made_at": made_at, "highest": highest}
-    given = {name: value for name, value in bounds.items() if f":{name}" in str(live_keys)}
-    both = merge(_stream(live, live_keys, given), _stream(restored, dumped_keys, {}), key=itemgetter(0))
+    both = merge(
+        live.execute(live_keys, bounds, execution_options=STREAMED),
+        restored.execute(dumped_keys, execution_options=STREAMED),
+        key=itemgetter(0),
+    )
     dumped = gone = new = lost_count = 0
     lost: list[int] = []
     for key, rows in groupby(both, key=itemgetter(0)):
@@ -95,13 +88,15 @@ def _compare_keys(
         if ages == [True]:
             lost_count += 1
             lost += [key] if len(lost) < NAMED else []
-    return TableReport(table.name, dumped, lost_count, tuple(lost), gone, new)
+    line = f"{table.name}: {dumped:,} rows, {lost_count:,} lost, {gone:,} gone since, {new:,} new since"
+    ids = f"ids {_listed(lost, lost_count)}"
+    older = f"{table.name}: {lost_count} rows that are older than the dump are not in it, {ids}."
+    return line, older if lost else None
 
 
-def _stream(connection: Connection, keys: Any, parameters: dict[str, Any]) -> Iterator[tuple[int, bool | None]]:
-    rows = connection.execute(keys, parameters, execution_options={"stream_results": True, "yield_per": BATCH})
-    for row in rows:
-        yield row.id, row.is_older
+def _listed(first: list[int], count: int) -> str:
+    more = count - len(first)
+    return ", ".join(map(str, first)) + (f" and {more:,} more" if more else "")
 
 
 # In the scratch database, so that our memory does not grow with the bucket. By name, since a bucket may have moved.
@@ -117,19 +112,15 @@ _STILL_SHOWN = text("SELECT id FROM users WHERE (id, image_url) IN :photos").bin
 )
 
 
-class PhotoReport(NamedTuple):
-    shown: int  # photo URLs in the dump
-    lost: int  # of them without an object, though the live database shows them too
-    first_lost: tuple[int, ...]  # the lowest ids of their accounts
-    replaced: int  # without an object because they were replaced or deleted since the dump
+def compare_photos(live: Connection, restored: Connection) -> Report:
+    """Compare the photo URLs of the dump with the objects in the bucket. Raises: StorageUnavailable.
 
-
-def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
-    """Compare the photo URLs of the dump with the objects in the bucket. Raises: StorageUnavailable."""
+    Lost is one without an object that the live database shows too; others were replaced or deleted since the dump.
+    """
     restored.execute(_NAMES)
     for page in storage.list_objects(FOLDER):
         restored.execute(_ADD, {"names": [key[-NAME_LENGTH:] for key in page]})
-    missing = restored.execute(_MISSING, execution_options={"stream_results": True, "yield_per": PHOTO_BATCH})
+    missing = restored.execute(_MISSING, execution_options={**STREAMED, "yield_per": 1_000})
     count = lost_count = 0
     lost: list[int] = []
     for batch in missing.partitions():
@@ -137,4 +128,6 @@ def compare_photos(live: Connection, restored: Connection) -> PhotoReport:
         count += len(batch)
         lost_count += len(still_shown)
         lost += still_shown[: NAMED - len(lost)]
-    return PhotoReport(restored.scalar(_SHOWN) or 0, lost_count, tuple(lost), count - lost_count)
+    line = f"photos: {restored.scalar(_SHOWN)} in the dump, {count - lost_count} of them replaced or deleted since"
+    loss = f"{lost_count} photos that are shown have no object in the bucket: accounts {_listed(lost, lost_count)}."
+    return line, loss if lost else None

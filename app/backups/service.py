@@ -43,7 +43,6 @@ _MOST_WAL = text("SELECT pg_size_bytes(current_setting('max_wal_size'))")
 _FILL_DISK = text(
     "CREATE UNLOGGED TABLE room WITH (fillfactor = 10) AS SELECT repeat('x', 800) FROM generate_series(1, :pages)"
 )
-_ANALYZE = text("ANALYZE")
 # To read waits for nobody but who alters a table, and keeps nobody waiting who only uses it.
 _READ_ONLY = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL lock_timeout = '30s'")
 _HOLDS = text(
@@ -59,15 +58,12 @@ class Restore:
     """Restore one dump, or the newest of a folder. `losses` holds a sentence for each thing that is wrong with it.
 
     Each of the three ways raises NotRestored, ReleaseError or DBAPIError where the live database stays as it was.
-
-    Args:
-        imported: the tables into which people import rows.
     """
 
     def __init__(self, place: Path, say: Callable[[str], None], imported: Collection[str]) -> None:
         self._place = place
         self._say = say
-        self._imported = imported
+        self._imported = imported  # the tables into which people import rows
         self._began = time.monotonic()
         self.losses: list[str] = []
 
@@ -152,7 +148,7 @@ class Restore:
         _require_room(target, dump.path)
         dump_file.restore(dump, target.url, version)
         with target.connect() as connection:
-            connection.execute(_ANALYZE)
+            connection.execute(text("ANALYZE"))
             connection.commit()
         self._say_step(f"restored on a PostgreSQL {version} by pg_restore {dump.program[0]}; every constraint holds")
 
@@ -199,14 +195,9 @@ class Restore:
         absent = sorted(comparison.tables(live).keys() - comparison.tables(restored).keys())
         if absent and applied_revisions(live).keys() <= applied_revisions(restored).keys():
             self.losses.append(f"The dump has no table {', '.join(absent)}.")
-        for report in comparison.compare(live, restored, dump.made_at, self._imported):
-            line = f"          {report.name}: {report.dumped:,} rows"
-            if report.lost is not None:
-                line += f", {report.lost:,} lost, {report.gone:,} gone since, {report.new:,} new since"
-            self._say(line)
-            if report.lost:
-                older = f"{report.name}: {report.lost} rows that are older than the dump are not in it"
-                self.losses.append(f"{older}, ids {_listed(report.first_lost, report.lost)}.")
+        for line, loss in comparison.compare(live, restored, dump.made_at, self._imported):
+            self._say(f"          {line}")
+            self.losses += filter(None, [loss])
         self._say_step("compared the rows")
         self._compare_photos(live, restored)
 
@@ -215,14 +206,12 @@ class Restore:
             self._say("          the dump is older than the photos")
             return
         try:
-            found = comparison.compare_photos(live, restored)
+            line, loss = comparison.compare_photos(live, restored)
         except StorageUnavailable as error:
             self.losses.append(f"The photos were not compared, because the bucket does not answer: {error}")
             return
-        self._say_step(f"photos: {found.shown} in the dump, {found.replaced} of them replaced or deleted since")
-        if found.lost:
-            accounts = _listed(found.first_lost, found.lost)
-            self.losses.append(f"{found.lost} photos that are shown have no object in the bucket: accounts {accounts}.")
+        self._say_step(line)
+        self.losses += filter(None, [loss])
 
     def _check_schema(self, restored: Connection, state: SchemaState) -> None:
         restored.commit()
@@ -268,8 +257,3 @@ def _require_room(target: Engine, dump: Path) -> None:
 def _how_to_drop(kept: str) -> str:
     quoted = '"' + kept.replace('"', '""') + '"'
     return f"When nothing of it is missed: psql \"$DATABASE_URL\" -c 'DROP DATABASE {quoted}'"
-
-
-def _listed(first: tuple[int, ...], count: int) -> str:
-    more = count - len(first)
-    return ", ".join(map(str, first)) + (f" and {more:,} more" if more else "")

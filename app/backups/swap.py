@@ -65,7 +65,7 @@ def inspect(live: Connection) -> Row[Any]:
 
 
 def swap(name: str, restored: str) -> str:
-    """Give the restored database the name of the live one. Return the name under which the latter is kept.
+    """Give the restored database the name of the live one, and return that which the latter has now.
 
     Raises: NotRestored: sessions stay in the live database, or come again and again.
     """

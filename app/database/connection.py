@@ -9,7 +9,7 @@ Sources: PostgreSQL manual, "Pipeline Mode" and "SET"; PgBouncer, "features"; ps
 import logging
 from collections.abc import Callable, Generator
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -73,7 +73,14 @@ class Cursor(psycopg.Cursor[Any]):
             span.statements += 1
             span.sql_seconds += seconds
         if seconds >= self._sender.slow_seconds:
-            log_slow(str(query), seconds, self.rowcount, span)
+            fields = {
+                "at": "slow_statement",
+                "ms": round(seconds * 1000),
+                "rows": self.rowcount,  # -1 where it failed
+                "route": span and span.name,
+                "sql": " ".join(str(query).split()),
+            }
+            log.warning("", extra={"fields": fields})
 
 
 class Connection(psycopg.Connection[Any]):
@@ -91,10 +98,7 @@ class Connection(psycopg.Connection[Any]):
 
     @classmethod
     def establish(cls, conninfo: str = "", *, pooler_prepares: bool, **options: Any) -> Self:
-        """Connect, and find out whether a pooler is in between: it announces a process id of its own.
-
-        Raises: OperationalError: the server refuses, or does not answer, or did not a moment ago.
-        """
+        """Connect, and see if a pooler is in between, which announces an id of its own. Raises: OperationalError."""
         server = (conninfo, options.get("host"), options.get("port"))
         with patience.connecting(server):
             made = cls.connect(conninfo, autocommit=True, cursor_factory=Cursor, **options)
@@ -116,15 +120,19 @@ class Connection(psycopg.Connection[Any]):
         return super().wait(self._watched(gen), interval, timeout)
 
     def _watched(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        waiting = patience.Waiting(self.pgconn.socket, is_ping=self.is_pinged)
+        longest = patience.PING_SECONDS if self.is_pinged else patience.PATIENCE_SECONDS
+        began = asked = monotonic()
         try:
             state = next(gen)
             while True:
                 ready = yield state
-                if not ready and waiting.is_over():
-                    self.close()
-                    patience.breakers[self._server].trip()
-                    raise patience.DatabaseTimeout("the database does not answer")
+                if not ready and (now := monotonic()) - asked >= longest:
+                    asked = now
+                    is_late = self.is_pinged or now - began >= patience.STATEMENT_SECONDS
+                    if is_late or not patience.is_alive(self.pgconn.socket):
+                        self.close()
+                        patience.breakers[self._server].trip()
+                        raise patience.DatabaseTimeout("the database does not answer")
                 state = gen.send(ready)
         except StopIteration as done:
             answer: T = done.value
@@ -202,15 +210,3 @@ class Connection(psycopg.Connection[Any]):
             is_named = self.is_direct
         if is_named:
             self._session_name = self.name
-
-
-def log_slow(statement: str, seconds: float, rows: int, span: tracing.Span | None) -> None:
-    """Log it; `rows` is -1 where the statement failed."""
-    fields = {
-        "at": "slow_statement",
-        "ms": round(seconds * 1000),
-        "rows": rows,
-        "route": span and span.name,
-        "sql": " ".join(statement.split()),
-    }
-    log.warning("", extra={"fields": fields})

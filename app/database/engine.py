@@ -85,10 +85,7 @@ def ping(ask: Callable[[Taken], bool], connection: Taken) -> bool:
 
 
 def is_quiet(connection: Taken) -> bool:
-    """Return whether the server has sent nothing: one that ends a session, as for a restart, says so and closes.
-
-    go-sql-driver looks at its sockets in the same way (connCheck).
-    """
+    """Return whether the server has sent nothing: one that ends a session, as for a restart, says so and closes."""
     if connection.closed:
         return False
     poll = select.poll()

@@ -61,7 +61,6 @@ def is_refused_by_standby(error: DBAPIError) -> bool:
 
     The code alone does not tell, and the message is in the language of the server's lc_messages. So the database is
     asked, in a new transaction; the failed one is rolled back. A standby that was promoted just now says no.
-
     Raises: SQLAlchemyError when it does not answer any more.
     """
     if sqlstate(error) not in REFUSED_IN_RECOVERY:

@@ -85,26 +85,7 @@ def connecting(server: Hashable) -> Iterator[None]:
     breaker.reset()
 
 
-class Waiting:
-    """Watch one wait for an answer on a connection's socket."""
-
-    def __init__(self, descriptor: int, *, is_ping: bool) -> None:
-        self._descriptor = descriptor
-        self._is_ping = is_ping
-        self._began = self._asked = monotonic()
-
-    def is_over(self) -> bool:
-        """Return whether to give up: the time is up, or a server that has been silent for a while is not there."""
-        now = monotonic()
-        if self._is_ping:
-            return now - self._began >= PING_SECONDS
-        if now - self._asked < PATIENCE_SECONDS:
-            return False
-        self._asked = now
-        return now - self._began >= STATEMENT_SECONDS or not _is_alive(self._descriptor)
-
-
-def _is_alive(descriptor: int) -> bool:
+def is_alive(descriptor: int) -> bool:
     """Return whether the server answers a new connection. Over a Unix socket: yes, without a look."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as ours:  # its address: no name to look up

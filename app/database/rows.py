@@ -40,17 +40,10 @@ class Rows(list[Row[*tuple[Any, ...]]]):
 
 
 class Compiled(NamedTuple):
-    """
-    Args:
-        values: of the parameters that the statement brings along.
-        computed: those of them that are asked for each time, such as a quota of the configuration.
-        written: how a value of the caller's is written, where it is not sent as it is.
-    """
-
     sql: str
-    values: Mapping[str, Any]
-    computed: Mapping[str, Callable[[], Any]]
-    written: Mapping[str, Callable[[Any], Any]]
+    values: Mapping[str, Any]  # of the parameters that the statement brings along
+    computed: Mapping[str, Callable[[], Any]]  # those of them that are asked for each time, such as a quota
+    written: Mapping[str, Callable[[Any], Any]]  # how a value is written that is not sent as it is
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self.values, **{name: compute() for name, compute in self.computed.items()}, **parameters}
@@ -62,8 +55,7 @@ class Compiled(NamedTuple):
 def fetch(connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Rows:
     """Run a statement and return its rows. SQLAlchemy does it where a value is not the driver's own, as of an Enum.
 
-    Args:
-        statement: made once, such as at a module's top: it is kept, with what it is compiled to.
+    It is made once, such as at a module's top: it is kept, with what it is compiled to.
     Raises: DBAPIError, and as it is what the type of a parameter raises.
     """
     compiled = _compile(statement, connection.dialect)

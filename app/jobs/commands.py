@@ -10,8 +10,9 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database.errors import violated_constraint
+from app.database.errors import server_message, violated_constraint
 from app.extensions import db
+from app.jobs.tasks import RETRY
 
 MOST_LISTED = 100
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"  # of a nightly task one job waits, and each night defers it
@@ -25,7 +26,6 @@ _LIST = text(
     " WHERE job.status = 'failed' OR NOT :only_failed ORDER BY job.id DESC LIMIT :most"
 )
 _STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job FOR UPDATE")
-_RETRY = text("SELECT procrastinate_retry_job_v2(:job, now(), NULL, NULL, NULL)")
 _END_PAUSE = text(
     "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = :job AND scheduled_at > now() RETURNING id"
 )
@@ -39,9 +39,8 @@ class JobsGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
             advice = "See that DATABASE_URL leads to the service's database, and that it is migrated: flask db upgrade"
-            raise click.ClickException(f"{reason}. {advice}") from error
+            raise click.ClickException(f"{server_message(error)}. {advice}") from error
 
 
 @click.group("jobs", cls=JobsGroup)
@@ -78,7 +77,7 @@ def retry_command(job: int) -> None:
     if status != "failed":
         raise refusal(f"Job {job} is {status}: only one that failed or pauses is retried.")
     try:
-        db.session.execute(_RETRY, {"job": job})
+        db.session.execute(RETRY, {"job": job})
         db.session.execute(_FIRST_ATTEMPT, {"job": job})
         db.session.commit()
     except IntegrityError as error:

@@ -120,9 +120,7 @@ async def _autocommit(connection: AsyncConnection[Any]) -> None:
 async def worker_options(opened: PsycopgConnector) -> dict[str, Any]:
     """Return the options of a worker behind a connection pooler, where it polls; none on a direct connection.
 
-    A server announces the process id of the backend, a pooler a number of its own.
-
-    Raises: ConnectorException, PoolTimeout: the queue does not answer.
+    A server announces the process id of the backend, a pooler one of its own. Raises: ConnectorException, PoolTimeout.
     """
     with wrap_exceptions():
         async with opened.pool.connection() as connection:

@@ -19,7 +19,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import BigInteger, Connection, Row, String, TextClause, bindparam, func, select, text
+from sqlalchemy import BigInteger, Connection, String, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -54,10 +54,7 @@ queue.job_manager = JobsByDatabaseTime(queue.connector)
 
 
 class _SessionConnector(BaseConnector):
-    """Run procrastinate's statements in a transaction of ours: a migration's, or the session's.
-
-    The async methods block. They are for JobManager's methods that exist only as async ones; see tasks.py.
-    """
+    """Run procrastinate's statements in a transaction of ours: a migration's, or the session's."""
 
     def get_sync_connector(self) -> BaseConnector:
         return self
@@ -69,22 +66,9 @@ class _SessionConnector(BaseConnector):
             arguments["jobs"] = [job._replace(args=json.dumps(job.args)) for job in jobs]
         return [dict(row) for row in connection.exec_driver_sql(query, arguments).mappings()]
 
-    async def execute_query_async(self, query: str, **arguments: Any) -> None:
-        db.session.connection().exec_driver_sql(query, arguments)
 
-    async def execute_query_all_async(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
-        return self.execute_query_all_with_connection(db.session.connection(), query, **arguments)
+session_jobs = JobManager(_SessionConnector())
 
-
-session_jobs = JobsByDatabaseTime(_SessionConnector())
-
-_BACKLOG = text(
-    "SELECT count(*) AS waiting,"
-    " extract(epoch FROM now() - min(coalesce(job.scheduled_at, deferred.at)))::int AS oldest"
-    " FROM procrastinate_jobs job LEFT JOIN procrastinate_events deferred"
-    " ON deferred.job_id = job.id AND deferred.type = 'deferred'"
-    " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
-)
 _NOW = text("SELECT clock_timestamp()")
 
 
@@ -123,9 +107,7 @@ def nightly(name: str, *errors: type[Exception]) -> Callable[[Callable[[int], No
 
 
 def defer(task: str, /, *, after: TimeDeltaParams | None = None, **arguments: str | int) -> None:
-    """Add a job to the session's transaction. It exists once that commits, and never if it is rolled back.
-
-    It waits at least as long as `after` says, such as {"hours": 1}.
+    """Add a job to the session's transaction, which waits at least as long as `after` says, such as {"hours": 1}.
 
     Raises: KeyError: no task has this name; SQLAlchemyError as any other statement of the transaction.
     """
@@ -156,24 +138,15 @@ def defer_on(
 
 def status_lines(connection: Connection) -> dict[str, str]:
     """Say for `flask release status` how many jobs could run now, and how many failed or wait to be tried again."""
-    backlog, unhappy = _one_if_migrated(connection, _BACKLOG), _one_if_migrated(connection, _FAILED)
-    if backlog is None:
-        return {"queue": "none: the migration that creates it has not run"}
-    lines = {"queue": "no job waits"}
-    if backlog.waiting:
-        lines["queue"] = f"jobs waiting: {backlog.waiting}, the first for {backlog.oldest} s"
-    if unhappy is not None:
-        retried = f", and {unhappy.retried} to be tried again" if unhappy.retried else ""
-        lines["failed jobs"] = f"{unhappy.failed}{retried}, the newest: {unhappy.newest}" if unhappy.newest else "none"
-    return lines
-
-
-def _one_if_migrated(connection: Connection, statement: TextClause) -> Row[Any] | None:
     try:
         with connection.begin_nested():
-            return connection.execute(statement).one()
+            jobs = connection.execute(_STATUS).one()
     except ProgrammingError:
-        return None
+        return {"queue": "none: the migration that creates it has not run"}
+    waiting = f"jobs waiting: {jobs.waiting}, the first for {jobs.oldest} s" if jobs.waiting else "no job waits"
+    retried = f", and {jobs.retried} to be tried again" if jobs.retried else ""
+    failed = f"{jobs.failed}{retried}, the newest: {jobs.newest}" if jobs.newest else "none"
+    return {"queue": waiting, "failed jobs": failed}
 
 
 class JobRecord(Base):
@@ -190,12 +163,19 @@ _FAILURE = insert(JobRecord).values(id=bindparam("job"), error=bindparam("error"
 _LAST_FAILURE = _FAILURE.on_conflict_do_update(
     index_elements=["id"], set_={"error": _FAILURE.excluded.error, "failed_at": func.now()}
 )
-_FAILED = text(
-    "WITH unhappy AS ("
+_STATUS = text(
+    "WITH backlog AS ("
+    " SELECT count(*) AS waiting,"
+    " extract(epoch FROM now() - min(coalesce(job.scheduled_at, deferred.at)))::int AS oldest"
+    " FROM procrastinate_jobs job LEFT JOIN procrastinate_events deferred"
+    " ON deferred.job_id = job.id AND deferred.type = 'deferred'"
+    " WHERE job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
+    "), unhappy AS ("
     " SELECT job.id, job.status, job.task_name, failed_at, coalesce(error, 'no cause is known') AS error"
     " FROM procrastinate_jobs job LEFT JOIN job_records USING (id)"
     " WHERE job.status = 'failed' OR job.status = 'todo' AND failed_at IS NOT NULL"
-    ") SELECT count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'todo') AS retried,"
+    ") SELECT (SELECT waiting FROM backlog), (SELECT oldest FROM backlog),"
+    " count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'todo') AS retried,"
     " (SELECT concat('job ', id, ', ', task_name,"
     " to_char(failed_at AT TIME ZONE 'UTC', ', YYYY-MM-DD HH24:MI UTC'), ': ', error)"
     " FROM unhappy ORDER BY failed_at DESC NULLS LAST, id DESC LIMIT 1) AS newest FROM unhappy"

@@ -3,17 +3,16 @@
 online_migrations records what a backfill fills and does the work; here is only how its next batch is deferred.
 """
 
-import asyncio
 import logging
 import time
 from datetime import timedelta
 
-from procrastinate.jobs import Status
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from app.extensions import db
-from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying, session_jobs
+from app.jobs.queue import MOST_ATTEMPTS, JobRecord, add_failure, defer_on, nightly, queue, retrying
+from app.soft_delete import purge
 from online_migrations.backfills import requeue_lost, run_batch
 
 log = logging.getLogger(__name__)
@@ -21,28 +20,25 @@ log = logging.getLogger(__name__)
 DEAD_AFTER = 30.0  # seconds without a heartbeat; longer than a stopping worker runs, which sends none
 LONGEST_JOB = 600.0  # seconds; no job of ours takes as long, so one that seems to was lost with a connection
 FAILED_JOBS_KEPT = timedelta(days=30)
-BATCH = 500  # rows that one transaction of a purge deletes
 
-_LOCK_RUNNING = text("SELECT id FROM procrastinate_jobs WHERE status = 'doing' FOR UPDATE SKIP LOCKED")
-
-# JobManager.get_stalled_jobs(nb_seconds=…) would do this, but is deprecated and will be removed.
-_OVERDUE = text(
-    "SELECT job.id FROM procrastinate_jobs job WHERE job.status = 'doing'"
-    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
-    " < now() - make_interval(secs => :longest)"
-).bindparams(longest=LONGEST_JOB)
-# JobManager.delete_old_jobs() does this in one statement, which ends at the timeout when there are many.
-_PURGE_FAILED = text(
-    "DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM procrastinate_jobs job"
-    " WHERE id > :after AND status IN ('failed', 'cancelled', 'aborted')"
-    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id) <= now() - :kept"
-    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
-).bindparams(kept=FAILED_JOBS_KEPT, batch=BATCH)
-_PURGE_RECORDS = text(
-    "DELETE FROM job_records WHERE id IN (SELECT id FROM job_records record WHERE id > :after"
-    " AND NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = record.id)"
-    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
-).bindparams(batch=BATCH)
+# Locked, so that no two workers requeue a job and none finishes it meanwhile; one that is locked is left to who has it.
+# A job without a worker has lost it: procrastinate deletes workers that have died.
+_STALLED = text(
+    "SELECT job.id, job.task_name, job.attempts, job.queueing_lock FROM procrastinate_jobs job"
+    " LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id WHERE job.status = 'doing'"
+    " AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :dead)"
+    " OR (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id AND event.type = 'started')"
+    " < now() - make_interval(secs => :longest)) ORDER BY job.id FOR UPDATE OF job SKIP LOCKED"
+).bindparams(dead=DEAD_AFTER, longest=LONGEST_JOB)
+RETRY = text("SELECT procrastinate_retry_job_v2(:job, now(), NULL, NULL, NULL)")
+_FAIL = text("SELECT procrastinate_finish_job_v1(:job, 'failed', false)")
+# JobManager.delete_old_jobs() deletes in one statement, which ends at the timeout when there are many.
+_JOBS = Table("procrastinate_jobs", MetaData(), Column("id", BigInteger, primary_key=True))
+_HAVE_EXPIRED = text(
+    "status IN ('failed', 'cancelled', 'aborted') AND now() - :kept >="
+    " (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = procrastinate_jobs.id)"
+).bindparams(kept=FAILED_JOBS_KEPT)
+_ARE_LOST = text("NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)")
 
 
 class WorkerLost(Exception):
@@ -52,51 +48,28 @@ class WorkerLost(Exception):
 @queue.periodic(cron="* * * * * */20")  # the sixth field: every 20 seconds
 @queue.task(name="jobs.requeue_stalled_jobs", queueing_lock="jobs.requeue_stalled_jobs", priority=100)
 def requeue_stalled_jobs(timestamp: int) -> None:
-    """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead.
-
-    The running jobs are locked first, so no two workers requeue a job, and none finishes it meanwhile. A job that
-    another transaction has locked is left to it.
-    """
-    locked = set(db.session.scalars(_LOCK_RUNNING))
-    asyncio.run(_requeue_stalled(locked))
-    db.session.commit()
-
-
-async def _requeue_stalled(locked: set[int]) -> None:
-    stalled = {job.id for job in await session_jobs.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER)}
-    overdue = set(db.session.scalars(_OVERDUE))
-    for job in await session_jobs.list_jobs_async(status=Status.DOING.value):
-        if job.id not in locked & (stalled | overdue):
-            continue
+    """Requeue the jobs of dead workers. A job that was attempted MOST_ATTEMPTS times fails instead."""
+    for job in db.session.execute(_STALLED).all():
         # One with a queueing lock is periodic and is deferred again anyway. That one may wait already; only one can.
-        if job.attempts < MOST_ATTEMPTS and job.queueing_lock is None:
-            log.warning("job %d (%s) stalled at attempt %d; requeued", job.id, job.task_name, job.attempts)
-            await session_jobs.retry_job(job)
-        else:
-            log.warning("job %d (%s) stalled at attempt %d; failed", job.id, job.task_name, job.attempts)
-            await session_jobs.finish_job(job, Status.FAILED, delete_job=False)
+        is_retried = job.attempts < MOST_ATTEMPTS and job.queueing_lock is None
+        end = "requeued" if is_retried else "failed"
+        log.warning("job %d (%s) stalled at attempt %d; %s", job.id, job.task_name, job.attempts, end)
+        db.session.execute(RETRY if is_retried else _FAIL, {"job": job.id})
+        if not is_retried:
             add_failure(job.id, WorkerLost("its workers died or lost the database"))
+    db.session.commit()
 
 
 @nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
     """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once."""
-    _purge(_PURGE_FAILED)
+    purge(_JOBS, _HAVE_EXPIRED)
 
 
 @nightly("jobs.purge_lost_records")
 def purge_lost_records(timestamp: int) -> None:
     """Delete the records of jobs that are gone."""
-    _purge(_PURGE_RECORDS)
-
-
-def _purge(batch: TextClause) -> None:
-    """Run a deletion from one id to the next, in transactions of BATCH rows, until nothing is left to delete."""
-    after = -1
-    while deleted := db.session.scalars(batch, {"after": after}).all():
-        db.session.commit()
-        after = max(deleted)
-    db.session.commit()
+    purge(JobRecord, _ARE_LOST)
 
 
 PRIORITY = -10  # every other job that waits goes first

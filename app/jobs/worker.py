@@ -17,7 +17,6 @@ import time
 from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import click
@@ -57,45 +56,35 @@ def worker() -> None:
     asyncio.run(_serve(app))
 
 
-class Watchdog(threading.Thread):
-    """End a process that is stuck, so that its platform starts another one.
+def watch(fed: threading.Event, running: Set[int | None]) -> None:
+    """End a process that is stuck, so that its platform starts another one (watchdog).
 
     Each answer of the queue feeds it, as to a heartbeat, and each try to reach the database. It counts seconds of its
     own: a process or a machine that was paused has lost one.
     """
-
-    def __init__(self, running: Set[int | None]) -> None:
-        super().__init__(name="watchdog", daemon=True)
-        self._running = running
-        self._fed = threading.Event()
-
-    def feed(self) -> None:
-        self._fed.set()
-
-    def run(self) -> None:
-        hungry = 0
-        while hungry < (LONGEST_JOB if self._running else STUCK_AFTER):
-            hungry = 0 if self._fed.wait(1) else hungry + 1
-            self._fed.clear()
-        log.critical("the worker is stuck: for %d s it has neither heard of the queue nor tried to reach it", hungry)
-        _exit(1)
+    hungry = 0
+    while hungry < (LONGEST_JOB if running else STUCK_AFTER):
+        hungry = 0 if fed.wait(1) else hungry + 1
+        fed.clear()
+    log.critical("the worker is stuck: for %d s it has neither heard of the queue nor tried to reach it", hungry)
+    _exit(1)
 
 
 async def _serve(app: Flask) -> None:
     """Work until a signal comes, from when the schema is there. Start again whenever the database was away."""
     stopping, grace_over = asyncio.Event(), asyncio.Event()
     running: set[int | None] = set()  # the ids of the jobs
-    watchdog = Watchdog(running)
-    watchdog.start()
+    fed = threading.Event()
+    threading.Thread(target=watch, args=(fed, running), name="watchdog", daemon=True).start()
     loop = asyncio.get_running_loop()
     # Python's default depends on the CPUs. One more: the queue's host is looked up in a thread while all jobs run.
     loop.set_default_executor(ThreadPoolExecutor(app.config["WORKER_THREADS"] + 1))
     _heed_signals(stopping, grace_over, running)
     while not stopping.is_set():
-        watchdog.feed()
+        fed.set()
         if await asyncio.to_thread(boot_gate.may_work, app):
-            watchdog.feed()
-            await _work_until(stopping, app, connector(app, watchdog.feed), [_requeue_after(grace_over, running)])
+            fed.set()
+            await _work_until(stopping, app, connector(app, fed.set), [_requeue_after(grace_over, running)])
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), RECONNECT_PAUSE)
     if grace_over.is_set():
@@ -116,7 +105,7 @@ def _heed_signals(stopping: asyncio.Event, grace_over: asyncio.Event, running: S
         loop.call_later(GRACE_PERIOD, grace_over.set)
         loop.call_later(EXIT_AFTER, _exit, 0)
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(*_: object) -> None:
         if not loop.is_closed():  # a second signal may come while the process exits
             loop.call_soon_threadsafe(stop)
 

@@ -71,10 +71,7 @@ def opened(file: IO[bytes]) -> Iterator[Archive | Files]:
 
 
 def notes_of(files: Files, zone: tzinfo) -> Iterator[tuple[File, ForeignNote | Missing]]:
-    """Yield each note, or why a file did not become one. Raises: ArchiveRejected.
-
-    `zone` is that of dates without one.
-    """
+    """Yield each note, or why a file became none; `zone` is that of dates without one. Raises: ArchiveRejected."""
     names = {file.name for file in files(zone)}
     if any(map(UNSAFE.search, names)):
         raise ArchiveRejected(Reason.UNSAFE)

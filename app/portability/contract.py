@@ -1,7 +1,6 @@
-"""The contract of what an export holds, and what a feature's module `portable` is written with.
+"""The contract of what an export holds: a feature with rows to export has a PortableTable in its module `portable`.
 
-Each feature with rows to export has a module `portable` with one PortableTable. It has a reader for each field, since a
-stranger may have written the item.
+It has a reader for each field, since a stranger may have written the item.
 """
 
 import json

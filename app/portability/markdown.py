@@ -2,14 +2,15 @@
 
 import re
 import unicodedata
-from datetime import datetime, tzinfo
-from typing import Any, NamedTuple
+from datetime import tzinfo
+from typing import Any
 
 from pydantic_core import to_json
 
 LONGEST_NAME = 100  # bytes of UTF-8 without the suffix; file systems allow 255 for the whole name
 FORBIDDEN = re.compile(r'[/\\:*?"<>|#^\[\]]')  # by Windows; the last four by the links of other notebooks
 JOINERS = "\u200c\u200d"  # without them a family emoji falls apart into faces
+INVISIBLE = ("Cf", "Cs", "Co", "Cn")  # categories of Unicode
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # Windows' device names
 FRONT_MATTER = {"title": "title", "created": "created_at", "updated": "updated_at", "pinned": "pinned", "tags": "tags"}
 
@@ -20,61 +21,28 @@ def safe_name(text: str) -> str:
     Forbidden characters become spaces. Invisible ones, and those that change the direction of writing, are left out.
     """
     text = unicodedata.normalize("NFC", FORBIDDEN.sub(" ", text))
-    visible = (letter if letter.isprintable() or letter in JOINERS else _space_for(letter) for letter in text)
-    name = " ".join("".join(visible).split())
+    kept = (letter for letter in text if letter in JOINERS or unicodedata.category(letter) not in INVISIBLE)
+    name = " ".join("".join(letter if letter in JOINERS or letter.isprintable() else " " for letter in kept).split())
     name = name.encode()[:LONGEST_NAME].decode(errors="ignore").strip(". ")
     return f"{name} -" if RESERVED.fullmatch(name) else name
 
 
-def _space_for(letter: str) -> str:
-    return "" if unicodedata.category(letter) in ("Cf", "Cs", "Co", "Cn") else " "
+def note_name(note: dict[str, Any], zone: tzinfo, taken: dict[str, int]) -> str:
+    """Name a note's file `notes/2026-11-21 title.md`; without a title, with the first line of its text.
 
-
-class MarkdownFile(NamedTuple):
-    """A file of the export. Without a moment it has the time of the export."""
-
-    name: str
-    text: str
-    moment: datetime | None = None
-
-
-class MarkdownFiles:
-    """The Markdown files of an export: one for each note, and one list of the todos.
-
-    No two names of notes are equal, even where the file system ignores case. Other lists have no file: they are tables,
-    and the JSON has them.
+    `taken` are the names before it: no two are equal, even where the file system ignores case.
     """
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._taken: dict[str, int] = {}
-        self._todos: list[str] = []
-
-    def of(self, kind: str, item: dict[str, Any]) -> list[MarkdownFile]:
-        """Return the files of this item alone. Args: kind: the name of the feature."""
-        if kind == "notes":
-            return [MarkdownFile(self._name(item), note_file(item), item["updated_at"])]
-        if kind == "todos":
-            self._todos.append(todo_line(item))
-        return []
-
-    def rest(self) -> list[MarkdownFile]:
-        """Return the files of all items together: the todos in the order of the page, the reverse of the export's."""
-        return [MarkdownFile("todos.md", "\n".join([*reversed(self._todos), ""]))] if self._todos else []
-
-    def _name(self, note: dict[str, Any]) -> str:
-        """Name it `notes/2026-11-21 title.md`; without a title, with the first line of the text."""
-        folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
-        first_line = note["content"].strip().partition("\n")[0]
-        day = note["created_at"].astimezone(self._zone).date()
-        stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()
-        name, number = stem, 1
-        while name.casefold() in self._taken:
-            number = max(number, self._taken[stem.casefold()]) + 1
-            name = f"{stem} ({number})"
-        self._taken[stem.casefold()] = number
-        self._taken[name.casefold()] = 1
-        return f"{name}.md"
+    folder = "trash" if note["deleted_at"] else "archive" if note["archived_at"] else "notes"
+    first_line = note["content"].strip().partition("\n")[0]
+    day = note["created_at"].astimezone(zone).date()
+    stem = f"{folder}/{day} {safe_name(note['title']) or safe_name(first_line)}".rstrip()
+    name, number = stem, 1
+    while name.casefold() in taken:
+        number = max(number, taken[stem.casefold()]) + 1
+        name = f"{stem} ({number})"
+    taken[stem.casefold()] = number
+    taken[name.casefold()] = 1
+    return f"{name}.md"
 
 
 def note_file(note: dict[str, Any]) -> str:

@@ -8,11 +8,11 @@ import enum
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.characters import composed
+from app.rejection import Rejected
 
 ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by their byte order marks
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,16 +51,13 @@ class Missing(enum.StrEnum):
     OTHER = enum.auto()  # no note: a picture, an archive, a link of the file system
 
 
-class NotTaken(Exception):
+class NotTaken(Rejected):
     """The file does not become a note."""
 
-    def __init__(self, reason: Missing) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: Missing
 
 
-@dataclass(frozen=True)
-class ForeignNote:
+class ForeignNote(NamedTuple):
     """A note of another notebook. Without a date, its file may have one."""
 
     title: str
@@ -73,10 +70,7 @@ class ForeignNote:
 
 
 def read_note(name: str, data: bytes, links: Links, zone: tzinfo) -> ForeignNote | None:
-    """Read a file; `zone` is that of dates without one. Return None for what a notebook keeps beside its notes.
-
-    Raises: NotTaken.
-    """
+    """Read a file; None: it stands beside the notes. `zone` is that of dates without one. Raises: NotTaken."""
     text = _decoded(data)
     if name.lower().endswith(".json"):
         return _note(*keep_note(text), zone)

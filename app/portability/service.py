@@ -29,11 +29,10 @@ from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.photos import service as photos
 from app.photos.containers import PhotoRejected
-from app.portability import archive, bundles
+from app.portability import archive, bundles, markdown
 from app.portability.archive import Archive, ArchiveRejected, Reason
 from app.portability.bundles import File
 from app.portability.contract import EmptyItem, InvalidItem, Item, PortableTable, Records, read_rows
-from app.portability.markdown import MarkdownFile, MarkdownFiles
 from app.portability.notebooks import ForeignNote, Missing, hashtags
 from app.rejection import held
 from app.web.fields import has_control_characters, normalize
@@ -56,10 +55,7 @@ def export(
 
     Each list is one statement, so a note that is changed meanwhile is whole: as it was, or as it became. A transaction
     is open until all rows are read, so the caller must not wait for a slow client between the parts. `zone` is that of
-    the days in file names.
-
-    Raises: RateLimited, Busy, AccountGone; StorageUnavailable: the photo cannot be read; OSError: there is no place for
-        a temporary file.
+    the days in file names. Raises: RateLimited, Busy, AccountGone, StorageUnavailable; OSError: no room for a file.
     """
     rate_limits.take(rate_limits.EXPORTS, account.id)
     parts = _Export(account, zone).parts(portables, records, readme, client)
@@ -94,7 +90,7 @@ class _Export:
         self._account = account
         self._zone = zone
         self._now = datetime.now(UTC)
-        self._files = MarkdownFiles(zone)
+        self._names: dict[str, int] = {}  # of notes
         self._written = _Written()
         self._zip = ZipFile(cast(IO[bytes], self._written), "w")
 
@@ -106,7 +102,7 @@ class _Export:
             events.record(self._account.id, EventKind.EXPORTED, client)  # now: what follows may be cut off
             db.session.commit()
             yield b""
-            self._add(MarkdownFile("README.txt", readme))
+            self._add("README.txt", readme)
             yield from self._written.take(1)
             yield from self._packed(archive.DOCUMENT, self._document(portables), file)
             for name, rows in records.items():
@@ -137,19 +133,23 @@ class _Export:
         [account] = read_rows(PROFILE, self._account.id)
         head = {"format": archive.FORMAT, "version": archive.VERSION, "exported_at": self._now, "account": account}
         yield to_json(head)[:-1]
+        todos: list[str] = []
         for portable in portables:
             yield f',\n"{portable.name}":['.encode()
             for number, item in enumerate(read_rows(portable.rows(portable.exported), self._account.id)):
-                for file in self._files.of(portable.name, item):
-                    self._add(file)
+                if portable.name == "notes":
+                    name = markdown.note_name(item, self._zone, self._names)
+                    self._add(name, markdown.note_file(item), item["updated_at"])
+                elif portable.name == "todos":
+                    todos.append(markdown.todo_line(item))
                 yield (b",\n" if number else b"\n") + to_json(item)
             yield b"]"
-        for file in self._files.rest():
-            self._add(file)
+        if todos:
+            self._add("todos.md", "\n".join([*reversed(todos), ""]))  # in the order of the page
         yield b"}\n"
 
-    def _add(self, file: MarkdownFile) -> None:
-        self._zip.writestr(self._entry(file.name, file.moment), file.text)
+    def _add(self, name: str, text: str, moment: datetime | None = None) -> None:
+        self._zip.writestr(self._entry(name, moment), text)
 
     def _entry(self, name: str, moment: datetime | None = None) -> ZipInfo:
         local = (moment or self._now).astimezone(self._zone)  # a ZIP has local time
@@ -161,24 +161,17 @@ class _Export:
 
 @dataclass
 class Progress:
-    """Count the items that an import has read so far, for another thread to tell, and name those that it leaves out."""
+    """Count what an import has read so far, for another thread to tell, and at its end say what it did."""
 
     read: int = 0
-    left_out: dict[Missing, list[str]] = field(default_factory=dict)
+    left_out: dict[Missing, list[str]] = field(default_factory=dict)  # the names of files that became no note
+    new: Mapping[str, int] = field(default_factory=dict)  # items that came in, by name of the feature
+    photo: bool = False  # it came in
 
     @property
     def taken(self) -> int:
+        """Return how many items came in, or were there already."""
         return self.read - sum(map(len, self.left_out.values()))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Say what an import did."""
-
-    new: dict[str, int]  # items that came in, by name of the feature
-    known: int  # items that the account had already
-    photo: bool = False  # it came in
-    missing: Mapping[Missing, list[str]] = field(default_factory=dict)  # the names of files that became no note
 
 
 def import_archive(
@@ -189,11 +182,11 @@ def import_archive(
     *,
     replace_photo: bool,
     zone: tzinfo = UTC,
-) -> Outcome:
+) -> None:
     """Store what an export holds and the account does not have: all of it or, if anything is refused, nothing.
 
     Where the account has a photo, that of the export is taken with `replace_photo` alone. Of another notebook's export
-    the notes are taken that can be, and the outcome names the others; `zone` is that of dates without one.
+    the notes are taken that can be, and `progress` names the others; `zone` is that of dates without one.
 
     Raises: ArchiveRejected, AccountGone, StorageUnavailable, Busy: nothing was stored.
     """
@@ -223,7 +216,7 @@ def import_archive(
             raise
         writes.mark(account.id)  # this may be a thread of its own, without the request
         db.session.commit()
-        return Outcome(new, progress.taken - sum(new.values()), url is not None, progress.left_out)
+        progress.new, progress.photo = new, url is not None
 
 
 def _load(user_id: int, export_file: Archive, portables: Portables, end: float, progress: Progress) -> dict[str, int]:
@@ -293,7 +286,7 @@ def _item_of(note: ForeignNote, moment: datetime | None, notes: PortableTable) -
         return Missing.EMPTY
     except InvalidItem as error:
         if error.field == "title":  # as a heading of the text it has room
-            return _item_of(replace(note, title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
+            return _item_of(note._replace(title="", content=f"# {note.title}\n\n{note.content}"), moment, notes)
         return Missing.TOO_LONG
 
 

@@ -6,7 +6,7 @@ is stored as a whole, or not at all.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import IO, cast
@@ -26,9 +26,8 @@ from app.portability import archive, service
 from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import MISSING, SENTENCES, ImportForm
-from app.portability.notebooks import Missing
-from app.portability.service import Outcome, Progress
-from app.web.answers import Answer, retry_after, wait_sentence
+from app.portability.service import Progress
+from app.web.answers import Answer, refused
 from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
 from app.web.formats import number
@@ -103,18 +102,16 @@ def import_() -> Answer:
         except ArchiveRejected as error:
             form.archive.errors = [rejection_sentence(error, SENTENCES)]
         except rate_limits.RateLimited as error:
-            form.archive.errors = [wait_sentence(error)]
-            return import_page(form), 429, retry_after(error)
+            return refused(form.archive, error, partial(import_page, form))
     return import_page(form), 422
 
 
 def import_upload(form: ImportForm) -> Response:
     """Import the upload, in a thread. Raises: ArchiveRejected, and what import_archive raises besides."""
     progress = Progress()
-    user: SignedIn = current_user._get_current_object()  # the thread has no proxy
     work = partial(
         service.import_archive,
-        user,
+        current_user._get_current_object(),  # the thread has no proxy
         portables=portables(),
         progress=progress,
         replace_photo=form.replace_photo.data,
@@ -122,20 +119,16 @@ def import_upload(form: ImportForm) -> Response:
     )
     job = start(work, form.bundle())
     try:
-        outcome = job.result(ANSWER_SECONDS)
+        job.result(ANSWER_SECONDS)
     except TimeoutError:
         return Response(stream_with_context(streamed(job, progress)), mimetype="text/html")
-    if outcome.missing:
-        return Response(
-            "".join(streamed(job, progress)),
-            200 if outcome.known or any(outcome.new.values()) else 422,
-            mimetype="text/html",
-        )
-    flash(report_of(outcome))
+    if progress.left_out:
+        return Response("".join(streamed(job, progress)), 200 if progress.taken else 422, mimetype="text/html")
+    flash(report_of(progress))
     return redirect(url_for("mypage.index"))
 
 
-def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Outcome]:
+def start(work: Callable[[IO[bytes]], None], upload: IO[bytes]) -> Future[None]:
     """Do the work in a thread of its own, in the context of this application.
 
     It is given the upload under a descriptor of its own: the request closes its files before a stream begins, and
@@ -145,9 +138,9 @@ def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Out
     own = os.fdopen(os.dup(upload.fileno()), "rb")
     upload.close()
 
-    def in_context() -> Outcome:
+    def in_context() -> None:
         with own, app.app_context():
-            return work(own)
+            work(own)
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="import")
     job = executor.submit(in_context)
@@ -155,7 +148,7 @@ def start(work: Callable[[IO[bytes]], Outcome], upload: IO[bytes]) -> Future[Out
     return job
 
 
-def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
+def streamed(job: Future[None], progress: Progress) -> Iterator[str]:
     """Yield the parts of the page until the import ends, also if nobody reads it: so threads do not add up."""
     try:
         head, foot = render_template("portability/importing.html", is_over=job.done()).split(PLACE)
@@ -164,25 +157,24 @@ def streamed(job: Future[Outcome], progress: Progress) -> Iterator[str]:
             # Not in the f-string: Python 3.11 finds no message there.
             told = _("%(count)s read so far", count=number(progress.read))
             yield f"<p>{told}</p>\n"
-        yield _outcome(job)
+        yield _outcome(job, progress)
         yield foot
     finally:
         wait([job])
 
 
-def _outcome(job: Future[Outcome]) -> str:
+def _outcome(job: Future[None], progress: Progress) -> str:
     """Tell what became of it. The status is sent, so an error can only be told."""
-    missing: Mapping[Missing, list[str]] = {}
     try:
-        outcome = job.result()
-        sentence, is_wrong, missing = report_of(outcome), False, outcome.missing
+        job.result()
+        sentence, is_wrong = report_of(progress), False
     except ArchiveRejected as error:
         sentence, is_wrong = rejection_sentence(error, SENTENCES), True
     except Exception:
         current_app.logger.exception("an import failed")
         sentence, is_wrong = _("Something went wrong on our side, so nothing was imported. Try again."), True
-    found = [(sentence, missing.get(reason, [])) for reason, sentence in MISSING.items()]
-    reasons = [(sentence, names[:NAMED], len(names)) for sentence, names in found if names]
+    found = [] if is_wrong else [(words, progress.left_out.get(missing, [])) for missing, words in MISSING.items()]
+    reasons = [(words, names[:NAMED], len(names)) for words, names in found if names]
     return render_template("portability/outcome.html", sentence=sentence, is_wrong=is_wrong, reasons=reasons)
 
 
@@ -190,16 +182,17 @@ def import_page(form: ImportForm) -> str:
     return render_template("portability/import.html", form=form)
 
 
-def report_of(outcome: Outcome) -> str:
-    if not outcome.photo and not any(outcome.new.values()):
-        if not outcome.known and outcome.missing:
+def report_of(done: Progress) -> str:
+    if not done.photo and not any(done.new.values()):
+        if not done.taken and done.left_out:
             return str(_("Nothing was imported."))
         return str(_("You already have everything in this ZIP, so nothing new was imported."))
-    counts = [each.came(outcome.new[each.name]) for each in portables() if each.name in outcome.new]
+    counts = [each.came(done.new[each.name]) for each in portables() if each.name in done.new]
     imported = _("Imported: %(counts)s.", counts=", ".join(counts))
-    photo = [_("Your photo was imported too.")] if outcome.photo else []
-    known = ngettext(
+    photo = [_("Your photo was imported too.")] if done.photo else []
+    known = done.taken - sum(done.new.values())
+    skipped = ngettext(
         "%(count)s skipped, since you already have it.", "%(count)s skipped, since you already have them.",
-        outcome.known, count=number(outcome.known),
+        known, count=number(known),
     )  # fmt: skip
-    return " ".join([imported, *photo, *([known] if outcome.known else [])])
+    return " ".join([imported, *photo, *([skipped] if known else [])])

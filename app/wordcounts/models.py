@@ -21,10 +21,7 @@ UNFINISHED = (QUEUED, RUNNING)
 
 
 class Result(Base):
-    """One count of one page.
-
-    Soft delete: a deleted one stays an hour without its URL and words, because it counts for the hourly rate limit.
-    """
+    """One count of one page. A deleted one stays an hour without URL and words, as the hourly rate limit counts it."""
 
     __tablename__ = "results"
     __table_args__ = (

@@ -29,10 +29,7 @@ class Read(NamedTuple):
 
 
 def read_page(url: str, allowed_servers: AllowedServers) -> Read:
-    """Fetch a page and count its words.
-
-    Raises: FetchFailed: also SCRIPTS or FRAMES, if there is no text; and what `sandbox.read` raises.
-    """
+    """Fetch a page and count its words. Raises: FetchFailed, also without any text; and what `sandbox.read` raises."""
     refused: list[FetchFailed] = []
     with Deadline(DEADLINE_SECONDS) as deadline:
         visit = Visit(allowed_servers, deadline)

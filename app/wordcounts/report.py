@@ -107,10 +107,7 @@ class WordTable(NamedTuple):
 
 
 def word_table(words: Mapping[str, int], total_words: int, *, shown: int | None, by_word: bool) -> WordTable:
-    """Return the table of a result's words. Its rows are the most frequent ones, also if they are sorted by word.
-
-    `total_words` counts stop words too, whatever `words` does. `shown`: how many rows; None for all.
-    """
+    """Return the table of a result's words. So many are `shown`, or all: the most frequent, also if sorted by word."""
     stem_of = stems(words)
     counts = dict(words)  # with those of all forms added to their stem
     for form, stem in stem_of.items():

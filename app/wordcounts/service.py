@@ -15,7 +15,7 @@ from app.database.statements import before_key, fixed
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
-from app.limits.quotas import DeletedSince, Key, Quota
+from app.limits.quotas import Key, Quota, StoredBefore
 from app.limits.rate_limits import RateLimited
 from app.rejection import existing
 from app.wordcounts.failures import CANCELLED
@@ -85,9 +85,6 @@ _ONE_WITH = {
     "keep": _ONE.add_columns(Result.result_all.label("words")),
     "drop": _ONE.add_columns(Result.result_no_stop_words.label("words")),
 }
-_WITH_KEY = select(Result.public_id).where(
-    Result.user_id == bindparam("owner"), Result.idempotency_key == bindparam("key")
-)
 # Selected by status and time. The newest ids would not do: imported results have new ids but are old.
 _LIMITED = (
     select(Result.created_at, (Result.status.in_(UNFINISHED) & NOT_DELETED).label("is_unfinished"))
@@ -107,29 +104,21 @@ _CANCEL = (
     update(Result)
     .where(*_OWN, Result.status.in_(UNFINISHED))
     .values(status=FAILED, error=CANCELLED, finished_at=func.now())
-    .returning(Result.id)
 )
 _ERROR = select(Result.error).where(*_OWN)
 
 
 def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
-    """Queue a count, its row and its job in one transaction, and return the public id of the result.
-
-    If a result has this idempotency key already, nothing is queued, and the id is that result's.
+    """Queue a count, its row and its job in one transaction. Return its public id, or that of the key's result.
 
     Raises: RateLimited, QuotaReached, AccountGone, DeletedSince: nothing was stored.
     """
     lock_owner(user_id)  # see _enforce_rate_limits
-    # Asked under the lock, and before the limits: the same request is not refused by its own row.
-    before = db.session.scalar(_WITH_KEY, {"owner": user_id, "key": key.row_key}) if key else None
-    if before is not None:
-        db.session.rollback()
-        return uuid.UUID(str(before))
-    if key and key.is_used:
-        db.session.rollback()
-        raise DeletedSince
+    try:
+        result = QUOTA.store(_CREATE, user_id, key, url=url)
+    except StoredBefore as before:
+        return db.session.scalars(select(Result.public_id).where(Result.id == before.row_id)).one()
     _enforce_rate_limits(user_id)
-    result = QUOTA.store(_CREATE, user_id, key, url=url)
     queue.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
     public_id: uuid.UUID = result.public_id
@@ -137,17 +126,16 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
 
 
 def _enforce_rate_limits(user_id: int) -> None:
-    """Refuse another count for a person who has reached a limit. Raises: TooManyUnfinished, HourlyLimitReached.
+    """Refuse the count that was just stored beyond a limit. Raises: TooManyUnfinished, HourlyLimitReached; rolled back.
 
-    The limits count the rows that are there, in one statement and in the transaction of `ask`: a count that was not
-    stored takes nothing. A token bucket (app/limits) would be one more write, and less exact. The caller must hold the
-    lock on the user's row. Without it, concurrent requests would exceed the limit.
+    The limits count rows, so a count that is not stored takes nothing. A token bucket (app/limits) would be one more
+    write, and less exact. Without the lock on the user's row, concurrent requests would exceed the limit.
     """
     usage = db.session.execute(_USAGE, {"owner": user_id}).one()
-    if usage.in_hour >= MAX_PER_HOUR:
+    if usage.in_hour > MAX_PER_HOUR:
         db.session.rollback()
         raise HourlyLimitReached(math.ceil(usage.seconds))
-    if usage.unfinished >= MAX_UNFINISHED:
+    if usage.unfinished > MAX_UNFINISHED:
         db.session.rollback()
         raise TooManyUnfinished(SECONDS_PER_COUNT)
 
@@ -196,14 +184,13 @@ def cancel_result(user_id: int, public_id: uuid.UUID) -> None:
     """End an unfinished count; its job does nothing when its turn comes. To cancel it twice is to cancel it once.
 
     Its owner here and a worker in tasks.py change it by a statement that finds only unfinished ones: the first wins.
-
     Raises: RowNotFound, AlreadyFinished: nothing was changed.
     """
     owner = {"owner": user_id, "result": public_id}
-    is_cancelled = db.session.scalar(_CANCEL, owner) is not None
+    db.session.execute(_CANCEL, owner)
     found = db.session.execute(_ERROR, owner).one_or_none()
     db.session.commit()
-    if existing(found).error != CANCELLED and not is_cancelled:
+    if existing(found).error != CANCELLED:
         raise AlreadyFinished
 
 

@@ -16,7 +16,6 @@ from app.jobs.queue import JobRequeued, is_transient, nightly, queue, retrying
 from app.soft_delete import has_expired, purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
-from app.wordcounts.fetching import AllowedServers
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
 from app.wordcounts.reading import read_page
 from app.wordcounts.service import HOUR
@@ -30,51 +29,47 @@ _UNFINISHED = update(Result).where(
 
 @queue.task(name="wordcounts.count", pass_context=True, retry=retrying(MAX_RETRIES, FetchFailed))
 def count(context: JobContext, result_id: int) -> None:
-    """Fetch a page and count its words. Idempotent: does nothing if the result is finished or deleted."""
+    """Fetch a page and store its counts, or why there are none. Idempotent: leaves a finished or deleted one alone.
+
+    Raises:
+        FetchFailed: a transient failure and not the last attempt; it is stored, and the job is to be retried.
+        JobRequeued, or what `is_transient`: the job is to be retried; nothing is stored.
+        Exception: a bug; the result is stored as FAILED.
+    """
     attempts = context.job.attempts
     if attempts > MAX_RETRIES:  # each time the worker died, or a transient error used up an attempt
         fail_interrupted(result_id)
         return
-    servers = current_app.config["PAGE_SERVERS"]
+    url = _update(result_id, status=RUNNING)
+    if url is None:  # finished, cancelled or deleted
+        return
     try:
-        count_page(result_id, is_last_attempt=attempts == MAX_RETRIES, allowed_servers=servers)
+        _finish(result_id, status=DONE, error=None, **_counts_of(url))
+    except FetchFailed as error:
+        if not error.is_transient or attempts == MAX_RETRIES:
+            _finish(result_id, status=FAILED, error=error.code)
+        elif _update(result_id, status=QUEUED, error=error.code):  # not cancelled or deleted meanwhile
+            raise
+    except Exception as error:
+        if not is_transient(error):
+            db.session.rollback()
+            fail_interrupted(result_id)
+        raise
+
+
+def _counts_of(url: str) -> dict[str, Any]:
+    """Fetch a page and count its words; by the names of the columns. Raises: FetchFailed, JobRequeued."""
+    try:
+        page, document, counts = read_page(url, current_app.config["PAGE_SERVERS"])
     except sandbox.SandboxTerminated as error:
         raise JobRequeued from error
+    return {"final_url": page.url, "title": document.title or None, **counts._asdict()}
 
 
 @nightly("wordcounts.purge_deleted")
 def purge_deleted(timestamp: int) -> None:
     """Delete for good the results that were deleted more than an hour ago."""
     purge(Result, has_expired(Result.deleted_at, HOUR))
-
-
-def count_page(result_id: int, *, is_last_attempt: bool, allowed_servers: AllowedServers = frozenset()) -> None:
-    """Fetch the page of a result, and store its counts or why there are none.
-
-    Raises:
-        FetchFailed: a transient failure and not the last attempt; it is stored, and the job is to be retried.
-        SandboxTerminated, or what `is_transient`: the job is to be retried; nothing is stored.
-        Exception: a bug; the result is stored as FAILED.
-    """
-    url = _update(result_id, status=RUNNING)
-    if url is None:  # finished, cancelled or deleted
-        return
-    try:
-        page, document, counts = read_page(url, allowed_servers)
-        found = {"final_url": page.url, "title": document.title or None, **counts._asdict()}
-        _finish(result_id, status=DONE, error=None, **found)
-    except FetchFailed as error:
-        if error.is_transient and not is_last_attempt:
-            if _update(result_id, status=QUEUED, error=error.code) is None:  # cancelled or deleted meanwhile
-                return
-            raise
-        _finish(result_id, status=FAILED, error=error.code)
-    except Exception as error:
-        if isinstance(error, sandbox.SandboxTerminated) or is_transient(error):
-            raise
-        db.session.rollback()
-        fail_interrupted(result_id)
-        raise
 
 
 def fail_interrupted(result_id: int) -> None:

@@ -1,7 +1,6 @@
 """Pages of word counts: ask for one, poll it, cancel, read, download, share, count again, delete."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -34,6 +33,7 @@ WORDS_SHOWN = 20  # without ?all=1
 # The arguments that say how a result is shown, each with the one value that it may have. Without them stop words are
 # left out, and the WORDS_SHOWN most frequent words are shown, the most frequent first. Every link and form keeps them.
 VIEW = {"stop_words": "keep", "all": "1", "sort": "word"}
+DOWNLOADS = {"csv": (report.as_csv, "text/csv"), "json": (report.as_json, "application/json")}
 
 
 @bp.errorhandler(RowNotFound)
@@ -87,16 +87,21 @@ def show(public_id: uuid.UUID) -> Answer:
     return result_page("waiting", result, progress=progress_of(result))
 
 
-@bp.get("/<uuid:public_id>.csv")
+@bp.get("/<uuid:public_id>.csv", endpoint="download_csv")
+@bp.get("/<uuid:public_id>.json", endpoint="download_json")
 @public
-def download_csv(public_id: uuid.UUID) -> Answer:
-    return download(public_id, report.as_csv, "csv", "text/csv")
-
-
-@bp.get("/<uuid:public_id>.json")
-@public
-def download_json(public_id: uuid.UUID) -> Answer:
-    return download(public_id, report.as_json, "json", "application/json")
+def download(public_id: uuid.UUID) -> Answer:
+    """Send the report of a result as a file; 404 if it is not done."""
+    stop_words = requested_view()["stop_words"]
+    result = get_result(public_id, stop_words)
+    if result.status != DONE:
+        abort(404)
+    counted = report.Report(result, stop_words or "drop")
+    extension = request.path.rpartition(".")[2]
+    write, content_type = DOWNLOADS[extension]
+    response = Response(write(counted), content_type=f"{content_type}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{report.file_name(counted)}.{extension}"'
+    return response
 
 
 @bp.post("/<uuid:public_id>/cancel")
@@ -163,17 +168,3 @@ def list_page(form: AskForm, after: Cursor = service.START) -> str:
 
 def to_result(public_id: uuid.UUID) -> Response:
     return redirect(url_for("wordcounts.show", public_id=public_id))
-
-
-def download(
-    public_id: uuid.UUID, write: Callable[[report.Report], str], extension: str, content_type: str
-) -> Response:
-    """Send the report of a result as a file; 404 if it is not done."""
-    stop_words = requested_view()["stop_words"]
-    result = get_result(public_id, stop_words)
-    if result.status != DONE:
-        abort(404)
-    counted = report.Report(result, stop_words or "drop")
-    response = Response(write(counted), content_type=f"{content_type}; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{report.file_name(counted)}.{extension}"'
-    return response

@@ -99,20 +99,20 @@ def losses(result: Result) -> list[str]:
 
 
 def test_an_error_of_a_database_is_told_in_a_sentence(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails() -> None:
+    def fails(_restore: Restore) -> None:
         db.session.execute(text("SELECT FROM nowhere"))
 
     with app.app_context(), pytest.raises(SystemExit, match="1"):
-        commands._tell_losses(Restore(Path(__file__), print, ()), fails)
+        commands._tell_losses(Path(__file__), fails)
     assert capsys.readouterr() == ("", 'NOT RESTORED: A database failed: relation "nowhere" does not exist\n')
 
 
-def test_it_ends_in_order_when_it_is_terminated() -> None:
+def test_it_ends_in_order_when_it_is_terminated(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     """So that what it has begun is cleaned up behind it."""
-    before, said = signal.getsignal(signal.SIGTERM), list[str]()
-    with pytest.raises(SystemExit, match="143"):
-        commands._tell_losses(Restore(Path(__file__), said.append, ()), lambda: signal.raise_signal(signal.SIGTERM))
-    assert (signal.getsignal(signal.SIGTERM), said) == (before, [])
+    before = signal.getsignal(signal.SIGTERM)
+    with app.app_context(), pytest.raises(SystemExit, match="143"):
+        commands._tell_losses(Path(__file__), lambda _restore: signal.raise_signal(signal.SIGTERM))
+    assert (signal.getsignal(signal.SIGTERM), capsys.readouterr()) == (before, ("", ""))
 
 
 def test_nothing_is_lost_in_a_dump_of_the_live_database(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

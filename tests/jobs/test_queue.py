@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from flask import Flask
 from procrastinate import BaseRetryStrategy
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job
 from sqlalchemy import select, text, update
@@ -23,7 +24,7 @@ from app.accounts.models import User
 from app.extensions import db
 from app.jobs import connection
 from app.jobs.connection import QueueConnector, connector, worker_options
-from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, JobRequeued, defer, queue, retrying, session_jobs
+from app.jobs.queue import MOST_ATTEMPTS, NIGHTLY, JobRequeued, JobsByDatabaseTime, defer, queue, retrying
 from app.jobs.worker import in_context
 from config import TestingConfig
 from tests.databases import Environment
@@ -128,6 +129,14 @@ def test_transient_errors_do_not_use_up_the_retries_of_a_task_and_mistakes_of_ou
     assert seconds_until_retry(refusal("42P01"), 0) is None
 
 
+class InSession(BaseConnector):
+    async def execute_query_async(self, query: str, **arguments: Any) -> None:
+        db.session.connection().exec_driver_sql(query, arguments)
+
+    async def execute_query_all_async(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in db.session.connection().exec_driver_sql(query, arguments).mappings()]
+
+
 @pytest.mark.parametrize("ahead", [-3600, 3600])
 def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
     """Whatever the time is on the machine of the worker that retries it, or of the web that defers it for later."""
@@ -143,10 +152,10 @@ def test_a_job_waits_by_the_databases_clock(app: Flask, ahead: float) -> None:
         before = db.session.scalar(clock)
         decision = STRATEGY.get_retry_decision(exception=NO_DATABASE, job=job)
         assert decision
-        asyncio.run(session_jobs.retry_job(job, retry_at=decision.retry_at))
+        asyncio.run(JobsByDatabaseTime(InSession()).retry_job(job, retry_at=decision.retry_at))
         [(_, scheduled_at)] = db.session.execute(waiting)
         assert before <= scheduled_at - timedelta(seconds=4) <= db.session.scalar(clock)
-    assert type(queue.job_manager) is type(session_jobs), "a worker does the same"
+    assert type(queue.job_manager) is JobsByDatabaseTime, "a worker does the same"
 
 
 WAITING = "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) VALUES ('default', 'a', 'a')"

@@ -15,7 +15,6 @@ from app.extensions import Base, db
 from app.jobs.connection import connector
 from app.jobs.queue import MOST_ATTEMPTS, queue
 from app.jobs.tasks import (
-    BATCH,
     DEAD_AFTER,
     FAILED_JOBS_KEPT,
     LONGEST_JOB,
@@ -25,6 +24,7 @@ from app.jobs.tasks import (
     purge_lost_records,
     requeue_stalled_jobs,
 )
+from app.soft_delete import BATCH
 from online_migrations.connection import read_only_connection
 from online_migrations.doctor import diagnose
 from tests.accounts.conftest import won

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,10 +95,9 @@ def test_a_worker_that_hears_of_nothing_ends_itself_and_one_whose_job_runs_later
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
-    dog = worker.Watchdog(running)
-    fed = iter([False, True])  # by then
-    monkeypatch.setattr(dog._fed, "wait", lambda _second: next(fed, False))
-    dog.run()
+    event, fed = threading.Event(), iter([False, True])  # by then
+    monkeypatch.setattr(event, "wait", lambda _second: next(fed, False))
+    worker.watch(event, running)
     assert exits == [1]
     assert f"the worker is stuck: for {seconds:.0f} s it has neither" in caplog.text
     assert next(fed, None) is None

@@ -25,7 +25,7 @@ from app.notes import service as notes
 from app.notes.models import Note
 from app.notes.service import archive_note
 from app.portability import service as portability
-from app.portability.markdown import LONGEST_NAME, MarkdownFiles, safe_name
+from app.portability.markdown import LONGEST_NAME, note_name, safe_name
 from app.todos import service as todos
 from tests.api.conftest import program_of
 from tests.conftest import PASSWORD, browser_of
@@ -197,14 +197,14 @@ def test_every_text_makes_a_name_that_every_system_accepts() -> None:
 
 
 def test_file_names_are_unique_without_regard_to_case() -> None:
-    pages = MarkdownFiles(ZoneInfo("Asia/Seoul"))
+    taken: dict[str, int] = {}
     titles = ["a", "A", "a", "a (2)", "a.", "", "", "b"]
-    names = [pages.of("notes", note(title=title))[0].name for title in titles]
+    names = [note_name(note(title=title), ZoneInfo("Asia/Seoul"), taken) for title in titles]
     assert len({name.casefold() for name in names}) == len(titles)
     assert names[:3] == ["notes/2026-03-02 a.md", "notes/2026-03-02 A (2).md", "notes/2026-03-02 a (3).md"]
     assert names[5] == "notes/2026-03-02.md"
-    [page] = MarkdownFiles(ZoneInfo("UTC")).of("notes", note(title="", content="\n\n첫 줄\n둘째 줄"))
-    assert page.name == "notes/2026-03-01 첫 줄.md"  # of a note without a title
+    untitled = note(title="", content="\n\n첫 줄\n둘째 줄")
+    assert note_name(untitled, ZoneInfo("UTC"), {}) == "notes/2026-03-01 첫 줄.md"
 
 
 def image_of(app: Flask, user_id: int) -> Image.Image | None:

@@ -20,16 +20,24 @@ from functools import lru_cache
 
 from app.wordcounts.analysis.words import STOP_WORDS, listed_in
 
-AFTER_CONSONANT = "은 이 을 과 과는 과도 과의 이나 이라도 이란 이랑"
-AFTER_VOWEL = "는 가 를 와 와는 와도 와의 나 라도 란 랑"
-AFTER_CONSONANT_BUT_RIEUL = "으로 으로는 으로도 으로만 으로의 으로부터 으로서 으로써"
-AFTER_VOWEL_OR_RIEUL = "로 로는 로도 로만 로의 로부터 로서 로써"
-AFTER_ANY_BUT_JI = "만"  # 있지만 and 하지만 are verbs
-AFTER_ANY = (
-    "의 도 에 에는 에도 에만 에서 에서는 에서도 에서만 에서의 에서부터 에게 에게는 에게도 에게만 에게서"
-    " 한테 한테는 한테도 한테서 께서 께서는 께서도"
-    " 까지 까지는 까지도 까지의 부터 부터는 부터의 보다 보다는 보다도 처럼 만큼 마다 조차 마저 밖에"
-)
+SYLLABLES = [chr(ord("가") + number) for number in range(11_172)]  # of Hangul; see The Unicode Standard, §3.12
+FINALS = 28  # so many syllables in a row differ by their final consonant alone; the first has none
+EVERY, OPEN, RIEUL = map(frozenset, (SYLLABLES, SYLLABLES[::FINALS], SYLLABLES[8::FINALS]))
+# The particles, and the last syllables of what each may follow.
+SUITS = {
+    particle: suits
+    for particles, suits in (
+        ("은 이 을 과 과는 과도 과의 이나 이라도 이란 이랑", EVERY - OPEN),
+        ("는 가 를 와 와는 와도 와의 나 라도 란 랑", OPEN),
+        ("으로 으로는 으로도 으로만 으로의 으로부터 으로서 으로써", EVERY - OPEN - RIEUL),
+        ("로 로는 로도 로만 로의 로부터 로서 로써", OPEN | RIEUL),
+        ("만", EVERY - {"지"}),  # 있지만 and 하지만 are verbs
+        ("의 도 에 에는 에도 에만 에서 에서는 에서도 에서만 에서의 에서부터 에게 에게는 에게도 에게만 에게서", EVERY),
+        ("한테 한테는 한테도 한테서 께서 께서는 께서도", EVERY),
+        ("까지 까지는 까지도 까지의 부터 부터는 부터의 보다 보다는 보다도 처럼 만큼 마다 조차 마저 밖에", EVERY),
+    )
+    for particle in particles.split()
+}
 # Endings of verbs and adjectives look the same (많은 많을 많이, 들어가 들어와, 사용하는 사용하나).
 ALSO_OF_VERBS = frozenset(["은", "는", "이", "가", "을", "와", "도", "만", "나", "라도", "란", "보다"])
 # Two of these do show a noun, unless the stem has one syllable or ends as a verb does.
@@ -39,26 +47,6 @@ VERB_ENDS = frozenset(
     "않앉았얇얹얻없었였옅옮옳왔웃읽잃있잊잡젊젖졌좁좇좋짚짧찢찮찾찼컸켰탔팠핥했훑흩"
 )
 
-SYLLABLES = [chr(ord("가") + number) for number in range(11_172)]  # of Hangul; see The Unicode Standard, §3.12
-FINALS = 28  # so many syllables in a row differ by their final consonant alone; the first has none
-RIEUL = 8
-
-
-def _suits() -> dict[str, frozenset[str]]:
-    """Map each particle to the syllables that it may follow."""
-    every, open_, rieul = map(frozenset, (SYLLABLES, SYLLABLES[::FINALS], SYLLABLES[RIEUL::FINALS]))
-    kinds = (
-        (AFTER_CONSONANT, every - open_),
-        (AFTER_VOWEL, open_),
-        (AFTER_CONSONANT_BUT_RIEUL, every - open_ - rieul),
-        (AFTER_VOWEL_OR_RIEUL, open_ | rieul),
-        (AFTER_ANY_BUT_JI, every - {"지"}),
-        (AFTER_ANY, every),
-    )
-    return {particle: suits for particles, suits in kinds for particle in particles.split()}
-
-
-SUITS = _suits()
 LAST_LETTERS = {particle[-1] for particle in SUITS}
 # Lengths of the particles that end in these two letters, the shortest first. Any other particle has one letter.
 LENGTHS = {
@@ -90,7 +78,10 @@ def stems(words: Collection[str]) -> dict[str, str]:
             if candidates:
                 others[candidates[0]].append(word)
     _add_nouns(found, others)
-    return _roots(found)
+    for word in found:
+        while found[word] in found:  # 집만의 has the stem 집 too, if it is a form of 집만
+            found[word] = found[found[word]]
+    return found
 
 
 @lru_cache(maxsize=CACHED)
@@ -117,16 +108,6 @@ def _add_nouns(found: dict[str, str], others: Mapping[str, list[str]]) -> None:
             own = [form for form in forms if form not in stems_of_forms]
             if _show_a_noun(stem, {form[len(stem) :] for form in own}):
                 found.update(dict.fromkeys(own, stem))
-
-
-def _roots(found: Mapping[str, str]) -> dict[str, str]:
-    """Give 집만의 the stem 집 too, if it is a form of 집만."""
-    roots = dict(found)
-    for word, stem in found.items():
-        while stem in found:
-            stem = found[stem]
-        roots[word] = stem
-    return roots
 
 
 def _show_a_noun(stem: str, particles: set[str]) -> bool:

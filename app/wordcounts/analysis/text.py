@@ -6,7 +6,7 @@ option alone counts, and drawings, formulas and pronunciations are left out.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -157,17 +157,15 @@ def _pieces(root: LexborNode | None, frames: list[LexborNode]) -> Iterator[str]:
 
 def _shown_in(element: LexborNode) -> list[LexborNode]:
     """Return the nodes in it: of closed <details> the summary alone, of a drop-down list the text that is chosen."""
-    if element.tag == "select" and not _is_list_box(element.attributes):
+    attributes = element.attributes
+    is_list_box = "multiple" in attributes or attributes.get("size", "1") != "1"
+    if element.tag == "select" and not is_list_box:
         options = element.css("option[selected]")[-1:] or element.css("option:not([disabled])")[:1]
         return [text for option in options for text in option.iter(include_text=True)]
     children = list(element.iter(include_text=True))
-    if element.tag == "details" and "open" not in element.attributes:
+    if element.tag == "details" and "open" not in attributes:
         return [child for child in children if child.tag == "summary"][:1]
     return children
-
-
-def _is_list_box(attributes: Mapping[str, str | None]) -> bool:
-    return "multiple" in attributes or attributes.get("size", "1") != "1"
 
 
 def _style(element: LexborNode) -> dict[str, str]:

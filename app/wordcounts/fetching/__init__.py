@@ -15,8 +15,6 @@ service of its cloud. That attack is SSRF (server-side request forgery). What is
   certificates are verified for the name in the URL.
 - Slow servers, endless answers and compressed bombs: one deadline for everything, one limit in bytes, and decompression
   in small pieces.
-
-Imports inside go one way: the client here → `connecting` → `vetting`.
 """
 
 import http.client
@@ -88,9 +86,7 @@ class Visit:
     def fetch(self, address: str, page: FetchedPage | None = None) -> FetchedPage:
         """Fetch an address as a person typed it, or as it stands on a page, which comes back if that is its own.
 
-        It ends by the deadline in any case, DNS and redirects included.
-
-        Raises: FetchFailed: with the reason, and whether a retry may succeed.
+        It ends by the deadline in any case, DNS and redirects included. Raises: FetchFailed.
         """
         try:
             url = parse_url(page.url if page else address, self._allowed_servers)
@@ -121,11 +117,15 @@ class Visit:
 
     def _request(self, url: PageUrl) -> FetchedPage | PageUrl:
         """Make one hop: resolve, vet, connect, read. Return the page, or where it redirects to."""
+        cookies, request = self._cookies[url.host], Request(url.url)  # noqa: S310 - requested by nobody
+        cookies.add_cookie_header(request)
         with connect(url, resolve(url, self._allowed_servers, self.deadline), self.deadline) as connection:
-            headers = HEADERS | self._cookie_header(url)
+            headers = HEADERS | dict(request.header_items())
             connection.request("GET", url.target, headers=headers, preload_content=False)
             with closing(connection.getresponse()) as response:
-                self._keep_cookies(url, response)
+                self._cookie_bytes_left -= len(response.headers.get("Set-Cookie", ""))
+                if self._cookie_bytes_left >= 0:
+                    cookies.extract_cookies(response, request)  # type: ignore[arg-type] # urllib3's has what it reads
                 location = response.headers.get("Location")
                 if response.status in REDIRECTS and location is not None:
                     return follow_redirect(url, _header_text(location.strip()), self._allowed_servers)
@@ -133,17 +133,6 @@ class Visit:
                 body = _read_body(response, self._bytes_left)
                 self._bytes_left -= len(body)
                 return _page(url.url, content_type, body)
-
-    def _cookie_header(self, url: PageUrl) -> dict[str, str]:
-        request = Request(url.url)  # noqa: S310 - read by the jar, and requested by nobody
-        self._cookies[url.host].add_cookie_header(request)
-        return dict(request.header_items())
-
-    def _keep_cookies(self, url: PageUrl, response: HTTPResponse) -> None:
-        self._cookie_bytes_left -= len(response.headers.get("Set-Cookie", ""))
-        if self._cookie_bytes_left >= 0:
-            # urllib3's response has what the jar reads of one.
-            self._cookies[url.host].extract_cookies(response, Request(url.url))  # type: ignore[arg-type]  # noqa: S310
 
 
 def _header_text(value: str) -> str:
@@ -157,7 +146,13 @@ def _header_text(value: str) -> str:
 
 def _content_type_of_page(response: HTTPResponse) -> str:
     """Return the Content-Type of a page, "" without one. Raises: FetchFailed: it is no page, by its status or type."""
-    _refuse_status(response.status)
+    status = response.status
+    if 400 <= status < 500:
+        raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
+    if 500 <= status < 600:
+        raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
+    if not 200 <= status < 300:
+        raise FetchFailed(Failure.EMPTY)
     content_type: str = response.headers.get("Content-Type", "")
     if charset.media_type(content_type) not in ("", "text/plain", *HTML):
         raise FetchFailed(Failure.CONTENT_TYPE)
@@ -172,15 +167,6 @@ def _page(url: str, content_type: str, body: bytes) -> FetchedPage:
     if not media_type and not is_html and not charset.looks_like_text(body):
         raise FetchFailed(Failure.CONTENT_TYPE)
     return FetchedPage(url, charset.decode(body, content_type), is_html, media_type == charset.XHTML)
-
-
-def _refuse_status(status: int) -> None:
-    if 400 <= status < 500:
-        raise FetchFailed(Failure.HTTP_4XX, is_transient=status in TRANSIENT_4XX)
-    if 500 <= status < 600:
-        raise FetchFailed(Failure.HTTP_5XX, is_transient=True)
-    if not 200 <= status < 300:
-        raise FetchFailed(Failure.EMPTY)
 
 
 def _read_body(response: HTTPResponse, most: int) -> bytes:

@@ -1,13 +1,13 @@
 """Resolve a host name and connect to a vetted address, within a deadline; nothing else of the feature connects."""
 
 import contextlib
-import ipaddress
 import os
-import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -19,10 +19,7 @@ MAX_ADDRESSES = 6  # to try; a name server that answers with a thousand must not
 
 
 def resolve(url: PageUrl, allowed_servers: AllowedServers, deadline: Deadline) -> list[VettedAddress]:
-    """Look up the addresses of the URL's host and vet them all, so no other address leaves this function.
-
-    Raises: FetchFailed: DNS, DEADLINE, PORT or ADDRESS.
-    """
+    """Look up the addresses of the URL's host, and vet them all: no other one comes out. Raises: FetchFailed."""
     ips = [url.ip] if url.ip else _look_up(url.host, url.port, deadline)
     return vet(ips, url.port, allowed_servers)
 
@@ -32,27 +29,25 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[str]:
 
     getaddrinfo takes no timeout, so it runs in a thread. A thread that hangs is abandoned.
     """
-    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+    found: Future[list[Any]] = Future()
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except Exception as error:  # raised below, in the thread that waits
-            answers.put(error)
-        else:
-            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+            found.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=deadline.remaining)
-    except queue.Empty as error:
+        ips = list(dict.fromkeys(str(address[0]) for *_, address in found.result(deadline.remaining)))
+    except TimeoutError as error:
         raise FetchFailed(Failure.DEADLINE, is_transient=True) from error
-    if isinstance(answer, Exception):
-        is_transient = isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN
-        raise FetchFailed(Failure.DNS, is_transient=is_transient) from answer
-    if not answer:
+    except Exception as error:
+        is_transient = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        raise FetchFailed(Failure.DNS, is_transient=is_transient) from error
+    if not ips:
         raise FetchFailed(Failure.DNS)
-    return answer
+    return ips
 
 
 @contextlib.contextmanager
@@ -60,7 +55,6 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
     """Connect to the first address that answers, with TLS for the URL's host if the scheme is https.
 
     urllib3 gets a socket that is already open and may not open another, so it neither resolves nor connects.
-
     Raises: OSError: no address answered; ssl.SSLError: no secure connection, or a certificate of another host.
     """
     connection_class = {"http": HTTPConnection, "https": HTTPSConnection}[url.scheme]
@@ -76,38 +70,24 @@ def connect(url: PageUrl, addresses: Sequence[VettedAddress], deadline: Deadline
         connection.auto_open = 0  # http.client would otherwise connect by itself, by name, once the socket is closed
         with contextlib.closing(connection):
             yield connection
-    finally:
-        _close(sock)
+    finally:  # the descriptor itself: `sock.close()` waits while a half-read response of urllib3 holds the socket
+        descriptor = sock.detach()
+        if descriptor != -1:
+            os.close(descriptor)
 
 
 def _first_that_answers(addresses: Sequence[VettedAddress], deadline: Deadline) -> socket.socket:
     """Connect to the first address that answers. Raises: OSError: of the last one that was tried."""
     failure: OSError = OSError("no address")
     for tried, address in enumerate(addresses):
-        # An address that does not answer leaves time for the others.
-        seconds = deadline.remaining / (len(addresses) - tried)
+        sock = socket.socket(socket.AF_INET6 if ":" in address.ip else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            return _open(address, seconds, deadline)
+            deadline.guard(sock)
+            sock.settimeout(deadline.remaining / (len(addresses) - tried))  # one that is silent leaves time for others
+            sock.connect((address.ip, address.port))
         except OSError as error:
+            sock.close()
             failure = error
+        else:
+            return sock
     raise failure
-
-
-def _open(address: VettedAddress, seconds: float, deadline: Deadline) -> socket.socket:
-    family = socket.AF_INET6 if ipaddress.ip_address(address.ip).version == 6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        deadline.guard(sock)
-        sock.settimeout(seconds)
-        sock.connect((address.ip, address.port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _close(sock: socket.socket) -> None:
-    """Close the descriptor itself: `sock.close()` waits while a half-read response of urllib3 holds the socket."""
-    descriptor = sock.detach()
-    if descriptor != -1:
-        os.close(descriptor)

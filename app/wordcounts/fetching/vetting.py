@@ -39,29 +39,18 @@ ASSIGNED_V6 = ipaddress.IPv6Network("2000::/3")
 # Python's `is_global` is not enough: it is True for NAT64, 6to4, multicast and more, and differs between releases.
 # These are the IANA registries of special-purpose addresses (RFC 6890 and its updates). The rest is public.
 SPECIAL_PURPOSE = (
-    "0.0.0.0/8",  # this host
-    "10.0.0.0/8",  # private
+    *("0.0.0.0/8", "127.0.0.0/8"),  # this host, loopback
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # private
     "100.64.0.0/10",  # carrier-grade NAT; Alibaba's metadata service
-    "127.0.0.0/8",  # loopback
     "168.63.129.16/32",  # looks public, but is the Azure host as each of its machines sees it
     "169.254.0.0/16",  # link-local; the metadata service of most clouds
-    "172.16.0.0/12",  # private
-    "192.0.0.0/24",  # IETF protocols; Oracle's metadata service
-    "192.0.2.0/24",  # documentation
-    "192.31.196.0/24",  # AS112
+    *("192.0.0.0/24", "2001::/23"),  # IETF protocols: Teredo, ORCHID, benchmarks; Oracle's metadata service
+    *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"),  # documentation
+    *("192.31.196.0/24", "192.175.48.0/24", "2620:4f:8000::/48"),  # AS112
     "192.52.193.0/24",  # AMT
-    "192.88.99.0/24",  # 6to4 relays
-    "192.168.0.0/16",  # private
-    "192.175.48.0/24",  # AS112
+    *("192.88.99.0/24", "2002::/16"),  # 6to4, which can hold any IPv4 address, and its relays
     "198.18.0.0/15",  # benchmarks
-    "198.51.100.0/24",  # documentation
-    "203.0.113.0/24",  # documentation
     "224.0.0.0/3",  # multicast, reserved, broadcast
-    "2001::/23",  # IETF protocols: Teredo, ORCHID, benchmarks
-    "2001:db8::/32",  # documentation
-    "2002::/16",  # 6to4, which can hold any IPv4 address
-    "2620:4f:8000::/48",  # AS112
-    "3fff::/20",  # documentation
 )
 NOT_PUBLIC = [ipaddress.ip_network(network) for network in SPECIAL_PURPOSE]
 
@@ -91,10 +80,7 @@ class PageUrl:
 
 
 def parse_url(url: str, allowed_servers: AllowedServers = frozenset()) -> PageUrl:
-    """Parse a URL as a person typed it, with Korean letters in host and path, but without spaces.
-
-    Raises: FetchFailed: URL, SCHEME, CREDENTIALS, PORT or ADDRESS.
-    """
+    """Parse a URL as a person typed it, with Korean letters in host and path, but no spaces. Raises: FetchFailed."""
     parts = _split(url)
     if parts.scheme not in PORTS:
         raise FetchFailed(Failure.SCHEME)
