@@ -5,7 +5,7 @@ Each feature names the predicate `deleted_at IS NULL` NOT_DELETED and says for h
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, TextClause, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import Base, db
@@ -25,13 +25,13 @@ def has_expired(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bo
     return deleted_at <= func.now() - retention
 
 
-def purge(model: type[Base] | Table, expired: ColumnElement[bool] | TextClause) -> None:
+def purge(model: type[Base], expired: ColumnElement[bool]) -> None:
     """Delete the rows that have expired, of all users, in batches that each commit.
 
     SKIP LOCKED passes over rows that another transaction holds, such as another purge or a restore, so that neither
     waits for the other. The next run takes them. An index should serve the condition.
     """
-    table = model if isinstance(model, Table) else Base.metadata.tables[model.__tablename__]
+    table = Base.metadata.tables[model.__tablename__]
     # A CTE that locks rows runs once. As a sub-select it could run once for each row, and delete more than BATCH.
     batch = select(*table.primary_key).where(expired).limit(BATCH).with_for_update(skip_locked=True).cte("batch")
     is_of_batch = (column == batch.c[column.key] for column in table.primary_key)

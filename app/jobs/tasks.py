@@ -8,11 +8,10 @@ import time
 from datetime import timedelta
 
 from procrastinate.types import TimeDeltaParams
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
+from sqlalchemy import Connection, TextClause, text
 
 from app.extensions import db
-from app.jobs.queue import MOST_ATTEMPTS, JobRecord, add_failure, defer_on, nightly, queue, retrying
-from app.soft_delete import purge
+from app.jobs.queue import MOST_ATTEMPTS, add_failure, defer_on, nightly, queue, retrying
 from online_migrations.backfills import requeue_lost, run_batch
 
 log = logging.getLogger(__name__)
@@ -32,13 +31,19 @@ _STALLED = text(
 ).bindparams(dead=DEAD_AFTER, longest=LONGEST_JOB)
 RETRY = text("SELECT procrastinate_retry_job_v2(:job, now(), NULL, NULL, NULL)")
 _FAIL = text("SELECT procrastinate_finish_job_v1(:job, 'failed', false)")
+BATCH = 500  # rows that one transaction of a purge deletes
 # JobManager.delete_old_jobs() deletes in one statement, which ends at the timeout when there are many.
-_JOBS = Table("procrastinate_jobs", MetaData(), Column("id", BigInteger, primary_key=True))
-_HAVE_EXPIRED = text(
-    "status IN ('failed', 'cancelled', 'aborted') AND now() - :kept >="
-    " (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = procrastinate_jobs.id)"
-).bindparams(kept=FAILED_JOBS_KEPT)
-_ARE_LOST = text("NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = job_records.id)")
+_PURGE_FAILED = text(
+    "DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM procrastinate_jobs job"
+    " WHERE id > :after AND status IN ('failed', 'cancelled', 'aborted')"
+    " AND (SELECT max(at) FROM procrastinate_events event WHERE event.job_id = job.id) <= now() - :kept"
+    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
+).bindparams(kept=FAILED_JOBS_KEPT, batch=BATCH)
+_PURGE_RECORDS = text(
+    "DELETE FROM job_records WHERE id IN (SELECT id FROM job_records record WHERE id > :after"
+    " AND NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.id = record.id)"
+    " ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED) RETURNING id"
+).bindparams(batch=BATCH)
 
 
 class WorkerLost(Exception):
@@ -63,13 +68,22 @@ def requeue_stalled_jobs(timestamp: int) -> None:
 @nightly("jobs.purge_failed_jobs")
 def purge_failed_jobs(timestamp: int) -> None:
     """Delete jobs that ended without success FAILED_JOBS_KEPT ago. The worker deletes successful ones at once."""
-    purge(_JOBS, _HAVE_EXPIRED)
+    _purge(_PURGE_FAILED)
 
 
 @nightly("jobs.purge_lost_records")
 def purge_lost_records(timestamp: int) -> None:
     """Delete the records of jobs that are gone."""
-    purge(JobRecord, _ARE_LOST)
+    _purge(_PURGE_RECORDS)
+
+
+def _purge(batch: TextClause) -> None:
+    """Delete what has expired from one id to the next, since no index serves the condition, until nothing is left."""
+    after = -1
+    while deleted := db.session.scalars(batch, {"after": after}).all():
+        db.session.commit()
+        after = max(deleted)
+    db.session.commit()
 
 
 PRIORITY = -10  # every other job that waits goes first
