@@ -6,7 +6,6 @@ for lost secrets know a token of ours.
 """
 
 import binascii
-import contextlib
 import hmac
 import re
 import secrets
@@ -22,7 +21,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, true, 
 from app.accounts import events
 from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
-from app.accounts.sessions import ReadOnly, commit_visit, hash_token
+from app.accounts.sessions import commit_visit, hash_token
 from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
 from app.rejection import RowNotFound
@@ -114,8 +113,7 @@ def find_holder(token: str) -> TokenHolder | None:
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
     holder = TokenHolder(**row._asdict()) if row else None
     if holder and holder.last_use_is_old:
-        with contextlib.suppress(ReadOnly):  # the use is not noted, and the request goes on
-            commit_visit(_USED.where(AccessToken.id == holder.token_id))
+        commit_visit(_USED.where(AccessToken.id == holder.token_id))
     return holder
 
 

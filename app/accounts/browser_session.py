@@ -108,10 +108,8 @@ def load(_request: object) -> sessions.SignedIn | None:
     signed_in = g.account = None if token is None else sessions.find_session(token)
     if signed_in:
         tracing.note_account(signed_in.id)
-    if signed_in and signed_in.last_visit_is_old:
-        with contextlib.suppress(sessions.ReadOnly):  # the visit is not noted, and the page is shown
-            sessions.extend_session(signed_in.session_id)
-            session.modified = True  # the cookie's lifetime starts over with the row's
+    if signed_in and signed_in.last_visit_is_old and sessions.extend_session(signed_in.session_id):
+        session.modified = True  # the cookie's lifetime starts over with the row's
     return signed_in
 
 

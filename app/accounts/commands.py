@@ -5,7 +5,7 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from app.accounts.letters import MAX_SIZE, NotAReport, UnknownTag, note_bounce, read_report
+from app.accounts.letters import MAX_SIZE, NothingNoted, note_bounce, read_report
 from app.mail import message, smtp
 
 
@@ -38,16 +38,8 @@ def bounced() -> None:
     if len(raw) > MAX_SIZE:
         raise click.ClickException(f"This is larger than {MAX_SIZE} bytes. Nothing was noted.")
     try:
-        report = read_report(raw)
-        if not report.is_about_mailbox:
-            click.echo(
-                "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
-            )
-            return
-        note_bounce(report.tag or "")
-    except NotAReport:
-        click.echo("Nothing was noted: this is not a delivery status notification.")
-    except UnknownTag:
-        click.echo("Nothing was noted: it is not about a mail of ours to the current address of an account.")
+        note_bounce(read_report(raw))
+    except NothingNoted as reason:
+        click.echo(f"Nothing was noted: {reason}.")
     else:
         click.echo("Noted: mail to this account does not arrive.")

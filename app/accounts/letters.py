@@ -19,12 +19,12 @@ import re
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
-from typing import NamedTuple
 
 from flask import current_app
 from flask_babel import gettext as _
 from sqlalchemy import bindparam, func, insert, select, update
 
+from app.accounts.events import NOBODY
 from app.accounts.models import Notice, User
 from app.accounts.tokens import LIFETIME
 from app.extensions import db
@@ -110,6 +110,7 @@ def tell(user: User, kind: str, language: str) -> None:
 
 
 MAX_SIZE = 1_000_000  # bytes of a notification
+NO_REPORT = "this is not a delivery status notification"
 PERMANENT = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}\b")
 
 _EMAIL = select(User.email).where(User.id == bindparam("user_id"))
@@ -118,17 +119,8 @@ _NOTE = update(User).where(
 )
 
 
-class UnknownTag(Exception):
-    """We did not make this tag, or its account has another address by now, or is deleted."""
-
-
-class NotAReport(Exception):
-    """This is not a delivery status notification, or one that cannot be read."""
-
-
-class Report(NamedTuple):
-    is_about_mailbox: bool  # not of a server that does not trust us, or that could not reach another one
-    tag: str | None  # of the letter that came back; None when the report does not hold its headers
+class NothingNoted(Exception):
+    """The message tells of no account whose mailbox is dead. Its text says why, to an operator."""
 
 
 def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
@@ -145,15 +137,13 @@ def note_refusal(user_id: int, email: str) -> None:
 
 
 def note_bounce(tag: str) -> None:
-    """Note that a letter came back. Raises: UnknownTag."""
+    """Note that a letter came back. Raises: NothingNoted: its account is gone or has another address, or never was."""
     number = tag.partition(".")[0]
-    if not (tag.isascii() and number.isdigit() and len(number) < 19):  # a bigint
-        raise UnknownTag
-    user_id = int(number)
+    user_id = int(number) if tag.isascii() and number.isdigit() and len(number) < 19 else NOBODY  # a bigint
     email = db.session.scalar(_EMAIL, {"user_id": user_id})
     db.session.commit()
     if email is None or not any(hmac.compare_digest(tag, known) for known in tags(user_id, email)):
-        raise UnknownTag
+        raise NothingNoted("it is not about a mail of ours to the current address of an account")
     note_refusal(user_id, email)
 
 
@@ -164,18 +154,24 @@ def tags(user_id: int, email: str) -> list[str]:
     return [f"{user_id}.{hmac.new(str(key).encode(), text, 'sha256').hexdigest()[:32]}" for key in keys]
 
 
-def read_report(raw: bytes) -> Report:
-    """Read a message of at most MAX_SIZE. Raises: NotAReport."""
+def read_report(raw: bytes) -> str:
+    """Return the tag of a letter that will never arrive, from a message of at most MAX_SIZE. Raises: NothingNoted.
+
+    Without the headers of the letter it is empty. A server that does not trust us says nothing of the mailbox, nor does
+    one that could not reach another one.
+    """
     try:
         parts = list(message_from_bytes(raw).walk())
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         if not status:
-            raise NotAReport
+            raise NothingNoted(NO_REPORT)
         # Each holds the fields of the message, then those of each recipient.
         blocks = [block for part in status for block in part.get_payload() or () if isinstance(block, Message)]
-        return Report(any(map(_is_refused_by_mailbox, blocks)), _tag(parts))
+        if not any(map(_is_refused_by_mailbox, blocks)):
+            raise NothingNoted("the mail was delivered, may still be, or failed for no fault of the mailbox")
+        return _tag(parts)
     except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
-        raise NotAReport from error
+        raise NothingNoted(NO_REPORT) from error
 
 
 def _is_refused_by_mailbox(block: Message) -> bool:
@@ -186,7 +182,7 @@ def _is_refused_by_mailbox(block: Message) -> bool:
     return is_about_mailbox(f"{status} {block.get('Diagnostic-Code', '')}")
 
 
-def _tag(parts: list[Message]) -> str | None:
+def _tag(parts: list[Message]) -> str:
     """Return the tag in the headers of the letter, which come back as a message or as text, not in the report's own."""
     for part in parts[1:]:
         if part.get_content_type() == "text/rfc822-headers":
@@ -194,4 +190,4 @@ def _tag(parts: list[Message]) -> str | None:
             part = message_from_bytes(text if isinstance(text, bytes) else b"")
         if found := part.get(TAG):
             return str(found).strip()
-    return None
+    return ""
