@@ -14,10 +14,10 @@ from app.accounts.models import AccountToken, Notice, SignUpLink, User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
-from app.jobs.queue import nightly, queue, retrying
+from app.jobs.queue import queue, retrying
 from app.mail import message
 from app.mail.smtp import MailUnavailable
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 log = logging.getLogger(__name__)
 
@@ -102,25 +102,20 @@ def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: st
         letters.send_to_owner(user.id, email, letter(token))
 
 
-@nightly("accounts.purge_expired_sessions")
-def purge_expired_sessions(timestamp: int) -> None:
-    purge(models.UserSession, models.UserSession.expires_at <= func.now())
-
-
-@nightly("accounts.purge_expired_tokens")
-def purge_expired_tokens(timestamp: int) -> None:
-    """Purge access tokens that have expired, and the links of mails a day later: the next attempt draws them anew."""
-    purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
-    purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
-    purge(models.AccessToken, models.AccessToken.expires_at <= func.now())
-    purge(Notice, Notice.created_at <= func.now() - letters.KEPT)
-
-
-@nightly("accounts.purge_old_events")
-def purge_old_events(timestamp: int) -> None:
-    purge(models.AccountEvent, models.AccountEvent.created_at <= func.now() - events.KEPT)
-
-
-@nightly("accounts.purge_pending_sign_ins")
-def purge_pending_sign_ins(timestamp: int) -> None:
-    purge(models.PendingSignIn, models.PendingSignIn.expires_at <= func.now())
+purge_expired_sessions = purged_nightly(
+    "accounts.purge_expired_sessions", (models.UserSession, models.UserSession.expires_at <= func.now())
+)
+purge_expired_tokens = purged_nightly(
+    "accounts.purge_expired_tokens",
+    # The links of mails a day later: the next attempt to send one draws it anew.
+    (AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR),
+    (SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR),
+    (models.AccessToken, models.AccessToken.expires_at <= func.now()),
+    (Notice, Notice.created_at <= func.now() - letters.KEPT),
+)
+purge_old_events = purged_nightly(
+    "accounts.purge_old_events", (models.AccountEvent, models.AccountEvent.created_at <= func.now() - events.KEPT)
+)
+purge_pending_sign_ins = purged_nightly(
+    "accounts.purge_pending_sign_ins", (models.PendingSignIn, models.PendingSignIn.expires_at <= func.now())
+)

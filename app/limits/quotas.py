@@ -23,8 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.extensions import Base, Id, db, on_primary
 from app.figures import Figures, kept
 from app.follower.writes import alone
-from app.jobs.queue import nightly
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
 KEY_KEPT = timedelta(hours=24)
@@ -81,9 +80,7 @@ def note_key(user_id: int, key: str, path: str, body: bytes) -> Key:
     return Key(noted.row_key, is_used=True)
 
 
-@nightly("idempotency.purge_old_keys")
-def purge_old_keys(timestamp: int) -> None:
-    purge(IdempotencyKey, _EXPIRED)
+purge_old_keys = purged_nightly("idempotency.purge_old_keys", (IdempotencyKey, _EXPIRED))
 
 
 def _hash(data: bytes) -> uuid.UUID:

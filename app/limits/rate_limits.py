@@ -26,8 +26,7 @@ from sqlalchemy import String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, db, on_primary
-from app.jobs.queue import nightly
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 
 class Limit(NamedTuple):
@@ -176,9 +175,7 @@ class ProcessBuckets:
         return Standing(limit, math.floor(limit.capacity - until_full / refill + 1e-6), math.ceil(until_full))
 
 
-@nightly("rate_limits.purge_full_buckets")
-def purge_full_buckets(timestamp: int) -> None:
-    purge(Bucket, Bucket.full_at <= func.now())
+purge_full_buckets = purged_nightly("rate_limits.purge_full_buckets", (Bucket, Bucket.full_at <= func.now()))
 
 
 def _bucket_id(limit: Limit, key: str | int) -> str:

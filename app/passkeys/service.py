@@ -18,10 +18,9 @@ from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required
 from app.database.statements import fixed
 from app.extensions import db, read
-from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
 from app.rejection import RowNotFound, existing
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
@@ -271,6 +270,6 @@ def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = 
     return row.challenge, row.user_handle
 
 
-@nightly("passkeys.purge_expired_challenges")
-def purge_expired_challenges(timestamp: int) -> None:
-    purge(Challenge, Challenge.expires_at <= func.now())
+purge_expired_challenges = purged_nightly(
+    "passkeys.purge_expired_challenges", (Challenge, Challenge.expires_at <= func.now())
+)
