@@ -136,10 +136,8 @@ def is_well_formed(token: str) -> bool:
 
 def is_signed(token: str, keys: Iterable[str]) -> bool:
     """Tell a token that was made here, with one of these keys. It may have ended since."""
-    if not is_well_formed(token):
-        return False
     drawn, signature = token[len(PREFIX) :][:RANDOM], token[len(PREFIX) :][RANDOM:SECRET]
-    return any(hmac.compare_digest(_signature(key, drawn), signature) for key in keys)
+    return is_well_formed(token) and any(hmac.compare_digest(_signature(key, drawn), signature) for key in keys)
 
 
 def bearer_token(authorization: str) -> str:

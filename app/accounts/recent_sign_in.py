@@ -88,13 +88,14 @@ def ask(act: str | None) -> Answer | None:
     try:
         if form.passkey.data:
             by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
-            browser_session.renew(by_passkey(form.passkey.data))
-            return None
-        if form.validate():
+            user = by_passkey(form.passkey.data)
+        elif form.validate():
             with browser_session.counted_password(current_user.id):
                 user = service.check_password(current_user.id, form.password.data)
-            browser_session.renew(user)
-            return None
+        else:
+            return confirm_page(form, act), 422
+        browser_session.renew(user)
+        return None
     except service.WrongPassword:
         answered.errors = [_("This isn't your password.")]
     except PasskeyNotAccepted as error:

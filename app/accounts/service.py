@@ -149,12 +149,7 @@ def change_nickname(user_id: int, nickname: str) -> None:
         db.session.commit()
 
 
-def change_language(user_id: int, language: str) -> None:
-    db.session.execute(update(User).where(User.id == user_id).values(language=language))
-    db.session.commit()
-
-
-def change_settings(user_id: int, language: str | None, time_zone: str | None) -> None:
-    """Show pages in this language and times in this zone on every device. None: as each browser asks."""
-    db.session.execute(update(User).where(User.id == user_id).values(language=language, time_zone=time_zone))
+def change_settings(user_id: int, **chosen: str | None) -> None:
+    """Set the `language` of pages and the `time_zone` of times on every device. None: as each browser asks."""
+    db.session.execute(update(User).where(User.id == user_id).values(chosen))
     db.session.commit()

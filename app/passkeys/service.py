@@ -215,11 +215,13 @@ def authenticate(
     party: RelyingParty, challenge_id: int | None, purpose: str, answer: str, user_id: int | None = None
 ) -> User:
     """Return whose passkey has answered the challenge. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied."""
+    from webauthn.helpers import parse_authentication_credential_json
+
     from app.passkeys import ceremonies
 
     value, _handle = use_challenge(challenge_id, purpose, user_id)
     with refusing(answer):
-        credential = ceremonies.parse_authentication(answer)
+        credential = parse_authentication_credential_json(answer)
     passkey = db.session.scalar(_BY_CREDENTIAL, {"credential_id": credential.raw_id})
     if passkey is None or user_id not in (None, passkey.user_id):
         raise PasskeyRefused("unknown")

@@ -10,7 +10,7 @@ localhost and none at 127.0.0.1.
 
 import logging
 from collections.abc import Callable
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -46,24 +46,23 @@ PAGE = "passkeys.index"  # the forms stand on it
 @bp.app_template_global()  # a page offers passkeys where there is one
 def relying_party() -> RelyingParty | None:
     """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
-    here = urlsplit(own_origin())
-    site = urlsplit(current_app.config["SITE_URL"]) if current_app.config["SITE_URL"] else here
-    name = site.hostname
-    if not name or name != here.hostname or parse_address(name):
-        return None
-    return RelyingParty(name, origin(site))
+    site = party_at(current_app.config["SITE_URL"] or own_origin())
+    return site if site and site.id == urlsplit(own_origin()).hostname else None
 
 
 def place_for_passkeys() -> str | None:
     """Return the address at which this site has passkeys, if it has one and it is not the one of this request."""
-    site = urlsplit(current_app.config["SITE_URL"])
-    return None if not site.hostname or parse_address(site.hostname) or relying_party() else origin(site)
+    site = party_at(current_app.config["SITE_URL"])
+    return site.origin if site and not relying_party() else None
 
 
-def origin(url: SplitResult) -> str:
-    """Return the origin as a browser writes it: lower-case, without the port that is the scheme's own."""
+def party_at(address: str) -> RelyingParty | None:
+    """Return the site with its origin as a browser writes it: lower-case, without the port that is the scheme's own."""
+    url = urlsplit(address)
+    if not url.hostname or parse_address(url.hostname):
+        return None
     port = f":{url.port}" if url.port and url.port != PORTS.get(url.scheme) else ""
-    return f"{url.scheme}://{url.hostname}{port}"
+    return RelyingParty(url.hostname, f"{url.scheme}://{url.hostname}{port}")
 
 
 @sign_in_bp.errorhandler(tokens.SecondStepExpired)
