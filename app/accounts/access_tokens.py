@@ -60,7 +60,6 @@ _LIST = (
     .order_by(AccessToken.id.desc())
     .limit(fixed(MOST))
 )
-_COUNT = select(func.count()).where(AccessToken.user_id == bindparam("owner"), _NOT_EXPIRED)
 _HOLDER = (
     select(
         *ACCOUNT,
@@ -72,13 +71,12 @@ _HOLDER = (
     .join(AccessToken, AccessToken.user_id == User.id)
     .where(AccessToken.token_hash == bindparam("token_hash"), _NOT_EXPIRED)
 )
-_USED = update(AccessToken).values(last_used_at=func.now())
 
 
 def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: events.Client) -> str:
     """Return a new token that expires after `days`; nobody can read it again. Raises: TooManyTokens, AccountGone."""
     lock_user(user_id)  # of two at once, each counts the other
-    if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
+    if len(list_tokens(user_id)) >= MOST:
         db.session.rollback()
         raise TooManyTokens
     token = new_token(current_app.config["SECRET_KEY"])
@@ -113,7 +111,7 @@ def find_holder(token: str) -> TokenHolder | None:
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
     holder = TokenHolder(**row._asdict()) if row else None
     if holder and holder.last_use_is_old:
-        commit_visit(_USED.where(AccessToken.id == holder.token_id))
+        commit_visit(update(AccessToken).where(AccessToken.id == holder.token_id).values(last_used_at=func.now()))
     return holder
 
 

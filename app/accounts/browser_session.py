@@ -18,7 +18,7 @@ from typing import Any, cast
 from flask import Flask, after_this_request, current_app, g, has_request_context, redirect, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from app import tracing
@@ -34,7 +34,6 @@ SECOND_STEP = "second_step"  # the key of the token between the password and the
 
 DEVICE_COOKIE = "device"
 DEVICE_LIFETIME = timedelta(days=365)
-_SIGNED = select(User.id, User.password_hash).where(User.email == bindparam("email"))
 
 # The name that people know, and the mark in the User-Agent header. Every browser also names older ones, for
 # compatibility, so the order decides: the first one found is the true one.
@@ -165,7 +164,7 @@ def known_device(email: str) -> str | None:
     if not signature:
         return None
     # The same work whether there is such an account or not: the timing must not reveal it (user enumeration).
-    user = db.session.execute(_SIGNED, {"email": email}).one_or_none()
+    user = db.session.execute(select(User.id, User.password_hash).where(User.email == email)).one_or_none()
     expected = _signature(nonce, *(user or (0, "")))
     return nonce if hmac.compare_digest(signature.encode(), expected.encode()) and user else None
 

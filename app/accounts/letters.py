@@ -22,7 +22,7 @@ from email.message import Message
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from app.accounts.events import NOBODY
 from app.accounts.models import Notice, User
@@ -113,11 +113,6 @@ MAX_SIZE = 1_000_000  # bytes of a notification
 NO_REPORT = "this is not a delivery status notification"
 PERMANENT = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}\b")
 
-_EMAIL = select(User.email).where(User.id == bindparam("user_id"))
-_NOTE = update(User).where(
-    User.id == bindparam("owner"), User.email == bindparam("refused"), User.email_refused_at.is_(None)
-)
-
 
 class NothingNoted(Exception):
     """The message tells of no account whose mailbox is dead. Its text says why, to an operator."""
@@ -131,7 +126,8 @@ def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
 
 def note_refusal(user_id: int, email: str) -> None:
     """Note that the account's mail does not arrive, unless it has another address by now."""
-    db.session.execute(_NOTE.values(email_refused_at=func.now()), {"owner": user_id, "refused": email})
+    refused = update(User).where(User.id == user_id, User.email == email, User.email_refused_at.is_(None))
+    db.session.execute(refused.values(email_refused_at=func.now()))
     db.session.commit()
     log.warning("mail does not arrive: account=%d", user_id)
 
@@ -140,7 +136,7 @@ def note_bounce(tag: str) -> None:
     """Note that a letter came back. Raises: NothingNoted: its account is gone or has another address, or never was."""
     number = tag.partition(".")[0]
     user_id = int(number) if tag.isascii() and number.isdigit() and len(number) < 19 else NOBODY  # a bigint
-    email = db.session.scalar(_EMAIL, {"user_id": user_id})
+    email = db.session.scalar(select(User.email).where(User.id == user_id))
     db.session.commit()
     if email is None or not any(hmac.compare_digest(tag, known) for known in tags(user_id, email)):
         raise NothingNoted("it is not about a mail of ours to the current address of an account")

@@ -40,8 +40,6 @@ class AccountGone(Exception):
 
 TAKEN = {"uq_users_email": EmailTaken, "uq_users_nickname": NicknameTaken, "uq_users_nickname_key": NicknameTaken}
 # Built once: composing a statement costs more than running it.
-_CREDENTIALS = select(User).where(User.email == bindparam("email"))
-_ONE = select(User).where(User.id == bindparam("user_id"))
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
@@ -94,7 +92,7 @@ def authenticate(email: str, password: str) -> User:
 
     Raises: WrongCredentials, after the same work whether the address is unknown or the password wrong.
     """
-    user = db.session.scalar(_CREDENTIALS, {"email": email})
+    user = db.session.scalar(select(User).where(User.email == email))
     if not hashing.matches(password, user.password_hash if user else None) or user is None:
         raise WrongCredentials(user.id if user else None)
     if hashing.needs_rehash(user.password_hash):
@@ -105,7 +103,7 @@ def authenticate(email: str, password: str) -> User:
 
 def check_password(user_id: int, password: str) -> User:
     """Return the user, whose password this is. It locks and changes nothing. Raises: WrongPassword, AccountGone."""
-    user = db.session.scalar(_ONE, {"user_id": user_id})
+    user = db.session.scalar(select(User).where(User.id == user_id))
     if user is None:
         raise AccountGone
     if not hashing.matches(password, user.password_hash):

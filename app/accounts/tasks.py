@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from flask_babel import force_locale
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import delete, func, select
 
 from app.accounts import events, letters, models, tokens
 from app.accounts.models import AccountToken, Notice, SignUpLink, User
@@ -25,16 +25,6 @@ log = logging.getLogger(__name__)
 # has to see that the server refuses us. Later than that nobody waits for a link.
 DELIVERY = retrying(8, MailUnavailable)
 NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or was asked for days ago"
-
-_RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
-_OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
-# Mail to the address does not arrive, see letters.py. One that the account had before is tried.
-_IS_REFUSED = and_(User.email == Notice.email, User.email_refused_at.is_not(None))
-_NOTICE = (
-    select(Notice.user_id, Notice.kind, Notice.email, User.language, _IS_REFUSED.label("is_refused"))
-    .join(User, User.id == Notice.user_id)
-    .where(Notice.id == bindparam("notice_id"))
-)
 
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
@@ -66,7 +56,7 @@ def send_link_to(
     except TokenExpired:  # or the account that asked was deleted
         log.info(NOT_WORTH_SENDING)
         return
-    owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
+    owner = db.session.scalar(select(User).where(User.email == email))
     db.session.commit()
     with force_locale((owner and owner.language) or language):
         if owner:
@@ -78,19 +68,21 @@ def send_link_to(
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
 def deliver_notice(notice_id: int, language: str) -> None:
     """Send a notice, unless it was sent or the account was deleted. Its row stays until then."""
-    notice = db.session.execute(_NOTICE, {"notice_id": notice_id}).one_or_none()
+    found = select(Notice.kind, Notice.email, User).join(User, User.id == Notice.user_id).where(Notice.id == notice_id)
+    row = db.session.execute(found).one_or_none()
     db.session.commit()
-    if notice is None:
+    if row is None:
         return
-    if not notice.is_refused:
-        with force_locale(notice.language or language):
-            letters.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
+    kind, email, user = row
+    if email != user.email or user.email_refused_at is None:  # an address that the account had before is tried
+        with force_locale(user.language or language):
+            letters.send_to_owner(user.id, email, letters.NOTICES[kind]())
     db.session.execute(delete(Notice).where(Notice.id == notice_id))
     db.session.commit()
 
 
 def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: str, language: str) -> None:
-    user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
+    user = db.session.get(User, user_id)
     db.session.commit()  # no transaction stays open while the mail server is talked to
     if user is None:
         return

@@ -17,7 +17,7 @@ import secrets
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from app.accounts.events import NOBODY
 from app.accounts.models import AccountToken, PendingSignIn, SignUpLink, User
@@ -51,39 +51,6 @@ class Pending(NamedTuple):
     remember: bool
 
 
-_VALID = (
-    AccountToken.token_hash == bindparam("token_hash"),
-    AccountToken.purpose == bindparam("purpose"),
-    AccountToken.expires_at > func.now(),
-)
-_CLAIM = select(AccountToken.user_id, AccountToken.email).where(*_VALID)
-_USE = delete(AccountToken).where(*_VALID).returning(AccountToken.email)
-
-_READ_SIGN_UP = select(
-    SignUpLink.email,
-    (SignUpLink.expires_at > func.now()).label("is_valid"),
-    exists().where(User.email == SignUpLink.email).label("is_taken"),
-).where(SignUpLink.token_hash == bindparam("token_hash"))
-# Used up is expired since the link was asked for: before any transaction began that knows the token.
-_USE_SIGN_UPS = (
-    update(SignUpLink)
-    .where(SignUpLink.email == bindparam("address"), SignUpLink.expires_at > func.now())
-    .values(expires_at=SignUpLink.created_at)
-    .returning(SignUpLink.token_hash)
-)
-
-_AWAITED = (PendingSignIn.token_hash == bindparam("token_hash"), PendingSignIn.expires_at > func.now())
-_READ_SECOND_STEP = (
-    select(User, PendingSignIn.remember, PendingSignIn.password_mark)
-    .join(User, User.id == PendingSignIn.user_id)
-    .where(*_AWAITED)
-)
-_WHOSE_SECOND_STEP = select(PendingSignIn.user_id).where(*_AWAITED)
-_TAKE_SECOND_STEP = (
-    delete(PendingSignIn).where(*_AWAITED).returning(PendingSignIn.remember, PendingSignIn.password_mark)
-)
-
-
 def reserve(user_id: int, purpose: str, email: str) -> int:
     """Return the id of a token that is yet to be drawn. The caller commits. Raises: AccountGone."""
     row = {"user_id": user_id, "purpose": purpose, "email": email, "expires_at": func.now() + RESERVED_FOR}
@@ -105,10 +72,16 @@ def draw(row_id: int, model: type[AccountToken | SignUpLink] = AccountToken) -> 
 
 def read(token: str, purpose: str) -> tuple[int, str]:
     """Return whose account a token is for, and whose mail its holder reads, without using it. Raises: TokenExpired."""
-    row = db.session.execute(_CLAIM, {"token_hash": hash_token(token), "purpose": purpose}).one_or_none()
+    claim = select(AccountToken.user_id, AccountToken.email).where(*_is_valid(token, purpose))
+    row = db.session.execute(claim).one_or_none()
     if row is None:
         raise TokenExpired
     return row.user_id, row.email
+
+
+def _is_valid(token: str, purpose: str) -> tuple[ColumnElement[bool], ...]:
+    is_this = (AccountToken.token_hash == hash_token(token), AccountToken.purpose == purpose)
+    return (*is_this, AccountToken.expires_at > func.now())
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
@@ -121,7 +94,8 @@ def use(token: str, purpose: str) -> tuple[User, str]:
         user = lock_user(read(token, purpose)[0])
     except AccountGone:
         raise TokenExpired from None
-    email = db.session.scalar(_USE, {"token_hash": hash_token(token), "purpose": purpose})
+    used = delete(AccountToken).where(*_is_valid(token, purpose)).returning(AccountToken.email)
+    email = db.session.scalar(used)
     if email is None:
         db.session.rollback()
         raise TokenExpired
@@ -154,7 +128,9 @@ def reserve_sign_up(email: str) -> int:
 
 def read_sign_up(token: str) -> str:
     """Return the address that the token was sent to. Raises: TokenExpired; EmailTaken: it has an account by now."""
-    row = db.session.execute(_READ_SIGN_UP, {"token_hash": hash_token(token)}).one_or_none()
+    is_valid, is_taken = SignUpLink.expires_at > func.now(), exists().where(User.email == SignUpLink.email)
+    found = select(SignUpLink.email, is_valid.label("is_valid"), is_taken.label("is_taken"))
+    row = db.session.execute(found.where(SignUpLink.token_hash == hash_token(token))).one_or_none()
     if row is not None and row.is_taken:
         raise EmailTaken
     if row is None or not row.is_valid:
@@ -166,7 +142,10 @@ def open_account(token: str, nickname: str, password: str) -> User:
     """Create the account of a link's address, or store nothing. Raises: NicknameTaken, EmailTaken, TokenExpired."""
     email = read_sign_up(token)
     user = add_user(email, nickname, password, confirmed=True)  # the unique address lets one through at a time
-    if hash_token(token) not in db.session.scalars(_USE_SIGN_UPS, {"address": email}).all():
+    # Used up is expired since the link was asked for: before any transaction began that knows the token.
+    used = update(SignUpLink).where(SignUpLink.email == email, SignUpLink.expires_at > func.now())
+    used = used.values(expires_at=SignUpLink.created_at)
+    if hash_token(token) not in db.session.scalars(used.returning(SignUpLink.token_hash)).all():
         db.session.rollback()  # it was used since it was read, and the account is gone already
         raise TokenExpired
     db.session.commit()
@@ -186,20 +165,27 @@ def start_second_step(user: User, *, remember: bool) -> str:
 
 def read_second_step(token: str) -> Pending:
     """Return who is to take the second step. Raises: SecondStepExpired."""
-    row = db.session.execute(_READ_SECOND_STEP, {"token_hash": hash_token(token)}).one_or_none()
+    found = select(User, PendingSignIn.remember, PendingSignIn.password_mark)
+    found = found.join(User, User.id == PendingSignIn.user_id).where(*_is_awaited(token))
+    row = db.session.execute(found).one_or_none()
     if row is None or row.password_mark != hash_token(row.User.password_hash):
         raise SecondStepExpired
     return Pending(row.User, row.remember)
 
 
+def _is_awaited(token: str) -> tuple[ColumnElement[bool], ...]:
+    return PendingSignIn.token_hash == hash_token(token), PendingSignIn.expires_at > func.now()
+
+
 def take_second_step(token: str) -> Pending:
     """Use the row up, with the user's row locked first as in `use`. The caller commits. Raises: SecondStepExpired."""
-    key = {"token_hash": hash_token(token)}
+    is_awaited = _is_awaited(token)
     try:
-        user = lock_user(db.session.scalar(_WHOSE_SECOND_STEP, key) or NOBODY)
+        user = lock_user(db.session.scalar(select(PendingSignIn.user_id).where(*is_awaited)) or NOBODY)
     except AccountGone:
         raise SecondStepExpired from None
-    row = db.session.execute(_TAKE_SECOND_STEP, key).one_or_none()
+    taken = delete(PendingSignIn).where(*is_awaited).returning(PendingSignIn.remember, PendingSignIn.password_mark)
+    row = db.session.execute(taken).one_or_none()
     if row is None or row.password_mark != hash_token(user.password_hash):
         db.session.rollback()
         raise SecondStepExpired

@@ -7,7 +7,7 @@ that digit. They are few enough to be tried against a stolen table, so they are 
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from app.accounts import events, hashing, tokens
 from app.accounts.models import EventKind
@@ -20,18 +20,6 @@ CODES = 10
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 5 bits a letter
 HALF = 5  # letters on each side of the hyphen
 READ_AS = str.maketrans("oil", "011", " -")
-
-_UNUSED = (
-    select(RecoveryCode.id, RecoveryCode.code_hash)
-    .where(RecoveryCode.user_id == bindparam("user_id"), RecoveryCode.used_at.is_(None))
-    .order_by(RecoveryCode.id)
-)
-_USE = (
-    update(RecoveryCode)
-    .where(RecoveryCode.id == bindparam("code_id"), RecoveryCode.used_at.is_(None))
-    .values(used_at=func.now())
-    .returning(RecoveryCode.id)
-)
 
 
 class WrongRecoveryCode(Exception):
@@ -95,13 +83,15 @@ def normalized(code: str) -> str:
 
 def sign_in_with_code(token: str, code: str, client: events.Client) -> tokens.Pending:
     """Use a recovery code and the second step up, or neither. Raises: SecondStepExpired, WrongRecoveryCode."""
-    typed = normalized(code)
-    unused = db.session.execute(_UNUSED, {"user_id": tokens.read_second_step(token).user.id}).all()
-    code_id = next((row.id for row in unused if hashing.matches(typed, row.code_hash)), None)
+    typed, is_unused = normalized(code), RecoveryCode.used_at.is_(None)
+    own = select(RecoveryCode).where(RecoveryCode.user_id == tokens.read_second_step(token).user.id, is_unused)
+    unused = db.session.scalars(own.order_by(RecoveryCode.id)).all()
+    code_id = next((each.id for each in unused if hashing.matches(typed, each.code_hash)), None)
     if code_id is None:
         raise WrongRecoveryCode
     pending = tokens.take_second_step(token)
-    if db.session.scalar(_USE, {"code_id": code_id}) is None:  # a concurrent request was faster
+    used = update(RecoveryCode).where(RecoveryCode.id == code_id, is_unused).values(used_at=func.now())
+    if db.session.scalar(used.returning(RecoveryCode.id)) is None:  # a concurrent request was faster
         db.session.rollback()
         raise WrongRecoveryCode
     events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)
