@@ -48,23 +48,23 @@ def sign_up() -> Answer:
     if message.reaches_mailboxes():
         return ask_to_sign_up()
     form = forms.SignUpForm()
-    if not form.is_submitted():
+
+    def page() -> str:
         return render_template("accounts/sign_up.html", form=form)
-    if form.validate():
-        try:
-            rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-            user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
-        except EmailTaken:
-            form.email.errors = [_("This address already has an account. Sign in instead.")]
-        except NicknameTaken:
-            form.nickname.errors = [forms.NICKNAME_TAKEN]
-        except RateLimited as error:
-            return refused(form.email, error, lambda: render_template("accounts/sign_up.html", form=form))
-        else:
-            browser_session.begin(user, remember=False)
-            changes.send_confirmation(user.id, reader_locale())  # in development, into a file
-            return redirect(url_for("notes.index"))
-    return render_template("accounts/sign_up.html", form=form), 422
+
+    if not form.validate_on_submit():
+        return page(), 422 if form.is_submitted() else 200
+    try:
+        rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
+        user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
+    except NicknameTaken as error:
+        return refused(form.nickname, error, page, {NicknameTaken: forms.NICKNAME_TAKEN})
+    except (EmailTaken, RateLimited) as error:
+        taken = _("This address already has an account. Sign in instead.")
+        return refused(form.email, error, page, {EmailTaken: taken})
+    browser_session.begin(user, remember=False)
+    changes.send_confirmation(user.id, reader_locale())  # in development, into a file
+    return redirect(url_for("notes.index"))
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])

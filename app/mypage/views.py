@@ -86,15 +86,14 @@ def delete_photo() -> Answer:
 @recovers("nickname")
 def change_nickname() -> Answer:
     form = NicknameForm()
-    if form.validate():
-        try:
-            service.change_nickname(current_user.id, form.nickname.data)
-        except NicknameTaken:
-            form.nickname.errors = [NICKNAME_TAKEN]
-        else:
-            flash(_("Your nickname was changed."))
-            return redirect(url_for("mypage.index"))
-    return edit_page(form), 422
+    if not form.validate():
+        return edit_page(form), 422
+    try:
+        service.change_nickname(current_user.id, form.nickname.data)
+    except NicknameTaken as error:
+        return refused(form.nickname, error, lambda: edit_page(form), {NicknameTaken: NICKNAME_TAKEN})
+    flash(_("Your nickname was changed."))
+    return redirect(url_for("mypage.index"))
 
 
 @bp.post("/settings")
