@@ -3,9 +3,6 @@
 The device cookie recognizes a browser that has signed in before, so that guesses of others do not lock it out, after
 OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and an HMAC over the account's id and its
 password hash, so it holds for one account until the password changes. All that it gives is a rate limit of its own.
-
-Login throttling: the limits of guesses count failures. Their token is taken before the password is hashed, and given
-back when it was right. So concurrent guesses cannot exceed the limit, and a refused guess costs no hash.
 """
 
 import contextlib
@@ -187,8 +184,7 @@ def device_name(user_agent: str) -> str | None:
 def counted_sign_in(email: str) -> Iterator[None]:
     """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
 
-    A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
-    limits of others are those of the address and of the account, also of one that nobody has.
+    The limits are those of the known browser, else of the address and of the account, also of one that nobody has.
     Raises: RateLimited, before the password was looked at.
     """
     if device := known_device(email):
@@ -213,7 +209,7 @@ def counted_password(user_id: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
-    """Take a token, and give it back when the block raises nothing. Raises: RateLimited."""
+    """Take a token, and give it back when the block raises nothing: only failures count. Raises: RateLimited."""
     rate_limits.take(limit, key)
     yield
     rate_limits.give_back(limit, key)

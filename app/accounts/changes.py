@@ -1,10 +1,7 @@
 """Change what an account is entered with, its password and its address, and delete it.
 
-Whoever reads the mail of an account's address may set its password (password reset), also where the address was never
-confirmed: nobody is to be locked out for not having opened a letter. A new address takes effect when a link sent there
-is opened. The old one is told at once, so that its owner learns of a stranger before anything has changed.
-
-A function that raises an error has changed nothing.
+A new address takes effect when a link sent there is opened. The old one is told at once, so that its owner learns of a
+stranger before anything has changed. A function that raises an error has changed nothing.
 """
 
 from sqlalchemy import delete, func, select

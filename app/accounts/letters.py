@@ -3,14 +3,10 @@
 A notice tells the owner of an account what happened to it, at the address that the account had then: until the worker
 writes it, a stranger may have moved the account to an address of theirs. So a row holds the address; the job names it.
 
-Bounces: mail to an account whose mailbox does not exist or takes no mail, as a server says at once or by a delivery
-status notification (DSN, RFC 3464) in a multipart/report (RFC 6522). The account notes it. My page tells its owner, and
-notices are sent no more: mail to a dead mailbox harms the repute of the sender. What the owner asks for is still sent.
-A link that is opened clears the note, and so does a new address.
-
-Anybody can write a notification. It is read as leniently as mail servers write, since all that counts is a tag: an HMAC
-of account and address, which every letter to an account carries in a header, and which comes back. Only who has read
-the mail of that address knows it. A signed envelope sender (VERP) would need a mailbox of its own.
+Bounces: the account notes that mail does not arrive, as a server says at once or by a delivery status notification
+(DSN, RFC 3464) in a multipart/report (RFC 6522). Anybody can write one. It is read as leniently as mail servers write,
+since all that counts is a tag: an HMAC of account and address, which every letter to an account carries in a header,
+and which comes back. What follows from the note is in docs/architecture.md.
 """
 
 import hmac

@@ -2,15 +2,9 @@
 
 Each is 256 random bits, and its row holds the hash. A request reserves the row of a link and defers a job, in one
 transaction; the job draws the token when it writes the mail. So no secret waits in the queue, and none is in a log.
-
-Sign-up by a link: a request does not look who has an account, so every address gets the same answer after the same work
-(user enumeration, ASVS 5.0 V6.3.8). The job looks, and sends a link, or a letter that says that there is an account.
-Nickname and password are chosen behind the link, so nobody can plant an account at somebody else's address (account
-pre-hijacking). A row that was used stays until the nightly purge, or until the account leaves the address: who comes
-back is told that there is an account.
-
-Two-step sign-in (multi-factor authentication): nobody is signed in between the password and the second step. A row of
-five minutes says whose password was right, and a new password voids it. The browser's signed cookie holds the token.
+The row of a sign-up that was used stays until the nightly purge, or until the account leaves the address: who comes
+back is told that there is an account. Two-step sign-in (multi-factor authentication): nobody is signed in between the
+password and the second step, and a new password voids what is kept. docs/architecture.md says what each is safe from.
 """
 
 import secrets

@@ -1,8 +1,7 @@
 """The landing page, sign-up, sign-in, sign-out; the links in mails; of my page the devices, the history and the tokens.
 
 What opens a link in a mail is often a program that looks for malware, so a GET changes nothing: the button of the page
-posts. Our log leaves the token out (app/web/logs.py), and the Referrer-Policy tells other sites no path
-(app/web/headers.py).
+posts.
 """
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for

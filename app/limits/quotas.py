@@ -1,6 +1,5 @@
 """Limit what a person stores: no more rows than a quota (ASVS 5.0 V2.4.1, resource exhaustion), and nothing twice.
 
-What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
 The INSERT itself asks for room, by the kept figure of what the person stores. Requests that run at the same moment do
 not see each other's rows, so the quota may be exceeded by no more than their number.
 
