@@ -9,7 +9,6 @@ password and the second step, and a new password voids what is kept. docs/archit
 
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
@@ -36,13 +35,6 @@ class TokenExpired(Exception):
 
 class SecondStepExpired(Exception):
     """The password has to be typed again: it took too long, the step was taken, or the password was changed."""
-
-
-class Pending(NamedTuple):
-    """A right password whose second step is awaited. `remember`: the browser is to stay signed in."""
-
-    user: User
-    remember: bool
 
 
 def reserve(user_id: int, purpose: str, email: str) -> int:
@@ -157,21 +149,21 @@ def start_second_step(user: User, *, remember: bool) -> str:
     return token
 
 
-def read_second_step(token: str) -> Pending:
-    """Return who is to take the second step. Raises: SecondStepExpired."""
+def read_second_step(token: str) -> tuple[User, bool]:
+    """Return who is to take the second step, and if the browser stays signed in. Raises: SecondStepExpired."""
     found = select(User, PendingSignIn.remember, PendingSignIn.password_mark)
     found = found.join(User, User.id == PendingSignIn.user_id).where(*_is_awaited(token))
     row = db.session.execute(found).one_or_none()
     if row is None or row.password_mark != hash_token(row.User.password_hash):
         raise SecondStepExpired
-    return Pending(row.User, row.remember)
+    return row.User, row.remember
 
 
 def _is_awaited(token: str) -> tuple[ColumnElement[bool], ...]:
     return PendingSignIn.token_hash == hash_token(token), PendingSignIn.expires_at > func.now()
 
 
-def take_second_step(token: str) -> Pending:
+def take_second_step(token: str) -> tuple[User, bool]:
     """Use the row up, with the user's row locked first as in `use`. The caller commits. Raises: SecondStepExpired."""
     is_awaited = _is_awaited(token)
     try:
@@ -183,4 +175,4 @@ def take_second_step(token: str) -> Pending:
     if row is None or row.password_mark != hash_token(user.password_hash):
         db.session.rollback()
         raise SecondStepExpired
-    return Pending(user, row.remember)
+    return user, row.remember

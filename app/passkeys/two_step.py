@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, insert, select, update
 
 from app.accounts import events, hashing, tokens
-from app.accounts.models import EventKind
+from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.passkeys.models import Passkey, RecoveryCode
@@ -81,26 +81,27 @@ def normalized(code: str) -> str:
     return code.lower().translate(READ_AS)
 
 
-def sign_in_with_code(token: str, code: str, client: events.Client) -> tokens.Pending:
+def sign_in_with_code(token: str, code: str, client: events.Client) -> tuple[User, bool]:
     """Use a recovery code and the second step up, or neither. Raises: SecondStepExpired, WrongRecoveryCode."""
     typed, is_unused = normalized(code), RecoveryCode.used_at.is_(None)
-    own = select(RecoveryCode).where(RecoveryCode.user_id == tokens.read_second_step(token).user.id, is_unused)
+    user, remember = tokens.read_second_step(token)
+    own = select(RecoveryCode).where(RecoveryCode.user_id == user.id, is_unused)
     unused = db.session.scalars(own.order_by(RecoveryCode.id)).all()
     code_id = next((each.id for each in unused if hashing.matches(typed, each.code_hash)), None)
     if code_id is None:
         raise WrongRecoveryCode
-    pending = tokens.take_second_step(token)
+    tokens.take_second_step(token)
     used = update(RecoveryCode).where(RecoveryCode.id == code_id, is_unused).values(used_at=func.now())
     if db.session.scalar(used.returning(RecoveryCode.id)) is None:  # a concurrent request was faster
         db.session.rollback()
         raise WrongRecoveryCode
-    events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)
+    events.record(user.id, EventKind.RECOVERY_CODE_USED, client)
     db.session.commit()
-    return pending
+    return user, remember
 
 
-def sign_in_with_passkey(token: str) -> tokens.Pending:
+def sign_in_with_passkey(token: str) -> tuple[User, bool]:
     """Take the second step after a passkey of the same account has answered. Raises: SecondStepExpired."""
-    pending = tokens.take_second_step(token)
+    taken = tokens.take_second_step(token)
     db.session.commit()
-    return pending
+    return taken

@@ -97,21 +97,20 @@ def sign_in() -> Answer:
 @public
 def ask_second_step() -> str:
     """Show the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
-    tokens.read_second_step(pending_token())
+    awaited()
     return second_step_page(RecoveryCodeForm(formdata=None))
 
 
 @sign_in_bp.post("/second-step/options")
 @public
 def second_step_options() -> Response:
-    return ask(service.SECOND_STEP, tokens.read_second_step(pending_token()).user.id)
+    return ask(service.SECOND_STEP, awaited()[1])
 
 
 @sign_in_bp.post("/second-step/passkey")
 @public
 def take_second_step() -> Answer:
-    token = pending_token()
-    user_id = tokens.read_second_step(token).user.id
+    token, user_id = awaited()
     form = AnswerForm()
     if not form.validate():
         return second_step_page(form), 422
@@ -119,26 +118,25 @@ def take_second_step() -> Answer:
         answered(service.SECOND_STEP, form.credential.data, user_id)
     except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
         return refused(form.credential, error, lambda: second_step_page(form), SENTENCES)
-    pending = two_step.sign_in_with_passkey(token)
-    return go_on(pending.user, remember=pending.remember)
+    user, remember = two_step.sign_in_with_passkey(token)
+    return go_on(user, remember=remember)
 
 
 @sign_in_bp.post("/second-step/recovery-code")
 @public
 def take_second_step_with_code() -> Answer:
-    token = pending_token()
-    user_id = tokens.read_second_step(token).user.id
+    token, user_id = awaited()
     form = RecoveryCodeForm()
     if not form.validate():
         return second_step_page(form), 422
     try:
         with counted(rate_limits.RECOVERY_CODES, user_id):
-            pending = two_step.sign_in_with_code(token, form.code.data, this_client())
+            user, remember = two_step.sign_in_with_code(token, form.code.data, this_client())
     except (two_step.WrongRecoveryCode, RateLimited) as error:
         if isinstance(error, two_step.WrongRecoveryCode):
             events.refused(user_id, EventKind.RECOVERY_CODE_REFUSED, this_client())
         return refused(form.code, error, lambda: second_step_page(form), SENTENCES)
-    return go_on(pending.user, remember=pending.remember)
+    return go_on(user, remember=remember)
 
 
 @sign_in_bp.post("/confirm/passkey/options")
@@ -195,8 +193,11 @@ def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
     return render_template("passkeys/second_step.html", form=code_form, refused=form, next=next_page, kept=kept)
 
 
-def pending_token() -> str:
-    return str(session.get(browser_session.SECOND_STEP, ""))
+def awaited() -> tuple[str, int]:
+    """Return the token of the second step that this browser is to take, and who takes it. Raises: SecondStepExpired."""
+    token = str(session.get(browser_session.SECOND_STEP, ""))
+    user, _remember = tokens.read_second_step(token)
+    return token, user.id
 
 
 @bp.get("")
