@@ -41,9 +41,8 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
     """Guard a view: without a recent sign-in nothing of the request is done before the password, and all of it after.
 
     A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
-    view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
-    opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then. The page
-    names the act, so that nobody confirms another one.
+    view, beside the password. A page or a download is opened after the password. A script that asks for JSON is refused
+    (403): it posts its form as a page then. The page names the act, so that nobody confirms another one.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:

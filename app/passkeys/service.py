@@ -1,8 +1,7 @@
 """The passkeys of an account: list, add, rename and remove them, and sign in with one. Somebody else's is not found.
 
-A browser signs a challenge: 32 random bytes, single use, for five minutes (WebAuthn, section 13.4.3). A challenge is a
-row, so that the first answer can delete it: a cookie alone could be sent twice (replay). The row's id is in the
-browser's signed session cookie, so that it serves this browser alone.
+A browser signs a challenge (WebAuthn, section 13.4.3). It is a row, so that the first answer can delete it: a cookie
+alone could be sent twice (replay). The row's id is in the browser's signed session cookie, so it serves this one alone.
 """
 
 import secrets

@@ -1,11 +1,8 @@
 """Sign in by a passkey, alone or after the password, or show who is there (re-authentication); My page → Passkeys.
 
 Each way has two requests. The first one asks for a challenge, as JSON for passkeys.js. The second one posts the
-browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
-
-The site that a passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request, which
-TRUSTED_HOSTS bounds. A passkey belongs to one host name for good. An IP address is none, so there are passkeys at
-localhost and none at 127.0.0.1.
+browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would. The site that a
+passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request.
 """
 
 import logging
