@@ -9,7 +9,6 @@ import contextlib
 import hmac
 import secrets
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, cast
 
 from flask import Flask, after_this_request, current_app, g, has_request_context, redirect, request, session, url_for
@@ -23,14 +22,13 @@ from app.accounts import events, service, sessions
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.limits import rate_limits
-from app.web.headers import TOKEN
+from app.web.headers import TOKEN, keep
 from app.web.locale import known_account
 from app.web.proxy import client_address, client_network
 
 SECOND_STEP = "second_step"  # the key of the token between the password and the second step
 
 DEVICE_COOKIE = "device"
-DEVICE_LIFETIME = timedelta(days=365)
 
 # The name that people know, and the mark in the User-Agent header. Every browser also names older ones, for
 # compatibility, so the order decides: the first one found is the true one.
@@ -148,10 +146,7 @@ def remember_device(user: User) -> None:
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
-        response.set_cookie(  # for sign-in alone, since no other page needs it
-            DEVICE_COOKIE, value, DEVICE_LIFETIME, path="/sign-in", secure=secure, httponly=True, samesite="Lax"
-        )
+        keep(response, DEVICE_COOKIE, value, path="/sign-in")  # since no other page needs it
         return response
 
 
