@@ -163,7 +163,7 @@ def ask_to_sign_up() -> Answer:
     if refusal := ask_for_address(form, template, rate_limits.SIGN_UP_BY_ADDRESS, rate_limits.SIGN_UPS_TO):
         return refusal
     tokens.ask_to_sign_up(form.email.data, reader_locale())
-    return render_template("accounts/sign_up_link_sent.html", email=form.email.data)
+    return render_template("accounts/link_sent.html", email=form.email.data)
 
 
 def ask_for_address(
