@@ -24,7 +24,7 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.mypage.overview import overview
 from app.photos import service as photos
-from app.photos.containers import PhotoRejected
+from app.photos.containers import PhotoRejected, Reason
 from app.photos.decoding import UPLOAD_LIMIT
 from app.photos.forms import SENTENCES, PhotoForm
 from app.web.access import local_path, public
@@ -187,6 +187,7 @@ def edit_page(refused_form: FlaskForm | None = None) -> str:
         "mypage/edit.html",
         **forms,
         refused=refused_form,
+        heif=SENTENCES[Reason.HEIF],  # photo.js says so of a photo that neither the browser nor the server reads
         zones=time_zones.of_no_region(settings_form.time_zone.data),
         regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
     )

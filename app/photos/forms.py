@@ -60,8 +60,3 @@ class PhotoForm(FlaskForm):
     def crop(self) -> Crop | None:
         """Return the square, once the form is valid; None if no numbers were sent."""
         return Crop(*map(int, self.placed)) if any(self.placed) else None
-
-    @property
-    def heif_sentence(self) -> str:
-        """Return what photo.js says of a photo that neither the browser nor the server reads."""
-        return str(SENTENCES[Reason.HEIF])
