@@ -166,9 +166,7 @@ def ask_to_sign_up() -> Answer:
     return render_template("accounts/link_sent.html", email=form.email.data)
 
 
-def ask_for_address(
-    form: forms.AddressForm | forms.ForgottenPasswordForm, template: str, by_network: Limit, by_email: Limit
-) -> Answer | None:
+def ask_for_address(form: forms.AddressForm, template: str, by_network: Limit, by_email: Limit) -> Answer | None:
     """Return the page that asks for an address, None once it has a valid one to which a letter may be sent."""
     if not form.validate_on_submit():
         return render_template(template, form=form), 422 if form.is_submitted() else 200
