@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 # After 4, 16, 64 … seconds, the last time after a day: greylisting takes minutes, a daily limit hours, and an operator
 # has to see that the server refuses us. Later than that nobody waits for a link.
 DELIVERY = retrying(8, MailUnavailable)
-NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or was asked for days ago"
 
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
@@ -54,7 +53,7 @@ def send_link_to(
     try:
         token, email = tokens.draw(row_id, model)
     except TokenExpired:  # or the account that asked was deleted
-        log.info(NOT_WORTH_SENDING)
+        log.info("a mail is not worth sending any more: its link was used, or was asked for days ago")
         return
     owner = db.session.scalar(select(User).where(User.email == email))
     db.session.commit()
