@@ -5,10 +5,12 @@ Each feature names the predicate `deleted_at IS NULL` NOT_DELETED and says for h
 
 from datetime import datetime, timedelta
 
+from procrastinate.tasks import Task
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import Base, db
+from app.jobs.queue import nightly
 
 BATCH = 500  # rows that one transaction of a purge deletes
 
@@ -39,3 +41,13 @@ def purge(model: type[Base], expired: ColumnElement[bool]) -> None:
     while db.session.scalars(statement).all():
         db.session.commit()
     db.session.commit()
+
+
+def purged_nightly(name: str, *expired: tuple[type[Base], ColumnElement[bool]]) -> Task[[int], None, [int]]:
+    """Register a job that purges the expired rows of these models every night."""
+
+    def purge_all(timestamp: int) -> None:
+        for model, condition in expired:
+            purge(model, condition)
+
+    return nightly(name)(purge_all)

@@ -31,9 +31,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.statements import fixed
 from app.extensions import Base, read
-from app.jobs.queue import nightly
 from app.keyset import Cursor
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 PAGE_SIZE = 100
 DELETIONS_KEPT = timedelta(days=90)
@@ -148,7 +147,5 @@ def parse(cursor: str, user_id: int) -> Cursor:
     return Cursor.parse(cursor, (range(user_id, user_id + 1), range(2**32), BIGINT, BIGINT, range(3), BIGINT))
 
 
-@nightly("sync.purge_deletions")
-def purge_deletions(timestamp: int) -> None:
-    """Forget what was deleted so long ago that every cursor from before has expired."""
-    purge(Deletion, Deletion.deleted_at <= func.now() - DELETIONS_KEPT)
+# Every cursor from before has expired.
+purge_deletions = purged_nightly("sync.purge_deletions", (Deletion, Deletion.deleted_at <= func.now() - DELETIONS_KEPT))

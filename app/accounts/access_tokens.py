@@ -6,7 +6,6 @@ for lost secrets know a token of ours.
 """
 
 import binascii
-import contextlib
 import hmac
 import re
 import secrets
@@ -22,7 +21,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, true, 
 from app.accounts import events
 from app.accounts.models import ACCOUNT, AccessToken, Account, EventKind, User
 from app.accounts.service import lock_user
-from app.accounts.sessions import ReadOnly, commit_visit, hash_token
+from app.accounts.sessions import commit_visit, hash_token
 from app.database.statements import SESSION_NAME, fixed
 from app.extensions import db, read
 from app.rejection import RowNotFound
@@ -61,7 +60,6 @@ _LIST = (
     .order_by(AccessToken.id.desc())
     .limit(fixed(MOST))
 )
-_COUNT = select(func.count()).where(AccessToken.user_id == bindparam("owner"), _NOT_EXPIRED)
 _HOLDER = (
     select(
         *ACCOUNT,
@@ -73,13 +71,12 @@ _HOLDER = (
     .join(AccessToken, AccessToken.user_id == User.id)
     .where(AccessToken.token_hash == bindparam("token_hash"), _NOT_EXPIRED)
 )
-_USED = update(AccessToken).values(last_used_at=func.now())
 
 
 def make_token(user_id: int, name: str, scopes: Sequence[str], days: int | None, client: events.Client) -> str:
     """Return a new token that expires after `days`; nobody can read it again. Raises: TooManyTokens, AccountGone."""
     lock_user(user_id)  # of two at once, each counts the other
-    if (db.session.scalar(_COUNT, {"owner": user_id}) or 0) >= MOST:
+    if len(list_tokens(user_id)) >= MOST:
         db.session.rollback()
         raise TooManyTokens
     token = new_token(current_app.config["SECRET_KEY"])
@@ -114,8 +111,7 @@ def find_holder(token: str) -> TokenHolder | None:
     row = read(_HOLDER, {"token_hash": hash_token(token)}).one_or_none()
     holder = TokenHolder(**row._asdict()) if row else None
     if holder and holder.last_use_is_old:
-        with contextlib.suppress(ReadOnly):  # the use is not noted, and the request goes on
-            commit_visit(_USED.where(AccessToken.id == holder.token_id))
+        commit_visit(update(AccessToken).where(AccessToken.id == holder.token_id).values(last_used_at=func.now()))
     return holder
 
 
@@ -138,10 +134,8 @@ def is_well_formed(token: str) -> bool:
 
 def is_signed(token: str, keys: Iterable[str]) -> bool:
     """Tell a token that was made here, with one of these keys. It may have ended since."""
-    if not is_well_formed(token):
-        return False
     drawn, signature = token[len(PREFIX) :][:RANDOM], token[len(PREFIX) :][RANDOM:SECRET]
-    return any(hmac.compare_digest(_signature(key, drawn), signature) for key in keys)
+    return is_well_formed(token) and any(hmac.compare_digest(_signature(key, drawn), signature) for key in keys)
 
 
 def bearer_token(authorization: str) -> str:

@@ -3,22 +3,18 @@
 The device cookie recognizes a browser that has signed in before, so that guesses of others do not lock it out, after
 OWASP's "Slow Down Online Guessing Attacks with Device Cookies". It is a nonce and an HMAC over the account's id and its
 password hash, so it holds for one account until the password changes. All that it gives is a rate limit of its own.
-
-Login throttling: the limits of guesses count failures. Their token is taken before the password is hashed, and given
-back when it was right. So concurrent guesses cannot exceed the limit, and a refused guess costs no hash.
 """
 
 import contextlib
 import hmac
 import secrets
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, cast
 
 from flask import Flask, after_this_request, current_app, g, has_request_context, redirect, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from app import tracing
@@ -26,15 +22,13 @@ from app.accounts import events, service, sessions
 from app.accounts.models import EventKind, User
 from app.extensions import db, login
 from app.limits import rate_limits
-from app.web.headers import TOKEN
+from app.web.headers import TOKEN, keep
 from app.web.locale import known_account
 from app.web.proxy import client_address, client_network
 
 SECOND_STEP = "second_step"  # the key of the token between the password and the second step
 
 DEVICE_COOKIE = "device"
-DEVICE_LIFETIME = timedelta(days=365)
-_SIGNED = select(User.id, User.password_hash).where(User.email == bindparam("email"))
 
 # The name that people know, and the mark in the User-Agent header. Every browser also names older ones, for
 # compatibility, so the order decides: the first one found is the true one.
@@ -108,10 +102,8 @@ def load(_request: object) -> sessions.SignedIn | None:
     signed_in = g.account = None if token is None else sessions.find_session(token)
     if signed_in:
         tracing.note_account(signed_in.id)
-    if signed_in and signed_in.last_visit_is_old:
-        with contextlib.suppress(sessions.ReadOnly):  # the visit is not noted, and the page is shown
-            sessions.extend_session(signed_in.session_id)
-            session.modified = True  # the cookie's lifetime starts over with the row's
+    if signed_in and signed_in.last_visit_is_old and sessions.extend_session(signed_in.session_id):
+        session.modified = True  # the cookie's lifetime starts over with the row's
     return signed_in
 
 
@@ -154,10 +146,7 @@ def remember_device(user: User) -> None:
 
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
-        response.set_cookie(  # for sign-in alone, since no other page needs it
-            DEVICE_COOKIE, value, DEVICE_LIFETIME, path="/sign-in", secure=secure, httponly=True, samesite="Lax"
-        )
+        keep(response, DEVICE_COOKIE, value, path="/sign-in")  # since no other page needs it
         return response
 
 
@@ -167,7 +156,7 @@ def known_device(email: str) -> str | None:
     if not signature:
         return None
     # The same work whether there is such an account or not: the timing must not reveal it (user enumeration).
-    user = db.session.execute(_SIGNED, {"email": email}).one_or_none()
+    user = db.session.execute(select(User.id, User.password_hash).where(User.email == email)).one_or_none()
     expected = _signature(nonce, *(user or (0, "")))
     return nonce if hmac.compare_digest(signature.encode(), expected.encode()) and user else None
 
@@ -190,8 +179,7 @@ def device_name(user_agent: str) -> str | None:
 def counted_sign_in(email: str) -> Iterator[None]:
     """Count the check of a password at sign-in. An error that passes through is a failure, and counts.
 
-    A known browser has a limit of its own: its owner gets in while strangers guess, also from the same address. The
-    limits of others are those of the address and of the account, also of one that nobody has.
+    The limits are those of the known browser, else of the address and of the account, also of one that nobody has.
     Raises: RateLimited, before the password was looked at.
     """
     if device := known_device(email):
@@ -216,7 +204,7 @@ def counted_password(user_id: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def counted(limit: rate_limits.Limit, key: str | int) -> Iterator[None]:
-    """Take a token, and give it back when the block raises nothing. Raises: RateLimited."""
+    """Take a token, and give it back when the block raises nothing: only failures count. Raises: RateLimited."""
     rate_limits.take(limit, key)
     yield
     rate_limits.give_back(limit, key)

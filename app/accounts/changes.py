@@ -1,13 +1,10 @@
 """Change what an account is entered with, its password and its address, and delete it.
 
-Whoever reads the mail of an account's address may set its password (password reset), also where the address was never
-confirmed: nobody is to be locked out for not having opened a letter. A new address takes effect when a link sent there
-is opened. The old one is told at once, so that its owner learns of a stranger before anything has changed.
-
-A function that raises an error has changed nothing.
+A new address takes effect when a link sent there is opened. The old one is told at once, so that its owner learns of a
+stranger before anything has changed. A function that raises an error has changed nothing.
 """
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import delete, func, select
 
 from app import storage
 from app.accounts import events, hashing, letters, tokens
@@ -17,8 +14,6 @@ from app.accounts.service import TAKEN, lock_user_with_password, owner_required
 from app.accounts.tokens import TokenExpired
 from app.extensions import db
 from app.mail import message
-
-_ID = select(User.id).where(User.email == bindparam("email"))
 
 
 def change_password(user_id: int, current_password: str, new_password: str, language: str, client: Client) -> User:
@@ -35,7 +30,7 @@ def ask_to_reset_password(email: str, language: str) -> None:
 
     Both take the same statements and leave the same job, so nothing tells who has an account (user enumeration).
     """
-    user_id = db.session.scalar(_ID, {"email": email}) or NOBODY
+    user_id = db.session.scalar(select(User.id).where(User.email == email)) or NOBODY
     message.later("accounts.send_reset_link", user_id=user_id, language=language)
     db.session.commit()
 

@@ -3,19 +3,15 @@
 import sys
 
 import click
-from flask.cli import with_appcontext
+from flask.cli import AppGroup
 
-from app.accounts.letters import MAX_SIZE, NotAReport, UnknownTag, note_bounce, read_report
+from app.accounts.letters import MAX_SIZE, NothingNoted, note_bounce, read_report
 from app.mail import message, smtp
 
-
-@click.group("mail")
-def mail_commands() -> None:
-    """See whether the mail server lets us in, and handle its bounces."""
+mail_commands = AppGroup("mail", help="See whether the mail server lets us in, and handle its bounces.")
 
 
 @mail_commands.command("check")
-@with_appcontext
 def check() -> None:
     """Sign in at the server of SMTP_URL, name MAIL_FROM, and send nothing. Exits with 1 when it refuses either."""
     if not message.reaches_mailboxes():
@@ -28,7 +24,6 @@ def check() -> None:
 
 
 @mail_commands.command("bounced")
-@with_appcontext
 def bounced() -> None:
     """Read a bounce (RFC 3464) from standard input, and mark the account whose mail bounced.
 
@@ -38,16 +33,8 @@ def bounced() -> None:
     if len(raw) > MAX_SIZE:
         raise click.ClickException(f"This is larger than {MAX_SIZE} bytes. Nothing was noted.")
     try:
-        report = read_report(raw)
-        if not report.is_about_mailbox:
-            click.echo(
-                "Nothing was noted: the mail was delivered, may still be, or failed for no fault of the mailbox."
-            )
-            return
-        note_bounce(report.tag or "")
-    except NotAReport:
-        click.echo("Nothing was noted: this is not a delivery status notification.")
-    except UnknownTag:
-        click.echo("Nothing was noted: it is not about a mail of ours to the current address of an account.")
+        note_bounce(read_report(raw))
+    except NothingNoted as reason:
+        click.echo(f"Nothing was noted: {reason}.")
     else:
         click.echo("Noted: mail to this account does not arrive.")

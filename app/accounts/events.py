@@ -36,9 +36,6 @@ class Client:
     user_agent: str
 
 
-_RECORD = insert(AccountEvent).values(
-    user_id=bindparam("user_id"), kind=bindparam("kind"), user_agent=bindparam("user_agent"), ip=bindparam("ip")
-)
 # The day's row of a kind: a new one, or one more in it. Its new id moves it to the top of the owner's list.
 _COUNT_ONE = text(
     """
@@ -67,7 +64,7 @@ _PAGE = (
 def record(user_id: int, kind: EventKind, client: Client) -> None:
     """Add an event to the caller's transaction, and a line to the log. Call it last. Raises: AccountGone."""
     with owner_required():
-        db.session.execute(_RECORD, _values(user_id, kind, client))
+        db.session.execute(insert(AccountEvent).values(_values(user_id, kind, client)))
     log.info("%s: account=%d address=%s", kind, user_id, client.ip)
 
 

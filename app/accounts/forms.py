@@ -144,7 +144,7 @@ class NicknameForm(FlaskForm):
     nickname = nickname_field()
 
 
-class ForgottenPasswordForm(FlaskForm):
+class ForgottenPasswordForm(AddressForm):
     email = email_field("username")
 
 

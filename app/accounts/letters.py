@@ -3,14 +3,10 @@
 A notice tells the owner of an account what happened to it, at the address that the account had then: until the worker
 writes it, a stranger may have moved the account to an address of theirs. So a row holds the address; the job names it.
 
-Bounces: mail to an account whose mailbox does not exist or takes no mail, as a server says at once or by a delivery
-status notification (DSN, RFC 3464) in a multipart/report (RFC 6522). The account notes it. My page tells its owner, and
-notices are sent no more: mail to a dead mailbox harms the repute of the sender. What the owner asks for is still sent.
-A link that is opened clears the note, and so does a new address.
-
-Anybody can write a notification. It is read as leniently as mail servers write, since all that counts is a tag: an HMAC
-of account and address, which every letter to an account carries in a header, and which comes back. Only who has read
-the mail of that address knows it. A signed envelope sender (VERP) would need a mailbox of its own.
+Bounces: the account notes that mail does not arrive, as a server says at once or by a delivery status notification
+(DSN, RFC 3464) in a multipart/report (RFC 6522). Anybody can write one. It is read as leniently as mail servers write,
+since all that counts is a tag: an HMAC of account and address, which every letter to an account carries in a header,
+and which comes back. What follows from the note is in docs/architecture.md.
 """
 
 import hmac
@@ -19,12 +15,12 @@ import re
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
-from typing import NamedTuple
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from app.accounts.events import NOBODY
 from app.accounts.models import Notice, User
 from app.accounts.tokens import LIFETIME
 from app.extensions import db
@@ -110,25 +106,12 @@ def tell(user: User, kind: str, language: str) -> None:
 
 
 MAX_SIZE = 1_000_000  # bytes of a notification
+NO_REPORT = "this is not a delivery status notification"
 PERMANENT = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}\b")
 
-_EMAIL = select(User.email).where(User.id == bindparam("user_id"))
-_NOTE = update(User).where(
-    User.id == bindparam("owner"), User.email == bindparam("refused"), User.email_refused_at.is_(None)
-)
 
-
-class UnknownTag(Exception):
-    """We did not make this tag, or its account has another address by now, or is deleted."""
-
-
-class NotAReport(Exception):
-    """This is not a delivery status notification, or one that cannot be read."""
-
-
-class Report(NamedTuple):
-    is_about_mailbox: bool  # not of a server that does not trust us, or that could not reach another one
-    tag: str | None  # of the letter that came back; None when the report does not hold its headers
+class NothingNoted(Exception):
+    """The message tells of no account whose mailbox is dead. Its text says why, to an operator."""
 
 
 def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
@@ -139,21 +122,20 @@ def send_to_owner(user_id: int, email: str, letter: Letter) -> None:
 
 def note_refusal(user_id: int, email: str) -> None:
     """Note that the account's mail does not arrive, unless it has another address by now."""
-    db.session.execute(_NOTE.values(email_refused_at=func.now()), {"owner": user_id, "refused": email})
+    refused = update(User).where(User.id == user_id, User.email == email, User.email_refused_at.is_(None))
+    db.session.execute(refused.values(email_refused_at=func.now()))
     db.session.commit()
     log.warning("mail does not arrive: account=%d", user_id)
 
 
 def note_bounce(tag: str) -> None:
-    """Note that a letter came back. Raises: UnknownTag."""
+    """Note that a letter came back. Raises: NothingNoted: its account is gone or has another address, or never was."""
     number = tag.partition(".")[0]
-    if not (tag.isascii() and number.isdigit() and len(number) < 19):  # a bigint
-        raise UnknownTag
-    user_id = int(number)
-    email = db.session.scalar(_EMAIL, {"user_id": user_id})
+    user_id = int(number) if tag.isascii() and number.isdigit() and len(number) < 19 else NOBODY  # a bigint
+    email = db.session.scalar(select(User.email).where(User.id == user_id))
     db.session.commit()
     if email is None or not any(hmac.compare_digest(tag, known) for known in tags(user_id, email)):
-        raise UnknownTag
+        raise NothingNoted("it is not about a mail of ours to the current address of an account")
     note_refusal(user_id, email)
 
 
@@ -164,18 +146,24 @@ def tags(user_id: int, email: str) -> list[str]:
     return [f"{user_id}.{hmac.new(str(key).encode(), text, 'sha256').hexdigest()[:32]}" for key in keys]
 
 
-def read_report(raw: bytes) -> Report:
-    """Read a message of at most MAX_SIZE. Raises: NotAReport."""
+def read_report(raw: bytes) -> str:
+    """Return the tag of a letter that will never arrive, from a message of at most MAX_SIZE. Raises: NothingNoted.
+
+    Without the headers of the letter it is empty. A server that does not trust us says nothing of the mailbox, nor does
+    one that could not reach another one.
+    """
     try:
         parts = list(message_from_bytes(raw).walk())
         status = [part for part in parts if part.get_content_type() == "message/delivery-status"]
         if not status:
-            raise NotAReport
+            raise NothingNoted(NO_REPORT)
         # Each holds the fields of the message, then those of each recipient.
         blocks = [block for part in status for block in part.get_payload() or () if isinstance(block, Message)]
-        return Report(any(map(_is_refused_by_mailbox, blocks)), _tag(parts))
+        if not any(map(_is_refused_by_mailbox, blocks)):
+            raise NothingNoted("the mail was delivered, may still be, or failed for no fault of the mailbox")
+        return _tag(parts)
     except (RecursionError, ValueError, LookupError) as error:  # parts in parts in parts, or what is not text
-        raise NotAReport from error
+        raise NothingNoted(NO_REPORT) from error
 
 
 def _is_refused_by_mailbox(block: Message) -> bool:
@@ -186,7 +174,7 @@ def _is_refused_by_mailbox(block: Message) -> bool:
     return is_about_mailbox(f"{status} {block.get('Diagnostic-Code', '')}")
 
 
-def _tag(parts: list[Message]) -> str | None:
+def _tag(parts: list[Message]) -> str:
     """Return the tag in the headers of the letter, which come back as a message or as text, not in the report's own."""
     for part in parts[1:]:
         if part.get_content_type() == "text/rfc822-headers":
@@ -194,4 +182,4 @@ def _tag(parts: list[Message]) -> str | None:
             part = message_from_bytes(text if isinstance(text, bytes) else b"")
         if found := part.get(TAG):
             return str(found).strip()
-    return None
+    return ""

@@ -41,9 +41,8 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
     """Guard a view: without a recent sign-in nothing of the request is done before the password, and all of it after.
 
     A form that was posted is answered by the page that asks. It carries the form's fields and posts them to the same
-    view, beside the password: nothing is stored meanwhile, and one request confirms and acts. A page or a download is
-    opened after the password. A script that asks for JSON is refused (403): it posts its form as a page then. The page
-    names the act, so that nobody confirms another one.
+    view, beside the password. A page or a download is opened after the password. A script that asks for JSON is refused
+    (403): it posts its form as a page then. The page names the act, so that nobody confirms another one.
     """
 
     def guard(view: View[Arguments]) -> View[Arguments]:
@@ -88,13 +87,14 @@ def ask(act: str | None) -> Answer | None:
     try:
         if form.passkey.data:
             by_passkey: Callable[[str], User] = current_app.extensions["confirm_by_passkey"]  # the factory names it
-            browser_session.renew(by_passkey(form.passkey.data))
-            return None
-        if form.validate():
+            user = by_passkey(form.passkey.data)
+        elif form.validate():
             with browser_session.counted_password(current_user.id):
                 user = service.check_password(current_user.id, form.password.data)
-            browser_session.renew(user)
-            return None
+        else:
+            return confirm_page(form, act), 422
+        browser_session.renew(user)
+        return None
     except service.WrongPassword:
         answered.errors = [_("This isn't your password.")]
     except PasskeyNotAccepted as error:

@@ -40,8 +40,6 @@ class AccountGone(Exception):
 
 TAKEN = {"uq_users_email": EmailTaken, "uq_users_nickname": NicknameTaken, "uq_users_nickname_key": NicknameTaken}
 # Built once: composing a statement costs more than running it.
-_CREDENTIALS = select(User).where(User.email == bindparam("email"))
-_ONE = select(User).where(User.id == bindparam("user_id"))
 _LOCK_OWNER = select(User.id).where(User.id == bindparam("owner")).with_for_update(key_share=True)
 
 
@@ -94,7 +92,7 @@ def authenticate(email: str, password: str) -> User:
 
     Raises: WrongCredentials, after the same work whether the address is unknown or the password wrong.
     """
-    user = db.session.scalar(_CREDENTIALS, {"email": email})
+    user = db.session.scalar(select(User).where(User.email == email))
     if not hashing.matches(password, user.password_hash if user else None) or user is None:
         raise WrongCredentials(user.id if user else None)
     if hashing.needs_rehash(user.password_hash):
@@ -105,7 +103,7 @@ def authenticate(email: str, password: str) -> User:
 
 def check_password(user_id: int, password: str) -> User:
     """Return the user, whose password this is. It locks and changes nothing. Raises: WrongPassword, AccountGone."""
-    user = db.session.scalar(_ONE, {"user_id": user_id})
+    user = db.session.scalar(select(User).where(User.id == user_id))
     if user is None:
         raise AccountGone
     if not hashing.matches(password, user.password_hash):
@@ -149,12 +147,7 @@ def change_nickname(user_id: int, nickname: str) -> None:
         db.session.commit()
 
 
-def change_language(user_id: int, language: str) -> None:
-    db.session.execute(update(User).where(User.id == user_id).values(language=language))
-    db.session.commit()
-
-
-def change_settings(user_id: int, language: str | None, time_zone: str | None) -> None:
-    """Show pages in this language and times in this zone on every device. None: as each browser asks."""
-    db.session.execute(update(User).where(User.id == user_id).values(language=language, time_zone=time_zone))
+def change_settings(user_id: int, **chosen: str | None) -> None:
+    """Set the `language` of pages and the `time_zone` of times on every device. None: as each browser asks."""
+    db.session.execute(update(User).where(User.id == user_id).values(chosen))
     db.session.commit()

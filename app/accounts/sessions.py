@@ -33,10 +33,6 @@ MOST = 100  # sessions of an account; nobody has as many browsers
 RECENT = timedelta(minutes=10)  # how long nobody is asked for the password again, see recent_sign_in.py
 
 
-class ReadOnly(Exception):
-    """The database takes no changes just now, as during a failover or on a full disk."""
-
-
 @dataclass
 class SignedIn(Account):
     """The user and the session of the browser that asks, in one row. This is `current_user` in a request of a page."""
@@ -136,24 +132,25 @@ def find_session(token: str) -> SignedIn | None:
     return SignedIn(**row._asdict()) if row else None
 
 
-def extend_session(session_id: int) -> None:
-    """Note a visit: the lifetime starts over (sliding expiration), up to LONGEST after sign-in. Raises: ReadOnly."""
+def extend_session(session_id: int) -> bool:
+    """Note a visit: the lifetime starts over (sliding expiration), up to LONGEST after sign-in."""
     lifetime = UserSession.expires_at - UserSession.last_seen_at
     expires_at = func.least(func.now() + lifetime, UserSession.created_at + LONGEST)
     extended = update(UserSession).values(last_seen_at=func.now(), expires_at=expires_at)
-    commit_visit(extended.where(UserSession.id == session_id))
+    return commit_visit(extended.where(UserSession.id == session_id))
 
 
-def commit_visit(visit: Update) -> None:
-    """Store that somebody was here, where the database takes changes. Raises: ReadOnly."""
+def commit_visit(visit: Update) -> bool:
+    """Store that somebody was here. Return False while the database takes no changes, as during a failover."""
     try:
         db.session.execute(visit)
     except DBAPIError as error:
         if not takes_no_changes(error):
             raise
         db.session.rollback()
-        raise ReadOnly from error
+        return False
     db.session.commit()
+    return True
 
 
 def end_session(session_id: int) -> None:

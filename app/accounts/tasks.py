@@ -7,34 +7,23 @@ import logging
 from collections.abc import Callable
 
 from flask_babel import force_locale
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import delete, func, select
 
 from app.accounts import events, letters, models, tokens
 from app.accounts.models import AccountToken, Notice, SignUpLink, User
 from app.accounts.service import AccountGone
 from app.accounts.tokens import RESERVED_FOR, TokenExpired
 from app.extensions import db
-from app.jobs.queue import nightly, queue, retrying
+from app.jobs.queue import queue, retrying
 from app.mail import message
 from app.mail.smtp import MailUnavailable
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 log = logging.getLogger(__name__)
 
 # After 4, 16, 64 … seconds, the last time after a day: greylisting takes minutes, a daily limit hours, and an operator
 # has to see that the server refuses us. Later than that nobody waits for a link.
 DELIVERY = retrying(8, MailUnavailable)
-NOT_WORTH_SENDING = "a mail is not worth sending any more: its link was used, or was asked for days ago"
-
-_RECIPIENT = select(User.id, User.email, User.language).where(User.id == bindparam("user_id"))
-_OWNER = select(User.id, User.language).where(User.email == bindparam("email"))
-# Mail to the address does not arrive, see letters.py. One that the account had before is tried.
-_IS_REFUSED = and_(User.email == Notice.email, User.email_refused_at.is_not(None))
-_NOTICE = (
-    select(Notice.user_id, Notice.kind, Notice.email, User.language, _IS_REFUSED.label("is_refused"))
-    .join(User, User.id == Notice.user_id)
-    .where(Notice.id == bindparam("notice_id"))
-)
 
 
 @queue.task(name="accounts.send_reset_link", retry=DELIVERY)
@@ -64,9 +53,9 @@ def send_link_to(
     try:
         token, email = tokens.draw(row_id, model)
     except TokenExpired:  # or the account that asked was deleted
-        log.info(NOT_WORTH_SENDING)
+        log.info("a mail is not worth sending any more: its link was used, or was asked for days ago")
         return
-    owner = db.session.execute(_OWNER, {"email": email}).one_or_none()
+    owner = db.session.scalar(select(User).where(User.email == email))
     db.session.commit()
     with force_locale((owner and owner.language) or language):
         if owner:
@@ -78,19 +67,21 @@ def send_link_to(
 @queue.task(name="accounts.deliver_notice", retry=DELIVERY)
 def deliver_notice(notice_id: int, language: str) -> None:
     """Send a notice, unless it was sent or the account was deleted. Its row stays until then."""
-    notice = db.session.execute(_NOTICE, {"notice_id": notice_id}).one_or_none()
+    found = select(Notice.kind, Notice.email, User).join(User, User.id == Notice.user_id).where(Notice.id == notice_id)
+    row = db.session.execute(found).one_or_none()
     db.session.commit()
-    if notice is None:
+    if row is None:
         return
-    if not notice.is_refused:
-        with force_locale(notice.language or language):
-            letters.send_to_owner(notice.user_id, notice.email, letters.NOTICES[notice.kind]())
+    kind, email, user = row
+    if email != user.email or user.email_refused_at is None:  # an address that the account had before is tried
+        with force_locale(user.language or language):
+            letters.send_to_owner(user.id, email, letters.NOTICES[kind]())
     db.session.execute(delete(Notice).where(Notice.id == notice_id))
     db.session.commit()
 
 
 def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: str, language: str) -> None:
-    user = db.session.execute(_RECIPIENT, {"user_id": user_id}).one_or_none()
+    user = db.session.get(User, user_id)
     db.session.commit()  # no transaction stays open while the mail server is talked to
     if user is None:
         return
@@ -102,25 +93,20 @@ def send_link(letter: Callable[[str], message.Letter], user_id: int, purpose: st
         letters.send_to_owner(user.id, email, letter(token))
 
 
-@nightly("accounts.purge_expired_sessions")
-def purge_expired_sessions(timestamp: int) -> None:
-    purge(models.UserSession, models.UserSession.expires_at <= func.now())
-
-
-@nightly("accounts.purge_expired_tokens")
-def purge_expired_tokens(timestamp: int) -> None:
-    """Purge access tokens that have expired, and the links of mails a day later: the next attempt draws them anew."""
-    purge(AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR)
-    purge(SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR)
-    purge(models.AccessToken, models.AccessToken.expires_at <= func.now())
-    purge(Notice, Notice.created_at <= func.now() - letters.KEPT)
-
-
-@nightly("accounts.purge_old_events")
-def purge_old_events(timestamp: int) -> None:
-    purge(models.AccountEvent, models.AccountEvent.created_at <= func.now() - events.KEPT)
-
-
-@nightly("accounts.purge_pending_sign_ins")
-def purge_pending_sign_ins(timestamp: int) -> None:
-    purge(models.PendingSignIn, models.PendingSignIn.expires_at <= func.now())
+purge_expired_sessions = purged_nightly(
+    "accounts.purge_expired_sessions", (models.UserSession, models.UserSession.expires_at <= func.now())
+)
+purge_expired_tokens = purged_nightly(
+    "accounts.purge_expired_tokens",
+    # The links of mails a day later: the next attempt to send one draws it anew.
+    (AccountToken, AccountToken.expires_at <= func.now() - RESERVED_FOR),
+    (SignUpLink, SignUpLink.expires_at <= func.now() - RESERVED_FOR),
+    (models.AccessToken, models.AccessToken.expires_at <= func.now()),
+    (Notice, Notice.created_at <= func.now() - letters.KEPT),
+)
+purge_old_events = purged_nightly(
+    "accounts.purge_old_events", (models.AccountEvent, models.AccountEvent.created_at <= func.now() - events.KEPT)
+)
+purge_pending_sign_ins = purged_nightly(
+    "accounts.purge_pending_sign_ins", (models.PendingSignIn, models.PendingSignIn.expires_at <= func.now())
+)

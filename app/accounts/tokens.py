@@ -2,22 +2,15 @@
 
 Each is 256 random bits, and its row holds the hash. A request reserves the row of a link and defers a job, in one
 transaction; the job draws the token when it writes the mail. So no secret waits in the queue, and none is in a log.
-
-Sign-up by a link: a request does not look who has an account, so every address gets the same answer after the same work
-(user enumeration, ASVS 5.0 V6.3.8). The job looks, and sends a link, or a letter that says that there is an account.
-Nickname and password are chosen behind the link, so nobody can plant an account at somebody else's address (account
-pre-hijacking). A row that was used stays until the nightly purge, or until the account leaves the address: who comes
-back is told that there is an account.
-
-Two-step sign-in (multi-factor authentication): nobody is signed in between the password and the second step. A row of
-five minutes says whose password was right, and a new password voids it. The browser's signed cookie holds the token.
+The row of a sign-up that was used stays until the nightly purge, or until the account leaves the address: who comes
+back is told that there is an account. Two-step sign-in (multi-factor authentication): nobody is signed in between the
+password and the second step, and a new password voids what is kept. docs/architecture.md says what each is safe from.
 """
 
 import secrets
 from datetime import timedelta
-from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from app.accounts.events import NOBODY
 from app.accounts.models import AccountToken, PendingSignIn, SignUpLink, User
@@ -44,46 +37,6 @@ class SecondStepExpired(Exception):
     """The password has to be typed again: it took too long, the step was taken, or the password was changed."""
 
 
-class Pending(NamedTuple):
-    """A right password whose second step is awaited. `remember`: the browser is to stay signed in."""
-
-    user: User
-    remember: bool
-
-
-_VALID = (
-    AccountToken.token_hash == bindparam("token_hash"),
-    AccountToken.purpose == bindparam("purpose"),
-    AccountToken.expires_at > func.now(),
-)
-_CLAIM = select(AccountToken.user_id, AccountToken.email).where(*_VALID)
-_USE = delete(AccountToken).where(*_VALID).returning(AccountToken.email)
-
-_READ_SIGN_UP = select(
-    SignUpLink.email,
-    (SignUpLink.expires_at > func.now()).label("is_valid"),
-    exists().where(User.email == SignUpLink.email).label("is_taken"),
-).where(SignUpLink.token_hash == bindparam("token_hash"))
-# Used up is expired since the link was asked for: before any transaction began that knows the token.
-_USE_SIGN_UPS = (
-    update(SignUpLink)
-    .where(SignUpLink.email == bindparam("address"), SignUpLink.expires_at > func.now())
-    .values(expires_at=SignUpLink.created_at)
-    .returning(SignUpLink.token_hash)
-)
-
-_AWAITED = (PendingSignIn.token_hash == bindparam("token_hash"), PendingSignIn.expires_at > func.now())
-_READ_SECOND_STEP = (
-    select(User, PendingSignIn.remember, PendingSignIn.password_mark)
-    .join(User, User.id == PendingSignIn.user_id)
-    .where(*_AWAITED)
-)
-_WHOSE_SECOND_STEP = select(PendingSignIn.user_id).where(*_AWAITED)
-_TAKE_SECOND_STEP = (
-    delete(PendingSignIn).where(*_AWAITED).returning(PendingSignIn.remember, PendingSignIn.password_mark)
-)
-
-
 def reserve(user_id: int, purpose: str, email: str) -> int:
     """Return the id of a token that is yet to be drawn. The caller commits. Raises: AccountGone."""
     row = {"user_id": user_id, "purpose": purpose, "email": email, "expires_at": func.now() + RESERVED_FOR}
@@ -105,10 +58,16 @@ def draw(row_id: int, model: type[AccountToken | SignUpLink] = AccountToken) -> 
 
 def read(token: str, purpose: str) -> tuple[int, str]:
     """Return whose account a token is for, and whose mail its holder reads, without using it. Raises: TokenExpired."""
-    row = db.session.execute(_CLAIM, {"token_hash": hash_token(token), "purpose": purpose}).one_or_none()
+    claim = select(AccountToken.user_id, AccountToken.email).where(*_is_valid(token, purpose))
+    row = db.session.execute(claim).one_or_none()
     if row is None:
         raise TokenExpired
     return row.user_id, row.email
+
+
+def _is_valid(token: str, purpose: str) -> tuple[ColumnElement[bool], ...]:
+    is_this = (AccountToken.token_hash == hash_token(token), AccountToken.purpose == purpose)
+    return (*is_this, AccountToken.expires_at > func.now())
 
 
 def use(token: str, purpose: str) -> tuple[User, str]:
@@ -121,7 +80,8 @@ def use(token: str, purpose: str) -> tuple[User, str]:
         user = lock_user(read(token, purpose)[0])
     except AccountGone:
         raise TokenExpired from None
-    email = db.session.scalar(_USE, {"token_hash": hash_token(token), "purpose": purpose})
+    used = delete(AccountToken).where(*_is_valid(token, purpose)).returning(AccountToken.email)
+    email = db.session.scalar(used)
     if email is None:
         db.session.rollback()
         raise TokenExpired
@@ -154,7 +114,9 @@ def reserve_sign_up(email: str) -> int:
 
 def read_sign_up(token: str) -> str:
     """Return the address that the token was sent to. Raises: TokenExpired; EmailTaken: it has an account by now."""
-    row = db.session.execute(_READ_SIGN_UP, {"token_hash": hash_token(token)}).one_or_none()
+    is_valid, is_taken = SignUpLink.expires_at > func.now(), exists().where(User.email == SignUpLink.email)
+    found = select(SignUpLink.email, is_valid.label("is_valid"), is_taken.label("is_taken"))
+    row = db.session.execute(found.where(SignUpLink.token_hash == hash_token(token))).one_or_none()
     if row is not None and row.is_taken:
         raise EmailTaken
     if row is None or not row.is_valid:
@@ -166,7 +128,10 @@ def open_account(token: str, nickname: str, password: str) -> User:
     """Create the account of a link's address, or store nothing. Raises: NicknameTaken, EmailTaken, TokenExpired."""
     email = read_sign_up(token)
     user = add_user(email, nickname, password, confirmed=True)  # the unique address lets one through at a time
-    if hash_token(token) not in db.session.scalars(_USE_SIGN_UPS, {"address": email}).all():
+    # Used up is expired since the link was asked for: before any transaction began that knows the token.
+    used = update(SignUpLink).where(SignUpLink.email == email, SignUpLink.expires_at > func.now())
+    used = used.values(expires_at=SignUpLink.created_at)
+    if hash_token(token) not in db.session.scalars(used.returning(SignUpLink.token_hash)).all():
         db.session.rollback()  # it was used since it was read, and the account is gone already
         raise TokenExpired
     db.session.commit()
@@ -184,23 +149,30 @@ def start_second_step(user: User, *, remember: bool) -> str:
     return token
 
 
-def read_second_step(token: str) -> Pending:
-    """Return who is to take the second step. Raises: SecondStepExpired."""
-    row = db.session.execute(_READ_SECOND_STEP, {"token_hash": hash_token(token)}).one_or_none()
+def read_second_step(token: str) -> tuple[User, bool]:
+    """Return who is to take the second step, and if the browser stays signed in. Raises: SecondStepExpired."""
+    found = select(User, PendingSignIn.remember, PendingSignIn.password_mark)
+    found = found.join(User, User.id == PendingSignIn.user_id).where(*_is_awaited(token))
+    row = db.session.execute(found).one_or_none()
     if row is None or row.password_mark != hash_token(row.User.password_hash):
         raise SecondStepExpired
-    return Pending(row.User, row.remember)
+    return row.User, row.remember
 
 
-def take_second_step(token: str) -> Pending:
+def _is_awaited(token: str) -> tuple[ColumnElement[bool], ...]:
+    return PendingSignIn.token_hash == hash_token(token), PendingSignIn.expires_at > func.now()
+
+
+def take_second_step(token: str) -> tuple[User, bool]:
     """Use the row up, with the user's row locked first as in `use`. The caller commits. Raises: SecondStepExpired."""
-    key = {"token_hash": hash_token(token)}
+    is_awaited = _is_awaited(token)
     try:
-        user = lock_user(db.session.scalar(_WHOSE_SECOND_STEP, key) or NOBODY)
+        user = lock_user(db.session.scalar(select(PendingSignIn.user_id).where(*is_awaited)) or NOBODY)
     except AccountGone:
         raise SecondStepExpired from None
-    row = db.session.execute(_TAKE_SECOND_STEP, key).one_or_none()
+    taken = delete(PendingSignIn).where(*is_awaited).returning(PendingSignIn.remember, PendingSignIn.password_mark)
+    row = db.session.execute(taken).one_or_none()
     if row is None or row.password_mark != hash_token(user.password_hash):
         db.session.rollback()
         raise SecondStepExpired
-    return Pending(user, row.remember)
+    return user, row.remember

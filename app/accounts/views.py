@@ -1,8 +1,7 @@
 """The landing page, sign-up, sign-in, sign-out; the links in mails; of my page the devices, the history and the tokens.
 
 What opens a link in a mail is often a program that looks for malware, so a GET changes nothing: the button of the page
-posts. Our log leaves the token out (app/web/logs.py), and the Referrer-Policy tells other sites no path
-(app/web/headers.py).
+posts.
 """
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, session, url_for
@@ -48,23 +47,23 @@ def sign_up() -> Answer:
     if message.reaches_mailboxes():
         return ask_to_sign_up()
     form = forms.SignUpForm()
-    if not form.is_submitted():
+
+    def page() -> str:
         return render_template("accounts/sign_up.html", form=form)
-    if form.validate():
-        try:
-            rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
-            user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
-        except EmailTaken:
-            form.email.errors = [_("This address already has an account. Sign in instead.")]
-        except NicknameTaken:
-            form.nickname.errors = [forms.NICKNAME_TAKEN]
-        except RateLimited as error:
-            return refused(form.email, error, lambda: render_template("accounts/sign_up.html", form=form))
-        else:
-            browser_session.begin(user, remember=False)
-            changes.send_confirmation(user.id, reader_locale())  # in development, into a file
-            return redirect(url_for("notes.index"))
-    return render_template("accounts/sign_up.html", form=form), 422
+
+    if not form.validate_on_submit():
+        return page(), 422 if form.is_submitted() else 200
+    try:
+        rate_limits.take(rate_limits.SIGN_UP_BY_ADDRESS, client_network())
+        user = service.sign_up(form.email.data, form.nickname.data, form.password.data)
+    except NicknameTaken as error:
+        return refused(form.nickname, error, page, {NicknameTaken: forms.NICKNAME_TAKEN})
+    except (EmailTaken, RateLimited) as error:
+        taken = _("This address already has an account. Sign in instead.")
+        return refused(form.email, error, page, {EmailTaken: taken})
+    browser_session.begin(user, remember=False)
+    changes.send_confirmation(user.id, reader_locale())  # in development, into a file
+    return redirect(url_for("notes.index"))
 
 
 @bp.route("/sign-in", methods=["GET", "POST"])
@@ -164,12 +163,10 @@ def ask_to_sign_up() -> Answer:
     if refusal := ask_for_address(form, template, rate_limits.SIGN_UP_BY_ADDRESS, rate_limits.SIGN_UPS_TO):
         return refusal
     tokens.ask_to_sign_up(form.email.data, reader_locale())
-    return render_template("accounts/sign_up_link_sent.html", email=form.email.data)
+    return render_template("accounts/link_sent.html", email=form.email.data)
 
 
-def ask_for_address(
-    form: forms.AddressForm | forms.ForgottenPasswordForm, template: str, by_network: Limit, by_email: Limit
-) -> Answer | None:
+def ask_for_address(form: forms.AddressForm, template: str, by_network: Limit, by_email: Limit) -> Answer | None:
     """Return the page that asks for an address, None once it has a valid one to which a letter may be sent."""
     if not form.validate_on_submit():
         return render_template(template, form=form), 422 if form.is_submitted() else 200

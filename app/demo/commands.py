@@ -11,6 +11,7 @@ from app.accounts.password_policy import MAX_LENGTH, MIN_LENGTH, weakness
 from app.accounts.service import EmailTaken, NicknameTaken
 from app.database.errors import NOT_MIGRATED, sqlstate
 from app.demo import service
+from app.photos import service as photos
 from app.rejection import Busy
 from app.storage import StorageUnavailable
 
@@ -68,7 +69,7 @@ def _create(password: str) -> bool:
             raise
         raise click.ClickException("The database has not this schema yet; run flask db upgrade first.") from error
     try:
-        service.add_photo(user)
+        photos.put_photo(user.id, (service.TEXTS / "portrait.webp").read_bytes())
     except (StorageUnavailable, Busy):
         click.echo("The bucket does not answer, so the account has no photo.", err=True)
     return True

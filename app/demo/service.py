@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,6 @@ from app.accounts.models import User
 from app.extensions import db
 from app.notes.models import Note
 from app.notes.sharing import share_note
-from app.photos import service as photos
 from app.portability import archive
 from app.portability.contract import Item, PortableTable
 from app.portability.service import Progress, import_archive
@@ -34,8 +33,6 @@ TEXTS = Path(__file__).parent / "texts"
 FEATURES = Path(__file__).parents[1]
 ZONE = "Asia/Seoul"  # where the owner of the account lives
 MORNING, EVENING = time(9), time(18, 30)  # when todos are written, and ticked
-
-Entry = dict[str, Any]
 
 
 def create(password: str, portables: Sequence[PortableTable]) -> User:
@@ -65,11 +62,6 @@ def _export(parts: dict[str, list[Item]], now: datetime) -> IO[bytes]:
     return file
 
 
-def add_photo(user: User) -> None:
-    """Store the photo. Raises: StorageUnavailable, Busy, AccountGone: the account has none."""
-    photos.put_photo(user.id, (TEXTS / "portrait.webp").read_bytes())
-
-
 def lists(now: datetime, names: Iterable[str]) -> dict[str, list[Item]]:
     """Return the rows by name of the feature, in the order of an export: each later one stands higher, or is newer.
 
@@ -87,16 +79,16 @@ def lists(now: datetime, names: Iterable[str]) -> dict[str, list[Item]]:
     }
 
 
-def _entries(file: str, name: str) -> list[Entry]:
-    entries: list[Entry] = tomllib.loads((TEXTS / f"{file}.toml").read_text(encoding="utf-8"))[name]
+def _entries(file: str, name: str) -> list[Item]:
+    entries: list[Item] = tomllib.loads((TEXTS / f"{file}.toml").read_text(encoding="utf-8"))[name]
     return entries
 
 
-def _own_notes() -> list[Entry]:
+def _own_notes() -> list[Item]:
     return [*_entries("notes_ko", "notes"), *_entries("notes_en", "notes")]
 
 
-def _note(entry: Entry, now: datetime) -> Item:
+def _note(entry: Item, now: datetime) -> Item:
     written = _written(entry, now)
     return {
         "title": entry.get("title", ""),
@@ -110,7 +102,7 @@ def _note(entry: Entry, now: datetime) -> Item:
     }
 
 
-def _todo(entry: Entry, now: datetime) -> Item:
+def _todo(entry: Item, now: datetime) -> Item:
     today = now.astimezone(ZoneInfo(ZONE)).date()
     return {
         "description": entry["description"],
@@ -121,13 +113,13 @@ def _todo(entry: Entry, now: datetime) -> Item:
     }
 
 
-def _finished(entry: Entry, now: datetime) -> Item:
+def _finished(entry: Item, now: datetime) -> Item:
     """Date an item of an export, which says `days` and `time` instead."""
     item = {name: value for name, value in entry.items() if name not in ("days", "time")}
     return {**item, "created_at": _written(entry, now), "finished_at": _written(entry, now)}
 
 
-def _written(entry: Entry, now: datetime) -> str:
+def _written(entry: Item, now: datetime) -> str:
     if "minutes" in entry:
         return (now - timedelta(minutes=entry["minutes"])).isoformat()
     return _ago(now, int(entry["days"]), time.fromisoformat(entry["time"]))

@@ -1,15 +1,9 @@
 """Follower (read replica, hot standby): reads of a signed-in person's own pages that leave the primary alone.
 
-Without FOLLOWER_DATABASE_URL nothing of this is there. docs/scaling.md says when it is worth having one.
-
-- A view says `@from_follower` that its page may come from there. All other reads, and whatever decides who somebody is
-  or what they may do, are the primary's.
-- Read-your-writes, of an account and not of a device: the row of `account_writes` names the transaction that wrote last
-  for it (writes.py). A page comes from the follower only when that has replayed it. So no device and no job of the
-  account has written what the page does not show.
-- Each process looks at both servers once a second at most, beside the requests, and leaves the follower out when it
-  lags, was promoted, has another schema, or while a release migrates.
-- What fails there is read again from the primary. A follower never costs a reader an error.
+Without FOLLOWER_DATABASE_URL nothing of this is there. A view says `@from_follower` that its page may come from there.
+All other reads, and whatever decides who somebody is or what they may do, are the primary's. Read-your-writes: a page
+comes from the follower only when that has replayed what was last written for the account, by any device or job
+(writes.py). docs/scaling.md says when a follower is left out, and when it is worth having one.
 """
 
 import contextlib

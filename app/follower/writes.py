@@ -15,8 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.rows import Rows, Statement
 from app.extensions import Base, autocommit, db, on_primary
-from app.jobs.queue import nightly
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 FOLLOWER = "follower"  # in app.extensions
 KEPT = timedelta(days=1)  # a follower that lags longer is left out anyway, see follower.py
@@ -67,7 +66,6 @@ def alone(statement: Statement, parameters: Mapping[str, Any]) -> Rows:
         return on_primary(statement, parameters)
 
 
-@nightly("follower.purge_old_marks")
-def purge_old_marks(timestamp: int) -> None:
-    """Purge the marks that say nothing any more."""
-    purge(AccountWrite, AccountWrite.written_at <= func.now() - KEPT)
+purge_old_marks = purged_nightly(
+    "follower.purge_old_marks", (AccountWrite, AccountWrite.written_at <= func.now() - KEPT)
+)

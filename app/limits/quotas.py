@@ -1,6 +1,5 @@
 """Limit what a person stores: no more rows than a quota (ASVS 5.0 V2.4.1, resource exhaustion), and nothing twice.
 
-What is in the trash counts too, since it is stored. The quotas are far beyond what anybody types; they stop a program.
 The INSERT itself asks for room, by the kept figure of what the person stores. Requests that run at the same moment do
 not see each other's rows, so the quota may be exceeded by no more than their number.
 
@@ -23,8 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.extensions import Base, Id, db, on_primary
 from app.figures import Figures, kept
 from app.follower.writes import alone
-from app.jobs.queue import nightly
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 NEARLY_FULL = 0.9  # from this part of a quota on, my page says how much room is left
 KEY_KEPT = timedelta(hours=24)
@@ -81,9 +79,7 @@ def note_key(user_id: int, key: str, path: str, body: bytes) -> Key:
     return Key(noted.row_key, is_used=True)
 
 
-@nightly("idempotency.purge_old_keys")
-def purge_old_keys(timestamp: int) -> None:
-    purge(IdempotencyKey, _EXPIRED)
+purge_old_keys = purged_nightly("idempotency.purge_old_keys", (IdempotencyKey, _EXPIRED))
 
 
 def _hash(data: bytes) -> uuid.UUID:

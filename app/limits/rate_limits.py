@@ -5,10 +5,8 @@ What is stored is the one moment at which the bucket will be full again. A token
 bucket that would be full later than `capacity` refills from now is empty (generic cell rate algorithm): one column and
 one statement, which no two requests at once can pass together.
 
-- A refused try changes nothing, so nobody is locked out for longer than one refill.
-- Each take is a transaction of its own. A rollback of the request gives no token back.
-- When the database does not answer, the limits fail closed: the request ends in a 503, as its own statements would.
-- The table holds keyed hashes (HMAC) of names, never an email address or an IP address.
+Each take is a transaction of its own, so a rollback of the request gives no token back. The table holds keyed hashes
+(HMAC) of names, never an email address or an IP address.
 """
 
 import hashlib
@@ -26,8 +24,7 @@ from sqlalchemy import String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Base, db, on_primary
-from app.jobs.queue import nightly
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 
 class Limit(NamedTuple):
@@ -176,9 +173,7 @@ class ProcessBuckets:
         return Standing(limit, math.floor(limit.capacity - until_full / refill + 1e-6), math.ceil(until_full))
 
 
-@nightly("rate_limits.purge_full_buckets")
-def purge_full_buckets(timestamp: int) -> None:
-    purge(Bucket, Bucket.full_at <= func.now())
+purge_full_buckets = purged_nightly("rate_limits.purge_full_buckets", (Bucket, Bucket.full_at <= func.now()))
 
 
 def _bucket_id(limit: Limit, key: str | int) -> str:

@@ -1,9 +1,7 @@
 """Email: compose a letter, in two parts, text and HTML, and hand it to the SMTP server (app/mail/smtp.py).
 
 Only jobs send. `later` defers them in the transaction of the row that they are about, and they are retried while the
-server does not take the letter (`MailUnavailable`).
-
-No text of a user stands in a letter: a nickname such as "win a prize at evil.example" would be spam in our name.
+server does not take the letter (`MailUnavailable`). No text of a user stands in a letter: it would be spam in our name.
 """
 
 import logging

@@ -1,9 +1,7 @@
 """The conversation with the SMTP server: sign in, hand over one message, and never wait for ever.
 
 One rule tells refusals apart, here and in delivery reports (app/accounts/letters.py): about the mailbox, about the
-letter, about us, or for now. A mailbox is given up only by what speaks of the mailbox, and a letter only by what speaks
-of this letter. A relay that does not know us, a block list or a broken DNS also answers 550 to RCPT TO: then the letter
-waits. A mailbox that is marked wrongly gets no more notices.
+letter, about us, or for now. In doubt the letter waits: a mailbox that is marked wrongly gets no more notices.
 """
 
 import base64

@@ -65,7 +65,7 @@ def change_profile(body: ChangedProfile) -> Response:
         except NicknameTaken as error:
             raise wrong_value("#/nickname", str(NICKNAME_TAKEN)) from error
     if sent.keys() - {"nickname"}:
-        accounts.change_settings(who.id, asked.language, asked.time_zone)
+        accounts.change_settings(who.id, language=asked.language, time_zone=asked.time_zone)
     return profile_of(asked)
 
 

@@ -6,7 +6,7 @@ labels to be read.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -76,25 +76,18 @@ def _halves(today: date) -> tuple[Half, Half]:
     """Draw a column for each week with Monday on top. The last square is today."""
     first = first_day(today)
     second = first + timedelta(weeks=HALF)
-    return (
-        Half(list(_squares(first, second)), _months(first)),
-        Half(list(_squares(second, today + timedelta(days=1))), _months(second)),
-    )
+    return _half(first, second), _half(second, today + timedelta(days=1))
 
 
-def _squares(begin: date, end: date) -> Iterator[Square]:
-    for number in range((end - begin).days):
-        week, weekday = divmod(number, 7)
-        yield Square(LEFT + week * PITCH, TOP + weekday * PITCH, begin + timedelta(days=number))
-
-
-def _months(begin: date) -> list[tuple[int, date]]:
+def _half(begin: date, end: date) -> Half:
     """Name a month above the week with its first day, and the first one of a half at once, if it has room."""
+    weeks = [divmod(number, 7) for number in range((end - begin).days)]
+    squares = [Square(LEFT + x * PITCH, TOP + y * PITCH, begin + timedelta(weeks=x, days=y)) for x, y in weeks]
     sundays = [begin + timedelta(weeks=week, days=6) for week in range(HALF)]
     named = [week for week, sunday in enumerate(sundays) if sunday.day <= 7]
     if named[0] >= LABEL_WEEKS:
         named.insert(0, 0)
-    return [(LEFT + week * PITCH, sundays[week]) for week in named]
+    return Half(squares, [(LEFT + week * PITCH, sundays[week]) for week in named])
 
 
 def first_day(today: date) -> date:

@@ -5,7 +5,6 @@ language for the account, so on every device.
 """
 
 from datetime import UTC, datetime
-from functools import partial
 
 from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import force_locale
@@ -25,11 +24,13 @@ from app.limits.rate_limits import RateLimited
 from app.mail import message
 from app.mypage.overview import overview
 from app.photos import service as photos
+from app.photos.containers import PhotoRejected, Reason
 from app.photos.decoding import UPLOAD_LIMIT
-from app.photos.forms import PhotoForm
+from app.photos.forms import SENTENCES, PhotoForm
 from app.web.access import local_path, public
 from app.web.answers import Answer, go_to, refusal, refused
 from app.web.errors import wants_json
+from app.web.fields import rejection_sentence
 from app.web.form_recovery import recovers
 from app.web.headers import keep
 from app.web.locale import browser_locale, reader, reader_locale, today
@@ -61,9 +62,12 @@ def put_photo() -> Answer:
     """Change the photo. photo.js asks for JSON and is told as data where to go, or what is wrong."""
     form = PhotoForm()
     try:
-        if form.store(partial(photos.put_photo, current_user.id)):
+        if form.validate():
+            photos.put_photo(current_user.id, form.photo.data[0].read(), form.crop)
             flash(_("Your photo was changed."))
             return go_to(url_for("mypage.index"))
+    except PhotoRejected as error:
+        form.photo.errors = [rejection_sentence(error, SENTENCES)]
     except RateLimited as error:
         if wants_json():
             raise
@@ -82,15 +86,14 @@ def delete_photo() -> Answer:
 @recovers("nickname")
 def change_nickname() -> Answer:
     form = NicknameForm()
-    if form.validate():
-        try:
-            service.change_nickname(current_user.id, form.nickname.data)
-        except NicknameTaken:
-            form.nickname.errors = [NICKNAME_TAKEN]
-        else:
-            flash(_("Your nickname was changed."))
-            return redirect(url_for("mypage.index"))
-    return edit_page(form), 422
+    if not form.validate():
+        return edit_page(form), 422
+    try:
+        service.change_nickname(current_user.id, form.nickname.data)
+    except NicknameTaken as error:
+        return refused(form.nickname, error, lambda: edit_page(form), {NicknameTaken: NICKNAME_TAKEN})
+    flash(_("Your nickname was changed."))
+    return redirect(url_for("mypage.index"))
 
 
 @bp.post("/settings")
@@ -99,7 +102,7 @@ def change_settings() -> Answer:
     if not form.validate():
         return edit_page(form), 422
     language = form.language.data
-    service.change_settings(current_user.id, language or None, form.time_zone.data or None)
+    service.change_settings(current_user.id, language=language or None, time_zone=form.time_zone.data or None)
     with force_locale(language or browser_locale()):
         flash(_("Your language and time zone were saved."))
     answer = redirect(url_for("mypage.index"))
@@ -184,6 +187,7 @@ def edit_page(refused_form: FlaskForm | None = None) -> str:
         "mypage/edit.html",
         **forms,
         refused=refused_form,
+        heif=SENTENCES[Reason.HEIF],  # photo.js says so of a photo that neither the browser nor the server reads
         zones=time_zones.of_no_region(settings_form.time_zone.data),
         regions=time_zones.regions(reader_locale(), datetime.now(UTC)),
     )
@@ -196,7 +200,7 @@ def choose() -> Response:
     if not chosen or any(value not in CHOICES[name] for name, value in chosen.items()):
         abort(422)
     if "language" in chosen and current_user.is_authenticated:
-        service.change_language(current_user.id, chosen["language"])
+        service.change_settings(current_user.id, language=chosen["language"])
     response = redirect(local_path(request.form.get("next"), default="/"))
     for name, value in chosen.items():
         keep(response, name, value)

@@ -95,11 +95,6 @@ def verify_registration(
     return verified, sorted({transport.value for transport in credential.response.transports or []})
 
 
-def parse_authentication(answer: str) -> structs.AuthenticationCredential:
-    """Parse the answer of navigator.credentials.get(), which says whose it claims to be."""
-    return helpers.parse_authentication_credential_json(answer)
-
-
 def verify_authentication(
     site: str, origin: str, challenge: bytes, credential: structs.AuthenticationCredential, public_key: bytes
 ) -> VerifiedAuthentication:

@@ -1,8 +1,7 @@
 """The passkeys of an account: list, add, rename and remove them, and sign in with one. Somebody else's is not found.
 
-A browser signs a challenge: 32 random bytes, single use, for five minutes (WebAuthn, section 13.4.3). A challenge is a
-row, so that the first answer can delete it: a cookie alone could be sent twice (replay). The row's id is in the
-browser's signed session cookie, so that it serves this browser alone.
+A browser signs a challenge (WebAuthn, section 13.4.3). It is a row, so that the first answer can delete it: a cookie
+alone could be sent twice (replay). The row's id is in the browser's signed session cookie, so it serves this one alone.
 """
 
 import secrets
@@ -18,10 +17,9 @@ from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user, owner_required
 from app.database.statements import fixed
 from app.extensions import db, read
-from app.jobs.queue import nightly
 from app.passkeys.models import Challenge, Passkey, RecoveryCode
 from app.rejection import RowNotFound, existing
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 MOST = 20  # per person; limits the size of the page, and of what a browser is sent
 HANDLE_LENGTH = 32  # bytes; WebAuthn allows 64
@@ -98,29 +96,6 @@ _OVERVIEW = (
 _KNOWN = select(Passkey.credential_id, Passkey.transports, Passkey.user_handle).where(
     Passkey.user_id == bindparam("user_id")
 )
-_NAME = select(Passkey.name).where(Passkey.id == bindparam("passkey_id"), Passkey.user_id == bindparam("owner"))
-_BY_CREDENTIAL = select(Passkey).where(Passkey.credential_id == bindparam("credential_id"))
-# A passkey that counts has to have counted on (WebAuthn, section 6.1.1). It is compared after the signature, by the
-# statement that stores it, so that no two answers pass together.
-_COUNT_ON = (
-    update(Passkey)
-    .where(
-        Passkey.id == bindparam("passkey_id"),
-        (Passkey.sign_count < bindparam("count")) | ((Passkey.sign_count == 0) & (bindparam("count") == 0)),
-    )
-    .values(sign_count=bindparam("count"), backed_up=bindparam("is_backed_up"), last_used_at=func.now())
-    .returning(Passkey.id)
-)
-_USE_CHALLENGE = (
-    delete(Challenge)
-    .where(
-        Challenge.id == bindparam("challenge_id"),
-        Challenge.purpose == bindparam("purpose"),
-        Challenge.user_id.is_not_distinct_from(bindparam("user_id")),
-        Challenge.expires_at > func.now(),
-    )
-    .returning(Challenge.challenge, Challenge.user_handle)
-)
 
 
 def overview(user_id: int) -> Overview:
@@ -177,7 +152,8 @@ def add_passkey(
 
 def get_name(user_id: int, passkey_id: int) -> str:
     """Return what the owner calls a passkey. Raises: RowNotFound."""
-    return existing(db.session.scalar(_NAME, {"owner": user_id, "passkey_id": passkey_id}))
+    own = select(Passkey.name).where(Passkey.id == passkey_id, Passkey.user_id == user_id)
+    return existing(db.session.scalar(own))
 
 
 def rename_passkey(user_id: int, passkey_id: int, name: str) -> None:
@@ -216,12 +192,14 @@ def authenticate(
     party: RelyingParty, challenge_id: int | None, purpose: str, answer: str, user_id: int | None = None
 ) -> User:
     """Return whose passkey has answered the challenge. Raises: ChallengeExpired, PasskeyRefused, PasskeyCopied."""
+    from webauthn.helpers import parse_authentication_credential_json
+
     from app.passkeys import ceremonies
 
     value, _handle = use_challenge(challenge_id, purpose, user_id)
     with refusing(answer):
-        credential = ceremonies.parse_authentication(answer)
-    passkey = db.session.scalar(_BY_CREDENTIAL, {"credential_id": credential.raw_id})
+        credential = parse_authentication_credential_json(answer)
+    passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == credential.raw_id))
     if passkey is None or user_id not in (None, passkey.user_id):
         raise PasskeyRefused("unknown")
     handle = credential.response.user_handle
@@ -230,8 +208,12 @@ def authenticate(
         raise PasskeyRefused("user handle")
     with refusing(answer):
         verified = ceremonies.verify_authentication(*party, value, credential, passkey.public_key)
-    counted = {"count": verified.new_sign_count, "is_backed_up": verified.credential_backed_up}
-    if db.session.scalar(_COUNT_ON, {"passkey_id": passkey.id, **counted}) is None:
+    # A passkey that counts has to have counted on (WebAuthn, section 6.1.1). It is compared after the signature, by the
+    # statement that stores it, so that no two answers pass together.
+    count, backed_up = verified.new_sign_count, verified.credential_backed_up
+    has_counted_on = Passkey.sign_count < count if count else Passkey.sign_count == 0
+    counted = update(Passkey).where(Passkey.id == passkey.id, has_counted_on).returning(Passkey.id)
+    if db.session.scalar(counted.values(sign_count=count, backed_up=backed_up, last_used_at=func.now())) is None:
         db.session.rollback()
         raise PasskeyCopied(f"account={passkey.user_id} passkey={passkey.id}")
     user = db.session.get_one(User, passkey.user_id)  # it cannot be deleted while its passkey is locked
@@ -263,14 +245,15 @@ def draw_challenge(purpose: str, user_id: int | None = None, user_handle: bytes 
 
 def use_challenge(challenge_id: int | None, purpose: str, user_id: int | None = None) -> tuple[bytes, bytes | None]:
     """Use a challenge up, whatever its answer is worth. Return its bytes and user handle. Raises: ChallengeExpired."""
-    parameters = {"challenge_id": challenge_id, "purpose": purpose, "user_id": user_id}
-    row = db.session.execute(_USE_CHALLENGE, parameters).one_or_none()
+    is_asked = (Challenge.purpose == purpose, Challenge.user_id.is_not_distinct_from(user_id))
+    used = delete(Challenge).where(Challenge.id == challenge_id, *is_asked, Challenge.expires_at > func.now())
+    row = db.session.execute(used.returning(Challenge.challenge, Challenge.user_handle)).one_or_none()
     db.session.commit()
     if row is None:
         raise ChallengeExpired
     return row.challenge, row.user_handle
 
 
-@nightly("passkeys.purge_expired_challenges")
-def purge_expired_challenges(timestamp: int) -> None:
-    purge(Challenge, Challenge.expires_at <= func.now())
+purge_expired_challenges = purged_nightly(
+    "passkeys.purge_expired_challenges", (Challenge, Challenge.expires_at <= func.now())
+)

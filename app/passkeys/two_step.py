@@ -7,10 +7,10 @@ that digit. They are few enough to be tried against a stolen table, so they are 
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from app.accounts import events, hashing, tokens
-from app.accounts.models import EventKind
+from app.accounts.models import EventKind, User
 from app.accounts.service import lock_user
 from app.extensions import db
 from app.passkeys.models import Passkey, RecoveryCode
@@ -20,18 +20,6 @@ CODES = 10
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 5 bits a letter
 HALF = 5  # letters on each side of the hyphen
 READ_AS = str.maketrans("oil", "011", " -")
-
-_UNUSED = (
-    select(RecoveryCode.id, RecoveryCode.code_hash)
-    .where(RecoveryCode.user_id == bindparam("user_id"), RecoveryCode.used_at.is_(None))
-    .order_by(RecoveryCode.id)
-)
-_USE = (
-    update(RecoveryCode)
-    .where(RecoveryCode.id == bindparam("code_id"), RecoveryCode.used_at.is_(None))
-    .values(used_at=func.now())
-    .returning(RecoveryCode.id)
-)
 
 
 class WrongRecoveryCode(Exception):
@@ -93,24 +81,27 @@ def normalized(code: str) -> str:
     return code.lower().translate(READ_AS)
 
 
-def sign_in_with_code(token: str, code: str, client: events.Client) -> tokens.Pending:
+def sign_in_with_code(token: str, code: str, client: events.Client) -> tuple[User, bool]:
     """Use a recovery code and the second step up, or neither. Raises: SecondStepExpired, WrongRecoveryCode."""
-    typed = normalized(code)
-    unused = db.session.execute(_UNUSED, {"user_id": tokens.read_second_step(token).user.id}).all()
-    code_id = next((row.id for row in unused if hashing.matches(typed, row.code_hash)), None)
+    typed, is_unused = normalized(code), RecoveryCode.used_at.is_(None)
+    user, remember = tokens.read_second_step(token)
+    own = select(RecoveryCode).where(RecoveryCode.user_id == user.id, is_unused)
+    unused = db.session.scalars(own.order_by(RecoveryCode.id)).all()
+    code_id = next((each.id for each in unused if hashing.matches(typed, each.code_hash)), None)
     if code_id is None:
         raise WrongRecoveryCode
-    pending = tokens.take_second_step(token)
-    if db.session.scalar(_USE, {"code_id": code_id}) is None:  # a concurrent request was faster
+    tokens.take_second_step(token)
+    used = update(RecoveryCode).where(RecoveryCode.id == code_id, is_unused).values(used_at=func.now())
+    if db.session.scalar(used.returning(RecoveryCode.id)) is None:  # a concurrent request was faster
         db.session.rollback()
         raise WrongRecoveryCode
-    events.record(pending.user.id, EventKind.RECOVERY_CODE_USED, client)
+    events.record(user.id, EventKind.RECOVERY_CODE_USED, client)
     db.session.commit()
-    return pending
+    return user, remember
 
 
-def sign_in_with_passkey(token: str) -> tokens.Pending:
+def sign_in_with_passkey(token: str) -> tuple[User, bool]:
     """Take the second step after a passkey of the same account has answered. Raises: SecondStepExpired."""
-    pending = tokens.take_second_step(token)
+    taken = tokens.take_second_step(token)
     db.session.commit()
-    return pending
+    return taken

@@ -1,16 +1,13 @@
 """Sign in by a passkey, alone or after the password, or show who is there (re-authentication); My page → Passkeys.
 
 Each way has two requests. The first one asks for a challenge, as JSON for passkeys.js. The second one posts the
-browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would.
-
-The site that a passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request, which
-TRUSTED_HOSTS bounds. A passkey belongs to one host name for good. An IP address is none, so there are passkeys at
-localhost and none at 127.0.0.1.
+browser's answer with a form of the page, so that it goes on, or is refused, as a typed password would. The site that a
+passkey is made for (WebAuthn's relying party) is the host of SITE_URL, else that of the request.
 """
 
 import logging
 from collections.abc import Callable
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -46,24 +43,23 @@ PAGE = "passkeys.index"  # the forms stand on it
 @bp.app_template_global()  # a page offers passkeys where there is one
 def relying_party() -> RelyingParty | None:
     """Return this site; None where the page was opened by another name than the site's, or by an IP address."""
-    here = urlsplit(own_origin())
-    site = urlsplit(current_app.config["SITE_URL"]) if current_app.config["SITE_URL"] else here
-    name = site.hostname
-    if not name or name != here.hostname or parse_address(name):
-        return None
-    return RelyingParty(name, origin(site))
+    site = party_at(current_app.config["SITE_URL"] or own_origin())
+    return site if site and site.id == urlsplit(own_origin()).hostname else None
 
 
 def place_for_passkeys() -> str | None:
     """Return the address at which this site has passkeys, if it has one and it is not the one of this request."""
-    site = urlsplit(current_app.config["SITE_URL"])
-    return None if not site.hostname or parse_address(site.hostname) or relying_party() else origin(site)
+    site = party_at(current_app.config["SITE_URL"])
+    return site.origin if site and not relying_party() else None
 
 
-def origin(url: SplitResult) -> str:
-    """Return the origin as a browser writes it: lower-case, without the port that is the scheme's own."""
+def party_at(address: str) -> RelyingParty | None:
+    """Return the site with its origin as a browser writes it: lower-case, without the port that is the scheme's own."""
+    url = urlsplit(address)
+    if not url.hostname or parse_address(url.hostname):
+        return None
     port = f":{url.port}" if url.port and url.port != PORTS.get(url.scheme) else ""
-    return f"{url.scheme}://{url.hostname}{port}"
+    return RelyingParty(url.hostname, f"{url.scheme}://{url.hostname}{port}")
 
 
 @sign_in_bp.errorhandler(tokens.SecondStepExpired)
@@ -98,21 +94,20 @@ def sign_in() -> Answer:
 @public
 def ask_second_step() -> str:
     """Show the second step. A POST brings the form that is carried through the sign-in, and changes nothing."""
-    tokens.read_second_step(pending_token())
+    awaited()
     return second_step_page(RecoveryCodeForm(formdata=None))
 
 
 @sign_in_bp.post("/second-step/options")
 @public
 def second_step_options() -> Response:
-    return ask(service.SECOND_STEP, tokens.read_second_step(pending_token()).user.id)
+    return ask(service.SECOND_STEP, awaited()[1])
 
 
 @sign_in_bp.post("/second-step/passkey")
 @public
 def take_second_step() -> Answer:
-    token = pending_token()
-    user_id = tokens.read_second_step(token).user.id
+    token, user_id = awaited()
     form = AnswerForm()
     if not form.validate():
         return second_step_page(form), 422
@@ -120,26 +115,25 @@ def take_second_step() -> Answer:
         answered(service.SECOND_STEP, form.credential.data, user_id)
     except (ChallengeExpired, PasskeyRefused, RateLimited) as error:
         return refused(form.credential, error, lambda: second_step_page(form), SENTENCES)
-    pending = two_step.sign_in_with_passkey(token)
-    return go_on(pending.user, remember=pending.remember)
+    user, remember = two_step.sign_in_with_passkey(token)
+    return go_on(user, remember=remember)
 
 
 @sign_in_bp.post("/second-step/recovery-code")
 @public
 def take_second_step_with_code() -> Answer:
-    token = pending_token()
-    user_id = tokens.read_second_step(token).user.id
+    token, user_id = awaited()
     form = RecoveryCodeForm()
     if not form.validate():
         return second_step_page(form), 422
     try:
         with counted(rate_limits.RECOVERY_CODES, user_id):
-            pending = two_step.sign_in_with_code(token, form.code.data, this_client())
+            user, remember = two_step.sign_in_with_code(token, form.code.data, this_client())
     except (two_step.WrongRecoveryCode, RateLimited) as error:
         if isinstance(error, two_step.WrongRecoveryCode):
             events.refused(user_id, EventKind.RECOVERY_CODE_REFUSED, this_client())
         return refused(form.code, error, lambda: second_step_page(form), SENTENCES)
-    return go_on(pending.user, remember=pending.remember)
+    return go_on(user, remember=remember)
 
 
 @sign_in_bp.post("/confirm/passkey/options")
@@ -196,8 +190,11 @@ def second_step_page(form: AnswerForm | RecoveryCodeForm) -> str:
     return render_template("passkeys/second_step.html", form=code_form, refused=form, next=next_page, kept=kept)
 
 
-def pending_token() -> str:
-    return str(session.get(browser_session.SECOND_STEP, ""))
+def awaited() -> tuple[str, int]:
+    """Return the token of the second step that this browser is to take, and who takes it. Raises: SecondStepExpired."""
+    token = str(session.get(browser_session.SECOND_STEP, ""))
+    user, _remember = tokens.read_second_step(token)
+    return token, user.id
 
 
 @bp.get("")

@@ -1,7 +1,6 @@
 """The form of a photo upload, and a sentence for each reason to refuse one."""
 
 import re
-from collections.abc import Callable
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -10,9 +9,8 @@ from wtforms import Field, StringField
 from wtforms.validators import ValidationError
 from wtforms.widgets import FileInput
 
-from app.photos.containers import PhotoRejected, Reason
+from app.photos.containers import Reason
 from app.photos.decoding import Crop
-from app.web.fields import rejection_sentence
 
 SENTENCES = {
     Reason.EMPTY: _("Choose a photo."),
@@ -62,19 +60,3 @@ class PhotoForm(FlaskForm):
     def crop(self) -> Crop | None:
         """Return the square, once the form is valid; None if no numbers were sent."""
         return Crop(*map(int, self.placed)) if any(self.placed) else None
-
-    @property
-    def heif_sentence(self) -> str:
-        """Return what photo.js says of a photo that neither the browser nor the server reads."""
-        return str(SENTENCES[Reason.HEIF])
-
-    def store(self, put: Callable[[bytes, Crop | None], object]) -> bool:
-        """Have a valid upload stored by `put`. Return False if it is refused; the form has the sentence then."""
-        if not self.validate():
-            return False
-        try:
-            put(self.photo.data[0].read(), self.crop)
-        except PhotoRejected as error:
-            self.photo.errors = [rejection_sentence(error, SENTENCES)]
-            return False
-        return True

@@ -1,9 +1,8 @@
 """Put and remove profile photos, and store those of other rows. tasks.py deletes the objects that no row points at.
 
 Object first, then the row that points at it; row first, then the object's deletion. So every URL in the database has
-its object, whatever line a process dies at. Before an object is put, a job is committed that deletes it later unless a
-row points at it. It knows the one key that we made: it can delete nobody else's photos, also with a wrong bucket or an
-empty database. The sweep is for what jobs missed.
+its object, whatever line a process dies at. What is left over goes by a job that was committed before the object was
+put, or by the sweep (docs/architecture.md).
 """
 
 import threading
@@ -47,11 +46,7 @@ def store(data: bytes, crop: Crop | None = None, deadline: float | None = None) 
     """Re-encode a photo, put it into the bucket and return its URL. It commits the transaction.
 
     An hour later a job deletes the object unless a row of any table shows it, in a column whose name ends in
-    `image_url` or `photo_url`.
-
-    Each step that waits gets the time that those before it have left until `deadline`, by the monotonic clock.
-
-    Raises: as `put_photo`; also Busy when as many uploads are at work as a process takes, or the time is up.
+    `image_url` or `photo_url`. `deadline`: by the monotonic clock. Raises: as `put_photo`; Busy, also when it is over.
     """
     deadline = deadline or time.monotonic() + UPLOAD_SECONDS
     with held(UPLOADS, UPLOAD_WAIT):

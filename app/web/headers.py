@@ -100,6 +100,8 @@ class SessionCookies(SecureCookieSessionInterface):
         return self._serializer
 
 
-def keep(response: Response, name: str, value: str, max_age: int = YEAR, httponly: bool = True) -> None:
+def keep(
+    response: Response, name: str, value: str, max_age: int = YEAR, httponly: bool = True, path: str = "/"
+) -> None:
     secure = bool(current_app.config.get("SESSION_COOKIE_SECURE"))
-    response.set_cookie(name, value, max_age=max_age, secure=secure, httponly=httponly, samesite="Lax")
+    response.set_cookie(name, value, max_age=max_age, path=path, secure=secure, httponly=httponly, samesite="Lax")

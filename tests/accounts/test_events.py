@@ -239,7 +239,7 @@ def test_every_kind_has_a_sentence_in_both_languages(signed_in: Visitor, alice: 
         record(alice, kind)
     shown = {}
     for language in ("en", "ko"):
-        accounts.change_language(alice.id, language)
+        accounts.change_settings(alice.id, language=language)
         shown[language] = re.findall("<b>(.*?)</b>", page_of(signed_in))
     assert len(EventKind) == events.PAGE_SIZE  # one more kind is on another page
     assert len(set(shown["en"])) == len(set(shown["ko"])) == len(EventKind)

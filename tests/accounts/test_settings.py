@@ -73,7 +73,7 @@ def test_a_name_of_before_is_stored_as_its_place_and_one_not_listed_is_kept(sign
 
 
 def test_a_row_with_a_name_of_before_is_read_as_its_place(signed_in: Visitor, alice: User) -> None:
-    accounts.change_settings(alice.id, "en", "Asia/Calcutta")
+    accounts.change_settings(alice.id, language="en", time_zone="Asia/Calcutta")
     assert signed_in.get("/mypage").status_code == 200
     [(moment, shown)] = re.findall(r'<time datetime="(.*?)">(.*?)</time>', signed_in.get("/mypage/devices").text)
     there = datetime.fromisoformat(moment).astimezone(ZoneInfo("Asia/Kolkata"))
@@ -84,7 +84,7 @@ def test_a_row_with_a_name_of_before_is_read_as_its_place(signed_in: Visitor, al
 
 
 def test_an_unknown_or_no_language_or_time_zone_is_refused_and_changes_nothing(signed_in: Visitor, alice: User) -> None:
-    accounts.change_settings(alice.id, "en", "Europe/Paris")
+    accounts.change_settings(alice.id, language="en", time_zone="Europe/Paris")
     zones = ["Mars/Phobos", "../../etc/passwd", b"\xed\xa0\x80"]  # the last: half a character
     wrong: list[dict[str, Any]] = [{"language": "ko", "time_zone": zone} for zone in zones]
     wrong += [{"language": language, "time_zone": ""} for language in ("fr", "ko\x00")]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from flask import Flask
 
-from app.accounts.letters import read_report
+from app.accounts.letters import NothingNoted, read_report
 from app.mail import smtp
 from app.mail.message import send
 from tests.mail.bounced import report
@@ -121,8 +121,8 @@ def test_a_report_of_another_trouble_says_nothing_of_the_mailbox() -> None:
         ("5.1.351", "smtp; 550 5.1.351 Remote server returned unknown recipient or mailbox unavailable -> 550 blocked"),
         ("5.0.0", ""),
     ):
-        read = read_report(report("postfix", "1.abc", status=status, diagnostic=diagnostic))
-        assert not read.is_about_mailbox, diagnostic
+        with pytest.raises(NothingNoted, match="for no fault of the mailbox"):
+            read_report(report("postfix", "1.abc", status=status, diagnostic=diagnostic))
 
 
 def test_before_a_recipient_is_named_no_reply_is_about_one_nor_what_is_not_final() -> None:

@@ -285,7 +285,7 @@ def on(day: str, zone: ZoneInfo = SEOUL) -> OneDay:
 
 
 def live_in_seoul(user: User) -> None:
-    accounts.change_settings(user.id, "en", "Asia/Seoul")
+    accounts.change_settings(user.id, language="en", time_zone="Asia/Seoul")
 
 
 def test_a_day_has_the_notes_from_its_midnight_to_the_next_none_deleted_or_of_others(alice: User, bob: User) -> None:

@@ -92,7 +92,7 @@ def test_the_export_and_its_files_are_dated_where_the_reader_is_and_its_document
     notes.create_note(alice.id, "title", "")
     moment = datetime(2026, 3, 1, 20, 5, tzinfo=UTC)
     db.session.execute(update(Note).values(created_at=moment, updated_at=moment))
-    accounts.change_settings(alice.id, "en", zone)
+    accounts.change_settings(alice.id, language="en", time_zone=zone)
     disposition = signed_in.head("/mypage/export").headers["Content-Disposition"]
     there = datetime.now(ZoneInfo(zone)).date()  # in one of the two it is not the day of UTC
     assert disposition.endswith(f"-{there}.zip")

@@ -74,7 +74,7 @@ def test_the_language_of_the_account_applies_on_every_device_of_it_alone(app: Fl
 
 
 def test_an_error_page_uses_the_chosen_language(app: Flask, alice: User) -> None:
-    accounts.change_language(alice.id, "ko")
+    accounts.change_settings(alice.id, language="ko")
     browser = browser_of(app, alice)
     assert language_of(browser.get("/notes/999", headers=ENGLISH).text) == "ko"
     browser.submit("/preferences", language="ko")
