@@ -8,23 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    Select,
-    Text,
-    bindparam,
-    case,
-    cast,
-    collate,
-    func,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, case, cast, collate, func, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import BigInteger, Boolean, Text
 
 from app.extensions import db
 from app.notes.listing import MOST_SHOWN
