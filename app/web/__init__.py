@@ -11,7 +11,6 @@ from app.web import (
     address_watch,
     autocommit,
     errors,
-    fields,
     formats,
     headers,
     last_resort,
@@ -51,7 +50,7 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = RowIdConverter
     app.url_map.merge_slashes = False  # else a path with two slashes redirects, to whatever host the request names
     # The logs first, so that every later failure is logged in the same form.
-    for part in (logs, proxy, templates, locale, formats, fields, static, headers, request_size, errors):
+    for part in (logs, proxy, templates, locale, formats, static, headers, request_size, errors):
         part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     app.before_request(autocommit.begin)
