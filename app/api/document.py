@@ -11,7 +11,7 @@ Answers are documented, and held to it by tests and not at each request.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Blueprint, Flask, current_app, g, json, render_template, request
 from flask_babel import gettext as _
@@ -30,11 +30,10 @@ from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.rejection import RowNotFound
 from app.schemas import IfNoneMatch, Parameters
-from app.web.access import for_programs, public
+from app.web.access import public
 from app.web.answers import rate_limit_fields, retry_after, wait_sentence
 from app.web.errors import Problem
-
-View = TypeVar("View", bound=Callable[..., Any])
+from app.web.marks import View, mark_of, marking
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
@@ -53,8 +52,8 @@ def caller() -> TokenHolder:
 @bp.before_request
 def let_in() -> None:
     """Let in who has a token with the scope of the operation. Raises: Problem 401 and 403, RateLimited."""
-    scope = getattr(current_app.view_functions[request.endpoint or ""], "scope", None)
-    if scope is None:
+    scope: str = mark_of(request.endpoint, "scope")
+    if not scope:
         return  # the document, and the page to read it
     holder = access_tokens.find_holder(token_of_request())
     if holder is None:
@@ -195,7 +194,7 @@ def operation(
     """
 
     def decorate(view: View) -> View:
-        for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
+        marking(scope=scope)(view)  # let_in() asks for it
         models = view.__annotations__
         answers = {(status if answer or gives else 204): answer, **dict.fromkeys((*ALWAYS, *may), ProblemDetails)}
         headers = models.get("headers", Parameters)

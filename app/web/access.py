@@ -8,38 +8,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from flask import Flask, abort, current_app, redirect, request, url_for
+from flask import Flask, abort, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
 from app.web import form_recovery
+from app.web.marks import mark_of, marking
 
 T = TypeVar("T")
-View = TypeVar("View", bound=Callable[..., object])
 
 # Against open redirects. One slash, then printable ASCII without the backslash: //evil and /\evil lead to other sites.
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
-def public(view: View) -> View:
-    """Mark a view that answers without a session."""
-    view.is_public = True  # type: ignore[attr-defined]
-    return view
-
-
-def is_public(endpoint: str) -> bool:
-    return getattr(current_app.view_functions[endpoint], "is_public", False)
-
-
-def for_programs(view: View) -> View:
-    """Mark a view that asks for an access token in place of a session: app/api lets in, or refuses."""
-    view.is_for_programs = True  # type: ignore[attr-defined]
-    return view
+public = marking(is_public=True)  # a view that answers without a session
 
 
 def needs_session(endpoint: str) -> bool:
-    return not (is_public(endpoint) or getattr(current_app.view_functions[endpoint], "is_for_programs", False))
+    """Return whether only who has a session gets an answer. A view with a scope asks for an access token instead."""
+    return not (mark_of(endpoint, "is_public") or mark_of(endpoint, "scope"))
 
 
 def is_signed_in_write() -> bool:

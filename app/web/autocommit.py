@@ -5,20 +5,13 @@ in. Nothing is lost: at READ COMMITTED each statement sees a snapshot of its own
 row. While the page is rendered, no transaction is open that would keep VACUUM or a pooler waiting.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from flask import current_app, g, request
 
 from app.web.access import is_signed_in_write
+from app.web.marks import mark_of, marking
 
-View = TypeVar("View", bound=Callable[..., object])
-
-
-def in_transaction(view: View) -> View:
-    """Mark a view whose GET needs a transaction: a server-side cursor, SET LOCAL, or several rows that are written."""
-    view.is_in_transaction = True  # type: ignore[attr-defined]
-    return view
+# A view whose GET needs a transaction: a server-side cursor, SET LOCAL, or several rows that are written.
+in_transaction = marking(is_in_transaction=True)
 
 
 def begin() -> None:
@@ -30,8 +23,7 @@ def begin() -> None:
     if not current_app.extensions["boot_gate"].is_open:
         return
     if request.method in ("GET", "HEAD"):
-        view = current_app.view_functions.get(request.endpoint or "")
-        g.in_autocommit = not getattr(view, "is_in_transaction", False)
+        g.in_autocommit = not mark_of(request.endpoint, "is_in_transaction")
     else:
         g.in_autocommit = is_signed_in_write()
 

@@ -4,20 +4,20 @@ It is built when the process starts, so answering needs no template, no reader a
 since whose page it is cannot be known. Without it gunicorn would answer with a page of its own.
 """
 
-import json
 import logging
 from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
+from werkzeug.wrappers import Response
 
 from app import error_reports
+from app.web.errors import Problem
 from app.web.logs import begin_span
 
 log = logging.getLogger(__name__)
 
-STATUS = "500 Internal Server Error"
 TITLE = "Something went wrong on our side"
 PLACE = "REQUEST-ID"  # where the page has the request id
 
@@ -46,23 +46,14 @@ class LastResort:
                 raise
             log.exception("the error handler failed", extra={"request_id": request_id})
             error_reports.report(self._app, error)
-            content_type, page = self._answer(wsgi, request_id)
-            headers = {
-                **self._app.extensions["headers"],
-                "X-Request-ID": request_id,
-                "Content-Type": content_type,
-                "Content-Length": str(len(page)),
-            }
-            begin(STATUS, [*headers.items()])
-            body = [] if wsgi["REQUEST_METHOD"] == "HEAD" else [page]
+            headers = self._app.extensions["headers"] | {"X-Request-ID": request_id}
+            if "json" in wsgi.get("HTTP_ACCEPT", ""):
+                answer = Problem(500, TITLE, f"Request id: {request_id}", headers).answer()
+            else:
+                answer = Response(self._page.replace(PLACE, request_id), 500, headers, mimetype="text/html")
+            body = answer(wsgi, begin)
         start_response(*begun)
         return body
-
-    def _answer(self, wsgi: WSGIEnvironment, request_id: str) -> tuple[str, bytes]:
-        if "json" in wsgi.get("HTTP_ACCEPT", ""):
-            problem = {"type": "about:blank", "title": TITLE, "status": 500, "detail": f"Request id: {request_id}"}
-            return "application/problem+json", json.dumps(problem).encode()
-        return "text/html; charset=utf-8", self._page.replace(PLACE, request_id).encode()
 
 
 def init_app(app: Flask) -> None:
