@@ -88,7 +88,7 @@ def autocommit() -> Iterator[None]:
 
 def reading_connection() -> Connection:
     """Return the session's own; for a request in autocommit, one without a session, which would cost 60 µs more."""
-    if not g.get("in_autocommit"):  # app/web/autocommit.py says so
+    if not g.get("in_autocommit"):  # app/web/access.py says so
         return db.session.connection()
     if "connection" not in g:
         g.connection = db.engine.connect()

@@ -28,6 +28,7 @@ regular expression for all words that are one key away.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -307,4 +308,7 @@ def corrected(user_id: int, search: Search) -> Search | None:
         return near_words(search.words[row.place]).get(row.word.lower(), False), row.times
 
     best = max(read(_WORDS_FOUND, parameters | {"owner": user_id}), key=likelihood, default=None)
-    return search.with_correction(best.place, best.word.lower()) if best else None
+    if best is None:
+        return None
+    words = (*search.words[: best.place], best.word.lower(), *search.words[best.place + 1 :])
+    return replace(search, words=words, mistyped=search.words)

@@ -28,8 +28,8 @@ from app.portability.contract import PortableTable
 from app.portability.forms import MISSING, SENTENCES, ImportForm
 from app.portability.notebooks import Missing
 from app.portability.service import Outcome, Progress
+from app.web.access import in_transaction
 from app.web.answers import Answer, retry_after, wait_sentence
-from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
 from app.web.formats import number
 from app.web.locale import reader, today

@@ -9,7 +9,6 @@ from werkzeug.routing import IntegerConverter, Map
 from app.web import (
     access,
     address_watch,
-    autocommit,
     errors,
     formats,
     headers,
@@ -53,7 +52,6 @@ def init_app(app: Flask) -> None:
     for part in (logs, proxy, templates, locale, formats, static, headers, request_size, errors):
         part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
-    app.before_request(autocommit.begin)
     access.init_app(app)
     if app.config["CLIENT_ADDRESS"]:
         address_watch.init_app(app)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, jsonify, redirect
+from flask import Flask, g, jsonify, redirect
 from flask_babel import gettext
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -18,7 +18,7 @@ from wtforms import Field
 from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.limits.rate_limits import RateLimited, Standing
-from app.web import autocommit, form_recovery
+from app.web import form_recovery
 from app.web.access import is_signed_in_write
 from app.web.errors import SENTENCES, error_response, wants_json
 from app.web.formats import duration, number
@@ -62,7 +62,7 @@ def limit_writes() -> None:
     """Count every POST of a signed-in person, also of a new page. Raises: RateLimited."""
     if is_signed_in_write():
         rate_limits.take(rate_limits.WRITES, current_user.id)
-        autocommit.begin_transactions()
+        g.in_autocommit = False  # the session may write, with a connection that it takes now
 
 
 def show_rate_limited(error: RateLimited) -> Response:

@@ -147,7 +147,8 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
         "errors/error.html",
         title=title,
         advice=advice,
-        in_notebook=is_signed_in(),
+        # Where nobody looked for the account, the session in the signed cookie says enough.
+        in_notebook=g.account is not None if "account" in g else TOKEN in session,
         request_id=g.request_id if is_ours else None,
     )
     response.content_type = "text/html; charset=utf-8"
@@ -157,11 +158,6 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
 def settle_reader() -> None:
     """Let the reader be who was found so far, else a stranger: asking for `current_user` reads no session any more."""
     g.reader_is_settled = True  # for app/accounts/browser_session.py
-
-
-def is_signed_in() -> bool:
-    """Return whether an account was found or, where nobody looked, whether the signed cookie holds a session."""
-    return g.account is not None if "account" in g else TOKEN in session
 
 
 def wants_json() -> bool:
