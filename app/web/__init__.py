@@ -12,7 +12,6 @@ from app.web import (
     errors,
     formats,
     headers,
-    last_resort,
     locale,
     logs,
     proxy,
@@ -55,4 +54,4 @@ def init_app(app: Flask) -> None:
     access.init_app(app)
     if app.config["CLIENT_ADDRESS"]:
         address_watch.init_app(app)
-    last_resort.init_app(app)  # last, so that it is the outermost middleware
+    app.wsgi_app = errors.LastResort(app)  # type: ignore[assignment,method-assign] # last, so that it is the outermost
