@@ -142,11 +142,6 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True, json_schema_extra={"additionalProperties": True})
 
-    @classmethod
-    @cache  # spectree asks for it once for each operation and status: 0.3 s
-    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
-        return super().model_json_schema(*arguments, **named)
-
 
 NEXT: Any = Field(description="the cursor of the next page, whose URL is also in the header Link; null: there is none")
 

@@ -18,9 +18,8 @@ from wtforms import Field
 from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.limits.rate_limits import RateLimited, Standing
-from app.web import form_recovery
 from app.web.access import is_signed_in_write
-from app.web.errors import SENTENCES, error_response, wants_json
+from app.web.errors import SENTENCES, error_response, recover, wants_json
 from app.web.formats import duration, number
 from app.web.headers import keep
 
@@ -66,19 +65,15 @@ def limit_writes() -> None:
 
 
 def show_rate_limited(error: RateLimited) -> Response:
-    """Answer where no view has a better page. Typed text is shown, with a button that sends it again."""
-    if form := form_recovery.posted_form():
-        page = form_recovery.offer(form, wait_sentence(error))
-        return Response(page, 429, retry_after(error), mimetype="text/html")
-    return error_response(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], wait_sentence(error))
+    """Answer where no view has a better page."""
+    sentence = wait_sentence(error)
+    return recover(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], sentence, sentence)
 
 
 def show_quota_reached(error: QuotaReached) -> Response:
-    """Answer where no view has a better page. A form would be refused again, so only the text is shown."""
+    """Answer where no view has a better page."""
     sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
-    if form := form_recovery.posted_form():
-        return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
-    return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
+    return recover(UnprocessableEntity(), SENTENCES[422][0], sentence, sentence)
 
 
 def refused(

@@ -102,11 +102,8 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
-    """Offer the typed text again: the token is of an ended session, as after signing in again in another window."""
-    settle_reader()
-    if form := form_recovery.posted_form():
-        return Response(form_recovery.offer(form), error.code, mimetype="text/html")
-    return error_response(error, *CSRF_SENTENCE)
+    """Answer where the token is of an ended session, as after signing in again in another window."""
+    return recover(error, *CSRF_SENTENCE)
 
 
 def show_database_error(error: DBAPIError) -> Response:
@@ -161,6 +158,14 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
     )
     response.content_type = "text/html; charset=utf-8"
     return response
+
+
+def recover(error: HTTPException, title: object, advice: object, reason: str | None = None) -> Response:
+    """Offer typed text again, for a `reason` or since the session was lost; without any, answer with an error page."""
+    settle_reader()
+    if form := form_recovery.posted_form():
+        return Response(form_recovery.offer(form, reason), error.code, error.get_headers(), mimetype="text/html")
+    return error_response(error, title, advice)
 
 
 def settle_reader() -> None:
