@@ -37,6 +37,7 @@ from app.web.marks import View, mark_of, marking
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
+bp.register_error_handler(AccountGone, lambda _error: unauthorized().answer())
 csrf.exempt(bp)
 
 ALWAYS = (400, 401, 403, 405, 412, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
@@ -77,11 +78,6 @@ def has_signed_token(app: Flask, head: dict[str, Any]) -> bool:
     """Return whether a request that is arriving has a token of ours, so that its body may be long."""
     keys = [app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"]]
     return is_signed(bearer_token(head.get("HTTP_AUTHORIZATION", "")), keys)
-
-
-@bp.errorhandler(AccountGone)
-def account_gone(error: AccountGone) -> Response:
-    return unauthorized().answer()
 
 
 def unauthorized() -> Problem:
