@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
@@ -13,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups import identity
 from app.backups.dump_file import NotRestored
-from app.backups.service import Restore
 from app.database.errors import server_message
-from online_migrations.scratch import direct_connection, direct_engine
+
+if TYPE_CHECKING:
+    from app.backups.service import Restore
 
 DUMP = click.argument("dump", type=click.Path(path_type=Path))
 
@@ -30,7 +32,7 @@ def restore(dump: Path, into: str | None) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The database that was
     live is kept, under a name that is printed. Exit 0: done, 1: why not, and the live database is as it was.
     """
-    one = Restore(dump, click.echo, _imported())
+    one = _restore_of(dump)
     _tell_losses(one, lambda: one.into(into) if into else one.replace())
 
 
@@ -43,7 +45,7 @@ def restore_drill(dump: Path) -> None:
     DUMP is what pg_dump --format=custom writes, or a folder of which the newest *.dump is taken. The scratch database
     is made on SCRATCH_DATABASE_URL, and dropped again. Exit 0: nothing is lost, 1: a sentence for each loss.
     """
-    one = Restore(dump, click.echo, _imported())
+    one = _restore_of(dump)
     _tell_losses(one, lambda: one.drill(current_app.config["SCRATCH_DATABASE_URI"]))
     click.echo("Nothing is lost: this dump can be restored.")
 
@@ -58,6 +60,8 @@ def acknowledge_restore(moved: bool) -> None:
 
     Exit 1: this database is no copy, and nothing was changed.
     """
+    from online_migrations.scratch import direct_connection, direct_engine  # here, as above
+
     try:
         with direct_connection(direct_engine()) as connection:
             counts = identity.acknowledge(connection, ends=not moved)
@@ -75,11 +79,13 @@ def acknowledge_restore(moved: bool) -> None:
         )
 
 
-def _imported() -> set[str]:
-    return {portable.table.name for portable in current_app.extensions["portables"]}
+def _restore_of(dump: Path) -> "Restore":
+    from app.backups.service import Restore  # here, since with Alembic it is a tenth of an import of the application
+
+    return Restore(dump, click.echo, {portable.table.name for portable in current_app.extensions["portables"]})
 
 
-def _tell_losses(one: Restore, run: Callable[[], None]) -> None:
+def _tell_losses(one: "Restore", run: Callable[[], None]) -> None:
     """Run it, and print the losses; exit with 1 where there is one, or where it could not be finished."""
     before = signal.signal(signal.SIGTERM, _end)  # by itself it would leave the scratch database
     failure = None
