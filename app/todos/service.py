@@ -19,7 +19,7 @@ from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
 from app.rejection import RowNotFound, existing
-from app.soft_delete import can_be_restored, has_expired, purge
+from app.soft_delete import purge
 from app.sync import Feed
 from app.todos.models import UNPLACED, Todo
 
@@ -59,8 +59,8 @@ _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
 # The same for all rows of a statement and different for the next one: it identifies what was cleared together.
 _THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
 _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
-_CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
-FEED = Feed(Todo, WHOLE, NOT_DELETED | _CAN_BE_RESTORED)
+CAN_BE_RESTORED = Todo.deleted_at > func.now() - UNDO_FOR
+FEED = Feed(Todo, WHOLE, NOT_DELETED | CAN_BE_RESTORED)
 
 _PLACES = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)
 _MOVED = _PLACES.where(Todo.id == bindparam("todo_id")).subquery("moved")
@@ -174,7 +174,7 @@ def restore_todo(user_id: int, todo_id: int) -> str:
 
     Raises: RowNotFound: also when it was deleted longer than UNDO_FOR ago.
     """
-    return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
+    return _apply(_own(user_id, todo_id).where(NOT_DELETED | CAN_BE_RESTORED).values(deleted_at=None))
 
 
 def clear_completed(user_id: int) -> tuple[int, int]:
@@ -189,7 +189,7 @@ def clear_completed(user_id: int) -> tuple[int, int]:
 def restore_cleared(user_id: int, moment: int) -> None:
     """Restore the todos that `clear_completed` deleted at that moment. Raises: RowNotFound: none of them is left."""
     lock_owner(user_id)
-    cleared = update(Todo).where(Todo.user_id == user_id, _CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
+    cleared = update(Todo).where(Todo.user_id == user_id, CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
     restored = db.session.scalars(cleared.values(deleted_at=None).returning(Todo.id)).all()
     db.session.commit()
     if not restored:
@@ -199,7 +199,7 @@ def restore_cleared(user_id: int, moment: int) -> None:
 @nightly("todos.purge_deleted")
 def purge_deleted_todos(timestamp: int) -> None:
     """Delete for good every user's todos that nobody restored within UNDO_FOR."""
-    purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
+    purge(Todo, Todo.deleted_at <= func.now() - UNDO_FOR)
 
 
 def _own(user_id: int, todo_id: int) -> Update:
