@@ -63,10 +63,10 @@ CAN_BE_RESTORED = Todo.deleted_at > func.now() - UNDO_FOR
 FEED = Feed(Todo, WHOLE, NOT_DELETED | CAN_BE_RESTORED)
 
 _PLACES = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)
-_MOVED = _PLACES.where(Todo.id == bindparam("todo_id")).subquery("moved")
-_KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(_MOVED.c.position, _MOVED.c.id)
-_ABOVE = _PLACES.join(_MOVED, _KEY > _MOVED_KEY).order_by(Todo.position, Todo.id).limit(1)
-_BELOW = _PLACES.join(_MOVED, _KEY < _MOVED_KEY).order_by(Todo.position.desc(), Todo.id.desc()).limit(1)
+_POSITION = _PLACES.where(Todo.id == bindparam("todo_id")).with_only_columns(Todo.position).correlate(None)
+_KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(_POSITION.scalar_subquery(), bindparam("todo_id"))
+_ABOVE = _PLACES.where(_KEY > _MOVED_KEY).order_by(Todo.position, Todo.id).limit(1)
+_BELOW = _PLACES.where(_KEY < _MOVED_KEY).order_by(Todo.position.desc(), Todo.id.desc()).limit(1)
 
 
 def create_todo(user_id: int, description: str, due_on: date | None = None, key: Key | None = None) -> int:
