@@ -71,18 +71,16 @@ def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None
     for at, values in objects.items():
         sent = {name: value for name, value in values.items() if value is not None}
         filled[at] = form(MultiDict(sent), meta={"csrf": False})
-    if errors := list(islice(errors_of(filled), MOST_ERRORS)):
-        raise wrong_fields(errors)
+    errors = (  # of one form after the other, as far as they are asked for
+        {"pointer": f"{at}/{field}", "detail": error}
+        for at, each in filled.items()
+        if not each.validate()
+        for field, found in each.errors.items()
+        for error in dict.fromkeys(map(str, found))
+    )
+    if wrong := list(islice(errors, MOST_ERRORS)):
+        raise wrong_fields(wrong)
     return list(filled.values())
-
-
-def errors_of(forms: Mapping[str, FlaskForm]) -> Iterator[Wrong]:
-    """Validate one form after the other, as far as its errors are asked for."""
-    for at, form in forms.items():
-        if form.validate():
-            continue
-        for field, errors in form.errors.items():
-            yield from ({"pointer": f"{at}/{field}", "detail": error} for error in dict.fromkeys(map(str, errors)))
 
 
 def read_query(model: type[Model]) -> Model:
