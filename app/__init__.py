@@ -19,7 +19,7 @@ from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
-from app.web import answers, form_tokens, health, logs, static
+from app.web import address_watch, answers, form_tokens, health, logs, static
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
 
@@ -85,6 +85,7 @@ def init_extensions(app: Flask, migrates: bool) -> None:
     message.init_app(app)
     browser_session.init_app(app)
     answers.init_app(app)  # after csrf
+    address_watch.init_app(app)
     follower.init_app(app)
 
 

@@ -118,7 +118,7 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int, dat
 
 
 def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, datetime]:
-    """Archive or delete notes (the `action`); return how many are in the archive or the trash now, and the moment for undo.
+    """Archive or delete notes (`action`); return how many are put away now, and the moment for undo.
 
     Raises: RowNotFound: none of them is there.
     """

@@ -6,19 +6,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
-from app.web import (
-    access,
-    address_watch,
-    errors,
-    formats,
-    headers,
-    locale,
-    logs,
-    proxy,
-    request_size,
-    static,
-    templates,
-)
+from app.web import access, errors, formats, headers, locale, logs, proxy, request_size, static, templates
 from online_migrations import boot_gate
 
 
@@ -52,6 +40,4 @@ def init_app(app: Flask) -> None:
         part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     access.init_app(app)
-    if app.config["CLIENT_ADDRESS"]:
-        address_watch.init_app(app)
     app.wsgi_app = errors.LastResort(app)  # type: ignore[assignment,method-assign] # last, so that it is the outermost
