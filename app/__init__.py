@@ -1,9 +1,7 @@
 """Semicircle: a notebook for Korean and English readers."""
 
 import os
-from typing import Any
 
-import click
 from flask import Flask
 
 import online_migrations
@@ -11,39 +9,21 @@ from app import error_reports, features, flask_db, storage, web
 from app.accounts import browser_session
 from app.api import document
 from app.backups import identity
+from app.backups.commands import acknowledge_restore, restore, restore_drill
 from app.database import engine
-from app.extensions import csrf, db, login, migrate
+from app.demo.commands import seed
+from app.extensions import csrf, db, login
 from app.follower import follower
 from app.jobs import queue
 from app.jobs import tasks as job_tasks
 from app.jobs.commands import jobs_commands
 from app.jobs.worker import worker
 from app.mail import message
-from app.web import answers, form_tokens, health, logs, static
+from app.web import address_watch, answers, form_tokens, health, logs, static
 from config import Config, for_migrations, from_environment
 from environment.values import ConfigError
 
 FEATURES = features.load()
-
-
-class RareCommand(click.Command):
-    """A command that is imported when it runs: with the library of migrations and Alembic, a tenth of an import."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        from app.backups import commands as backups
-        from app.demo.commands import seed
-
-        known = (backups.restore, backups.restore_drill, backups.acknowledge_restore, seed)
-        [command] = [command for command in known if command.name == self.name]
-        return command.make_context(*arguments, **options)  # whose command is the real one
-
-
-RARE = {
-    "restore": "Restore DUMP beside the live database, prove it, and then swap the two.",
-    "restore-drill": "Restore DUMP into a scratch database, and compare it with the live one.",
-    "acknowledge-restore": "End the sessions, tokens and links that a backup brought back.",
-    "seed": "Make a demo account with a year of notes, todos and the like.",
-}
 
 
 def create_app(config: Config | None = None, *, migrates: bool = True) -> Flask:
@@ -70,7 +50,7 @@ def create_app(config: Config | None = None, *, migrates: bool = True) -> Flask:
     features.init_app(app, FEATURES)
     for blueprint in (health.bp, static.manifest, static.offline, document.bp):
         app.register_blueprint(blueprint)
-    for command in (worker, jobs_commands, *(RareCommand(name, short_help=told) for name, told in RARE.items())):
+    for command in (worker, jobs_commands, restore, restore_drill, acknowledge_restore, seed):
         app.cli.add_command(command)
     return app
 
@@ -90,7 +70,9 @@ def init_database(app: Flask, migrates: bool) -> None:
     db.init_app(app)
     engine.init_app(app)  # after db
     if migrates:
-        migrate.init_app(app, db, render_as_batch=False)
+        from flask_migrate import Migrate  # which takes a tenth of an import of the application, with Alembic
+
+        Migrate(app, db, render_as_batch=False)
     online_migrations.init_app(app, release_options(app))
 
 
@@ -103,6 +85,7 @@ def init_extensions(app: Flask, migrates: bool) -> None:
     message.init_app(app)
     browser_session.init_app(app)
     answers.init_app(app)  # after csrf
+    address_watch.init_app(app)
     follower.init_app(app)
 
 

@@ -16,7 +16,7 @@ from werkzeug.http import parse_etags
 from werkzeug.wrappers import Response
 
 from app.accounts.service import lock_owner
-from app.api.messages import answer, list_mark, wrong_fields
+from app.api.messages import answer, list_mark, parsed_cursor
 from app.extensions import db
 from app.schemas import IfMatch, IfNoneMatch, Since
 from app.sync import CursorExpired, Feed, parse
@@ -69,13 +69,8 @@ def answer_row(row: Mapping[str, Any], status: int = 200, headers: IfNoneMatch |
 
 def answer_changes(query: Since, feed: Feed, name: str, fields: Iterable[str]) -> Response:
     """Answer with a page of what changed. Raises: Problem 422: it is no cursor of this list; 410: it has expired."""
-    since, user_id = query.updated_since, g.account.id
-    text, _dot, mark = (since or "").rpartition(".")
-    try:
-        after = None if since is None else parse(text if mark == list_mark() else "", user_id)
-    except ValueError as error:
-        wrong = {"parameter": "updated_since", "detail": _("This isn't a cursor of this list.")}
-        raise wrong_fields([wrong]) from error
+    user_id = g.account.id
+    after = parsed_cursor("updated_since", query.updated_since, lambda text: parse(text, user_id))
     try:
         found, gone, following, more = feed.read(user_id, after)
     except CursorExpired as error:

@@ -4,15 +4,12 @@ A report has the traceback, the request id, the route or task, and the commit. I
 address, no header, no URL, no body, and of no variable the value. Without the variable nothing of it is imported.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, got_request_exception
 
 from app import tracing
 from app.redaction import redact
-
-if TYPE_CHECKING:
-    from sentry_sdk.types import Event, Hint
 
 
 def init_app(app: Flask) -> None:
@@ -55,7 +52,7 @@ def _report_request(app: Flask, exception: BaseException, **_: Any) -> None:
     report(app, exception)
 
 
-def _redacted(event: "Event", hint: "Hint") -> "Event":
+def _redacted(event: Any, _hint: object) -> Any:
     for error in event.get("exception", {}).get("values", ()):
         error["value"] = redact(error.get("value") or "")
     return event

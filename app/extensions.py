@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
-from flask import Flask, g, has_app_context
+from flask import g, has_app_context
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
@@ -49,19 +49,9 @@ class OneConnectionSession(Session):
         return super().get_bind(*arguments, **named)
 
 
-class Migrations:
-    """Bind Flask-Migrate, which is imported only here: with Alembic it is a tenth of an import of the application."""
-
-    def init_app(self, app: Flask, db: SQLAlchemy, **options: Any) -> None:
-        from flask_migrate import Migrate
-
-        Migrate(app, db, **options)
-
-
 # A row that was read stays as it was read: nothing is fetched again behind a commit.
 SESSION: dict[str, Any] = {"expire_on_commit": False, "class_": OneConnectionSession}
 db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options=SESSION)
-migrate = Migrations()
 login = LoginManager()
 csrf = CSRFProtect()
 babel = Babel()
@@ -98,7 +88,7 @@ def autocommit() -> Iterator[None]:
 
 def reading_connection() -> Connection:
     """Return the session's own; for a request in autocommit, one without a session, which would cost 60 µs more."""
-    if not g.get("in_autocommit"):  # app/web/autocommit.py says so
+    if not g.get("in_autocommit"):  # app/web/access.py says so
         return db.session.connection()
     if "connection" not in g:
         g.connection = db.engine.connect()

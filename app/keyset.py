@@ -52,9 +52,6 @@ class Cursor:
 def cut_page(
     rows: Sequence[RowT], size: int, key: Callable[[RowT], tuple[int, ...]]
 ) -> tuple[Sequence[RowT], Cursor | None]:
-    """Split what a query with LIMIT size + 1 returned: the rows of the page, and where the next page starts.
-
-    The extra row is not shown. It only tells that there is a next page; without it the cursor is None.
-    """
+    """Split what a query with LIMIT size + 1 returned: the rows of the page, and where the next page starts, if any."""
     page = rows[:size]
     return page, Cursor(key(page[-1])) if len(rows) > size else None

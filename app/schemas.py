@@ -18,11 +18,8 @@ SPELLINGS = {
 }
 
 
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Id = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole)]  # JSON schema takes 1.0 for an integer too
+_WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+Id = Annotated[int, Field(ge=1, le=2**63 - 1), _WHOLE]  # JSON schema takes 1.0 for an integer too
 
 
 class Spelled(BaseModel):

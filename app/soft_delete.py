@@ -3,28 +3,13 @@
 Each feature names the predicate `deleted_at IS NULL` NOT_DELETED and says for how long it keeps what is deleted.
 """
 
-from datetime import datetime, timedelta
-
 from procrastinate.tasks import Task
-from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, delete, select
 
 from app.extensions import Base, db
 from app.jobs.queue import nightly
 
 BATCH = 500  # rows that one transaction of a purge deletes
-
-DeletedAt = ColumnElement[datetime | None] | InstrumentedAttribute[datetime | None]
-
-
-def can_be_restored(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
-    """Return the condition of rows that are deleted, and kept for some time yet."""
-    return deleted_at > func.now() - retention
-
-
-def has_expired(deleted_at: DeletedAt, retention: timedelta) -> ColumnElement[bool]:
-    """Return the condition of rows deleted for so long that a purge may delete them for good."""
-    return deleted_at <= func.now() - retention
 
 
 def purge(model: type[Base], expired: ColumnElement[bool]) -> None:

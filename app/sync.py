@@ -10,24 +10,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ColumnElement,
-    ForeignKey,
-    SmallInteger,
-    Text,
-    bindparam,
-    cast,
-    column,
-    func,
-    select,
-    text,
-    true,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import ColumnElement, bindparam, column, func, select, text, true, tuple_, union_all
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import CheckConstraint, ForeignKey
+from sqlalchemy.types import BigInteger, SmallInteger, Text
 
 from app.database.statements import fixed
 from app.extensions import Base, read
@@ -68,7 +54,7 @@ class DatabaseMark(Base):
 
 
 def _number(transaction: ColumnElement[Any]) -> ColumnElement[int]:
-    return cast(cast(transaction, Text), BigInteger)
+    return transaction.cast(Text).cast(BigInteger)
 
 
 _OWNER = bindparam("owner", type_=BigInteger)
@@ -78,7 +64,7 @@ _HORIZON = _number(func.pg_snapshot_xmin(func.pg_current_snapshot()))
 _NOW = select(
     _number(column("xmin")).label("mark"),
     _HORIZON.label("horizon"),
-    cast(func.extract("epoch", func.now()), BigInteger).label("now"),
+    func.extract("epoch", func.now()).cast(BigInteger).label("now"),
 ).select_from(DatabaseMark)
 
 

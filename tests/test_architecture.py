@@ -4,17 +4,14 @@ import ast
 import graphlib
 import importlib
 import inspect
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import click
 import jinja2
 import pytest
 
-import app
 from app import features
 from tests.samples import TAKEN_OUT
 
@@ -121,14 +118,6 @@ def test_no_file_is_longer_than_400_lines() -> None:
 def test_only_the_factory_knows_what_stands_above_the_features(folder: str) -> None:
     known_to = {module for module, targets in graph().items() if any(folder_of(name) == folder for name in targets)}
     assert {module for module in known_to if folder_of(module) != folder} == {"app"}
-
-
-def test_the_list_of_commands_knows_those_that_it_does_not_import() -> None:
-    found = [vars(importlib.import_module(f"app.{folder}.commands")).values() for folder in ABOVE]
-    helps = {each.name: str(each.help) for each in itertools.chain(*found) if isinstance(each, click.Command)}
-    assert helps.keys() == app.RARE.keys()
-    for name, told in app.RARE.items():
-        assert helps[name].startswith(told.split(",")[0].rstrip(".")), name
 
 
 def test_no_feature_is_missed_when_its_folder_is_deleted() -> None:

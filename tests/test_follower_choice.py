@@ -14,7 +14,7 @@ from app.follower import follower as follower_module
 from app.follower import writes
 from app.follower.follower import MOST_LAG, Follower, Lag, Server, obstacle
 from app.follower.writes import FOLLOWER
-from app.web.access import is_public
+from app.web.marks import mark_of
 from tests.conftest import PASSWORD, browser_of
 from tests.database import watching
 from tests.databases import Environment, migrated_database
@@ -79,7 +79,7 @@ def test_only_views_of_ones_own_rows_come_from_a_follower(migrated_app: Flask) -
     marked = {name for name, view in migrated_app.view_functions.items() if hasattr(view, "is_from_follower")}
     assert marked == {name for name in OWN_ROWS_ONLY if name.split(".")[0] not in TAKEN_OUT}
     with migrated_app.app_context():
-        assert not [name for name in marked if is_public(name)]
+        assert not [name for name in marked if mark_of(name, "is_public")]
     rules = [rule for rule in migrated_app.url_map.iter_rules() if rule.endpoint in marked]
     assert not [rule for rule in rules if "POST" in (rule.methods or ())]
 

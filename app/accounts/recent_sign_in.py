@@ -20,7 +20,8 @@ from app.limits.rate_limits import RateLimited
 from app.web.access import local_path
 from app.web.answers import Answer, refused
 from app.web.errors import error_response, wants_json
-from app.web.form_recovery import view_behind
+from app.web.form_recovery import endpoint_of
+from app.web.marks import mark_of, marking
 
 bp = Blueprint("recent_sign_in", __name__)
 
@@ -56,8 +57,7 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
                 return redirect(url_for("recent_sign_in.confirm", next=request.full_path.rstrip("?")))
             return ask(name) or view(*args, **kwargs)
 
-        guarded.sensitive_act = Act(name, is_download)  # type: ignore[attr-defined]
-        return guarded
+        return marking(sensitive_act=Act(name, is_download))(guarded)
 
     return guard
 
@@ -66,7 +66,7 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
 def confirm() -> Answer:
     """Ask on the way to a page, or before a download: that begins on a page which says so, and does not hold a form."""
     target = local_path(request.args.get("next"), default=url_for("mypage.index"))
-    act: Act | None = getattr(view_behind(target, "GET"), "sensitive_act", None)
+    act: Act | None = mark_of(endpoint_of(target, "GET"), "sensitive_act", None)
     is_download = act is not None and act.is_download
     if is_download and request.method == "GET" and current_user.is_recent:
         return render_template("accounts/download_begins.html", url=target)

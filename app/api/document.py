@@ -11,7 +11,7 @@ Answers are documented, and held to it by tests and not at each request.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Blueprint, Flask, current_app, g, json, render_template, request
 from flask_babel import gettext as _
@@ -30,14 +30,14 @@ from app.limits.quotas import DeletedSince
 from app.limits.rate_limits import Limit, ProcessBuckets, RateLimited, Standing
 from app.rejection import RowNotFound
 from app.schemas import IfNoneMatch, Parameters
-from app.web.access import for_programs, public
+from app.web.access import public
 from app.web.answers import rate_limit_fields, retry_after, wait_sentence
 from app.web.errors import Problem
-
-View = TypeVar("View", bound=Callable[..., Any])
+from app.web.marks import View, mark_of, marking
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp.record_once(lambda state: state.app.extensions.update(reads=ProcessBuckets()))
+bp.register_error_handler(AccountGone, lambda _error: unauthorized().answer())
 csrf.exempt(bp)
 
 ALWAYS = (400, 401, 403, 405, 412, 413, 415, 422, 429, 500, 503)  # what any operation may answer, as problem+json
@@ -53,8 +53,8 @@ def caller() -> TokenHolder:
 @bp.before_request
 def let_in() -> None:
     """Let in who has a token with the scope of the operation. Raises: Problem 401 and 403, RateLimited."""
-    scope = getattr(current_app.view_functions[request.endpoint or ""], "scope", None)
-    if scope is None:
+    scope: str = mark_of(request.endpoint, "scope")
+    if not scope:
         return  # the document, and the page to read it
     holder = access_tokens.find_holder(token_of_request())
     if holder is None:
@@ -78,11 +78,6 @@ def has_signed_token(app: Flask, head: dict[str, Any]) -> bool:
     """Return whether a request that is arriving has a token of ours, so that its body may be long."""
     keys = [app.config["SECRET_KEY"], *app.config["SECRET_KEY_FALLBACKS"]]
     return is_signed(bearer_token(head.get("HTTP_AUTHORIZATION", "")), keys)
-
-
-@bp.errorhandler(AccountGone)
-def account_gone(error: AccountGone) -> Response:
-    return unauthorized().answer()
 
 
 def unauthorized() -> Problem:
@@ -143,11 +138,6 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True, json_schema_extra={"additionalProperties": True})
 
-    @classmethod
-    @cache  # spectree asks for it once for each operation and status: 0.3 s
-    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
-        return super().model_json_schema(*arguments, **named)
-
 
 NEXT: Any = Field(description="the cursor of the next page, whose URL is also in the header Link; null: there is none")
 
@@ -195,7 +185,7 @@ def operation(
     """
 
     def decorate(view: View) -> View:
-        for_programs(view).scope = scope  # type: ignore[attr-defined] # let_in() asks for it
+        marking(scope=scope)(view)  # let_in() asks for it
         models = view.__annotations__
         answers = {(status if answer or gives else 204): answer, **dict.fromkeys((*ALWAYS, *may), ProblemDetails)}
         headers = models.get("headers", Parameters)

@@ -39,24 +39,14 @@ LONGEST_NAME = 100  # code points of a name that is told; the rest of it is cut 
 NOTHING = re.compile(rb"\s*(\{\s*\}|\[\s*\]|null)?\s*")  # clients send it where there is no body
 
 
-def wrong_fields(errors: Iterable[Wrong], status: int = 422) -> Problem:
+def wrong_fields(errors: Iterable[Wrong]) -> Problem:
     """Return the answer that names what is wrong. Of the errors, at most MOST_ERRORS are taken."""
     detail = _("See errors for what is wrong with which field. Nothing was changed.")
-    return Problem(status, _("Something in the request isn't right"), detail, errors=list(islice(errors, MOST_ERRORS)))
+    return Problem(422, _("Something in the request isn't right"), detail, errors=list(islice(errors, MOST_ERRORS)))
 
 
 def wrong_value(pointer: str, detail: str) -> Problem:
     return wrong_fields([{"pointer": pointer, "detail": detail}])
-
-
-def not_read(error: ValidationError, place: str) -> Problem:
-    """Return the answer to what a schema refuses: a "pointer" for a body, a "parameter" for a URL or a header."""
-    sentences = {"missing": _("This is missing."), "extra_forbidden": no_such_field()}
-    other = _("This value doesn't have the type or the size that the API's document names.")
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return wrong_fields(
-        {place: path_of(place, each["loc"]), "detail": sentences.get(each["type"], other)} for each in found
-    )
 
 
 def no_such_field() -> str:
@@ -81,18 +71,16 @@ def all_checked(form: type[FormT], objects: Mapping[str, Mapping[str, str | None
     for at, values in objects.items():
         sent = {name: value for name, value in values.items() if value is not None}
         filled[at] = form(MultiDict(sent), meta={"csrf": False})
-    if errors := list(islice(errors_of(filled), MOST_ERRORS)):
-        raise wrong_fields(errors)
+    errors = (  # of one form after the other, as far as they are asked for
+        {"pointer": f"{at}/{field}", "detail": error}
+        for at, each in filled.items()
+        if not each.validate()
+        for field, found in each.errors.items()
+        for error in dict.fromkeys(map(str, found))
+    )
+    if wrong := list(islice(errors, MOST_ERRORS)):
+        raise wrong_fields(wrong)
     return list(filled.values())
-
-
-def errors_of(forms: Mapping[str, FlaskForm]) -> Iterator[Wrong]:
-    """Validate one form after the other, as far as its errors are asked for."""
-    for at, form in forms.items():
-        if form.validate():
-            continue
-        for field, errors in form.errors.items():
-            yield from ({"pointer": f"{at}/{field}", "detail": error} for error in dict.fromkeys(map(str, errors)))
 
 
 def read_query(model: type[Model]) -> Model:
@@ -144,10 +132,16 @@ def refuse_many_unknown(model: type[BaseModel], found: object, place: str) -> No
 
 @contextmanager
 def refusing(place: str) -> Iterator[None]:
+    """Tell what a schema refuses, by the "pointer" of a body or the "parameter" of a URL or header. Raises: Problem."""
     try:
         yield
     except ValidationError as error:
-        raise not_read(error, place) from error
+        sentences = {"missing": _("This is missing."), "extra_forbidden": no_such_field()}
+        other = _("This value doesn't have the type or the size that the API's document names.")
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise wrong_fields(
+            {place: path_of(place, each["loc"]), "detail": sentences.get(each["type"], other)} for each in found
+        ) from error
 
 
 def key_of(headers: IdempotencyKey) -> Key | None:
@@ -174,20 +168,18 @@ def objects(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[dict[str, Any]]:
 
 def cursor_of(query: Page, bounds: Sequence[range]) -> Cursor:
     """Return where the page starts, in a list with a sort key within these bounds. Raises: Problem."""
-    return parsed_cursor(query, partial(Cursor.parse, bounds=bounds), Cursor.start(bounds))
+    return parsed_cursor("cursor", query.cursor, partial(Cursor.parse, bounds=bounds)) or Cursor.start(bounds)
 
 
-def parsed_cursor(query: Page, parse: Callable[[str], Cursor], start: Cursor) -> Cursor:
-    if query.cursor is None:
-        return start
-    text, _dot, mark = query.cursor.rpartition(".")
-    refusal = wrong_fields([{"parameter": "cursor", "detail": _("This isn't a cursor of this list.")}])
-    if mark != list_mark():
-        raise refusal
+def parsed_cursor(parameter: str, sent: str | None, parse: Callable[[str], Cursor]) -> Cursor | None:
+    """Read a cursor with the mark of this list; None if none was sent. Raises: Problem."""
+    if sent is None:
+        return None
+    text, _dot, mark = sent.rpartition(".")
     try:
-        return parse(text)
+        return parse(text if mark == list_mark() else "")
     except ValueError as error:
-        raise refusal from error
+        raise wrong_fields([{"parameter": parameter, "detail": _("This isn't a cursor of this list.")}]) from error
 
 
 def list_mark() -> str:

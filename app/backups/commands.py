@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
@@ -12,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.backups import identity
 from app.backups.dump_file import NotRestored
-from app.backups.service import Restore
 from app.database.errors import server_message
-from online_migrations.scratch import direct_connection, direct_engine
+
+if TYPE_CHECKING:
+    from app.backups.service import Restore
 
 DUMP = click.argument("dump", type=click.Path(path_type=Path))
 
@@ -55,6 +57,8 @@ def acknowledge_restore(moved: bool) -> None:
 
     Exit 1: this database is no copy, and nothing was changed.
     """
+    from online_migrations.scratch import direct_connection, direct_engine  # here, as above
+
     try:
         with direct_connection(direct_engine()) as connection:
             counts = identity.acknowledge(connection, ends=not moved)
@@ -72,8 +76,10 @@ def acknowledge_restore(moved: bool) -> None:
         )
 
 
-def _tell_losses(dump: Path, run: Callable[[Restore], None]) -> None:
+def _tell_losses(dump: Path, run: Callable[["Restore"], None]) -> None:
     """Run it, and print the losses; exit with 1 where there is one, or where it could not be finished."""
+    from app.backups.service import Restore  # here, since with Alembic it is a tenth of an import of the application
+
     one = Restore(dump, click.echo, {portable.table.name for portable in current_app.extensions["portables"]})
     # By itself the signal would leave the scratch database.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

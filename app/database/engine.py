@@ -48,7 +48,7 @@ def use_connections(engine: Engine, config: Mapping[str, Any]) -> None:
 
 def take(connection: Taken, *_record: object) -> None:
     connection.name = tracing.session_name() or connection.base_name
-    connection.reads_only = has_app_context() and g.get("in_autocommit", False)  # app/web/autocommit.py says so
+    connection.reads_only = has_app_context() and g.get("in_autocommit", False)  # app/web/access.py says so
 
 
 def give_back(connection: Taken | None, record: ConnectionPoolEntry) -> None:

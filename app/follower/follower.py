@@ -11,8 +11,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import Connection, Engine, Select, create_engine, event, text
@@ -25,6 +25,7 @@ from app.database.errors import sqlstate
 from app.database.rows import Rows, fetch
 from app.extensions import db, on_primary
 from app.follower import writes
+from app.web.marks import mark_of, marking
 from online_migrations.state import migration_in_progress
 
 LOOK_EVERY = 1.0  # seconds
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 # Seconds. Most pages come from it within milliseconds of a write; a follower that lags longer is in trouble.
 MOST_LAG = 30.0
 NOT_KNOWN = "it is not known yet how far it lags"
-
-View = TypeVar("View", bound=Callable[..., object])
 
 # The same of both servers: which cluster it is, and which schema is there. A position is a number of bytes of the
 # write-ahead log (LSN); CASE, since each function is refused on the other kind of server.
@@ -196,23 +195,18 @@ def init_app(app: Flask) -> None:
         event.listen(db.session, "before_commit", mark_request)
 
 
-def from_follower(view: View) -> View:
-    """Mark a view whose page may come from a follower: it shows a signed-in person their own rows, and decides nothing.
-
-    Not for what somebody else may change at any moment: a link that was shared, a session, a passkey.
-    """
-    view.is_from_follower = True  # type: ignore[attr-defined]
-    return view
+# A view whose page may come from a follower: it shows a signed-in person their own rows, and decides nothing. Not for
+# what somebody else may change at any moment: a link that was shared, a session, a passkey.
+from_follower = marking(is_from_follower=True)
 
 
 def choose() -> None:
     """Set what app.extensions.read uses. The session came from the primary, with the account's last write."""
     account = g.get("account")
-    if account is None or request.method not in ("GET", "HEAD") or not g.in_autocommit or request.endpoint is None:
+    if account is None or request.method not in ("GET", "HEAD") or not g.in_autocommit:
         return
-    view = current_app.view_functions[request.endpoint]
     follower: Follower = current_app.extensions[writes.FOLLOWER]
-    if getattr(view, "is_from_follower", False) and follower.serves(account.last_write):
+    if mark_of(request.endpoint, "is_from_follower") and follower.serves(account.last_write):
         g.read_elsewhere = follower.read
 
 

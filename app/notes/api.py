@@ -89,7 +89,7 @@ class NoteQuery(Page):
 @operation("GET", "/notes", "notes:read", NotePage)
 def list_notes(query: NoteQuery) -> Response:
     """List notes: pinned ones first, then the newest; a search by words begins with the most relevant"""
-    after = parsed_cursor(query, cursor.parse_cursor, cursor.START)
+    after = parsed_cursor("cursor", query.cursor, cursor.parse_cursor) or cursor.START
     found, older = listing.list_rows(caller().id, after, Search.parse(query.q, query.tag), query.limit)
     return page("notes", objects(found), older)
 

@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -87,10 +87,6 @@ class Search:
 
     def __bool__(self) -> bool:
         return bool(self.words or self.tags)
-
-    def with_correction(self, place: int, correction: str) -> "Search":
-        """Return the search for another word in place of `words[place]`."""
-        return replace(self, words=(*self.words[:place], correction, *self.words[place + 1 :]), mistyped=self.words)
 
     @property
     def finds_archive(self) -> bool:

@@ -28,42 +28,14 @@ regular expression for all words that are one key away.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    BindParameter,
-    Boolean,
-    ColumnElement,
-    FromClause,
-    Integer,
-    Label,
-    Row,
-    ScalarSelect,
-    Select,
-    SQLColumnExpression,
-    Text,
-    and_,
-    bindparam,
-    case,
-    cast,
-    column,
-    exists,
-    extract,
-    false,
-    func,
-    literal_column,
-    not_,
-    or_,
-    select,
-    true,
-    tuple_,
-    union,
-    union_all,
-)
+from sqlalchemy import Row, bindparam, case, column, exists, false, func, select, true, tuple_, union, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.sql.expression import CTE, ColumnElement, FromClause, Label, ScalarSelect, Select, SQLColumnExpression
+from sqlalchemy.types import BigInteger, Boolean, Integer, Text
 
 from app.extensions import read
 from app.notes.cursor import MOST_RELEVANT
@@ -81,23 +53,23 @@ INDEXED = 2000  # code points of a text, as the functions of the indexes have it
 DEEP = 50  # longer notes
 LATER = 2  # times the notes of the first page are read for a later one: some were written or got longer meanwhile
 
-IS_INDEXED: BindParameter[bool] = bindparam("is_indexed")
+IS_INDEXED: ColumnElement[bool] = bindparam("is_indexed")
 KEY = (Note.pinned, Note.created_at, Note.id)
 CURSOR = tuple_(bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 _POOL_CURSOR = tuple_(bindparam("relevance"), bindparam("pinned"), bindparam("created_at"), bindparam("note_id"))
 _POOL_END = tuple_(bindparam("end_pinned"), bindparam("end_created_at"), bindparam("end_id"))
-_IS_FIRST: BindParameter[bool] = bindparam("is_first")  # page
+_IS_FIRST: ColumnElement[bool] = bindparam("is_first")  # page
 # The index has what the lower() of this database's locale gives: in C, ASCII alone is in lower case.
-_KNOWS_CASES: ColumnElement[bool] = literal_column("lower('ÉЯI') = 'éяi'", Boolean)
-_IS_WHOLE: BindParameter[bool] = bindparam("is_whole")  # the pool of the first page held all hits
+_KNOWS_CASES: ColumnElement[bool] = column("lower('ÉЯI') = 'éяi'", Boolean, is_literal=True)
+_IS_WHOLE: ColumnElement[bool] = bindparam("is_whole")  # the pool of the first page held all hits
 _LONGER = (
     select(*KEY)
     .where(Note.user_id == OWNER, NOT_DELETED, func.char_length(Note.content) > INDEXED)
     .order_by(*(column.desc() for column in KEY))
 )
 # The newest of them, if there are words to search for.
-_BY_WORDS = _LONGER.where(func.cardinality(cast(bindparam("anywhere"), ARRAY(Text))) > 0)
-_REACHED: BindParameter[int] = bindparam("deep", type_=Integer)
+_BY_WORDS = _LONGER.where(func.cardinality(bindparam("anywhere").cast(ARRAY(Text))) > 0)
+_REACHED: ColumnElement[int] = bindparam("deep", type_=Integer)
 _DEEP = _BY_WORDS.limit(_REACHED).cte("deep")
 _IN_PART = exists(_BY_WORDS.offset(DEEP).limit(1).subquery().select()).label("in_part")
 _REACH = case((Note.id.in_(select(_DEEP.c.id)), CONTENT_LENGTH), else_=INDEXED)
@@ -124,10 +96,10 @@ def by_list_order(shown: Select[Any], size: int) -> Found:
     """
     newest, candidates = _hits_of_newest(), _candidates(CANDIDATES + 1)
     are_enough, are_few = _number(newest) >= size, _are_few(candidates)
-    walk = _list(and_(not_(are_enough), not_(are_few)), WALKED)
+    walk = _list(~are_enough & ~are_few, WALKED)
     found_by = (
         _after_cursor(newest, are_enough),
-        _after_cursor(candidates, and_(not_(are_enough), are_few)),
+        _after_cursor(candidates, ~are_enough & are_few),
         walk,
     )
     key = union_all(*(part.subquery().select() for part in found_by)).subquery("key")
@@ -135,13 +107,13 @@ def by_list_order(shown: Select[Any], size: int) -> Found:
 
     hits = _hits_among(candidates, select(Note.id)).limit(COUNTED + 1)
     of_newest = _number(newest)
-    counted = case((or_(of_newest > COUNTED, not_(IS_INDEXED)), of_newest), else_=_number(hits))
+    counted = case(((of_newest > COUNTED) | ~IS_INDEXED, of_newest), else_=_number(hits))
     found = select(select(counted.label("number")).cte("found").c.number).scalar_subquery()
     stopped_at = case((_number(page) < size, _key_of_last(walk)))
     return (
         page,
         found.label("found"),
-        case((found > COUNTED, True), else_=not_(are_few)).label("is_least"),
+        case((found > COUNTED, True), else_=~are_few).label("is_least"),
         stopped_at.label("stopped_at"),
         exists().where(Note.id == bindparam("note_id"), _is_hit()).label("after_hit"),
         _IN_PART,
@@ -157,11 +129,11 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
         after_hit: false, since no day is named.
     """
     candidates = _candidates(case((_IS_FIRST, CANDIDATES + 1), else_=LATER * CANDIDATES))
-    are_few = and_(_IS_FIRST, not_(_are_many_of_newest(size)), _are_few(candidates))
-    by_index = select(or_(_IS_WHOLE, are_few).label("is_so")).cte("by_index")
+    are_few = _IS_FIRST & ~_are_many_of_newest(size) & _are_few(candidates)
+    by_index = select((_IS_WHOLE | are_few).label("is_so")).cte("by_index")
     is_by_index = select(by_index.c.is_so).scalar_subquery()
 
-    walked = in_list_order(and_(not_(is_by_index), tuple_(*KEY) >= _POOL_END))
+    walked = in_list_order(~is_by_index & (tuple_(*KEY) >= _POOL_END))
     walk = walked.limit(case((_IS_FIRST, WALKED), else_=LATER * WALKED)).cte("walk")
     pool = _pool(walk, candidates, is_by_index)
 
@@ -171,12 +143,12 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
     note = shown.where(Note.id == key.c.id).limit(1).lateral("note")
     page = select(key.c.relevance, note).select_from(key.join(note, true())).cte("page")
 
-    found = _number(select(literal_column("1")).select_from(pool).limit(COUNTED + 1))
+    found = _number(select(pool.c.id).limit(COUNTED + 1))
     end = case((_IS_FIRST, _key_of_last(walk)))
     return (
         page,
         found.label("found"),
-        or_(found > COUNTED, and_(not_(is_by_index), or_(not_(_IS_FIRST), end.is_not(None)))).label("is_least"),
+        ((found > COUNTED) | (~is_by_index & (~_IS_FIRST | end.is_not(None)))).label("is_least"),
         end.label("stopped_at"),
         false().label("after_hit"),
         _IN_PART,
@@ -184,7 +156,7 @@ def by_relevance(shown: Select[Any], size: int) -> Found:
 
 
 def texts(name: str) -> ColumnElement[Any]:
-    return cast(bindparam(name), ARRAY(Text))
+    return bindparam(name).cast(ARRAY(Text))
 
 
 def matches_all(text: SQLColumnExpression[str], expressions: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -198,7 +170,7 @@ def in_list_order(condition: ColumnElement[bool]) -> Select[bool, datetime, int]
 
 
 def _list(condition: ColumnElement[bool], limit: int) -> Select[bool, datetime, int]:
-    return in_list_order(and_(condition, tuple_(*KEY) < CURSOR)).limit(limit)
+    return in_list_order(condition & (tuple_(*KEY) < CURSOR)).limit(limit)
 
 
 def _is_hit() -> ColumnElement[bool]:
@@ -206,18 +178,18 @@ def _is_hit() -> ColumnElement[bool]:
 
     LIKE ALL has no ESCAPE of its own; PostgreSQL's default is the backslash, by which search.pattern() escapes.
     """
-    return and_(
-        Note.user_id == OWNER,
-        or_(Note.archived_at.is_(None), bindparam("finds_archive", type_=Boolean)),
-        _if_given("tags", lambda tags: Note.tags.contains(tags)),
-        _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns))),
-        _if_given("expressions", lambda expressions: matches_all(TEXT, expressions)),
+    return (
+        (Note.user_id == OWNER)
+        & (Note.archived_at.is_(None) | bindparam("finds_archive", type_=Boolean))
+        & _if_given("tags", lambda tags: Note.tags.contains(tags))
+        & _if_given("patterns", lambda patterns: TEXT.like(func.all(patterns)))
+        & _if_given("expressions", lambda expressions: matches_all(TEXT, expressions))
     )
 
 
 def _if_given(name: str, hit: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
     """Return the condition `hit` on the array of a parameter; true where that is empty: the planner leaves it out."""
-    return or_(func.cardinality(texts(name)) == 0, hit(texts(name)))
+    return (func.cardinality(texts(name)) == 0) | hit(texts(name))
 
 
 def _hits_among(keys: FromClause, shown: Select[*tuple[Any, ...]]) -> Select[Any]:
@@ -254,13 +226,12 @@ def _candidates(most: Any) -> CTE:
     initials = func.note_initials(Note.user_id, Note.title, Note.content, type_=ARRAY(BigInteger))
     wanted_initials = func.note_initials(OWNER, "", bindparam("initials"), type_=ARRAY(BigInteger))
     asks_for_initials = bindparam("initials", type_=Text) != ""
-    asks_for_initials_alone = and_(
-        asks_for_initials, bindparam("terms", type_=Text) == "", func.cardinality(texts("tags")) == 0
-    )
+    has_no_tags = func.cardinality(texts("tags")) == 0
+    asks_for_initials_alone = asks_for_initials & (bindparam("terms", type_=Text) == "") & has_no_tags
     folded = func.note_folded_terms(Note.user_id, Note.title, Note.content, Note.tags, type_=ARRAY(BigInteger))
     notes = select(*KEY).where(
-        or_(asks_for_initials_alone, terms.contains(wanted_terms), folded.contains(wanted_terms)),
-        or_(not_(asks_for_initials), initials.contains(wanted_initials)),
+        asks_for_initials_alone | terms.contains(wanted_terms) | folded.contains(wanted_terms),
+        ~asks_for_initials | initials.contains(wanted_initials),
         NOT_DELETED,
     )
     return union(notes.limit(most).subquery().select(), select(_DEEP)).cte("candidates")
@@ -268,7 +239,7 @@ def _candidates(most: Any) -> CTE:
 
 def _are_few(candidates: CTE) -> ColumnElement[bool]:
     """Return true if they are all candidates. A single initial is in no index, so then there may be any number."""
-    return and_(IS_INDEXED, _number(candidates) <= CANDIDATES)
+    return IS_INDEXED & (_number(candidates) <= CANDIDATES)
 
 
 def _pool(walk: CTE, candidates: CTE, is_by_index: ColumnElement[bool]) -> CTE:
@@ -281,7 +252,7 @@ def _pool(walk: CTE, candidates: CTE, is_by_index: ColumnElement[bool]) -> CTE:
 def _relevance() -> ColumnElement[int]:
     """Rank a name that is what was typed first, then words in the name, and in each what begins a word."""
     any_in_name = _NAME.op("~", is_comparison=True)(func.any(texts("anywhere")))
-    rest = 1 + 2 * cast(any_in_name, Integer) + cast(matches_all(TEXT, texts("at_beginning")), Integer)
+    rest = 1 + 2 * any_in_name.cast(Integer) + matches_all(TEXT, texts("at_beginning")).cast(Integer)
     return case(
         (_NAME.op("~", is_comparison=True)(bindparam("whole", type_=Text)), MOST_RELEVANT),
         (matches_all(_NAME, texts("at_beginning")), MOST_RELEVANT - 1),
@@ -299,8 +270,8 @@ def _key_of_last(walk: Select[*tuple[Any, ...]] | CTE) -> ScalarSelect[Any]:
     """Return the sort key of the last of WALKED notes, as cursor.key_of() has it; NULL if the walk has fewer."""
     last = (walk.select().order_by(*_newest_first(walk)) if isinstance(walk, CTE) else walk).limit(1)
     row = last.offset(WALKED - 1).subquery()
-    microseconds = cast(extract("epoch", row.c.created_at) * 1_000_000, BigInteger)
-    return select(func.json_build_array(cast(row.c.pinned, Integer), microseconds, row.c.id)).scalar_subquery()
+    microseconds = (func.extract("epoch", row.c.created_at) * 1_000_000).cast(BigInteger)
+    return select(func.json_build_array(row.c.pinned.cast(Integer), microseconds, row.c.id)).scalar_subquery()
 
 
 _KEYS = in_list_order(true()).limit(WALKED).subquery("keys")
@@ -308,12 +279,12 @@ _HEAD = Note.title + "\n" + func.left(Note.content, INDEXED, type_=Text)
 _NOTE = select(_HEAD.label("text"), Note.tags).where(Note.id == _KEYS.c.id).limit(1).lateral("note")
 _NEWEST = select(_NOTE).select_from(_KEYS.join(_NOTE, true())).subquery("newest")
 _TYPED = (
-    func.jsonb_to_recordset(cast(bindparam("typed"), JSONB))
+    func.jsonb_to_recordset(bindparam("typed").cast(JSONB))
     .table_valued(column("place", Integer), column("near", Text), column("others", ARRAY(Text)))
     .render_derived(name="typed", with_types=True)
 )
 _MATCH = func.regexp_matches(_NEWEST.c.text, _TYPED.c.near, "g", type_=ARRAY(Text))
-_HAS_OTHERS = and_(_NEWEST.c.tags.contains(texts("tags")), matches_all(_NEWEST.c.text, _TYPED.c.others))
+_HAS_OTHERS = _NEWEST.c.tags.contains(texts("tags")) & matches_all(_NEWEST.c.text, _TYPED.c.others)
 _FOUND = (
     select(_TYPED.c.place, func.lower(_MATCH[1]).label("word"))
     .select_from(_NEWEST.join(_TYPED, _HAS_OTHERS))
@@ -337,4 +308,7 @@ def corrected(user_id: int, search: Search) -> Search | None:
         return near_words(search.words[row.place]).get(row.word.lower(), False), row.times
 
     best = max(read(_WORDS_FOUND, parameters | {"owner": user_id}), key=likelihood, default=None)
-    return search.with_correction(best.place, best.word.lower()) if best else None
+    if best is None:
+        return None
+    words = (*search.words[: best.place], best.word.lower(), *search.words[best.place + 1 :])
+    return replace(search, words=words, mistyped=search.words)

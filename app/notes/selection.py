@@ -8,23 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    Select,
-    Text,
-    bindparam,
-    case,
-    cast,
-    collate,
-    func,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, case, cast, collate, func, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import BigInteger, Boolean, Text
 
 from app.extensions import db
 from app.notes.listing import MOST_SHOWN
@@ -131,10 +118,7 @@ def tag_notes(user_id: int, ids: Sequence[int], tag: str) -> tuple[int, int, dat
 
 
 def put_away(user_id: int, ids: Sequence[int], action: str) -> tuple[int, datetime]:
-    """Archive or delete notes; return how many are in the archive or the trash now, and the moment for undo.
-
-    Args:
-        action: "archive" or "delete".
+    """Archive or delete notes (`action`); return how many are put away now, and the moment for undo.
 
     Raises: RowNotFound: none of them is there.
     """

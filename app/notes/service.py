@@ -22,7 +22,7 @@ from app.notes.models import Note, NoteShare, NoteVersion
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
 from app.notes.versions import TEXT_VERSION, keeping
 from app.rejection import RowNotFound, existing
-from app.soft_delete import can_be_restored, has_expired, purge
+from app.soft_delete import purge
 
 TRIES = 5  # of a tick, against edits of the same moment
 TRASH_RETENTION = timedelta(days=30)
@@ -37,7 +37,7 @@ OWNER: BindParameter[int] = bindparam("owner")
 NOT_DELETED = Note.deleted_at.is_(None)
 LISTED = NOT_DELETED & Note.archived_at.is_(None)
 IN_ARCHIVE = NOT_DELETED & Note.archived_at.is_not(None)
-IN_TRASH = can_be_restored(Note.deleted_at, TRASH_RETENTION)
+IN_TRASH = Note.deleted_at > func.now() - TRASH_RETENTION
 DAYS_LEFT = func.ceil(func.extract("epoch", Note.deleted_at + TRASH_RETENTION - func.now()) / 86400)  # in the trash
 EXCERPT = func.left(Note.content, EXCERPT_LENGTH).label("text")
 
@@ -259,7 +259,7 @@ def empty_trash(user_id: int) -> None:
 @nightly("notes.purge_deleted")
 def purge_deleted_notes(timestamp: int) -> None:
     """Delete for good every user's notes that have been in the trash for TRASH_RETENTION."""
-    purge(Note, has_expired(Note.deleted_at, TRASH_RETENTION))
+    purge(Note, Note.deleted_at <= func.now() - TRASH_RETENTION)
 
 
 def changing(column: Any, value: Any) -> dict[Any, Any]:

@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from app.api.document import caller, operation
 from app.portability.views import zipped
-from app.web.autocommit import in_transaction
+from app.web.access import in_transaction
 
 
 @operation("GET", "/export", "export:read", gives="application/zip", tells=["Content-Disposition"])

@@ -27,8 +27,8 @@ from app.portability.archive import ArchiveRejected
 from app.portability.contract import PortableTable
 from app.portability.forms import MISSING, SENTENCES, ImportForm
 from app.portability.service import Progress
+from app.web.access import in_transaction
 from app.web.answers import Answer, refused
-from app.web.autocommit import in_transaction
 from app.web.fields import rejection_sentence
 from app.web.formats import number
 from app.web.locale import reader, today

@@ -7,21 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Integer,
-    Select,
-    SQLColumnExpression,
-    Text,
-    bindparam,
-    case,
-    func,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import Select, SQLColumnExpression, bindparam, case, func, literal_column, select, true, tuple_
+from sqlalchemy.types import ARRAY, Integer, Text
 
 from app.database.statements import fixed
 from app.extensions import read
@@ -54,13 +41,13 @@ class TodoPage(NamedTuple):
 # The earliest due date first. No index has this order, so the user's rows are sorted.
 _URGENCY = case((Todo.completed, DONE), else_=func.coalesce(DAY_ZERO - Todo.due_on, NO_DUE_DATE))
 _UNTIL_DUE = literal_column("('2000-01-01'::date - todos.due_on)", Integer)  # as in the index ix_todos_due
-_RANKS: dict[str | None, ColumnElement[int]] = {None: Todo.position.expression, "due": _URGENCY}
+_RANKS: dict[str | None, SQLColumnExpression[int]] = {None: Todo.position, "due": _URGENCY}
 
 COLUMNS = (Todo.id, Todo.description, Todo.due_on, Todo.completed)
 
 
 def page_rows(
-    rank: ColumnElement[int], *conditions: SQLColumnExpression[bool], columns: Sequence[Any] = COLUMNS
+    rank: SQLColumnExpression[int], *conditions: SQLColumnExpression[bool], columns: Sequence[Any] = COLUMNS
 ) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page after the cursor, and one more."""
     below = tuple_(rank, Todo.id) < tuple_(bindparam("rank"), bindparam("todo_id"))

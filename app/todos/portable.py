@@ -6,9 +6,8 @@ from flask_babel import ngettext
 from sqlalchemy import bindparam, update
 
 from app.portability.contract import EmptyItem, Item, PortableTable, day, exactly, line, moment, optional
-from app.soft_delete import can_be_restored
 from app.todos.models import DESCRIPTION_LENGTH, EARLIEST, LATEST, UNPLACED, Todo
-from app.todos.service import NOT_DELETED, QUOTA, UNDO_FOR
+from app.todos.service import CAN_BE_RESTORED, NOT_DELETED, QUOTA
 from app.web.formats import number
 
 
@@ -42,4 +41,4 @@ TODOS = PortableTable(
 )
 
 # No import reads them: they would come without their Undo.
-DELETED = TODOS.rows(can_be_restored(Todo.deleted_at, UNDO_FOR)).add_columns(Todo.deleted_at)
+DELETED = TODOS.rows(CAN_BE_RESTORED).add_columns(Todo.deleted_at)

@@ -19,7 +19,7 @@ from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
 from app.rejection import RowNotFound, existing
-from app.soft_delete import can_be_restored, has_expired, purge
+from app.soft_delete import purge
 from app.sync import Feed
 from app.todos.models import UNPLACED, Todo
 
@@ -59,12 +59,12 @@ _COMPLETED_AT = case((Todo.completed, Todo.completed_at), else_=func.now())
 # The same for all rows of a statement and different for the next one: it identifies what was cleared together.
 _THIS_MOMENT = select(func.clock_timestamp()).scalar_subquery()
 _MICROSECOND = cast(extract("epoch", Todo.deleted_at) * 1_000_000, BigInteger).label("microsecond")
-_CAN_BE_RESTORED = can_be_restored(Todo.deleted_at, UNDO_FOR)
-FEED = Feed(Todo, WHOLE, NOT_DELETED | _CAN_BE_RESTORED)
+CAN_BE_RESTORED = Todo.deleted_at > func.now() - UNDO_FOR
+FEED = Feed(Todo, WHOLE, NOT_DELETED | CAN_BE_RESTORED)
 
-_KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(bindparam("position"), bindparam("todo_id"))
 _PLACES = select(Todo.id, Todo.position).where(Todo.user_id == bindparam("owner"), NOT_DELETED)
-_PLACE = _PLACES.where(Todo.id == bindparam("todo_id"))
+_POSITION = _PLACES.where(Todo.id == bindparam("todo_id")).with_only_columns(Todo.position).correlate(None)
+_KEY, _MOVED_KEY = tuple_(Todo.position, Todo.id), tuple_(_POSITION.scalar_subquery(), bindparam("todo_id"))
 _ABOVE = _PLACES.where(_KEY > _MOVED_KEY).order_by(Todo.position, Todo.id).limit(1)
 _BELOW = _PLACES.where(_KEY < _MOVED_KEY).order_by(Todo.position.desc(), Todo.id.desc()).limit(1)
 
@@ -104,33 +104,22 @@ def change_todo(user_id: int, todo_id: int, **changes: Unpack[Changes]) -> str:
 
 
 def move_todo(user_id: int, todo_id: int, *, up: bool, completed: bool | None = None) -> int | None:
-    """Swap a todo with its neighbour; at the end of the list nothing happens.
-
-    The neighbour has to be `completed`, or open, as in the list on the screen; None takes any. Return the lowest id of
-    the UNPLACED todos that this gave a position, or None; see `cursor_after_move`. Raises: RowNotFound.
-    """
-    lock_owner(user_id)  # two swaps at once could use one position twice
-    todo = db.session.execute(_PLACE, {"owner": user_id, "todo_id": todo_id}).one_or_none()
-    if todo is None:
-        db.session.rollback()
-        raise RowNotFound
+    """Swap a todo with its neighbour; at the end of the list nothing happens. The rest is as in `place_todo`."""
+    lock_owner(user_id)  # two moves at once could use one position twice
     neighbours = _ABOVE if up else _BELOW
     if completed is not None:
         neighbours = neighbours.where(Todo.completed == completed)
-    parameters = {"owner": user_id, "position": todo.position, "todo_id": todo.id}
-    neighbour = db.session.execute(neighbours, parameters).one_or_none()
-    lowest = None
-    if neighbour:
-        lowest = _give_positions(user_id, (todo, neighbour))
-        _set_positions(user_id, {neighbour.id: todo.position or todo.id, todo.id: neighbour.position or neighbour.id})
-    db.session.commit()
-    return lowest
+    neighbour = db.session.scalar(neighbours, {"owner": user_id, "todo_id": todo_id})
+    return place_todo(user_id, todo_id, neighbour or todo_id, completed=completed)
 
 
 def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None = None) -> int | None:
     """Move a todo to the place of another; it and those between them move by one place. At most FARTHEST rows change.
 
-    The rest is as in `move_todo`. Raises: RowNotFound, TooFar: nothing was changed.
+    Those between have to be `completed`, or open, as in the list on the screen; None takes any. Return the lowest id of
+    the UNPLACED todos that this gave a position, or None; see `cursor_after_move`.
+
+    Raises: RowNotFound, TooFar: nothing was changed.
     """
     lock_owner(user_id)
     pair = db.session.execute(_PLACES.where(Todo.id.in_([todo_id, onto])), {"owner": user_id}).all()
@@ -151,7 +140,9 @@ def place_todo(user_id: int, todo_id: int, onto: int, *, completed: bool | None 
         raise TooFar
     others = [row.id for row in rows if row.id != todo_id]
     placed = [*others, todo_id] if rows[-1].id == onto else [todo_id, *others]
-    _set_positions(user_id, dict(zip(placed, (row.position for row in rows), strict=True)))
+    moved = dict(zip(placed, (row.position for row in rows), strict=True))
+    move = update(Todo).where(Todo.user_id == user_id, Todo.id.in_(moved)).values(position=case(moved, value=Todo.id))
+    db.session.execute(move)
     db.session.commit()
     return lowest
 
@@ -173,11 +164,6 @@ def _give_positions(user_id: int, rows: Sequence[TodoRow]) -> int | None:
     return lowest
 
 
-def _set_positions(user_id: int, positions: dict[int, int]) -> None:
-    rows = update(Todo).where(Todo.user_id == user_id, Todo.id.in_(positions))
-    db.session.execute(rows.values(position=case(positions, value=Todo.id)))
-
-
 def delete_todo(user_id: int, todo_id: int) -> str:
     """Delete a todo (soft delete) and return its description. Raises: RowNotFound."""
     return _apply(_own(user_id, todo_id).where(NOT_DELETED).values(deleted_at=_THIS_MOMENT))
@@ -188,7 +174,7 @@ def restore_todo(user_id: int, todo_id: int) -> str:
 
     Raises: RowNotFound: also when it was deleted longer than UNDO_FOR ago.
     """
-    return _apply(_own(user_id, todo_id).where(NOT_DELETED | _CAN_BE_RESTORED).values(deleted_at=None))
+    return _apply(_own(user_id, todo_id).where(NOT_DELETED | CAN_BE_RESTORED).values(deleted_at=None))
 
 
 def clear_completed(user_id: int) -> tuple[int, int]:
@@ -203,7 +189,7 @@ def clear_completed(user_id: int) -> tuple[int, int]:
 def restore_cleared(user_id: int, moment: int) -> None:
     """Restore the todos that `clear_completed` deleted at that moment. Raises: RowNotFound: none of them is left."""
     lock_owner(user_id)
-    cleared = update(Todo).where(Todo.user_id == user_id, _CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
+    cleared = update(Todo).where(Todo.user_id == user_id, CAN_BE_RESTORED, _MICROSECOND.in_([moment]))
     restored = db.session.scalars(cleared.values(deleted_at=None).returning(Todo.id)).all()
     db.session.commit()
     if not restored:
@@ -213,7 +199,7 @@ def restore_cleared(user_id: int, moment: int) -> None:
 @nightly("todos.purge_deleted")
 def purge_deleted_todos(timestamp: int) -> None:
     """Delete for good every user's todos that nobody restored within UNDO_FOR."""
-    purge(Todo, has_expired(Todo.deleted_at, UNDO_FOR))
+    purge(Todo, Todo.deleted_at <= func.now() - UNDO_FOR)
 
 
 def _own(user_id: int, todo_id: int) -> Update:

@@ -1,5 +1,10 @@
 """Access control, closed by default: without a session a request goes to sign-in, unless its view is marked public.
 
+Who has not been let in, and who only reads, needs no transaction (autocommit): a GET, and a POST until then, sends its
+statements without BEGIN and ROLLBACK, which are a round trip each. Nothing is lost: at READ COMMITTED each statement
+sees a snapshot of its own anyway, and a GET writes at most one row. While the page is rendered, no transaction is open
+that would keep VACUUM or a pooler waiting.
+
 What a URL asks for is read here too, and refused if no page of ours leads there.
 """
 
@@ -8,38 +13,27 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from flask import Flask, abort, current_app, redirect, request, url_for
+from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.keyset import Cursor
 from app.web import form_recovery
+from app.web.marks import mark_of, marking
 
 T = TypeVar("T")
-View = TypeVar("View", bound=Callable[..., object])
 
 # Against open redirects. One slash, then printable ASCII without the backslash: //evil and /\evil lead to other sites.
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
-
-def public(view: View) -> View:
-    """Mark a view that answers without a session."""
-    view.is_public = True  # type: ignore[attr-defined]
-    return view
-
-
-def is_public(endpoint: str) -> bool:
-    return getattr(current_app.view_functions[endpoint], "is_public", False)
-
-
-def for_programs(view: View) -> View:
-    """Mark a view that asks for an access token in place of a session: app/api lets in, or refuses."""
-    view.is_for_programs = True  # type: ignore[attr-defined]
-    return view
+public = marking(is_public=True)  # a view that answers without a session
+# A view whose GET needs a transaction: a server-side cursor, SET LOCAL, or several rows that are written.
+in_transaction = marking(is_in_transaction=True)
 
 
 def needs_session(endpoint: str) -> bool:
-    return not (is_public(endpoint) or getattr(current_app.view_functions[endpoint], "is_for_programs", False))
+    """Return whether only who has a session gets an answer. A view with a scope asks for an access token instead."""
+    return not (mark_of(endpoint, "is_public") or mark_of(endpoint, "scope"))
 
 
 def is_signed_in_write() -> bool:
@@ -48,7 +42,20 @@ def is_signed_in_write() -> bool:
 
 
 def init_app(app: Flask) -> None:
+    """Call it before what first asks the database, but for the boot gate: that looks at the schema in a transaction."""
+    app.before_request(choose_autocommit)
     app.before_request(require_session)
+
+
+def choose_autocommit() -> None:
+    """Note how the request uses the database, for app/extensions.py and app/database/engine.py."""
+    g.in_autocommit = False
+    if not current_app.extensions["boot_gate"].is_open:
+        return
+    if request.method in ("GET", "HEAD"):
+        g.in_autocommit = not mark_of(request.endpoint, "is_in_transaction")
+    else:
+        g.in_autocommit = is_signed_in_write()
 
 
 def require_session() -> Response | None:

@@ -81,6 +81,8 @@ def first_before(address: Address) -> Address | None:
 
 
 def init_app(app: Flask) -> None:
+    if not app.config["CLIENT_ADDRESS"]:
+        return
     watch = app.extensions["address_watch"] = AddressWatch()
 
     @app.after_request

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, jsonify, redirect
+from flask import Flask, g, jsonify, redirect
 from flask_babel import gettext
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -18,9 +18,8 @@ from wtforms import Field
 from app.limits import rate_limits
 from app.limits.quotas import QuotaReached
 from app.limits.rate_limits import RateLimited, Standing
-from app.web import autocommit, form_recovery
 from app.web.access import is_signed_in_write
-from app.web.errors import SENTENCES, error_response, wants_json
+from app.web.errors import SENTENCES, error_response, recover, wants_json
 from app.web.formats import duration, number
 from app.web.headers import keep
 
@@ -62,23 +61,19 @@ def limit_writes() -> None:
     """Count every POST of a signed-in person, also of a new page. Raises: RateLimited."""
     if is_signed_in_write():
         rate_limits.take(rate_limits.WRITES, current_user.id)
-        autocommit.begin_transactions()
+        g.in_autocommit = False  # the session may write, with a connection that it takes now
 
 
 def show_rate_limited(error: RateLimited) -> Response:
-    """Answer where no view has a better page. Typed text is shown, with a button that sends it again."""
-    if form := form_recovery.posted_form():
-        page = form_recovery.offer(form, wait_sentence(error))
-        return Response(page, 429, retry_after(error), mimetype="text/html")
-    return error_response(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], wait_sentence(error))
+    """Answer where no view has a better page."""
+    sentence = wait_sentence(error)
+    return recover(TooManyRequests(retry_after=error.seconds), SENTENCES[429][0], sentence, sentence)
 
 
 def show_quota_reached(error: QuotaReached) -> Response:
-    """Answer where no view has a better page. A form would be refused again, so only the text is shown."""
+    """Answer where no view has a better page."""
     sentence = gettext("You've reached the limit of %(most)s. Delete some first.", most=number(error.most))
-    if form := form_recovery.posted_form():
-        return Response(form_recovery.offer(form, sentence), 422, mimetype="text/html")
-    return error_response(UnprocessableEntity(), SENTENCES[422][0], sentence)
+    return recover(UnprocessableEntity(), SENTENCES[422][0], sentence, sentence)
 
 
 def refused(

@@ -5,8 +5,11 @@ One question goes to a database that has just answered: whether it is a standby.
 """
 
 import errno
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, current_app, g, render_template, request, session
 from flask_babel import lazy_gettext as _
@@ -17,13 +20,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from app import error_reports
 from app.database.errors import is_refused_by_standby, is_transient, sqlstate, takes_no_changes
 from app.rejection import Busy, RowNotFound
 from app.storage import StorageUnavailable
 from app.web import form_recovery
 from app.web.headers import TOKEN
+from app.web.logs import begin_span
+
+log = logging.getLogger(__name__)
 
 RETRY_AFTER = 5  # seconds
+PLACE = "REQUEST-ID"  # where the page of the last resort has the request id
 # The errors of a system without room for a temporary file, such as that of an upload: open(2), write(2).
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
@@ -94,11 +102,8 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
-    """Offer the typed text again: the token is of an ended session, as after signing in again in another window."""
-    settle_reader()
-    if form := form_recovery.posted_form():
-        return Response(form_recovery.offer(form), error.code, mimetype="text/html")
-    return error_response(error, *CSRF_SENTENCE)
+    """Answer where the token is of an ended session, as after signing in again in another window."""
+    return recover(error, *CSRF_SENTENCE)
 
 
 def show_database_error(error: DBAPIError) -> Response:
@@ -147,21 +152,25 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
         "errors/error.html",
         title=title,
         advice=advice,
-        in_notebook=is_signed_in(),
+        # Where nobody looked for the account, the session in the signed cookie says enough.
+        in_notebook=g.account is not None if "account" in g else TOKEN in session,
         request_id=g.request_id if is_ours else None,
     )
     response.content_type = "text/html; charset=utf-8"
     return response
 
 
+def recover(error: HTTPException, title: object, advice: object, reason: str | None = None) -> Response:
+    """Offer typed text again, for a `reason` or since the session was lost; without any, answer with an error page."""
+    settle_reader()
+    if form := form_recovery.posted_form():
+        return Response(form_recovery.offer(form, reason), error.code, error.get_headers(), mimetype="text/html")
+    return error_response(error, title, advice)
+
+
 def settle_reader() -> None:
     """Let the reader be who was found so far, else a stranger: asking for `current_user` reads no session any more."""
     g.reader_is_settled = True  # for app/accounts/browser_session.py
-
-
-def is_signed_in() -> bool:
-    """Return whether an account was found or, where nobody looked, whether the signed cookie holds a session."""
-    return g.account is not None if "account" in g else TOKEN in session
 
 
 def wants_json() -> bool:
@@ -172,3 +181,41 @@ def wants_json() -> bool:
         return False  # a browser; reading the whole header would be a tenth of an error page
     offered = ["text/html", "application/json", "application/problem+json"]
     return request.accept_mimetypes.best_match(offered, default="text/html") != "text/html"
+
+
+class LastResort:
+    """WSGI middleware, the outermost: a static page when the application fails, also in its error handler or teardown.
+
+    It is built when the process starts, so answering needs no template, no reader and no database. It has both
+    languages, since whose page it is cannot be known. Without it gunicorn would answer with a page of its own.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._inner: WSGIApplication = app.wsgi_app
+        self._page: str = app.jinja_env.get_template("errors/last_resort.html").render(request_id=PLACE)
+
+    def __call__(self, wsgi: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request_id = str(begin_span(wsgi).request_id)
+        begun: list[Any] = []
+
+        def begin(*status_and_headers: Any) -> Any:
+            """Hold the status and headers back: when this is called, the teardown is still to come."""
+            begun[:] = status_and_headers
+
+        try:
+            body = self._inner(wsgi, begin)
+        except Exception as error:
+            propagates = self._app.config["PROPAGATE_EXCEPTIONS"]
+            if propagates or (propagates is None and (self._app.testing or self._app.debug)):  # as Flask decides
+                raise
+            log.exception("the error handler failed", extra={"request_id": request_id})
+            error_reports.report(self._app, error)
+            headers = self._app.extensions["headers"] | {"X-Request-ID": request_id}
+            if "json" in wsgi.get("HTTP_ACCEPT", ""):
+                answer = Problem(500, "Something went wrong on our side", f"Request id: {request_id}", headers).answer()
+            else:
+                answer = Response(self._page.replace(PLACE, request_id), 500, headers, mimetype="text/html")
+            body = answer(wsgi, begin)
+        start_response(*begun)
+        return body

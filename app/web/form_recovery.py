@@ -8,26 +8,19 @@ the view names are recovered, so no password and no file is.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from flask import current_app, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from app.web.form_tokens import is_from_here
-
-View = TypeVar("View", bound=Callable[..., object])
+from app.web.marks import View, mark_of, marking
 
 MAX_FIELDS = 20
 
 
 def recovers(*names: str) -> Callable[[View], View]:
     """Mark a view whose typed text is recovered, and name the fields that hold it."""
-
-    def mark(view: View) -> View:
-        view.recovered_fields = names  # type: ignore[attr-defined]
-        return view
-
-    return mark
+    return marking(recovered_fields=names)
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class RecoveredForm:
     @property
     def texts(self) -> list[str]:
         """Return what the reader typed, in fields that the view behind the action recovers."""
-        names: Sequence[str] = getattr(view_behind(self.action, "POST"), "recovered_fields", ())
+        names: Sequence[str] = mark_of(endpoint_of(self.action, "POST"), "recovered_fields", ())
         return [text for name, text in self.fields if name in names and text.strip()]
 
     def to_json(self) -> str:
@@ -72,14 +65,13 @@ def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
     return form if len(form.fields) <= MAX_FIELDS and form.texts else None
 
 
-def view_behind(path: str, method: str) -> Callable[..., object] | None:
-    """Return the view that answers a path; None for a path that is not ours."""
+def endpoint_of(path: str, method: str) -> str | None:
+    """Return the endpoint that answers a path; None for a path that is not ours."""
     adapter = current_app.create_url_adapter(request)
     try:
-        endpoint, _ = adapter.match(path.partition("?")[0], method=method) if adapter else ("", None)
+        return adapter.match(path.partition("?")[0], method=method)[0] if adapter else None
     except HTTPException:
         return None
-    return current_app.view_functions.get(endpoint)
 
 
 def offer(form: RecoveredForm, reason: str | None = None) -> str:

@@ -8,7 +8,7 @@ in about 20 µs, and a list has a time in each row, so what was written once is 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from babel import Locale, dates
+from babel import dates
 from babel.numbers import format_decimal, format_percent
 from flask import Flask
 from flask_babel import get_locale, gettext
@@ -86,7 +86,8 @@ def ago(value: datetime) -> str:
     if passed < timedelta(minutes=1):
         shown: str = gettext("just now")
         return shown
-    return _minutes_ago(passed // timedelta(minutes=1), reader().language)
+    whole = passed // timedelta(minutes=1) * timedelta(minutes=1)
+    return _timedelta(-whole, add_direction=True, locale=reader().language)
 
 
 def month(value: datetime | date) -> str:
@@ -103,12 +104,18 @@ def number(value: int) -> str:
     """Format a number: "1,284"."""
     if 0 <= value < 1000:  # no separator in any of our languages, so that a long table need not ask for the reader's
         return str(value)
-    return _decimal(value, get_locale())
+    return _decimal(value, locale=get_locale())
 
 
 def percent(value: float, digits: int = 0) -> str:
     """Format 7.428 as "7%", with two digits as "7.43%"."""
-    return _percent(round(value, digits), digits, get_locale())
+    places = f".{'0' * digits}" if digits else ""
+    return _percent(round(value, digits) / 100, f"#,##0{places}%", locale=get_locale())
+
+
+_timedelta = lru_cache(maxsize=4096)(dates.format_timedelta)
+_decimal = lru_cache(maxsize=4096)(format_decimal)
+_percent = lru_cache(maxsize=4096)(format_percent)
 
 
 @lru_cache(maxsize=4096)
@@ -123,19 +130,3 @@ def _time(hour: int, minute: int, language: str) -> str:
     locale = LOCALES[language]
     pattern = locale.datetime_skeletons[TIME].pattern.replace("a", "aaaa")
     return dates.format_time(time(hour, minute), pattern, locale=locale)
-
-
-@lru_cache(maxsize=4096)
-def _minutes_ago(minutes: int, language: str) -> str:
-    return dates.format_timedelta(timedelta(minutes=-minutes), add_direction=True, locale=language)
-
-
-@lru_cache(maxsize=4096)
-def _decimal(value: int, locale: Locale) -> str:
-    return format_decimal(value, locale=locale)
-
-
-@lru_cache(maxsize=4096)
-def _percent(value: float, digits: int, locale: Locale) -> str:
-    places = f".{'0' * digits}" if digits else ""
-    return format_percent(value / 100, f"#,##0{places}%", locale=locale)

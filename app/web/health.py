@@ -9,8 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.wrappers import Response
 
 from app.extensions import db
-from app.web.access import public
-from app.web.autocommit import in_transaction
+from app.web.access import in_transaction, public
 from online_migrations.state import AHEAD, AT_HEAD, SchemaState, read_schema_state, session_obstacle
 
 READY = (AT_HEAD, AHEAD)  # ahead too: while a release migrates, the live one must stay ready

@@ -50,7 +50,9 @@ def reader() -> Reader:
     found: Reader | None = g.get("reader")
     if found is None:
         account = known_account()
-        language, theme = _language(account), request.cookies.get("theme")
+        language = (account and account.language) or request.cookies.get("language")
+        language = language if language in LANGUAGES else browser_locale()
+        theme = request.cookies.get("theme")
         zone = ZoneInfo(_time_zone(account, language))
         theme = theme if theme in ("light", "dark") else None
         found = g.reader = Reader(language, zone, theme, datetime.now(zone).date())
@@ -81,11 +83,6 @@ def known_account() -> Any:
     if "account" not in g and "reader_is_settled" not in g:
         bool(current_user)  # looks for it, see app/accounts/browser_session.py
     return g.get("account")
-
-
-def _language(account: Any) -> str:
-    chosen = (account and account.language) or request.cookies.get("language")
-    return str(chosen) if chosen in LANGUAGES else browser_locale()
 
 
 def browser_locale() -> str:

@@ -7,7 +7,7 @@ of a form are counted too. Werkzeug does so of a multipart form alone, so no upl
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Flask, abort, current_app, request
 from flask_babel import gettext as _
@@ -15,8 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 from app.web.errors import Problem
 from app.web.headers import TOKEN
+from app.web.marks import View, mark_of, marking
 
-View = TypeVar("View", bound=Callable[..., object])
 MayUpload = Callable[[Flask, dict[str, Any]], bool]
 
 # Bytes. A note of 20,000 code points of 4 bytes, each percent-encoded to 3 characters, is 240,000. One of twice that is
@@ -37,19 +37,12 @@ def accepts_upload(
 
     `most_files` are the fields of a body up to FOLDER_LIMIT.
     """
-
-    return partial(_mark, most=most, by=by, takes_files=True, most_files=most_files)
+    return marking(upload_limit=most, may_upload=by or _has_session, takes_files=True, most_files=most_files)
 
 
 def accepts_long_text(by: MayUpload | None = None) -> Callable[[View], View]:
     """Mark a view that takes LONG_TEXT_LIMIT bytes of a form or of JSON, as accepts_upload() does."""
-    return partial(_mark, most=LONG_TEXT_LIMIT, by=by, takes_files=False, most_files=MOST_FIELDS_OF_UPLOAD)
-
-
-def _mark(view: View, most: int, by: MayUpload | None, takes_files: bool, most_files: int) -> View:
-    view.upload_limit, view.may_upload = most, by or _has_session  # type: ignore[attr-defined]
-    view.takes_files, view.most_files = takes_files, most_files  # type: ignore[attr-defined]
-    return view
+    return marking(upload_limit=LONG_TEXT_LIMIT, may_upload=by or _has_session)
 
 
 def init_app(app: Flask) -> None:
@@ -69,20 +62,13 @@ def body_limit(app: Flask, head: dict[str, Any]) -> int:
         endpoint, _ = adapter.match()
     except HTTPException:  # 404, 405, or a redirect
         return TEXT_BODY_LIMIT
-    most = _upload_limit(app, endpoint)
-    if most == TEXT_BODY_LIMIT:
-        return most
-    may_upload: MayUpload = getattr(app.view_functions[endpoint], "may_upload")  # noqa: B009 - not known to mypy
-    return most if may_upload(app, head) else TEXT_BODY_LIMIT
+    marks = vars(app.view_functions[endpoint])
+    return marks["upload_limit"] if "may_upload" in marks and marks["may_upload"](app, head) else TEXT_BODY_LIMIT
 
 
 def _has_session(app: Flask, head: dict[str, Any]) -> bool:
     session = app.session_interface.open_session(app, app.request_class(head))
     return session is not None and TOKEN in session
-
-
-def _upload_limit(app: Flask, endpoint: str | None) -> int:
-    return getattr(app.view_functions.get(endpoint or ""), "upload_limit", TEXT_BODY_LIMIT)
 
 
 def check_body() -> None:
@@ -94,7 +80,7 @@ def check_body() -> None:
     if request.content_length and not CODINGS.isdisjoint(codings):
         sentence = _("The body is compressed. Send it as it is, without Content-Encoding.")
         raise Problem(415, _("That format isn't supported"), sentence, {"Accept-Encoding": "identity"})
-    if request.mimetype == "multipart/form-data" and not _takes_files() and request.files:
+    if request.mimetype == "multipart/form-data" and not mark_of(request.endpoint, "takes_files") and request.files:
         abort(422)  # a text field would be handed the file, and fail on it
 
 
@@ -102,15 +88,11 @@ def limit_body() -> None:
     size = request.content_length or 0
     is_long = size > TEXT_BODY_LIMIT
     most = request.max_content_length = body_limit(current_app, request.environ) if is_long else TEXT_BODY_LIMIT
-    view = current_app.view_functions.get(request.endpoint or "") if size <= FOLDER_LIMIT else None
-    request.max_form_parts = getattr(view, "most_files", MOST_FIELDS_OF_UPLOAD) if is_long else MOST_FIELDS
+    most_files = mark_of(request.endpoint if size <= FOLDER_LIMIT else None, "most_files", MOST_FIELDS_OF_UPLOAD)
+    request.max_form_parts = most_files if is_long else MOST_FIELDS
     if request.mimetype != "application/x-www-form-urlencoded":
         return
-    if is_long and size <= most and _takes_files():
+    if is_long and size <= most and mark_of(request.endpoint, "takes_files"):
         abort(415)  # an upload is no urlencoded form
     if size > most or request.get_data().count(b"&") >= MOST_FIELDS:
         abort(413)
-
-
-def _takes_files() -> bool:
-    return getattr(current_app.view_functions.get(request.endpoint or ""), "takes_files", False)

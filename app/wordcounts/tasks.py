@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, update
 from app.extensions import db
 from app.follower import writes
 from app.jobs.queue import JobRequeued, is_transient, nightly, queue, retrying
-from app.soft_delete import has_expired, purge
+from app.soft_delete import purge
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
@@ -69,7 +69,7 @@ def _counts_of(url: str) -> dict[str, Any]:
 @nightly("wordcounts.purge_deleted")
 def purge_deleted(timestamp: int) -> None:
     """Delete for good the results that were deleted more than an hour ago."""
-    purge(Result, has_expired(Result.deleted_at, HOUR))
+    purge(Result, Result.deleted_at <= func.now() - HOUR)
 
 
 def fail_interrupted(result_id: int) -> None:

@@ -12,12 +12,13 @@ from alembic.runtime.migration import MigrationContext
 from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
+from flask_migrate import Migrate
 from sqlalchemy import Engine, MetaData, create_engine, event, text
 
 import online_migrations as library
 from app import release_options
 from app.database import engine
-from app.extensions import db, migrate
+from app.extensions import db
 from config import TestingConfig
 from online_migrations.connection import direct_engine
 from online_migrations.locks import Deadline, lock_key
@@ -104,7 +105,7 @@ def connected(environment: Environment) -> Iterator[Database]:
     app.config.from_object(TestingConfig(environment))
     db.init_app(app)
     engine.init_app(app)
-    migrate.init_app(app, db)
+    Migrate(app, db)
     library.init_app(app, release_options(app))
     with app.app_context():
         migrating, other = direct_engine(), create_engine(app.config["MIGRATION_DATABASE_URI"])

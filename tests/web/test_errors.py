@@ -311,7 +311,7 @@ def test_the_answer_is_a_static_page_in_both_languages_with_the_request_id(
     assert answer.headers["X-Request-ID"] == REQUEST_ID
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
-    [record] = [record for record in caplog.records if record.name == "app.web.last_resort"]
+    [record] = [record for record in caplog.records if record.name == "app.web.errors"]
     assert record.exc_info is not None
     assert record.exc_info[0] is Broken
     assert record.request_id == REQUEST_ID  # type: ignore[attr-defined]

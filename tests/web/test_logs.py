@@ -23,8 +23,8 @@ from app.extensions import db
 from app.notes import service
 from app.notes.sharing import share_note
 from app.web import logs
-from app.web.access import is_public
 from app.web.logs import LONGEST_LINE, LogfmtFormatter, StdoutHandler
+from app.web.marks import mark_of
 from tests.conftest import PASSWORD
 from tests.logfmt import parse
 from tests.samples import samples
@@ -337,7 +337,7 @@ def test_a_page_with_a_number_in_its_path_asks_who_is_there(app: Flask) -> None:
     with app.app_context():
         numbered = [rule.endpoint for rule in app.url_map.iter_rules() if int in variables(app, rule).values()]
         assert numbered
-        assert [endpoint for endpoint in numbered if is_public(endpoint)] == []
+        assert [endpoint for endpoint in numbered if mark_of(endpoint, "is_public")] == []
 
 
 def test_no_search_engine_lists_one_and_other_pages_say_nothing(app: Flask, client: Visitor, alice: User) -> None:

@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from flask import Flask
-from pydantic import ValidationError
 
-from app.api.messages import not_read
+from app.api.messages import refusing
 from app.notes import service as notes
 from app.schemas import Body
+from app.web.errors import Problem
 from app.web.locale import LANGUAGES
 from tools.attack.answers import Answers, read
 from tools.attack.tools import FOLDER, programs, token_of, without_limits
@@ -50,10 +50,10 @@ def schema_sentences(app: Flask) -> set[str]:
     for language in LANGUAGES:
         with app.test_request_context(headers={"Accept-Language": language}):
             try:
-                Sample.model_validate({"number": "1", "colour": "red"})
-            except ValidationError as error:
-                problem = json.loads(not_read(error, "pointer").answer().get_data())
-                found |= {each["detail"] for each in problem["errors"]}
+                with refusing("pointer"):
+                    Sample.model_validate({"number": "1", "colour": "red"})
+            except Problem as problem:
+                found |= {each["detail"] for each in json.loads(problem.answer().get_data())["errors"]}
     return found
 
 

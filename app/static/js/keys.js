@@ -1,6 +1,7 @@
 // Keyboard shortcuts. Single letters work only outside of fields, and can be switched off (WCAG 2.1.4).
 const ROWS = ".note, .list li"; // of a list; each begins with a link, or has one
 const CONTROLS = { e: "a[href^='/']:is([href*='/edit'], [href*='edit='])", "#": "[formaction*='/delete']", x: "[name=note]" }; // of a row
+const ACTIONS = { n: () => goTo("new-note"), "/": () => goTo("search"), "?": showShortcuts, j: () => move(1), k: () => move(-1) };
 const opener = document.getElementById("open-shortcuts"); // the only way to the list while the letters are off
 opener.hidden = !matchMedia("(any-hover: hover)").matches; // a phone has no keys
 opener.addEventListener("click", showShortcuts);
@@ -15,7 +16,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
   const key = letter(event);
   const control = CONTROLS[key] && rowOf(event.target)?.querySelector(CONTROLS[key]);
-  const action = control ? () => control.click() : { n: writeNote, "/": search, "?": showShortcuts, j: next, k: previous }[key];
+  const action = control ? () => control.click() : ACTIONS[key];
   if (!action) return;
   event.preventDefault();
   action();
@@ -43,14 +44,6 @@ function letter({ key, code }) {
 // The row that has the focus; on the page of one note, that note.
 function rowOf(target) {
   return target.closest(ROWS) ?? document.querySelector("main:has(> .reading)");
-}
-
-function next() {
-  move(1);
-}
-
-function previous() {
-  move(-1);
 }
 
 // The link of a row gets the focus: it acts by nothing but Enter.
@@ -97,14 +90,6 @@ function continueList(event) {
   if (isEmpty) event.target.setSelectionRange(start, start + marker.length);
   if (isEmpty && !isBelowText) return document.execCommand("delete");
   document.execCommand("insertText", false, isEmpty ? "\n" : `\n${indent}${following} ${task && "[ ] "}`); // it can be undone
-}
-
-function writeNote() {
-  goTo("new-note");
-}
-
-function search() {
-  goTo("search");
 }
 
 // Both fields are on the page of notes, where a search hides that of the new note.
