@@ -14,7 +14,6 @@ from sqlalchemy import BindParameter, Delete, Integer, Row, Update, bindparam, d
 from app.accounts.service import owner_required
 from app.database.statements import fixed
 from app.extensions import Base, db, read
-from app.jobs.queue import nightly
 from app.keyset import Cursor, cut_page
 from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.notes.cursor import SORT_KEY, microseconds_of, moment_at
@@ -22,7 +21,7 @@ from app.notes.models import Note, NoteShare, NoteVersion
 from app.notes.texts import EXCERPT_LENGTH, Tick, name_and_excerpt, tags_of, ticked
 from app.notes.versions import TEXT_VERSION, keeping
 from app.rejection import RowNotFound, existing
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 
 TRIES = 5  # of a tick, against edits of the same moment
 TRASH_RETENTION = timedelta(days=30)
@@ -256,10 +255,7 @@ def empty_trash(user_id: int) -> None:
     db.session.commit()
 
 
-@nightly("notes.purge_deleted")
-def purge_deleted_notes(timestamp: int) -> None:
-    """Delete for good every user's notes that have been in the trash for TRASH_RETENTION."""
-    purge(Note, Note.deleted_at <= func.now() - TRASH_RETENTION)
+purge_deleted_notes = purged_nightly("notes.purge_deleted", (Note, Note.deleted_at <= func.now() - TRASH_RETENTION))
 
 
 def changing(column: Any, value: Any) -> dict[Any, Any]:

@@ -15,11 +15,10 @@ from sqlalchemy import BigInteger, Row, Update, bindparam, case, cast, extract, 
 
 from app.accounts.service import lock_owner, owner_required
 from app.extensions import db, read
-from app.jobs.queue import nightly
 from app.keyset import Cursor
 from app.limits.quotas import Key, Quota, StoredBefore
 from app.rejection import RowNotFound, existing
-from app.soft_delete import purge
+from app.soft_delete import purged_nightly
 from app.sync import Feed
 from app.todos.models import UNPLACED, Todo
 
@@ -196,10 +195,7 @@ def restore_cleared(user_id: int, moment: int) -> None:
         raise RowNotFound
 
 
-@nightly("todos.purge_deleted")
-def purge_deleted_todos(timestamp: int) -> None:
-    """Delete for good every user's todos that nobody restored within UNDO_FOR."""
-    purge(Todo, Todo.deleted_at <= func.now() - UNDO_FOR)
+purge_deleted_todos = purged_nightly("todos.purge_deleted", (Todo, Todo.deleted_at <= func.now() - UNDO_FOR))
 
 
 def _own(user_id: int, todo_id: int) -> Update:

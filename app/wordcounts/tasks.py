@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, func, update
 
 from app.extensions import db
 from app.follower import writes
-from app.jobs.queue import JobRequeued, is_transient, nightly, queue, retrying
-from app.soft_delete import purge
+from app.jobs.queue import JobRequeued, is_transient, queue, retrying
+from app.soft_delete import purged_nightly
 from app.wordcounts.analysis import sandbox
 from app.wordcounts.failures import INTERRUPTED, FetchFailed
 from app.wordcounts.models import DONE, FAILED, QUEUED, RUNNING, UNFINISHED, Result
@@ -66,10 +66,7 @@ def _counts_of(url: str) -> dict[str, Any]:
     return {"final_url": page.url, "title": document.title or None, **counts._asdict()}
 
 
-@nightly("wordcounts.purge_deleted")
-def purge_deleted(timestamp: int) -> None:
-    """Delete for good the results that were deleted more than an hour ago."""
-    purge(Result, Result.deleted_at <= func.now() - HOUR)
+purge_deleted = purged_nightly("wordcounts.purge_deleted", (Result, Result.deleted_at <= func.now() - HOUR))
 
 
 def fail_interrupted(result_id: int) -> None:
