@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
-from app.web import access, errors, formats, headers, locale, logs, proxy, request_size, static, templates
+from app.web import access, errors, fields, formats, headers, locale, logs, proxy, request_size, static, templates
 from online_migrations import boot_gate
 
 
@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = RowIdConverter
     app.url_map.merge_slashes = False  # else a path with two slashes redirects, to whatever host the request names
     # The logs first, so that every later failure is logged in the same form.
-    for part in (logs, proxy, templates, locale, formats, static, headers, request_size, errors):
+    for part in (logs, proxy, templates, locale, formats, fields, static, headers, request_size, errors):
         part.init_app(app)
     boot_gate.init_app(app, exempt=proxy.HEALTH_CHECKS)  # before what first asks the database
     access.init_app(app)

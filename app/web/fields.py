@@ -1,13 +1,17 @@
-"""Parts of all forms: normalizing text, and refusing some of it."""
+"""Parts of all forms: normalizing text, refusing some of it, and writing the attributes of fields."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from flask import Flask
 from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
-from wtforms import Field, Form
+from markupsafe import Markup, escape
+from wtforms import Field, Form, widgets
+from wtforms.fields import Flags
 from wtforms.validators import Length, ValidationError
+from wtforms.widgets import core
 
 from app.characters import BLANK, composed
 from app.rejection import Rejected
@@ -58,3 +62,30 @@ def rejection_sentence(error: Rejected, sentences: Mapping[Any, object]) -> str:
     """Return the sentence why a file was refused: that of the reason, which may name the `place`."""
     sentence = str(sentences[error.reason])
     return sentence % {"place": error.place} if error.place else sentence
+
+
+def init_app(app: Flask) -> None:
+    """Write the attributes of fields without a template for each.
+
+    WTForms writes every attribute with `Markup.format`: 7 µs each, a fifth of the sign-in page. This writes the same
+    text in a tenth of the time. Delete it once WTForms does.
+    """
+    widgets.html_params = html_params  # of labels
+    core.html_params = html_params  # of text areas and selects
+    widgets.Input.html_params = staticmethod(html_params)
+    Flags.__dir__ = lambda flags: list(vars(flags))  # asked at each field; WTForms lists 30 methods besides
+
+
+def html_params(**attributes: Any) -> Markup:
+    """Write attributes as WTForms does: sorted; True is an attribute without a value, False is none."""
+    written = [
+        core.clean_key(name) if value is True else f'{core.clean_key(name)}="{_quoted(value)}"'
+        for name, value in sorted(attributes.items())
+        if value is not False
+    ]
+    return Markup(" ".join(written))  # noqa: S704 - every value is escaped
+
+
+def _quoted(value: object) -> str:
+    """Escape a value, also a quotation mark in what is HTML already."""
+    return str(escape(value)).replace('"', "&quot;")

@@ -1,6 +1,7 @@
 """Templates: rules checked by reading the files, constants right for every reader, attributes of fields,
 and the language of texts."""
 
+import importlib.util
 import re
 from pathlib import Path
 from urllib.parse import urljoin
@@ -18,6 +19,7 @@ from app.accounts.models import User
 from app.notes import service as notes
 from app.notes.sharing import share_note
 from app.todos import service as todos
+from app.web.fields import html_params
 from app.web.locale import LANGUAGES, lang
 from app.web.static import hashed_url
 from app.web.templates import constant
@@ -238,6 +240,28 @@ def test_no_request_decides_where_the_links_of_later_pages_lead(fresh: Flask, fo
     with fresh.test_request_context(environ_overrides=forged):
         assert render_template("url.html", note_id=1) == "/notes?q=a%26b /notes/1"
     assert rendered(fresh, "url.html", note_id=1) == "/notes?q=a%26b /notes/1"
+
+
+ATTRIBUTES: list[dict[str, object]] = [
+    {},
+    {"name": "a", "id": "b", "value": "x\"<&'>"},
+    {"required": True, "readonly": False, "maxlength": 50, "value": None},
+    {"class_": "full", "data_count": 3, "aria_describedby": "a b", "aria-label": "c", "for_": "d"},
+    {"title": Markup('<b title="x">&amp;')},
+]
+
+
+def test_it_writes_what_wtforms_writes() -> None:
+    """The module of WTForms as it is installed is loaded once more."""
+    spec = importlib.util.find_spec("wtforms.widgets.core")
+    assert spec
+    assert spec.loader
+    pristine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pristine)
+    for attributes in ATTRIBUTES:
+        written = html_params(**attributes)
+        assert written == pristine.html_params(**attributes)
+        assert isinstance(written, Markup)
 
 
 class Example(Form):
