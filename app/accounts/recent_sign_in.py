@@ -10,6 +10,7 @@ from typing import NamedTuple, ParamSpec
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.exceptions import Forbidden
 
@@ -57,7 +58,7 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
                 return redirect(url_for("recent_sign_in.confirm", next=request.full_path.rstrip("?")))
             return ask(name) or view(*args, **kwargs)
 
-        guarded.sensitive_act = Act(name, is_download)  # type: ignore[attr-defined]
+        guarded.sensitive_act, guarded.recovered_act = Act(name, is_download), name  # type: ignore[attr-defined]
         return guarded
 
     return guard
@@ -71,12 +72,18 @@ def confirm() -> Answer:
     is_download = act is not None and act.is_download
     if is_download and request.method == "GET" and current_user.is_recent:
         return render_template("accounts/download_begins.html", url=target)
+    after = url_for("recent_sign_in.confirm", next=target) if is_download else target
+    if request.method == "POST" and current_user.is_recent and not {"password", "passkey"} & request.form.keys():
+        return redirect(after)  # another window has confirmed
     if refusal := ask(act.name if act else None):
         return refusal
     if is_download:
-        return redirect(url_for("recent_sign_in.confirm", next=target))
+        return redirect(after)
     flash(_("Thanks for confirming. We won't ask again for 10 minutes."))
     return redirect(target)
+
+
+confirm.recovered_act = lazy_gettext("Confirm it's you")  # type: ignore[attr-defined]
 
 
 def ask(act: str | None) -> Answer | None:

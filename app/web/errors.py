@@ -94,9 +94,9 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
-    """Offer the typed text again: the token is of an ended session, as after signing in again in another window."""
+    """Offer what was typed or asked for: the token is of an ended session, as after signing in in another window."""
     settle_reader()
-    if form := form_recovery.posted_form():
+    if form := form_recovery.posted_form(or_act=not wants_json()):
         return Response(form_recovery.offer(form), error.code, mimetype="text/html")
     return error_response(error, *CSRF_SENTENCE)
 
