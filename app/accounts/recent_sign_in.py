@@ -10,6 +10,7 @@ from typing import NamedTuple, ParamSpec
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.exceptions import Forbidden
 
@@ -57,12 +58,13 @@ def recent_sign_in_required(name: str, *, is_download: bool = False) -> Callable
                 return redirect(url_for("recent_sign_in.confirm", next=request.full_path.rstrip("?")))
             return ask(name) or view(*args, **kwargs)
 
-        return marking(sensitive_act=Act(name, is_download))(guarded)
+        return marking(sensitive_act=Act(name, is_download), recovered_act=name)(guarded)
 
     return guard
 
 
 @bp.route("/sign-in/confirm", methods=["GET", "POST"])
+@marking(recovered_act=lazy_gettext("Confirm it's you"))
 def confirm() -> Answer:
     """Ask on the way to a page, or before a download: that begins on a page which says so, and does not hold a form."""
     target = local_path(request.args.get("next"), default=url_for("mypage.index"))
@@ -70,10 +72,13 @@ def confirm() -> Answer:
     is_download = act is not None and act.is_download
     if is_download and request.method == "GET" and current_user.is_recent:
         return render_template("accounts/download_begins.html", url=target)
+    after = url_for("recent_sign_in.confirm", next=target) if is_download else target
+    if request.method == "POST" and current_user.is_recent and not {"password", "passkey"} & request.form.keys():
+        return redirect(after)  # another window has confirmed
     if refusal := ask(act.name if act else None):
         return refusal
     if is_download:
-        return redirect(url_for("recent_sign_in.confirm", next=target))
+        return redirect(after)
     flash(_("Thanks for confirming. We won't ask again for 10 minutes."))
     return redirect(target)
 

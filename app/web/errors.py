@@ -102,8 +102,8 @@ def show_error(error: HTTPException) -> Response:
 
 
 def show_csrf_error(error: CSRFError) -> Response:
-    """Answer where the token is of an ended session, as after signing in again in another window."""
-    return recover(error, *CSRF_SENTENCE)
+    """Offer what was typed or asked for: the token is of an ended session, as after signing in in another window."""
+    return recover(error, *CSRF_SENTENCE, or_act=not wants_json())
 
 
 def show_database_error(error: DBAPIError) -> Response:
@@ -160,10 +160,12 @@ def error_response(error: HTTPException, title: object, advice: object) -> Respo
     return response
 
 
-def recover(error: HTTPException, title: object, advice: object, reason: str | None = None) -> Response:
+def recover(
+    error: HTTPException, title: object, advice: object, reason: str | None = None, *, or_act: bool = False
+) -> Response:
     """Offer typed text again, for a `reason` or since the session was lost; without any, answer with an error page."""
     settle_reader()
-    if form := form_recovery.posted_form():
+    if form := form_recovery.posted_form(or_act=or_act):
         return Response(form_recovery.offer(form, reason), error.code, error.get_headers(), mimetype="text/html")
     return error_response(error, title, advice)
 

@@ -3,6 +3,8 @@
 A form that is posted without a session, or with the CSRF token of an ended one, is not obeyed. Its fields are carried
 through the sign-in. Then a page shows them with one button, which posts them again with a new token. Only fields that
 the view names are recovered, so no password and no file is.
+
+An act that asks for a recent sign-in is offered as well, when the session was renewed in another window.
 """
 
 import json
@@ -16,6 +18,7 @@ from app.web.form_tokens import is_from_here
 from app.web.marks import View, mark_of, marking
 
 MAX_FIELDS = 20
+NEVER_KEPT = {"csrf_token", "password", "passkey", "username"}  # the last three confirm who is there
 
 
 def recovers(*names: str) -> Callable[[View], View]:
@@ -25,10 +28,11 @@ def recovers(*names: str) -> Callable[[View], View]:
 
 @dataclass(frozen=True)
 class RecoveredForm:
-    """A posted form: its action, and each field's name and text."""
+    """A posted form: its action, each field's name and text, and the name of the act that is guarded, if it is one."""
 
     action: str
     fields: Sequence[tuple[str, str]]
+    act: str | None = None
 
     @property
     def texts(self) -> list[str]:
@@ -40,15 +44,19 @@ class RecoveredForm:
         return json.dumps(self.fields)
 
 
-def posted_form(action: str | None = None) -> RecoveredForm | None:
+def posted_form(action: str | None = None, *, or_act: bool = False) -> RecoveredForm | None:
     """Return this request's form, to be posted to `action` or the same path, if there is text to recover.
 
     Only a page of ours has its text offered again: another site could have its own sent.
+
+    Args:
+        or_act: also the form of a guarded act, see app/accounts/recent_sign_in.py.
     """
     if request.mimetype != "application/x-www-form-urlencoded" or not is_from_here():
         return None
-    fields = [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
-    return if_recoverable(RecoveredForm(action or request.full_path.rstrip("?"), fields))
+    fields = [(name, text) for name, text in request.form.items(multi=True) if name not in NEVER_KEPT]
+    act = mark_of(request.endpoint, "recovered_act", None) if or_act else None
+    return if_recoverable(RecoveredForm(action or request.full_path.rstrip("?"), fields, act))
 
 
 def carried_form(action: str) -> RecoveredForm | None:
@@ -62,7 +70,7 @@ def carried_form(action: str) -> RecoveredForm | None:
 
 
 def if_recoverable(form: RecoveredForm) -> RecoveredForm | None:
-    return form if len(form.fields) <= MAX_FIELDS and form.texts else None
+    return form if len(form.fields) <= MAX_FIELDS and (form.texts or form.act) else None
 
 
 def endpoint_of(path: str, method: str) -> str | None:

@@ -264,9 +264,8 @@ def confirm(scene: Scene, page: str, **typed: str) -> TestResponse:
     form = LexborHTMLParser(page).css_first("main form")
     assert form, "no page that asks"
     inputs = [field.attributes for field in form.css("input[name]")]
-    own = {name: typed.get(name, "") for name in ("password", "passkey")}
-    fields = [(str(field["name"]), field.get("value") or "") for field in inputs if field["name"] not in own]
-    return scene.laptop.post(str(form.attributes["action"]), data=MultiDict([*fields, *own.items()]))
+    sent = MultiDict((str(field["name"]), typed.get(str(field["name"]), field.get("value") or "")) for field in inputs)
+    return scene.laptop.post(str(form.attributes["action"]), data=sent, headers={"Origin": "http://localhost"})
 
 
 def stored() -> list[Any]:
@@ -315,6 +314,23 @@ def test_it_is_done_once_after_the_confirmation_and_not_before(app: Flask, scene
     done = stored()
     assert confirm(scene, refused.text, password=PASSWORD).status_code == 400  # the token of a session that has ended
     assert (stored(), confirmations()) == (done, 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_waits_for_a_button_when_another_window_has_confirmed(app: Flask, scene: Scene, name: str) -> None:
+    """The session is another one by then, so the form that waits is refused. It is offered, without the password."""
+    if name == "POST passkeys.create":
+        scene.credential = Authenticator().register(ask(scene.laptop, PASSKEYS))
+    asked = ask_for(scene, name)
+    confirm(scene, scene.laptop.get("/sign-in/confirm?next=/mypage/devices").text, password=PASSWORD)
+    before = stored()
+    offered = confirm(scene, asked, password=PASSWORD)
+    assert offered.status_code == 400
+    assert PASSWORD not in offered.text
+    assert "Confirm it's you" in offered.text if name.startswith("GET") else names_act(app, name, offered.text)
+    assert (stored(), confirmations()) == (before, 1)
+    assert CASES[name][1](scene, confirm(scene, offered.text))
+    assert confirmations() == 1
 
 
 def test_a_cancel_leads_to_a_page_and_does_nothing(scene: Scene) -> None:

@@ -11,11 +11,20 @@ from typing import Any
 
 from semicircle_client import AuthenticatedClient
 from semicircle_client.api.export import export
-from semicircle_client.api.notes import change_note, create_note, create_notes, list_notes, show_note
+from semicircle_client.api.notes import (
+    change_note,
+    create_note,
+    create_notes,
+    delete_note,
+    delete_note_for_good,
+    list_note_changes,
+    list_notes,
+    show_note,
+)
 from semicircle_client.api.profile import put_photo, show_profile
 from semicircle_client.api.todos import change_todo, create_todo, list_todos
 from semicircle_client.models import AddedNote, AddedTodo, ChangedNote, ChangedTodo
-from semicircle_client.types import File
+from semicircle_client.types import UNSET, File, Unset
 
 
 def expect(what: str, holds: object) -> None:
@@ -36,6 +45,7 @@ def use_notes(client: Any) -> None:
     expect("they are listed in pages", (len(first.notes), len(rest.notes), rest.next_) == (2, 1, None))
     expect("and found by a tag", len(list_notes.sync(client=client, tag="home").notes) == 2)
     edit_note(client, made.parsed.id, made.headers["ETag"])
+    keep_copy(client, made.parsed.id)
 
 
 def edit_note(client: Any, note_id: int, etag: str) -> None:
@@ -48,6 +58,33 @@ def edit_note(client: Any, note_id: int, etag: str) -> None:
     expect("with the note as it is", stale.parsed.current.to_dict()["version"] == 2)
     missing = show_note.sync_detailed(2**63 - 1, client=client)
     expect("what is not there is 404", missing.status_code == 404 and missing.parsed.detail)
+
+
+def keep_copy(client: Any, note_id: int) -> None:
+    create_notes.sync(client=client, body=[AddedNote(content="one of many")] * 99)
+    copy: dict[int, Any] = {}
+    since = sync(client, copy)
+    expect("a copy is whole", len(copy) == 102 and copy[note_id].version == 2)
+    late = delete_note.sync_detailed(note_id, client=client, if_match='"1"')
+    expect("who deletes what has changed meanwhile is told", late.status_code == 412)
+    delete_note.sync_detailed(note_id, client=client, if_match='"2"')
+    sync(client, copy, since)
+    expect("what is in the trash is told", copy[note_id].deleted_at is not None)
+    delete_note_for_good.sync_detailed(note_id, client=client)
+    sync(client, copy, since)
+    expect("and what is deleted for good", len(copy) == 101 and note_id not in copy)
+
+
+def sync(client: Any, copy: dict[int, Any], since: str | Unset = UNSET) -> str:
+    """Take over what has changed since then, and return the cursor that follows."""
+    more = True
+    while more:
+        page = list_note_changes.sync(client=client, updated_since=since)
+        copy.update({note.id: note for note in page.notes})
+        for gone in page.gone:
+            copy.pop(gone, None)
+        since, more = page.next_, page.more
+    return str(since)
 
 
 def use_the_rest(client: Any, photo: bytes) -> None:

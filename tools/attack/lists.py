@@ -77,7 +77,7 @@ def in_lists(site: Site) -> Finding:
     furnish(site, owner.user)
     searches = [f"notes?q={words}&limit=100" for words in SEARCHES] + [f"notes?tag={tag}" for tag in (WORD, "owner")]
     shown = 0  # of the owner's rows to the owner, without which this would prove little
-    for path in [*pages(owner), *searches, "profile"]:
+    for path in [*pages(owner), *searches, "notes/changes", "todos/changes", "profile"]:
         site.rows("DELETE FROM rate_limits")
         shown += owner.get(path).text.count(WORD)
         answer = taker.get(path)

@@ -58,12 +58,15 @@ def schema_sentences(app: Flask) -> set[str]:
 
 
 def furnish(site: Site) -> str:
-    """Return a token of an account with several pages of notes, some of them in the trash."""
+    """Return a token of an account with several pages of notes: by turns one was edited, and one is in the trash."""
     user = site.sign_up("schema")
-    own_things(site, user)
+    first = own_things(site, user)["note_id"]
     with site.app.app_context():
-        for note_id in notes.create_notes(user.id, [(f"note {number}", "text #home") for number in range(60)])[::2]:
-            notes.delete_note(user.id, note_id)
+        ids = [first, *notes.create_notes(user.id, [(f"note {number}", "text #home") for number in range(60)])]
+        for edited in ids[::2]:
+            notes.update_note(user.id, edited, "edited", "text #home", 1)
+        for deleted in ids[1::2]:
+            notes.delete_note(user.id, deleted)
     return token_of(site, user)
 
 
