@@ -58,7 +58,6 @@ def refused(shop: Shop, rule: str) -> Result:
     return told
 
 
-@pytest.mark.smoke
 def test_a_backup_of_an_older_schema_that_a_provider_restores_over_a_newer_one_is_found(
     shop: Shop, tmp_path: Path
 ) -> None:
