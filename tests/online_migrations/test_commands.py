@@ -154,7 +154,6 @@ def test_without_a_database_it_is_one_sentence(server_environment: Environment) 
         assert "secret" not in ended.stderr
 
 
-@pytest.mark.smoke
 def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
     checkout.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')

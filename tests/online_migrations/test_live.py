@@ -158,7 +158,6 @@ def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: 
     assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown"), "a merge of a branch that is lost"
 
 
-@pytest.mark.smoke
 def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:
     """The models and the catalog name each type alike."""
     with in_use.engine.connect() as connection:

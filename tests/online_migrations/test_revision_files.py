@@ -25,7 +25,6 @@ servers = pytest.mark.servers
 pytestmark = pytest.mark.newest_server  # they are read by Python, and of the ledger the simplest statements
 
 
-@pytest.mark.smoke
 def test_our_own_files_fit_together() -> None:
     assert duplicate_revisions(OUR_HISTORY) == {}
     require_parent_files(OUR_HISTORY)
@@ -42,7 +41,6 @@ def test_it_reads_merges_and_annotations(tmp_path: Path) -> None:
         require_parent_files(directory)
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("made", "too_early"),
     [
@@ -63,7 +61,6 @@ def test_a_table_that_only_a_later_revision_makes_is_there_too_early(
     assert made_too_early(directory, [], ["todos", "new"]) == []
 
 
-@pytest.mark.smoke
 def test_what_a_downgrade_makes_again_is_not_too_early(tmp_path: Path) -> None:
     directory = history(tmp_path, 'op.drop_table("legacy")')
     file = tmp_path / "versions/0002_step.py"
@@ -212,7 +209,6 @@ def test_another_file_is_one_under_both_hashes(tmp_path: Path, old: str, new: st
     assert set(hashes(tmp_path, RAN)).isdisjoint(hashes(tmp_path, RAN.replace(old, new)))
 
 
-@pytest.mark.smoke
 @servers
 def test_what_ran_is_told_by_content_also_in_a_ledger_without_marks(checkout: OwnHistory, database: Database) -> None:
     """Another file of the number is refused. What has another number now is not run again, and the rest is run."""

@@ -285,7 +285,6 @@ def test_a_part_is_kept_that_an_older_version_retired_or_whose_release_noted_not
     assert rows(partitioned) == 2500
 
 
-@pytest.mark.smoke
 def test_a_part_of_what_no_model_has_goes_with_the_whole(project: ModelProject) -> None:
     project.database.execute(MADE_BY_SQL["a partition of a partition"])
     assert "retire_table_online('logged')" in migrated(project)
