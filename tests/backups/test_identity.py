@@ -27,7 +27,6 @@ def flask(shop: Shop, *words: str) -> Result:
     return result
 
 
-@pytest.mark.smoke
 def test_what_a_restore_brought_back_is_told_and_ended_once(shop: Shop, tmp_path: Path) -> None:
     run(shop.url, SESSION, "INSERT INTO note_shares (user_id, note_id, token) VALUES (1, 1, 'token')")
     assert flask(shop, "release", "doctor").stdout == "Nothing is wrong.\n"
@@ -58,7 +57,6 @@ def refused(shop: Shop, rule: str) -> Result:
     return told
 
 
-@pytest.mark.smoke
 def test_a_backup_of_an_older_schema_that_a_provider_restores_over_a_newer_one_is_found(
     shop: Shop, tmp_path: Path
 ) -> None:

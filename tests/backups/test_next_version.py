@@ -52,12 +52,18 @@ class Move:
         assert run(self.new, WRITE) == [(last_id + 1,)]
 
 
-@pytest.fixture
-def move(server_environment: Environment, tmp_path: Path) -> Iterator[Move]:
+@pytest.fixture(scope="module")
+def servers(server_environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield the URLs of the old database, with rows, and of the new server's."""
     with own_server(16, "wal_level=logical") as old, own_server(18) as new:
         upgrade({**server_environment, "DATABASE_URL": old})
         run(old, *ROWS, SESSION)
-        yield Move(old, new, server_environment, tmp_path)
+        yield old, new
+
+
+@pytest.fixture
+def move(servers: tuple[str, str], server_environment: Environment, tmp_path: Path) -> Move:
+    return Move(*servers, server_environment, tmp_path)
 
 
 def test_by_a_dump(move: Move) -> None:

@@ -1,7 +1,6 @@
 """The measuring, over HTTP and of schema changes, is held to what it says; so are the releases of bench.preboot."""
 
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +13,9 @@ from tools.bench.load import NO_ANSWER, Request, closed_loop
 from tools.bench.preboot import releases
 from tools.bench.preboot.letters import Letters
 from tools.bench.release.figures import criteria, figures
-from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor
+from tools.bench.release.traffic import Answer
 from tools.bench.release.trial import Trial
 
-STALL = 0.3  # seconds
 LIST = PARTS["servers"][0]
 
 
@@ -33,14 +31,11 @@ def test_ratios_are_of_the_same_round() -> None:
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answer with the status of the path, and a body that comes in pieces; or not at all; and nobody during a stall."""
+    """Answer with the status of the path, and a body that comes in pieces; or not at all."""
 
     protocol_version = "HTTP/1.1"
-    stall_until = 0.0
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        time.sleep(max(0.0, Answering.stall_until - time.monotonic()))
         if self.path == "/none":
             self.close_connection = True
             return
@@ -53,9 +48,6 @@ class Answering(BaseHTTPRequestHandler):
         for piece in (b"abc", b"def"):
             self.wfile.write(piece)
             self.wfile.flush()
-
-    def do_POST(self) -> None:
-        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -88,19 +80,6 @@ def test_what_was_not_expected_is_a_failure_that_ends_the_command(port: int, pat
     assert (len(outcome.latencies), outcome.failed) == (1, {status: 1})
     with pytest.raises(SystemExit, match="FAILED  the list: 1 ×"):
         refuse_failures("the list", outcome)
-
-
-def test_latency_counts_from_the_due_time_also_of_what_could_not_be_sent(port: int) -> None:
-    people = [Visitor(number, "", "") for number in (1, 2)]  # two connections for 100 requests a second: they queue
-    with Traffic(Plan(port, people, notes=100, users=2, rate=100)) as traffic:
-        time.sleep(0.2)
-        stalled = time.monotonic()
-        Answering.stall_until = stalled + STALL
-        time.sleep(STALL + 0.2)
-        answers = traffic.stop()
-    stalled_ones = [answer for answer in answers if stalled + 0.03 < answer.due < stalled + STALL - 0.03]
-    assert len(stalled_ones) >= 20  # none was left out because the one before it took long
-    assert all(answer.due + answer.latency >= stalled + STALL for answer in stalled_ones)
 
 
 def trial(side: str, *latencies: float, status: int = 200, nulls: int | None = 0) -> Trial:

@@ -149,7 +149,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
     assert running or place.left_behind() == []
 
 
-@pytest.mark.smoke
 def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     first = place.start()
     address = first.wait_until_it_serves()

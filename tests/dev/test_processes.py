@@ -64,6 +64,7 @@ def grandchild(folder: Path) -> int:
     return int((folder / "started").read_text())
 
 
+@pytest.mark.smoke
 def test_stop_ends_descendants_too(parent: Child, tmp_path: Path) -> None:
     assert os.getsid(parent.process.pid) == parent.process.pid != os.getsid(0)
     assert is_alive(grandchild(tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from gunicorn.config import Config
 
 from http_server import connection as timing
-from http_server.connection import Connection, State, WaitingRoom
+from http_server.connection import Connection, WaitingRoom
 from http_server.request_buffer import BodyLimits
 from http_server.response_buffer import ResponseBuffer
 
@@ -58,21 +58,6 @@ def test_a_client_that_asks_is_told_at_each_request_to_send_the_body(ends: Ends)
         client.sendall(b"x")
         connection.read()
         connection.await_request(5)
-
-
-def test_a_client_that_reads_slowly_gets_all_of_the_response(ends: Ends) -> None:
-    connection, client = ends
-    response = bytes(range(256)) * 20_000
-    connection.sock.sendall(response[:1000])
-    connection.sock.sendall(response[1000:])
-    connection.begin_sending()
-    assert connection.state is State.SENDING
-    received = b""
-    while not connection.sock.flush():
-        received += client.recv(100_000)
-    while len(received) < len(response):
-        received += client.recv(100_000)
-    assert received == response
 
 
 class Room(WaitingRoom):

@@ -153,10 +153,3 @@ def test_an_answer_for_which_the_disk_has_no_room_is_cut_off(site: Site) -> None
     assert len(received) < 64 * MIB
     assert received.count(b"HTTP/") <= 1
     site.logged("SpoolFailed")
-
-
-def test_a_client_that_leaves_is_no_error_of_ours(site: Site) -> None:
-    with site.connect() as client:
-        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-    site.logged('path="/large" route=- status=200 ')
-    assert "level=error" not in site.said()

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
@@ -194,27 +193,7 @@ def test_a_client_that_asks_before_sending_too_much_is_spared_the_upload(live: S
 
 
 MIB = 1024 * 1024
-# A hash takes 19 MiB. Each of two processes keeps that, and some for pages. Kept by each of ten threads, it is 190.
-MOST = 80
 NOTES = b"[%b]" % b",".join([b'{"content":"%b"}' % (b"x" * 1000)] * 100)
-
-
-def test_the_memory_of_password_hashes_does_not_stay_with_each_thread(live: Service) -> None:
-    """An unknown address costs as much as a known one."""
-    workers = psutil.Process(live.process.pid).children()
-    before = own_memory(workers)
-
-    def sign_in(number: int) -> int:
-        return live.browser().post("/sign-in", email=f"nobody{number}@example.com", password="a wrong guess").status
-
-    with ThreadPoolExecutor(10) as clients:
-        assert set(clients.map(sign_in, range(60))) == {422}
-    assert own_memory(workers) - before < MOST * MIB
-
-
-def own_memory(processes: list[psutil.Process]) -> int:
-    """Return the bytes that are shared with no other process."""
-    return sum(process.memory_full_info().uss for process in processes)
 
 
 def test_a_photo_and_a_batch_of_the_api_may_be_long_and_a_stranger_is_answered_by_the_head(live: Service) -> None:

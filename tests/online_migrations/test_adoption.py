@@ -88,9 +88,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = shutil.copytree(LIBRARY, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     python = folder / "environment/bin/python"
     for command in (
-        f"{sys.executable} -m venv {folder / 'environment'}",
-        f"{python} -m pip wheel --quiet --no-deps --wheel-dir {folder} {source}",
-        f"{python} -m pip install --quiet --find-links {folder} flask-online-migrations",
+        f"{sys.executable} -m venv --without-pip {folder / 'environment'}",
+        f"{sys.executable} -m pip --python {python} install --quiet {source}",  # builds a wheel, and installs that
     ):
         subprocess.run(shlex.split(command), cwd=folder, check=True, timeout=300)
     return python

@@ -128,7 +128,6 @@ def line(runner: FlaskCliRunner) -> str:
     return next(line for line in lines if line.startswith("backfills"))
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("name", [(), ("sizes",)])
 def test_it_pauses_and_goes_on_where_it_was(things: Database, runner: FlaskCliRunner, name: tuple[str, ...]) -> None:
     begin(things)

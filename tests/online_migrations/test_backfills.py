@@ -34,7 +34,6 @@ def environment(server_environment: Environment) -> Iterator[Environment]:
         yield environment
 
 
-@pytest.mark.smoke
 def test_from_its_beginning_to_its_end_and_begun_again(things: Database) -> None:
     """It is done after a pass that finds nothing; a row that is written behind its key comes in the next pass."""
     begin(things)

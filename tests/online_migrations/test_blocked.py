@@ -133,7 +133,6 @@ def test_a_deadline_that_is_no_time_is_refused(checkout: OwnHistory) -> None:
         assert "takes seconds" in checkout.ends(1, "db", "upgrade", "-x", f"deadline={given}")
 
 
-@pytest.mark.smoke
 def test_another_release_is_waited_for_until_the_deadline(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(2)
     with database.holding(f"SELECT pg_advisory_lock({LOCK_KEY})"):
@@ -249,7 +248,6 @@ def test_what_may_hold_up_goes_on(checkout: OwnHistory, database: Database, step
     assert database.scalar("SELECT version_num FROM alembic_version") == "0002"
 
 
-@pytest.mark.smoke
 def test_an_operation_that_holds_up_is_not_tried_again(database: Database) -> None:
     """Else it would hold up one request after the other until the deadline."""
     database.execute("CREATE TABLE things (id int)")

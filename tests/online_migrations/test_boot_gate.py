@@ -142,7 +142,6 @@ def test_at_head_a_process_serves_without_alembic_and_its_driver(environment: En
     assert (served.returncode, served.stdout.split()) == (0, [])
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(("phase", "noted"), [("expand", 1), ("contract", 0)])
 def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database, phase: str, noted: int) -> None:
     """A contract's rules are not noted as rules of this release, if it was never live here before."""
@@ -151,7 +150,6 @@ def test_ahead_a_rolled_back_process_serves(starting: Flask, database: Database,
     assert database.scalar("SELECT count(*) FROM schema_releases") == noted
 
 
-@pytest.mark.smoke
 def test_rolled_back_it_says_what_lacks(starting: Flask, database: Database, caplog: pytest.LogCaptureFixture) -> None:
     with starting.app_context(), db.engine.connect() as connection:
         live.record_live(connection, db.metadata, HEAD)

@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, text
 
 from app import create_app
 from app.extensions import Base
-from config import MigrationConfig, TestingConfig
+from config import TestingConfig
 from online_migrations import init_app, options
 from online_migrations.connection import direct_engine
 from online_migrations.doctor import CHECKS
@@ -30,7 +30,6 @@ STATUS = {
     *("state", "code_head", "database_revision", "pending", "ahead_by"),
     *("live", "migrator", "project", "backfills", "next"),
 }
-FINDING = {"severity", "rule", "what", "next"}
 LINT_FINDING = {"revision", "place", "rule", "what", "instead"}
 
 
@@ -41,16 +40,6 @@ def environment(migrated_environment: Environment) -> Environment:
 
 def answer(runner: FlaskCliRunner, *arguments: str) -> Any:
     return json.loads(release(runner, *arguments, "--json").stdout)
-
-
-def test_a_process_that_only_migrates_needs_two_variables(environment: Environment) -> None:
-    """It needs no key of the site's cookies or bucket."""
-    two = {"APP_SETTINGS": "config.MigrationConfig", "DATABASE_URL": environment["DATABASE_URL"]}
-    app = create_app(MigrationConfig(two))
-    for command in (["db", "upgrade"], ["release", "status"]):
-        done = app.test_cli_runner().invoke(app.cli, command)
-        assert done.exit_code == 0, done.stderr
-    assert HEAD in done.stdout
 
 
 @pytest.mark.smoke
@@ -134,15 +123,6 @@ def test_status_tells_which_release_is_live_since_when(database: Database, runne
     assert f"{HEAD}, which began to serve {live['since']}" in release(runner, "status").stdout
 
 
-def test_doctor_ends_with_1_for_an_error(database: Database, runner: FlaskCliRunner) -> None:
-    database.execute("CREATE INDEX more ON notes (title)")
-    ended = release(runner, "doctor")
-    assert ended.exit_code == 1
-    assert "error: extra-index: The index more on notes" in ended.stdout
-    [finding] = answer(runner, "doctor")["findings"]
-    assert set(finding) == FINDING
-
-
 def test_without_a_database_it_is_one_sentence(server_environment: Environment) -> None:
     nowhere = {**server_environment, "DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/nothing"}
     runner = create_app(TestingConfig(nowhere)).test_cli_runner()
@@ -154,7 +134,6 @@ def test_without_a_database_it_is_one_sentence(server_environment: Environment) 
         assert "secret" not in ended.stderr
 
 
-@pytest.mark.smoke
 def test_lint_ends_with_1_for_an_unsafe_revision(checkout: OwnHistory) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE notes (id bigint)")')
     checkout.write_revision(2, 'op.execute("UPDATE notes SET id = 1")')

@@ -99,7 +99,6 @@ def test_another_column_or_expression_is_not_taken_for_the_one_that_is_wanted(th
     assert things.scalar("SELECT count(*) FROM things WHERE words IS DISTINCT FROM length(name) + 1") == 0
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("column", ["name", "words"])
 def test_what_a_dual_write_needs_cannot_be_dropped_under_it(things: Database, column: str) -> None:
     things.migrate(compute("length(name)"))

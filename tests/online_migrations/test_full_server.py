@@ -16,15 +16,13 @@ from psycopg2.extensions import connection
 
 from app import create_app
 from config import TestingConfig
-from tests import replica
-from tests.databases import HEAD, Environment, upgrade
+from tests.backups.conftest import as_superuser, own_server
+from tests.databases import HEAD, Environment, run, upgrade
 from tests.live.conftest import PASSWORD, running_service
 from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.migrating import Database
 from tests.pgbouncer import STRICT, needs_pgbouncer, pooler
-from tests.servers import folder_for_postgres
 from tests.waiting import wait_until
-from tools.dev import ports, postgres
 
 SLOTS, RESERVED = 20, 3  # for the service, and for the superuser besides
 PROCESSES = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "3", "WORKER_THREADS": "1"}
@@ -32,44 +30,34 @@ WEB, WORKER = 2 * 3, 1 + 2  # connections
 TABLES = "SELECT count(*) FROM pg_class WHERE relkind = 'r'"
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'semicircle'"
 DATABASE_LIMIT = "ALTER DATABASE semicircle CONNECTION LIMIT {}"
-LET_SUPERUSER_IN = "host all postgres 127.0.0.1/32 trust\n"
 
 Take = Callable[..., None]
 pytestmark = pytest.mark.servers
 
 
 class Server(NamedTuple):
-    port: int
+    url: str
 
-    def connect(self, role: str = "semicircle:semicircle") -> connection:
-        """Connect as the role of a service; or as the superuser, "postgres", who may have reserved connections too."""
-        opened = psycopg2.connect(postgres.url(self.port).replace("semicircle:semicircle", role))
+    def connect(self, *, as_anybody: bool = True) -> connection:
+        """Connect as the role of a service; or as the superuser, who may have reserved connections too."""
+        opened = psycopg2.connect(self.url if as_anybody else as_superuser(self.url))
         opened.autocommit = True
         return opened
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask as the superuser."""
-        return replica.rows(self.port, query)
+        return run(as_superuser(self.url), query)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with folder_for_postgres() as folder:
-        data = folder / "postgres"
-        [port] = ports.find_free(1)
-        postgres.start(data, port, durable=False).stop()  # makes the data
-        with (data / "postgresql.conf").open("a") as settings:
-            settings.write(f"max_connections = {SLOTS + RESERVED}\nsuperuser_reserved_connections = {RESERVED}\n")
-        access = data / "pg_hba.conf"
-        access.write_text(LET_SUPERUSER_IN + access.read_text())
-        running = postgres.start(data, port, durable=False)
-        yield Server(port)
-        running.stop()
+    settings = (f"max_connections={SLOTS + RESERVED}", f"superuser_reserved_connections={RESERVED}")
+    with own_server(18, *settings) as url:
+        yield Server(url)
 
 
 @pytest.fixture(scope="module")
 def given(server: Server, server_environment: Environment) -> Environment:
-    return {**server_environment, **PROCESSES, "DATABASE_URL": postgres.url(server.port)}
+    return {**server_environment, **PROCESSES, "DATABASE_URL": server.url}
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +70,9 @@ def take(server: Server) -> Iterator[Take]:
     """Yield take(3), which keeps three connections until the end of the test."""
     with ExitStack() as taken:
 
-        def take(connections: int, role: str = "semicircle:semicircle") -> None:
+        def take(connections: int, *, as_anybody: bool = True) -> None:
             for _ in range(connections):
-                taken.enter_context(closing(server.connect(role)))
+                taken.enter_context(closing(server.connect(as_anybody=as_anybody)))
 
         yield take
 
@@ -100,7 +88,7 @@ def test_without_a_connection_a_release_says_so_and_changes_nothing(
     assert "make dev" not in refused
     assert "Traceback" not in refused
     assert server.rows(TABLES) == before
-    take(RESERVED, "postgres")
+    take(RESERVED, as_anybody=False)
     refused_for(app, "too many clients")
 
 
@@ -164,7 +152,7 @@ def test_a_deploy_fits_into_twenty_connections(server: Server, given: Environmen
                 asked.append(threads.submit(lambda: browser.get("/notes").status))
             return server.rows(SESSIONS) == [(2 * (WEB + WORKER),)]
 
-        with closing(server.connect("postgres")) as holding, holding.cursor() as cursor:
+        with closing(server.connect(as_anybody=False)) as holding, holding.cursor() as cursor:
             holding.autocommit = False
             cursor.execute("LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")  # so that each thread has to wait
             wait_until(every_thread_has_its_connection, "all of both deployments are open", within=15)

@@ -8,11 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, MetaData
 
-from app.extensions import Base
 from online_migrations.plan import roll_back
 from online_migrations.state import AHEAD, AHEAD_CONTRACT, AT_HEAD, UNKNOWN, live, read_schema_state, tables
 from online_migrations.state.forecasts import forecast
-from online_migrations.state.live import LiveRelease, mapped_tables, record_live
+from online_migrations.state.live import LiveRelease, mapped_tables
 from tests.databases import HEAD
 from tests.online_migrations.migrating import Database
 from tests.online_migrations.model_project import ModelProject
@@ -156,15 +155,6 @@ def test_code_that_noted_nothing_is_judged_by_the_phases_of_newer_steps(in_use: 
     assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown")
     in_use.execute("UPDATE schema_ledger SET down_revisions = ARRAY[:head, '9998'] WHERE revision = '9999'", head=HEAD)
     assert judged(HEAD) == (UNKNOWN, ["9999", "9998"], "unknown"), "a merge of a branch that is lost"
-
-
-@pytest.mark.smoke
-def test_the_code_of_today_can_run_on_the_schema_of_today(in_use: Database) -> None:
-    """The models and the catalog name each type alike."""
-    with in_use.engine.connect() as connection:
-        record_live(connection, Base.metadata, "head")
-        assert len(known(in_use).mapping) == len(Base.metadata.tables)
-        assert list(forecast(connection, known(in_use))) == []
 
 
 def test_tables_of_other_schemas_and_quoted_names_are_found(prepared: Database) -> None:

@@ -14,7 +14,6 @@ from online_migrations.plan import RevisionPlan, render
 from tests.online_migrations.checkout import OwnHistory
 from tests.online_migrations.history import BLOCK, history
 from tests.online_migrations.migrating import Database
-from tests.online_migrations.revision_corpus.cases import CASES
 
 # Refused before anything runs: the statements are those of the simplest queries of the catalog.
 pytestmark = pytest.mark.newest_server
@@ -181,9 +180,3 @@ def test_a_revision_that_takes_a_connection_is_not_let_near_the_database(tmp_pat
     found = rendered(tmp_path, f'{begun}\n    other.execute(sa.text("DELETE FROM kept"))')
     assert "Use op.get_bind()" in str(found.unreadable)
     assert database.scalar("SELECT count(*) FROM kept") == 1
-
-
-def test_each_operation_is_shown_without_a_database(tmp_path: Path) -> None:
-    for number, case in enumerate(CASES):
-        found = rendered(tmp_path / str(number), case.call)
-        assert (found.unreadable, found.sql == "") == (None, False), case.call

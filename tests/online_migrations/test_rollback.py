@@ -60,7 +60,6 @@ def test_a_wider_check_and_a_contract_that_took_nothing_are_no_obstacle(
     assert (status["state"], status["ahead_by"], status["pending"]) == ("ahead", ahead, [])
 
 
-@pytest.mark.smoke
 def test_an_expand_that_took_something_is_told(today: OwnHistory, tomorrow: OwnHistory, database: Database) -> None:
     database.goes_live(Base.metadata, HEAD)
     tomorrow.write_revision(AFTER, *COLOUR)

@@ -23,7 +23,6 @@ LIVE = "INSERT INTO schema_releases (mapping_hash, code_head, mapping, rules) VA
 LEDGER = "SELECT array_agg(concat_ws(' ', revision, down_revisions, phase) ORDER BY revision) FROM schema_ledger"
 
 
-@pytest.mark.smoke
 def test_the_ledger_follows_up_down_and_stamp(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(1, f'op.execute("{THINGS}")')
     checkout.write_revision(2)
@@ -37,7 +36,6 @@ def test_the_ledger_follows_up_down_and_stamp(checkout: OwnHistory, database: Da
     assert database.scalar(LEDGER) == whole
 
 
-@pytest.mark.smoke
 def test_a_step_that_fails_or_whose_row_cannot_be_written_is_not_kept(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(1, 'op.execute("CREATE TABLE numbers (n int)")')
     checkout.write_revision(2, 'op.execute("INSERT INTO numbers VALUES (2)")')
@@ -57,7 +55,6 @@ def test_a_step_that_fails_or_whose_row_cannot_be_written_is_not_kept(checkout: 
     assert database.scalar("SELECT array_agg(revision::text) FROM schema_ledger") == ["0001", "0002"]
 
 
-@pytest.mark.smoke
 def test_a_table_that_the_run_has_renamed_is_still_one_that_was_there(checkout: OwnHistory, database: Database) -> None:
     checkout.write_revision(1, f'op.execute("""{THINGS} {LIVE}""")')
     assert checkout.flask("db", "upgrade").returncode == 0

@@ -85,7 +85,6 @@ def test_what_stands_on_the_column_goes_over_and_back(things: Database) -> None:
     assert things.scalar("SELECT jsonb_agg(t ORDER BY id) FROM things t") == rows
 
 
-@pytest.mark.smoke
 def test_a_key_goes_over_with_identity_and_foreign_keys(things: Database) -> None:
     before, owned, referring = things.definitions(), described(things, "things"), described(things, "parts")
     newest = things.scalar("SELECT max(id) FROM things")
@@ -122,7 +121,6 @@ def test_a_serial_key_keeps_its_sequence(things: Database) -> None:
     assert things.definitions() == before
 
 
-@pytest.mark.smoke
 def test_each_write_is_in_both_columns_before_the_swap_and_after_it(things: Database) -> None:
     things.migrate(to_bigint)
     things.execute("INSERT INTO things (name, size) VALUES ('new', 7)")
