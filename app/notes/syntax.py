@@ -17,7 +17,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import isPunctChar, isWhiteSpace
 from markdown_it.parser_inline import ParserInline
-from markdown_it.rules_block import StateBlock, fence, list_block, table
+from markdown_it.rules_block import StateBlock, blockquote, fence, list_block, table
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
@@ -41,9 +41,14 @@ DATE = r"[0-9]{1,4}\. ?[0-9]{1,2}(?:\.(?![0-9])| ?\([월화수목금토일]\))"
 LIST_NUMBER = rf"(?!{DATE})[0-9]{{1,3}}[.)]"
 _NO_ITEM = re.compile(rf"{DATE}|[0-9]{{4,9}}[.)]")
 
+_FACE_OF_QUOTE = re.compile(r">[^\s<>]{0,2}<(?![\w/])")
+# A line of `~` parts texts, as `-----` does, if it is longer than any fence of code or has words between.
+_DIVIDER = re.compile(r"~{8,}\s*|~{3,}[^~`]+~{3,}\s*")
+
 # A tag is `#` and up to 30 characters that are neither space nor punctuation, except `-` and `_`. It begins a line or
-# stands behind a space, a bracket, a quotation mark or another tag. Digits alone are a number, as in "we are #1". Case
-# does not matter. Revision 0013 has an older rule in SQL, for the notes that existed before tags did.
+# stands behind a space, a bracket, a quotation mark, a full-width sign, something invisible or another tag. Digits
+# alone are a number, as in "we are #1", and - and _ alone a line. Case does not matter.
+# Revision 0013 has an older rule in SQL, for the notes that existed before tags did.
 TAG_LENGTH = 30  # code points, without the #
 # The characters that end a tag: ASCII except letters, digits, - and _; the spaces and punctuation of Latin-1, of
 # Unicode's General Punctuation and CJK Symbols blocks, the full-width forms, and fillers, which are drawn as nothing.
@@ -62,12 +67,12 @@ _COLOUR = (
 # punctuation, languages have some in their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A
 # dot ends a sentence, so it ends a tag.
 TAG = re.compile(
-    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
+    rf"#(?!{_COLOUR}|(?:[0-9]+|[-_]+){_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
     rf"(?:[a-z]#{_AT_END}(?!\#)"
     rf"|(?:[^{_END}]|(?<=[^{_END}])\u200d(?=[^{_END}])|(?<=[a-z])\+\+){{1,{TAG_LENGTH}}}{_AT_END})",
     re.IGNORECASE,
 )
-_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔〖（［｛＂＇｢]")
+_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔〖（［｛＂＇｢，、。：；！？\u00ad\u200b\u2060\ufeff]")
 _BETWEEN_TAGS = ",/·;&、，"
 _LINE_OF_TAGS = re.compile(rf"\s*(?:{TAG.pattern}\s*)+", re.IGNORECASE)
 
@@ -110,7 +115,7 @@ class Sentence(StateInline):
         run = _RUN.match(self.src, start, self.posMax)
         end = run.end() if run else start
         before, after = self.src[max(0, start - 2) : start] or " ", self.src[end] if end < self.posMax else " "
-        if is_arithmetic(before, self.src[start:end], after) or before[-1] + self.src[start:end] + after in _FACES:
+        if is_arithmetic(before, self.src[start:end], after) or is_drawn(before[-1], self.src[start:end], after):
             return Scanned(can_open=False, can_close=False, length=end - start)
         last = before[0] if _VARIATION.fullmatch(before[1:]) else before[-1]
         beside = is_cjk(last) or before in _QUOTES_OF_CJK, is_cjk(after)
@@ -120,12 +125,16 @@ class Sentence(StateInline):
         left = not spaces[1] and (not others[1] or spaces[0] or others[0] or beside[0])
         right = not spaces[0] and (not others[0] or spaces[1] or others[1] or beside[1])
         can_open = left and (canSplitWord or not right or signs[0])
+        if self.src[start:end] in ("*", "~~") and after in _ENDS and not spaces[0]:
+            can_open = False  # as in `이름*, 주소*` and `네~~! 좋아요~~`
         can_close = right and (canSplitWord or not left or signs[1])
         return Scanned(can_open, can_close, end - start)
 
 
 _RUN = re.compile(r"(.)\1*")
 _FACES = {"^_^", "^__^", "-_-", "-__-", ">_<", "@_@", "=_="}
+_BESIDE_BLUSH = "^´｀≧≦"
+_ENDS = set(",.!?;:)]}…^、。，．！？：；）］｝」』】》〉〕")
 _VARIATION = re.compile("[\ufe00-\ufe0e]")  # of the character before it
 _QUOTES_OF_CJK = {"‘\ufe01", "’\ufe01", "“\ufe01", "”\ufe01"}
 _HANGUL_OR_VARIANT = re.compile("[\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff\U000e0100-\U000e01ef]")
@@ -158,6 +167,11 @@ def is_arithmetic(before: str, run: str, after: str) -> bool:
     if last.isdigit():
         return begins or (after.isalpha() and not is_cjk(after))
     return (begins and ends) or (after.isdigit() and last.isalpha())
+
+
+def is_drawn(last: str, run: str, after: str) -> bool:
+    """Return True for a part of a face: `^_^`, and the cheeks of `*^^*`."""
+    return last + run + after in _FACES or (run == "*" and (last in _BESIDE_BLUSH or after in _BESIDE_BLUSH))
 
 
 class Inline(ParserInline):
@@ -228,6 +242,12 @@ def dated(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bo
     return silent and _NO_ITEM.match(state.src, begin, state.eMarks[start_line]) is not None
 
 
+def quoted(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """Read a quote, but not a face that begins a line."""
+    begin = state.bMarks[start_line] + state.tShift[start_line]
+    return not _FACE_OF_QUOTE.match(state.src, begin) and blockquote(state, start_line, end_line, silent)
+
+
 def tabled(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a table, unless it has too many cells."""
     is_table = table(state, start_line, end_line, True)
@@ -240,7 +260,8 @@ def tabled(state: StateBlock, start_line: int, end_line: int, silent: bool) -> b
 
 def fenced(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """Read a fence of code. One that nobody closed ends before a last line of tags, which is none of its code."""
-    is_fence = fence(state, start_line, end_line, True)
+    begin, end = state.bMarks[start_line] + state.tShift[start_line], state.eMarks[start_line]
+    is_fence = not _DIVIDER.fullmatch(state.src, begin, end) and fence(state, start_line, end_line, True)
     if silent or not is_fence:
         return is_fence
     has_tags = _LINE_OF_TAGS.fullmatch(state.src, state.bMarks[end_line - 1], state.eMarks[end_line - 1])
@@ -256,6 +277,7 @@ def parser() -> MarkdownIt:
     made.validateLink = lambda url: bool(ALLOWED_LINK.match(url))  # type: ignore[method-assign]
     made.block.ruler.before("list", "date", dated, {"alt": ["list"]})
     made.block.ruler.at("list", listed, {"alt": ["paragraph", "reference", "blockquote"]})
+    made.block.ruler.at("blockquote", quoted, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     made.block.ruler.at("fence", fenced, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     made.block.ruler.at("table", tabled, {"alt": ["paragraph", "reference"]})
     made.inline.ruler.before("newline", "address", address)
