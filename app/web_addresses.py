@@ -15,8 +15,7 @@ from markdown_it.common.normalize_url import normalizeLink
 BEGINNING = re.compile(r"(?<![a-z0-9+.-])(?:https?://|mailto:)(?=\S)", re.IGNORECASE)
 REL = "nofollow noopener noreferrer ugc"  # of the links that people write
 # No address has these: spaces, invisible characters, the ends of full-width sentences, and one of these quotes or
-# brackets that it does not both open and close, as it does in /wiki/《책》; behind a letter of the Latin alphabet or a
-# digit they are the text's.
+# brackets that it does not both open and close, as it does in /wiki/《책》 and, behind a letter of ASCII, does not.
 _PAIRS = "「」『』【】《》〈〉〔〕（）“”‘’"
 _INVISIBLE = (
     r"\x00-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"

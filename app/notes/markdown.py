@@ -67,16 +67,14 @@ def transformed(tokens: list[Token], lines: list[str] | None, tags_at: str | Non
 
 def keep_numbers(tokens: list[Token]) -> None:
     """Show an item with its number as typed: a list may count down, and `10. 3 / 10. 9` are dates. 1. 1. is counted."""
-    last: list[int] = []  # of each list that is open
+    last: dict[int, int] = {}  # of the list at each level
     for token in tokens:
         if token.type == "ordered_list_open":
-            last.append(int(token.attrs.get("start", 1)) - 1)
-        elif token.type == "ordered_list_close":
-            last.pop()
+            last[token.level + 1] = int(token.attrs.get("start", 1)) - 1
         elif token.type == "list_item_open" and token.info:
-            before, last[-1] = last[-1], int(token.info)
-            if last[-1] != before + 1 and not last[-1] == before <= 1:
-                token.attrSet("value", str(last[-1]))
+            before, last[token.level] = last[token.level], int(token.info)
+            if int(token.info) != before + 1 and not int(token.info) == before <= 1:
+                token.attrSet("value", str(int(token.info)))
 
 
 def align_by_class(cell: Token) -> None:

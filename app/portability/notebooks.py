@@ -25,14 +25,12 @@ SINGLE_QUOTED = re.compile(r"'((?:[^']|'')*+)'(?:\s+#.*)?")
 FLOW_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|' r"'(?:[^']|'')*'|[^,\s][^,]*")
 LONGEST_LIST = 4096  # code points of a list in one line: FLOW_ITEM takes the square of the time for unclosed quotes
 LONGEST_DATE = 100  # code points
-DAY = re.compile(
-    r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])(?: ?[(（].[)）])?[ ,T]*(.*)"
-)
+DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])[ ,T]*(.*)")
 DAY_IN_ENGLISH = re.compile(r"(?:([0-9]{1,2}) )?([a-z]{3})[a-z]*\.?(?: ([0-9]{1,2}),?)? ([0-9]{4})(.*)", re.I)
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_WEEKDAY = r"[월화수목금토일月火水木金土日](?:요일|曜日)|\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
-WEEKDAY = re.compile(rf"[ ,(]*(?:{_WEEKDAY})\b\)?", re.I)
-SECONDS, MINUTE = re.compile(r"(1[0-9]{9})(?:[0-9]{3})?"), re.compile(r"^([0-9]{8})([0-9]{4}(?:[0-9]{2})?)$")
+_WEEKDAY = r"[월화수목금토일月火水木金土日](?:요일|曜日|(?=[)）]))|\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+WEEKDAY = re.compile(rf"[ ,(（]*(?:{_WEEKDAY})\b[)）]?", re.I)
+SECONDS, MINUTE = re.compile(r"^(1[0-9]{9})(?:[0-9]{3})?$"), re.compile(r"^([0-9]{8})([0-9]{4}(?:[0-9]{2})?)$")
 ZONE = re.compile(r" ?(?:(?:GMT|UTC)(?=[-+])|\(.*\)$)|( ?(?:GMT|UTC)$)")
 HALF_DAY = re.compile(r"(오전|am|午前)|(오후|pm|午後)", re.IGNORECASE)
 HOUR = re.compile(r"[시時](?: ?([0-9]{1,2})[분分])?(?: ?[0-9]{1,2}[초秒])?")
@@ -46,8 +44,6 @@ TAGS = ("tags", "tag", "keywords", "labels", "categories")
 # A block between two lines of --- is front matter if it has one of these; else it is text between two rules.
 KNOWN = {*CREATED, *UPDATED, *TAGS, "title", "pinned", "publish", "source", "author"}
 KNOWN |= {"aliases", "cssclass", "cssclasses"}  # of Obsidian
-
-KEEPS = {"userEditedTimestampUsec", "createdTimestampUsec", "isTrashed", "textContent", "listContent"}
 
 Head = Mapping[str, str | list[str]]
 Links = Mapping[str, list[str]]  # the tags of each of Joplin's notes, by its id
@@ -102,14 +98,10 @@ def _decoded(data: bytes) -> str:
     marked = [encoding for mark, encoding in ENCODINGS.items() if data.startswith(mark)]
     for encoding in marked or ("utf-8", "cp949"):  # a Korean Windows writes the second
         try:
-            return _plain(data.decode(encoding))
+            return composed(data.decode(encoding)).lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
     raise NotTaken(Missing.UNREADABLE)
-
-
-def _plain(text: str) -> str:
-    return composed(text).lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _note(head: Head, content: str, zone: tzinfo) -> ForeignNote:
@@ -216,9 +208,7 @@ def moment_of(value: str, zone: tzinfo) -> datetime | None:
     value = value.partition(" #")[0][:LONGEST_DATE].strip(" []")  # without a comment, and as a link to that day
     value = ZONE.sub(lambda zone: "Z" if zone[1] else "", WEEKDAY.sub("", value).strip(" ,"))
     try:
-        if seconds := SECONDS.fullmatch(value):
-            return sane(datetime.fromtimestamp(int(seconds[1]), UTC))
-        value = MINUTE.sub(r"\1T\2", value)
+        value = SECONDS.sub(lambda since: _from_usec(f"{since[1]}000000"), MINUTE.sub(r"\1T\2", value))
         if named := DAY_IN_ENGLISH.fullmatch(value):
             value = f"{named[4]}-{MONTHS.index(named[2].lower()) + 1}-{named[1] or named[3]}{named[5]}"
         if day := DAY.fullmatch(value):
@@ -247,7 +237,7 @@ def sane(moment: datetime) -> datetime | None:
 
 def joplin_item(text: str) -> tuple[str, dict[str, str]] | None:
     """Split an item of Joplin's "raw" and JEX exports: a title and a text, and the metadata in its last lines."""
-    body, _, foot = text.rstrip("\n").rpartition("\n\n")
+    body, _, foot = text.lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n").rpartition("\n\n")
     fields = {key: value.strip() for key, _, value in (line.partition(":") for line in foot.split("\n"))}
     return (body, fields) if {"id", "type_"} <= fields.keys() else None
 
@@ -270,7 +260,7 @@ def joplin_note(body: str, fields: Mapping[str, str], links: Links) -> tuple[Hea
 def joplin_links(files: Iterable[bytes]) -> Links:
     """Find the tags of each note: an item of its own names a tag, and another one hangs it on a note."""
     names, links = {}, dict[str, list[str]]()
-    for body, fields in filter(None, (joplin_item(_plain(data.decode(errors="replace"))) for data in files)):
+    for body, fields in filter(None, (joplin_item(data.decode(errors="replace")) for data in files)):
         if fields["type_"] == "5":
             names[fields["id"]] = body
         elif fields["type_"] == "6":
@@ -282,7 +272,7 @@ def keep_note(text: str) -> tuple[Head, str]:
     """Read a note as Google Takeout has it: a JSON object. Raises: NotTaken."""
     try:
         note = json.loads(text)
-        if not isinstance(note, dict) or not note.keys() & KEEPS:
+        if not isinstance(note, dict) or not note.keys() & {"isTrashed", "userEditedTimestampUsec", "textContent"}:
             raise NotTaken(Missing.OTHER)
         if note.get("isTrashed") is True:
             raise NotTaken(Missing.IN_TRASH)

@@ -33,8 +33,7 @@ SKIPPED = {
 }  # fmt: skip
 
 FRAMES = {"frame", "iframe"}
-SIDES = ("width", "height")
-UNSEEN = {"0", "0px", "1", "1px"}  # a frame of one pixel is a tracker's, and nobody sees it
+SIDES, UNSEEN = ("width", "height"), {"0", "0px", "1", "1px"}  # a frame of one pixel is a tracker's
 
 STYLE = re.compile(r"(?:^|;)\s*(display|visibility|float|position|width|height)\s*:\s*([a-z0-9.-]+)")
 BLOCK = {"block", "flow-root", "list-item", "table", "table-caption", "table-cell", "table-row", "flex", "grid"}
@@ -148,7 +147,7 @@ def _pieces(root: LexborNode | None, frames: list[LexborNode]) -> Iterator[str]:
         if (
             node.tag in FRAMES
             and is_visible
-            and not {style.get(side) or _attribute(node, side) for side in SIDES} & UNSEEN
+            and not UNSEEN & {style.get(key) or _attribute(node, key) for key in SIDES}
         ):
             frames.append(node)
         if node.tag in SKIPPED:
