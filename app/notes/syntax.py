@@ -116,7 +116,7 @@ class Sentence(StateInline):
         end = run.end() if run else start
         before, after = self.src[max(0, start - 2) : start] or " ", self.src[end] if end < self.posMax else " "
         marks = self.src[start:end]
-        if is_arithmetic(before, marks, after) or _FACES.fullmatch(before[-1] + marks + after):
+        if is_arithmetic(before, marks, after) or _FACES.search(self.src[max(0, start - 9) : end] + after):
             return Scanned(can_open=False, can_close=False, length=end - start)
         last = before[0] if _VARIATION.fullmatch(before[1:]) else before[-1]
         beside = is_cjk(last) or before in _QUOTES_OF_CJK, is_cjk(after)
@@ -133,7 +133,7 @@ class Sentence(StateInline):
 
 
 _RUN = re.compile(r"(.)\1*")
-_FACES = re.compile(r"\^__?\^|-__?-|>_<|@_@|=_=|[\^´｀≧≦]\*.|.\*[\^´｀≧≦]", re.DOTALL)  # with the cheeks of *^^*
+_FACES = re.compile(r"(?:\^__?\^|-__?-|>_<|@_@|=_=|(?:\A|[\s(（])\*[\^´｀≧≦]|\*[\^´｀≧≦][^\s*]*\*.)\Z", re.DOTALL)
 _ENDS = set(",.!?;:)]}…^、。，．！？：；）］｝」』】》〉〕")
 _VARIATION = re.compile("[\ufe00-\ufe0e]")  # of the character before it
 _QUOTES_OF_CJK = {"‘\ufe01", "’\ufe01", "“\ufe01", "”\ufe01"}
