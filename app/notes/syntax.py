@@ -47,8 +47,8 @@ _FACE = re.compile(r">[^\s<>]{0,2}<(?![\w/])")
 _DIVIDER = re.compile(r"(?:~{8,}|~{3,}[^~`]+~{3,})\s*$")
 
 # A tag is `#` and up to 30 characters that are neither space nor punctuation, except `-` and `_`. It begins a line or
-# stands behind a space, bracket, quotation mark, full-width sign, something invisible or another tag. Digits alone are
-# a number, as in "we are #1". Case does not matter. Revision 0013 has an older rule in SQL, for notes from before tags.
+# stands behind a space, a bracket, a quotation mark or another tag. Digits alone are a number, as in "we are #1". Case
+# does not matter. Revision 0013 has an older rule in SQL, for the notes that existed before tags did.
 TAG_LENGTH = 30  # code points, without the #
 # The characters that end a tag: ASCII except letters, digits, - and _; the spaces and punctuation of Latin-1, of
 # Unicode's General Punctuation and CJK Symbols blocks, the full-width forms, and fillers, which are drawn as nothing.
@@ -67,12 +67,12 @@ _COLOUR = (
 # punctuation, languages have some in their names: `++` behind a letter, and `#` behind a single one (C++, C#, F#). A
 # dot ends a sentence, so it ends a tag.
 TAG = re.compile(
-    rf"#(?!{_COLOUR}|(?:[0-9]+|[-_]+){_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
+    rf"#(?!{_COLOUR}|[0-9]+{_AT_END}|[\u061c\u20e3\ufe0f\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
     rf"(?:[a-z]#{_AT_END}(?!\#)"
     rf"|(?:[^{_END}]|(?<=[^{_END}])\u200d(?=[^{_END}])|(?<=[a-z])\+\+){{1,{TAG_LENGTH}}}{_AT_END})",
     re.IGNORECASE,
 )
-_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔〖（［｛＂＇｢，、。：；！？\u00ad\u200b\u2060\ufeff]")
+_BEFORE_TAG = re.compile(r"[\s(\[\"'“‘«「『《〈【〔〖（［｛＂＇｢]")
 _BETWEEN_TAGS = ",/·;&、，"
 _LINE_OF_TAGS = re.compile(rf"\s*(?:{TAG.pattern}\s*)+", re.IGNORECASE)
 

@@ -16,7 +16,7 @@ from app.jobs.queue import queue
 from app.notes.models import Note, TagReading
 from app.notes.texts import tags_of
 
-RULE = 4  # one more when tags_of() begins to find others in a text that is stored
+RULE = 3  # one more when tags_of() begins to find others in a text that is stored
 BATCH = 200  # notes
 SECONDS = 120.0  # of a run; the next one goes on
 LATER = timedelta(hours=1)
