@@ -1,10 +1,11 @@
 """Serve programs that keep a copy of what a person has: changes since they asked last (sync), and conditional requests.
 
 RFC 9110, section 13: the ETag of a row is its version. If-Match lets a program change only what is as it has it
-(optimistic locking), and If-None-Match spares it a row that it has already. Both take a weak ETag as well: proxies that
-compress answers write W/ before ours, and a version is the same in each compression.
+(optimistic locking), and If-None-Match spares it a row that it has already. Both take an ETag as proxies that compress
+answers change it, by W/ before it or -gzip at its end: a version is the same in each compression.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from app.extensions import db
 from app.schemas import IfMatch, IfNoneMatch, Since
 from app.sync import CursorExpired, Feed, parse
 from app.web.errors import Problem
+
+_COMPRESSED = re.compile(r'[-;:]{1,2}(?:gzip|br|zstd|deflate)"')
 
 
 class Changes(BaseModel):
@@ -50,7 +53,7 @@ def hold(model: Any, row_id: int, headers: IfMatch, current: Callable[[], Mappin
     lock_owner(g.account.id)
     own = select(model.version).where(model.user_id == g.account.id, model.id == row_id)
     version = db.session.scalar(own.with_for_update(key_share=True))
-    etags = parse_etags(headers.if_match)
+    etags = parse_etags(_COMPRESSED.sub('"', headers.if_match))
     if version is not None and (etags.star_tag or str(version) in etags.as_set(include_weak=True)):
         return
     db.session.rollback()
@@ -62,7 +65,8 @@ def hold(model: Any, row_id: int, headers: IfMatch, current: Callable[[], Mappin
 def answer_row(row: Mapping[str, Any], status: int = 200, headers: IfNoneMatch | None = None, **more: str) -> Response:
     """Answer with a row and its ETag; 304 without it if If-None-Match names that, or `*`."""
     etag = {"ETag": f'"{row["version"]}"'}
-    if headers and parse_etags(headers.if_none_match).contains_weak(str(row["version"])):
+    seen = _COMPRESSED.sub('"', (headers and headers.if_none_match) or "")
+    if parse_etags(seen).contains_weak(str(row["version"])):
         return Response(status=304, headers=etag)
     return answer(row, status, etag | more)
 

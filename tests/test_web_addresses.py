@@ -33,6 +33,10 @@ TEXTS = [
     "**⟦https://e.com/a⟧** *⟦https://e.com/a⟧* _⟦https://e.com/a⟧_ ~~⟦https://e.com/a⟧~~ **⟦https://e.com/a⟧**(둘)",
     "_⟦https://e.com⟧_ __⟦https://e.com⟧__ ⟦https://e.com/a⟧\u00ad ⟦https://e.com/a⟧\u3164 ⟦https://e.com/a⟧—",
     "주소:⟦https://e.com/a⟧ 詳細は⟦https://e.com/a⟧ 여기⟦https://e.com/a⟧",
+    # another one right behind it
+    "《书》当当网⟦http://t.cn/RUy3HJN⟧《书》亚马逊⟦http://t.cn/RUyQxlU⟧ ⟦http://t.cn/R⟧（分享自@酷6网） ⟦https://e.com/a⟧「인용」",
+    "⟦https://e.com/a⟧·⟦https://e.com/b⟧ ⟦https://e.com/a⟧→⟦https://e.com/b⟧ ⟦https://e.com/a⟧|⟦https://e.com/b⟧,⟦https://e.com/c⟧",
+    "⟦https://e.com/a?u=https://e.com/b⟧ ⟦https://e.com/a/https://e.com/b⟧ ⟦https://e.com/ahttps://e.com/b⟧ ⟦https://e.com/a→b⟧",
     # particles
     "⟦https://e.com/page⟧를 ⟦https://e.com/page⟧에서는 ⟦https://e.com/page.html⟧입니다. ⟦https://e.com/a⟧(으)로",
     "⟦https://e.com⟧에서 ⟦https://e.com⟧사이트 ⟦https://e.com⟧을. ⟦https://e.com:8000⟧에서 ⟦http://localhost⟧를",
@@ -41,6 +45,10 @@ TEXTS = [
     "⟦https://e.com/a⟧라는 ⟦https://e.com/a⟧이라고 ⟦https://e.com/a⟧과 ⟦https://e.com/a⟧부터 ⟦https://e.com/a⟧예요!",
     "⟦https://e.com/a⟧처럼요 ⟦https://e.com/a⟧입니다만 ⟦https://e.com/docs/⟧를 ⟦https://e.com/⟧는 ⟦http://한글.한국⟧에서",
     "⟦https://e.com/a⟧한테서 ⟦https://e.com/a⟧께 ⟦https://e.com/a⟧였습니다. ⟦https://e.com/a⟧이라면 ⟦https://e.com/a⟧죠?",
+    "⟦https://e.com/a⟧이지만 ⟦https://e.com/a⟧인데요 ⟦https://e.com/a⟧라던데 ⟦https://e.com/a⟧이었는데 ⟦https://e.com/?q=1⟧에선",
+    "⟦https://e.com/a⟧같은 ⟦https://e.com/a⟧말고 ⟦https://e.com/a⟧참고 ⟦https://e.com/a⟧등을 ⟦https://e.com/a⟧ㅋㅋㅋ ⟦https://e.com/a⟧^^",
+    "⟦https://namu.wiki/w/같이⟧ ⟦https://namu.wiki/w/참고⟧ ⟦https://namu.wiki/w/ㅋㅋㅋ⟧ ⟦https://e.kr/3등⟧ ⟦https://e.kr/w/K팝⟧",
+    "⟦https://e.com/a⟧など ⟦https://e.com/a⟧って ⟦https://e.com/a⟧的文章 ⟦https://zh.wikipedia.org/wiki/目的⟧",
     "⟦https://e.com/a⟧を見る ⟦https://e.com/⟧を ⟦https://e.com⟧の記事 ⟦https://e.com/a.html⟧から",
     # no address
     "e.com www.e.com a@e.com ftp://e.com //e.com http:// https:// https:/e.com javascript:alert(1) xhttps://e.com",

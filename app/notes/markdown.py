@@ -47,6 +47,7 @@ def transformed(tokens: list[Token], lines: list[str] | None, tags_at: str | Non
         lines: the text, if its task boxes can be ticked.
     """
     tokens = without_empty_headings(tokens)
+    keep_numbers(tokens)
     level = 1  # of the page's own heading
     for before, token in zip([None, None, *tokens], tokens, strict=False):
         if token.type == "heading_open":
@@ -62,6 +63,18 @@ def transformed(tokens: list[Token], lines: list[str] | None, tags_at: str | Non
                 children = with_task_box(children, tick)
             token.children = [*with_links(children, tags_at)]
     return tokens
+
+
+def keep_numbers(tokens: list[Token]) -> None:
+    """Show an item with its number as typed: a list may count down, and `10. 3 / 10. 9` are dates. 1. 1. is counted."""
+    last: dict[int, int] = {}  # of the list at each level
+    for token in tokens:
+        if token.type == "ordered_list_open":
+            last[token.level + 1] = int(token.attrs.get("start", 1)) - 1
+        elif token.type == "list_item_open" and token.info:
+            before, last[token.level] = last[token.level], int(token.info)
+            if int(token.info) != before + 1 and not int(token.info) == before <= 1:
+                token.attrSet("value", str(int(token.info)))
 
 
 def align_by_class(cell: Token) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from app.folding import APOSTROPHES, fold
+from app.folding import SIGNS, fold
 from app.notes.texts import EXCERPT_LENGTH, tags_of
 from app.search_words import CLUSTERS, INITIALS, SYLLABLES, cleaned, regular_expression, tokens_of, word_in
 
@@ -61,7 +61,7 @@ _WORD = re.compile(f"(?:{_SYLLABLE.pattern}|[^{_JAMO}])*")  # no jamo stays alon
 
 _CONSONANT = re.compile(f"[{INITIALS}{''.join(CLUSTERS)}]")  # which stands for a syllable
 # Written in several ways; or with a mark that makes no letter of its own, whose notes are in no index without it.
-_NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{APOSTROPHES}Σσς]|.[\u0300-\u036f]+")
+_NOT_INDEXED = re.compile(f"{_CONSONANT.pattern}|[{re.escape(''.join(SIGNS))}Σσς]|.[\u0300-\u036f]+")
 # Letters whose capitals the lower() of some locales, and so the index, leaves as they are, or makes others of.
 _CASED = re.compile("[i\u00aa-\u10ff\u13a0-\u13ff\u1c80-\u1fff\u2071-\u2c7f\ua640-\uabbf\U00010400-\U0001e943]")
 _PAIR = re.compile(f"[{INITIALS}가-힣]{{2}}|[{''.join(CLUSTERS)}]")

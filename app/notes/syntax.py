@@ -16,8 +16,9 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import isPunctChar, isWhiteSpace
+from markdown_it.parser_block import RuleFuncBlockType
 from markdown_it.parser_inline import ParserInline
-from markdown_it.rules_block import StateBlock, fence, list_block, table
+from markdown_it.rules_block import StateBlock, blockquote, fence, list_block, table
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
@@ -40,6 +41,10 @@ MAX_BLOCKS = 3000
 DATE = r"[0-9]{1,4}\. ?[0-9]{1,2}(?:\.(?![0-9])| ?\([월화수목금토일]\))"
 LIST_NUMBER = rf"(?!{DATE})[0-9]{{1,3}}[.)]"
 _NO_ITEM = re.compile(rf"{DATE}|[0-9]{{4,9}}[.)]")
+
+_FACE = re.compile(r">[^\s<>]{0,2}<(?![\w/])")
+# A line of `~` parts texts, as `-----` does, if it is longer than any fence of code or has words between.
+_DIVIDER = re.compile(r"(?:~{8,}|~{3,}[^~`]+~{3,})\s*$")
 
 # A tag is `#` and up to 30 characters that are neither space nor punctuation, except `-` and `_`. It begins a line or
 # stands behind a space, a bracket, a quotation mark or another tag. Digits alone are a number, as in "we are #1". Case
@@ -110,7 +115,8 @@ class Sentence(StateInline):
         run = _RUN.match(self.src, start, self.posMax)
         end = run.end() if run else start
         before, after = self.src[max(0, start - 2) : start] or " ", self.src[end] if end < self.posMax else " "
-        if is_arithmetic(before, self.src[start:end], after) or before[-1] + self.src[start:end] + after in _FACES:
+        marks = self.src[start:end]
+        if is_arithmetic(before, marks, after) or _FACES.search(self.src[max(0, start - 9) : end] + after):
             return Scanned(can_open=False, can_close=False, length=end - start)
         last = before[0] if _VARIATION.fullmatch(before[1:]) else before[-1]
         beside = is_cjk(last) or before in _QUOTES_OF_CJK, is_cjk(after)
@@ -120,12 +126,15 @@ class Sentence(StateInline):
         left = not spaces[1] and (not others[1] or spaces[0] or others[0] or beside[0])
         right = not spaces[0] and (not others[0] or spaces[1] or others[1] or beside[1])
         can_open = left and (canSplitWord or not right or signs[0])
+        if marks in ("*", "~~") and after in _ENDS and not spaces[0]:
+            can_open = False  # as in `이름*, 주소*` and `네~~! 좋아요~~`
         can_close = right and (canSplitWord or not left or signs[1])
         return Scanned(can_open, can_close, end - start)
 
 
 _RUN = re.compile(r"(.)\1*")
-_FACES = {"^_^", "^__^", "-_-", "-__-", ">_<", "@_@", "=_="}
+_FACES = re.compile(r"(?:\^__?\^|-__?-|>_<|@_@|=_=|(?:\A|[\s(（])\*[\^´｀≧≦]|\*[\^´｀≧≦][^\s*]*\*.)\Z", re.DOTALL)
+_ENDS = set(",.!?;:)]}…^、。，．！？：；）］｝」』】》〉〕")
 _VARIATION = re.compile("[\ufe00-\ufe0e]")  # of the character before it
 _QUOTES_OF_CJK = {"‘\ufe01", "’\ufe01", "“\ufe01", "”\ufe01"}
 _HANGUL_OR_VARIANT = re.compile("[\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff\U000e0100-\U000e01ef]")
@@ -217,9 +226,14 @@ def tag(state: StateInline, silent: bool) -> bool:
     return pos > start
 
 
-def listed(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """Read a list, unless it would begin with a date, or with the number of a year."""
-    return not dated(state, start_line, end_line, True) and list_block(state, start_line, end_line, silent)
+def unlike(pattern: re.Pattern[str], rule: RuleFuncBlockType) -> RuleFuncBlockType:
+    """Return a rule that reads no block from a line that begins like this: it is text."""
+
+    def read(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+        begin, end = state.bMarks[start_line] + state.tShift[start_line], state.eMarks[start_line]
+        return not pattern.match(state.src, begin, end) and rule(state, start_line, end_line, silent)
+
+    return read
 
 
 def dated(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
@@ -255,8 +269,10 @@ def parser() -> MarkdownIt:
     made.disable(["image", "html_block", "html_inline", "entity", "reference", "lheading", "code", "text_join"])
     made.validateLink = lambda url: bool(ALLOWED_LINK.match(url))  # type: ignore[method-assign]
     made.block.ruler.before("list", "date", dated, {"alt": ["list"]})
-    made.block.ruler.at("list", listed, {"alt": ["paragraph", "reference", "blockquote"]})
-    made.block.ruler.at("fence", fenced, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    ended = ["paragraph", "reference", "blockquote"]
+    made.block.ruler.at("list", unlike(_NO_ITEM, list_block), {"alt": ended})
+    made.block.ruler.at("blockquote", unlike(_FACE, blockquote), {"alt": [*ended, "list"]})
+    made.block.ruler.at("fence", unlike(_DIVIDER, fenced), {"alt": [*ended, "list"]})
     made.block.ruler.at("table", tabled, {"alt": ["paragraph", "reference"]})
     made.inline.ruler.before("newline", "address", address)
     made.inline.ruler.before("newline", "tag", tag)

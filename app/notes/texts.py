@@ -16,9 +16,10 @@ BLOCK_MARKER = re.compile(rf"^(?:[ \t]*(?:#{{1,6}}|[-*+>]|{LIST_NUMBER}|\[[ xX]\
 RULE_OR_FENCE = re.compile(r"^[ \t]*(?:```.*|(?:[-*_][ \t]*){3,}|\|[ \t]*:?-[-:| \t]*)$\n?", re.MULTILINE)
 TABLE_ROW = re.compile(r"^[ \t]*\|[ \t]*([^\n]+?)[ \t]*\|[ \t]*$", re.MULTILINE)
 BETWEEN_CELLS = re.compile(r"[ \t]*\|[ \t]*")
-# An address keeps its signs, and so does arithmetic.
+# An address keeps its signs, and so do arithmetic, faces and what stands behind a word.
 EMPHASIS = re.compile(
-    r"https?://\S+|(?<![*~])(?!(?<=[0-9])[*~]+[0-9a-z(]|(?<=[^\W_])\*[0-9]|(?<=\))\*[0-9(])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
+    r"https?://\S+|(?<![*~])(?!\*[\^´｀≧≦]|(?<=\S)(?:\*|~~)[,.!?;:)、。，！？；：）]|(?<=[0-9])[*~]+[0-9a-z(]"
+    r"|(?<=[^\W_])\*[0-9]|(?<=\))\*[0-9(])(\*{1,3}|__|~~|`)(?=\S)([^\n]{1,200}?)(?<=\S)\1",
     re.IGNORECASE,
 )
 LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:https?://|mailto:)[^)\s]{1,500}\)")

@@ -17,21 +17,30 @@ from app.rejection import Rejected
 ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by their byte order marks
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HEADING = re.compile(r" {0,3}#[ \t]+(\S[^\n]*)\n?")
+NO_KEY = re.compile(r"(?<=ed)[-_ ]?(?:at|time|date)\"?$|[-_ \"']")  # created_at is created
 HEAD_LINE = re.compile(r"([^\s:#\-][^:]{0,60}):(?:[ \t]+(.*))?")
 FOLDED = re.compile(r"[|>][-+0-9]{0,2}")
 FLOW = re.compile(r"\[(.*)\](?:\s+#.*)?")  # a list in one line, and not "[draft] a title"
 SINGLE_QUOTED = re.compile(r"'((?:[^']|'')*+)'(?:\s+#.*)?")
 FLOW_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|' r"'(?:[^']|'')*'|[^,\s][^,]*")
 LONGEST_LIST = 4096  # code points of a list in one line: FLOW_ITEM takes the square of the time for unclosed quotes
-DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])(?: ?\(.\))?[ T]*(.*)")
-HALF_DAY = re.compile(r"(오전|am)|(오후|pm)", re.IGNORECASE)
+LONGEST_DATE = 100  # code points
+DAY = re.compile(r"([0-9]{4})[-/.년年] ?([0-9]{1,2})[-/.월月] ?([0-9]{1,2})[.일日]?(?![0-9])[ ,T]*(.*)")
+DAY_IN_ENGLISH = re.compile(r"(?:([0-9]{1,2}) )?([a-z]{3})[a-z]*\.?(?: ([0-9]{1,2}),?)? ([0-9]{4})(.*)", re.I)
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAY = r"[월화수목금토일月火水木金土日](?:요일|曜日|(?=[)）]))|\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+WEEKDAY = re.compile(rf"[ ,(（]*(?:{_WEEKDAY})\b[)）]?", re.I)
+SECONDS, MINUTE = re.compile(r"^(1[0-9]{9})(?:[0-9]{3})?$"), re.compile(r"^([0-9]{8})([0-9]{4}(?:[0-9]{2})?)$")
+ZONE = re.compile(r" ?(?:(?:GMT|UTC)(?=[-+])|\(.*\)$)|( ?(?:GMT|UTC)$)")
+HALF_DAY = re.compile(r"(오전|am|午前)|(오후|pm|午後)", re.IGNORECASE)
+HOUR = re.compile(r"[시時](?: ?([0-9]{1,2})[분分])?(?: ?[0-9]{1,2}[초秒])?")
 JOPLIN_NAME = re.compile(r"(^|/)[0-9a-f]{32}\.md$")
 NO_TAG = re.compile(r"[\s!-,./:-@\[-^`{-~\u3001-\u303f\uff01-\uff0f]+")  # the ends of a tag
 MOST_LINKS = 100  # of those that stand beside a text
 
-CREATED = ("created", "createdat", "datecreated", "creationdate", "date")
-UPDATED = ("updated", "updatedat", "modified", "modifiedat", "datemodified", "lastmod", "lastmodified")
-TAGS = ("tags", "tag", "keywords")
+CREATED = ("created", "datecreated", "creationdate", "ctime", "date", "published")
+UPDATED = ("updated", "modified", "datemodified", "lastmod", "lastmodified", "lastupdated", "mtime")
+TAGS = ("tags", "tag", "keywords", "labels", "categories")
 # A block between two lines of --- is front matter if it has one of these; else it is text between two rules.
 KNOWN = {*CREATED, *UPDATED, *TAGS, "title", "pinned", "publish", "source", "author"}
 KNOWN |= {"aliases", "cssclass", "cssclasses"}  # of Obsidian
@@ -83,7 +92,7 @@ def _decoded(data: bytes) -> str:
     marked = [encoding for mark, encoding in ENCODINGS.items() if data.startswith(mark)]
     for encoding in marked or ("utf-8", "cp949"):  # a Korean Windows writes the second
         try:
-            return composed(data.decode(encoding)).replace("\r\n", "\n").replace("\r", "\n")
+            return composed(data.decode(encoding)).lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
     raise NotTaken(Missing.UNREADABLE)
@@ -104,7 +113,7 @@ def _note(head: Head, content: str, zone: tzinfo) -> ForeignNote:
     return ForeignNote(
         title=" ".join(title.split()),
         content="\n\n".join(filter(None, (content.rstrip("\n"), source))),
-        tags=[tag.strip() for key in TAGS for tag in _list(head, key)],
+        tags=[tag.partition(" #")[0].strip() for key in TAGS for tag in _list(head, key)],
         pinned=_line(head, "pinned").lower() in ("true", "yes"),
         archived=_line(head, "archived") == "true",
         created=created,
@@ -119,7 +128,8 @@ def _line(head: Head, key: str) -> str:
 
 def _list(head: Head, key: str) -> list[str]:
     value = head.get(key, [])
-    return value if isinstance(value, list) else value.split("," if "," in value else None)
+    mark = next((mark for mark in ",;，、" if mark in value), None)
+    return value if isinstance(value, list) else value.split(mark)
 
 
 def markdown_note(stem: str, text: str) -> tuple[Head, str]:
@@ -150,10 +160,10 @@ def front_matter(text: str) -> tuple[Head, str]:
     values: list[str] = []
     for line in map(str.rstrip, lines[:end]):
         if found := HEAD_LINE.fullmatch(line):
-            values = written[re.sub(r"[-_ \"']", "", found[1].lower())] = [found[2] or ""]
-        elif values and line[:1] in ("", " ", "\t", "-"):
+            values = written[NO_KEY.sub("", found[1].lower())] = [found[2] or ""]
+        elif values and line[:1] in ("", " ", "\t", "-", "]") and not line.lstrip().startswith("# "):
             values += line.split(maxsplit=0)
-        elif line and not line.startswith("#"):
+        elif line and not line.lstrip().startswith("#"):
             return {}, text
     if not written.keys() & KNOWN:
         return {}, text
@@ -189,8 +199,12 @@ def hashtags(tags: Sequence[str]) -> list[str]:
 
 def moment_of(value: str, zone: tzinfo) -> datetime | None:
     """Read a date as people and programs write it; None if it is none, or not of the years after 1980 until now."""
-    value = value.partition(" #")[0].strip(" []")  # without a comment, and as a link to that day
+    value = value.partition(" #")[0][:LONGEST_DATE].strip(" []")  # without a comment, and as a link to that day
+    value = ZONE.sub(lambda zone: "Z" if zone[1] else "", WEEKDAY.sub("", value).strip(" ,"))
     try:
+        value = SECONDS.sub(lambda since: _from_usec(f"{since[1]}000000"), MINUTE.sub(r"\1T\2", value))
+        if named := DAY_IN_ENGLISH.fullmatch(value):
+            value = f"{named[4]}-{MONTHS.index(named[2].lower()) + 1}-{named[1] or named[3]}{named[5]}"
         if day := DAY.fullmatch(value):
             value = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2} {_clock(day[4])}".strip()
         found = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
@@ -202,6 +216,7 @@ def moment_of(value: str, zone: tzinfo) -> datetime | None:
 def _clock(time: str) -> str:
     """Write "오후 2:30", "2:30 PM" and "9:05" as ISO 8601 has them. Raises: ValueError."""
     half = HALF_DAY.search(time)
+    time = HOUR.sub(lambda hour: f":{hour[1] or '00':0>2}", time.removeprefix("at "))
     hour, colon, rest = HALF_DAY.sub("", time).strip().partition(":")
     if half:
         hour = f"{int(hour) % 12 + 12 * bool(half[2])}"
@@ -216,7 +231,7 @@ def sane(moment: datetime) -> datetime | None:
 
 def joplin_item(text: str) -> tuple[str, dict[str, str]] | None:
     """Split an item of Joplin's "raw" and JEX exports: a title and a text, and the metadata in its last lines."""
-    body, _, foot = text.rstrip("\n").rpartition("\n\n")
+    body, _, foot = text.lstrip("\ufeff").replace("\r\n", "\n").rstrip("\n").rpartition("\n\n")
     fields = {key: value.strip() for key, _, value in (line.partition(":") for line in foot.split("\n"))}
     return (body, fields) if {"id", "type_"} <= fields.keys() else None
 
@@ -251,7 +266,7 @@ def keep_note(text: str) -> tuple[Head, str]:
     """Read a note as Google Takeout has it: a JSON object. Raises: NotTaken."""
     try:
         note = json.loads(text)
-        if not isinstance(note, dict) or not note.keys() & {"userEditedTimestampUsec", "isTrashed"}:
+        if not isinstance(note, dict) or not note.keys() & {"isTrashed", "userEditedTimestampUsec", "textContent"}:
             raise NotTaken(Missing.OTHER)
         if note.get("isTrashed") is True:
             raise NotTaken(Missing.IN_TRASH)
@@ -281,6 +296,6 @@ def _text(item: Mapping[str, Any], key: str) -> str:
 def _from_usec(value: object) -> str:
     """Write microseconds since 1970 as a date. They are a number, in some exports a string."""
     try:
-        return str(EPOCH + timedelta(microseconds=int(str(value))))
+        return str(EPOCH + timedelta(microseconds=int(float(str(value)))))
     except (ValueError, OverflowError):
         return ""

@@ -28,7 +28,7 @@ READ_BY: list[tuple[str, str, str, str, Any]] = [
     *(("todos", "", "DELETE", "{}", None), ("todos", "", "POST", "{}/move", {"direction": "up"})),
     ("todos", "DELETE", "POST", "{}/restore", None),
 ]
-WRONG = ('"99"', 'W/"99"', '"98", "99"', "", "x", '"1', '"*"', "99")
+WRONG = ('"99"', '"99-gzip"', '"-gzip"', 'W/"99"', '"98", "99"', "", "x", '"1', '"*"', "99")
 
 
 def new_row(program: Program, kind: str, first: str) -> Any:
@@ -54,7 +54,7 @@ def test_a_change_of_another_version_is_412_with_the_row_as_it_is_and_changes_no
         assert (refused.status_code, refused.json["current"]) == (412, row), if_match
         assert refused.headers["ETag"] == f'"{row["version"]}"'
         assert row_of(program, kind, row["id"]) == row
-    for if_match in ('"{}"', 'W/"{}"', '"99", W/"{}"', "*"):
+    for if_match in ('"{}"', 'W/"{}"', '"99", W/"{}"', '"{}-gzip"', 'W/"{}--br"', "*"):
         row = new_row(program, kind, first)
         sent = if_match.format(row["version"])
         stranger = program_of(app, bob).ask(method, f"/{kind}/{path.format(row['id'])}", body, If_Match=sent)
@@ -84,7 +84,7 @@ def test_what_the_program_has_already_is_304_without_a_body(program: Program, ki
     made = program.post(f"/{kind}", NEW[kind])
     path, etag = f"/{kind}/{made.json['id']}", made.headers["ETag"]
     assert etag == f'"{made.json["version"]}"'
-    for seen in (etag, f"W/{etag}", f'"99", {etag}', "*"):
+    for seen in (etag, f"W/{etag}", f'"99", {etag}', f'{etag[:-1]};gzip"', "*"):
         answer = program.get(path, If_None_Match=seen)
         assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag), seen
     for other in ('"99"', 'W/"99"', "", "x", etag.strip('"') + "9"):

@@ -60,6 +60,16 @@ EMPHASIS = [
     ("snake_case_name __init__", "snake_case_name <strong>init</strong>"),
     ("** 아님 ** 그리고 **", "** 아님 ** 그리고 **"),
     ("**닫히지 않은 글", "**닫히지 않은 글"),
+    ("이름*, 전화*, 주소*", "이름*, 전화*, 주소*"),
+    ("(1)*, (2)*, (3)*", "(1)*, (2)*, (3)*"),
+    ("이름*， 電話*、住所*。", "이름*， 電話*、住所*。"),
+    ("좋아요~~!! 네~~ 안녕~~", "좋아요~~!! 네~~ 안녕~~"),
+    ("**C#**、**F#**は *.txt", "<strong>C#</strong>、<strong>F#</strong>は *.txt"),
+    ("**.env**를", "<strong>.env</strong>를"),
+    ("*^^* 좋아 *^_^* (*^▽^*)", "*^^* 좋아 *^_^* (*^▽^*)"),
+    ("네*^^*고마워 *^^*", "네*^^*고마워 *^^*"),
+    ("*좋아*^^ *아주 좋아^^* _네_^^", "<em>좋아</em>^^ <em>아주 좋아^^</em> <em>네</em>^^"),
+    ("(*´∀｀*) (*≧ω≦) 네", "(*´∀｀*) (*≧ω≦) 네"),
     ("^_^ 좋아 ^_^ >_< 앗 >_< -_- 싫어 -_-;;", "^_^ 좋아 ^_^ &gt;_&lt; 앗 &gt;_&lt; -_- 싫어 -_-;;"),
 ]  # fmt: skip
 
@@ -114,11 +124,27 @@ LISTS = [
     ("3. 2.5 kg", '<ol start="3"><li>2.5 kg</li></ol>'),
     ("1. 버전 2.0. 다음", "<ol><li>버전 2.0. 다음</li></ol>"),
     ("회의\n2026. 11. 25. 저녁", "회의<br>2026. 11. 25. 저녁"),
+    ("10. 3 개천절\n10. 9 한글날", '<ol start="10"><li>3 개천절</li><li value="10">9 한글날</li></ol>'),
+    ("3. a\n2. b\n1. c", '<ol start="3"><li>a</li><li value="2">b</li><li value="1">c</li></ol>'),
+    ("1. a\n   1. x\n   3. y\n2. b", '<ol><li>a<ol><li>x</li><li value="3">y</li></ol></li><li>b</li></ol>'),
+    ("1. a\n1. b\n1. c", "<ol><li>a</li><li>b</li><li>c</li></ol>"),
     ("- a\n\t- b\n\t\t- c", "<ul><li>a<ul><li>b<ul><li>c</li></ul></li></ul></li></ul>"),
     ("1. a\n\t1. b", "<ol><li>a<ol><li>b</li></ol></li></ol>"),
     ("- a\n\t- [ ] b", "<ul><li>a<ul><li>☐b</li></ul></li></ul>"),
     ("-\t[x] a", "<ul><li>☑a</li></ul>"),
 ]  # fmt: skip
+
+BLOCKS = [
+    (">_< 앗", "&gt;_&lt; 앗"),
+    ("네\n>ㅁ< >.<", "네<br>&gt;ㅁ&lt; &gt;.&lt;"),
+    (">인용", "<blockquote><p>인용</p></blockquote>"),
+    ("> <b>", "<blockquote><p>&lt;b&gt;</p></blockquote>"),
+    ("><b>", "<blockquote><p>&lt;b&gt;</p></blockquote>"),
+    ("~~~~~~~~~~\n제목\n~~~~~~~~~~\n글", "~~~~~~~~~~<br>제목<br>~~~~~~~~~~<br>글"),
+    ("글\n~~~ 할 일 ~~~\n- a", "<p>글<br>~~~ 할 일 ~~~</p><ul><li>a</li></ul>"),
+    ("~~~\n#a\n~~~", "<pre><code>#a</code></pre>"),
+    ("~~~~ js\n~~~\n~~~~", '<pre><code class="language-js">~~~</code></pre>'),
+]
 
 ADDRESSES = [
     ("https://e.com/wiki/Cowboy_Bebop_(2021_TV_series)", "⟦https://e.com/wiki/Cowboy_Bebop_(2021_TV_series)⟧"),
@@ -209,7 +235,7 @@ def _tag(match: re.Match[str]) -> str:
     return f"⟦#{match[2]}⟧" if unquote(match[1]) == match[2].lower() else match[0]
 
 
-@pytest.mark.parametrize("table", [EMPHASIS, ARITHMETIC, LISTS, ADDRESSES, TAGS, OUR_EXAMPLES])
+@pytest.mark.parametrize("table", [EMPHASIS, ARITHMETIC, LISTS, BLOCKS, ADDRESSES, TAGS, OUR_EXAMPLES])
 def test_it_is_read_as_it_is_meant(table: list[tuple[str, str]]) -> None:
     assert [(text, shown(text)) for text, _ in table] == table
 
@@ -229,7 +255,7 @@ PARTS = [
 
 def test_the_page_links_the_tags_that_the_index_has() -> None:
     random = Random(7)  # noqa: S311 - the same texts each time
-    texts = [text for table in (EMPHASIS, ARITHMETIC, LISTS, ADDRESSES, TAGS) for text, _ in table]
+    texts = [text for table in (EMPHASIS, ARITHMETIC, LISTS, BLOCKS, ADDRESSES, TAGS) for text, _ in table]
     texts += ["".join(pair) for pair in itertools.product(PARTS, PARTS)]
     texts += ["".join(random.choices(PARTS, k=random.randint(3, 14))) for _ in range(1500)]
     texts += ["#a *" * MAX_DELIMITERS, "*" * MAX_DELIMITERS + "\n\n#a *b*", "#a " * 2 * MAX_DELIMITERS]
@@ -247,6 +273,7 @@ def test_the_excerpt_keeps_dates_arithmetic_and_addresses_and_leaves_out_numbers
         ("2026. 11. 25. 회의\n11. 25. 회의\n1986. A year", "2026. 11. 25. 회의\n11. 25. 회의\n1986. A year"),
         ("1. one\n\t10) ten\n- 3. 1. 만세", "one\nten\n3. 1. 만세"),
         ("3*4=12, 5*6=30, 2**3**4, *soft*", "3*4=12, 5*6=30, 2**3**4, soft"),
+        ("이름*, 주소* *^^* 네~~! 좋아~~ *b*", "이름*, 주소* *^^* 네~~! 좋아~~ b"),
         ("https://e.com/a*b*c/__init__.py **b**", "https://e.com/a*b*c/__init__.py b"),
     ]:
         assert name_and_excerpt("Title", text) == ("Title", excerpt)

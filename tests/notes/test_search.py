@@ -133,6 +133,7 @@ SPELT = {
     "contraction": "I don’t know, 그는 ‘AI’를 안다",
     "full width": "Ｗｉｆｉ ２０２６年、ガーデン",
     "가게": "카페에서 й, мой Ёлка, οδός",
+    "signs": "（주）한국, 50％ 할인, Ａ－１２, Jean‑Luc, 3～5일, a.b@c.kr",
     "marks": "q\u0303uick ọ\u0301kan",
 }
 
@@ -144,6 +145,8 @@ def test_letters_are_found_as_people_type_them_for_one_another(alice: User) -> N
         (("cafe", "CAFÉ", "cafè", "ｃａｆｅ", "zurich", "lodz", "łodz", "creme brulee", "Brûlee"), {"Café Zürich"}),
         (("don't", "don’t", "DON'T", "don`t", "'ai'", "‘ai’를"), {"contraction"}),
         (("wifi", "ＷＩＦＩ", "2026", "２０26年", "ガーデン"), {"full width"}),
+        (("(주)", "（주）", "50%", "５０％", "a-12", "jean-luc", "3~5일", "a．b＠c", "주）한국，"), {"signs"}),
+        (("(주)a", "50&", "50_", "a--12", "a+b@"), set()),
         (("q\u0303u", "q\u0303", "ọ\u0301kan", "uick"), {"marks"}),
         (("елка", "ЁЛКА", "мой", "οδος", "ΟΔΌΣ"), {"가게"}),
         # Other letters: a vowel mark in Japanese, й and и, ß and ss, a word without its apostrophe.

@@ -14,7 +14,7 @@ from sqlalchemy import Select, insert, text
 
 from app.accounts.models import User
 from app.extensions import db
-from app.folding import APOSTROPHES, fold
+from app.folding import SIGNS, fold
 from app.keyset import Cursor
 from app.notes import listing, search, search_statements, service
 from app.notes.cursor import START, parse_cursor, position_of
@@ -250,9 +250,9 @@ def pages_of(user: User, query: str) -> Iterator[listing.NotePage]:
 
 
 def spelt(text: str) -> str:
-    """Return the text as one spelling of it: without accents, case and the ways to write an apostrophe."""
+    """Return the text as one spelling of it: without accents, case and the ways to write a sign."""
     folded = "".join(fold(letter) or letter for letter in text)  # a mark that stands alone is a sign
-    return folded.translate(dict.fromkeys(map(ord, APOSTROPHES), "'")).casefold()
+    return folded.translate({ord(sign): alike[0] for alike in SIGNS for sign in alike}).casefold()
 
 
 def test_it_finds_what_like_finds(alice: User, bob: User) -> None:

@@ -56,15 +56,17 @@ def jex(*items: tuple[str, str]) -> bytes:
     return file.getvalue()
 
 
+TAGGED = [
+    joplin(2, "c" * 32, "공책", parent_id=""),
+    joplin(1, NOTE_ID, "회의\n\n둘째 줄\n\n셋째 줄", parent_id="c" * 32, is_todo=0, todo_completed=0),
+    joplin(6, "d" * 32, note_id=NOTE_ID, tag_id=TAG_ID),
+    joplin(5, TAG_ID, "회사 일"),
+    joplin(4, "e" * 32, "그림.png", mime="image/png"),
+]
+
+
 def tagged_joplin() -> bytes:
-    return jex(
-        joplin(2, "c" * 32, "공책", parent_id=""),
-        joplin(1, NOTE_ID, "회의\n\n둘째 줄\n\n셋째 줄", parent_id="c" * 32, is_todo=0, todo_completed=0),
-        joplin(6, "d" * 32, note_id=NOTE_ID, tag_id=TAG_ID),
-        joplin(5, TAG_ID, "회사 일"),
-        joplin(4, "e" * 32, "그림.png", mime="image/png"),
-        (f"resources/x{'그림' * 20}.png", "\0PNG"),  # its name is cut within a letter
-    )
+    return jex(*TAGGED, (f"resources/x{'그림' * 20}.png", "\0PNG"))  # its name is cut within a letter
 
 
 JOPLIN_MARKDOWN = """---

@@ -47,10 +47,15 @@ EXPORTS: dict[str, tuple[bytes, set[Stored]]] = {
                 labels=[{"name": "집 안"}],
             ),
             made.keep(title="읽을 것", textContent="", annotations=[{"url": "https://e.kr/", "source": "WEBLINK"}]),
+            '{"title": "날짜 없음", "textContent": "하나\\r\\n둘"}',
         ),
-        {("장보기", "우유와 빵"), ("", "- [x] 빵\n- [ ] 우유\n\n#집-안"), ("읽을 것", "https://e.kr/")},
+        {("날짜 없음", "하나\n둘"), ("장보기", "우유와 빵"), ("", "- [x] 빵\n- [ ] 우유\n\n#집-안"), ("읽을 것", "https://e.kr/")},
     ),
     "Joplin's JEX": (made.tagged_joplin(), {("회의", "둘째 줄\n\n셋째 줄\n\n#회사-일")}),
+    "Joplin's raw folder, packed by tar on Windows": (
+        made.jex(*((f"./{name}", "\ufeff" + text.replace("\n", "\r\n")) for name, text in made.TAGGED)),
+        {("회의", "둘째 줄\n\n셋째 줄\n\n#회사-일")},
+    ),
     "Joplin's raw folder as a ZIP": (
         packed(dict([made.joplin(1, made.NOTE_ID, "할 일", is_todo=1, todo_completed=1706745600000)])),
         {("할 일", "- [x] 할 일")},
@@ -164,6 +169,8 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("a.md", "---\ntitle: x\n글", {"content": "---\ntitle: x\n글"}),
     ("a.md", "글\n---\ntitle: x\n---", {"content": "글\n---\ntitle: x\n---"}),
     ("a.md", "글\n\nid: 1\ntype_: 2", {"content": "글\n\nid: 1\ntype_: 2"}),  # as an item of Joplin's ends
+    ("a.md", "\ufeff\ufeff---\r\ntitle: 제목\r\n---\r\n\r\n글\r\n", {"title": "제목", "content": "글"}),
+    ("a.md", "---\nupdate: x\n---\n글", {"content": "---\nupdate: x\n---\n글"}),
     # Tags
     ("a.md", "---\ntags: a, b c\n---\n", {"tags": ["a", "b c"]}),
     ("a.md", "---\ntags: a b\n---\n", {"tags": ["a", "b"]}),
@@ -171,12 +178,18 @@ READ: list[tuple[str, str, dict[str, Any]]] = [
     ("a.md", "---\ntags:\n- 하나\n- '#둘'\n---\n", {"tags": ["하나", "#둘"]}),
     ("a.md", "---\ntags:\n---\n글", {"tags": [], "content": "글"}),
     ("a.md", "---\ntags: &a [*a, *a]\n---\n글", {"content": "글"}),
+    ("a.md", "---\ntags: [\n  하나,\n  '둘, 셋'\n]\n---\n글", {"tags": ["하나", "둘, 셋"], "content": "글"}),
+    ("a.md", "---\ntags:\n  # 분류\n  - 하나 # 첫째\n  - 둘\n---\n글", {"tags": ["하나", "둘"], "content": "글"}),
+    ("a.md", "---\ntags: 하나、둘\nlabels: a; b c\n---\n", {"tags": ["하나", "둘", "a", "b c"]}),
     ("a.md", "---\nkeywords: [x]\npinned: true\n---\n", {"tags": ["x"], "pinned": True}),
     # Dates
     ("a.md", "---\ncreated: 2024-01-15 05:30Z\n---\n", {"created": MORNING}),
     ("a.md", "---\ncreated_at: 2024-01-15T14:30:00+09:00\n---\n", {"created": MORNING}),
     ("a.md", "---\nDate: 2024/1/15 14:30:00\nlastmod: 2024-02-01 00:00:00 +0000\n---\n",
      {"created": MORNING, "updated": FEBRUARY}),
+    ("a.md", "---\n\"created_time\": 2024-01-15 05:30Z\nlast-updated: 2024-02-01T00:00Z\n---\n글",
+     {"created": MORNING, "updated": FEBRUARY, "content": "글"}),
+    ("a.md", "---\nctime: 1705296600000\nupdated at: 1706745600\n---\n", {"created": MORNING, "updated": FEBRUARY}),
     ("a.md", "---\ncreated: 1970-01-01 00:00Z\ndate: 2024-01-15T14:30\n---\n", {"created": MORNING}),
     ("a.md", "---\ntitle: x\nsource: https://e.kr/a,b\n---\n글", {"content": "글\n\nhttps://e.kr/a,b"}),
     ("a.md", "---\nsource: https://e.kr/\n---\n[글](https://e.kr/)", {"content": "[글](https://e.kr/)"}),
@@ -191,33 +204,32 @@ def test_markdown_is_read(name: str, text: str, expected: Mapping[str, Any]) -> 
     assert {key: getattr(note, key) for key in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("2024-01-15", datetime(2024, 1, 14, 15, tzinfo=UTC)),
-        ("2024. 1. 15.", datetime(2024, 1, 14, 15, tzinfo=UTC)),
-        ("2024년 1월 15일 14:30", MORNING),
-        ("2024年1月15日", datetime(2024, 1, 14, 15, tzinfo=UTC)),
-        ("2024. 1. 15. 오후 2:30:00", MORNING),
-        ("2024. 1. 15. (월) 오전 12:30", datetime(2024, 1, 14, 15, 30, tzinfo=UTC)),
-        ("2024-01-15 02:30 pm", MORNING),
-        ("2024-01-15(월)", datetime(2024, 1, 14, 15, tzinfo=UTC)),
-        ("[[2024-01-15]]", datetime(2024, 1, 14, 15, tzinfo=UTC)),
-        ("2024-01-15 오후", None),
-        ("2024-01-15 오후 x:30", None),
-        ("2024-1-15 9:05", datetime(2024, 1, 15, 0, 5, tzinfo=UTC)),
-        ("2024-01-15 14:30 # 회의 뒤", MORNING),
-        ("1970-01-01T00:00:00Z", None),
-        ("1980-01-01 00:00:00", None),
-        ("9999-12-31T23:59:59-14:00", None),
-        ("2024-02-30", None),
-        ("내일", None),
-        ("", None),
-        ("2126-01-15", None),
+DATES = {
+    datetime(2024, 1, 14, 15, tzinfo=UTC): [
+        "2024-01-15", "2024. 1. 15.", "2024年1月15日", "2024-01-15(월)", "[[2024-01-15]]", "2024년 1월 15일 월요일",
+        "15 Jan 2024", "Jan 15, 2024", "Monday, January 15, 2024", "20240115",
     ],
-)
-def test_a_date_is_one_of_the_past(written: str, expected: datetime | None) -> None:
-    assert moment_of(written, SEOUL) == expected
+    MORNING: [
+        "2024년 1월 15일 14:30", "2024. 1. 15. 오후 2:30:00", "2024-01-15 02:30 pm", "2024-01-15 14:30 # 회의 뒤",
+        "2024년 1월 15일 월요일 오후 2시 30분", "2024년 1월 15일 14시 30분 11초", "2024年1月15日（月）午後2時30分",
+        "2024年1月15日 月曜日 午後2時30分", "Monday, January 15, 2024 at 2:30 PM", "Mon, 15 Jan 2024 05:30:00 GMT",
+        "Mon Jan 15 2024 14:30:00 GMT+0900 (한국 표준시)", "2024-01-15 (Mon), 14:30", "2024-01-15 05:30:00 UTC",
+        "202401151430", "1705296600",
+    ],
+    datetime(2024, 1, 14, 15, 30, tzinfo=UTC): ["2024. 1. 15. (월) 오전 12:30"],
+    datetime(2024, 1, 15, 0, 5, tzinfo=UTC): ["2024-1-15 9:05"],
+    None: [
+        "2024-01-15 오후", "2024-01-15 오후 x:30", "Foo 15, 2024", "Jan 2024", "월요일", "1970-01-01T00:00:00Z", "0",
+        "1980-01-01 00:00:00", "9999-12-31T23:59:59-14:00", "2024-02-30", "내일", "", "2126-01-15", "," * 200_000,
+    ],
+}  # fmt: skip
+
+
+def test_a_date_is_one_of_the_past() -> None:
+    found = {
+        moment: [written for written in each if moment_of(written, SEOUL) == moment] for moment, each in DATES.items()
+    }
+    assert found == DATES
 
 
 def test_a_tag_is_written_as_a_text_can_hold_it() -> None:
@@ -239,6 +251,7 @@ NOT_TAKEN: list[tuple[Missing, str, str | bytes]] = [
     (Missing.UNREADABLE, "짝 없는 UTF-16.md", b"\xff\xfea"),
     (Missing.UNREADABLE, "끊긴.json", made.keep()[:-1]),
     (Missing.UNREADABLE, "깊은.json", "[" * 100_000),
+    (Missing.UNREADABLE, "날짜도 없는 숫자.json", '{"textContent": 1}'),
     (Missing.UNREADABLE, "제목이 숫자.json", made.keep(title=1)),
     (Missing.UNREADABLE, "목록이 글.json", made.keep(listContent="x")),
     (Missing.UNREADABLE, "반쪽 글자.json", made.keep(textContent="HERE").replace("HERE", "\\ud83c")),

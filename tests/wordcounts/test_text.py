@@ -181,6 +181,8 @@ FRAMES = {
     "<frameset><frame src=a><frameset><frame src='https://b.example/c d'></frameset></frameset>": ("a", "https://b.example/c%20d"),
     "<base href='https://b.example/c/'><iframe src=a></iframe>": ("https://b.example/c/a",),
     "<iframe></iframe><iframe src></iframe><iframe src=about:blank></iframe><iframe src=' JavaScript:a'></iframe>": (),
+    "<iframe src=a width=1px></iframe><iframe src=a style='width: 0; border: 0'></iframe>": (),
+    "<iframe src=a width=0 style=width:100%></iframe>": ("a",),
     "<iframe src=a hidden></iframe><iframe src=a width=1></iframe><iframe src=a height=0></iframe>": (),
     "<iframe src=a style='display:none'></iframe><iframe src=a style='visibility:hidden'></iframe>": (),
     "<div style='display:none'><iframe src=a></iframe></div><p style='visibility:hidden'><iframe src=a></iframe>": (),

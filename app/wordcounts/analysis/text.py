@@ -33,9 +33,9 @@ SKIPPED = {
 }  # fmt: skip
 
 FRAMES = {"frame", "iframe"}
-SIDES = ("width", "height")  # a frame of one pixel is a tracker's, and nobody sees it
+SIDES, UNSEEN = ("width", "height"), {"0", "0px", "1", "1px"}  # a frame of one pixel is a tracker's
 
-STYLE = re.compile(r"(?:^|;)\s*(display|visibility|float|position)\s*:\s*([a-z-]+)")
+STYLE = re.compile(r"(?:^|;)\s*(display|visibility|float|position|width|height)\s*:\s*([a-z0-9.-]+)")
 BLOCK = {"block", "flow-root", "list-item", "table", "table-caption", "table-cell", "table-row", "flex", "grid"}
 OF_BLOCKS = {"flex", "grid", "inline-flex", "inline-grid"}  # each child is a block, whatever it is
 APART = {"left", "right", "absolute", "fixed"}  # values of float and position that make a block
@@ -144,7 +144,11 @@ def _pieces(root: LexborNode | None, frames: list[LexborNode]) -> Iterator[str]:
         if not node.is_element_node or _is_hidden(node, style := _style(node)):
             continue
         is_visible = style.get("visibility", "visible" if is_visible else "") == "visible"
-        if node.tag in FRAMES and is_visible and not {_attribute(node, side) for side in SIDES} & {"0", "1"}:
+        if (
+            node.tag in FRAMES
+            and is_visible
+            and not UNSEEN & {style.get(key) or _attribute(node, key) for key in SIDES}
+        ):
             frames.append(node)
         if node.tag in SKIPPED:
             continue

@@ -35,6 +35,7 @@ CHARACTERS_A_MINUTE = 500
 
 READ_BY_CHARACTER = regex.compile(r"[\p{Hangul}\p{Han}\p{Hiragana}\p{Katakana}]", regex.V1)
 INVISIBLE = regex.compile("[\u00ad\u115f\u1160\u200b-\u200d\u2060\u3164\ufeff]+")  # including the Hangul fillers
+APOSTROPHES = dict.fromkeys(map(ord, "’‘‛´"), "'")  # NFKC would take the last one, which keyboards have, apart
 # Everything but standalone Hangul letters, as in ㅋㅋㅋ: NFKC would turn them into parts of syllables.
 NOT_A_LONE_JAMO = regex.compile("[^\u3131-\u318e]+")
 
@@ -118,8 +119,9 @@ def words_in(chunk: str) -> Iterable[str]:
     if SIMPLE.fullmatch(chunk):
         return (_shortened(chunk.lower()),)
     if not chunk.isascii():
+        chunk = chunk.translate(APOSTROPHES)
         chunk = NOT_A_LONE_JAMO.sub(lambda part: unicodedata.normalize("NFKC", part[0]), chunk)
-        chunk = INVISIBLE.sub("", chunk).replace("’", "'")
+        chunk = INVISIBLE.sub("", chunk)
     return _split(unicodedata.normalize("NFC", chunk.casefold()))  # casefold decomposes some letters
 
 
