@@ -15,7 +15,7 @@ from app.database.statements import before_key, fixed
 from app.extensions import db, read, release_reading_connection
 from app.jobs import queue
 from app.keyset import IDS, Cursor, cut_page
-from app.limits.quotas import Key, Quota, StoredBefore
+from app.limits.quotas import DeletedSince, Key, Quota, StoredBefore
 from app.limits.rate_limits import RateLimited
 from app.rejection import existing
 from app.wordcounts.failures import CANCELLED
@@ -117,7 +117,10 @@ def ask(user_id: int, url: str, key: Key | None = None) -> uuid.UUID:
     try:
         result = QUOTA.store(_CREATE, user_id, key, url=url)
     except StoredBefore as before:
-        return db.session.scalars(select(Result.public_id).where(Result.id == before.row_id)).one()
+        stored = db.session.scalar(select(Result.public_id).where(Result.id == before.row_id))
+        if stored is None:
+            raise DeletedSince from before
+        return stored
     _enforce_rate_limits(user_id)
     queue.defer("wordcounts.count", result_id=result.id)
     db.session.commit()
