@@ -64,10 +64,11 @@ def overflow(tab: Tab, part: str = "html") -> str | None:
 
 
 OPEN_DETAILS = "for (const details of document.querySelectorAll('details')) details.open = true"
-# Each gets an id, so that it can be named.
+# Each gets an id, so that it can be named; and with it comes its HTML but for numbers, which tells it from others.
 CLOSED = """() => [...document.querySelectorAll("dialog:not([open]), [popover]")].map((part, index) => {
+  const alike = part.outerHTML.replace(/\\d+/g, "");
   part.id ||= `opened-${index}`;
-  return part.id;
+  return [part.id, alike];
 })"""
 TOGGLE = "part => part.showModal ? (part.open ? part.close() : part.showModal()) : part.togglePopover()"
 
@@ -76,8 +77,8 @@ def open_details(tab: Tab) -> None:
     tab.evaluate(OPEN_DETAILS)
 
 
-def open_one_by_one(tab: Tab) -> Iterator[str]:
-    """Open each dialog and popover alone, and yield its selector while it is open.
+def open_one_by_one(tab: Tab, seen: set[str]) -> Iterator[str]:
+    """Open each dialog and popover alone that none of `seen` is like, and yield its selector while it is open.
 
     The list of keyboard shortcuts is among them, which is fetched when it is first opened.
     """
@@ -86,7 +87,10 @@ def open_one_by_one(tab: Tab) -> Iterator[str]:
         opener.evaluate("button => button.click()")
         tab.locator("dialog[open]").wait_for()
         tab.keyboard.press("Escape")
-    for name in tab.evaluate(CLOSED):
+    for name, alike in tab.evaluate(CLOSED):
+        if alike in seen:
+            continue
+        seen.add(alike)
         part = tab.locator(f"#{name}")
         part.evaluate(TOGGLE)
         yield f"#{name}"

@@ -1,6 +1,7 @@
 """One seeded service for all browser tests, and a browser."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -13,20 +14,41 @@ from tests.browser.window import Switch, Window, Windows
 from tests.databases import Environment
 from tests.waiting import WITHIN
 
+SITE = pytest.StashKey[Site]()
+RUNNING = pytest.StashKey[tuple[ExitStack, Browser]]()
+
 
 @pytest.fixture(scope="session")
-def site(server_environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    pytestconfig: pytest.Config, server_environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Yield the same one to each folder that imports this fixture, which pytest takes for another."""
+    if SITE in pytestconfig.stash:
+        yield pytestconfig.stash[SITE]
+        return
     with running_site(server_environment, tmp_path_factory.mktemp("site")) as site:
+        pytestconfig.stash[SITE] = site
         yield site
 
 
-@pytest.fixture(scope="module")  # not longer: while Playwright runs, no other test of this process could use asyncio
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(pytestconfig: pytest.Config) -> Browser:
+    """Return a chromium that runs on until a test comes which needs none."""
     if not EXECUTABLE:
         pytest.skip("needs chromium")
-    expect.set_options(timeout=WITHIN * 1000)
-    with sync_playwright() as playwright, launch(playwright) as browser:
-        yield browser
+    if RUNNING not in pytestconfig.stash:
+        expect.set_options(timeout=WITHIN * 1000)
+        running = ExitStack()
+        pytestconfig.stash[RUNNING] = running, running.enter_context(launch(running.enter_context(sync_playwright())))
+    return pytestconfig.stash[RUNNING][1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End Playwright before a test that needs none: while it runs, no other test of this process could use asyncio."""
+    if RUNNING in item.config.stash and "browser" not in getattr(nextitem, "fixturenames", ()):
+        item.config.stash[RUNNING][0].close()
+        del item.config.stash[RUNNING]
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +58,10 @@ def packages() -> None:
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, site: Site, packages: None) -> Windows:
-    return Windows(browser, site)
+def windows(browser: Browser, site: Site, packages: None) -> Iterator[Windows]:
+    yield Windows(browser, site)
+    for context in browser.contexts:
+        context.close()
 
 
 @pytest.fixture

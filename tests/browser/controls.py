@@ -128,7 +128,7 @@ def acts_once(tab: Tab, name: str) -> None:
     for key in ("Enter", "Space"):
         tab.keyboard.press(key)
     tab.wait_for_load_state("networkidle")
-    assert len(posts) == 1, posts
+    assert len(posts) == 1, (name, posts)
 
 
 def link(name: str) -> Control:

@@ -6,7 +6,7 @@ where it is tightest, in the other scheme. On the next page it is the other way 
 (details, dialogs, popovers) is opened on the phone; a dialog that many pages have alike is read on the first of them.
 """
 
-import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ MAIN_HEADINGS = (
 )
 WIDTHS = (*(width for width, _ in SIZES.values()), NARROWEST)
 LOWEST = 256  # CSS pixels: 1024 at 400 %
-OPENED: set[tuple[str, str]] = set()  # dialogs and popovers that were read: language, HTML
+OPENED: defaultdict[str, set[str]] = defaultdict(set)  # dialogs and popovers that were read, by language: their HTML
 # These stand for all in the quick suite. They hold each part whose colours our styles keep from those of the system.
 SMOKE = {"notes", "wordcounts-done"}
 CASES = [pytest.param(page, id=page.name, marks=[pytest.mark.smoke] if page.name in SMOKE else []) for page in PAGES]
@@ -95,12 +95,8 @@ def faults_of_opened(window: Window, language: str, schemes: tuple[str, ...]) ->
     """Read the page on the phone with all details opened, and each dialog and popover alone."""
     open_details(window.tab)
     faults = faults_of_part(window, "html", LOOKS, schemes)
-    for part in open_one_by_one(window.tab):
-        html = window.tab.locator(part).evaluate("part => part.outerHTML")
-        alike = (language, re.sub(r"\d+", "", html))  # but for ids
-        if alike not in OPENED:
-            OPENED.add(alike)
-            faults += faults_of_part(window, part, EVERYTHING, (*SCHEMES, FORCED))
+    for part in open_one_by_one(window.tab, OPENED[language]):
+        faults += faults_of_part(window, part, EVERYTHING, (*SCHEMES, FORCED))
     return faults
 
 

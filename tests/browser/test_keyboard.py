@@ -56,7 +56,7 @@ def test_several_are_archived_and_brought_back(window: Window, keyboard: Keyboar
     for name in ("note 10", "note 00"):  # no stop on the way is covered by the bar
         keyboard.press(Control("checkbox", f"Select: {name}"), "Space")
     keyboard.press(Control("button", "Move to archive$"))
-    expect(tab.get_by_text("2 notes archived.").locator("visible=true")).to_be_visible()
+    expect(tab.locator(".message", has_text="2 notes archived.")).to_be_visible()
     assert not axe_violations(tab), "beside the message with the button to undo it"
     with reader.app():
         assert {note.title for note in list_archive(reader.id)[0]} == {"note 10", "note 00"}

@@ -27,7 +27,8 @@ TEXTS = {
     "line breaks": "a\r\nb\rc\nd",
 }
 UNIT = f"{FAMILY}{DECOMPOSED}\r\ne\u0301"
-EXACT = UNIT * (CONTENT_LENGTH // len(normalize(UNIT))) + "x" * (CONTENT_LENGTH % len(normalize(UNIT)))
+UNITS = UNIT * 200  # of more, Chromium takes a hundred times as long to write them
+EXACT = UNITS + "x" * (CONTENT_LENGTH - len(normalize(UNITS)))
 
 DRAFTS = "Object.keys(localStorage).filter(key => key.startsWith('draft:'))"
 BLOCKED = """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
@@ -272,26 +273,6 @@ def test_the_draft_of_a_note_that_was_changed_says_so(window: Window, reader: Re
     bring_back(tab)
     expect(text(tab)).to_have_value("mine, not saved")
     assert reader.notes() == ["newer, from another device"]
-
-
-def test_a_text_that_an_edit_has_replaced_is_brought_back_and_that_is_undone_also_without_scripts(
-    window: Window, window_without_scripts: Window, reader: Reader
-) -> None:
-    note_id = reader.write("우유\n빵", "장보기")
-    expect(window.open(f"/notes/{note_id}").get_by_role("link", name="earlier version")).to_have_count(0)
-    reader.rewrite(note_id, "장보기", "우유")
-    for each, size, lost, stored in (
-        (window, "phone", "Only in this version: 빵", "우유\n빵"),
-        (window_without_scripts, "desk", "Only in the note now: 빵", "우유"),
-    ):
-        each.emulate("light", size)
-        tab = each.open(f"/notes/{note_id}")
-        tab.get_by_role("link", name="earlier version").click()
-        tab.get_by_role("article").first.get_by_role("link").click()  # the newest
-        expect(tab.locator("del, ins")).to_have_text(lost)
-        button(tab, "Restore this version").click()
-        expect(tab.locator(".words", has_text="Restored the version of ")).to_be_visible()
-        assert reader.notes() == [stored]
 
 
 @pytest.mark.parametrize("state", [BLOCKED, FULL], ids=["blocked", "full"])

@@ -298,6 +298,7 @@ def test_what_costs_too_much_is_shown_as_it_was_typed() -> None:
         ("**a**\n\n" + "*b* " * MAX_DELIMITERS, "*b* *b*"),
         ("*a* #b https://e.com/ " * MAX_DELIMITERS, "*a* #b https://e.com/"),
         ("- a\n" * (MAX_BLOCKS // 2), ""),
+        ("* a\n" * (MAX_BLOCKS // 2 - 1) + "* **b**", ""),  # bullets are no delimiters
         ("- a\n" * (MAX_BLOCKS // 2 + 1), "- a"),
         ("> - > - a\n" * (MAX_BLOCKS // 4), "&gt; - &gt; - a"),
         (table[: table.rindex("|")], "|a|a"),

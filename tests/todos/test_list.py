@@ -95,18 +95,6 @@ def test_what_was_done_last_is_the_first_below_wherever_it_stands_in_the_list(al
     assert len(others) == listing.DONE_BELOW - 3
 
 
-def test_show_older_leads_on_within_what_is_shown(signed_in: Visitor, alice: User) -> None:
-    service.change_todo(alice.id, service.create_todo(alice.id, "one that is done"), completed=True)
-    service.create_todo(alice.id, "the oldest that is open")
-    create(alice, 50)
-    page = signed_in.get("/todos?show=open").text
-    assert "the oldest that is open" not in page
-    [link] = re.findall(r'href="(/todos\?show=open&amp;before=[^"]+)"', page)
-    older = signed_in.get(unescape(link)).text
-    assert "the oldest that is open" in older
-    assert "one that is done" not in older
-
-
 def test_what_is_shown(signed_in: Visitor, alice: User) -> None:
     service.create_todo(alice.id, "is open")
     service.change_todo(alice.id, service.create_todo(alice.id, "is done"), completed=True)

@@ -12,7 +12,6 @@ import pytest
 from app.accounts.models import User
 from app.search_words import words_of
 from app.todos import listing, service
-from tests.todos.test_list import create
 from tests.visitor import Visitor
 
 MILK, MOVIE, PATH, SIGNS, SALE = (
@@ -87,18 +86,6 @@ def test_it_is_acted_upon_within_the_search(signed_in: Visitor, todos: list[int]
     for action, fields in (("", {"completed": "1"}), ("/reopen", {}), ("/delete", {}), ("/restore", {})):
         assert signed_in.submit(f"/todos/{todos[0]}{action}?{query}", **fields).location == f"/todos?{query}"
     assert 'name="direction"' not in signed_in.get(f"/todos?{query}").text
-
-
-def test_the_pages_of_a_search_hold_every_hit_once(signed_in: Visitor, alice: User) -> None:
-    ids = create(alice, 120, lambda number: date(2026, 1, 1 + number % 7) if number % 3 else None)
-    hits, following = [], "/todos?q=1"
-    while following:
-        page = signed_in.get(following).text
-        hits += [int(todo_id) for todo_id in re.findall(r'<li id="todo-(\d+)"', page)]
-        assert len(hits) <= len(ids)
-        older = re.search(r'href="(/todos\?q=1&amp;before=[^"]+)"', page)
-        following = unescape(older[1]) if older else ""
-    assert sorted(hits) == [todo_id for number, todo_id in enumerate(ids) if "1" in f"{number}"]
 
 
 @pytest.mark.parametrize("query", ["q=milk&show=done", "q=milk&show=today", "q=milk&sort=due", "q=milk&before=x"])

@@ -1,5 +1,5 @@
 """The fixtures of tests/browser."""
 
-from tests.browser.conftest import browser, packages, reader, site, windows
+from tests.browser.conftest import browser, packages, pytest_runtest_teardown, reader, site, windows
 
-__all__ = ["browser", "packages", "reader", "site", "windows"]
+__all__ = ["browser", "packages", "pytest_runtest_teardown", "reader", "site", "windows"]
