@@ -135,7 +135,7 @@ def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> 
 def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int | None:
     """Return the turn of another pass; None: the backfill that is recorded goes on, or waits for somebody."""
     recorded = store.read(connection, name)
-    if recorded and recorded.query != query:
+    if recorded and store.query_of(recorded) != query:
         raise ReleaseError(
             f"There is another backfill {name!r}, of {recorded.table_name} ({recorded.state}). Give this one a name of"
             ' its own; or, if it is the same one fixed, forget the other with: psql "$DATABASE_URL" -c'
