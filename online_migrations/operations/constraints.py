@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
 
 from online_migrations.errors import ReleaseError
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations import steps
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from online_migrations.definitions import empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.steps import run_steps, strong

@@ -12,7 +12,7 @@ from online_migrations import options
 from online_migrations.compatible_types import is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, empty_copies, make_all, sequences_of
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind, explain, refuse_other_column, tables_locked
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
