@@ -50,6 +50,15 @@ def production(database_port: int) -> dict[str, str]:
     }
 
 
+def mail(port: int = 1) -> dict[str, str]:
+    """Return the environment of a site that sends mail: to nobody, unless to this port, but its pages are there."""
+    return {
+        "SMTP_URL": f"smtp://127.0.0.1:{port}",
+        "MAIL_FROM": "hello@semicircle.example",
+        "SITE_URL": "https://semicircle.example",
+    }
+
+
 @contextmanager
 def postgresql(data: Path | None = None, **options: bool) -> Iterator[tuple[dict[str, str], Child]]:
     """Run a PostgreSQL; yield the environment of a service on it, and the server.

@@ -20,7 +20,7 @@ from app.todos import service as todos
 from config import ProductionConfig
 from tests.samples import samples
 from tools.bench.client import PASSWORD, Client, sign_in
-from tools.bench.service import ROOT, Service, command, production, query, release, running
+from tools.bench.service import ROOT, Service, command, mail, production, query, release, running
 from tools.dev import ports, postgres, s3
 from tools.dev.processes import Child, spawn
 
@@ -106,9 +106,7 @@ def site(**variables: str) -> Iterator[Site]:
             "S3_ENDPOINT_URL": s3.endpoint(bucket_port),
             "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
-            "SMTP_URL": f"smtp://127.0.0.1:{mail_port}",  # nobody listens; so the pages that need mail are there
-            "MAIL_FROM": "hello@semicircle.example",
-            "SITE_URL": "https://semicircle.example",
+            **mail(mail_port),
             "LOG_LEVEL": "ERROR",
             **variables,
         }
