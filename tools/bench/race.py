@@ -6,13 +6,13 @@ Plain Alembic and our runner take turns on the same server. Run: .venv/bin/pytho
 
 import argparse
 import os
-import shutil
 import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.bench.release import revisions
 from tools.bench.service import ROOT, postgresql, query
 
 RACERS = 5
@@ -40,29 +40,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="semicircle-race-") as name:
         folder = Path(name)
         with postgresql() as (environment, _):
-            naive = write(folder / "naive", ["flask", "--app", "tools.bench.release.plain"], environment)
-            ours = write(folder / "ours", ["flask"], environment)
+            commands = [write(side, folder / side, environment) for side in revisions.SIDES]
             outcomes: dict[str, Counter[str]] = {"ordinary Alembic": Counter(), "this runner": Counter()}
             for number in range(1, rounds + 1):
-                for side, command in zip(outcomes, (naive, ours), strict=True):
+                for side, command in zip(outcomes, commands, strict=True):
                     outcomes[side][race(command, environment)] += 1
                 print(f"round {number}: {outcomes}", flush=True)
     for side, counted in outcomes.items():
         print(f"{side}: {counted['good']} of {rounds} good", dict(counted))
 
 
-def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> list[str]:
+def write(side: str, folder: Path, environment: Mapping[str, str]) -> list[str]:
     """Write a migrations folder with only these revisions; return the command that applies them."""
-    if "--app" in flask:
-        subprocess.run([*flask, "db", "init", "-d", folder], cwd=ROOT, env=environment, check=True, capture_output=True)
-    else:
-        shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("versions"))
-        (folder / "versions").mkdir()
+    revisions.begin(side, folder, environment)
     for step in range(1, STEPS + 2):  # the last stays pending: at the head our runner would compare our models
         down = f"r{step - 1}" if step > 1 else None
         text = REVISION.format(number=f"r{step}", down=down, column=f"step_{step}")
         (folder / f"versions/r{step}.py").write_text(text)
-    return [*flask, "db", "upgrade", "-d", str(folder), f"r{STEPS}"]
+    return [*revisions.flask(side, "upgrade", folder), f"r{STEPS}"]
 
 
 def race(command: list[str], environment: Mapping[str, str]) -> str:
