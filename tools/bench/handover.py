@@ -78,15 +78,6 @@ def kept_alive(port: int) -> HTTPConnection:
     return connection
 
 
-def terminate(arbiter: int) -> None:
-    os.kill(arbiter, signal.SIGTERM)
-
-
-def interrupt(arbiter: int) -> None:
-    """Signal each process of the group, as Ctrl-C in a terminal does."""
-    os.killpg(arbiter, signal.SIGINT)
-
-
 def handover(environment: dict[str, str], arguments: str, rate: float, stop: Callable[[int], None]) -> Counter[str]:
     with ExitStack() as stack:
         old, new = (stack.enter_context(running(environment, arguments)) for _ in range(2))
@@ -106,7 +97,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     options = parser.parse_args()
     workers = {"ours": "", "gthread": "--worker-class gthread"}
-    signals = {"SIGTERM": terminate, "SIGINT": interrupt}
+    signals: dict[str, Callable[[int], None]] = {
+        "SIGTERM": lambda arbiter: os.kill(arbiter, signal.SIGTERM),
+        "SIGINT": lambda arbiter: os.killpg(arbiter, signal.SIGINT),  # to each, as Ctrl-C in a terminal does
+    }
     print(f"{'worker':8} {'signal':8} {'requests':>8} {'a second':>8} {'failed':>7}")
     with database() as environment:
         for worker, name in itertools.product(workers, signals):

@@ -20,6 +20,7 @@ from app import create_app
 from config import ProductionConfig
 from tests.databases import HEAD
 from tests.live.plain_site import PlainSite, plain_site
+from tests.mail.smtp_server import smtp_server
 from tools.bench.figures import MS, percentile
 from tools.bench.preboot import releases
 from tools.bench.preboot.letters import Letters
@@ -42,12 +43,14 @@ def main() -> None:
         say(f"inserting {NOTES:,} notes")
         seed.prepare(data, NOTES)
         values, _ = stack.enter_context(postgresql(data))
-        environment = {**values, **mail(stack.enter_context(letters.server())), "LOG_LEVEL": "INFO"}
+        environment = {**values, **mail(stack.enter_context(smtp_server(letters.mailbox)).port), "LOG_LEVEL": "INFO"}
         app = create_app(ProductionConfig({**environment, "LOG_LEVEL": "ERROR"}))
         del environment["PATH"]
         site = stack.enter_context(plain_site(environment))
         deploy(site, 0)
-        plan = Plan(port(site), seed.visitors(), NOTES, seed.USERS, arguments.rate, site.certificate)
+        plan = Plan(
+            urlsplit(site.url).port or 443, seed.visitors(), NOTES, seed.USERS, arguments.rate, site.certificate
+        )
         with Traffic(plan) as traffic, letters.written(app, range(seed.CLIENTS + 1, seed.USERS)):
             time.sleep(WARM_UP)
             began = time.monotonic()
@@ -76,12 +79,6 @@ def deploy(site: PlainSite, number: int) -> None:
         sys.exit(f"release {number} failed: {pushed.stderr}")
     kind = "expand" if number % 2 or number == 0 else "contract"
     say(f"release {number}: {kind}, {time.monotonic() - began:.1f} s")
-
-
-def port(site: PlainSite) -> int:
-    found = urlsplit(site.url).port
-    assert found  # noqa: S101 - the site listens on a port of its own
-    return found
 
 
 def wait_for_jobs(letters: Letters) -> None:

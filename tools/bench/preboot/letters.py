@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -13,7 +12,7 @@ from flask import Flask
 
 from app.extensions import db
 from app.jobs.queue import defer
-from tests.mail.smtp_server import Mailbox, smtp_server
+from tests.mail.smtp_server import Mailbox
 from tools.bench.load import meanwhile
 
 SECONDS = 1.5  # that the server takes for a letter; the worker sends two at once
@@ -28,13 +27,8 @@ class SlowMailbox(Mailbox):
 
 @dataclass
 class Letters:
-    """
-    Args:
-        deferred: addresses to which a letter was promised, each once.
-    """
-
     mailbox: SlowMailbox = field(default_factory=SlowMailbox)
-    deferred: list[str] = field(default_factory=list)
+    deferred: list[str] = field(default_factory=list)  # addresses to which a letter was promised, each once
 
     @property
     def lost(self) -> int:
@@ -43,12 +37,6 @@ class Letters:
     @property
     def twice(self) -> int:
         return sum(number > 1 for number in Counter(self.mailbox.recipients).values())
-
-    @contextmanager
-    def server(self) -> Iterator[int]:
-        """Yield the port of the mail server."""
-        with smtp_server(self.mailbox) as server:
-            yield server.port
 
     def written(self, app: Flask, users: range) -> AbstractContextManager[None]:
         """Write a letter to one user after the other, as long as the block runs."""
