@@ -32,25 +32,17 @@ class Request(NamedTuple):
 
 @dataclass
 class Outcome:
-    """
-    Args:
-        latencies: seconds until the last byte, of every request that was answered as expected.
-        failed: how often each other status came; 0 is no answer.
-        elapsed: seconds.
-    """
-
+    # Seconds until the last byte, of every request that was answered as expected.
     latencies: list[float] = field(default_factory=list)
-    failed: Counter[int] = field(default_factory=Counter)
-    elapsed: float = 0.0
+    failed: Counter[int] = field(default_factory=Counter)  # how often each other status came; 0 is no answer
+    elapsed: float = 0.0  # seconds
 
 
 def closed_loop(port: int, requests: Sequence[Request], expected: int, clients: int, seconds: float) -> Outcome:
     """Let each client send its next request as soon as it is answered, on a connection that it keeps open.
 
-    Args:
-        requests: the clients take them in turn, again and again.
-        expected: status; every other one is a failure.
-        seconds: how long; what was sent by then is still waited for.
+    They take the requests in turn, again and again, for so many seconds; what was sent by then is still waited for.
+    Every other status than the expected one is a failure.
     """
     outcome, turns = Outcome(), itertools.cycle(requests)
     began = time.perf_counter()

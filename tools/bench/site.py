@@ -29,12 +29,7 @@ BUCKET = "bench"
 
 @dataclass
 class Site:
-    """
-    Args:
-        app: the application in this process, on the same database and bucket: to arrange and to look.
-    """
-
-    app: Flask
+    app: Flask  # in this process, on the same database and bucket: to arrange and to look
     environment: dict[str, str]
     folder: Path
     database_port: int
@@ -89,11 +84,7 @@ def routes(app: Flask, method: str, ids: dict[str, Any]) -> Iterator[tuple[str, 
 
 @contextmanager
 def site(**variables: str) -> Iterator[Site]:
-    """Run a site on free ports.
-
-    Args:
-        variables: more of the environment, or others than usual.
-    """
+    """Run a site on free ports, with these variables in its environment, which may be others than usual."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)))
         [database_port, mail_port] = ports.find_free(2)

@@ -24,17 +24,11 @@ KINDS = ("bucket frozen", "bucket gone", "bucket answers 403")
 
 @dataclass
 class Outcome:
-    """Times are in seconds.
-
-    Args:
-        orphans: objects that no row points at, once the outage is over, the jobs have run and one sweep.
-    """
-
     name: str
     before: list[Answer]
     during: list[Answer]
     uploads: list[Answer] = field(default_factory=list)
-    orphans: int = 0
+    orphans: int = 0  # objects that no row points at, once the outage is over, the jobs have run and one sweep
 
     @property
     def ratio(self) -> float:
