@@ -1,6 +1,6 @@
 """The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.errors import UnsafeOperation
 from online_migrations.sessions import execute_verbatim
-from online_migrations.sql import literal, names_in, normalize, quote, read_texts, shadow_of, split_at_commas
+from online_migrations.sql import literal, names_in, normalize, quote, read_texts, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -155,29 +155,11 @@ def is_small(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
 
 
-# Operations, and the question if one with these arguments needs a backfill to be done.
-NEEDS: dict[str, Callable[[Backfill, Mapping[str, Any]], bool]] = {
-    "set_not_null_online": lambda one, given: query_of(one).fills(given["table"], [given["column"]]),
-    "add_check_online": lambda one, given: query_of(one).fills(given["table"], names_in(given["condition"])),
-    "add_unique_online": lambda one, given: query_of(one).fills(given["table"], given["columns"]),
-    "add_primary_key_online": lambda one, given: query_of(one).fills(given["table"], given["columns"]),
-    "drop_column_contract": lambda one, given: query_of(one).uses(given["table"], given["column"]),
-    "drop_table_contract": lambda one, given: query_of(one).table == given["table"],
-    "drop_compat_view": lambda one, given: query_of(one).table == given["old"],
-    "drop_shadow_contract": lambda one, given: query_of(one).uses(given["table"], shadow_of(given["column"])),
-    "drop_dual_write_contract": lambda one, given: query_of(one).uses(given["table"], given["column"]),
-    "stop_dual_write_contract": lambda one, given: query_of(one).fills(given["table"], [given["column"]]),
-    "require_backfilled": lambda one, given: one.name == given["name"],
-}
-
-
-def reason_to_wait(connection: Connection, function: str, given: Mapping[str, Any]) -> str | None:
-    """Say why a function of NEEDS with these arguments cannot run while a backfill is not done; None: it can."""
-    for one in unfinished_backfills(connection):
-        if NEEDS[function](one, given):
-            step = f"{function}({', '.join(repr(value) for value in given.values())})"
-            return f"{step} needs the backfill {one.name!r}, which is not done: {progress(one)}. {what_to_do(one)}"
-    return None
+def reason_to_wait(step: str, backfill: Backfill) -> str:
+    """Say why a step cannot run while a backfill that it needs is not done."""
+    return (
+        f"{step} needs the backfill {backfill.name!r}, which is not done: {progress(backfill)}. {what_to_do(backfill)}"
+    )
 
 
 def reason_not_done(connection: Connection, name: str) -> str | None:
@@ -186,7 +168,7 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
-        return reason_to_wait(connection, "require_backfilled", {"name": name})
+        return reason_to_wait(f"require_backfilled({name!r})", backfill)
     try:
         with connection.begin_nested() as savepoint:
             take_search_path(connection, backfill.search_path)

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -116,11 +117,12 @@ def require_backfilled(name: str) -> None:
         raise UnsafeOperation(reason)
 
 
-def refuse_while_filling(function: str, **given: Any) -> None:
-    """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
+def refuse_while_filling(function: str, needs: Callable[[BackfillQuery], bool], *given: Any) -> None:
+    """Refuse an operation that needs a backfill which is not done, before it changes anything."""
     connection = bind()
-    if connection and (reason := store.reason_to_wait(connection, function, given)):
-        raise UnsafeOperation(reason)
+    for one in store.unfinished_backfills(connection) if connection else ():
+        if needs(store.query_of(one)):
+            raise UnsafeOperation(store.reason_to_wait(f"{function}({', '.join(map(repr, given))})", one))
 
 
 def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> bool:

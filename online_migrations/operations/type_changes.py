@@ -108,7 +108,7 @@ def drop_shadow_contract(table: str, column: str) -> None:
 
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
-    refuse_while_filling("drop_shadow_contract", table=table, column=column)
+    refuse_while_filling("drop_shadow_contract", lambda one: one.uses(table, shadow_of(column)), table, column)
     dual_writes.drop_dual_write_contract(table, shadow_of(column))
 
 
