@@ -37,11 +37,7 @@ def init_app(app: Flask, options: Options) -> None:
 
 
 def run() -> None:
-    """Run the `flask db` command that has loaded env.py.
-
-    Raises:
-        ReleaseError: with its sentence and its exit code.
-    """
+    """Run the `flask db` command that has loaded env.py. Raises: ReleaseError, with its sentence and exit code."""
     from online_migrations import runner  # a process that serves does not need it
 
     runner.run()

@@ -82,10 +82,9 @@ class BootGate:
 
 
 def init_app(app: Flask, exempt: Collection[str]) -> None:
-    """Close the gate. Requests are refused from this place on in the order of the application's before_request().
+    """Close the gate: requests are refused from this place on in the order of the application's before_request().
 
-    Args:
-        exempt: endpoints that answer all the same, such as those of health checks.
+    The `exempt` endpoints answer all the same, such as those of health checks.
     """
     gate = app.extensions["boot_gate"] = BootGate()
 

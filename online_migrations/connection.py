@@ -68,9 +68,7 @@ def _engine(url: URL, application_name: str, reads_only: bool) -> Engine:
 def direct_connection(engine: Engine) -> Iterator[Connection]:
     """Open a connection that stays on one PostgreSQL backend, as session locks and SET need.
 
-    Raises:
-        ReleaseError: the database does not answer, has no connection left or cannot be used so, or the URL leads to a
-            connection pooler.
+    Raises: ReleaseError, if the database has no connection left or cannot be used so, or behind a connection pooler.
     """
     try:
         connection = engine.connect()

@@ -72,7 +72,10 @@ def changed_definitions(
     connection: Connection, model: Table, there: Mapping[str, Definition], known: Collection[str]
 ) -> list[Changed]:
     """Compare a table's indexes, and its constraints but foreign keys, without the known names."""
-    statements = {name: sql for name, sql in _statements(model, there) if name not in known}
+    statements = {}
+    for name, item in sorted(named(model).items()):  # SQLAlchemy keeps constraints in sets
+        if name not in known and (name in there or isinstance(item, ExcludeConstraint)):
+            statements[name] = create(item, model)
     key = create(model.primary_key, model) if model.primary_key.columns else None
     with empty_copies(connection, model.name):
         make_all(connection, [*statements.values(), *filter(None, [key])])
@@ -279,13 +282,6 @@ def on_search_path(connection: Connection, schema: str | None) -> Iterator[None]
     with rolled_back(connection):
         connection.execute(QUERIES["search_first"], {"schema": schema})
         yield
-
-
-def _statements(model: Table, there: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield name and statement of what is to be compared, by name: SQLAlchemy keeps constraints in sets."""
-    for name, item in sorted(named(model).items()):
-        if name in there or isinstance(item, ExcludeConstraint):
-            yield name, create(item, model)
 
 
 def named(table: Table) -> dict[str, Any]:

@@ -191,11 +191,7 @@ def _finding(script: Script, rule: str, what: str, instead: str) -> Violation:
 
 
 def _judge(connection: Connection, script: Script, metadata: MetaData, findings: list[Violation]) -> None:
-    """Add all that the guard would refuse, and a phase that is none; the step is committed, for those after it.
-
-    Raises:
-        ReleaseError: it fails on this database.
-    """
+    """Add all that the guard would refuse, and a phase that is none; commit the step. Raises: ReleaseError."""
     phase = getattr(script.module, "phase", None)
     if phase not in (EXPAND, CONTRACT):
         rule = "phase-missing" if phase is None else "phase-unknown"
@@ -272,6 +268,6 @@ def _end_backfills(connection: Connection) -> None:
     for backfill in store.unfinished_backfills(connection):
         with suppress(DBAPIError, store.StillWanted), connection.begin_nested():  # rows of our making may refuse
             store.take_search_path(connection, backfill.search_path)
-            backfill.query.fill_batch(connection, None, ROWS)
+            store.query_of(backfill).fill_batch(connection, None, ROWS)
         connection.execute(store.completion(backfill.name, ROWS))
     connection.commit()

@@ -24,17 +24,11 @@ QUERIES = read_queries(__file__, "scratch.sql")
 
 @contextmanager
 def scratch_database(advice: str, url: str | None = None, copy_of: str | None = None) -> Iterator[Engine]:
-    """Yield an engine of an empty database, with the encoding and the locale of the one that the URL names.
+    """Yield an engine of an empty database, or a copy of one to which nobody is connected, on the server of the URL.
 
-    It is dropped afterwards, unless it has another name by then; so are those that a killed process left.
-
-    Args:
-        advice: what to do if none can be made, a sentence.
-        url: of a server; None: the project's own.
-        copy_of: a database with which it begins, to which nobody is connected; None: with nothing.
-
-    Raises:
-        ReleaseError: the server does not answer, or the role may not create a database.
+    It has the encoding and the locale of the one that the URL names, by default the project's own. It is dropped
+    afterwards, unless it has another name by then; so are those that a killed process left. Raises: ReleaseError, with
+    `advice`: the server does not answer, or the role may not create a database.
     """
     prefix = f"{options.current().name}_scratch_"
     name = prefix + secrets.token_hex(4)

@@ -7,13 +7,14 @@ batch writes WAL, so the backfill waits while a follower of the database lags.
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from online_migrations import options
 from online_migrations.backfills import store
-from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, Batch, StillWanted
+from online_migrations.backfills.store import DONE, FAILED, FIRST_BATCH, RUNNING, Backfill, StillWanted
 from online_migrations.errors import ReleaseError, server_message
 from online_migrations.locks import QUERY_CANCELED, sqlstate
 from online_migrations.sessions import execute_verbatim
@@ -35,21 +36,20 @@ log = logging.getLogger(__name__)
 def run_batch(connection: Connection, name: str, turn: int) -> None:
     """Fill one batch and defer the next, or find that this job is late: its turn is over. The caller commits.
 
-    Raises:
-        DBAPIError: the database cannot do it now; nothing is changed, and the same job may try again.
+    Raises: DBAPIError, if the database cannot do it now; nothing is changed, and the same job may try again.
     """
     backfill = store.read(connection, name, lock=True)
     if backfill is None or backfill.turn != turn or backfill.state != RUNNING:
         log.info("backfill %s: turn %d is late; nothing to do", name, turn)
         return
     if reason := _lag(connection, backfill):
-        _continue(connection, backfill._replace(waiting_for=reason), LAG_PAUSE)
+        _continue(connection, backfill, LAG_PAUSE, waiting_for=reason)
         return
     store.take_search_path(connection, backfill.search_path)
     began = time.monotonic()
     try:
         with connection.begin_nested():  # when it fails, that it failed can still be recorded
-            batch = backfill.query.fill_batch(connection, backfill.position, backfill.batch_size)
+            batch = store.query_of(backfill).fill_batch(connection, backfill.position, backfill.batch_size)
     except (DBAPIError, StillWanted) as error:
         _narrow_or_fail(connection, backfill, error)
         return
@@ -86,35 +86,33 @@ def _lag(connection: Connection, backfill: Backfill) -> str | None:
     return f"a follower that is {lag.seconds:.0f} s behind" if lag.seconds > MOST_LAG else None
 
 
-def _advance(connection: Connection, backfill: Backfill, batch: Batch, seconds: float) -> None:
+def _advance(connection: Connection, backfill: Backfill, batch: Row[Any], seconds: float) -> None:
     """Move on by a batch, into a new pass, or to the end."""
     rate, before = batch.scanned / max(backfill.idle_for, 0.001), backfill.rows_per_second
     size = store.next_batch_size(backfill.batch_size, seconds)
     if 2 * batch.filled < batch.scanned:  # which does not tell how long a full batch locks its rows
         size = min(size, max(backfill.batch_size, FIRST_BATCH))
-    moved = backfill._replace(
-        pass_scanned=backfill.pass_scanned + batch.scanned,
-        pass_wanted=backfill.pass_wanted + batch.wanted,
-        position=batch.last,
-        rows_done=backfill.rows_done + batch.filled,
-        rows_per_second=rate if before is None else 0.9 * before + 0.1 * rate,  # a moving average
-        batch_size=size,
-        waiting_for=None,
-        error=None,
-    )
+    scanned, wanted = backfill.pass_scanned + batch.scanned, backfill.pass_wanted + batch.wanted
+    changes = {
+        "rows_done": backfill.rows_done + batch.filled,
+        "rows_per_second": rate if before is None else 0.9 * before + 0.1 * rate,  # a moving average
+        "batch_size": size,
+        "waiting_for": None,
+        "error": None,
+    }
     if batch.scanned == backfill.batch_size:
-        _continue(connection, moved, seconds)
+        place = {"position": batch.last, "pass_scanned": scanned, "pass_wanted": wanted}
+        _continue(connection, backfill, seconds, **changes, **place)
         return
     log.info(
         "backfill %s: pass %d has seen %d rows of %s, of which %d met the condition; %d rows filled in all",
-        *(moved.name, moved.pass_number, moved.pass_scanned, moved.table_name, moved.pass_wanted, moved.rows_done),
+        *(backfill.name, backfill.pass_number, scanned, backfill.table_name, wanted, changes["rows_done"]),
     )
-    at_start = moved._replace(position=None, pass_scanned=0, pass_wanted=0)
-    if moved.pass_wanted:
-        # Rows that were locked, or written behind the key, come now.
-        _continue(connection, at_start._replace(pass_number=moved.pass_number + 1), PASS_PAUSE)
+    changes |= {"position": None, "pass_scanned": 0, "pass_wanted": 0}
+    if wanted:  # rows that were locked, or written behind the key, come now
+        _continue(connection, backfill, PASS_PAUSE, **changes, pass_number=backfill.pass_number + 1)
     else:
-        store.save(connection, at_start._replace(state=DONE))
+        store.save(connection, backfill, **changes, state=DONE)
 
 
 def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIError | StillWanted) -> None:
@@ -125,17 +123,17 @@ def _narrow_or_fail(connection: Connection, backfill: Backfill, error: DBAPIErro
     message = server_message(error) if isinstance(error, DBAPIError) else str(error)
     is_of_every_row = state.startswith(_FAULTS_OF_EVERY_ROW)
     if backfill.batch_size > 1 and not is_of_every_row:
-        _continue(connection, backfill._replace(batch_size=backfill.batch_size // 2, error=message), 0)
+        _continue(connection, backfill, 0, batch_size=backfill.batch_size // 2, error=message)
         return
     where = backfill.table_name
     if not is_of_every_row:
-        key = execute_verbatim(connection, backfill.query.written("next_key", backfill.position)).scalar()
+        key = execute_verbatim(connection, store.query_of(backfill).written("next_key", backfill.position)).scalar()
         where += f", the row with {backfill.pk} {key}"
     # The message may quote the row, so it is kept in the table and not logged.
     log.error("backfill %s failed at %s: sqlstate=%s", backfill.name, where, state or "none")
-    store.save(connection, backfill._replace(state=FAILED, error=f"{where}: {message}", waiting_for=None))
+    store.save(connection, backfill, state=FAILED, error=f"{where}: {message}", waiting_for=None)
 
 
-def _continue(connection: Connection, backfill: Backfill, delay: float) -> None:
-    store.save(connection, backfill)
+def _continue(connection: Connection, backfill: Backfill, delay: float, **changes: Any) -> None:
+    store.save(connection, backfill, **changes)
     defer_batch(connection, backfill.name, backfill.turn + 1, delay)

@@ -1,7 +1,6 @@
 """The table `schema_backfills`: one row for each long backfill, with how far it is; and the SQL that fills a batch."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -10,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from online_migrations.errors import UnsafeOperation
 from online_migrations.sessions import execute_verbatim
-from online_migrations.sql import literal, names_in, normalize, quote, read_texts, shadow_of, split_at_commas
+from online_migrations.sql import literal, names_in, normalize, quote, read_texts, split_at_commas
 from online_migrations.state.tables import BACKFILLS, exists
 
 RUNNING = "running"
@@ -37,14 +36,6 @@ class StillWanted(UnsafeOperation):
     """Filled rows still meet the condition, so the backfill would never end."""
 
 
-class Batch(NamedTuple):
-    last: str | None  # key of the last row that was scanned, as text; None when no row was left
-    scanned: int  # rows
-    wanted: int  # those of them that met the condition
-    filled: int  # those of them that nobody had locked
-    unfilled: int  # filled rows that still meet the condition
-
-
 class BackfillQuery(NamedTuple):
     """Make the SQL of backfill() from its arguments."""
 
@@ -63,9 +54,9 @@ class BackfillQuery(NamedTuple):
         query = f"SELECT EXISTS (SELECT FROM {quote(self.table)} WHERE {self.where})"
         return bool(execute_verbatim(connection, query).scalar())
 
-    def fill_batch(self, connection: Connection, after: str | None, size: int) -> Batch:
+    def fill_batch(self, connection: Connection, after: str | None, size: int) -> sa.Row[Any]:
         """Fill the rows among the next `size` ones that meet the condition and that nobody has locked."""
-        batch = Batch._make(execute_verbatim(connection, self.written("batch", after, size=size)).one())
+        batch = execute_verbatim(connection, self.written("batch", after, size=size)).one()
         if batch.unfilled:
             raise StillWanted(f"A filled row of {self.table} still meets the condition {self.where!r}: without an end.")
         return batch
@@ -87,41 +78,18 @@ def assigned_columns(set_sql: str) -> set[str]:
     return {name for names in left for name in names_in(names)}
 
 
-class Backfill(NamedTuple):
-    """A row of the table. The columns say what each means."""
+Backfill = sa.Row[Any]  # of _ALL; the columns of the table say what each means
 
-    name: str
-    table_name: str
-    set_sql: str
-    where_sql: str
-    pk: str
-    search_path: str
-    state: str
-    turn: int
-    pass_number: int
-    pass_scanned: int
-    pass_wanted: int
-    position: str | None
-    rows_done: int
-    estimated_rows: int
-    rows_per_second: float | None
-    batch_size: int
-    waiting_for: str | None
-    error: str | None
-    started_at: datetime
-    updated_at: datetime
-    finished_at: datetime | None
-    idle_for: float  # seconds since updated_at
 
-    @property
-    def query(self) -> BackfillQuery:
-        return BackfillQuery(self.table_name, self.set_sql, self.where_sql, self.pk)
+def query_of(backfill: Backfill) -> BackfillQuery:
+    return BackfillQuery(backfill.table_name, backfill.set_sql, backfill.where_sql, backfill.pk)
 
 
 STALLED_AFTER = 120  # seconds without a batch; the worker looks every minute for a backfill without a job
 
+# Seconds.
 _IDLE_FOR: sa.ColumnClause[float] = sa.literal_column("extract(epoch FROM clock_timestamp() - updated_at)::float")
-_ALL = sa.select(*BACKFILLS.c, _IDLE_FOR).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
+_ALL = sa.select(*BACKFILLS.c, _IDLE_FOR.label("idle_for")).order_by(BACKFILLS.c.started_at, BACKFILLS.c.name)
 
 
 def insertion(name: str, query: BackfillQuery) -> sa.TextClause:
@@ -131,12 +99,11 @@ def insertion(name: str, query: BackfillQuery) -> sa.TextClause:
     return begin.bindparams(**given, set_sql=query.set_sql, where_sql=query.where, pk=query.pk)
 
 
-def save(connection: Connection, backfill: Backfill) -> None:
+def save(connection: Connection, backfill: Backfill, **changes: Any) -> None:
     """Store how far it is, and move its turn on: a job of this turn that comes again is late."""
     now = func.clock_timestamp()
-    values = {column.name: getattr(backfill, column.name) for column in BACKFILLS.columns}
-    moved = {"turn": backfill.turn + 1, "updated_at": now, "finished_at": now if backfill.state == DONE else None}
-    connection.execute(sa.update(BACKFILLS).where(BACKFILLS.c.name == backfill.name).values(values | moved))
+    moved = {"turn": backfill.turn + 1, "updated_at": now, "finished_at": now if changes.get("state") == DONE else None}
+    connection.execute(sa.update(BACKFILLS).where(BACKFILLS.c.name == backfill.name).values(changes | moved))
 
 
 def completion(name: str, rows: int) -> sa.Executable:
@@ -164,8 +131,8 @@ def lock_running(connection: Connection) -> list[Backfill]:
     return _read(connection, _ALL.where(BACKFILLS.c.state == RUNNING).with_for_update(skip_locked=True))
 
 
-def _read(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Backfill]:
-    return [Backfill._make(row) for row in connection.execute(query)] if exists(connection, BACKFILLS) else []
+def _read(connection: Connection, query: sa.Select[*tuple[Any, ...]]) -> list[Backfill]:
+    return list(connection.execute(query)) if exists(connection, BACKFILLS) else []
 
 
 def pause(connection: Connection, name: str | None) -> list[str]:
@@ -188,29 +155,11 @@ def is_small(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(text(counted)) <= AT_ONCE)
 
 
-# Operations, and the question if one with these arguments needs a backfill to be done.
-NEEDS: dict[str, Callable[[Backfill, Mapping[str, Any]], bool]] = {
-    "set_not_null_online": lambda one, given: one.query.fills(given["table"], [given["column"]]),
-    "add_check_online": lambda one, given: one.query.fills(given["table"], names_in(given["condition"])),
-    "add_unique_online": lambda one, given: one.query.fills(given["table"], given["columns"]),
-    "add_primary_key_online": lambda one, given: one.query.fills(given["table"], given["columns"]),
-    "drop_column_contract": lambda one, given: one.query.uses(given["table"], given["column"]),
-    "drop_table_contract": lambda one, given: one.query.table == given["table"],
-    "drop_compat_view": lambda one, given: one.query.table == given["old"],
-    "drop_shadow_contract": lambda one, given: one.query.uses(given["table"], shadow_of(given["column"])),
-    "drop_dual_write_contract": lambda one, given: one.query.uses(given["table"], given["column"]),
-    "stop_dual_write_contract": lambda one, given: one.query.fills(given["table"], [given["column"]]),
-    "require_backfilled": lambda one, given: one.name == given["name"],
-}
-
-
-def reason_to_wait(connection: Connection, function: str, given: Mapping[str, Any]) -> str | None:
-    """Say why a function of NEEDS with these arguments cannot run while a backfill is not done; None: it can."""
-    for one in unfinished_backfills(connection):
-        if NEEDS[function](one, given):
-            step = f"{function}({', '.join(repr(value) for value in given.values())})"
-            return f"{step} needs the backfill {one.name!r}, which is not done: {progress(one)}. {what_to_do(one)}"
-    return None
+def reason_to_wait(step: str, backfill: Backfill) -> str:
+    """Say why a step cannot run while a backfill that it needs is not done."""
+    return (
+        f"{step} needs the backfill {backfill.name!r}, which is not done: {progress(backfill)}. {what_to_do(backfill)}"
+    )
 
 
 def reason_not_done(connection: Connection, name: str) -> str | None:
@@ -219,11 +168,11 @@ def reason_not_done(connection: Connection, name: str) -> str | None:
     if backfill is None:
         return f"No backfill {name!r} was ever begun; backfill_later({name!r}, …) belongs in an earlier release"
     if backfill.state != DONE:
-        return reason_to_wait(connection, "require_backfilled", {"name": name})
+        return reason_to_wait(f"require_backfilled({name!r})", backfill)
     try:
         with connection.begin_nested() as savepoint:
             take_search_path(connection, backfill.search_path)
-            is_needed = backfill.query.is_needed(connection)
+            is_needed = query_of(backfill).is_needed(connection)
             savepoint.rollback()  # and with it the search path
     except ProgrammingError:  # the column was dropped by a later step of a run that was interrupted
         return None
@@ -253,7 +202,7 @@ def what_to_do(backfill: Backfill) -> str:
 
 def is_stalled(backfill: Backfill) -> bool:
     """Tell whether it should run, and no batch has ended for STALLED_AFTER seconds."""
-    return backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER
+    return bool(backfill.state == RUNNING and backfill.idle_for > STALLED_AFTER)
 
 
 def document(backfill: Backfill) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 -- batch: fill the next rows. `span` is the part of the key's order that the batch looks at. `free` asks for the
 -- condition once more, because a row may have changed before it was locked. The key travels as text, which every type
 -- can be read from; ORDER BY names its table, as a bare name would be the text, of which '99' is the last. UPDATE takes
--- the row lock NO KEY UPDATE, so foreign keys can still refer to such a row.
+-- the row lock NO KEY UPDATE, so foreign keys can still refer to such a row. `last` is NULL when no row was left;
+-- `wanted` rows met the condition, `filled` ones of them nobody had locked, and `unfilled` ones still meet it
 WITH span AS (SELECT {key} AS span_key, ({where}) AS span_wanted FROM {table} {begin} ORDER BY {key} LIMIT {size}),
 free (free_key) AS (SELECT {key} FROM {table} WHERE {key} IN (SELECT span_key FROM span WHERE span_wanted) AND ({where})
     ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED),
 filled (still) AS (UPDATE {table} SET {set_sql} FROM free WHERE {key} = free_key RETURNING ({where}))
-SELECT (SELECT CAST(span_key AS text) FROM span ORDER BY span.span_key DESC LIMIT 1),
-    (SELECT count(*) FROM span), (SELECT count(*) FROM span WHERE span_wanted),
-    (SELECT count(*) FROM filled), (SELECT count(*) FROM filled WHERE still)
+SELECT (SELECT CAST(span_key AS text) FROM span ORDER BY span.span_key DESC LIMIT 1) AS last,
+    (SELECT count(*) FROM span) AS scanned, (SELECT count(*) FROM span WHERE span_wanted) AS wanted,
+    (SELECT count(*) FROM filled) AS filled, (SELECT count(*) FROM filled WHERE still) AS unfilled
 
 -- next_key: of the row with which the next batch begins; in the order of the key, and not of its text
 SELECT CAST({key} AS text) FROM {table} AS unfilled {begin} ORDER BY unfilled.{key} LIMIT 1

@@ -260,11 +260,7 @@ def revision_state(found: SchemaState) -> list[Diagnosis]:
 
 
 def diagnose(connection: Connection, metadata: MetaData) -> list[Diagnosis]:
-    """Return all diagnoses, one for each cause. The models are compared when the database is at the code's head.
-
-    Raises:
-        OperationalError: the database does not answer in time.
-    """
+    """Return one for each cause. The models are compared at the code's head. Raises: OperationalError, if slow."""
     there = state.read_schema_state(connection)
     is_at_head = there.name == state.AT_HEAD and not revisions.duplicate_revisions(script_directory())
     parameters = query_parameters(metadata, is_at_head)

@@ -21,10 +21,17 @@ from sqlalchemy.exc import DBAPIError
 
 from online_migrations.connection import rolled_back
 from online_migrations.errors import NOT_ALLOWED, UnsafeOperation
-from online_migrations.guard.effect import DEFAULT_SCHEMA, Effect, on_table, shown, with_parts
 from online_migrations.guard.proofs import gives_new_numbers, no_row_meets, quoted, takes_all, takes_default
 from online_migrations.guard.rules import Judge, Violation, in_database, is_in_use, judge, written
-from online_migrations.guard.snapshot import Snapshot, read_snapshot
+from online_migrations.guard.snapshot import (
+    DEFAULT_SCHEMA,
+    Effect,
+    Snapshot,
+    on_table,
+    read_snapshot,
+    shown,
+    with_parts,
+)
 from online_migrations.guard.tables import VIEWS
 from online_migrations.guard.watch import TransactionWatch, refused
 from online_migrations.locks import QUERY_CANCELED, Deadline, sqlstate
@@ -172,9 +179,7 @@ class Guard:
     def _judge(self, effects: Iterable[tuple[Effect, int | None]]) -> None:
         """Judge the effects of a transaction or an operation, each with its line.
 
-        Raises:
-            UnsafeOperation: one of them is not allowed; the transaction is rolled back.
-            WouldLose: all of them are, and a downgrade takes what nobody has named.
+        Raises: UnsafeOperation, if one is not allowed; WouldLose, if all are and a downgrade takes what nobody named.
         """
         given = list(effects)
         if not given:
@@ -260,9 +265,7 @@ def without_parts(losses: Collection[Loss], before: Snapshot) -> Iterator[Loss]:
 def require_nothing_lost(connection: Connection, found: WouldLose) -> None:
     """Let the downgrade, which has been rolled back, go on if what it takes is empty, and no release uses it.
 
-    Raises:
-        UnsafeOperation: something would be lost. The sentence says how much, and how to insist.
-        DBAPIError: a lock was not to be had in time.
+    Raises: UnsafeOperation, which says how much would be lost, and how to insist; DBAPIError, for want of a lock.
     """
     lost = []
     for loss in found.losses:

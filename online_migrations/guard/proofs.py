@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, NotSupportedError, Program
 
 from online_migrations.connection import rolled_back, writable_transaction
 from online_migrations.definitions import empty_copies, on_search_path
-from online_migrations.guard.effect import Effect
-from online_migrations.guard.snapshot import FILLED_BY_TRIGGER
+from online_migrations.guard.snapshot import FILLED_BY_TRIGGER, Effect
 from online_migrations.sessions import execute_verbatim
 from online_migrations.sql import literal, quote, read_sql
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from online_migrations.guard.effect import Change, Effect, shown
-from online_migrations.guard.snapshot import Key, Snapshot, Thing
+from online_migrations.guard.snapshot import Change, Effect, Key, Snapshot, Thing, shown
 from online_migrations.guard.tables import column_effects, constraint_effects, index_effects, no_null, relation_effects
 from online_migrations.sql import read_sql
 from online_migrations.state.tables import TOOL_TABLES

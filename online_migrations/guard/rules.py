@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from online_migrations.guard.effect import Effect
-from online_migrations.guard.snapshot import Snapshot
+from online_migrations.guard.snapshot import Effect, Snapshot
 from online_migrations.state.ledger import EXPAND
 from online_migrations.state.live import Usage
 from online_migrations.state.tables import is_of_a_tool

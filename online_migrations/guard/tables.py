@@ -3,8 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from online_migrations.guard.effect import SEQUENCE, Change, Effect, is_left_null, on_table, shown
-from online_migrations.guard.snapshot import Key, Snapshot, Thing
+from online_migrations.guard.snapshot import SEQUENCE, Change, Effect, Key, Snapshot, Thing, on_table, shown
 
 PARTITIONED = "p"
 VIEWS = ("v", "m")
@@ -196,6 +195,11 @@ def _required_facts(change: Change, old: Thing, new: Thing) -> Iterator[Effect]:
 def _has_value(column: Thing) -> bool:
     """Tell whether an INSERT that leaves the column out gets a value."""
     return any(column.facts[fact] for fact in ("has_default", "identity", "generated"))
+
+
+def is_left_null(column: Thing) -> bool:
+    """Tell whether the column is NULL in a row whose writer does not name it."""
+    return not any(column.facts[fact] for fact in ("not_null", "has_default", "identity", "filled"))
 
 
 def _same_or_wider(old: Thing, new: Thing) -> bool:

@@ -19,10 +19,9 @@ from sqlalchemy.pool import Pool
 
 from online_migrations.connection import driver_connection
 from online_migrations.errors import UnsafeOperation
-from online_migrations.guard.effect import Change, Effect, is_left_null
 from online_migrations.guard.record import Record, Transaction, effects_of_transaction, read_held
-from online_migrations.guard.snapshot import Snapshot, read_snapshot, read_touched
-from online_migrations.guard.tables import has_narrower_key, index_effects
+from online_migrations.guard.snapshot import Change, Effect, Snapshot, read_snapshot, read_touched
+from online_migrations.guard.tables import has_narrower_key, index_effects, is_left_null
 from online_migrations.sessions import execute_verbatim, is_open
 from online_migrations.sql import NAME, TABLE, normalize, split_at_commas, split_statements, unqualified_name
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -116,11 +117,12 @@ def require_backfilled(name: str) -> None:
         raise UnsafeOperation(reason)
 
 
-def refuse_while_filling(function: str, **given: Any) -> None:
-    """Refuse an operation that needs a finished backfill (store.NEEDS), before it changes anything."""
+def refuse_while_filling(function: str, needs: Callable[[BackfillQuery], bool], *given: Any) -> None:
+    """Refuse an operation that needs a backfill which is not done, before it changes anything."""
     connection = bind()
-    if connection and (reason := store.reason_to_wait(connection, function, given)):
-        raise UnsafeOperation(reason)
+    for one in store.unfinished_backfills(connection) if connection else ():
+        if needs(store.query_of(one)):
+            raise UnsafeOperation(store.reason_to_wait(f"{function}({', '.join(map(repr, given))})", one))
 
 
 def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> bool:
@@ -135,7 +137,7 @@ def _filled_at_once(connection: Connection, name: str, query: BackfillQuery) -> 
 def _begun_again(connection: Connection, name: str, query: BackfillQuery) -> int | None:
     """Return the turn of another pass; None: the backfill that is recorded goes on, or waits for somebody."""
     recorded = store.read(connection, name)
-    if recorded and recorded.query != query:
+    if recorded and store.query_of(recorded) != query:
         raise ReleaseError(
             f"There is another backfill {name!r}, of {recorded.table_name} ({recorded.state}). Give this one a name of"
             ' its own; or, if it is the same one fixed, forget the other with: psql "$DATABASE_URL" -c'

@@ -211,12 +211,13 @@ SELECT DISTINCT attname::text FROM pg_depend JOIN pg_rewrite r ON classid = 'pg_
 JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
 WHERE ev_class = 'pg_temp.dual_write_expression'::regclass AND refobjid = CAST(:table AS regclass) ORDER BY 1
 
--- state: of a column that is to change its type
-SELECT format_type(a.atttypid, a.atttypmod), NOT ({nullable}), pg_get_expr(adbin, adrelid),
-    col_description(a.attrelid, a.attnum),
-    CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END, s.seqrelid::regclass::text,
+-- state: of a column that is to change its type; `sequence` is the one that the column owns
+SELECT format_type(a.atttypid, a.atttypmod) AS type, NOT ({nullable}) AS not_null,
+    pg_get_expr(adbin, adrelid) AS "default", col_description(a.attrelid, a.attnum) AS comment,
+    CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity,
+    s.seqrelid::regclass::text AS sequence,
     format('START WITH %s INCREMENT BY %s CACHE %s', seqstart, seqincrement, seqcache)
-        || CASE WHEN seqcycle THEN ' CYCLE' ELSE '' END
+        || CASE WHEN seqcycle THEN ' CYCLE' ELSE '' END AS sequence_options
 FROM pg_attribute a LEFT JOIN pg_attrdef ON adrelid = a.attrelid AND adnum = a.attnum
 LEFT JOIN (pg_depend o JOIN pg_sequence s ON s.seqrelid = o.objid AND o.classid = 'pg_class'::regclass)
     ON o.refclassid = 'pg_class'::regclass AND o.refobjid = a.attrelid AND o.refobjsubid = a.attnum

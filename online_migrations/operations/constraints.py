@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.sql.elements import TextClause
 
 from online_migrations.errors import ReleaseError
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations import steps
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import ask, bind, tables_locked, to_replace
@@ -103,7 +103,7 @@ def add_check_online(table: str, name: str, condition: str, *, replace: bool = F
     Raises:
         UnsafeOperation: a row does not meet the condition; the new constraint is dropped again.
     """
-    refuse_while_filling("add_check_online", table=table, name=name, condition=condition)
+    refuse_while_filling("add_check_online", lambda one: one.fills(table, names_in(condition)), table, name, condition)
     columns = ask("columns_named", table, words=list(names_in(condition))).listed()
     requires = on_table("requires-more", table, *columns, subject=name, check=condition)
     _add((table,), name, f"CHECK ({condition})", f"a row of {table} does not meet {condition}", replace, requires)
@@ -185,7 +185,7 @@ def add_unique_online(
     Raises:
         UnsafeOperation: two rows are the same; the index is dropped again.
     """
-    refuse_while_filling("add_unique_online", table=table, name=name, columns=columns)
+    refuse_while_filling("add_unique_online", lambda one: one.fills(table, columns), table, name, columns)
     key = f"{'NULLS NOT DISTINCT ' if nulls_not_distinct else ''}({quoted_list(columns)})"
     key += f" INCLUDE ({quoted_list(include)})" if include else ""
     when = _deferral(deferrable, initially)
@@ -203,7 +203,7 @@ def add_primary_key_online(table: str, name: str, columns: list[str], *, replace
     Raises:
         UnsafeOperation: two rows are the same, or a column holds NULL; the index is dropped again.
     """
-    refuse_while_filling("add_primary_key_online", table=table, name=name, columns=columns)
+    refuse_while_filling("add_primary_key_online", lambda one: one.fills(table, columns), table, name, columns)
     steps.require_partition_key(bind(), table, columns)
     for column in columns:
         set_not_null_online(table, column)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from online_migrations.definitions import empty_copies
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations.backfill import backfill, refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind
 from online_migrations.operations.steps import run_steps, strong
@@ -90,7 +90,7 @@ def stop_dual_write_contract(table: str, column: str) -> None:
 
     Downgrade: none. The downgrade of the revision that added the column drops it, with or without its trigger.
     """
-    refuse_while_filling("stop_dual_write_contract", table=table, column=column)
+    refuse_while_filling("stop_dual_write_contract", lambda one: one.fills(table, [column]), table, column)
     effects = [on_table("drops-behaviour", table, subject=f"the dual write of {table}.{column}")]
     if ask("is_required", table, column=column).answer():
         effects.append(on_table("drops-default", table, column, column=column))
@@ -103,7 +103,7 @@ def drop_dual_write_contract(table: str, column: str) -> None:
 
     Downgrade: the operation that added it.
     """
-    refuse_while_filling("drop_dual_write_contract", table=table, column=column)
+    refuse_while_filling("drop_dual_write_contract", lambda one: one.uses(table, column), table, column)
     is_copy = bool(ask("is_copy", table, trigger=trigger_name(table, column)).answer())
     drop_dual_write(table, column, on_table("drops-column", table, column, is_copied=is_copy))
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from online_migrations.connection import LOCK_TIMEOUT, connection_of
 from online_migrations.definitions import is_any_same
 from online_migrations.errors import ReleaseError, UnsafeOperation
-from online_migrations.guard.effect import Effect
+from online_migrations.guard.snapshot import Effect
 from online_migrations.locks import Deadline, with_lock_retries
 from online_migrations.operations.catalog import Question, ask
 from online_migrations.sessions import execute_verbatim

@@ -12,7 +12,7 @@ from online_migrations import options
 from online_migrations.compatible_types import is_longer_text
 from online_migrations.definitions import RETIRED_COMMENT, empty_copies, make_all, sequences_of
 from online_migrations.errors import ReleaseError, UnsafeOperation, server_message
-from online_migrations.guard.effect import Effect, on_table
+from online_migrations.guard.snapshot import Effect, on_table
 from online_migrations.operations.backfill import refuse_while_filling
 from online_migrations.operations.catalog import TEXTS, ask, bind, explain, refuse_other_column, tables_locked
 from online_migrations.operations.steps import add_validated, online, run_or_undo, run_steps, strong, validate
@@ -73,7 +73,7 @@ def set_not_null_online(table: str, column: str) -> None:
     Raises:
         UnsafeOperation: the column holds NULL; the CHECK is dropped again.
     """
-    refuse_while_filling("set_not_null_online", table=table, column=column)
+    refuse_while_filling("set_not_null_online", lambda one: one.fills(table, [column]), table, column)
     explain(table, column, "not_null")
     # A row that leaves the column out is accepted when there is a default.
     left_out = [column] if ask("has_default", table, column=column).answer() else []
@@ -198,7 +198,7 @@ def drop_column_contract(table: str, column: str) -> None:
 
     Downgrade: add_column_online with the column, nullable. What it held is gone.
     """
-    refuse_while_filling("drop_column_contract", table=table, column=column)
+    refuse_while_filling("drop_column_contract", lambda one: one.uses(table, column), table, column)
     is_copied = bool(ask("is_computed", table, column=column).answer())
     drop, is_there = alter(table, f"DROP COLUMN IF EXISTS {quote(column)}"), ask("has_column", table, column=column)
     effects = [on_table("drops-column", table, column, is_copied=is_copied)]
@@ -245,7 +245,7 @@ def drop_compat_view(old: str) -> None:
 
     Downgrade: op.execute("CREATE VIEW notes AS SELECT * FROM pages").
     """
-    refuse_while_filling("drop_compat_view", old=old)
+    refuse_while_filling("drop_compat_view", lambda one: one.table == old, old)
     drop, is_view = f"DROP VIEW IF EXISTS {quote(old)}", ask("is_relation", old, kinds="v")
     run_steps(strong(old, drop, when=is_view), effects=[on_table("drops-table", old)])
 
@@ -279,7 +279,7 @@ def drop_table_contract(table: str) -> None:
     Raises:
         UnsafeOperation: the table is a part of another one that is in use.
     """
-    refuse_while_filling("drop_table_contract", table=table)
+    refuse_while_filling("drop_table_contract", lambda one: one.table == table, table)
     _refuse_part("drop_table_contract", table)
     drop, is_there = f"DROP TABLE IF EXISTS {quote(table)}", ask("is_relation", table, kinds="rp")
     run_steps(strong(tables_locked(table), drop, when=is_there), effects=[on_table("drops-table", table)])

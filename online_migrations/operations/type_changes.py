@@ -108,7 +108,7 @@ def drop_shadow_contract(table: str, column: str) -> None:
 
     Downgrade: none; change_type_online with the old type creates the shadow again.
     """
-    refuse_while_filling("drop_shadow_contract", table=table, column=column)
+    refuse_while_filling("drop_shadow_contract", lambda one: one.uses(table, shadow_of(column)), table, column)
     dual_writes.drop_dual_write_contract(table, shadow_of(column))
 
 
@@ -130,16 +130,6 @@ class TypeChange(NamedTuple):
         return DualWrite(self.table, self.shadow, assignment, (self.column,))
 
 
-class ColumnState(NamedTuple):
-    type: str
-    not_null: bool
-    default: str | None
-    comment: str | None
-    identity: str | None  # "ALWAYS" or "BY DEFAULT"
-    sequence: str | None  # that the column owns, quoted
-    sequence_options: str
-
-
 class Twin(NamedTuple):
     """Hold how what stands on the column comes to stand on the shadow, which then takes the column's name."""
 
@@ -149,14 +139,14 @@ class Twin(NamedTuple):
     tables: tuple[str, ...] = ()  # that drop and take lock: of a foreign key also the one at its other end
 
 
-def read_state(table: str, column: str) -> ColumnState:
+def read_state(table: str, column: str) -> Row[Any]:
     row = ask("state", table, column=column).rows(connection_of(op.get_context())).one_or_none()
     if row is None:
         raise ReleaseError(f"There is no column {table}.{column}.")
-    return ColumnState(*row)
+    return row
 
 
-def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -> list[Twin]:
+def read_twins(connection: Connection, change: TypeChange, state: Row[Any]) -> list[Twin]:
     """Return a twin of all that stands on the column, while the table has its shadow too."""
     table, column, shadow = change.table, change.column, change.shadow
     indexes = ask("indexes", table, column=column).rows(connection).all()
@@ -179,7 +169,7 @@ def read_twins(connection: Connection, change: TypeChange, state: ColumnState) -
     ]
 
 
-def _twins_of_values(change: TypeChange, state: ColumnState) -> Iterator[Twin]:
+def _twins_of_values(change: TypeChange, state: Row[Any]) -> Iterator[Twin]:
     """Yield those of NOT NULL and the default. The former column may be NULL: it may not hold what the new one does."""
     table, column, shadow = change.table, quote(change.column), quote(change.shadow)
     if state.not_null:  # first: the validated CHECK proves SET NOT NULL, which an identity and a primary key need
@@ -211,7 +201,7 @@ def _twin_of_constraint(tables: tuple[str, ...], name: str, definition: str) -> 
     return Twin(build, alter(tables[0], drop), alter(tables[0], rename), tables)
 
 
-def _swap(change: TypeChange, state: ColumnState, twins: list[Twin], again: list[str]) -> Step:
+def _swap(change: TypeChange, state: Row[Any], twins: list[Twin], again: list[str]) -> Step:
     """Let the column and its shadow swap names. Each statement changes the catalog only."""
     table, column, shadow = change.table, change.column, change.shadow
     between = shorten_identifier(f"{column}_swapped")

@@ -54,16 +54,10 @@ class SchemaState(NamedTuple):
 
 
 def read_schema_state(connection: Connection, code: "ScriptDirectory | None" = None) -> SchemaState:
-    """Compare the database's revision to the code's. Leaves the transaction open that reading began.
+    """Compare the database's revision to the code's, by default that of migrations/versions. Raises: OperationalError.
 
     On a database that is ahead, code that noted here what it uses, when it was live, is judged by the forecast; other
-    code by the phases of the steps that it does not have.
-
-    Args:
-        code: the revisions to compare with; None: those of migrations/versions.
-
-    Raises:
-        OperationalError: the database does not answer.
+    code by the phases of the steps that it does not have. The transaction stays open that reading began.
     """
     applied = database_revisions(connection)
     if code is None and applied and sorted(applied) == written_heads(options.directory() / "versions"):

@@ -86,19 +86,16 @@ def record_version(*, ctx: MigrationContext, step: MigrationInfo, heads: set[str
     """Alembic's on_version_apply hook, called in the migration's transaction, right after alembic_version moved."""
     guard = ctx.opts.get("guard")
     cost = guard.cost_so_far() if guard is not None else None
-    for script in _passed(step):
+    if step.is_migration:
+        passed: Iterable[Any] = step.up_revisions
+    else:  # a stamp: all that it leaves out
+        up, down = step.up_revision_ids, step.down_revision_ids
+        passed = step.revision_map.iterate_revisions(up, down, implicit_base=True)
+    for script in passed:
         if step.is_upgrade:
             ctx.execute(_upsert(script, cost))
         elif not step.is_stamp:  # what a stamp leaves behind did run here
             ctx.execute(delete(LEDGER).where(LEDGER.c.revision == script.revision))
-
-
-def _passed(step: MigrationInfo) -> list[Any]:
-    """Return the revisions that the step moves over: a migration's own, all those that a stamp leaves out."""
-    if step.is_migration:
-        return list(step.up_revisions)
-    up, down = step.up_revision_ids, step.down_revision_ids
-    return list(step.revision_map.iterate_revisions(up, down, implicit_base=True))
 
 
 def _upsert(script: Any, cost: dict[str, int] | None) -> Executable:

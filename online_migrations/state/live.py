@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, TypedDict
 
 import sqlalchemy as sa
@@ -42,6 +42,9 @@ _TYPE = re.compile(
 )
 
 log = logging.getLogger(__name__)
+
+
+LiveRelease = sa.Row[*tuple[Any, ...]]  # of _NEWEST_FIRST; the columns of the table say what each means
 
 
 class MappedColumn(TypedDict):  # fit for JSON, as it is stored
@@ -100,14 +103,6 @@ class Usage(NamedTuple):
         return any(set(one["columns"]) == wanted if one["columns"] else one["name"] == name for one in self.unique)
 
 
-class LiveRelease(NamedTuple):
-    code_head: str  # several, with commas, when branches of the code were not merged
-    live_at: datetime  # when its newest process began
-    mapping: MappedTables
-    rules: dict[str, list[str]]  # table: what its rows were held to, as definitions of Rule
-    unique: dict[str, list[UniqueColumns]] | None  # table: what its models declare; None: not noted
-
-
 def record_live(connection: sa.Connection, metadata: sa.MetaData, code_head: str, age: float = 0) -> None:
     """Note that code with these models serves, as it could have for `age` seconds before its first request came.
 
@@ -134,8 +129,7 @@ def live_release(connection: sa.Connection, *which: sa.ColumnElement[bool], plac
     """Return the release whose processes began last, of which these are true; None: none has noted that it serves."""
     if not exists(connection, RELEASES):
         return None
-    row = connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
-    return LiveRelease(*row) if row else None
+    return connection.execute(_NEWEST_FIRST.where(*which).offset(place).limit(1)).one_or_none()
 
 
 def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
@@ -149,7 +143,7 @@ def in_use(connection: sa.Connection) -> dict[str, Usage] | None:
             frozenset(columns),
             frozenset(name for name, column in columns.items() if not column["not_null"]),
             frozenset(name for name, column in columns.items() if column["has_default"] or column["generated"]),
-            None if release.unique is None else release.unique.get(table, []),
+            None if release.unique_columns is None else release.unique_columns.get(table, []),
         )
         for table, columns in release.mapping.items()
     }

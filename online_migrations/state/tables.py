@@ -33,9 +33,10 @@ RELEASES = sa.Table(
     "schema_releases",
     sa.MetaData(),
     sa.Column("mapping_hash", sa.String(64), primary_key=True),
-    sa.Column("code_head", sa.Text, primary_key=True),
-    sa.Column("mapping", JSONB, nullable=False),
-    sa.Column("rules", JSONB, nullable=False),  # of the mapped tables, when the release first went live
+    sa.Column("code_head", sa.Text, primary_key=True),  # several, with commas, where branches were not merged
+    sa.Column("mapping", JSONB, nullable=False),  # MappedTables of live.py
+    sa.Column("rules", JSONB, nullable=False),  # table: definitions, when the release first went live
+    # When its newest process began.
     sa.Column("live_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
     # table: what its models declare as unique; NULL: an older version of this tool noted the release.
     sa.Column("unique_columns", JSONB),

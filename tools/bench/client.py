@@ -17,18 +17,11 @@ TOKEN = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 
 @dataclass(frozen=True)
 class Answer:
-    """
-    Args:
-        status: 0 when no answer came.
-        seconds: until the last byte.
-        is_cut_off: whether its body did not come to an end.
-    """
-
-    status: int
-    seconds: float
+    status: int  # 0 when no answer came
+    seconds: float  # until the last byte
     headers: Mapping[str, str]
     body: bytes = b""
-    is_cut_off: bool = False
+    is_cut_off: bool = False  # whether its body did not come to an end
 
     @property
     def is_ours(self) -> bool:
@@ -49,11 +42,7 @@ def token_in(page: str) -> str:
 
 
 class Client:
-    """
-    Args:
-        address: of the client, as the router tells it; None takes one that nobody else has.
-        timeout: in seconds.
-    """
+    """Act as a browser at an address, as the router tells it; None takes one that nobody else has."""
 
     def __init__(self, port: int, address: str | None = None, timeout: float = TIMEOUT) -> None:
         self.url = f"http://127.0.0.1:{port}"

@@ -1,7 +1,8 @@
 """Figures of measurements: percentiles, medians with their spread, CPU time and memory of processes, and a table."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,13 @@ def spread(values: Sequence[float]) -> Spread:
 def percentile(ordered: Sequence[float], percent: int) -> float:
     """Return the nearest-rank percentile of values in ascending order."""
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long it takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
 
 
 def cpu_seconds(pid: int) -> float:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier, Event
 
 from tools.bench.client import Client
-from tools.bench.load import open_loop, p95
+from tools.bench.load import p95, read_pages
 from tools.bench.site import site
 
 MOST = 2.0  # times the p95 without guessers
@@ -68,10 +68,10 @@ def main() -> None:
     guesses: Found = Counter()
     with site() as flooded:
         reader = flooded.client(flooded.sign_up("reader"))
-        open_loop(reader, 1)  # what is imported on first use
-        before = open_loop(reader, seconds)
+        read_pages(reader, 1)  # what is imported on first use
+        before = read_pages(reader, seconds)
         with guessing(flooded.port, options.guessers, guesses):
-            during = open_loop(reader, seconds)
+            during = read_pages(reader, seconds)
     failed = sum(answer.status != 200 for answer in (*before, *during))
     ratio = p95(during) / p95(before)
     print(

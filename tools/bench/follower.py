@@ -38,7 +38,11 @@ class Round:
         self._numbers = itertools.count(1)
         self.seen: Counter[str] = Counter()
 
-    def run(self) -> None:
+    def run(self, times: int) -> None:
+        for _ in range(times):
+            self._run_once()
+
+    def _run_once(self) -> None:
         title = f"{self._name} {next(self._numbers)}."
         writer, other = next(self._devices), next(self._devices)
         self._note(writer.submit("/notes", title=title, content="").status == 302)
@@ -65,7 +69,7 @@ def play(name: str, rounds: list[Round], requests: int, pair: Pair, web: int, me
     began = time.monotonic()
     with ThreadPoolExecutor(len(rounds) + 1) as threads:
         side = threads.submit(meanwhile)
-        for played in [threads.submit(repeat, each, requests // len(rounds) // 4) for each in rounds]:
+        for played in [threads.submit(each.run, requests // len(rounds) // 4) for each in rounds]:
             played.result()
         side.result()
     seconds = time.monotonic() - began
@@ -73,18 +77,10 @@ def play(name: str, rounds: list[Round], requests: int, pair: Pair, web: int, me
     served = log.read_text(errors="replace").count(OF_A_PAGE) - before
     share = 100 * served / (seen["requests"] * 3 / 4)
     counted = f"{seen['requests']:8} {seconds:7.1f} s {share:15.0f} % {seen['missed']:7} {seen['failed']:7}"
-    costs = (f"{part} {1000 * (cpu_seconds(pid) - cpu[part]) / seen['requests']:.1f}" for part, pid in living(pids))
+    living = {part: pid for part, pid in pids.items() if psutil.pid_exists(pid)}
+    costs = (f"{part} {1000 * (cpu_seconds(pid) - cpu[part]) / seen['requests']:.1f}" for part, pid in living.items())
     print(f"{name:24} {counted}   {', '.join(costs)}", flush=True)
     return not seen["missed"] and not seen["failed"]
-
-
-def living(pids: dict[str, int]) -> list[tuple[str, int]]:
-    return [(part, pid) for part, pid in pids.items() if psutil.pid_exists(pid)]
-
-
-def repeat(each: Round, times: int) -> None:
-    for _ in range(times):
-        each.run()
 
 
 def kill_soon(pair: Pair) -> None:

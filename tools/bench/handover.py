@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
 
+from tools.bench.load import open_loop
 from tools.bench.service import PAGE, THROUGH_TLS, database, running
 
 SECONDS = 4.0  # of requests before the signal, and after it
-CLIENTS = 20
 KEPT = 8  # connections that stay idle, as other readers leave them
 NEW_EVERY = 3  # requests; then a connection is not kept, so that new ones are opened all the time
 
@@ -71,31 +71,11 @@ class Router:
         return connection
 
 
-def requests(router: Router, rate: float, seconds: float) -> Counter[str]:
-    """Count the answers. Each request starts at its time, however long the ones before take."""
-    began = time.monotonic()
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = []
-        for number in range(int(rate * seconds)):
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            answers.append(clients.submit(router.get))
-        return Counter(answer.result() for answer in answers)
-
-
 def kept_alive(port: int) -> HTTPConnection:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", PAGE, headers=THROUGH_TLS)
     connection.getresponse().read()
     return connection
-
-
-def terminate(arbiter: int) -> None:
-    os.kill(arbiter, signal.SIGTERM)
-
-
-def interrupt(arbiter: int) -> None:
-    """Signal each process of the group, as Ctrl-C in a terminal does."""
-    os.killpg(arbiter, signal.SIGINT)
 
 
 def handover(environment: dict[str, str], arguments: str, rate: float, stop: Callable[[int], None]) -> Counter[str]:
@@ -105,10 +85,10 @@ def handover(environment: dict[str, str], arguments: str, rate: float, stop: Cal
             stack.enter_context(closing(kept_alive(old.port)))
         router = Router(old.port, new.port)
         with ThreadPoolExecutor(1) as side:
-            answers = side.submit(requests, router, rate, 2 * SECONDS)
+            answers = side.submit(open_loop, lambda _: router.get(), rate, 2 * SECONDS)
             time.sleep(SECONDS)
             stop(old.pid)
-            return answers.result()
+            return Counter(answers.result())
 
 
 def main() -> None:
@@ -117,7 +97,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often (5)")
     options = parser.parse_args()
     workers = {"ours": "", "gthread": "--worker-class gthread"}
-    signals = {"SIGTERM": terminate, "SIGINT": interrupt}
+    signals: dict[str, Callable[[int], None]] = {
+        "SIGTERM": lambda arbiter: os.kill(arbiter, signal.SIGTERM),
+        "SIGINT": lambda arbiter: os.killpg(arbiter, signal.SIGINT),  # to each, as Ctrl-C in a terminal does
+    }
     print(f"{'worker':8} {'signal':8} {'requests':>8} {'a second':>8} {'failed':>7}")
     with database() as environment:
         for worker, name in itertools.product(workers, signals):

@@ -66,35 +66,22 @@ TOKEN = re.compile(r"\bsc_[0-9A-Za-z]+")
 
 @dataclass(frozen=True)
 class Target:
-    """A server that is ready and knows its people.
-
-    Args:
-        pid: of the process that leads the others.
-        fresh: PSS of a web process that has served its first pages, in MB.
-        readers, writers: signed-in browsers.
-        tokens: of the readers' programs.
-    """
+    """A server that is ready and knows its people."""
 
     name: str
     port: int
-    pid: int
+    pid: int  # of the process that leads the others
     database_url: str
-    fresh: float
-    readers: list[Client]
+    fresh: float  # PSS of a web process that has served its first pages, in MB
+    readers: list[Client]  # who are signed in, as the writers are
     writers: list[Client]
-    tokens: list[str]
+    tokens: list[str]  # of the readers' programs
 
 
 class Work(NamedTuple):
-    """
-    Args:
-        requests: what a target is asked for, in turn.
-        expected: status.
-    """
-
     name: str
-    requests: Callable[[Target], Sequence[Request]]
-    expected: int = 200
+    requests: Callable[[Target], Sequence[Request]]  # what a target is asked for, in turn
+    expected: int = 200  # status
 
 
 class Turn(NamedTuple):
@@ -159,12 +146,9 @@ PARTS = {
         Work("a note's form", of_first_note("/edit")),
         Work("a search", reading("/notes?q=potatoes")),
         Work("a tag", reading("/notes?tag=book")),
-        Work("/notes/trash", reading("/notes/trash")),
-        Work("/notes/tags", reading("/notes/tags")),
-        Work("/todos", reading("/todos")),
+        *(Work(path, reading(path)) for path in ("/notes/trash", "/notes/tags", "/todos")),
         *(Work(each.path, reading(each.path)) for each in samples()),
-        Work("/mypage", reading("/mypage")),
-        Work("/mypage/edit", reading("/mypage/edit")),
+        *(Work(path, reading(path)) for path in ("/mypage", "/mypage/edit")),
     ),
 }
 
@@ -253,8 +237,7 @@ def make_token(reader: Client) -> str:
 def measure(database: int, targets: Sequence[Target], works: Sequence[Work], rounds: int, seconds: float) -> list[Turn]:
     """Give each target a turn with each request in every round, in alternating order; the first round warms up.
 
-    Args:
-        database: the process of PostgreSQL that leads the others.
+    `database` is the process of PostgreSQL that leads the others.
     """
     turns = []
     asked = {(target.name, work.name): work.requests(target) for target in targets for work in works}
@@ -303,10 +286,9 @@ COLUMNS = {"CPU ms web": web_cpu, "CPU ms PostgreSQL": database_cpu, "CPU ms": c
 
 
 def paired(turns: Sequence[Turn], names: tuple[str, str], work: str, figure: Callable[[Turn], float]) -> Spread:
-    """Return the ratio of two targets, of turns of the same round. Rounds in which the second is 0 have none.
+    """Return the ratio of two targets, of turns of the same round. Raises: LookupError.
 
-    Raises:
-        LookupError: there is no such round.
+    Rounds in which the second is 0 have none.
     """
     above, below = (
         {turn.round: figure(turn) for turn in turns if (turn.target, turn.work) == (name, work)} for name in names

@@ -59,9 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _guard() as guard:
         programs = _installed(Path(folder))
         linters: dict[str, Linter] = {
-            "alembic-guard --strict": partial(_alembic_guard, programs),
+            "alembic-guard --strict": partial(_of_python, [programs / "alembic-guard", "--strict", "--format=json"]),
             "squawk": partial(_squawk, programs),
-            "zdm": partial(_zdm, programs),
+            "zdm": partial(_of_python, [programs / "zdm", "--output-format=json"]),
             "online_migrations": guard,
         }
         rows = [_row(name, plain, linter(plain)) for name, linter in linters.items()]
@@ -82,16 +82,11 @@ def _installed(folder: Path) -> Path:
     return folder / "bin"
 
 
-def _alembic_guard(programs: Path, revisions: Sequence[Revision]) -> Flagged:
+def _of_python(command: Sequence[str | Path], revisions: Sequence[Revision]) -> Flagged:
     with _files(revisions, _python, "py") as (root, written):
-        found = _report([programs / "alembic-guard", "--strict", "--format=json", root], root)
-        return {written[Path(each["path"]).name] for each in found}
-
-
-def _zdm(programs: Path, revisions: Sequence[Revision]) -> Flagged:
-    with _files(revisions, _python, "py") as (root, written):
-        found = _report([programs / "zdm", "--output-format=json", root], root)["diagnostics"]
-        return {written[Path(each["path"]).name] for each in found}
+        found = _report([*command, root], root)
+        diagnostics = found if isinstance(found, list) else found["diagnostics"]
+        return {written[Path(each["path"]).name] for each in diagnostics}
 
 
 def _squawk(programs: Path, revisions: Sequence[Revision]) -> Flagged:

@@ -4,12 +4,13 @@ import itertools
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from threading import Barrier
-from typing import NamedTuple
+from threading import Barrier, Event
+from typing import NamedTuple, TypeVar
 
 from tests.samples import samples
 from tools.bench.client import Answer, Client
@@ -18,6 +19,8 @@ RATE = 20.0  # pages a second of the open loop
 PAGES = ("/notes", "/todos", "/mypage", *(each.path for each in samples()))
 GIVE_UP = 30  # seconds without any answer
 NO_ANSWER = 0
+
+Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
@@ -29,25 +32,17 @@ class Request(NamedTuple):
 
 @dataclass
 class Outcome:
-    """
-    Args:
-        latencies: seconds until the last byte, of every request that was answered as expected.
-        failed: how often each other status came; 0 is no answer.
-        elapsed: seconds.
-    """
-
+    # Seconds until the last byte, of every request that was answered as expected.
     latencies: list[float] = field(default_factory=list)
-    failed: Counter[int] = field(default_factory=Counter)
-    elapsed: float = 0.0
+    failed: Counter[int] = field(default_factory=Counter)  # how often each other status came; 0 is no answer
+    elapsed: float = 0.0  # seconds
 
 
 def closed_loop(port: int, requests: Sequence[Request], expected: int, clients: int, seconds: float) -> Outcome:
     """Let each client send its next request as soon as it is answered, on a connection that it keeps open.
 
-    Args:
-        requests: the clients take them in turn, again and again.
-        expected: status; every other one is a failure.
-        seconds: how long; what was sent by then is still waited for.
+    They take the requests in turn, again and again, for so many seconds; what was sent by then is still waited for.
+    Every other status than the expected one is a failure.
     """
     outcome, turns = Outcome(), itertools.cycle(requests)
     began = time.perf_counter()
@@ -81,20 +76,38 @@ def status_of(connection: HTTPConnection, request: Request) -> int:
     return NO_ANSWER if "/sign-in" in answer.headers.get("Location", "") else answer.status
 
 
-def open_loop(client: Client, seconds: float) -> list[Answer]:
-    """Send requests that start at their time, however long the ones before take, as readers do."""
+def open_loop(ask: Callable[[int], Result], rate: float, seconds: float) -> list[Result]:
+    """Send requests, by their numbers, that start at their time, however long the ones before take, as readers do."""
     began = time.monotonic()
     with ThreadPoolExecutor(20) as threads:
         answers = []
-        for number in range(int(RATE * seconds)):
-            time.sleep(max(0.0, began + number / RATE - time.monotonic()))
-            answers.append(threads.submit(client.get, PAGES[number % len(PAGES)]))
+        for number in range(int(rate * seconds)):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            answers.append(threads.submit(ask, number))
         return [answer.result() for answer in answers]
+
+
+def read_pages(client: Client, seconds: float) -> list[Answer]:
+    return open_loop(lambda number: client.get(PAGES[number % len(PAGES)]), RATE, seconds)
 
 
 def p95(answers: list[Answer]) -> float:
     """Return seconds."""
     return statistics.quantiles((answer.seconds for answer in answers), n=20)[-1]
+
+
+@contextmanager
+def meanwhile(*tasks: Callable[[Event], object]) -> Iterator[None]:
+    """Let functions run beside the block, each in a thread of its own, until the event that they are given is set."""
+    stop = Event()
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        running = [threads.submit(task, stop) for task in tasks]
+        try:
+            yield
+        finally:
+            stop.set()
+        for each in running:
+            each.result()
 
 
 def statuses_at_once(act: Callable[[int, Client], int], clients: list[Client]) -> Counter[int]:

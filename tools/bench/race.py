@@ -7,7 +7,6 @@ Run: .venv/bin/python -m tools.bench.race
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.bench.release import revisions
 from tools.bench.service import ROOT, postgresql, query
 
 RACERS = 5
@@ -48,11 +48,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="semicircle-race-") as name:
         folder = Path(name)
         with postgresql() as (environment, _):
-            naive = write(folder / "naive", ["flask", "--app", "tools.bench.release.plain"], environment)
-            ours = write(folder / "ours", ["flask"], environment)
+            commands = [write(side, folder / side, environment) for side in revisions.SIDES]
             outcomes: dict[str, Counter[str]] = {"ordinary Alembic": Counter(), "this runner": Counter()}
             for number in range(1, rounds + 1):
-                for side, command in zip(outcomes, (naive, ours), strict=True):
+                for side, command in zip(outcomes, commands, strict=True):
                     outcomes[side][race(command, environment)] += 1
                 print(f"round {number}: {outcomes}", flush=True)
     for side, counted in outcomes.items():
@@ -60,19 +59,15 @@ def main() -> None:
     sys.exit(outcomes["this runner"]["good"] < rounds)
 
 
-def write(folder: Path, flask: list[str], environment: Mapping[str, str]) -> list[str]:
+def write(side: str, folder: Path, environment: Mapping[str, str]) -> list[str]:
     """Write a migrations folder with only these revisions; return the command that applies them up to one."""
-    if "--app" in flask:
-        subprocess.run([*flask, "db", "init", "-d", folder], cwd=ROOT, env=environment, check=True, capture_output=True)
-    else:
-        shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("versions"))
-        (folder / "versions").mkdir()
+    revisions.begin(side, folder, environment)
     columns = ", ".join(f"step_{step} int DEFAULT 0" for step in range(1, STEPS + 1))
     for step in range(STEPS + 2):  # the last stays pending: at the head our runner would compare our models
         text = REVISION + (ADDS if step else FIRST)
         down = f"r{step - 1}" if step else None
         (folder / f"versions/r{step}.py").write_text(text.format(step=step, down=down, columns=columns))
-    return [*flask, "db", "upgrade", "-d", str(folder)]
+    return revisions.flask(side, "upgrade", folder)
 
 
 def race(command: list[str], environment: Mapping[str, str]) -> str:

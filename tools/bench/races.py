@@ -27,17 +27,10 @@ Act = Callable[[int, Client], int]  # the number of the client; returns a status
 
 @dataclass(frozen=True)
 class Round:
-    """
-    Args:
-        act: what each client does.
-        clients: with what they need: sessions and CSRF tokens.
-        query: the rows that have to be there afterwards.
-    """
-
-    act: Act
-    clients: list[Client]
+    act: Act  # what each client does
+    clients: list[Client]  # with what they need: sessions and CSRF tokens
     query: str
-    rows: list[tuple[object, ...]]
+    rows: list[tuple[object, ...]]  # that have to be there afterwards
     winners: int | None = 1  # None: at least one
 
 

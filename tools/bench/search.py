@@ -7,7 +7,6 @@ Run: .venv/bin/python -m tools.bench.search
 """
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import text
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.notes import listing
 from app.notes.search import Search
+from tools.bench.figures import seconds
 from tools.bench.service import administer, application, upgrade
 
 NOTES = 500_000
@@ -68,12 +68,6 @@ FROM generate_series(CAST(:start AS integer) + 1, CAST(:start AS integer) + {BAT
      (SELECT min(id) FROM users) AS users (first)
 """
 WORDS = "상현달은 정오쯤 떠서 자정쯤 진다. 저녁에 남쪽 하늘에서 찾아볼 것. 반달. 멸치 육수, 감자 두 개, 애호박 반. "
-
-
-def seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def fill() -> int:

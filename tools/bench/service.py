@@ -50,13 +50,20 @@ def production(database_port: int) -> dict[str, str]:
     }
 
 
+def mail(port: int = 1) -> dict[str, str]:
+    """Return the environment of a site that sends mail: to nobody, unless to this port, but its pages are there."""
+    return {
+        "SMTP_URL": f"smtp://127.0.0.1:{port}",
+        "MAIL_FROM": "hello@semicircle.example",
+        "SITE_URL": "https://semicircle.example",
+    }
+
+
 @contextmanager
 def postgresql(data: Path | None = None, **options: bool) -> Iterator[tuple[dict[str, str], Child]]:
-    """Run a PostgreSQL; yield the environment of a service on it, and the server.
+    """Run a PostgreSQL in a folder, by default a temporary one, with options of tools.dev.postgres.start.
 
-    Args:
-        data: its folder; a temporary one when not given.
-        options: of tools.dev.postgres.start.
+    Yield the environment of a service on it, and the server.
     """
     [port] = ports.find_free(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -121,11 +128,9 @@ def release(environment: Mapping[str, str], root: Path = ROOT) -> None:
 
 @contextmanager
 def running(environment: Mapping[str, str], arguments: str = "", root: Path = ROOT) -> Iterator[Service]:
-    """Run the Procfile's web line.
+    """Run the Procfile's web line, of this checkout or another one.
 
-    Args:
-        arguments: of gunicorn, such as another worker class to compare with.
-        root: the checkout, where it is another commit's.
+    The arguments are gunicorn's, such as another worker class to compare with.
     """
     [port] = ports.find_free(1)
     env = {**environment, "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port} {arguments}"}

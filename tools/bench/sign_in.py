@@ -16,21 +16,15 @@ from sqlalchemy import text
 from app.accounts import service
 from app.extensions import db
 from tests.visitor import Visitor
-from tools.bench.service import application, upgrade
+from tools.bench.service import application, mail, upgrade
 
-# No worker runs, so nothing is ever sent; but /sign-up shows the way that it has where mail is.
-MAIL = {
-    "SMTP_URL": "smtp://127.0.0.1:1",
-    "MAIL_FROM": "hello@semicircle.example",
-    "SITE_URL": "https://semicircle.example",
-}
 TRIES = 200  # of each, in turn, so that a machine that slows down slows both
 ADDRESSES = {"known": "somebody@example.com", "unknown": "not-here@example.com"}  # of one length: it stands in a page
 DOORS = {"/sign-in": {"password": "not the password"}, "/forgot-password": {}, "/sign-up": {}}
 
 
 def main() -> None:
-    with application(durable=True, **MAIL) as app:
+    with application(durable=True, **mail()) as app:
         upgrade()
         service.sign_up(ADDRESSES["known"], "known", secrets.token_hex(20))
         db.session.remove()

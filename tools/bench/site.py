@@ -20,7 +20,7 @@ from app.todos import service as todos
 from config import ProductionConfig
 from tests.samples import samples
 from tools.bench.client import PASSWORD, Client, sign_in
-from tools.bench.service import ROOT, Service, command, production, query, release, running
+from tools.bench.service import ROOT, Service, command, mail, production, query, release, running
 from tools.dev import ports, postgres, s3
 from tools.dev.processes import Child, spawn
 
@@ -29,12 +29,7 @@ BUCKET = "bench"
 
 @dataclass
 class Site:
-    """
-    Args:
-        app: the application in this process, on the same database and bucket: to arrange and to look.
-    """
-
-    app: Flask
+    app: Flask  # in this process, on the same database and bucket: to arrange and to look
     environment: dict[str, str]
     folder: Path
     database_port: int
@@ -89,11 +84,7 @@ def routes(app: Flask, method: str, ids: dict[str, Any]) -> Iterator[tuple[str, 
 
 @contextmanager
 def site(**variables: str) -> Iterator[Site]:
-    """Run a site on free ports.
-
-    Args:
-        variables: more of the environment, or others than usual.
-    """
+    """Run a site on free ports, with these variables in its environment, which may be others than usual."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="site-", ignore_cleanup_errors=True)))
         [database_port, mail_port] = ports.find_free(2)
@@ -106,9 +97,7 @@ def site(**variables: str) -> Iterator[Site]:
             "S3_ENDPOINT_URL": s3.endpoint(bucket_port),
             "AWS_ACCESS_KEY_ID": s3.ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY,
-            "SMTP_URL": f"smtp://127.0.0.1:{mail_port}",  # nobody listens; so the pages that need mail are there
-            "MAIL_FROM": "hello@semicircle.example",
-            "SITE_URL": "https://semicircle.example",
+            **mail(mail_port),
             "LOG_LEVEL": "ERROR",
             **variables,
         }

@@ -6,13 +6,15 @@ Run: .venv/bin/python -m tools.bench.slow_clients [--clients 200] [--idle 2000] 
 import argparse
 import resource
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event
 
 from tools.bench.figures import percentile
+from tools.bench.load import meanwhile
 from tools.bench.service import PAGE, database, running, timed_get
 
 HEAD = f"GET {PAGE} HTTP/1.1\r\nHost: a\r\n"
@@ -75,6 +77,10 @@ class SlowClients:
         except OSError:
             return True
 
+    def keep_on(self, stop: Event) -> None:
+        while not stop.wait(1):
+            self.send()
+
     def close(self) -> None:
         for client in self._open:
             client.close()
@@ -82,38 +88,23 @@ class SlowClients:
 
 @contextmanager
 def slow_clients(port: int, kind: Kind, number: int) -> Iterator[None]:
-    clients, stop = SlowClients(port, kind, number), threading.Event()
-
-    def keep_on() -> None:
-        while not stop.wait(1):
-            clients.send()
-
-    thread = threading.Thread(target=keep_on)
-    thread.start()
-    try:
+    with closing(SlowClients(port, kind, number)) as clients, meanwhile(clients.keep_on):
         yield
-    finally:
-        stop.set()
-        thread.join()
-        clients.close()
 
 
 def readers(port: int, seconds: float) -> list[float | None]:
     """Return how long each request took: READERS at once, each on a new connection a request."""
-    times: list[float | None] = []
     end = time.monotonic() + seconds
 
-    def read() -> None:
+    def read(_: int) -> list[float | None]:
+        times = []
         while time.monotonic() < end:
             times.append(timed_get(port))
             time.sleep(PAUSE)
+        return times
 
-    threads = [threading.Thread(target=read) for _ in range(READERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
+    with ThreadPoolExecutor(READERS) as threads:
+        return [taken for times in threads.map(read, range(READERS)) for taken in times]
 
 
 def row(worker: str, name: str, times: list[float | None]) -> str:

@@ -8,7 +8,6 @@ Run: .venv/bin/python -m tools.bench.years [rows]
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextvars import Context
 
@@ -21,6 +20,7 @@ from app.follower import writes
 from app.jobs.tasks import purge_failed_jobs, purge_lost_records
 from app.limits import quotas, rate_limits
 from tools.bench.client import PASSWORD, token_in
+from tools.bench.figures import seconds
 from tools.bench.service import administer, application, upgrade
 
 ROWS = 1_000_000
@@ -139,12 +139,6 @@ def visit(browser: FlaskClient, path: str) -> None:
     status = Context().run(browser.get, path).status_code
     if status != 200:
         sys.exit(f"{path} answered {status}")
-
-
-def seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

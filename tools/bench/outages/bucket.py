@@ -1,10 +1,10 @@
 """Take the bucket away: how fast pages are meanwhile, what uploads are answered, and what is left in the bucket."""
 
-import itertools
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 
 from app.photos import tasks
 from tests.bucket import object_keys
@@ -12,7 +12,7 @@ from tests.photos.hostile_photos import largest_honest_photo
 from tests.photos.photo_files import oriented_photo
 from tests.waiting import wait_until
 from tools.bench.client import Answer, Client
-from tools.bench.load import open_loop, p95
+from tools.bench.load import meanwhile, p95, read_pages
 from tools.bench.service import running
 from tools.bench.site import Site, frozen
 
@@ -24,17 +24,11 @@ KINDS = ("bucket frozen", "bucket gone", "bucket answers 403")
 
 @dataclass
 class Outcome:
-    """Times are in seconds.
-
-    Args:
-        orphans: objects that no row points at, once the outage is over, the jobs have run and one sweep.
-    """
-
     name: str
     before: list[Answer]
     during: list[Answer]
     uploads: list[Answer] = field(default_factory=list)
-    orphans: int = 0
+    orphans: int = 0  # objects that no row points at, once the outage is over, the jobs have run and one sweep
 
     @property
     def ratio(self) -> float:
@@ -50,35 +44,21 @@ def measure(site: Site, name: str, seconds: float, number: int) -> Outcome:
             port = stack.enter_context(running(wrong)).port
         reader = site.client(user, port)
         reader.token()
-        uploads = [(reader.copy(), data) for data in (largest_honest_photo(), oriented_photo(1)) * (UPLOADERS // 2)]
-        outcome = Outcome(name, before=open_loop(reader, seconds), during=[])
-        with _outage(site, name), uploading(uploads, outcome.uploads):
-            outcome.during = open_loop(reader, seconds)
+        photos = (largest_honest_photo(), oriented_photo(1)) * (UPLOADERS // 2)
+        outcome = Outcome(name, before=read_pages(reader, seconds), during=[])
+        uploading = [partial(upload, reader.copy(), photo, outcome.uploads) for photo in photos]
+        with _outage(site, name), meanwhile(*uploading):
+            outcome.during = read_pages(reader, seconds)
     outcome.orphans = orphans(site)
     return outcome
 
 
-@contextmanager
-def uploading(uploads: list[tuple[Client, bytes]], answers: list[Answer]) -> Iterator[None]:
-    """Let each upload its photo again and again; what is stopped ends its upload first."""
-    stop = threading.Event()
-
-    def upload(client: Client, data: bytes) -> None:
-        photo = ("me.jpg", data, "image/jpeg")
-        for _ in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
-            answer = client.submit("/mypage/photo", photo=photo)
-            answers.append(answer)
-            stop.wait(0.5 if answer.seconds < 0.5 else 0)
-
-    threads = [threading.Thread(target=upload, args=each) for each in uploads]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+def upload(client: Client, data: bytes, answers: list[Answer], stop: Event) -> None:
+    """Upload a photo again and again; what is stopped ends its upload first."""
+    while not stop.is_set():
+        answer = client.submit("/mypage/photo", photo=("me.jpg", data, "image/jpeg"))
+        answers.append(answer)
+        stop.wait(0.5 if answer.seconds < 0.5 else 0)
 
 
 @contextmanager

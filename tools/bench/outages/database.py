@@ -3,12 +3,14 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.replica import make_primary, make_standby
 from tools.bench.client import Answer, Client
+from tools.bench.load import meanwhile
 from tools.bench.service import query
 from tools.bench.site import Site, frozen, own_things, routes
 from tools.dev import postgres
@@ -51,18 +53,6 @@ def restarted(site: Site, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def hanging(site: Site, seconds: float) -> Iterator[None]:
-    with frozen(site.database):
-        yield
-
-
-@contextmanager
-def read_only(site: Site, seconds: float) -> Iterator[None]:
-    with _setting(site, "SET default_transaction_read_only = on", "RESET default_transaction_read_only"):
-        yield
-
-
-@contextmanager
 def standby(site: Site, seconds: float) -> Iterator[None]:
     """Put it into recovery, as what is left of the database during a failover."""
     site.database.stop()
@@ -74,20 +64,17 @@ def standby(site: Site, seconds: float) -> Iterator[None]:
     site.start_database()
 
 
-@contextmanager
-def full(site: Site, seconds: float) -> Iterator[None]:
-    """Leave no slot free; the site has lost those that it had."""
-    with _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
-        yield
-
-
-KINDS = {
+# What takes the database away for the block; one that restarts it does so for so many seconds.
+KINDS: dict[str, Callable[[Site, float], AbstractContextManager[None]]] = {
     "database stopped": stopped,
     "database restarted": restarted,
-    "database frozen": hanging,
-    "database read-only": read_only,
+    "database frozen": lambda site, _: frozen(site.database),
+    "database read-only": lambda site, _: _setting(
+        site, "SET default_transaction_read_only = on", "RESET default_transaction_read_only"
+    ),
     "database standby": standby,
-    "database without free slots": full,
+    # No slot is free; the site has lost those that it had.
+    "database without free slots": lambda site, _: _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
 }
 
 
@@ -157,25 +144,14 @@ class Visits:
 
     def __init__(self, outcome: Outcome, clients: Iterable[Client], requests: list[Request]) -> None:
         self._outcome, self._clients, self._requests = outcome, list(clients), requests
-        self._stop = threading.Event()
         self._unfinished = len(self._clients)
         self._lock = threading.Lock()
         self.all_seen = threading.Event()  # every client has sent every request once
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._visit, args=pair) for pair in enumerate(self._clients)]
-        threads.append(threading.Thread(target=self._check))
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+    def running(self) -> AbstractContextManager[None]:
+        return meanwhile(self._check, *(partial(self._visit, *pair) for pair in enumerate(self._clients)))
 
-    def _visit(self, number: int, client: Client) -> None:
+    def _visit(self, number: int, client: Client, stop: threading.Event) -> None:
         first = number * len(self._requests) // len(self._clients)
         order = self._requests[first:] + self._requests[:first]
         for method, path, fields in order:
@@ -185,16 +161,16 @@ class Visits:
             if not self._unfinished:
                 self.all_seen.set()
         for method, path, fields in itertools.cycle(order):
-            if self._stop.is_set():
+            if stop.is_set():
                 return
             self._send(client, method, path, fields)
 
     def _send(self, client: Client, method: str, path: str, fields: dict[str, str]) -> None:
         self._outcome.answers.append((path, client.request(method, path, fields=fields or None)))
 
-    def _check(self) -> None:
+    def _check(self, stop: threading.Event) -> None:
         client = Client(int(self._clients[0].url.rpartition(":")[2]))
-        while not self._stop.wait(CHECK_EVERY):
+        while not stop.wait(CHECK_EVERY):
             self._outcome.health.append(client.get("/healthz"))
 
 

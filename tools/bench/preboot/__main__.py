@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,21 +20,19 @@ from app import create_app
 from config import ProductionConfig
 from tests.databases import HEAD
 from tests.live.plain_site import PlainSite, plain_site
+from tests.mail.smtp_server import smtp_server
 from tools.bench.figures import MS, percentile
 from tools.bench.preboot import releases
 from tools.bench.preboot.letters import Letters
 from tools.bench.release import seed
 from tools.bench.release.traffic import EXPECTED, GIVE_UP, Answer, Plan, Traffic, title
-from tools.bench.service import ROOT, postgresql, query
+from tools.bench.service import ROOT, mail, postgresql, query
 
 NOTES = 100_000
 WARM_UP = 5.0  # seconds of requests before the first release, and after the last one
 JOBS_END_WITHIN = 60.0  # seconds
-LATER = {
-    "LOG_LEVEL": "INFO",
-    "MAIL_FROM": "hello@semicircle.example",
-    "SITE_URL": "https://semicircle.example",
-}
+
+say = partial(print, flush=True)
 
 
 def main() -> None:
@@ -44,16 +43,14 @@ def main() -> None:
         say(f"inserting {NOTES:,} notes")
         seed.prepare(data, NOTES)
         values, _ = stack.enter_context(postgresql(data))
-        environment = {
-            **values,
-            **LATER,
-            "SMTP_URL": f"smtp://127.0.0.1:{stack.enter_context(letters.server())}",
-        }
+        environment = {**values, **mail(stack.enter_context(smtp_server(letters.mailbox)).port), "LOG_LEVEL": "INFO"}
         app = create_app(ProductionConfig({**environment, "LOG_LEVEL": "ERROR"}))
         del environment["PATH"]
         site = stack.enter_context(plain_site(environment))
         deploy(site, 0)
-        plan = Plan(port(site), seed.visitors(), NOTES, seed.USERS, arguments.rate, site.certificate)
+        plan = Plan(
+            urlsplit(site.url).port or 443, seed.visitors(), NOTES, seed.USERS, arguments.rate, site.certificate
+        )
         with Traffic(plan) as traffic, letters.written(app, range(seed.CLIENTS + 1, seed.USERS)):
             time.sleep(WARM_UP)
             began = time.monotonic()
@@ -84,12 +81,6 @@ def deploy(site: PlainSite, number: int) -> None:
     say(f"release {number}: {kind}, {time.monotonic() - began:.1f} s")
 
 
-def port(site: PlainSite) -> int:
-    found = urlsplit(site.url).port
-    assert found  # noqa: S101 - the site listens on a port of its own
-    return found
-
-
 def wait_for_jobs(letters: Letters) -> None:
     deadline = time.monotonic() + JOBS_END_WITHIN
     while letters.lost and time.monotonic() < deadline:
@@ -118,10 +109,6 @@ def report(number: int, took: float, answers: list[Answer], lost: int, letters: 
     say(f"notes     {lost} lost of those that were answered as stored")
     say(f"jobs      {len(letters.deferred)}: {letters.lost} lost, {letters.twice} done twice")
     sys.exit(1 if failed or lost or letters.lost or letters.twice else 0)
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
 """Defer jobs that take a while: letters to a mail server that is slow to accept them, a stream that never ends."""
 
 import asyncio
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 
 from app.extensions import db
 from app.jobs.queue import defer
-from tests.mail.smtp_server import Mailbox, smtp_server
+from tests.mail.smtp_server import Mailbox
+from tools.bench.load import meanwhile
 
 SECONDS = 1.5  # that the server takes for a letter; the worker sends two at once
 EVERY = 1.0  # seconds between two letters
@@ -26,13 +27,8 @@ class SlowMailbox(Mailbox):
 
 @dataclass
 class Letters:
-    """
-    Args:
-        deferred: addresses to which a letter was promised, each once.
-    """
-
     mailbox: SlowMailbox = field(default_factory=SlowMailbox)
-    deferred: list[str] = field(default_factory=list)
+    deferred: list[str] = field(default_factory=list)  # addresses to which a letter was promised, each once
 
     @property
     def lost(self) -> int:
@@ -42,25 +38,11 @@ class Letters:
     def twice(self) -> int:
         return sum(number > 1 for number in Counter(self.mailbox.recipients).values())
 
-    @contextmanager
-    def server(self) -> Iterator[int]:
-        """Yield the port of the mail server."""
-        with smtp_server(self.mailbox) as server:
-            yield server.port
-
-    @contextmanager
-    def written(self, app: Flask, users: range) -> Iterator[None]:
+    def written(self, app: Flask, users: range) -> AbstractContextManager[None]:
         """Write a letter to one user after the other, as long as the block runs."""
-        stopped = threading.Event()
-        thread = threading.Thread(target=self._write, args=(app, users, stopped))
-        thread.start()
-        try:
-            yield
-        finally:
-            stopped.set()
-            thread.join()
+        return meanwhile(partial(self._write, app, users))
 
-    def _write(self, app: Flask, users: range, stopped: threading.Event) -> None:
+    def _write(self, app: Flask, users: range, stopped: Event) -> None:
         for user_id in users:
             with app.app_context():
                 defer("accounts.send_confirmation", user_id=user_id, language="en")

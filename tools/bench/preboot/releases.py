@@ -45,11 +45,9 @@ REINSTATE = '    reinstate_column_online("notes", "bench_{0}")'
 
 
 def release(root: Path, number: int, head: str) -> dict[str, str]:
-    """Return the files of a release, by path. 0 adds the first column; then odd ones expand, and even ones contract.
+    """Return the files of a release, by path, of the code in `root`, whose newest revision is `head`.
 
-    Args:
-        root: this code.
-        head: its newest revision.
+    0 adds the first column; then odd ones expand, and even ones contract.
     """
     revision = f"{int(head) + number + 1:04}"
     newest = number if number % 2 else max(number - 1, 0)

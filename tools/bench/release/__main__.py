@@ -7,6 +7,7 @@ at a constant rate. The baseline is the same load without a migration. Run: .ven
 import argparse
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tools.bench.figures import MS
@@ -18,6 +19,8 @@ NOTES = 1_000_000
 QUICK_NOTES = 100_000
 QUICK_WINDOW = 14  # seconds
 LEAST_RATE = 40  # requests a second
+
+say = partial(print, flush=True)
 
 
 def main() -> None:
@@ -62,10 +65,6 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
     if side == "baseline" and of.p99 > CALM:
         say(f"The baseline's p99 is over {CALM * MS:.0f} ms: this machine is too busy to tell anything.")
     return measured
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

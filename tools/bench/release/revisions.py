@@ -75,16 +75,21 @@ from online_migrations.operations import *
 """
 
 
+def begin(side: str, migrations: Path, environment: Mapping[str, str]) -> None:
+    """Make a migrations folder without revisions: Flask-Migrate's own, or a copy of ours."""
+    if side == "naive":
+        subprocess.run(flask(side, "init", migrations), cwd=ROOT, env=environment, check=True, capture_output=True)
+    else:
+        shutil.copytree(ROOT / "migrations", migrations, ignore=shutil.ignore_patterns("versions"))
+        (migrations / "versions").mkdir()
+
+
 def write(side: str, scenario: str, folder: Path, environment: Mapping[str, str]) -> Path:
-    """Write a migrations folder with our history and one more revision: Flask-Migrate's env.py, or a copy of ours."""
+    """Write a migrations folder with our history and one more revision."""
     migrations = folder / "migrations"
     shutil.rmtree(migrations, ignore_errors=True)
-    if side == "naive":
-        subprocess.run(_flask(side, "init", migrations), cwd=ROOT, env=environment, check=True, capture_output=True)
-        shutil.rmtree(migrations / "versions")
-        shutil.copytree(ROOT / "migrations/versions", migrations / "versions")
-    else:
-        shutil.copytree(ROOT / "migrations", migrations)
+    begin(side, migrations, environment)
+    shutil.copytree(ROOT / "migrations/versions", migrations / "versions", dirs_exist_ok=True)
     is_ours = side == "ours"
     revision = REVISION.format(
         scenario=scenario,
@@ -104,7 +109,7 @@ def apply(side: str, migrations: Path, environment: Mapping[str, str], log: Path
     """
     with log.open("wb") as output, suppress(subprocess.TimeoutExpired):
         return subprocess.run(
-            ["nice", "-n", "10", *_flask(side, "upgrade", migrations)],
+            ["nice", "-n", "10", *flask(side, "upgrade", migrations)],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -114,6 +119,6 @@ def apply(side: str, migrations: Path, environment: Mapping[str, str], log: Path
     return TIMED_OUT
 
 
-def _flask(side: str, command: str, migrations: Path) -> list[str]:
+def flask(side: str, command: str, migrations: Path) -> list[str]:
     app = ["--app", "tools.bench.release.plain"] if side == "naive" else []
     return ["flask", *app, "db", command, "-d", str(migrations)]

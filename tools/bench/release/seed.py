@@ -45,8 +45,7 @@ SELECT token_hash, user_id, now() + interval '1 day', 'bench' FROM unnest(%s, %s
 @dataclass(frozen=True)
 class Servers:
     web_port: int
-    environment: Mapping[str, str]
-    """The whole environment of the service and of `flask db upgrade`."""
+    environment: Mapping[str, str]  # the whole one of the service and of `flask db upgrade`
 
     def rows(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         return query(self.environment["DATABASE_URL"], statement, parameters)

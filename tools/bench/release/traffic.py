@@ -49,19 +49,13 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """
-    Args:
-        rate: requests a second; None: closed loop, each client sends its next request at once, to measure the maximum.
-        notes, users: note n belongs to user (n - 1) % users + 1.
-        certificate: of a server that speaks TLS, as a proxy does; None: it does not.
-    """
-
     port: int
     visitors: list[Visitor]
-    notes: int
+    notes: int  # of which note n belongs to user (n - 1) % users + 1
     users: int
+    # Requests a second; None: closed loop, each client sends its next request at once, to measure the maximum.
     rate: float | None
-    certificate: Path | None = None
+    certificate: Path | None = None  # of a server that speaks TLS, as a proxy does; None: it does not
 
     def connection(self) -> http.client.HTTPConnection:
         if self.certificate is None:

@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import psycopg2
 
+from tools.bench.load import meanwhile
 from tools.bench.release import revisions, seed
 from tools.bench.release.seed import Servers, serving
 from tools.bench.release.traffic import Answer, Plan, Traffic, Visitor, title
@@ -120,7 +122,8 @@ def run(stage: Stage, scenario: Scenario, side: str) -> Trial:
         folder = revisions.write(side, scenario.name, stage.folder, servers.environment) if migrates else None
         traffic = stack.enter_context(Traffic(stage.plan(servers, stage.rate)))
         time.sleep(WARM_UP)
-        watch = stack.enter_context(Watch(servers.environment["DATABASE_URL"])) if scenario.watched else None
+        watch = Watch(servers.environment["DATABASE_URL"]) if scenario.watched else None
+        stack.enter_context(watch.running() if watch else nullcontext())
         stack.enter_context(report(servers) if scenario.behind_report else nullcontext())
         begin = time.monotonic()
         trial = Trial(scenario.name, side, scenario.window, [])
@@ -199,26 +202,17 @@ class Watch:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._stopped = threading.Event()
         self._looks: list[Look] = []
         self._waits: list[float] = []
-        self._threads = [threading.Thread(target=self._run, args=(task,)) for task in (self._look, self._probe)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def running(self) -> AbstractContextManager[None]:
+        return meanwhile(partial(self._run, self._look), partial(self._run, self._probe))
 
-    def __exit__(self, *exception: object) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, task: Callable[[Any], None]) -> None:
+    def _run(self, task: Callable[[Any], None], stopped: threading.Event) -> None:
         connection = psycopg2.connect(self._url)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            while not self._stopped.is_set():
+            while not stopped.is_set():
                 task(cursor)
         connection.close()
 
