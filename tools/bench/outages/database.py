@@ -64,20 +64,6 @@ def standby(site: Site, seconds: float) -> Iterator[None]:
     site.start_database()
 
 
-# What takes the database away for the block; one that restarts it does so for so many seconds.
-KINDS: dict[str, Callable[[Site, float], AbstractContextManager[None]]] = {
-    "database stopped": stopped,
-    "database restarted": restarted,
-    "database frozen": lambda site, _: frozen(site.database),
-    "database read-only": lambda site, _: _setting(
-        site, "SET default_transaction_read_only = on", "RESET default_transaction_read_only"
-    ),
-    "database standby": standby,
-    # No slot is free; the site has lost those that it had.
-    "database without free slots": lambda site, _: _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
-}
-
-
 @contextmanager
 def _setting(site: Site, setting: str, undo: str) -> Iterator[None]:
     """Change the database from another one, and end its sessions, since a setting counts for new ones."""
@@ -90,6 +76,20 @@ def _elsewhere(site: Site, setting: str) -> None:
     url = postgres.url(site.database_port).removesuffix(DATABASE) + "postgres"
     query(url, f"ALTER DATABASE {DATABASE} {setting}")
     query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
+
+
+# What takes the database away for the block; one that restarts it does so for so many seconds.
+KINDS: dict[str, Callable[[Site, float], AbstractContextManager[None]]] = {
+    "database stopped": stopped,
+    "database restarted": restarted,
+    "database frozen": lambda site, _: frozen(site.database),
+    "database read-only": lambda site, _: _setting(
+        site, "SET default_transaction_read_only = on", "RESET default_transaction_read_only"
+    ),
+    "database standby": standby,
+    # No slot is free; the site has lost those that it had.
+    "database without free slots": lambda site, _: _setting(site, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
+}
 
 
 @dataclass
