@@ -157,7 +157,8 @@ def test_it_runs_everything_until_ctrl_c(place: Place) -> None:
     known = place.ports
     assert f"PostgreSQL is on 127.0.0.1:{known['postgres']}, its data in {place.instance / 'postgres'}" in first.said
     assert f"S3 is on http://127.0.0.1:{known['s3']}, its data in {place.instance / 's3'}" in first.said
-    assert first.said.splitlines()[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
+    own = [line for line in first.said.splitlines() if not line.startswith("level=")]  # a job may be done any time
+    assert own[-1] == f"Semicircle is on {address} (Ctrl-C stops everything)"
     assert re.search(r"^\d+ migrations ran$", first.said, re.MULTILINE)
     noise = "Running upgrade|Detected sequence|Context impl|Debug mode|Debugger is active|CTRL|GET /"
     assert not re.search(noise, first.said)
