@@ -78,7 +78,7 @@ def _elsewhere(site: Site, setting: str) -> None:
     query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
 
 
-# What takes the database away for the block; one that restarts it does so for so many seconds.
+# Each takes the database away for the block; the one that restarts it does so for so many seconds.
 KINDS: dict[str, Callable[[Site, float], AbstractContextManager[None]]] = {
     "database stopped": stopped,
     "database restarted": restarted,
