@@ -5,8 +5,9 @@ What is stored is the one moment at which the bucket will be full again. A token
 bucket that would be full later than `capacity` refills from now is empty (generic cell rate algorithm): one column and
 one statement, which no two requests at once can pass together.
 
-Each take is a transaction of its own, so a rollback of the request gives no token back. The table holds keyed hashes
-(HMAC) of names, never an email address or an IP address.
+Each take is a transaction of its own, so a rollback of the request gives no token back. A refused try changes nothing,
+so nobody is locked out for longer than one refill. When the database does not answer, the limits fail closed: the
+request ends in a 503. The table holds keyed hashes (HMAC) of names, never an email address or an IP address.
 """
 
 import hashlib
